@@ -1,0 +1,248 @@
+"""The condition schema: which attributes a model is conditioned on and how a row of a table becomes a vector.
+
+Knows nothing of images, files or torch. A schema holds category names, means and deviations, and nothing else of the
+table it was made from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from drai_cli.errors import InputError, UsageError
+
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
+
+# The names by which people call the classes of well-known sets; offered only for values that a set really has.
+KNOWN_ALIASES: dict[str, str] = {
+    "melanoma": "mel",
+    "nevus": "nv",
+    "melanocytic nevus": "nv",
+    "mole": "nv",
+    "basal cell carcinoma": "bcc",
+    "actinic keratosis": "akiec",
+    "bowen disease": "akiec",
+    "benign keratosis": "bkl",
+    "seborrheic keratosis": "bkl",
+    "dermatofibroma": "df",
+    "vascular lesion": "vasc",
+}
+
+
+def is_missing(value: str | None) -> bool:
+    """Whether a table cell says that nothing is known."""
+    return value is None or value.strip().lower() in MISSING_WORDS
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One column a model is conditioned on.
+
+    Attributes:
+        name: Column name, as the data has it.
+        kind: `categorical` (one-hot) or `continuous` (standardised).
+        values: Category names in vector order; empty for a continuous attribute.
+        aliases: Other names under which a category may be asked for, lower case.
+        mean: Mean over the training part (continuous only).
+        deviation: Standard deviation over the training part (continuous only), > 0.
+    """
+
+    name: str
+    kind: Literal["categorical", "continuous"]
+    values: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @property
+    def width(self) -> int:
+        """Entries in the condition vector, the missing flag (always the last) included."""
+        return (len(self.values) if self.kind == "categorical" else 1) + 1
+
+    def resolve(self, value: str) -> str:
+        """The value as the data has it, for a value or alias as typed.
+
+        Raises:
+            UsageError: No such category; the hint lists them and names the nearest.
+        """
+        if self.kind == "continuous":
+            self._number(value)
+            return value
+        if value in self.values:
+            return value
+        folded = value.strip().casefold().replace("_", " ")
+        names = {name.casefold().replace("_", " "): name for name in self.values}
+        found = names.get(folded) or self.aliases.get(folded)
+        if found is not None:
+            return found
+        near = difflib.get_close_matches(folded, [*names, *self.aliases], n=1, cutoff=0.5)
+        nearest = f"did you mean {near[0]!r}? " if near else ""
+        shown = ", ".join(self.values[:40]) + (", …" if len(self.values) > 40 else "")
+        raise UsageError(
+            f"{self.name} {value!r}",
+            "no such value in this model",
+            f"{nearest}{self.name} is one of: {shown}",
+        )
+
+    def encode(self, value: str | None) -> np.ndarray:
+        """One value as float32 `[width]`; a missing one is zeros with the flag set."""
+        vector = np.zeros(self.width, np.float32)
+        if is_missing(value):
+            vector[-1] = 1
+        elif self.kind == "categorical":
+            vector[self.values.index(self.resolve(str(value)))] = 1
+        else:
+            vector[0] = (self._number(str(value)) - self.mean) / self.deviation
+        return vector
+
+    def _number(self, value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UsageError(f"{self.name} {value!r}", "expected a finite number", f"for example {self.mean:g}")
+        return number
+
+
+@dataclass(frozen=True)
+class ConditionSchema:
+    """The attributes of a condition vector, the label first.
+
+    Shapes: a condition is float32 `[T]` with `T = dim`.
+    """
+
+    attributes: tuple[Attribute, ...]
+
+    @property
+    def label(self) -> Attribute:
+        return self.attributes[0]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.label.values
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(attribute.name for attribute in self.attributes)
+
+    @property
+    def dim(self) -> int:
+        return sum(attribute.width for attribute in self.attributes)
+
+    def slices(self) -> tuple[slice, ...]:
+        """Where each attribute stands in the vector."""
+        ends = np.cumsum([attribute.width for attribute in self.attributes]).tolist()
+        return tuple(slice(end - a.width, end) for a, end in zip(self.attributes, ends, strict=True))
+
+    def attribute(self, name: str) -> Attribute:
+        """The attribute of that name.
+
+        Raises:
+            UsageError: The model has no such attribute.
+        """
+        for attribute in self.attributes:
+            if attribute.name == name:
+                return attribute
+        near = difflib.get_close_matches(name, self.names, n=1)
+        nearest = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(name, "no such attribute in this model", f"{nearest}it has: {', '.join(self.names)}")
+
+    def encode(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
+        """Rows of attribute values (absent or empty = missing) as float32 `[N, T]`."""
+        if not rows:
+            return np.zeros((0, self.dim), np.float32)
+        return np.stack([np.concatenate([a.encode(row.get(a.name)) for a in self.attributes]) for row in rows])
+
+    def label_indices(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
+        """Position of each row's label in `labels`, int64 `[N]`."""
+        return np.array([self.labels.index(self.label.resolve(row[self.label.name])) for row in rows], np.int64)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As plain data for a header; `from_json` reads it back."""
+        out: list[dict[str, Any]] = []
+        for a in self.attributes:
+            if a.kind == "categorical":
+                out.append({"name": a.name, "kind": a.kind, "values": list(a.values), "aliases": dict(a.aliases)})
+            else:
+                out.append({"name": a.name, "kind": a.kind, "mean": a.mean, "deviation": a.deviation})
+        return out
+
+    @classmethod
+    def from_json(cls, data: Sequence[Mapping[str, Any]]) -> ConditionSchema:
+        """Reads what `to_json` wrote; raises ValueError, KeyError or TypeError on anything else."""
+        attributes = []
+        for entry in data:
+            if entry["kind"] == "categorical":
+                values = tuple(str(value) for value in entry["values"])
+                aliases = {str(k): str(v) for k, v in dict(entry.get("aliases", {})).items()}
+                if not values or len(set(values)) != len(values) or not set(aliases.values()) <= set(values):
+                    raise ValueError(f"attribute {entry['name']!r}: values or aliases do not agree")
+                attributes.append(Attribute(str(entry["name"]), "categorical", values, aliases))
+            elif entry["kind"] == "continuous":
+                mean, deviation = float(entry["mean"]), float(entry["deviation"])
+                if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
+                    raise ValueError(f"attribute {entry['name']!r}: mean or deviation is not usable")
+                attributes.append(Attribute(str(entry["name"]), "continuous", mean=mean, deviation=deviation))
+            else:
+                raise ValueError(f"attribute kind {entry['kind']!r}")
+        if not attributes or attributes[0].kind != "categorical":
+            raise ValueError("the first attribute, the label, has to be categorical")
+        return cls(tuple(attributes))
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Sequence[Mapping[str, str]],
+        label: str,
+        conditions: Sequence[str] = (),
+        aliases: Mapping[str, str] | None = None,
+    ) -> ConditionSchema:
+        """The schema of a training table.
+
+        Args:
+            rows: Attribute values by column, of the training part only. Every row has a label.
+            label: The label's column.
+            conditions: Further columns. One is continuous if every value present is a number and there are more than
+                twelve different ones or any with a fraction; else categorical.
+            aliases: Further names for labels, alias to value.
+
+        Raises:
+            InputError: A column has no value at all.
+        """
+        attributes = []
+        for name in (label, *conditions):
+            present = [row[name].strip() for row in rows if not is_missing(row.get(name))]
+            if not present:
+                raise InputError(f"column {name!r}", "no row has a value", "leave it out, or name another column")
+            numbers = None if name == label else _as_numbers(present)
+            if numbers is not None:
+                attributes.append(
+                    Attribute(
+                        name, "continuous", mean=float(numbers.mean()), deviation=float(numbers.std()) or 1.0
+                    )
+                )
+            else:
+                values = tuple(sorted(set(present)))
+                known = KNOWN_ALIASES if name == label else {}
+                named = {**known, **(aliases or {} if name == label else {})}
+                taken = {alias.casefold(): value for alias, value in named.items() if value in values}
+                attributes.append(Attribute(name, "categorical", values, taken))
+        return cls(tuple(attributes))
+
+
+def _as_numbers(values: Sequence[str]) -> np.ndarray | None:
+    """The values as float64 `[N]` if the column reads as continuous, else None."""
+    try:
+        numbers = np.array([float(value) for value in values])
+    except ValueError:
+        return None
+    if not np.isfinite(numbers).all():
+        return None
+    distinct = np.unique(numbers)
+    return numbers if len(distinct) > 12 or (distinct != np.round(distinct)).any() else None

@@ -1,0 +1,66 @@
+"""Errors a user can cause, each with its exit code and a way out. Standard library only."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns; documented in the README."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    BAD_INPUT = 3
+    WEIGHTS = 4
+    NETWORK = 5
+    REFUSED = 6
+    INTERRUPTED = 130
+
+
+class DraiError(Exception):
+    """A mistake the user can mend: shown as one error line and one hint line, never a traceback.
+
+    Args:
+        subject: The thing that is wrong, as the user typed it (`scan.dcm`, `--label`).
+        message: What was expected and what was got, without a final full stop.
+        hint: What to type or change; empty where there is nothing to suggest.
+    """
+
+    exit_code: ExitCode = ExitCode.BAD_INPUT
+
+    def __init__(self, subject: object, message: str, hint: str = "") -> None:
+        self.subject = str(subject)
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{self.subject}: {message}.")
+
+
+class UsageError(DraiError):
+    """Options that contradict each other or name something that does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(DraiError):
+    """Data that cannot be used: missing, broken, doubtful or too little."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class WeightsError(DraiError):
+    """A model file that cannot be found, read or trusted."""
+
+    exit_code = ExitCode.WEIGHTS
+
+
+class NetworkError(DraiError):
+    """A Hub that cannot be reached or refuses."""
+
+    exit_code = ExitCode.NETWORK
+
+
+class OverwriteError(DraiError):
+    """Something is already there and would be overwritten."""
+
+    exit_code = ExitCode.REFUSED

@@ -1,0 +1,112 @@
+"""The small residual convolution net behind the judge and the factor regressor: module, size, fast inference.
+
+Built for CPUs with bf16 matrix units: space-to-depth first, so that nothing elementwise runs at full resolution.
+Knows nothing of labels, factors or training.
+"""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class ConvNetConfig:
+    """Size of the net.
+
+    Attributes:
+        image_size: Height and width, a multiple of `2 * 2 ** (len(widths) - 1)`.
+        image_channels: 1 or 3.
+        outputs: Numbers that come out.
+        widths: Channels per stage; each stage halves the resolution of the one before, the first works at half the image's.
+        depth: Residual blocks per stage.
+        head: `mean` pools over the frame (what), `grid` keeps a 4 x 4 grid (where).
+    """
+
+    image_size: int
+    image_channels: int
+    outputs: int
+    widths: tuple[int, ...] = (64, 128, 256)
+    depth: int = 1
+    head: Literal["mean", "grid"] = "mean"
+
+
+def precision(device: torch.device | str) -> AbstractContextManager[object]:
+    """bf16 autocast where it is faster than float32: on CUDA, and on CPUs with AMX or AVX512 bf16."""
+    kind = torch.device(device).type
+    fast = kind == "cuda" or (kind == "cpu" and _cpu_has_bf16())
+    return torch.autocast(kind if kind in ("cuda", "cpu") else "cpu", dtype=torch.bfloat16, enabled=fast)
+
+
+def _cpu_has_bf16() -> bool:
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with batch norm around an identity path."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        inner = F.relu(self.first_norm(self.first(maps)))
+        return F.relu(maps + self.second_norm(self.second(inner)))
+
+
+class ConvNet(nn.Module):
+    """Images in [-1, 1] to features and outputs."""
+
+    def __init__(self, config: ConvNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        channels = 4 * config.image_channels
+        for stage, width in enumerate(config.widths):
+            stride = 1 if stage == 0 else 2
+            layers += [
+                nn.Conv2d(channels, width, 3, stride, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                *(ResidualBlock(width) for _ in range(config.depth)),
+            ]
+            channels = width
+        self.trunk = nn.Sequential(*layers)
+        if config.head == "mean":
+            self.feature_dim = channels
+            self.head: nn.Module = nn.Linear(channels, config.outputs)
+        else:
+            self.feature_dim = 16 * 32
+            self.squeeze = nn.Conv2d(channels, 32, 1)
+            self.head = nn.Sequential(nn.Linear(self.feature_dim, 256), nn.ReLU(), nn.Linear(256, config.outputs))
+
+    def features(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b features"]:
+        """The layer before the last, float32."""
+        maps = self.trunk(F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last))
+        if self.config.head == "mean":
+            return maps.float().mean((2, 3))
+        return F.adaptive_avg_pool2d(F.relu(self.squeeze(maps)), 4).flatten(1).float()
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b outputs"]:
+        out: Tensor = self.head(self.features(images))
+        return out.float()
+
+
+def build(config: ConvNetConfig, seed: int) -> ConvNet:
+    """A net with weights that follow from the seed alone; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = ConvNet(config)
+    return network.to(memory_format=torch.channels_last)

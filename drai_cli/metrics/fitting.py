@@ -1,0 +1,117 @@
+"""The supervised training loop that the judge and the factor regressor share. Knows nothing of what is predicted."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from drai_cli.metrics.convnet import ConvNet, precision
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How long and how hard to train.
+
+    Attributes:
+        images: Images seen at most.
+        batch_size: Images per step.
+        rate: Peak learning rate of AdamW (one cycle: a short rise, then a cosine to zero).
+        weight_decay: Decoupled, on everything.
+        averaging: Decay per step of the running mean of weights that is kept.
+        check_every: Images between looks at validation.
+        patience: Looks without a better score before stopping.
+        enough: Score at which to stop at once.
+    """
+
+    images: int = 96_000
+    batch_size: int = 128
+    rate: float = 3e-3
+    weight_decay: float = 0.05
+    averaging: float = 0.98
+    check_every: int = 8_000
+    patience: int = 1_000
+    enough: float = math.inf
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """How a fit went: the score that was kept, at how many images, and out of how many."""
+
+    score: float
+    images_at_best: int
+    images_seen: int
+
+
+def fit(
+    network: ConvNet,
+    draw: Callable[[int, torch.Generator], tuple[Tensor, Tensor]],
+    loss: Loss,
+    score: Callable[[ConvNet], float],
+    config: FitConfig,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> tuple[ConvNet, FitRecord]:
+    """Trains `network` and gives the averaged weights that scored best on validation.
+
+    Args:
+        network: Fresh net; it is changed.
+        draw: `(batch size, generator)` to images in [-1, 1] and targets.
+        loss: Of outputs and targets, a scalar.
+        score: Higher is better; called on the averaged net in eval mode.
+        config: Budget and rates.
+        seed: All randomness follows from it.
+        device: Where to run.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network.to(device).train()
+    averaged = copy.deepcopy(network).eval().requires_grad_(False)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99), fused=True
+    )
+    steps = max(1, config.images // config.batch_size)
+    look = max(1, min(config.check_every // config.batch_size, steps))
+    best, best_state, best_step, stale = -math.inf, copy.deepcopy(averaged.state_dict()), 0, 0
+    step = 0
+    for step in range(1, steps + 1):
+        rate = config.rate * _one_cycle(step / steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        images, targets = draw(config.batch_size, generator)
+        with precision(device):
+            outputs = network(images.to(device))
+        value = loss(outputs, targets.to(device))
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        _average(averaged, network, min(config.averaging, step / (step + 9)))
+        if step % look == 0 or step == steps:
+            now = score(averaged)
+            if now > best:
+                best, best_state, best_step, stale = now, copy.deepcopy(averaged.state_dict()), step, 0
+            else:
+                stale += 1
+            if stale >= config.patience or best >= config.enough:
+                break
+    averaged.load_state_dict(best_state)
+    return averaged, FitRecord(best, best_step * config.batch_size, step * config.batch_size)
+
+
+def _one_cycle(progress: float, rise: float = 0.1) -> float:
+    if progress < rise:
+        return progress / rise
+    return 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
+    for mine, theirs in zip(averaged.buffers(), network.buffers(), strict=True):
+        mine.copy_(theirs)

@@ -1,0 +1,178 @@
+"""The judge: a classifier trained on real training images only, by which samples and swaps are judged.
+
+Arrays in, labels and features out. Knows nothing of generators or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, Integer
+from torch import Tensor
+from torch.nn import functional as F
+
+from drai_cli.metrics.augment import augment
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
+from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
+from drai_cli.metrics.pixels import map_images, to_unit
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """How the judge is trained; the defaults suit phantoms of 32 px.
+
+    Attributes:
+        widths: Channels per stage.
+        depth: Residual blocks per stage.
+        fit: Budget and rates.
+        balance: Class weights in sampling are n to the power of minus this; 1 shows every class equally often.
+        smoothing: Label smoothing.
+        shift: Largest shift in pixels.
+        contrast: Spread of the colour gain.
+        brightness: Spread of the colour offset.
+    """
+
+    widths: tuple[int, ...] = (64, 128, 256)
+    depth: int = 1
+    fit: FitConfig = field(default_factory=FitConfig)
+    balance: float = 1.0
+    smoothing: float = 0.05
+    shift: int = 2
+    contrast: float = 0.1
+    brightness: float = 0.1
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A trained judge.
+
+    Attributes:
+        network: In eval mode.
+        device: Where it runs.
+        record: How training went, `score` being the balanced accuracy on validation; None for one that was loaded.
+    """
+
+    network: ConvNet
+    device: torch.device
+    record: FitRecord | None = None
+
+    @property
+    def label_count(self) -> int:
+        return self.network.config.outputs
+
+    def logits(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n labels"]:
+        """Scores of stored images."""
+        return map_images(self._forward, images, self.device)
+
+    def labels(self, images: Integer[np.ndarray, "n h w c"]) -> Int64[np.ndarray, " n"]:
+        """The label the judge gives each image."""
+        return self.logits(images).argmax(1)
+
+    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n features"]:
+        """The layer before the logits."""
+        return map_images(self._features, images, self.device)
+
+    def judge(
+        self, images: Integer[np.ndarray, "n h w c"]
+    ) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n features"]]:
+        """Labels and features from one pass."""
+        features = self.features(images)
+        with torch.inference_mode():
+            logits = self.network.head(torch.from_numpy(features).to(self.device))
+        return logits.argmax(1).cpu().numpy(), features
+
+    def config_json(self) -> dict[str, Any]:
+        """The net's size as plain data; with the tensors of `state` all that `load_judge` needs."""
+        return asdict(self.network.config)
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and running statistics, contiguous on the CPU, ready for safetensors."""
+        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+
+    def _forward(self, batch: Tensor) -> Tensor:
+        with precision(self.device):
+            features = self.network.features(batch)
+        out: Tensor = self.network.head(features)
+        return out
+
+    def _features(self, batch: Tensor) -> Tensor:
+        with precision(self.device):
+            return self.network.features(batch)
+
+
+def load_judge(
+    config: Mapping[str, Any], state: Mapping[str, Tensor], device: torch.device | str = "cpu"
+) -> Judge:
+    """A judge from what `Judge.config_json` and `Judge.state` gave."""
+    size = ConvNetConfig(**{**config, "widths": tuple(config["widths"])})
+    network = build(size, 0)
+    network.load_state_dict(dict(state))
+    return Judge(network.to(device).eval().requires_grad_(False), torch.device(device))
+
+
+def balanced_accuracy(
+    predicted: Int64[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]
+) -> float:
+    """Mean over the labels present of the share of their rows that were predicted right."""
+    present = np.unique(labels)
+    return float(np.mean([(predicted[labels == label] == label).mean() for label in present]))
+
+
+def train_judge(
+    images: Integer[np.ndarray, "n h w c"],
+    labels: Int64[np.ndarray, " n"],
+    parts: np.ndarray,
+    label_count: int,
+    config: JudgeConfig | None = None,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> Judge:
+    """Trains on rows whose part is `train`, stops and selects by balanced accuracy on `validation`.
+
+    Args:
+        images: Stored images, square.
+        labels: Label index per row.
+        parts: `train`, `validation` or `test` per row; test rows are not looked at.
+        label_count: Labels in all.
+        config: How; None for the defaults.
+        seed: All randomness follows from it.
+        device: Where to train and to run afterwards.
+    """
+    config = config or JudgeConfig()
+    train = np.flatnonzero(parts == "train")
+    validation = np.flatnonzero(parts == "validation")
+    counts = np.bincount(labels[train], minlength=label_count)
+    per_class = np.where(counts > 0, counts.clip(1) ** (1 - config.balance), 0.0)
+    rows_of = [train[labels[train] == label] for label in range(label_count)]
+    share = torch.from_numpy(per_class / per_class.sum())
+    held_images, held_labels = images[validation], labels[validation]
+
+    def draw(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        drawn = torch.multinomial(share, size, replacement=True, generator=generator)
+        places = torch.rand(size, generator=generator).numpy()
+        rows = np.array(
+            [rows_of[label][int(place * len(rows_of[label]))] for label, place in zip(drawn.tolist(), places, strict=True)]
+        )
+        batch = augment(
+            to_unit(images[rows]),
+            generator,
+            shift=config.shift,
+            contrast=config.contrast,
+            brightness=config.brightness,
+        )
+        return batch, drawn
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, targets, label_smoothing=config.smoothing)
+
+    def score(network: ConvNet) -> float:
+        return balanced_accuracy(Judge(network, torch.device(device)).labels(held_images), held_labels)
+
+    size = ConvNetConfig(images.shape[1], images.shape[3], label_count, config.widths, config.depth, "mean")
+    network, record = fit(build(size, seed), draw, loss, score, config.fit, seed=seed, device=device)
+    return Judge(network, torch.device(device), record)
