@@ -1,0 +1,1 @@
+"""The prompt: parse, call one workflow, print. Nothing heavy is imported at module level here."""

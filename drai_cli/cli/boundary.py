@@ -1,0 +1,164 @@
+"""The one error boundary: whatever a command raises becomes two lines on stderr and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from drai_cli.cli.output import Output, StdoutClosedError
+from drai_cli.errors import DraiError, ExitCode, UsageError
+
+# What the machine or the user refuses, as opposed to what this program did wrong.
+OUTSIDE_ERRNOS = frozenset(
+    {
+        errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOSPC,
+        errno.EPERM, errno.EROFS, errno.ESTALE, errno.ETXTBSY,
+    }
+)  # fmt: skip
+
+
+class DraiGroup(TyperGroup):
+    """The command group whose `main` never lets an exception out, at the prompt or under a test runner."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:
+        """Runs a command line and ends the process with its exit code."""
+        if not extra.pop("standalone_mode", True):
+            return super().main(args, prog_name, standalone_mode=False, **extra)
+        session = Session()
+        sys.exit(run(session, lambda: super(DraiGroup, self).main(
+            args, "drai", standalone_mode=False, obj=session, **extra
+        )))  # fmt: skip
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Shows the help on stderr where there is nothing to parse: a bare `drai` asks for nothing."""
+        if not args and not ctx.resilient_parsing:
+            with contextlib.redirect_stdout(sys.stderr):
+                print(ctx.get_help(), end="")
+            raise typer.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the command, or says which one is nearest."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            shown = list(self.list_commands(ctx))
+            raise UsageError(name, "no such command", nearest(name, shown) + "drai --help lists the commands")
+        return super().resolve_command(ctx, args)
+
+
+class Session:
+    """What one command line carries from its command to the boundary.
+
+    Attributes:
+        output: The command's output once it has one.
+    """
+
+    def __init__(self) -> None:
+        self.output = Output()
+
+
+def run(session: Session, call: Any) -> int:
+    """Calls it and translates what it raises into an exit code, saying what is to be said.
+
+    Args:
+        session: Holds the output that the command has set up.
+        call: The parsing and running of one command line.
+    """
+    try:
+        code = call()
+        if code == ExitCode.INTERRUPTED:  # the parser turns Ctrl-C into this code
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else ExitCode.DONE
+    except DraiError as error:
+        session.output.error(error)
+        for cause in _causes(error):
+            session.output.detail(f"caused by {type(cause).__name__}: {cause}")
+        return error.exit_code
+    except typer.TyperException as error:
+        session.output.error(as_usage_error(error))
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        session.output.warn("interrupted")
+        return ExitCode.INTERRUPTED
+    except StdoutClosedError:
+        return ExitCode.DONE
+    except MemoryError as error:
+        session.output.error(_out_of_memory(error))
+        return ExitCode.BAD_INPUT
+    except OSError as error:
+        if error.errno not in OUTSIDE_ERRNOS:
+            return _bug(session)
+        reason = error.strerror or str(error)
+        session.output.error(DraiError(error.filename or "system", f"{reason[:1].lower()}{reason[1:]}"))
+        return ExitCode.BAD_INPUT
+    except Exception as error:
+        if (
+            type(error).__name__ == "OutOfMemoryError"
+        ):  # torch's, known by name: torch may never have been imported
+            session.output.error(_out_of_memory(error))
+            return ExitCode.BAD_INPUT
+        return _bug(session)
+
+
+def as_usage_error(error: Any) -> UsageError:
+    """The parser's complaint in the house's words, with the nearest option."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "drai"
+    more = f"{path} --help lists the options"
+    kind = type(error).__name__
+    if kind == "NoSuchOption":
+        return UsageError(
+            error.option_name, "no such option", nearest(error.option_name, error.possibilities or ()) + more
+        )
+    if kind == "BadOptionUsage":
+        problem = error.message.strip().rstrip(".").removeprefix(f"Option {error.option_name!r} ")
+        return UsageError(error.option_name, problem, more)
+    parameter = getattr(error, "param", None)
+    if parameter is not None:
+        subject = parameter.opts[-1] if parameter.param_type_name == "option" else parameter.display_name_raw
+        if kind == "MissingParameter":
+            return UsageError(subject, "is required", more)
+        message = error.message.strip().rstrip(".")
+        return UsageError(subject, f"{message[:1].lower()}{message[1:]}", more)
+    message = error.format_message().strip().rstrip(".")
+    return UsageError(path, f"{message[:1].lower()}{message[1:]}", more)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`did you mean 'sample'? ` or nothing, to stand before the rest of a hint."""
+    matches = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {matches[0]}? " if matches else ""
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    causes = []
+    cause = error.__cause__
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__
+    return causes
+
+
+def _out_of_memory(error: BaseException) -> DraiError:
+    detail = str(error).splitlines()[0] if str(error) else "out of memory"
+    return DraiError("memory", detail, "lower --batch-size, or --size when training")
+
+
+def _bug(session: Session) -> int:
+    traceback.print_exc()
+    session.output.error(
+        DraiError(
+            "drai",
+            "this is a bug, not a mistake of yours",
+            "report it with the lines above and `drai --version`",
+        )
+    )
+    return ExitCode.BUG

@@ -1,0 +1,111 @@
+"""The options that several commands share, each written once; grouped in `--help` by what they speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drai_cli.cli.boundary import Session, nearest
+from drai_cli.cli.output import Output
+from drai_cli.cli.settings import read_config
+from drai_cli.errors import UsageError
+
+INPUT = "Input"
+OUTPUT = "Output"
+MODEL = "Model"
+RUN = "Run"
+
+
+def choice(*flags: str, names: Sequence[str], panel: str, help: str, **extra: Any) -> Any:
+    """An option whose value is one of a registry's names; offered by completion, and the nearest on a typo."""
+
+    def check(context: typer.Context, value: str | None) -> str | None:
+        if value is None or value in names or context.resilient_parsing:
+            return value
+        raise UsageError(
+            f"{flags[0]} {value!r}", "no such choice", f"{nearest(value, names)}one of: {', '.join(names)}"
+        )
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return typer.Option(
+        *flags, metavar="NAME", callback=check, autocompletion=complete, rich_help_panel=panel,
+        help=f"{help} One of: {', '.join(names)}.", **extra,
+    )  # fmt: skip
+
+
+def bundled_weights() -> list[str]:
+    """Names of the models that came with the package, in order."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "weights", package.parent / "weights"):
+        if folder.is_dir():
+            return sorted(path.stem for path in folder.glob("*.safetensors"))
+    return []
+
+
+def _complete_weights(incomplete: str) -> list[str]:
+    return [name for name in bundled_weights() if name.startswith(incomplete)]
+
+
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights", "-w", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=_complete_weights,
+        show_default="$DRAI_WEIGHTS, else the bundled model",
+        help="A .safetensors file, a run directory, a bundled model's name, or a Hub repository owner/name[@revision].",
+    ),
+]  # fmt: skip
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="DEVICE", rich_help_panel=RUN, show_default="cuda, then mps, then cpu",
+        help="Where to compute: cpu, cuda, cuda:1, mps.",
+    ),
+]  # fmt: skip
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", rich_help_panel=RUN, is_eager=True, callback=read_config,
+        help="TOML file with options; a flag at the prompt goes before it.",
+    ),
+]  # fmt: skip
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", rich_help_panel=RUN, help="Print what would run, and stop.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is already there.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="No progress; warnings and errors stay.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, help="Details too.")]
+Json = Annotated[
+    bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
+]
+
+
+def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: bool) -> Output:
+    """The command's output, known to the error boundary from here on.
+
+    Raises:
+        UsageError: `-q` and `-v` together.
+    """
+    if quiet and verbose:
+        raise UsageError("-q", "contradicts -v", "give one of them")
+    output = Output(quiet=quiet, verbose=verbose, as_json=as_json)
+    session = context.find_object(Session)
+    if session is not None:
+        session.output = output
+    return output
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: command lines to copy."""
+    return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
+Command = Callable[..., None]

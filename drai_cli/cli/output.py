@@ -1,0 +1,318 @@
+"""The one object that writes: results to stdout, everything else to stderr. Knows no command and no workflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TextIO
+
+from drai_cli.errors import DraiError
+from drai_cli.progress import Reporter, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_INTERVAL_S = 10.0
+STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
+
+
+class StdoutClosedError(Exception):
+    """Whoever read stdout has gone (`drai info | head -1`): nothing is wrong and nothing more is to be said."""
+
+
+class Output(Reporter):
+    """Where a command's result, its progress and its complaints go.
+
+    Args:
+        quiet: No progress and no remarks on stderr; warnings and errors stay.
+        verbose: Details too, and the cause of an error.
+        as_json: The result is one JSON object.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self.as_json = as_json
+        self._progress: Progress | None = None
+        self._open_tasks = 0
+
+    def result(self, data: Mapping[str, Any], text: str) -> None:
+        """Writes the command's result: `data` under `--json`, else `text` as it stands.
+
+        Raises:
+            StdoutClosedError: Nobody reads stdout any more.
+            DraiError: Stdout cannot be written (a full disk).
+        """
+        if self.as_json:
+            text = json.dumps(to_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+        if text:
+            write_stdout(text + "\n")
+
+    def warn(self, message: str) -> None:
+        self._say("warning", message)
+
+    def info(self, message: str) -> None:
+        if not self.quiet:
+            self._say("", message)
+
+    def detail(self, message: str) -> None:
+        """A line for `-v` only."""
+        if self.verbose:
+            self._say("", message)
+
+    def error(self, error: DraiError) -> None:
+        """The error line and, where there is a way out, the hint line."""
+        message = error.message.rstrip(".")
+        self._say("error", f"{error.subject}: {message}.")
+        if error.hint:
+            self._say("hint", error.hint)
+
+    def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+        if self.quiet:
+            return super().task(name, total, unit)
+        if _is_terminal(sys.stderr):
+            return self._bar(name, total, unit)
+        return self._lines(name, total, unit)
+
+    def _say(self, kind: str, message: str) -> None:
+        """One line on stderr, above any progress bar; control characters of file names are made harmless."""
+        lead = f"drai: {kind}: " if kind else "drai: "
+        body = one_line(message)
+        try:
+            if self._progress is not None or (kind and _is_terminal(sys.stderr)):
+                from rich.console import Console
+                from rich.text import Text
+
+                console = self._progress.console if self._progress else Console(stderr=True)
+                line = Text.assemble((lead, STYLES.get(kind, "")), body)
+                console.print(line, soft_wrap=True, highlight=False)
+            else:
+                sys.stderr.write(encodable(lead + body, sys.stderr) + "\n")
+                sys.stderr.flush()
+        except OSError:
+            pass  # nobody reads stderr; the work goes on
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None, unit: str) -> Iterator[Task]:
+        if self._progress is None:
+            self._progress = _make_progress()
+            self._progress.start()
+        progress = self._progress
+        self._open_tasks += 1
+        identity = progress.add_task(name, total=total, unit=unit, note="")
+        try:
+            yield _BarTask(progress, identity)
+        finally:
+            progress.remove_task(identity)
+            self._open_tasks -= 1
+            if self._open_tasks == 0:
+                progress.stop()
+                self._progress = None
+
+    @contextmanager
+    def _lines(self, name: str, total: int | None, unit: str) -> Iterator[Task]:
+        task = _LineTask(self, name, total, unit)
+        yield task
+        task.finish()
+
+
+class _BarTask(Task):
+    """A task shown as a bar on a terminal."""
+
+    def __init__(self, progress: Progress, identity: TaskID) -> None:
+        self._progress = progress
+        self._identity = identity
+
+    def advance(self, n: int = 1) -> None:
+        self._progress.advance(self._identity, n)
+
+    def note(self, text: str) -> None:
+        self._progress.update(self._identity, note=one_line(text))
+
+
+class _LineTask(Task):
+    """A task shown as a plain line every now and then, and one at its end."""
+
+    def __init__(self, output: Output, name: str, total: int | None, unit: str) -> None:
+        self._output = output
+        self._name = name
+        self._total = total
+        self._unit = unit
+        self._done = 0
+        self._note = ""
+        self._start = self._last = time.monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        self._done += n
+        now = time.monotonic()
+        if now - self._last >= PLAIN_INTERVAL_S:
+            self._last = now
+            self._output.info(self._line(now - self._start, finished=False))
+
+    def note(self, text: str) -> None:
+        self._note = text
+
+    def finish(self) -> None:
+        self._output.info(self._line(time.monotonic() - self._start, finished=True))
+
+    def _line(self, elapsed_s: float, *, finished: bool) -> str:
+        count = f"{self._done}" if self._total is None else f"{self._done} of {self._total}"
+        parts = [f"{self._name}: {count} {self._unit}"]
+        speed = self._done / elapsed_s if elapsed_s > 0 else 0.0
+        if speed > 0:
+            parts.append(show_rate(speed, self._unit))
+        if finished:
+            parts.append(f"took {show_duration(elapsed_s)}")
+        elif self._total is not None and speed > 0:
+            parts.append(f"{show_duration((self._total - self._done) / speed)} left")
+        if self._note:
+            parts.append(self._note)
+        return ", ".join(parts)
+
+
+def _make_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Task as ShownTask
+    from rich.text import Text
+
+    class Count(ProgressColumn):
+        def render(self, task: ShownTask) -> Text:
+            total = "" if task.total is None else f"/{task.total:.0f}"
+            text = f"{task.completed:.0f}{total} {task.fields['unit']}"
+            speed = task.finished_speed or task.speed
+            return Text(f"{text}, {show_rate(speed, task.fields['unit'])}" if speed else text)
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        Count(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def show_rate(speed: float, unit: str) -> str:
+    """Units per second in three figures; below one, seconds per unit, the unit's plural s dropped."""
+    if speed >= 1:
+        return f"{speed:.3g} {unit}/s" if speed < 1000 else f"{speed:.0f} {unit}/s"
+    return f"{1 / speed:.3g} s/{unit.removesuffix('s')}"
+
+
+def show_duration(seconds: float) -> str:
+    """A duration in words: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def show_bytes(size_bytes: int) -> str:
+    """A size in powers of 1000: `9.4 MB`."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
+    """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
+    shown = [[one_line(str(cell)) for cell in row] for row in rows]
+    if header:
+        shown.insert(0, list(header))
+    if not shown:
+        return ""
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
+    numeric = [
+        bool(rows) and all(isinstance(row[column], int | float) for row in rows)
+        for column in range(len(widths))
+    ]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in shown
+    )
+
+
+def to_plain(value: Any) -> Any:
+    """A result as JSON takes it: dataclasses to objects, paths to strings, numbers that are not finite to null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(entry) for key, entry in value.items()}
+    if isinstance(value, Enum):
+        return to_plain(value.value)
+    if isinstance(value, PurePath):
+        return encodable(str(value), None)
+    if isinstance(value, str):
+        return encodable(value, None)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain(entry) for entry in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return to_plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def one_line(text: str) -> str:
+    """The text with control characters (line ends, terminal escapes) spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c
+        for c in text
+    )
+
+
+def encodable(text: str, stream: TextIO | None) -> str:
+    """The text with what the stream's encoding (UTF-8 without one) lacks spelled out."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def write_stdout(text: str) -> None:
+    """Writes and flushes a result, so that a failure shows here and not at exit."""
+    try:
+        sys.stdout.write(encodable(text, sys.stdout))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
+        raise StdoutClosedError from None
+    except OSError as error:
+        discard_stdout()
+        raise DraiError("stdout", f"cannot be written: {error.strerror}") from error
+
+
+def discard_stdout() -> None:
+    """Points stdout nowhere, so that the interpreter's last flush has nothing to complain of."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), descriptor)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False

@@ -1,0 +1,77 @@
+"""Options from a TOML file: what `--config` gives stands below a flag and above a preset or a default."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from drai_cli.cli.boundary import nearest
+from drai_cli.errors import InputError, UsageError
+
+# Of one call, not of a setting: these are typed, or not meant.
+NOT_IN_FILES = frozenset({"config", "help"})
+
+
+def read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Gives the command the file's values as defaults. A callback of `--config`, run before the other options.
+
+    The file's keys are the command's long options, without the dashes in front (`batch-size = 16`; `batch_size` is
+    the same), at the top or in a table with the command's name (`[train]`). Other commands' tables are left alone.
+
+    Raises:
+        InputError: The file cannot be read, or is not TOML.
+        UsageError: It names an option that the command does not have.
+    """
+    if path is None or context.resilient_parsing:
+        return path
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            path, f"expected TOML, got: {error}", "a line is for example: batch-size = 16"
+        ) from error
+    context.default_map = dict(_values(context, path, data))
+    return path
+
+
+def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    command = context.command
+    group = context.parent.command if context.parent is not None else None
+    commands = set(getattr(group, "commands", {}))
+    own = {context.info_name, command.name}
+    options: dict[str, Any] = {}
+    for parameter in command.get_params(context):
+        if parameter.name in NOT_IN_FILES:
+            continue
+        for option in (*parameter.opts, *parameter.secondary_opts):
+            options[option.lstrip("-").replace("-", "_")] = (parameter, option in parameter.secondary_opts)
+        options[str(parameter.name)] = (parameter, False)
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if not (key in commands and isinstance(value, dict)):
+            flat[key] = value
+    for name in own:
+        table = data.get(str(name))
+        flat.update(table if isinstance(table, dict) else {})
+    values: dict[str, Any] = {}
+    for key, value in flat.items():
+        found = options.get(key.replace("-", "_"))
+        if found is None:
+            known = sorted({option.replace("_", "-") for option in options if len(option) > 1})
+            hint = f"{nearest(key.replace('_', '-'), known)}drai {context.info_name} --help lists its options"
+            raise UsageError(path, f"{key}: no such option of drai {context.info_name}", hint)
+        parameter, is_negated = found
+        if is_negated and isinstance(value, bool):
+            value = not value
+        if isinstance(value, dict):  # [sample.set] age = 60
+            value = [f"{name}={entry}" for name, entry in value.items()]
+        elif getattr(parameter, "multiple", False) and not isinstance(value, list):
+            value = [value]
+        values[str(parameter.name)] = value
+    return values
