@@ -1,7 +1,7 @@
 """How a workflow tells what it is doing: warnings, remarks and counted tasks. Standard library only.
 
-Workflows call a `Reporter`; who shows it (a terminal, a log, nobody) is not their business. The base class says
-nothing at all, so the Python API is silent unless it is given another.
+Workflows call a `Reporter`; who shows it (a terminal, a log, nobody) is not their business. The base class
+says nothing at all, so the Python API is silent unless it is given another.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Task:
 
 
 class Reporter:
-    """Takes what a workflow has to say while it runs. This one is silent; the command line's writes to stderr."""
+    """Takes what a workflow has to say while it runs. This one is silent; the prompt's writes to stderr."""
 
     def warn(self, message: str) -> None:
-        """A default taken, a value clipped, a file skipped, a device changed: one line, no final full stop needed."""
+        """A default taken, a value clipped, a file skipped, a device changed: one line, no full stop."""
 
     def info(self, message: str) -> None:
         """Something worth a line that asks nothing of the user (the device, the kind of data found)."""

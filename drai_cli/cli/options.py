@@ -20,7 +20,7 @@ RUN = "Run"
 
 
 def choice(*flags: str, names: Sequence[str], panel: str, help: str, **extra: Any) -> Any:
-    """An option whose value is one of a registry's names; offered by completion, and the nearest on a typo."""
+    """An option whose value is one of a registry's names: offered by completion, the nearest on a typo."""
 
     def check(context: typer.Context, value: str | None) -> str | None:
         if value is None or value in names or context.resilient_parsing:
@@ -56,7 +56,7 @@ Weights = Annotated[
     typer.Option(
         "--weights", "-w", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=_complete_weights,
         show_default="$DRAI_WEIGHTS, else the bundled model",
-        help="A .safetensors file, a run directory, a bundled model's name, or a Hub repository owner/name[@revision].",
+        help="A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name[@revision].",
     ),
 ]  # fmt: skip
 Device = Annotated[

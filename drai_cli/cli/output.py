@@ -1,20 +1,16 @@
-"""The one object that writes: results to stdout, everything else to stderr. Knows no command and no workflow."""
+"""The one object that writes: results to stdout, all else to stderr. Knows no command and no workflow."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import os
 import sys
 import time
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from enum import Enum
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
+from drai_cli.cli.text import encodable, one_line, show_duration, show_rate, to_plain
 from drai_cli.errors import DraiError
 from drai_cli.progress import Reporter, Task
 
@@ -26,7 +22,7 @@ STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 
 
 class StdoutClosedError(Exception):
-    """Whoever read stdout has gone (`drai info | head -1`): nothing is wrong and nothing more is to be said."""
+    """Whoever read stdout has gone (`drai info | head -1`): nothing is wrong, no more is to be said."""
 
 
 class Output(Reporter):
@@ -201,91 +197,6 @@ def _make_progress() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
-
-
-def show_rate(speed: float, unit: str) -> str:
-    """Units per second in three figures; below one, seconds per unit, the unit's plural s dropped."""
-    if speed >= 1:
-        return f"{speed:.3g} {unit}/s" if speed < 1000 else f"{speed:.0f} {unit}/s"
-    return f"{1 / speed:.3g} s/{unit.removesuffix('s')}"
-
-
-def show_duration(seconds: float) -> str:
-    """A duration in words: `8 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def show_bytes(size_bytes: int) -> str:
-    """A size in powers of 1000: `9.4 MB`."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
-
-
-def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
-    shown = [[one_line(str(cell)) for cell in row] for row in rows]
-    if header:
-        shown.insert(0, list(header))
-    if not shown:
-        return ""
-    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
-    numeric = [
-        bool(rows) and all(isinstance(row[column], int | float) for row in rows)
-        for column in range(len(widths))
-    ]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in shown
-    )
-
-
-def to_plain(value: Any) -> Any:
-    """A result as JSON takes it: dataclasses to objects, paths to strings, numbers that are not finite to null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(entry) for key, entry in value.items()}
-    if isinstance(value, Enum):
-        return to_plain(value.value)
-    if isinstance(value, PurePath):
-        return encodable(str(value), None)
-    if isinstance(value, str):
-        return encodable(value, None)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_plain(entry) for entry in value]
-    if hasattr(value, "tolist"):  # numpy arrays and scalars
-        return to_plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def one_line(text: str) -> str:
-    """The text with control characters (line ends, terminal escapes) spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c
-        for c in text
-    )
-
-
-def encodable(text: str, stream: TextIO | None) -> str:
-    """The text with what the stream's encoding (UTF-8 without one) lacks spelled out."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def write_stdout(text: str) -> None:

@@ -17,10 +17,11 @@ NOT_IN_FILES = frozenset({"config", "help"})
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Gives the command the file's values as defaults. A callback of `--config`, run before the other options.
+    """Gives the command the file's values as defaults; the callback of `--config`, run before other options.
 
-    The file's keys are the command's long options, without the dashes in front (`batch-size = 16`; `batch_size` is
-    the same), at the top or in a table with the command's name (`[train]`). Other commands' tables are left alone.
+    The file's keys are the command's long options without the dashes in front (`batch-size = 16`, the same as
+    `batch_size`), at the top or in a table of the command's name (`[train]`). Other commands' tables are left
+    alone.
 
     Raises:
         InputError: The file cannot be read, or is not TOML.

@@ -1,0 +1,96 @@
+"""How values look as text: tables, durations, sizes, JSON. Writes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, TextIO
+
+
+def show_rate(speed: float, unit: str) -> str:
+    """Units per second in three figures; below one, seconds per unit, the unit's plural s dropped."""
+    if speed >= 1:
+        return f"{speed:.3g} {unit}/s" if speed < 1000 else f"{speed:.0f} {unit}/s"
+    return f"{1 / speed:.3g} s/{unit.removesuffix('s')}"
+
+
+def show_duration(seconds: float) -> str:
+    """A duration in words: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def show_bytes(size_bytes: int) -> str:
+    """A size in powers of 1000: `9.4 MB`."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
+    """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
+    shown = [[one_line(str(cell)) for cell in row] for row in rows]
+    if header:
+        shown.insert(0, list(header))
+    if not shown:
+        return ""
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
+    numeric = [
+        bool(rows) and all(isinstance(row[column], int | float) for row in rows)
+        for column in range(len(widths))
+    ]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in shown
+    )
+
+
+def to_plain(value: Any) -> Any:
+    """A result as JSON takes it: dataclasses to objects, paths to strings, non-finite numbers to null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(entry) for key, entry in value.items()}
+    if isinstance(value, Enum):
+        return to_plain(value.value)
+    if isinstance(value, PurePath):
+        return encodable(str(value), None)
+    if isinstance(value, str):
+        return encodable(value, None)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain(entry) for entry in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return to_plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def one_line(text: str) -> str:
+    """The text with control characters (line ends, terminal escapes) spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c
+        for c in text
+    )
+
+
+def encodable(text: str, stream: TextIO | None) -> str:
+    """The text with what the stream's encoding (UTF-8 without one) lacks spelled out."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
