@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
-
-METHODS = (
-    "drai", "dai", "dai-grl", "dai-self", "cgan", "cinfogan", "dual-cinfogan", "cavae", "dual-cavae",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -19,7 +15,7 @@ class ModelConfig:
         image_channels: 1 (grey) or 3 (RGB).
         content_dim: Entries of the content code.
         style_dim: Entries of the style code.
-        channels: Channels at half the image's resolution (a space-to-depth stem halves it); doubles down to 4 x channels.
+        channels: Channels at half the image's resolution (a space-to-depth stem halves it); doubles with each halving.
         max_channels: Upper bound of the doubling.
         blocks: Residual blocks at each resolution.
     """
@@ -28,8 +24,8 @@ class ModelConfig:
     image_channels: int = 3
     content_dim: int = 16
     style_dim: int = 32
-    channels: int = 48
-    max_channels: int = 192
+    channels: int = 64
+    max_channels: int = 128
     blocks: int = 1
 
     @classmethod
@@ -48,3 +44,120 @@ class ModelConfig:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weight of every term of METHOD section 2; 0 switches a term off, and then it is not computed.
+
+    Attributes:
+        condition_weight: V_cond, the matching-aware conditional GAN.
+        dual_weight: V_dual, the two inference games.
+        align_weight: V_align, KL(q(c|x) ‖ p(c|t)).
+        image_cycle_weight: Mean absolute difference of an image and its reconstruction.
+        code_cycle_weight: Mean squared difference of codes and those inferred again.
+        grl_weight: V_grl, what the predictors between the codes find, reversed for the encoder.
+        self_weight: V_self, content held and style changed under a transformation.
+        self_margin: Cosine of two styles above which V_self pushes them apart.
+        prior_kl_weight: KL of the content prior to N(0, I).
+        style_kl_weight: KL of q(z|x) to N(0, I): keeps the style's scale.
+        swap_share: Share of generated images whose style is that of a real image instead of a draw from the prior, so
+            that the conditional game and the code cycle see swaps.
+        r1_gamma: R1 gradient penalty at real images (the loss uses gamma/2).
+        r1_interval: Steps between R1 penalties; each counts for all of them.
+        is_relativistic: Real and generated logits are compared pairwise in D_x.
+        predictor_updates: Updates of the predictors a step.
+    """
+
+    condition_weight: float = 1.0
+    dual_weight: float = 1.0
+    align_weight: float = 0.1
+    image_cycle_weight: float = 10.0
+    code_cycle_weight: float = 1.0
+    grl_weight: float = 1.0
+    self_weight: float = 0.5
+    self_margin: float = 0.5
+    prior_kl_weight: float = 0.005
+    style_kl_weight: float = 0.01
+    swap_share: float = 0.5
+    r1_gamma: float = 0.1
+    r1_interval: int = 16
+    is_relativistic: bool = False
+    predictor_updates: int = 2
+
+
+# The terms that a method leaves out, by weight. `drai` is the whole objective.
+METHOD_OFF: dict[str, dict[str, float]] = {
+    "drai": {},
+    "dai-grl": {"self_weight": 0.0},
+    "dai-self": {"grl_weight": 0.0},
+    "dai": {"grl_weight": 0.0, "self_weight": 0.0},
+}
+METHODS = tuple(METHOD_OFF)
+
+
+def objective_of(method: str, objective: Objective) -> Objective:
+    """The objective with the terms that `method` lacks switched off."""
+    return replace(objective, **METHOD_OFF[method])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a model is trained; what it is trained on is `data.prepared.DataOptions`.
+
+    Attributes:
+        method: One of `METHODS`.
+        model: The networks' shape.
+        objective: The terms' weights, before the method switches some off.
+        kimg: Budget in thousands of images seen; None: until the validation measure stops improving, or `hours`.
+        hours: Budget in hours of this command; None: no limit.
+        tick_kimg: Thousands of images between two ticks (stats, grid, checkpoint, validation measure).
+        patience: Ticks without a better validation measure before an unlimited run stops.
+        batch_size: Images a step.
+        learning_rate: Of all networks.
+        discriminator_rate: The discriminator's learning rate over that of the others.
+        predictor_rate: The predictors' learning rate over that of the others.
+        warm_up_kimg: Linear rise of the learning rate at the start.
+        decay_share: Last share of a `kimg` budget over which the learning rate falls linearly to a twentieth.
+        ema_kimg: Half-life of the averaged weights.
+        symmetry: Which mirrored and turned images are as real as the upright ones: `none`, `flip` or `dihedral`; None:
+            what is known of the data set, else `none`.
+        augment: `ada` (adaptive, against memorising small sets) or `none`.
+        augment_target: Share of real images that D_x may call real with a margin before augmentation rises.
+        balance: Class exponent of the sampling weights n^-balance; None: 0.7 where the largest class is over four times
+            the smallest, else 0.
+        missing_share: Probability with which each attribute but the label is made missing.
+        precision: `bf16`, `fp32`, or `auto` (bf16 where the device is faster with it).
+        seed: Of everything random.
+    """
+
+    method: str = "drai"
+    model: ModelConfig = ModelConfig()
+    objective: Objective = Objective()
+    kimg: float | None = None
+    hours: float | None = None
+    tick_kimg: float = 20.0
+    patience: int = 12
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    discriminator_rate: float = 1.0
+    predictor_rate: float = 2.0
+    warm_up_kimg: float = 2.0
+    decay_share: float = 0.4
+    ema_kimg: float = 8.0
+    symmetry: Literal["none", "flip", "dihedral"] | None = None
+    augment: Literal["ada", "none"] = "ada"
+    augment_target: float = 0.6
+    balance: float | None = None
+    missing_share: float = 0.15
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> TrainOptions:
+        """Reads `to_json`; raises TypeError on names that are not its own."""
+        rest = {key: value for key, value in data.items() if key not in ("model", "objective")}
+        return cls(model=ModelConfig.from_json(data["model"]), objective=Objective(**data["objective"]), **rest)

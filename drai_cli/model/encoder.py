@@ -1,0 +1,37 @@
+"""The encoder E(x): image to posteriors over content and style."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from drai_cli.config import ModelConfig
+from drai_cli.model.gaussian import LOG_VARIANCE_RANGE, Gaussian
+from drai_cli.model.layers import linear
+from drai_cli.model.trunk import FEATURE_DIM, Trunk
+
+
+class Encoder(nn.Module):
+    """q(c|x) and q(z|x), two diagonal Gaussians read from one trunk."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.trunk = Trunk(config)
+        self.content = linear(FEATURE_DIM, 2 * config.content_dim, gain=0.7)
+        self.style = linear(FEATURE_DIM, 2 * config.style_dim, gain=0.7)
+        # Posteriors start narrow (deviation 0.37), so that reconstruction has something to hold on to.
+        for head in (self.content, self.style):
+            with torch.no_grad():
+                head.weight[head.out_features // 2 :] *= 0.1
+                head.bias[head.out_features // 2 :] = -2.0
+
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> tuple[Gaussian, Gaussian]:
+        features = self.trunk(images)
+        with torch.autocast(features.device.type, enabled=False):
+            return _gaussian(self.content(features)), _gaussian(self.style(features))
+
+
+def _gaussian(output: Tensor) -> Gaussian:
+    mean, log_variance = output.chunk(2, dim=1)
+    return Gaussian(mean, log_variance.clamp(*LOG_VARIANCE_RANGE))

@@ -1,0 +1,60 @@
+"""The generator G(c, z): codes to image. The condition reaches it through the content code alone."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from drai_cli.config import ModelConfig
+from drai_cli.model.layers import FilmBlock, UpConv, activate, conv, linear, mlp
+
+_CODE_DIM = 192
+_HEAD_CHANNELS = 16
+
+
+def stage_channels(config: ModelConfig) -> list[int]:
+    """Channels of each stage from half the image's resolution down to the smallest, at most 7 px wide."""
+    size, channels = config.image_size // 2, [config.channels]
+    while size % 2 == 0 and size > 4:
+        size //= 2
+        channels.append(min(channels[-1] * 2, config.max_channels))
+    return channels
+
+
+def smallest_size(config: ModelConfig) -> int:
+    """Height and width of the coarsest stage."""
+    return config.image_size // 2 ** len(stage_channels(config))
+
+
+class Generator(nn.Module):
+    """Codes are mapped to one vector that modulates every block, and to the coarsest feature map."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.channels = stage_channels(config)[::-1]
+        self.size = smallest_size(config)
+        self.code = mlp(config.content_dim + config.style_dim, _CODE_DIM, _CODE_DIM, hidden_layers=1)
+        self.start = linear(config.content_dim + config.style_dim, self.channels[0] * self.size**2)
+        self.stages = nn.ModuleList(
+            nn.ModuleList(FilmBlock(width, _CODE_DIM) for _ in range(config.blocks)) for width in self.channels
+        )
+        self.ups = nn.ModuleList(UpConv(a, b) for a, b in zip(self.channels, self.channels[1:], strict=False))
+        self.head = UpConv(self.channels[-1], _HEAD_CHANNELS)
+        self.to_image = conv(_HEAD_CHANNELS, config.image_channels, gain=0.5)
+
+    def forward(
+        self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Images in about [-1, 1] (a hair beyond is possible; whoever writes them clips)."""
+        codes = torch.cat([content, style], dim=1)
+        code = activate(self.code(codes))
+        x = self.start(codes).view(-1, self.channels[0], self.size, self.size)
+        x = x.contiguous(memory_format=torch.channels_last)
+        for index, blocks in enumerate(self.stages):
+            if index:
+                x = activate(self.ups[index - 1](x))
+            for block in blocks:  # type: ignore[attr-defined]
+                x = block(x, code)
+        images: Tensor = self.to_image(activate(self.head(x)))
+        return torch.tanh(images.float())

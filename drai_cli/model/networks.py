@@ -1,0 +1,36 @@
+"""All networks of one model, built from its configuration."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from drai_cli.config import ModelConfig
+from drai_cli.model.content_prior import ContentPrior
+from drai_cli.model.discriminator import Discriminator
+from drai_cli.model.encoder import Encoder
+from drai_cli.model.generator import Generator
+from drai_cli.model.predictors import Predictors
+
+
+class Networks(nn.Module):
+    """What a model file holds: generator, content prior, and an encoder unless the method has none (`cgan`)."""
+
+    def __init__(self, config: ModelConfig, condition_dim: int, has_encoder: bool = True) -> None:
+        super().__init__()
+        self.generator = Generator(config)
+        self.content_prior = ContentPrior(config, condition_dim)
+        self.encoder = Encoder(config) if has_encoder else None
+
+
+class Adversaries(nn.Module):
+    """What only training needs: the discriminator and the predictors between codes."""
+
+    def __init__(self, config: ModelConfig, condition_dim: int) -> None:
+        super().__init__()
+        self.discriminator = Discriminator(config, condition_dim)
+        self.predictors = Predictors(config, condition_dim)
+
+
+def build_networks(config: ModelConfig, condition_dim: int, has_encoder: bool = True) -> Networks:
+    """Networks with fresh weights from torch's global generator."""
+    return Networks(config, condition_dim, has_encoder)

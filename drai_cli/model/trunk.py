@@ -1,0 +1,36 @@
+"""The image-reading network that the encoder and the discriminator are each built on."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from drai_cli.config import ModelConfig
+from drai_cli.model.generator import smallest_size, stage_channels
+from drai_cli.model.layers import ResidualBlock, activate, conv, linear
+
+FEATURE_DIM = 384
+
+
+class Trunk(nn.Module):
+    """Image to feature vector. Full resolution is touched only by a space-to-depth."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        channels = stage_channels(config)
+        self.stem = conv(config.image_channels * 4, channels[0])
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks))) for width in channels
+        )
+        self.downs = nn.ModuleList(conv(a, b) for a, b in zip(channels, channels[1:], strict=False))
+        self.flat = linear(channels[-1] * smallest_size(config) ** 2, FEATURE_DIM, gain=1.4)
+
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch feature"]:
+        x = activate(self.stem(functional.pixel_unshuffle(images, 2)))
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = activate(self.downs[index - 1](functional.avg_pool2d(x, 2)))
+            x = stage(x)
+        features: Tensor = activate(self.flat(activate(x).flatten(1)))
+        return features.float()

@@ -1,0 +1,91 @@
+"""Which images a step sees: a pure function of (seed, images seen), so that a resumed run draws what it would have."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from drai_cli.config import TrainOptions
+from drai_cli.data.tensors import to_unit
+from drai_cli.training.augment import Symmetry, orient, seeded
+from drai_cli.training.step import Batch
+
+BALANCE_FROM = 4.0
+_BALANCE = 0.7
+
+
+def sampling_weights(labels: np.ndarray, balance: float | None) -> tuple[np.ndarray, float]:
+    """Probability of each row, n_class^-balance shared within the class, and the exponent that was used.
+
+    Without a `balance`, it is 0.7 where the largest class is over four times the smallest, else 0.
+    """
+    counts = np.bincount(labels)
+    present = counts[counts > 0]
+    if balance is None:
+        balance = _BALANCE if present.max() > BALANCE_FROM * present.min() else 0.0
+    weights = counts[labels].astype(np.float64) ** -balance
+    return weights / weights.sum(), balance
+
+
+class Batches:
+    """Draws batches from the training images, which are held once on the device as integers.
+
+    Args:
+        images: uint8 or uint16 `[N, H, W, C]`.
+        conditions: float32 `[N, T]`.
+        labels: int64 `[N]`, for the sampling weights.
+        widths: Width of each attribute in the condition, the label first.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        conditions: np.ndarray,
+        labels: np.ndarray,
+        widths: tuple[int, ...],
+        options: TrainOptions,
+        symmetry: Symmetry,
+        device: torch.device,
+    ) -> None:
+        self.images = images
+        self.conditions = torch.from_numpy(conditions)
+        self.weights, self.balance = sampling_weights(labels, options.balance)
+        self.cumulative = np.cumsum(self.weights)
+        self.widths = widths
+        self.options = options
+        self.symmetry = symmetry
+        self.device = device
+
+    def at(self, images_seen: int) -> Batch:
+        """The batch that follows after `images_seen` images."""
+        n = self.options.batch_size
+        generator = seeded(self.options.seed, images_seen)
+        draws = torch.rand(2 * n, generator=generator, dtype=torch.float64).numpy()
+        rows = np.minimum(np.searchsorted(self.cumulative, draws), len(self.cumulative) - 1)
+        images = orient(to_unit(self.images[rows[:n]], self.device), self.symmetry, generator)
+        condition = self._with_missing(self.conditions[rows[:n]], generator)
+        drawn = self._with_missing(self.conditions[rows[n:]], generator)
+        wrong = _differing(condition, generator)
+        return Batch(images, condition.to(self.device), wrong.to(self.device), drawn.to(self.device), generator)
+
+    def _with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:
+        """Each attribute but the label is made missing at random, so that a part of a condition can be asked for."""
+        start = self.widths[0]
+        for width in self.widths[1:]:
+            gone = torch.rand(len(condition), generator=generator) < self.options.missing_share
+            condition[gone, start : start + width] = 0
+            condition[gone, start + width - 1] = 1
+            start += width
+        return condition
+
+
+def _differing(condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Float[Tensor, "batch condition"]:
+    """For each row, another row's condition that differs from it in a category or by one deviation.
+
+    A row without such a partner keeps its own, and then teaches D_xt nothing wrong: positive and negative cancel.
+    """
+    far = (condition[:, None] - condition[None]).abs().amax(2) >= 1
+    scores = (torch.rand(far.shape, generator=generator) * far).fill_diagonal_(1e-12)
+    return condition[scores.argmax(1)]
