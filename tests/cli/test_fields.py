@@ -1,0 +1,114 @@
+"""Options that come from a dataclass: name, type, default and help are its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from drai_cli.cli import options
+from drai_cli.cli.boundary import DraiGroup
+from drai_cli.cli.fields import attribute_helps, field_options, given_fields, with_options
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a test.
+
+    Attributes:
+        kimg: Budget in thousands of images; None:
+            no limit.
+        blocks: Blocks at each resolution.
+        seed: Of everything.
+        channels: Of the networks.
+        is_relativistic: Compare pairwise.
+        precision: Of the sums.
+        method: Which one.
+        hidden: Not shown.
+    """
+
+    kimg: float | None = None
+    blocks: int = 2
+    seed: int = 0
+    channels: int = 48
+    is_relativistic: bool = False
+    precision: Literal["auto", "fp32"] = "auto"
+    method: str = "drai"
+    hidden: str = ""
+
+
+FLAGS = {"channels": "--base-channels"}
+PARAMETERS = field_options(
+    Settings, panel="Run", skip=["hidden"], flags=FLAGS, choices={"method": ("drai", "dai")}
+)
+app = typer.Typer(cls=DraiGroup)
+
+
+@app.callback()
+def root() -> None: ...
+
+
+@app.command("work")
+@with_options(PARAMETERS)
+def work(context: typer.Context, config: options.Config = None, **settings: Any) -> None:
+    print(json.dumps(given_fields(Settings, settings, flags=FLAGS)))
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["work", *arguments], env={"COLUMNS": "150"})
+
+
+def test_only_what_was_given():
+    assert json.loads(run().stdout) == {}
+    line = "--kimg 1.5 --seed 0 --base-channels 8 --no-relativistic --precision fp32 --method dai"
+    assert json.loads(run(*line.split()).stdout) == {
+        "kimg": 1.5, "seed": 0, "channels": 8, "is_relativistic": False, "precision": "fp32", "method": "dai",
+    }  # fmt: skip
+
+
+def test_help_and_defaults_are_the_dataclass_s():
+    shown = " ".join(run("--help").stdout.split())
+    assert "Budget in thousands of images; None: no limit." in shown
+    assert "[default: (48)]" in shown
+    assert "One of: auto, fp32." in shown
+    assert "--hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--blocks", "0"], ["--kimg", "-1"], ["--precision", "fp8"], ["--method", "x"], ["--kimg", "a"]],
+)
+def test_values_out_of_range(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"drai: error: {arguments[0]}")
+
+
+def test_a_config_file_sets_them_too(tmp_path):
+    (tmp_path / "c.toml").write_text("base-channels = 8\nrelativistic = true\nseed = 3")
+    result = run("--config", str(tmp_path / "c.toml"), "--seed", "4")
+    assert json.loads(result.stdout) == {"seed": 4, "channels": 8, "is_relativistic": True}
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(TypeError, match="seed"):
+
+        @with_options(PARAMETERS)
+        def twice(seed: int, **settings: Any) -> None: ...
+
+
+def test_attribute_helps_end_with_the_section():
+    class Plain:
+        """One.
+
+        Attributes:
+            a: First.
+
+        Shapes: b: not one.
+        """
+
+    assert attribute_helps(Plain) == {"a": "First."}
