@@ -1,7 +1,7 @@
-"""Options made from a dataclass's fields, so that names, types, defaults and help cannot drift from the code.
+"""Options made from a dataclass's fields, so that names, types, defaults and help cannot drift.
 
-An option that nobody gave is None: what then holds (a preset, the dataclass's default) is decided where all is
-merged.
+An option that nobody gave is None: what then holds (a preset, the dataclass's default) is decided where
+all is merged.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def field_options(
             )
         else:
             option = typer.Option(
-                flag, metavar={int: "N", float: "X"}.get(kind), rich_help_panel=panel, help=help, show_default=default or True,
+                flag, metavar={int: "N", float: "X"}.get(kind), rich_help_panel=panel, help=help,
+                show_default=default or True,
                 min=(1 if kind is int and field.name != "seed" else 0) if kind in (int, float) else None,
             )  # fmt: skip
         parameters.append(
