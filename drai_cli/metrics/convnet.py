@@ -90,7 +90,9 @@ class ConvNet(nn.Module):
         else:
             self.feature_dim = 16 * 32
             self.squeeze = nn.Conv2d(channels, 32, 1)
-            self.head = nn.Sequential(nn.Linear(self.feature_dim, 256), nn.ReLU(), nn.Linear(256, config.outputs))
+            self.head = nn.Sequential(
+                nn.Linear(self.feature_dim, 256), nn.ReLU(), nn.Linear(256, config.outputs)
+            )
 
     def features(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b features"]:
         """The layer before the last, float32."""

@@ -30,13 +30,13 @@ class FitConfig:
         enough: Score at which to stop at once.
     """
 
-    images: int = 96_000
+    images: int = 32_000
     batch_size: int = 128
     rate: float = 3e-3
     weight_decay: float = 0.05
     averaging: float = 0.98
-    check_every: int = 8_000
-    patience: int = 1_000
+    check_every: int = 4_000
+    patience: int = 4
     enough: float = math.inf
 
 

@@ -61,6 +61,11 @@ class Judge:
     record: FitRecord | None = None
 
     @property
+    def name(self) -> str:
+        """What stands beside numbers measured in its features."""
+        return "judge"
+
+    @property
     def label_count(self) -> int:
         return self.network.config.outputs
 
@@ -114,9 +119,7 @@ def load_judge(
     return Judge(network.to(device).eval().requires_grad_(False), torch.device(device))
 
 
-def balanced_accuracy(
-    predicted: Int64[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]
-) -> float:
+def balanced_accuracy(predicted: Int64[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]) -> float:
     """Mean over the labels present of the share of their rows that were predicted right."""
     present = np.unique(labels)
     return float(np.mean([(predicted[labels == label] == label).mean() for label in present]))
@@ -156,7 +159,10 @@ def train_judge(
         drawn = torch.multinomial(share, size, replacement=True, generator=generator)
         places = torch.rand(size, generator=generator).numpy()
         rows = np.array(
-            [rows_of[label][int(place * len(rows_of[label]))] for label, place in zip(drawn.tolist(), places, strict=True)]
+            [
+                rows_of[label][int(place * len(rows_of[label]))]
+                for label, place in zip(drawn.tolist(), places, strict=True)
+            ]
         )
         batch = augment(
             to_unit(images[rows]),

@@ -12,7 +12,9 @@ from torch import Tensor
 BATCH = 256
 
 
-def to_unit(images: Integer[np.ndarray, "batch height width channel"]) -> Float[Tensor, "batch channel height width"]:
+def to_unit(
+    images: Integer[np.ndarray, "batch height width channel"],
+) -> Float[Tensor, "batch channel height width"]:
     """Stored images as float32 in [-1, 1], laid out channels_last in memory."""
     peak = float(np.iinfo(images.dtype).max)
     array = np.ascontiguousarray(images)

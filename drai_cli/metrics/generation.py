@@ -1,0 +1,115 @@
+"""Runs a model's networks in batches on stored arrays: codes of images, images of codes, samples of conditions.
+
+Knows nothing of what is measured. Networks are used as they are given: precision and eval mode are the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Integer
+from torch import Tensor
+
+from drai_cli.metrics.pixels import batches, from_unit, to_unit
+
+
+class ModelNetworks(Protocol):
+    """What a model needs to be measured; a loaded model or networks in training both fit.
+
+    `generator(content, style)` gives images in [-1, 1]. `encoder(images)` gives two Gaussians, content and style, the
+    content None where the method infers style alone; or the encoder is None. `content_prior(condition)` gives a Gaussian.
+    """
+
+    @property
+    def generator(self) -> Callable[[Tensor, Tensor], Tensor]: ...
+    @property
+    def encoder(self) -> Callable[[Tensor], Any] | None: ...
+    @property
+    def content_prior(self) -> Callable[[Tensor], Any]: ...
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Posterior means of images.
+
+    Attributes:
+        content: From the encoder, or the prior's mean for the image's condition where the method infers none.
+        style: From the encoder.
+    """
+
+    content: Float32[np.ndarray, "n content_dim"]
+    style: Float32[np.ndarray, "n style_dim"]
+
+    def __getitem__(self, rows: Any) -> Codes:
+        return Codes(self.content[rows], self.style[rows])
+
+
+@torch.inference_mode()
+def encode(
+    networks: ModelNetworks,
+    images: Integer[np.ndarray, "n h w c"],
+    conditions: Float32[np.ndarray, "n t"],
+    device: torch.device | str = "cpu",
+) -> Codes:
+    """Posterior means of stored images.
+
+    Args:
+        networks: With an encoder.
+        images: Stored images.
+        conditions: Of each image; used only where the encoder gives no content.
+        device: Where the networks are.
+    """
+    encoder = networks.encoder
+    if encoder is None:
+        raise ValueError("these networks have no encoder")
+    contents, styles = [], []
+    for rows in batches(len(images)):
+        content, style = encoder(to_unit(images[rows]).to(device))
+        if content is None:
+            content = networks.content_prior(torch.from_numpy(conditions[rows]).to(device))
+        contents.append(content.mean.float().cpu().numpy())
+        styles.append(style.mean.float().cpu().numpy())
+    return Codes(np.concatenate(contents), np.concatenate(styles))
+
+
+@torch.inference_mode()
+def generate(
+    networks: ModelNetworks,
+    content: Float32[np.ndarray, "n content_dim"],
+    style: Float32[np.ndarray, "n style_dim"],
+    dtype: np.dtype[np.generic],
+    device: torch.device | str = "cpu",
+) -> Integer[np.ndarray, "n h w c"]:
+    """Images of codes, rounded as a user would get them."""
+    made = []
+    for rows in batches(len(content)):
+        codes = (torch.from_numpy(np.ascontiguousarray(code[rows])).to(device) for code in (content, style))
+        made.append(from_unit(networks.generator(*codes), dtype))
+    return np.concatenate(made)
+
+
+@torch.inference_mode()
+def sample(
+    networks: ModelNetworks,
+    conditions: Float32[np.ndarray, "n t"],
+    style_dim: int,
+    dtype: np.dtype[np.generic],
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> Integer[np.ndarray, "n h w c"]:
+    """One image per condition: content from the prior of the condition, style from N(0, I)."""
+    source = np.random.default_rng(seed)
+    made = []
+    for rows in batches(len(conditions)):
+        prior = networks.content_prior(torch.from_numpy(conditions[rows]).to(device))
+        mean, deviation = prior.mean.float(), torch.exp(0.5 * prior.log_variance.float())
+        draws = source.standard_normal((len(mean), mean.shape[1] + style_dim)).astype(np.float32)
+        noise = torch.from_numpy(draws).to(device)
+        content = mean + deviation * noise[:, : mean.shape[1]]
+        made.append(from_unit(networks.generator(content, noise[:, mean.shape[1] :].contiguous()), dtype))
+    return np.concatenate(made)

@@ -1,0 +1,132 @@
+"""Bootstrap intervals over groups (lesions, patients): each measure is a weighted statistic, drawn groups are weights.
+
+Knows nothing of what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+Weights = Float[np.ndarray, "draws n"]
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval and what it rests on.
+
+    Attributes:
+        value: The measure itself.
+        low: 2.5 % quantile over bootstrap draws.
+        high: 97.5 % quantile over bootstrap draws.
+        n: Rows it was computed from.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def to_json(self) -> dict[str, float | int]:
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
+
+def group_weights(groups: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
+    """How often each row's group comes up when as many groups as there are are drawn with replacement.
+
+    Args:
+        groups: Group name or number per row.
+        seed: Of the draws.
+        draws: Bootstrap draws.
+    """
+    names, index = np.unique(groups, return_inverse=True)
+    generator = np.random.default_rng(seed)
+    counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    return counts[:, index].astype(np.float64)
+
+
+def pair_weights(first: np.ndarray, second: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
+    """Weights of pairs whose two members' groups are both resampled, as one population (a group may stand on both sides)."""
+    names = np.unique(np.concatenate([first, second]))
+    generator = np.random.default_rng(seed)
+    counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    sides = (counts[:, np.searchsorted(names, side)].astype(np.float64) for side in (first, second))
+    left, right = sides
+    return left * right
+
+
+def estimate(statistic: Callable[[Weights], Float[np.ndarray, " draws"]], weights: Weights) -> Estimate:
+    """The statistic with all weights one, and its interval over the rows of `weights`.
+
+    Draws for which the statistic is undefined (a label that did not come up) are left out.
+    """
+    count = weights.shape[1]
+    value = float(statistic(np.ones((1, count)))[0])
+    drawn = statistic(weights)
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
+    return Estimate(value, float(low), float(high), count)
+
+
+def macro_mean(
+    values: Float[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]
+) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
+    """The mean over labels of each label's weighted mean; of right answers this is balanced accuracy."""
+    values = np.asarray(values, np.float64)
+    present = np.unique(labels)
+    indicator = (labels[:, None] == present).astype(np.float64)
+
+    def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = ((weights * values) @ indicator) / (weights @ indicator)
+        out: np.ndarray = np.nanmean(means, 1)
+        return out
+
+    return statistic
+
+
+def mean(values: Float[np.ndarray, " n"]) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
+    """The weighted mean."""
+    values = np.asarray(values, np.float64)
+
+    def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
+        out: np.ndarray = (weights @ values) / weights.sum(1)
+        return out
+
+    return statistic
+
+
+def correlation(
+    left: Float[np.ndarray, "n columns"], right: Float[np.ndarray, "n columns"]
+) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
+    """Pearson's correlation of each column, averaged over columns."""
+    left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
+
+    def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
+        share = weights / weights.sum(1, keepdims=True)
+        mean_left, mean_right = share @ left, share @ right
+        covariance = share @ (left * right) - mean_left * mean_right
+        variance = (share @ left**2 - mean_left**2) * (share @ right**2 - mean_right**2)
+        out: np.ndarray = (covariance / np.sqrt(np.maximum(variance, 1e-18))).mean(1)
+        return out
+
+    return statistic
+
+
+def explained(
+    predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"]
+) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
+    """R²: 1 - residual over total sum of squares; below 0 where the mean would have done better."""
+    predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
+
+    def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
+        share = weights / weights.sum(1, keepdims=True)
+        total = share @ true**2 - (share @ true) ** 2
+        out: np.ndarray = 1 - (share @ (predicted - true) ** 2) / np.maximum(total, 1e-18)
+        return out
+
+    return statistic
