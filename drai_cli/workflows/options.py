@@ -1,0 +1,105 @@
+"""What `sample`, `swap-style` and `encode` can be told, with defaults. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
+
+SAMPLE_FORMATS = ("png", "npz")
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """What to sample and where to.
+
+    Attributes:
+        out: Folder for the images; new, empty, or that of the same command begun before.
+        weights: A model file, run directory, bundled name or Hub name.
+        label: Label of all images, or an alias of it.
+        count: Images in all; without a label they are drawn in the training proportions.
+        per_class: Images of every label.
+        like: CSV with a label column; one image a row, with the row's label and attributes.
+        attributes: Further attributes, each as NAME=VALUE; the rest are missing.
+        style_from: An image whose style all images get.
+        truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
+        format: Kind of file, one of `SAMPLE_FORMATS`.
+        seed: With the condition and the index, decides each image.
+        shard: Which part of the job, as I/N with I from 1.
+        batch_size: Images in flight; changes speed and memory, never an image.
+        precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        overwrite: Replace what is already there.
+    """
+
+    out: Path
+    weights: str | None = None
+    label: str | None = None
+    count: int | None = None
+    per_class: int | None = None
+    like: Path | None = None
+    attributes: tuple[str, ...] = ()
+    style_from: Path | None = None
+    truncation: float = 1.0
+    format: str = "png"
+    seed: int = 0
+    shard: str | None = None
+    batch_size: int = 256
+    precision: Precision = "fp32"
+    device: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class SwapOptions:
+    """Which images swap their styles.
+
+    Attributes:
+        content: The first image, a.
+        style: The second image, b.
+        pairs: CSV with the columns `content` and `style`, instead of two images.
+        out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
+        weights: A model file, run directory, bundled name or Hub name.
+        size: `model`: images of the model's size; `input`: scaled back to that of the content image.
+        fit: How an image is made square: `crop` its centre or `pad` it; None: as the model was trained, else crop.
+        precision: Arithmetic of the networks.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        overwrite: Replace what is already there.
+    """
+
+    content: Path | None = None
+    style: Path | None = None
+    pairs: Path | None = None
+    out: Path | None = None
+    weights: str | None = None
+    size: Literal["model", "input"] = "model"
+    fit: Literal["crop", "pad"] | None = None
+    precision: Precision = "fp32"
+    device: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """Which images to encode.
+
+    Attributes:
+        images: Image files, or folders of them.
+        out: The `.npz` to write.
+        weights: A model file, run directory, bundled name or Hub name.
+        fit: How an image is made square: `crop` its centre or `pad` it; None: as the model was trained, else crop.
+        precision: Arithmetic of the networks.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        overwrite: Replace what is already there.
+    """
+
+    images: tuple[Path, ...]
+    out: Path
+    weights: str | None = None
+    fit: Literal["crop", "pad"] | None = None
+    precision: Precision = "fp32"
+    device: str | None = None
+    overwrite: bool = False
