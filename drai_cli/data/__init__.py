@@ -1,0 +1,1 @@
+"""Sets of images: found, cached, split, and handed on as arrays."""

@@ -1,0 +1,83 @@
+"""Sets whose folders are the labels: `lesions/melanoma/*.png`, or split already: `train/melanoma/*.png`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+
+from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, class_counts
+from drai_cli.data.tree import FilePixels, Tree
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import shown
+from drai_cli.progress import Reporter
+
+LABEL = "label"
+
+
+def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> ImageSet:
+    """The set whose labels are the names of the folders directly under the root.
+
+    Where all those folders are named after the parts of a split (train, val, test), that split is kept and
+    the folders below them are the labels.
+
+    Raises:
+        InputError: No images in folders, or folders of a split beside folders of classes.
+        UsageError: Another label column than `label` was asked for.
+    """
+    if label not in (None, LABEL):
+        raise UsageError(
+            f"--label {label}", "class folders have no columns", "name a table with --metadata FILE"
+        )
+    folders = sorted({name.split("/", 1)[0] for name in tree.images if "/" in name})
+    parts = [folder for folder in folders if folder.lower() in PART_NAMES]
+    if parts and len(parts) < len(folders):
+        others = [folder for folder in folders if folder not in parts]
+        raise InputError(
+            shown(tree.root),
+            f"folders of a split ({', '.join(map(shown, parts[:3]))}) lie beside others "
+            f"({', '.join(map(shown, others[:3]))})",
+            "give the folder that holds only classes, or only train, validation and test",
+        )
+    has_split = len(parts) > 1
+    depth = 1 if has_split else 0
+    entries, left_out = [], 0
+    for name in tree.images:
+        folders_of = PurePosixPath(name).parts[:-1]
+        if len(folders_of) <= depth:
+            left_out += 1
+            continue
+        part = PART_NAMES[folders_of[0].lower()] if has_split else None
+        entries.append(Entry(name, {LABEL: folders_of[depth]}, name, part))
+    if not entries:
+        raise InputError(
+            shown(tree.root),
+            f"expected class folders with images, got {len(tree.images)} images in none",
+            "sort them into one folder a class, or name a table with --metadata FILE",
+        )
+    if left_out:
+        reporter.warn(f"{left_out} images lie in no class folder and are left out")
+    _tell(tree, entries, has_split, reporter)
+    return ImageSet(
+        "class-folders",
+        tree.root,
+        LABEL,
+        (),
+        None,
+        tuple(entries),
+        FilePixels(tree.root),
+        tuple(tree.skipped),
+    )
+
+
+def _tell(tree: Tree, entries: list[Entry], has_split: bool, reporter: Reporter) -> None:
+    """Says what was found and what was passed over."""
+    if has_split:
+        counts = Counter(str(entry.part) for entry in entries)
+        reporter.info(
+            f"the set's own split is kept: {', '.join(f'{n} {part}' for part, n in counts.items())}"
+        )
+    else:
+        filled = set(class_counts(entries, LABEL))
+        empty = [folder for folder in tree.folders if folder not in filled]
+        if empty:
+            reporter.warn(f"{len(empty)} folders hold no image: {', '.join(map(shown, empty[:5]))}")

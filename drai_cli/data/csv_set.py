@@ -1,0 +1,207 @@
+"""Sets of a folder and a table: HAM10000's layout, a Hugging Face `imagefolder`, or any named by options."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from drai_cli.condition import is_missing
+from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.table import Table, list_columns
+from drai_cli.data.tree import FilePixels, Tree
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import shown
+from drai_cli.progress import Reporter
+
+HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
+IMAGEFOLDER_COLUMN = "file_name"
+"""The column by which a `metadata.csv` names images, as Hugging Face's imagefolder has it."""
+GROUP_COLUMNS = ("patient_id", "subject_id", "lesion_id")
+"""Columns recognised as groups, the widest first: a patient may have several lesions."""
+_PROBED_ROWS = 50
+
+
+def find_csv_set(
+    tree: Tree,
+    table: Table,
+    *,
+    kind: str,
+    image_column: str | None,
+    label: str | None,
+    conditions: Sequence[str],
+    group: str | None,
+    reporter: Reporter,
+) -> ImageSet:
+    """The set that a table and the images under a folder make.
+
+    A row names its image by a path relative to the folder, by a file name found anywhere below it, or by
+    either without the suffix. Rows without a label are left out and counted.
+
+    Raises:
+        InputError: Rows without a file, rows that double, names that fit several files: counted and named.
+        UsageError: A column that is not there, or none where one is needed.
+    """
+    if kind == "ham10000":
+        image_column, label = image_column or "image_id", label or "dx"
+    if image_column is None:
+        image_column = _image_column(table, tree, reporter)
+    table.check_column(image_column, "--image-column")
+    label = _label(table, label)
+    for condition in conditions:
+        table.check_column(condition, "--condition")
+    conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
+    group = _group(table, group, reporter)
+    found, skipped = _locate(table, image_column, tree)
+
+    entries, unlabelled, ungrouped = [], 0, 0
+    for row, name in zip(table.rows, found, strict=True):
+        if name is None:
+            continue
+        if is_missing(row[label]):
+            unlabelled += 1
+            continue
+        values = {column: row[column] for column in (label, *conditions)}
+        ungrouped += group is not None and not row[group]
+        # A group's name and an image's never meet: an image without a group stands for itself.
+        entries.append(Entry(name, values, f"{group}:{row[group]}" if group and row[group] else name))
+    if unlabelled:
+        reporter.warn(f"{unlabelled} of {len(table.rows)} rows have no {shown(label)!r} and are left out")
+    if ungrouped:
+        reporter.warn(
+            f"{ungrouped} rows have no {shown(str(group))!r}: each of their images is a group of its own"
+        )
+    rowless = len(tree.images) - sum(name is not None for name in found)
+    if rowless:
+        reporter.warn(f"{rowless} images have no row in {shown(table.path.name)} and are left out")
+    return ImageSet(kind, tree.root, label, conditions, group, tuple(entries), FilePixels(tree.root), skipped)
+
+
+def _label(table: Table, label: str | None) -> str:
+    if label is not None:
+        return table.check_column(label, "--label")
+    if "label" in table.columns:
+        return "label"
+    raise UsageError(
+        "--label",
+        f"which column of {shown(table.path.name)} is the label is not said",
+        f"name one with --label: {list_columns(table.columns)}",
+    )
+
+
+def _group(table: Table, group: str | None, reporter: Reporter) -> str | None:
+    if group is not None:
+        return table.check_column(group, "--group")
+    for name in GROUP_COLUMNS:
+        if name in table.columns and any(row[name] for row in table.rows):
+            reporter.info(f"images are grouped by {name!r}; --group names another column")
+            return name
+    return None
+
+
+def _image_column(table: Table, tree: Tree, reporter: Reporter) -> str:
+    """The one column whose values are names of images here; no guess where there are none or several."""
+    if IMAGEFOLDER_COLUMN in table.columns:
+        return IMAGEFOLDER_COLUMN
+    lookup = _Lookup(tree.images)
+    probed = table.rows[:_PROBED_ROWS]
+    fitting = [column for column in table.columns if any(lookup.find(row[column]) for row in probed)]
+    if len(fitting) == 1:
+        reporter.info(f"images are named by column {fitting[0]!r}; --image-column names another")
+        return fitting[0]
+    got = f"{len(fitting)} columns do ({list_columns(fitting)})" if fitting else "no column does"
+    raise UsageError(
+        "--image-column",
+        f"expected one column of {shown(table.path.name)} to name images below {shown(tree.root)}, but {got}",
+        f"name it with --image-column: {list_columns(table.columns)}",
+    )
+
+
+class _Lookup:
+    """Finds images by what tables call them."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self._images = frozenset(images)
+        self._by_key: defaultdict[str, list[str]] = defaultdict(list)
+        for name in images:
+            path = PurePosixPath(name)
+            for key in {path.name, path.stem, str(path.with_suffix(""))}:
+                self._by_key[key].append(name)
+
+    def find(self, written: str) -> list[str]:
+        """The images that a cell may mean: one, none, or several."""
+        name = written.removeprefix("./")
+        if not name:
+            return []
+        if name in self._images:
+            return [name]
+        return self._by_key.get(name, [])
+
+
+def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tuple[tuple[str, str], ...]]:
+    """Each row's image (None for one that may not be used), and the latter with the reason."""
+    lookup = _Lookup(tree.images)
+    refused = dict(tree.skipped)
+    refused_lookup = _Lookup(list(refused))
+    found: list[str | None] = []
+    skipped: dict[str, str] = {}
+    missing, ambiguous = [], []
+    for row in table.rows:
+        written = row[column].replace("\\", "/")
+        inside = _inside(written, tree.root)
+        candidates = lookup.find(inside) if inside is not None else []
+        found.append(candidates[0] if len(candidates) == 1 else None)
+        if inside is None:
+            skipped[shown(written)] = "its name leads out of the set"
+        elif len(candidates) > 1:
+            ambiguous.append(f"{shown(written)} ({', '.join(map(shown, candidates[:3]))})")
+        elif not candidates:
+            unusable = refused_lookup.find(inside)
+            if unusable:
+                skipped[unusable[0]] = refused[unusable[0]]
+            else:
+                missing.append(shown(written) or "an empty cell")
+    subject = shown(table.path)
+    _refuse(
+        subject,
+        missing,
+        len(table.rows),
+        "rows name no image below the folder",
+        f"look at --image-column {column}, the folder, or remove these rows",
+    )
+    _refuse(
+        subject,
+        ambiguous,
+        len(table.rows),
+        "rows name an image that is there several times",
+        f"write paths relative to the set's folder into column {column}, or give a folder with one of each",
+    )
+    counts = Counter(name for name in found if name is not None)
+    _refuse(
+        subject,
+        [shown(name) for name, count in counts.items() if count > 1],
+        len(counts),
+        "images have more than one row",
+        "keep one row an image",
+    )
+    return found, tuple(skipped.items())
+
+
+def _refuse(subject: str, names: Sequence[str], total: int, what: str, hint: str) -> None:
+    """Stops with a count and the first names, if there are any."""
+    if names:
+        first = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise InputError(subject, f"{len(names)} of {total} {what}: {first}", hint)
+
+
+def _inside(written: str, root: Path) -> str | None:
+    """The name relative to the root, or None for one that leads out of it; looks at the text alone."""
+    path = PurePosixPath(written)
+    if ".." in path.parts or "\0" in written:
+        return None
+    if path.is_absolute():
+        for base in (root.absolute(), root.resolve()):
+            if path.is_relative_to(base.as_posix()):
+                return path.relative_to(base.as_posix()).as_posix()
+        return None
+    return written

@@ -1,0 +1,102 @@
+"""What a data set is, whatever it is stored as: images with name, label, conditions and group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from drai_cli.io.image import Image
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+PART_NAMES: Mapping[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""How sets name the parts of their own split."""
+
+Read = Callable[[], Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of a set.
+
+    Attributes:
+        name: Unique in the set: a path relative to its root with `/`, or `train:17` in an npz.
+        values: Label and conditions by column name, as the set has them; empty text where nothing is known.
+        group: Images of one group (a patient, a lesion) never stand in two parts of a split.
+        part: The part in the set's own split, if it has one.
+    """
+
+    name: str
+    values: Mapping[str, str]
+    group: str
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells whether a file changed: its size and times of change (of the content, of the inode)."""
+
+    name: str
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+
+
+class Pixels(Protocol):
+    """Where a set's images come from."""
+
+    def read(self, entry: Entry) -> Image:
+        """Decodes one image; raises InputError if it cannot be read."""
+
+    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
+        """Each entry with what decodes it; those calls may run in other threads."""
+
+    def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
+        """What the images are made from, for keys of caches."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set found on disk, its images not yet decoded.
+
+    Attributes:
+        kind: `class-folders`, `csv`, `ham10000` or `medmnist`.
+        root: Its folder, or the npz file.
+        label: Column of the label; `label` where there is no table.
+        conditions: Further columns asked for.
+        group: Column that groups images, or None where every image stands for itself.
+        entries: The images, in a fixed order.
+        pixels: What decodes them.
+        skipped: Files of the set that cannot be used, with the reason; counted with those that do not decode.
+    """
+
+    kind: str
+    root: Path
+    label: str
+    conditions: tuple[str, ...]
+    group: str | None
+    entries: tuple[Entry, ...]
+    pixels: Pixels = field(repr=False)
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def read(self, entry: Entry) -> Image:
+        """Decodes one image; raises InputError if it cannot be read."""
+        return self.pixels.read(entry)
+
+
+def class_counts(entries: Iterable[Entry], label: str) -> dict[str, int]:
+    """Images per label, in the labels' order."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry.values[label]] = counts.get(entry.values[label], 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,234 @@
+"""MedMNIST's npz layout: `{train,val,test}_{images,labels}` in one zip. Read as a stream, never unpickled.
+
+The arrays are streamed row by row, so memory stays that of one image, whatever the header claims.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from drai_cli.data.image_set import Entry, ImageSet, Part, Read, Stamp
+from drai_cli.data.tree import MAX_IMAGES
+from drai_cli.errors import InputError
+from drai_cli.io.files import open_regular, shown
+from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.progress import Reporter
+
+LABEL = "label"
+_PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
+_MAX_BYTES = 1 << 36
+_FAILURES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+)
+
+
+@dataclass(frozen=True)
+class _Header:
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @property
+    def row_bytes(self) -> int:
+        row = self.dtype.itemsize
+        for extent in self.shape[1:]:
+            row *= extent
+        return row
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A `Read` of an image that is there already."""
+
+    image: Image
+
+    def __call__(self) -> Image:
+        return self.image
+
+
+@dataclass(frozen=True)
+class NpzPixels:
+    """Images that are rows of `{train,val,test}_images`."""
+
+    path: Path
+
+    def read(self, entry: Entry) -> Image:
+        """Decodes one image; raises InputError if it cannot be read."""
+        for _, read in self.reads([entry]):
+            return read()
+        raise InputError(entry.name, f"no such image in {shown(self.path)}")
+
+    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
+        """The entries, in the order in which the file has them, each with its pixels."""
+        wanted: dict[str, dict[int, Entry]] = {}
+        for entry in entries:
+            key, _, index = entry.name.partition(":")
+            wanted.setdefault(key, {})[int(index)] = entry
+        with _archive(self.path) as archive:
+            for part, _ in _PARTS:
+                if part not in wanted:
+                    continue
+                rows = wanted[part]
+                for row, array in enumerate(_rows(self.path, archive, f"{part}_images", max(rows) + 1)):
+                    if row in rows:
+                        image = Image(array, bits=8 * array.itemsize, source=rows[row].name)
+                        yield rows[row], _Decoded(image)
+
+    def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
+        """The npz file's, and the names in it."""
+        status = os.stat(self.path)
+        yield Stamp("npz", status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        for entry in entries:
+            yield Stamp(entry.name, 0, 0, 0)
+
+
+def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
+    """The set in an npz of MedMNIST's layout; its own split is kept.
+
+    Raises:
+        InputError: Not a zip, other arrays than expected, arrays that need pickle, several labels an image, or
+            sizes that do not agree.
+    """
+    entries: list[Entry] = []
+    with _archive(path) as archive:
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        expected = [f"{part}_{what}" for part, _ in _PARTS for what in ("images", "labels")]
+        absent = [name for name in expected if name not in names]
+        if absent:
+            raise InputError(
+                shown(path),
+                f"expected MedMNIST's arrays, got none named {', '.join(absent)}",
+                f"it holds: {', '.join(sorted(map(shown, names))[:12]) or 'nothing'}",
+            )
+        for key, part in _PARTS:
+            images = _check_images(path, f"{key}_images", _header(path, archive, f"{key}_images"))
+            labels = _labels(path, archive, f"{key}_labels", images.shape[0])
+            if len(entries) + len(labels) > MAX_IMAGES:
+                raise InputError(shown(path), f"expected at most {MAX_IMAGES} images, got more")
+            for index, label in enumerate(labels):
+                name = f"{key}:{index}"
+                entries.append(Entry(name, {LABEL: label}, name, part))
+    reporter.info("the set's own split is kept")
+    return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path))
+
+
+class _archive:  # noqa: N801  (used as a function: a context that names what is wrong with the zip)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> zipfile.ZipFile:
+        self._file = open_regular(self._path, max_bytes=None)
+        try:
+            return zipfile.ZipFile(self._file)
+        except _FAILURES as error:
+            self._file.close()
+            raise InputError(
+                shown(self._path), f"expected an npz file, got something else ({error})"
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes], _Header, bool]:
+    """An array's stream behind its header, the header, and whether it is stored column by column."""
+    try:
+        info = archive.getinfo(f"{name}.npy")
+        stream = archive.open(info)
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran_order, dtype = read(stream)
+    except _FAILURES as error:
+        raise InputError(f"{shown(path)}: {name}", f"cannot be read ({shown(error)[:120]})") from error
+    subject = f"{shown(path)}: {name}"
+    if dtype.hasobject:
+        raise InputError(subject, "holds Python objects, which are never loaded", "save it as plain numbers")
+    header = _Header(tuple(int(extent) for extent in shape), dtype)
+    claimed = header.row_bytes * (header.shape[0] if header.shape else 1)
+    if claimed > _MAX_BYTES or not 0 <= info.file_size - claimed <= 1 << 20:
+        raise InputError(
+            subject, f"its header claims {claimed} bytes of numbers, the file has {info.file_size}"
+        )
+    return stream, header, bool(fortran_order)
+
+
+def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Header:
+    stream, header, fortran_order = _member(path, archive, name)
+    stream.close()
+    if fortran_order and len(header.shape) > 1:
+        raise InputError(
+            f"{shown(path)}: {name}", "is stored column by column", "save it with numpy.ascontiguousarray"
+        )
+    return header
+
+
+def _check_images(path: Path, name: str, header: _Header) -> _Header:
+    """The header again, if it is one of images."""
+    shape = header.shape
+    is_image = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    if not is_image or header.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
+        raise InputError(
+            f"{shown(path)}: {name}",
+            f"expected uint8 or uint16 [N, H, W] or [N, H, W, 3], got {header.dtype} {list(shape)}",
+            "volumes and other numbers are not read from npz",
+        )
+    if not 0 < shape[1] * shape[2] <= MAX_PIXELS:
+        raise InputError(
+            f"{shown(path)}: {name}", f"expected 1 to {MAX_PIXELS} pixels an image, got {shape[1:3]}"
+        )
+    return header
+
+
+def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list[str]:
+    """One label an image, as text."""
+    header = _header(path, archive, name)
+    shape = header.shape
+    if len(shape) == 2 and shape[1] > 1:
+        raise InputError(
+            f"{shown(path)}: {name}",
+            f"expected one label an image, got {shape[1]}",
+            "multi-label sets are not read",
+        )
+    is_vector = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    if not is_vector or header.dtype.kind not in "iuU" or header.dtype.itemsize > 4096:
+        raise InputError(
+            f"{shown(path)}: {name}",
+            f"expected whole numbers or words [N] or [N, 1], got {header.dtype} {list(shape)}",
+        )
+    if shape[0] != count:
+        raise InputError(f"{shown(path)}: {name}", f"expected {count} labels, one an image, got {shape[0]}")
+    if count > MAX_IMAGES:
+        raise InputError(f"{shown(path)}: {name}", f"expected at most {MAX_IMAGES} images, got {count}")
+    return [str(row.item()) for row in _rows(path, archive, name, count)]
+
+
+def _rows(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> Iterator[np.ndarray]:
+    """The first rows of an array, one after the other."""
+    stream, header, _ = _member(path, archive, name)
+    with stream:
+        for index in range(min(count, header.shape[0])):
+            try:
+                raw = stream.read(header.row_bytes)
+            except _FAILURES as error:
+                raise InputError(
+                    f"{shown(path)}: {name}", f"is broken at row {index} ({shown(error)[:120]})"
+                ) from error
+            if len(raw) != header.row_bytes:
+                raise InputError(f"{shown(path)}: {name}", f"ends at row {index} of {header.shape[0]}")
+            row = np.frombuffer(raw, header.dtype).reshape(header.shape[1:])
+            yield row.astype(header.dtype.newbyteorder("=")) if not header.dtype.isnative else row

@@ -1,0 +1,243 @@
+"""A set ready for training and measuring: cached, split, its conditions encoded. The one door to the data."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt
+
+from drai_cli.condition import Attribute, ConditionSchema, is_missing
+from drai_cli.data.cache import Channels, ImageCache, build_cache
+from drai_cli.data.image_set import PARTS, Entry, Part, class_counts
+from drai_cli.data.reading import first_names
+from drai_cli.data.sources import find_image_set
+from drai_cli.data.split import read_split, split_by_group
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import shown
+from drai_cli.io.image import Fit
+from drai_cli.progress import SILENT, Reporter
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which images, and how they are read; see `find_image_set` and `build_cache` for each."""
+
+    path: Path
+    metadata: Path | None = None
+    image_column: str | None = None
+    label: str | None = None
+    conditions: tuple[str, ...] = ()
+    group: str | None = None
+    kind: str | None = None
+    size: int = 64
+    channels: Channels = "auto"
+    fit: Fit = "crop"
+    cache_dir: Path | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """Images, their parts and their conditions, row by row.
+
+    Attributes:
+        images: uint8 or uint16, memory-mapped.
+        entries: The image of each row: name, values, group.
+        parts: `train`, `validation` or `test` for each row.
+        schema: Fitted on the training part alone.
+        conditions: Condition vectors; a value that the training part does not have is missing.
+        labels: Positions in `schema.labels`.
+        summary: Plain data: kind, counts, duplicates across the split, skipped files.
+        cache_key: What the images were made from.
+    """
+
+    images: UInt[np.ndarray, "images size size channels"]
+    entries: tuple[Entry, ...]
+    parts: np.ndarray
+    schema: ConditionSchema
+    conditions: Float32[np.ndarray, "images condition"]
+    labels: Int64[np.ndarray, " images"]
+    summary: dict[str, Any]
+    cache_key: str
+
+    def rows(self, part: Part) -> Int64[np.ndarray, " rows"]:
+        """The rows of one part."""
+        return np.flatnonzero(self.parts == part)
+
+
+def prepare(
+    options: DataOptions, *, seed: int, split_file: Path | None = None, reporter: Reporter = SILENT
+) -> PreparedSet:
+    """Finds, caches and splits a set and encodes its conditions.
+
+    The split is the one in `split_file` if given, else the set's own if it has one, else drawn by group from
+    the seed.
+
+    Raises:
+        InputError: No images, one class only, too many unreadable files, or a split that does not fit.
+        UsageError: Options that do not go with the set.
+    """
+    image_set = find_image_set(
+        options.path,
+        metadata=options.metadata,
+        image_column=options.image_column,
+        label=options.label,
+        conditions=options.conditions,
+        group=options.group,
+        kind=options.kind,
+        reporter=reporter,
+    )
+    label = image_set.label
+    counts = class_counts(image_set.entries, label)
+    if len(counts) < 2:
+        name, count = next(iter(counts.items()))
+        raise InputError(
+            shown(options.path),
+            f"expected two classes or more, got one: {shown(name)} ({count} images)",
+            "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
+        )
+    cache = build_cache(
+        image_set,
+        size=options.size,
+        channels=options.channels,
+        fit=options.fit,
+        cache_dir=options.cache_dir,
+        reporter=reporter,
+    )
+    entries = cache.entries
+    parts = np.array(_parts(entries, label, seed, split_file))
+    train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
+    if not train:
+        raise InputError(shown(options.path), "no image stands in the training part", "look at the split")
+    schema = ConditionSchema.from_rows(
+        [e.values for e in train], label, image_set.conditions, options.aliases
+    )
+    _check_labels(entries, parts, schema)
+    rows = _without_unseen(entries, schema, reporter)
+    duplicates = find_duplicates(cache.digests)
+    summary = {
+        "kind": image_set.kind,
+        "label": label,
+        "conditions": list(image_set.conditions),
+        "group": image_set.group,
+        "images": len(entries),
+        "groups": len({entry.group for entry in entries}),
+        "size": options.size,
+        "channels": cache.channels,
+        "parts": {part: _count(entries, parts, part, label) for part in PARTS},
+        "duplicates": _duplicates_summary(cache, duplicates, parts),
+        "skipped": [list(item) for item in cache.skipped],
+    }
+    _report(summary, reporter)
+    return PreparedSet(
+        cache.images,
+        entries,
+        parts,
+        schema,
+        schema.encode(rows),
+        schema.label_indices(rows),
+        summary,
+        cache.key,
+    )
+
+
+def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
+    """Rows with exactly the same pixels, each set of them once, in the order of their first row."""
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, digest in enumerate(digests):
+        rows[digest].append(row)
+    return [same for same in rows.values() if len(same) > 1]
+
+
+def _parts(entries: Sequence[Entry], label: str, seed: int, split_file: Path | None) -> Sequence[str]:
+    """The part of each row, by the saved split, the set's own, or a new one."""
+    if split_file is not None:
+        saved = read_split(split_file)
+        new = [entry.name for entry in entries if entry.name not in saved]
+        gone = sorted(saved.keys() - {entry.name for entry in entries})
+        for names, what in ((new, "images are not in it"), (gone, "of its images are not in the set")):
+            if names:
+                raise InputError(
+                    shown(split_file),
+                    f"{len(names)} {what}: {first_names([shown(name) for name in names])}",
+                    "the split belongs to another set, or the set has changed",
+                )
+        return [saved[entry.name] for entry in entries]
+    if all(entry.part is not None for entry in entries):
+        return [str(entry.part) for entry in entries]
+    return split_by_group([e.values[label] for e in entries], [e.group for e in entries], seed=seed)
+
+
+def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:
+    """Stops if a class is measured that was never trained on (only a set's own split can do that)."""
+    label = schema.label.name
+    unseen = Counter(e.values[label] for e in entries if e.values[label] not in schema.labels)
+    if unseen:
+        names = ", ".join(f"{shown(name)} ({count})" for name, count in unseen.items())
+        raise InputError("the split", f"classes without a training image: {names}", "leave these images out")
+
+
+def _without_unseen(
+    entries: Sequence[Entry], schema: ConditionSchema, reporter: Reporter
+) -> list[dict[str, str]]:
+    """The values of each row; one that the training part does not have becomes missing."""
+    rows = [dict(entry.values) for entry in entries]
+    for attribute in schema.attributes[1:]:
+        unseen = 0
+        known: dict[str, bool] = {}
+        for row in rows:
+            value = row.get(attribute.name, "")
+            if value not in known:
+                known[value] = is_missing(value) or _is_encodable(attribute, value)
+            if not known[value]:
+                row[attribute.name] = ""
+                unseen += 1
+        if unseen:
+            reporter.warn(
+                f"{unseen} images have a {shown(attribute.name)!r} that no training image has: taken as missing"
+            )
+    return rows
+
+
+def _is_encodable(attribute: Attribute, value: str) -> bool:
+    try:
+        attribute.encode(value)
+    except UsageError:
+        return False
+    return True
+
+
+def _count(entries: Sequence[Entry], parts: np.ndarray, part: str, label: str) -> dict[str, Any]:
+    chosen = [entry for entry, its in zip(entries, parts, strict=True) if its == part]
+    return {
+        "images": len(chosen),
+        "groups": len({entry.group for entry in chosen}),
+        "classes": class_counts(chosen, label),
+    }
+
+
+def _duplicates_summary(cache: ImageCache, duplicates: list[list[int]], parts: np.ndarray) -> dict[str, Any]:
+    across = [same for same in duplicates if len({parts[row] for row in same}) > 1]
+    return {
+        "sets": len(duplicates),
+        "images": sum(map(len, duplicates)),
+        "across_split": [[cache.entries[row].name for row in same] for same in across],
+    }
+
+
+def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
+    sizes = ", ".join(f"{part} {summary['parts'][part]['images']}" for part in PARTS)
+    grouped = f" by {summary['group']}" if summary["group"] else ""
+    reporter.info(f"split{grouped}: {sizes}")
+    across = summary["duplicates"]["across_split"]
+    if across:
+        shown_sets = "; ".join(" = ".join(map(shown, same[:3])) for same in across[:5])
+        reporter.warn(
+            f"{len(across)} images stand in several parts of the split as exact duplicates, which flatters "
+            f"measures: {shown_sets}{'; …' if len(across) > 5 else ''}"
+        )

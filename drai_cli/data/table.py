@@ -1,0 +1,102 @@
+"""Tables beside images: CSV files read strictly. Knows nothing of images."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import open_regular, shown
+
+_HEADER_BYTES = 1 << 20
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns and rows, all cells as text without surrounding blanks."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, str], ...]
+
+    def check_column(self, name: str, option: str) -> str:
+        """The column's name again.
+
+        Raises:
+            UsageError: There is no such column; the hint lists them and names the nearest.
+        """
+        if name in self.columns:
+            return name
+        near = difflib.get_close_matches(name, self.columns, n=1)
+        nearest = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(
+            f"{option} {name}",
+            f"no such column in {shown(self.path.name)}",
+            f"{nearest}it has: {list_columns(self.columns)}",
+        )
+
+
+def list_columns(columns: Sequence[str]) -> str:
+    """Column names for a message."""
+    return ", ".join(shown(name) for name in columns[:40]) + (", …" if len(columns) > 40 else "")
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """A table's column names; empty if the file does not begin like a table."""
+    with open_regular(path) as file:
+        first = file.readline(_HEADER_BYTES)
+    try:
+        text = first.decode("utf-8-sig")
+        return tuple(name.strip() for name in next(csv.reader([text], delimiter=_delimiter(text)), []))
+    except (UnicodeDecodeError, csv.Error):
+        return ()
+
+
+def read_table(path: Path) -> Table:
+    """Reads a CSV file: UTF-8, separated by commas, semicolons or tabs, its first line the column names.
+
+    Raises:
+        InputError: It is no such table: the message names the line.
+    """
+    subject = shown(path)
+    with open_regular(path) as file:
+        raw = file.read()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(subject, f"expected UTF-8 text, got other bytes in line {line}") from error
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=_delimiter(text.split("\n", 1)[0]), strict=True
+    )
+    rows: list[dict[str, str]] = []
+    try:
+        columns = tuple(name.strip() for name in next(reader, []))
+        doubled = sorted({name for name in columns if columns.count(name) > 1})
+        if not any(columns):
+            raise InputError(subject, "expected a table with column names in its first line, got none")
+        if doubled:
+            raise InputError(subject, f"column {shown(doubled[0])!r} stands there more than once")
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(columns):
+                raise InputError(
+                    subject, f"expected {len(columns)} cells in line {reader.line_num}, got {len(cells)}"
+                )
+            rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
+    except csv.Error as error:
+        raise InputError(subject, f"line {reader.line_num} is no CSV ({error})") from error
+    if not rows:
+        raise InputError(subject, "expected rows below the column names, got none")
+    return Table(path, columns, tuple(rows))
+
+
+def _delimiter(header: str) -> str:
+    """The separator that the first line uses most; a comma where it uses none."""
+    return max(_DELIMITERS, key=header.count)

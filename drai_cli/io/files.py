@@ -1,0 +1,86 @@
+"""Opening and writing files that strangers may have prepared: regular files only, and never half a file.
+
+Knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from drai_cli.errors import InputError
+
+MAX_FILE_BYTES = 1 << 30
+"""Largest image file or table that is opened (1 GiB)."""
+
+
+def shown(name: object) -> str:
+    """A name as it may be printed: control characters and undecodable bytes escaped."""
+    text = str(name)
+    return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[bytes]:
+    """Opens a regular file to read; a pipe, socket or device is refused without waiting for it.
+
+    Raises:
+        InputError: It is missing, may not be read, is no regular file, or is larger than `max_bytes`.
+    """
+    subject = shown(path)
+    try:
+        # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(subject, f"expected a file, got {_kind_of(os.stat(path).st_mode)}")
+        descriptor = os.open(path, flags)
+    except FileNotFoundError as error:
+        raise InputError(subject, "no such file", "look at the path") from error
+    except (OSError, ValueError) as error:
+        raise InputError(subject, f"cannot be opened ({_reason(error)})") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise InputError(subject, f"expected a file, got {_kind_of(status.st_mode)}")
+    if max_bytes is not None and status.st_size > max_bytes:
+        os.close(descriptor)
+        raise InputError(subject, f"expected at most {max_bytes} bytes, got {status.st_size}")
+    return os.fdopen(descriptor, "rb")
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when whole; on any failure the earlier one stays as it was."""
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            shown(path), f"cannot be written ({_reason(error)})", "look at the free space and the permissions"
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _kind_of(mode: int) -> str:
+    for is_kind, name in (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    ):
+        if is_kind(mode):
+            return name
+    return "something else"

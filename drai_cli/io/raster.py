@@ -1,0 +1,298 @@
+"""PNG, JPEG, TIFF, BMP and GIF by Pillow: read into the image type, and PNG written. Knows nothing of sets.
+
+Files are treated as hostile: the kind is fixed by the suffix, sizes are checked before anything is decoded,
+and whatever a decoder stumbles over becomes an `InputError` that says what.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from jaxtyping import Shaped, UInt
+from PIL import Image as PillowImage
+from PIL import PngImagePlugin, UnidentifiedImageError
+
+from drai_cli.errors import InputError
+from drai_cli.io.files import atomic_writer, open_regular, shown
+from drai_cli.io.image import MAX_PIXELS, Image
+
+# Suffix to Pillow's name of the format. MPO is a JPEG followed by further pictures, as telephones write it.
+_FORMATS: dict[str, tuple[str, ...]] = {
+    ".png": ("PNG",),
+    ".jpg": ("JPEG", "MPO"),
+    ".jpeg": ("JPEG", "MPO"),
+    ".tif": ("TIFF",),
+    ".tiff": ("TIFF",),
+    ".bmp": ("BMP",),
+    ".gif": ("GIF",),
+}
+SUFFIXES = frozenset(_FORMATS)
+_ALL_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "GIF")
+_NAMES = {"MPO": "JPEG"}
+_MAX_FRAMES = 100_000
+_ORIENTATION_TAG = 0x0112
+_TRANSPOSES = {
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_270,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_90,
+}
+# What Pillow's decoders are known to raise on broken files. MemoryError: a size that was claimed, not there.
+_FAILURES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    NotImplementedError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    Warning,
+    struct.error,
+    zlib.error,
+    PillowImage.DecompressionBombError,
+)
+
+
+def is_raster(path: Path) -> bool:
+    """Whether the name has a suffix that this module reads."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_image(path: Path, *, frame: int | None = None) -> Image:
+    """Reads one image.
+
+    EXIF orientation is applied. Palettes become RGB, alpha is blended over black, CMYK and YCbCr become RGB;
+    16-bit grey is kept. What loses something is listed in the result's `notes`.
+
+    Args:
+        path: A PNG, JPEG, TIFF, BMP or GIF file.
+        frame: Which frame of a multi-frame file, from 0.
+
+    Raises:
+        InputError: Not readable, too large, another kind than its suffix says, or several frames and none
+            chosen.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return decode_image(path, frame=frame)
+
+
+def decode_image(path: Path, *, frame: int | None = None) -> Image:
+    """`read_image` for threads: leaves Python's warning filters, which all threads share, to the caller."""
+    with open_regular(path) as file:
+        picture = _open(path, file)
+        try:
+            _select_frame(path, picture, frame)
+            bits = _stored_bits(picture)  # before anything decodes, which forgets it
+            turn, notes = _orientation(picture)
+            array, changed = _decode(picture, bits, keep_alpha=False)
+            if turn is not None:
+                array = _transposed(array, turn)
+            return Image(array, bits=bits, source=shown(path), notes=(*notes, *changed))
+        except _FAILURES as error:
+            raise _broken(path, error) from error
+        finally:
+            picture.close()
+
+
+def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "*frames height width *channels"], int]:
+    """Every frame of a file as stored, alpha included, for looking at rather than for training.
+
+    Returns:
+        The format in lower case, the array (`[H, W]`, `[H, W, 2 to 4]`, or with a leading frame axis where
+        there is more than one frame), and the bits a sample was stored with.
+
+    Raises:
+        InputError: Not readable, too large in all, or frames of different shape.
+    """
+    with warnings.catch_warnings(), open_regular(path) as file:
+        warnings.simplefilter("ignore")
+        picture = _open(path, file)
+        kind = str(picture.format)
+        try:
+            count = _frame_count(picture)
+            if count > _MAX_FRAMES or count * picture.width * picture.height > 4 * MAX_PIXELS:
+                raise InputError(
+                    shown(path), f"expected at most {4 * MAX_PIXELS} pixels in all, got {count} frames"
+                )
+            frames = []
+            for index in range(count):
+                if count > 1:
+                    picture.seek(index)
+                _check_size(path, picture)
+                bits = _stored_bits(picture)
+                turn, _ = _orientation(picture)
+                array, _ = _decode(picture, bits, keep_alpha=True)
+                frames.append(array if turn is None else _transposed(array, turn))
+                if array.shape != frames[0].shape and turn is None:
+                    raise InputError(shown(path), "its frames differ in shape")
+            stacked = frames[0] if count == 1 else np.stack(frames)
+            return _NAMES.get(kind, kind).lower(), stacked, bits
+        except _FAILURES as error:
+            raise _broken(path, error) from error
+        finally:
+            picture.close()
+
+
+def write_png(
+    path: Path, array: UInt[np.ndarray, "height width *channels"], text: Mapping[str, str] | None = None
+) -> None:
+    """Writes a PNG that appears under its name only when whole.
+
+    Args:
+        path: Where to.
+        array: uint8 `[H, W]`, `[H, W, 1]` or `[H, W, 3]`; or uint16 grey.
+        text: Text chunks, keyword to text.
+
+    Raises:
+        InputError: It cannot be written; an earlier file of that name is left as it was.
+        ValueError: An array that a PNG here does not hold.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    is_colour = array.ndim == 3 and array.shape[2] == 3
+    if not (array.dtype == np.uint8 and (array.ndim == 2 or is_colour)) and not (
+        array.dtype == np.uint16 and array.ndim == 2
+    ):
+        raise ValueError(f"a PNG of shape {array.shape} and dtype {array.dtype}")
+    chunks = PngImagePlugin.PngInfo()
+    for keyword, words in (text or {}).items():
+        chunks.add_text(keyword, words)
+    picture = PillowImage.fromarray(np.ascontiguousarray(array))
+    with atomic_writer(path) as file:
+        picture.save(file, format="PNG", pnginfo=chunks)
+
+
+def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:
+    """The picture with its header read and checked, nothing decoded."""
+    expected = _FORMATS.get(path.suffix.lower())
+    if expected is None:
+        raise InputError(
+            shown(path), f"expected PNG, JPEG, TIFF, BMP or GIF, got suffix {shown(path.suffix)!r}"
+        )
+    try:
+        picture = PillowImage.open(file, formats=_ALL_FORMATS)
+    except UnidentifiedImageError as error:
+        raise InputError(shown(path), f"expected a {expected[0]} image, got something else") from error
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
+        raise InputError(shown(path), f"expected at most {MAX_PIXELS} pixels, got more") from error
+    except _FAILURES as error:
+        raise _broken(path, error) from error
+    if picture.format not in expected:
+        got = _NAMES.get(str(picture.format), str(picture.format))
+        raise InputError(
+            shown(path),
+            f"expected a {expected[0]} image as its suffix says, got {got}",
+            f"rename it to {shown(path.stem)}.{'jpg' if got == 'JPEG' else got.lower()}",
+        )
+    _check_size(path, picture)
+    return picture
+
+
+def _check_size(path: Path, picture: PillowImage.Image) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise InputError(
+            shown(path), f"expected at most {MAX_PIXELS} pixels, got {picture.width} × {picture.height}"
+        )
+    if picture.width < 1 or picture.height < 1:
+        raise InputError(shown(path), "expected an image, got one without pixels")
+
+
+def _frame_count(picture: PillowImage.Image) -> int:
+    # Of an MPO the first picture is the photograph, the rest are previews or the other eye.
+    return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
+
+
+def _select_frame(path: Path, picture: PillowImage.Image, frame: int | None) -> None:
+    count = _frame_count(picture)
+    if frame is None and count > 1:
+        raise InputError(shown(path), f"expected one frame, got {count}", "pick one with --frame N")
+    if frame is not None and not 0 <= frame < count:
+        raise InputError(shown(path), f"expected a frame from 0 to {count - 1}, got {frame}")
+    if frame:
+        picture.seek(frame)
+        _check_size(path, picture)
+
+
+def _orientation(picture: PillowImage.Image) -> tuple[PillowImage.Transpose | None, tuple[str, ...]]:
+    """How EXIF says the picture is to be turned; broken EXIF turns nothing, the pixels are sound."""
+    try:
+        return _TRANSPOSES.get(picture.getexif().get(_ORIENTATION_TAG, 1)), ()
+    except _FAILURES:
+        return None, ("its EXIF data is broken and was ignored",)
+
+
+def _transposed(array: np.ndarray, turn: PillowImage.Transpose) -> np.ndarray:
+    out = {
+        PillowImage.Transpose.FLIP_LEFT_RIGHT: lambda a: a[:, ::-1],
+        PillowImage.Transpose.ROTATE_180: lambda a: a[::-1, ::-1],
+        PillowImage.Transpose.FLIP_TOP_BOTTOM: lambda a: a[::-1],
+        PillowImage.Transpose.TRANSPOSE: lambda a: a.swapaxes(0, 1),
+        PillowImage.Transpose.ROTATE_270: lambda a: a[::-1].swapaxes(0, 1),
+        PillowImage.Transpose.TRANSVERSE: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        PillowImage.Transpose.ROTATE_90: lambda a: a.swapaxes(0, 1)[::-1],
+    }[turn](array)
+    return np.ascontiguousarray(out)
+
+
+def _decode(
+    picture: PillowImage.Image, stored_bits: int, *, keep_alpha: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The current frame as an array, and what was changed in making it."""
+    mode = picture.mode
+    if mode == "1":
+        return np.array(picture.convert("L")), ()
+    if mode.startswith("I;16"):
+        return np.array(picture).astype(np.uint16), ()
+    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        with_alpha = np.array(picture.convert("LA" if mode in ("L", "LA", "La") else "RGBA"))
+        if keep_alpha:
+            return with_alpha, ()
+        colour, alpha = with_alpha[..., :-1], with_alpha[..., -1:]
+        notes: tuple[str, ...] = ()
+        if (alpha != 255).any():
+            notes = ("its transparent parts were blended over black",)
+            colour = ((colour.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
+        return np.ascontiguousarray(colour[..., 0] if colour.shape[-1] == 1 else colour), notes
+    if mode in ("L", "RGB", "I", "F"):
+        reduced = mode == "RGB" and stored_bits > 8
+        return np.array(picture), (f"{stored_bits}-bit colour was read as 8-bit",) if reduced else ()
+    notes = (f"{mode} colour was converted to RGB",) if mode != "P" else ()
+    return np.array(picture.convert("RGB")), notes
+
+
+def _stored_bits(picture: PillowImage.Image) -> int:
+    """Bits a sample, before Pillow's own reduction of 16-bit colour to 8."""
+    if picture.mode.startswith("I;16"):
+        return 16
+    if picture.mode in ("I", "F"):
+        return 32
+    if picture.format == "PNG":
+        # The raw mode of the first tile ends in the depth where it is not eight bits, for example `RGB;16B`.
+        tiles = getattr(picture, "tile", ())
+        return 16 if tiles and ";16" in str(tiles[0][3]) else 8
+    if picture.format == "TIFF":
+        bits = getattr(picture, "tag_v2", {}).get(258, (8,))
+        return int(bits[0] if isinstance(bits, tuple) else bits)
+    return 8
+
+
+def _broken(path: Path, error: BaseException) -> InputError:
+    words = shown(" ".join(str(error).split()))[:160]
+    # Pillow's own messages may hold the whole path; the subject already says it.
+    if str(path) in words:
+        words = "its content is not what its suffix says"
+    return InputError(shown(path), f"cannot be decoded ({words or type(error).__name__})")
