@@ -64,7 +64,7 @@ class SwapOptions:
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
         weights: A model file, run directory, bundled name or Hub name.
         size: `model`: images of the model's size; `input`: scaled back to that of the content image.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as the model was trained, else crop.
+        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
         precision: Arithmetic of the networks.
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
         overwrite: Replace what is already there.
@@ -90,7 +90,7 @@ class EncodeOptions:
         images: Image files, or folders of them.
         out: The `.npz` to write.
         weights: A model file, run directory, bundled name or Hub name.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as the model was trained, else crop.
+        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
         precision: Arithmetic of the networks.
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
         overwrite: Replace what is already there.
