@@ -18,6 +18,9 @@ OUTPUT = "Output"
 MODEL = "Model"
 RUN = "Run"
 
+WEIGHTS_HELP = "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name[@revision]."
+WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
+
 
 def choice(*flags: str, names: Sequence[str], panel: str, help: str, **extra: Any) -> Any:
     """An option whose value is one of a registry's names: offered by completion, the nearest on a typo."""
@@ -38,25 +41,19 @@ def choice(*flags: str, names: Sequence[str], panel: str, help: str, **extra: An
     )  # fmt: skip
 
 
-def bundled_weights() -> list[str]:
-    """Names of the models that came with the package, in order."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "weights", package.parent / "weights"):
-        if folder.is_dir():
-            return sorted(path.stem for path in folder.glob("*.safetensors"))
-    return []
+def complete_weights(incomplete: str) -> list[str]:
+    """Bundled models for the shell to complete."""
+    from drai_cli.hub import bundled_models
 
-
-def _complete_weights(incomplete: str) -> list[str]:
-    return [name for name in bundled_weights() if name.startswith(incomplete)]
+    return [name for name in bundled_models() if name.startswith(incomplete)]
 
 
 Weights = Annotated[
     str | None,
     typer.Option(
-        "--weights", "-w", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=_complete_weights,
-        show_default="$DRAI_WEIGHTS, else the bundled model",
-        help="A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name[@revision].",
+        "--weights", "-w", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=complete_weights,
+        show_default=WEIGHTS_DEFAULT,
+        help=WEIGHTS_HELP,
     ),
 ]  # fmt: skip
 Device = Annotated[

@@ -1,0 +1,53 @@
+"""The command line's root: which commands there are. Each lives in a module of its own name."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+from drai_cli.cli import info
+from drai_cli.cli.boundary import DraiGroup
+from drai_cli.cli.output import write_stdout
+
+app = typer.Typer(
+    name="drai",
+    cls=DraiGroup,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="Exit codes: 0 done, 1 bug, 2 usage, 3 input, 4 weights, 5 network, 6 would overwrite, 130 Ctrl-C",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from drai_cli import __version__
+
+        write_stdout(f"drai {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Train DRAI models on labelled medical images, sample labelled images from them, and swap styles."""
+
+
+for module in (info,):
+    module.register(app)
+
+
+def main() -> None:
+    """The `drai` program: what third-party libraries remark on is shown under `-v` only."""
+    if not {"-v", "--verbose"} & set(sys.argv[1:]):
+        warnings.simplefilter("ignore")
+        logging.getLogger().addHandler(logging.NullHandler())
+    app()

@@ -1,0 +1,152 @@
+"""`drai info`: what a model says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from drai_cli.cli import options
+from drai_cli.cli.text import show_bytes, show_table
+
+if TYPE_CHECKING:
+    from drai_cli.workflows.info import ModelInfo
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(
+        "info",
+        rich_help_panel="Look",
+        epilog=options.examples("drai info", "drai info runs/lesions --json", "drai info --list"),
+    )(info)
+
+
+def info(
+    context: typer.Context,
+    weights: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[WEIGHTS]",
+            show_default=options.WEIGHTS_DEFAULT,
+            autocompletion=options.complete_weights,
+            help=options.WEIGHTS_HELP,
+        ),
+    ] = None,
+    list_all: Annotated[
+        bool, typer.Option("--list", rich_help_panel=options.OUTPUT, help="List the bundled models.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show a model's sizes, labels, training, measures and licence."""
+    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
+    from drai_cli.errors import UsageError
+    from drai_cli.workflows.info import InfoOptions, describe_model, list_bundled_models
+
+    if list_all:
+        if weights is not None:
+            raise UsageError(weights, "contradicts --list", "give one of them")
+        models = list_bundled_models(output)
+        rows = [
+            (
+                f"{m.name}{' (default)' if m.is_default else ''}",
+                _image(m),
+                _labels(m),
+                m.licence,
+                show_bytes(m.size_bytes),
+            )
+            for m in models
+        ]
+        if not models:
+            output.warn("this installation has no bundled model")
+        output.result(
+            {"models": models},
+            show_table(rows, ("name", "image", "labels", "licence", "size")) if rows else "",
+        )
+        return
+    model = describe_model(InfoOptions(weights), output)
+    output.result({field: getattr(model, field) for field in model.__dataclass_fields__}, _page(model))
+
+
+def _page(model: ModelInfo) -> str:
+    parameters = ", ".join(f"{name} {show_count(n)}" for name, n in model.parameters.items())
+    rows: list[tuple[str, object]] = [
+        ("model", f"{model.name}{' (default)' if model.is_default else ''}"),
+        ("file", f"{model.path} ({show_bytes(model.size_bytes)}, {model.dtype})"),
+        ("sha256", model.sha256),
+        ("method", model.method if model.has_encoder else f"{model.method} (no encoder: it samples only)"),
+        ("image", _image(model)),
+        ("codes", f"content {model.content_dim}, style {model.style_dim}"),
+        ("parameters", parameters),
+        ("images seen", "not recorded" if model.images_seen is None else show_count(model.images_seen)),
+        *(
+            (name.replace("_", " "), _value(value))
+            for name, value in model.training.items()
+            if _is_short(value)
+        ),
+        ("data", model.data or "not stated"),
+        ("licence", model.licence or "not stated"),
+        ("intended use", model.intended_use or "not stated"),
+    ]
+    parts = [show_table(rows), _attributes(model)]
+    if model.measures:
+        parts.append(show_table([("measure", "value"), *_flatten(model.measures)]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _attributes(model: ModelInfo) -> str:
+    label, *others = model.attributes
+    aliases = {value: [a for a, v in label.aliases.items() if v == value] for value in label.values}
+    rows = [(value, model.label_counts.get(value, ""), ", ".join(aliases[value])) for value in label.values]
+    parts = [show_table(rows, (label.name, "images", "also called"))]
+    if others:
+        parts.append(
+            show_table(
+                [
+                    (
+                        a.name,
+                        ", ".join(a.values) if a.values else f"a number, {a.mean:.3g} ± {a.deviation:.2g}",
+                    )
+                    for a in others
+                ],
+                ("attribute", "values"),
+            )
+        )
+    return "\n\n".join(parts)
+
+
+def show_count(n: int) -> str:
+    """A count in three figures: `1.2 M`."""
+    for limit, unit in ((1_000_000, " M"), (1_000, " k")):
+        if n >= limit:
+            return f"{n / limit:.3g}{unit}"
+    return str(n)
+
+
+def _image(model: ModelInfo) -> str:
+    colours = "RGB" if model.image_channels == 3 else "grey"
+    return f"{model.image_size} × {model.image_size} {colours}"
+
+
+def _labels(model: ModelInfo) -> str:
+    return ", ".join(model.attributes[0].values)
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and len(str(value)) <= 100
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _flatten(measures: Any, prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in measures.items():
+        if isinstance(value, dict):
+            rows.extend(_flatten(value, f"{prefix}{name}."))
+        else:
+            rows.append((f"{prefix}{name}", _value(value)))
+    return rows

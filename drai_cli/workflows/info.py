@@ -1,0 +1,156 @@
+"""What a model file says of itself: sizes, labels, measures, licence. Builds no network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from drai_cli.checkpoint import file_sha256, read_header
+from drai_cli.condition import Attribute
+from drai_cli.errors import WeightsError
+from drai_cli.hub import DEFAULT_WEIGHTS, bundled_models, locate_weights
+from drai_cli.progress import SILENT, Reporter
+
+
+@dataclass(frozen=True)
+class InfoOptions:
+    """Which model.
+
+    Attributes:
+        weights: WEIGHTS as typed; None for `$DRAI_WEIGHTS` or the bundled default.
+    """
+
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model without running it.
+
+    Attributes:
+        name: A bundled model's name, else the file's path.
+        is_default: Whether it is the bundled default.
+        path: The model file.
+        size_bytes: Of the file.
+        sha256: Of the file.
+        format_version: Of its header.
+        method: How it was trained.
+        image_size: Height and width in pixels.
+        image_channels: 1 (grey) or 3 (RGB).
+        content_dim: Entries of the content code.
+        style_dim: Entries of the style code.
+        has_encoder: Whether it can encode and swap styles.
+        parameters: Numbers in the file by network (`generator`, `encoder`, ...).
+        dtype: How they are stored.
+        labels: What it makes.
+        attributes: What it is conditioned on, the label first.
+        label_counts: Training images by label, where the model says so.
+        images_seen: In training, if known.
+        intensity: What pixel values mean.
+        training: The rest of the training record.
+        measures: Numbers on test groups, as the model card gives them.
+        licence: SPDX expression of the weights.
+        data: What it was trained on.
+        intended_use: What it is for and what it must not be used for.
+    """
+
+    name: str
+    is_default: bool
+    path: Path
+    size_bytes: int
+    sha256: str
+    format_version: int
+    method: str
+    image_size: int
+    image_channels: int
+    content_dim: int
+    style_dim: int
+    has_encoder: bool
+    parameters: Mapping[str, int]
+    dtype: str
+    labels: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    label_counts: Mapping[str, int]
+    images_seen: int | None
+    intensity: Mapping[str, Any]
+    training: Mapping[str, Any]
+    measures: Mapping[str, Any]
+    licence: str
+    data: str
+    intended_use: str
+
+
+def describe_model(options: InfoOptions, reporter: Reporter = SILENT) -> ModelInfo:
+    """What one model says of itself.
+
+    Raises:
+        WeightsError: There is no such model, or it cannot be read.
+        NetworkError: It has to be downloaded and cannot be.
+    """
+    return _describe(locate_weights(options.weights, reporter))
+
+
+def list_bundled_models(reporter: Reporter = SILENT) -> tuple[ModelInfo, ...]:
+    """The same for every model that came with the package, sorted by name."""
+    return tuple(_describe(path) for path in bundled_models().values())
+
+
+def _describe(path: Path) -> ModelInfo:
+    header = read_header(path)
+    parameters, dtype = _count_parameters(path)
+    bundled = {file: name for name, file in bundled_models().items()}
+    name = bundled.get(path, str(path))
+    training = dict(header.training)
+    counts = training.pop("label_counts", {})
+    images_seen = training.pop("images_seen", None)
+    return ModelInfo(
+        name=name,
+        is_default=name == DEFAULT_WEIGHTS and path in bundled,
+        path=path,
+        size_bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        format_version=header.format_version,
+        method=header.method,
+        image_size=header.architecture.image_size,
+        image_channels=header.architecture.image_channels,
+        content_dim=header.architecture.content_dim,
+        style_dim=header.architecture.style_dim,
+        has_encoder="encoder" in parameters,
+        parameters=parameters,
+        dtype=dtype,
+        labels=header.schema.labels,
+        attributes=header.schema.attributes,
+        label_counts=counts if isinstance(counts, dict) else {},
+        images_seen=images_seen if isinstance(images_seen, int) else None,
+        intensity=header.intensity,
+        training=training,
+        measures=header.measures,
+        licence=header.licence,
+        data=header.data,
+        intended_use=header.intended_use,
+    )
+
+
+def _count_parameters(path: Path) -> tuple[dict[str, int], str]:
+    """Numbers by network and the dtypes they are stored in, from the file's index alone.
+
+    Raises:
+        WeightsError: The file is shorter or longer than its index says.
+    """
+    counts: dict[str, int] = {}
+    dtypes: set[str] = set()
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118  not a mapping
+                part = tensors.get_slice(name)
+                network = name.split(".")[0]
+                counts[network] = counts.get(network, 0) + math.prod(part.get_shape())
+                dtypes.add(str(part.get_dtype()))
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(path, f"cannot be read ({error})", "the file is damaged: get it again") from error
+    return counts, ", ".join(sorted(dtypes))
