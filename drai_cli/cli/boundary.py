@@ -28,14 +28,26 @@ OUTSIDE_ERRNOS = frozenset(
 class DraiGroup(TyperGroup):
     """The command group whose `main` never lets an exception out, at the prompt or under a test runner."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Runs a command line and ends the process with its exit code."""
-        if not extra.pop("standalone_mode", True):
-            return super().main(args, prog_name, standalone_mode=False, **extra)
+        parse = super().main
+        if not standalone_mode:
+            return parse(args, prog_name, complete_var, False, windows_expand_args, **extra)
         session = Session()
-        sys.exit(run(session, lambda: super(DraiGroup, self).main(
-            args, "drai", standalone_mode=False, obj=session, **extra
-        )))  # fmt: skip
+        sys.exit(
+            run(
+                session,
+                lambda: parse(args, "drai", complete_var, False, windows_expand_args, obj=session, **extra),
+            )
+        )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Shows the help on stderr where there is nothing to parse: a bare `drai` asks for nothing."""

@@ -11,6 +11,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
@@ -22,60 +23,100 @@ CommandFunction = TypeVar("CommandFunction", bound=Callable[..., None])
 
 def field_options(
     cls: type,
+    panels: Mapping[str, Sequence[str]],
     *,
-    panel: str,
     skip: Sequence[str] = (),
     flags: Mapping[str, str] | None = None,
     choices: Mapping[str, Sequence[str]] | None = None,
+    shared: Mapping[str, Any] | None = None,
 ) -> list[inspect.Parameter]:
     """A command's parameters for the fields of a dataclass.
 
     Args:
         cls: A dataclass whose docstring has an `Attributes:` section; that is the help.
-        panel: The group in `--help`.
+        panels: Groups in `--help`, each with its fields; those that none names come last, in the last group.
         skip: Fields that have no option here.
-        flags: Flags that differ from the field's name, by field; the parameter takes the flag's name.
+        flags: Flags that differ from the field's name, by field: one, or a short one and a long one (`-n --count`).
         choices: Names that a text field may have, by field, where the type does not say so.
+        shared: Annotated options to take as they are, by field.
     """
     hints = get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in skip}
+    panel_of = {name: panel for panel, names in panels.items() for name in names}
+    order = [name for name in panel_of if name in fields] + [name for name in fields if name not in panel_of]
     helps = attribute_helps(cls)
     parameters = []
-    for field in dataclasses.fields(cls):
-        if field.name in skip:
-            continue
-        flag = (flags or {}).get(field.name, "--" + field.name.removeprefix("is_").replace("_", "-"))
-        kind = _without_none(hints[field.name])
-        names = (choices or {}).get(field.name) or (get_args(kind) if get_origin(kind) is Literal else None)
-        default = "" if field.default is dataclasses.MISSING or field.default is None else str(field.default)
-        help = helps.get(field.name, "")
-        option: Any
-        if names:
-            kind = str
-            option = choice(
-                flag, names=tuple(map(str, names)), panel=panel, help=help, show_default=default or True
-            )
-        elif kind is bool:
-            option = typer.Option(
-                f"{flag}/--no-{flag.removeprefix('--')}",
-                rich_help_panel=panel,
-                help=help,
-                show_default=default,
-            )
+    for name in order:
+        field = fields[name]
+        declarations = _declarations(name, flags)
+        is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if shared and name in shared:
+            annotation = shared[name]
         else:
-            option = typer.Option(
-                flag, metavar={int: "N", float: "X"}.get(kind), rich_help_panel=panel, help=help,
-                show_default=default or True,
-                min=(1 if kind is int and field.name != "seed" else 0) if kind in (int, float) else None,
-            )  # fmt: skip
+            kind = _without_none(hints[name])
+            names = (choices or {}).get(name) or (get_args(kind) if get_origin(kind) is Literal else ())
+            annotation = _annotation(
+                kind,
+                declarations,
+                panel_of.get(name, list(panels)[-1]),
+                helps.get(name, ""),
+                None if is_required else field.default,
+                tuple(map(str, names)),
+                is_required,
+            )
         parameters.append(
             inspect.Parameter(
-                flag.removeprefix("--").replace("-", "_"),
+                _parameter_name(name, flags),
                 inspect.Parameter.KEYWORD_ONLY,
-                default=None,
-                annotation=Annotated[Union[kind, None], option],  # noqa: UP007  kind is a value here
+                default=inspect.Parameter.empty if is_required else None,
+                annotation=annotation,
             )
         )
     return parameters
+
+
+def _annotation(
+    kind: Any,
+    declarations: Sequence[str],
+    panel: str,
+    help: str,
+    default: Any,
+    names: tuple[str, ...],
+    is_required: bool,
+) -> Any:
+    """The annotated type of one option."""
+    is_empty = default is None or default is dataclasses.MISSING or default == ()
+    show_default = "" if is_empty else str(default)
+    extra: dict[str, Any] = {"rich_help_panel": panel, "help": help, "show_default": show_default or False}
+    if names:
+        kind, option = str, choice(*declarations, names=names, **extra)
+    elif kind is bool:
+        extra["show_default"] = "on" if default else "off"
+        option = typer.Option(f"{declarations[-1]}/--no-{declarations[-1].removeprefix('--')}", **extra)
+    elif get_origin(kind) is tuple:
+        kind = list[get_args(kind)[0]]  # type: ignore[misc]
+        option = typer.Option(*declarations, metavar=_metavar(get_args(kind)[0], help), **extra)
+    else:
+        if kind in (int, float):
+            extra["min"] = 1 if kind is int and "--seed" not in declarations else 0
+        option = typer.Option(*declarations, metavar=_metavar(kind, help), **extra)
+    return Annotated[kind if is_required else Union[kind, None], option]  # noqa: UP007  kind is a value here
+
+
+def _metavar(kind: Any, help: str) -> str:
+    """`N`, `X`, `PATH`; for a text what its help calls it in capitals (`NAME=VALUE`, `I/N`)."""
+    shape = re.search(r"\b[A-Z]+[=/][A-Z]+\b", help)
+    if kind is str and shape:
+        return shape[0]
+    return {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")
+
+
+def _declarations(name: str, flags: Mapping[str, str] | None) -> list[str]:
+    return (flags or {}).get(name, "--" + name.removeprefix("is_").replace("_", "-")).split()
+
+
+def _parameter_name(name: str, flags: Mapping[str, str] | None) -> str:
+    return _declarations(name, flags)[-1].removeprefix("--").replace("-", "_")
 
 
 def given_fields(
@@ -84,10 +125,9 @@ def given_fields(
     """Those of the command's values that were given and are fields of `cls`, by field; `flags` as above."""
     given = {}
     for field in dataclasses.fields(cls):
-        flag = (flags or {}).get(field.name, field.name.removeprefix("is_"))
-        value = values.get(flag.removeprefix("--").replace("-", "_"))
-        if value is not None:
-            given[field.name] = value
+        value = values.get(_parameter_name(field.name, flags))
+        if value is not None and value != []:
+            given[field.name] = tuple(value) if isinstance(value, list) else value
     return given
 
 

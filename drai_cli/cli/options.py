@@ -22,21 +22,21 @@ WEIGHTS_HELP = "A .safetensors file, a run directory, a bundled model's name, or
 WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
 
 
-def choice(*flags: str, names: Sequence[str], panel: str, help: str, **extra: Any) -> Any:
+def choice(*flags: str, names: Sequence[str], help: str, **extra: Any) -> Any:
     """An option whose value is one of a registry's names: offered by completion, the nearest on a typo."""
 
     def check(context: typer.Context, value: str | None) -> str | None:
         if value is None or value in names or context.resilient_parsing:
             return value
         raise UsageError(
-            f"{flags[0]} {value!r}", "no such choice", f"{nearest(value, names)}one of: {', '.join(names)}"
+            f"{flags[-1]} {value!r}", "no such choice", f"{nearest(value, names)}one of: {', '.join(names)}"
         )
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in names if name.startswith(incomplete)]
 
     return typer.Option(
-        *flags, metavar="NAME", callback=check, autocompletion=complete, rich_help_panel=panel,
+        *flags, metavar="NAME", callback=check, autocompletion=complete,
         help=f"{help} One of: {', '.join(names)}.", **extra,
     )  # fmt: skip
 

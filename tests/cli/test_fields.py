@@ -43,7 +43,7 @@ class Settings:
 
 FLAGS = {"channels": "--base-channels"}
 PARAMETERS = field_options(
-    Settings, panel="Run", skip=["hidden"], flags=FLAGS, choices={"method": ("drai", "dai")}
+    Settings, {"Run": ["seed"]}, skip=["hidden"], flags=FLAGS, choices={"method": ("drai", "dai")}
 )
 app = typer.Typer(cls=DraiGroup)
 
