@@ -16,19 +16,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt
 
 from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.options import Channels
 from drai_cli.data.reading import Unreadable, first_names, pixel_digest, read_all
 from drai_cli.errors import InputError
 from drai_cli.io.files import shown
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
 from drai_cli.progress import SILENT, Reporter
 
-Channels = Literal["auto", 1, 3]
 MAX_UNREADABLE = 0.01
 """Share of a set's images that may be unreadable."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import PurePosixPath
 
+from drai_cli.condition import is_missing
 from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, class_counts
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
@@ -47,12 +48,19 @@ def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> 
             left_out += 1
             continue
         part = PART_NAMES[folders_of[0].lower()] if has_split else None
-        entries.append(Entry(name, {LABEL: folders_of[depth]}, name, part))
+        entries.append(Entry(name, {LABEL: folders_of[depth].strip()}, name, part))
     if not entries:
         raise InputError(
             shown(tree.root),
             f"expected class folders with images, got {len(tree.images)} images in none",
             "sort them into one folder a class, or name a table with --metadata FILE",
+        )
+    unnamed = sorted({entry.values[LABEL] for entry in entries if is_missing(entry.values[LABEL])})
+    if unnamed:
+        raise InputError(
+            shown(tree.root),
+            f"folder {shown(unnamed[0])!r} cannot be a label: in tables that word says that nothing is known",
+            "rename the folder",
         )
     if left_out:
         reporter.warn(f"{left_out} images lie in no class folder and are left out")

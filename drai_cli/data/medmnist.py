@@ -101,8 +101,8 @@ def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
     """The set in an npz of MedMNIST's layout; its own split is kept.
 
     Raises:
-        InputError: Not a zip, other arrays than expected, arrays that need pickle, several labels an image, or
-            sizes that do not agree.
+        InputError: Not a zip, other arrays than expected, arrays that need pickle, several labels an image,
+            or sizes that do not agree.
     """
     entries: list[Entry] = []
     with _archive(path) as archive:
@@ -222,13 +222,17 @@ def _rows(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> Iterat
     stream, header, _ = _member(path, archive, name)
     with stream:
         for index in range(min(count, header.shape[0])):
-            try:
-                raw = stream.read(header.row_bytes)
-            except _FAILURES as error:
-                raise InputError(
-                    f"{shown(path)}: {name}", f"is broken at row {index} ({shown(error)[:120]})"
-                ) from error
+            raw = _read(path, stream, name, header.row_bytes)
             if len(raw) != header.row_bytes:
                 raise InputError(f"{shown(path)}: {name}", f"ends at row {index} of {header.shape[0]}")
             row = np.frombuffer(raw, header.dtype).reshape(header.shape[1:])
             yield row.astype(header.dtype.newbyteorder("=")) if not header.dtype.isnative else row
+        if count >= header.shape[0]:
+            _read(path, stream, name, 1)  # at its very end, zipfile checks the checksum
+
+
+def _read(path: Path, stream: IO[bytes], name: str, count: int) -> bytes:
+    try:
+        return stream.read(count)
+    except _FAILURES as error:
+        raise InputError(f"{shown(path)}: {name}", f"is broken ({shown(error)[:120]})") from error

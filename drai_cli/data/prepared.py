@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +12,15 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt
 
 from drai_cli.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.cache import Channels, ImageCache, build_cache
+from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.image_set import PARTS, Entry, Part, class_counts
+from drai_cli.data.options import DataOptions
 from drai_cli.data.reading import first_names
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import read_split, split_by_group
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
-from drai_cli.io.image import Fit
 from drai_cli.progress import SILENT, Reporter
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Which images, and how they are read; see `find_image_set` and `build_cache` for each."""
-
-    path: Path
-    metadata: Path | None = None
-    image_column: str | None = None
-    label: str | None = None
-    conditions: tuple[str, ...] = ()
-    group: str | None = None
-    kind: str | None = None
-    size: int = 64
-    channels: Channels = "auto"
-    fit: Fit = "crop"
-    cache_dir: Path | None = None
-    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,14 +75,7 @@ def prepare(
         reporter=reporter,
     )
     label = image_set.label
-    counts = class_counts(image_set.entries, label)
-    if len(counts) < 2:
-        name, count = next(iter(counts.items()))
-        raise InputError(
-            shown(options.path),
-            f"expected two classes or more, got one: {shown(name)} ({count} images)",
-            "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
-        )
+    _check_classes(options.path, image_set.entries, label)
     cache = build_cache(
         image_set,
         size=options.size,
@@ -110,7 +85,8 @@ def prepare(
         reporter=reporter,
     )
     entries = cache.entries
-    parts = np.array(_parts(entries, label, seed, split_file))
+    _check_classes(options.path, entries, label)
+    parts = np.array(_parts(entries, label, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
         raise InputError(shown(options.path), "no image stands in the training part", "look at the split")
@@ -154,7 +130,21 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
     return [same for same in rows.values() if len(same) > 1]
 
 
-def _parts(entries: Sequence[Entry], label: str, seed: int, split_file: Path | None) -> Sequence[str]:
+def _check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
+    """Stops at a set with fewer than two classes."""
+    counts = class_counts(entries, label)
+    if len(counts) < 2:
+        got = ", ".join(f"one: {shown(name)} ({count} images)" for name, count in counts.items()) or "none"
+        raise InputError(
+            shown(path),
+            f"expected two classes or more, got {got}",
+            "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
+        )
+
+
+def _parts(
+    entries: Sequence[Entry], label: str, seed: int, split_file: Path | None, reporter: Reporter
+) -> Sequence[str]:
     """The part of each row, by the saved split, the set's own, or a new one."""
     if split_file is not None:
         saved = read_split(split_file)
@@ -168,9 +158,27 @@ def _parts(entries: Sequence[Entry], label: str, seed: int, split_file: Path | N
                     "the split belongs to another set, or the set has changed",
                 )
         return [saved[entry.name] for entry in entries]
-    if all(entry.part is not None for entry in entries):
-        return [str(entry.part) for entry in entries]
-    return split_by_group([e.values[label] for e in entries], [e.group for e in entries], seed=seed)
+    own = {entry.part for entry in entries}
+    if None in own:
+        return split_by_group([e.values[label] for e in entries], [e.group for e in entries], seed=seed)
+    parts = [str(entry.part) for entry in entries]
+    absent = [part for part in PARTS if part not in own]
+    if absent and "train" in own:
+        reporter.warn(
+            f"the set's own split has no {' and no '.join(absent)} part: taken from its training part"
+        )
+        rows = [row for row, part in enumerate(parts) if part == "train"]
+        # A tenth of all for each part that is absent, as where the whole split is drawn.
+        shares = [1 if part in absent else 10 - len(PARTS) + 1 if part == "train" else 0 for part in PARTS]
+        drawn = split_by_group(
+            [entries[row].values[label] for row in rows],
+            [entries[row].group for row in rows],
+            seed=seed,
+            fractions=(shares[0], shares[1], shares[2]),
+        )
+        for row, part in zip(rows, drawn, strict=True):
+            parts[row] = part
+    return parts
 
 
 def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:
@@ -199,7 +207,7 @@ def _without_unseen(
                 unseen += 1
         if unseen:
             reporter.warn(
-                f"{unseen} images have a {shown(attribute.name)!r} that no training image has: taken as missing"
+                f"{unseen} images have a {shown(attribute.name)!r} that no training image has: now missing"
             )
     return rows
 

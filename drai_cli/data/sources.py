@@ -1,41 +1,25 @@
-"""Finds out what a path holds. The registry of kinds feeds the search, the options' choices and the messages.
+"""Finds out what a path holds; decodes nothing.
 
 A mixture or a doubtful case is never guessed: it is an error that names the option which decides it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN, find_csv_set
 from drai_cli.data.image_set import ImageSet, class_counts
 from drai_cli.data.medmnist import find_medmnist
+from drai_cli.data.options import KIND_NAMES
 from drai_cli.data.table import list_columns, read_header, read_table
 from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.raster import is_raster
 from drai_cli.progress import SILENT, Reporter
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of data set and what it looks like."""
-
-    name: str
-    looks: str
-
-
-KINDS: tuple[Kind, ...] = (
-    Kind("class-folders", "one folder of images a class: lesions/melanoma/*.png"),
-    Kind("csv", "images below a folder and a table: --metadata FILE --image-column COLUMN --label COLUMN"),
-    Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
-    Kind("medmnist", "one .npz with train_images, train_labels, val_images, …"),
-)
-KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
 
 _TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
@@ -51,7 +35,7 @@ def find_image_set(
     kind: str | None = None,
     reporter: Reporter = SILENT,
 ) -> ImageSet:
-    """Finds the data set at a path; decodes nothing.
+    """Finds the data set at a path.
 
     Args:
         path: A folder, an npz file, or a table (whose folder is then the set's).
@@ -80,6 +64,7 @@ def find_image_set(
         _refuse_columns(found, image_column, label, conditions, group, metadata)
     else:
         tree = walk(path)
+        _tell_others(tree, reporter)
         table = _find_table(tree, metadata, kind)
         if table is None:
             found = _find_without_table(tree, kind, label, reporter)
@@ -106,6 +91,14 @@ def find_image_set(
         f"data: {found.kind}, {len(found.entries)} images of {len(classes)} classes in {shown(path)}"
     )
     return found
+
+
+def _tell_others(tree: Tree, reporter: Reporter) -> None:
+    """Says how many files are neither images nor of a kind that is looked at."""
+    others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*_TABLE_SUFFIXES, ".npz")}
+    if others and tree.images:
+        listed = ", ".join(f"{shown(suffix)} {count}" for suffix, count in Counter(others).most_common(4))
+        reporter.info(f"{sum(others.values())} other files are passed over ({listed})")
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
@@ -199,7 +192,7 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
             raise InputError(
                 shown(tree.root),
                 f"{len(archives)} npz files lie beside {len(tree.images)} images",
-                f"give {shown(archives[0])} as the path, or take folders as classes with --kind class-folders",
+                f"give {shown(archives[0])} as the path, or take folders as labels: --kind class-folders",
             )
         _refuse_medical(tree)
         loose = sum("/" not in name for name in tree.images)

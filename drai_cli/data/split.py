@@ -3,8 +3,8 @@
 The rule, class by class from the rarest: the groups of a class, the largest first and in an order drawn from
 the seed among equals, each go to the part that lacks most of its share of the class's images. So the first
 three groups of a class go to train, test and validation, one each: a class with three groups or more is in
-every part (with two: train and test; with one: train). A group with several labels counts towards each of them
-and is placed by its rarest. Where such groups leave a class out of a part, another is moved there if no other
+every part (with two: train and test; with one: train). A group with several labels counts towards each of
+them and is placed by its rarest. Where such groups leave a class out of a part, another is moved there if no other
 class is lost by it.
 """
 

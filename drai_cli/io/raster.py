@@ -6,7 +6,9 @@ and whatever a decoder stumbles over becomes an `InputError` that says what.
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -36,6 +38,8 @@ SUFFIXES = frozenset(_FORMATS)
 _ALL_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "GIF")
 _NAMES = {"MPO": "JPEG"}
 _MAX_FRAMES = 100_000
+_LARGE_PIXELS = 1 << 24
+_LARGE = threading.Lock()  # of large images one at a time, so that threads do not multiply the memory
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSES = {
     2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
@@ -97,10 +101,11 @@ def decode_image(path: Path, *, frame: int | None = None) -> Image:
         try:
             _select_frame(path, picture, frame)
             bits = _stored_bits(picture)  # before anything decodes, which forgets it
-            turn, notes = _orientation(picture)
-            array, changed = _decode(picture, bits, keep_alpha=False)
-            if turn is not None:
-                array = _transposed(array, turn)
+            with _LARGE if picture.width * picture.height > _LARGE_PIXELS else contextlib.nullcontext():
+                turn, notes = _orientation(picture)
+                array, changed = _decode(picture, bits, keep_alpha=False)
+                if turn is not None:
+                    array = _transposed(array, turn)
             return Image(array, bits=bits, source=shown(path), notes=(*notes, *changed))
         except _FAILURES as error:
             raise _broken(path, error) from error

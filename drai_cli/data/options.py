@@ -1,0 +1,79 @@
+"""What can be said about a data set, and the kinds there are. Standard library only, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Channels = Literal["auto", 1, 3]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data set and what it looks like."""
+
+    name: str
+    looks: str
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("class-folders", "one folder of images a class: lesions/melanoma/*.png"),
+    Kind("csv", "images below a folder and a table: --metadata FILE --image-column COLUMN --label COLUMN"),
+    Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
+    Kind("medmnist", "one .npz with train_images, train_labels, val_images, …"),
+)
+KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How a data set is to be understood, where that cannot be seen.
+
+    Attributes:
+        metadata: Table (CSV) that says what the images are.
+        image_column: Its column that names the images, with or without suffix.
+        label: Its column with the label.
+        group: Its column whose value keeps images together in a split (patient, lesion).
+        kind: Which kind of set it is, where two are possible.
+    """
+
+    metadata: Path | None = None
+    image_column: str | None = None
+    label: str | None = None
+    group: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which images, what is known of them, and how they are read.
+
+    Attributes:
+        path: Folder of images, or an npz file in MedMNIST's layout.
+        metadata: Table (CSV) that says what the images are.
+        image_column: Its column that names the images, with or without suffix.
+        label: Its column with the label.
+        conditions: Further columns to condition on.
+        group: Its column whose value keeps images together in a split (patient, lesion).
+        kind: Which kind of set it is, where two are possible.
+        size: Height and width of the images in pixels.
+        channels: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
+        fit: How an image is made square: `crop` its centre or `pad` it.
+        cache_dir: Folder for decoded images; None: `$DRAI_CACHE` or the user's cache folder.
+        aliases: Further names for labels, alias to label.
+    """
+
+    path: Path
+    metadata: Path | None = None
+    image_column: str | None = None
+    label: str | None = None
+    conditions: tuple[str, ...] = ()
+    group: str | None = None
+    kind: str | None = None
+    size: int = 64
+    channels: Channels = "auto"
+    fit: Literal["crop", "pad"] = "crop"
+    cache_dir: Path | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
