@@ -18,11 +18,12 @@ from typing import IO
 import numpy as np
 from jaxtyping import Shaped, UInt
 from PIL import Image as PillowImage
-from PIL import PngImagePlugin, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import atomic_writer, open_regular, shown
 from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.io.png import encode_png
 
 # Suffix to Pillow's name of the format. MPO is a JPEG followed by further pictures, as telephones write it.
 _FORMATS: dict[str, tuple[str, ...]] = {
@@ -159,26 +160,16 @@ def write_png(
 
     Args:
         path: Where to.
-        array: uint8 `[H, W]`, `[H, W, 1]` or `[H, W, 3]`; or uint16 grey.
+        array: uint8 or uint16, `[H, W]`, `[H, W, 1]` or `[H, W, 3]`.
         text: Text chunks, keyword to text.
 
     Raises:
         InputError: It cannot be written; an earlier file of that name is left as it was.
-        ValueError: An array that a PNG here does not hold.
+        ValueError: An array or keyword that a PNG cannot hold.
     """
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    is_colour = array.ndim == 3 and array.shape[2] == 3
-    if not (array.dtype == np.uint8 and (array.ndim == 2 or is_colour)) and not (
-        array.dtype == np.uint16 and array.ndim == 2
-    ):
-        raise ValueError(f"a PNG of shape {array.shape} and dtype {array.dtype}")
-    chunks = PngImagePlugin.PngInfo()
-    for keyword, words in (text or {}).items():
-        chunks.add_text(keyword, words)
-    picture = PillowImage.fromarray(np.ascontiguousarray(array))
+    encoded = encode_png(array[:, :, None] if array.ndim == 2 else array, text or {})
     with atomic_writer(path) as file:
-        picture.save(file, format="PNG", pnginfo=chunks)
+        file.write(encoded)
 
 
 def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:

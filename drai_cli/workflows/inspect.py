@@ -1,0 +1,214 @@
+"""What lies at a path: a data set, or one image. Every image is decoded, nothing is changed or written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drai_cli.data.image_set import PARTS, class_counts
+from drai_cli.data.options import SourceOptions
+from drai_cli.data.prepared import find_duplicates
+from drai_cli.data.reading import Unreadable, pixel_digest, read_all
+from drai_cli.data.sources import find_image_set
+from drai_cli.errors import UsageError
+from drai_cli.io.files import shown
+from drai_cli.io.image import Image, is_grey
+from drai_cli.io.raster import is_raster, read_frames
+from drai_cli.progress import SILENT, Reporter
+
+
+@dataclass(frozen=True)
+class ImageReport:
+    """What one image file holds.
+
+    Attributes:
+        path: The file, as given.
+        kind: Its format: png, jpeg, tiff, bmp or gif.
+        shape: Of the array of all its frames: `[H, W]`, `[H, W, C]`, or with a leading frame axis.
+        dtype: Of its samples as decoded.
+        bits: Bits a sample was stored with.
+        min: The least sample.
+        max: The greatest sample.
+        spacing_mm: Distance of pixels, where the format tells; None here.
+        orientation: How the array lies in the patient, where the format tells; None here.
+        unit: What a sample means; empty for plain grey levels.
+        sha256: Of the array's bytes, row by row, little-endian.
+    """
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    bits: int
+    min: float
+    max: float
+    spacing_mm: tuple[float, ...] | None
+    orientation: str | None
+    unit: str
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """What a data set holds.
+
+    Attributes:
+        path: Folder or file, as given.
+        kind: Which kind of set it is.
+        count: Images that can be read.
+        label: Column of the label.
+        classes: Readable images of each label.
+        parts: Readable images of each part of the set's own split; empty where it has none.
+        group: Column that groups images, or None.
+        groups: Different groups.
+        largest_group: Images of the largest.
+        sizes: Images of each size, `width×height`, the most frequent first.
+        channels: Images that are grey and in colour (colour with equal channels counts as grey).
+        bits: Images by the bits a sample was stored with.
+        duplicates: Sets of images with exactly the same pixels, by name.
+        contradictions: Those of them whose labels differ.
+        unreadable: Images that cannot be used, with the reason.
+        altered: What decoding changed (alpha blended, depth reduced), and in how many images.
+    """
+
+    path: str
+    kind: str
+    count: int
+    label: str
+    classes: dict[str, int]
+    parts: dict[str, int]
+    group: str | None
+    groups: int
+    largest_group: int
+    sizes: dict[str, int]
+    channels: dict[str, int]
+    bits: dict[str, int]
+    duplicates: tuple[tuple[str, ...], ...]
+    contradictions: tuple[tuple[str, ...], ...]
+    unreadable: tuple[tuple[str, str], ...]
+    altered: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def inspect(
+    path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT
+) -> ImageReport | SetReport:
+    """Looks at a data set, or at one image file.
+
+    Args:
+        path: A PNG, JPEG, TIFF, BMP or GIF file, or whatever `find_image_set` takes.
+        options: How a set is to be understood.
+        reporter: Shown the progress.
+
+    Raises:
+        InputError: Nothing usable there. Unreadable images of a set are counted and listed, however many.
+        UsageError: Options that do not go with what is there.
+    """
+    options = options or SourceOptions()
+    if is_raster(path) and not path.is_dir():
+        if options != SourceOptions():
+            raise UsageError(shown(path), "one image takes none of a data set's options", "leave them out")
+        return inspect_image(path)
+    return inspect_set(path, options, reporter)
+
+
+def inspect_image(path: Path) -> ImageReport:
+    """Decodes every frame of an image file and says what is there.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    kind, array, bits = read_frames(path)
+    little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return ImageReport(
+        path=str(path),
+        kind=kind,
+        shape=array.shape,
+        dtype=array.dtype.name,
+        bits=bits,
+        min=array.min().item(),
+        max=array.max().item(),
+        spacing_mm=None,
+        orientation=None,
+        unit="",
+        sha256=hashlib.sha256(little_endian.data).hexdigest(),
+    )
+
+
+def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT) -> SetReport:
+    """Decodes every image of a set and says what is there.
+
+    Raises:
+        InputError: No set, or no image of it can be read.
+        UsageError: Options that do not go with what is there.
+    """
+    options = options or SourceOptions()
+    image_set = find_image_set(
+        path,
+        metadata=options.metadata,
+        image_column=options.image_column,
+        label=options.label,
+        group=options.group,
+        kind=options.kind,
+        reporter=reporter,
+    )
+    entries, seen, unreadable = [], [], list(image_set.skipped)
+    for reading in read_all(image_set, _look, task="decoding", reporter=reporter):
+        if isinstance(reading.result, Unreadable):
+            unreadable.append((shown(reading.entry.name), reading.result.reason))
+        else:
+            entries.append(reading.entry)
+            seen.append(reading.result)
+    same = find_duplicates([look.digest for look in seen])
+    groups = Counter(entry.group for entry in entries)
+    parts = Counter(str(entry.part) for entry in entries if entry.part is not None)
+    return SetReport(
+        path=str(path),
+        kind=image_set.kind,
+        count=len(entries),
+        label=image_set.label,
+        classes=class_counts(entries, image_set.label),
+        parts={part: parts[part] for part in PARTS} if parts else {},
+        group=image_set.group,
+        groups=len(groups),
+        largest_group=max(groups.values(), default=0),
+        sizes=dict(Counter(look.size for look in seen).most_common()),
+        channels=dict(Counter("grey" if look.is_grey else "colour" for look in seen).most_common()),
+        bits=dict(Counter(str(look.bits) for look in seen).most_common()),
+        duplicates=tuple(tuple(entries[row].name for row in rows) for rows in same),
+        contradictions=tuple(
+            tuple(entries[row].name for row in rows)
+            for rows in same
+            if len({entries[row].values[image_set.label] for row in rows}) > 1
+        ),
+        unreadable=tuple(unreadable),
+        altered=dict(Counter(note for look in seen for note in look.notes).most_common()),
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is kept of an image that was looked at."""
+
+    size: str
+    is_grey: bool
+    bits: int
+    digest: str
+    notes: tuple[str, ...]
+
+
+def _look(image: Image) -> _Look:
+    grey = image.array.ndim == 2 or is_grey(image.array)
+    return _Look(f"{image.width}×{image.height}", grey, image.bits, pixel_digest(image), image.notes)
