@@ -123,10 +123,14 @@ def given_fields(
     cls: type, values: Mapping[str, Any], *, flags: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Those of the command's values that were given and are fields of `cls`, by field; `flags` as above."""
+    hints = get_type_hints(cls)
     given = {}
     for field in dataclasses.fields(cls):
         value = values.get(_parameter_name(field.name, flags))
         if value is not None and value != []:
+            kind = _without_none(hints[field.name])
+            if get_origin(kind) is Literal:
+                value = next(name for name in get_args(kind) if str(name) == value)
             given[field.name] = tuple(value) if isinstance(value, list) else value
     return given
 
@@ -142,7 +146,9 @@ def with_options(parameters: Sequence[inspect.Parameter]) -> Callable[[CommandFu
         if doubled:
             raise TypeError(f"options given twice: {doubled}")
         own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+        # The dataclass's options come first in the help, after the context and the arguments.
+        context, rest = own[:1], own[1:]
+        function.__signature__ = signature.replace(parameters=[*context, *parameters, *rest])  # type: ignore[attr-defined]
         return function
 
     return decorate

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command(
         "info",
-        rich_help_panel="Look",
+        rich_help_panel=options.LOOK,
         epilog=options.examples("drai info", "drai info runs/lesions --json", "drai info --list"),
     )(info)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,11 @@ INPUT = "Input"
 OUTPUT = "Output"
 MODEL = "Model"
 RUN = "Run"
+
+# Groups of commands in `drai --help`.
+TRAIN = "Train"
+USE = "Use"
+LOOK = "Look"
 
 WEIGHTS_HELP = "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name[@revision]."
 WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
@@ -83,6 +88,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, h
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
 ]
+SHARED = {"weights": Weights, "device": Device, "overwrite": Overwrite}
 
 
 def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: bool) -> Output:
@@ -103,6 +109,3 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
 def examples(*lines: str) -> str:
     """The end of a command's help: command lines to copy."""
     return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])
-
-
-Command = Callable[..., None]

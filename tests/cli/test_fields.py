@@ -29,6 +29,8 @@ class Settings:
         precision: Of the sums.
         method: Which one.
         hidden: Not shown.
+        planes: How many.
+        names: Several, as NAME=VALUE.
     """
 
     kimg: float | None = None
@@ -39,9 +41,11 @@ class Settings:
     precision: Literal["auto", "fp32"] = "auto"
     method: str = "drai"
     hidden: str = ""
+    planes: Literal["auto", 1, 3] = "auto"
+    names: tuple[str, ...] = ()
 
 
-FLAGS = {"channels": "--base-channels"}
+FLAGS = {"channels": "-b --base-channels", "names": "--name"}
 PARAMETERS = field_options(
     Settings, {"Run": ["seed"]}, skip=["hidden"], flags=FLAGS, choices={"method": ("drai", "dai")}
 )
@@ -64,10 +68,17 @@ def run(*arguments: str):
 
 def test_only_what_was_given():
     assert json.loads(run().stdout) == {}
-    line = "--kimg 1.5 --seed 0 --base-channels 8 --no-relativistic --precision fp32 --method dai"
+    line = "--kimg 1.5 --seed 0 --base-channels 8 --no-relativistic --precision fp32 --method dai --planes 1"
     assert json.loads(run(*line.split()).stdout) == {
         "kimg": 1.5, "seed": 0, "channels": 8, "is_relativistic": False, "precision": "fp32", "method": "dai",
+        "planes": 1,
     }  # fmt: skip
+
+
+def test_several_values_and_short_flags():
+    line = "-b 4 --name a=1 --name b=2"
+    assert json.loads(run(*line.split()).stdout) == {"channels": 4, "names": ["a=1", "b=2"]}
+    assert "NAME=VALUE" in run("--help").stdout
 
 
 def test_help_and_defaults_are_the_dataclass_s():

@@ -1,0 +1,119 @@
+"""`drai inspect`: what lies at a path, before anything is trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from drai_cli.cli import options
+from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.text import show_table
+from drai_cli.data.options import KIND_NAMES, SourceOptions
+
+if TYPE_CHECKING:
+    from drai_cli.workflows.inspect import ImageReport, SetReport
+
+PARAMETERS = field_options(SourceOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES})
+LISTED = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(
+        "inspect",
+        rich_help_panel=options.LOOK,
+        epilog=options.examples(
+            "drai inspect lesions/",
+            "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
+        ),
+    )(inspect)
+
+
+@with_options(PARAMETERS)
+def inspect(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, a MedMNIST .npz, or one image.")],
+    as_json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    **settings: Any,
+) -> None:
+    """Show what a data set or an image holds; every image is decoded, nothing is changed.
+
+    Of a data set: its kind, classes with counts, groups, sizes, duplicates and what cannot be read.
+    """
+    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
+    from drai_cli.workflows.inspect import ImageReport
+    from drai_cli.workflows.inspect import inspect as look
+
+    report = look(path, SourceOptions(**given_fields(SourceOptions, settings)), output)
+    limit = None if verbose else LISTED
+    text = _image_page(report) if isinstance(report, ImageReport) else _set_page(report, limit)
+    output.result(report.to_json(), text)
+
+
+def _image_page(report: ImageReport) -> str:
+    rows: list[tuple[str, object]] = [
+        ("image", report.path),
+        ("kind", report.kind),
+        ("shape", " × ".join(map(str, report.shape))),
+        ("samples", f"{report.dtype}, stored with {report.bits} bits"),
+        ("range", f"{report.min:g} to {report.max:g}{' ' + report.unit if report.unit else ''}"),
+    ]
+    if report.spacing_mm is not None:
+        rows.append(("spacing", " × ".join(f"{spacing:g}" for spacing in report.spacing_mm) + " mm"))
+    if report.orientation is not None:
+        rows.append(("orientation", report.orientation))
+    rows.append(("sha256", report.sha256))
+    return show_table(rows)
+
+
+def _set_page(report: SetReport, limit: int | None) -> str:
+    grouped = f"{report.groups} of {report.group}, at most {report.largest_group} images each"
+    rows: list[tuple[str, object]] = [
+        ("data set", report.path),
+        ("kind", report.kind),
+        ("images", report.count),
+        ("groups", grouped if report.group else "none: each image by itself"),
+        ("sizes", _counts(report.sizes, 5)),
+        ("channels", _counts(report.channels)),
+        ("bits", _counts(report.bits)),
+    ]
+    if report.parts:
+        rows.append(("own split", _counts(report.parts)))
+    if report.altered:
+        rows.append(("altered in decoding", _counts(report.altered)))
+    rows += [
+        (
+            "duplicates",
+            f"{len(report.duplicates)} sets of equal images, {len(report.contradictions)} with two labels",
+        ),
+        ("unreadable", len(report.unreadable)),
+    ]
+    parts = [show_table(rows), show_table(list(report.classes.items()), (report.label, "images"))]
+    if report.duplicates:
+        marked = set(report.contradictions)
+        shown = [
+            " = ".join(names) + ("  (labels differ)" if names in marked else "")
+            for names in report.duplicates
+        ]
+        parts.append(_list("duplicates", shown, limit))
+    if report.unreadable:
+        parts.append(_list("unreadable", [f"{name}: {reason}" for name, reason in report.unreadable], limit))
+    return "\n\n".join(parts)
+
+
+def _counts(counts: dict[str, int], limit: int | None = None) -> str:
+    shown = [f"{name} ({count})" for name, count in list(counts.items())[:limit]]
+    rest = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {rest} others" if rest > 0 else "")
+
+
+def _list(title: str, lines: list[str], limit: int | None) -> str:
+    shown = lines[:limit]
+    rest = len(lines) - len(shown)
+    more = [f"… and {rest} more (-v lists all)"] if rest > 0 else []
+    return "\n".join([f"{title}:", *(show_table([[f"  {line}"]]) for line in shown), *more])

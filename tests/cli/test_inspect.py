@@ -1,0 +1,100 @@
+"""`drai inspect`, on a data set and on one image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def lesions(tmp_path):
+    """Two classes of 8 images; one image stands in both, and one file is no image."""
+    random = np.random.default_rng(0)
+    for label in ("mel", "nv"):
+        (tmp_path / "lesions" / label).mkdir(parents=True)
+        for index in range(8):
+            pixels = random.integers(0, 256, (20, 24, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "lesions" / label / f"{index}.png")
+    mel, nv = tmp_path / "lesions/mel", tmp_path / "lesions/nv"
+    (nv / "same.png").write_bytes((mel / "0.png").read_bytes())
+    (mel / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    return tmp_path / "lesions"
+
+
+def test_a_data_set(drai, lesions):
+    result = drai("inspect", lesions, "--json")
+    assert result.exit_code == 0, result.stderr
+    shown = json.loads(result.stdout)
+    assert (shown["kind"], shown["count"], shown["classes"]) == ("class-folders", 17, {"mel": 8, "nv": 9})
+    assert shown["sizes"] == {"24×20": 17}
+    assert shown["duplicates"] == [["mel/0.png", "nv/same.png"]]
+    assert shown["contradictions"] == shown["duplicates"]
+    assert [name for name, _ in shown["unreadable"]] == ["mel/broken.png"]
+
+
+def test_the_page_for_people(drai, lesions):
+    result = drai("inspect", lesions)
+    lines = result.stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith(("mel", "nv"))] == [["mel", "8"], ["nv", "9"]]
+    assert "  mel/0.png = nv/same.png  (labels differ)" in lines
+    assert any(line.startswith("  mel/broken.png: ") for line in lines)
+    assert "decoding: 18 of 18 images" in result.stderr
+    assert "decoding" not in drai("inspect", lesions, "-q").stderr
+
+
+def test_one_image(drai, tmp_path):
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    shown = json.loads(drai("inspect", tmp_path / "a.png", "--json").stdout)
+    expected = {"kind": "png", "shape": [2, 3], "dtype": "uint8", "min": 0, "max": 5, "unit": ""}
+    assert {key: shown[key] for key in expected} == expected
+    assert shown["sha256"] == hashlib.sha256(pixels.tobytes()).hexdigest()
+    assert shown["spacing_mm"] is None
+    assert shown["orientation"] is None
+    assert "2 × 3" in drai("inspect", tmp_path / "a.png").stdout
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("none.png", None),
+        ("empty.png", b""),
+        ("text.png", b"hello"),
+        (
+            "bomb.png",
+            b"\x89PNG\r\n\x1a\n"
+            + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0))
+            + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+            + png_chunk(b"IEND", b""),
+        ),
+    ],
+)
+def test_an_image_that_cannot_be_used_is_exit_3(drai, tmp_path, name, content):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    result = drai("inspect", path)
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"drai: error: {path}")
+    assert "Traceback" not in result.stderr
+
+
+def test_options_of_a_set_do_not_go_with_an_image(drai, tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    assert drai("inspect", tmp_path / "a.png", "--label", "dx").exit_code == 2
+
+
+def test_a_wrong_kind_names_the_nearest(drai, lesions):
+    result = drai("inspect", lesions, "--kind", "class-folder")
+    assert result.exit_code == 2
+    assert "did you mean class-folders?" in result.stderr
