@@ -17,8 +17,15 @@ from typing import IO
 
 import numpy as np
 from jaxtyping import Shaped, UInt
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import atomic_writer, open_regular, shown
@@ -36,7 +43,17 @@ _FORMATS: dict[str, tuple[str, ...]] = {
     ".gif": ("GIF",),
 }
 SUFFIXES = frozenset(_FORMATS)
-_ALL_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "GIF")
+# Importing a plugin is what registers its format; Pillow's other formats stay shut.
+_ALL_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        PngImagePlugin.PngImageFile,
+        JpegImagePlugin.JpegImageFile,
+        TiffImagePlugin.TiffImageFile,
+        BmpImagePlugin.BmpImageFile,
+        GifImagePlugin.GifImageFile,
+    )
+)
 _NAMES = {"MPO": "JPEG"}
 _MAX_FRAMES = 100_000
 _LARGE_PIXELS = 1 << 24
@@ -272,6 +289,8 @@ def _decode(
 
 def _stored_bits(picture: PillowImage.Image) -> int:
     """Bits a sample, before Pillow's own reduction of 16-bit colour to 8."""
+    if picture.mode == "1":
+        return 1
     if picture.mode.startswith("I;16"):
         return 16
     if picture.mode in ("I", "F"):

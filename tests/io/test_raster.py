@@ -1,0 +1,249 @@
+"""Reading image files, hostile ones among them, and writing PNG."""
+
+import contextlib
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
+from drai_cli.errors import InputError
+from drai_cli.io.image import MAX_PIXELS
+from drai_cli.io.raster import read_frames, read_image, write_png
+
+RANDOM = np.random.default_rng(0)
+COLOUR = RANDOM.integers(0, 256, (5, 7, 3), np.uint8)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 9))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".TIFF", ".PNG"])
+def test_reads_colour(tmp_path: Path, suffix: str):
+    path = tmp_path / f"a{suffix}"
+    PillowImage.fromarray(COLOUR).save(path)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.array, COLOUR)
+    assert (image.channels, image.bits, image.notes) == (3, 8, ())
+
+
+def test_reads_grey_of_every_depth(tmp_path: Path):
+    deep = RANDOM.integers(0, 65536, (4, 6), np.uint16)
+    for suffix in ("png", "tif"):
+        PillowImage.fromarray(deep).save(tmp_path / f"deep.{suffix}")
+        image = read_image(tmp_path / f"deep.{suffix}")
+        np.testing.assert_array_equal(image.array, deep)
+        assert (image.array.dtype, image.bits) == (np.uint16, 16)
+    big_endian = tmp_path / "big.tif"
+    PillowImage.frombytes("I;16B", (6, 4), deep.astype(">u2").tobytes()).save(big_endian)
+    np.testing.assert_array_equal(read_image(big_endian).array, deep)
+    PillowImage.fromarray(deep > 30000).save(tmp_path / "one.png")
+    one = read_image(tmp_path / "one.png")
+    np.testing.assert_array_equal(one.array, (deep > 30000) * np.uint8(255))
+    assert one.bits == 1
+    PillowImage.fromarray(deep.astype(np.float32)).save(tmp_path / "float.tif")
+    assert read_image(tmp_path / "float.tif").array.dtype == np.float32
+
+
+def test_palette_becomes_rgb(tmp_path: Path):
+    picture = PillowImage.fromarray(COLOUR).quantize(8)
+    for name in ("p.png", "p.gif"):
+        picture.save(tmp_path / name)
+        np.testing.assert_array_equal(read_image(tmp_path / name).array, np.asarray(picture.convert("RGB")))
+
+
+def test_alpha_is_blended_over_black_and_told(tmp_path: Path):
+    rgba = np.dstack([np.full((2, 2, 3), 200, np.uint8), np.array([[0, 255], [128, 255]], np.uint8)])
+    PillowImage.fromarray(rgba).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert image.array[..., 0].tolist() == [[0, 200], [100, 200]]
+    assert image.notes == ("its transparent parts were blended over black",)
+    rgba[..., 3] = 255
+    PillowImage.fromarray(rgba).save(tmp_path / "opaque.png")
+    assert read_image(tmp_path / "opaque.png").notes == ()
+    grey = PillowImage.fromarray(np.dstack([np.full((2, 2), 100, np.uint8)] * 2))
+    grey.save(tmp_path / "la.png")
+    assert read_image(tmp_path / "la.png").array.tolist() == [[39, 39], [39, 39]]
+    assert read_frames(tmp_path / "la.png")[1].shape == (2, 2, 2)
+
+
+def test_what_is_lost_is_told(tmp_path: Path):
+    deep = RANDOM.integers(0, 65536, (4, 6, 3), np.uint16)
+    write_png(tmp_path / "deep.png", deep)
+    image = read_image(tmp_path / "deep.png")
+    assert image.notes == ("16-bit colour was read as 8-bit",)
+    assert np.abs(image.array.astype(int) - deep / 257).max() <= 1
+    PillowImage.new("CMYK", (4, 4), (0, 255, 255, 0)).save(tmp_path / "print.jpg")
+    assert read_image(tmp_path / "print.jpg").notes == ("CMYK colour was converted to RGB",)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int):
+    picture = PillowImage.fromarray(COLOUR)
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.png"
+    picture.save(path, exif=exif)
+    with PillowImage.open(path) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    np.testing.assert_array_equal(read_image(path).array, expected)
+    np.testing.assert_array_equal(read_frames(path)[1], expected)
+
+
+def test_broken_exif_turns_nothing(tmp_path: Path):
+    path = tmp_path / "a.jpg"
+    PillowImage.fromarray(COLOUR).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
+    assert read_image(path).array.shape == COLOUR.shape
+
+
+def test_frames(tmp_path: Path):
+    frames = [PillowImage.fromarray(COLOUR + np.uint8(i)) for i in range(3)]
+    path = tmp_path / "stack.tif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match=r"stack\.tif: expected one frame, got 3") as caught:
+        read_image(path)
+    assert caught.value.hint == "pick one with --frame N"
+    np.testing.assert_array_equal(read_image(path, frame=2).array, COLOUR + np.uint8(2))
+    with pytest.raises(InputError, match="expected a frame from 0 to 2, got 3"):
+        read_image(path, frame=3)
+    kind, array, bits = read_frames(path)
+    assert (kind, array.shape, bits) == ("tiff", (3, 5, 7, 3), 8)
+    np.testing.assert_array_equal(array[1], COLOUR + np.uint8(1))
+
+
+def test_a_telephone_photograph_is_one_picture(tmp_path: Path):
+    path = tmp_path / "photo.jpg"
+    picture = PillowImage.fromarray(COLOUR)
+    picture.save(path, format="MPO", save_all=True, append_images=[picture])
+    assert read_image(path).array.shape == COLOUR.shape
+    assert read_frames(path)[0] == "jpeg"
+
+
+def test_hostile_files_are_input_errors(tmp_path: Path):
+    noise = PillowImage.fromarray(RANDOM.integers(0, 256, (64, 64, 3), np.uint8))
+    for name in ("whole.png", "whole.jpg", "whole.tif", "whole.bmp", "whole.gif"):
+        noise.save(tmp_path / name)
+        whole = (tmp_path / name).read_bytes()
+        for share in (0.02, 0.5):
+            broken = tmp_path / f"broken-{share}{name[5:]}"
+            broken.write_bytes(whole[: int(len(whole) * share)])
+            with pytest.raises(InputError):
+                read_image(broken)
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("not an image")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("empty.png", "text.png", "folder.png", "absent.png"):
+        with pytest.raises(InputError, match=name):
+            read_image(tmp_path / name)
+
+
+def test_flipped_bytes_never_escape_as_other_errors(tmp_path: Path):
+    noise = PillowImage.fromarray(RANDOM.integers(0, 256, (24, 24, 3), np.uint8))
+    random = np.random.default_rng(1)
+    for suffix in ("png", "jpg", "tif", "bmp", "gif"):
+        noise.save(tmp_path / f"whole.{suffix}")
+        whole = np.frombuffer((tmp_path / f"whole.{suffix}").read_bytes(), np.uint8)
+        path = tmp_path / f"flipped.{suffix}"
+        for _ in range(60):
+            flipped = whole.copy()
+            places = random.integers(0, min(len(flipped), 400), 6)
+            flipped[places] = random.integers(0, 256, 6)
+            path.write_bytes(flipped.tobytes())
+            for read in (read_image, read_frames):
+                with contextlib.suppress(InputError):
+                    read(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(9000, 9000), (2**31 - 1, 1000), (60000, 60000)])
+def test_a_bomb_is_refused_before_decoding(tmp_path: Path, width: int, height: int):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(width, height))
+    for read in (read_image, read_frames):
+        with pytest.raises(InputError, match=f"bomb.png: expected at most {MAX_PIXELS} pixels"):
+            read(path)
+
+
+def test_a_size_that_is_only_claimed_is_an_error(tmp_path: Path):
+    path = tmp_path / "claims.png"
+    path.write_bytes(png_header(2000, 2000))
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_image(path)
+
+
+def test_the_suffix_decides_the_kind(tmp_path: Path):
+    PillowImage.fromarray(COLOUR).save(tmp_path / "a.png", format="JPEG")
+    with pytest.raises(InputError, match="expected a PNG image as its suffix says, got JPEG") as caught:
+        read_image(tmp_path / "a.png")
+    assert caught.value.hint == "rename it to a.jpg"
+    PillowImage.fromarray(COLOUR).save(tmp_path / "a.webp")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.webp").read_bytes())
+    with pytest.raises(InputError, match=r"b\.png: expected a PNG image, got something else"):
+        read_image(tmp_path / "b.png")
+    with pytest.raises(InputError, match=r"suffix '\.webp'"):
+        read_image(tmp_path / "a.webp")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_and_devices_do_not_hang(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match="expected a file, got a pipe"):
+        read_image(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="expected a file, got a device"):
+        read_image(tmp_path / "zero.png")
+
+
+def test_names_are_shown_without_control_characters(tmp_path: Path):
+    with pytest.raises(InputError) as caught:
+        read_image(tmp_path / "a\x1b[2J.png")
+    assert "\x1b" not in str(caught.value)
+
+
+def test_png_round_trip_with_text(tmp_path: Path):
+    for name, array in {
+        "colour": COLOUR,
+        "grey": COLOUR[..., 0],
+        "channel": COLOUR[..., :1],
+        "deep": RANDOM.integers(0, 65536, (4, 6), np.uint16),
+    }.items():
+        path = tmp_path / f"{name}.png"
+        write_png(path, array, {"Software": "drai", "Comment": "künstlich · synthetic"})
+        np.testing.assert_array_equal(read_image(path).array, array[..., 0] if name == "channel" else array)
+        with PillowImage.open(path) as stored:
+            assert stored.info["Comment"] == "künstlich · synthetic"
+    with pytest.raises(ValueError):
+        write_png(tmp_path / "no.png", np.zeros((4, 4, 4), np.uint8))
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.png"
+    write_png(path, COLOUR)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(InputError, match="cannot be written \\(no space left on device\\)"):
+        write_png(path, COLOUR + np.uint8(1))
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    with pytest.raises(InputError, match="cannot be written"):
+        write_png(tmp_path / "absent" / "a.png", COLOUR)
