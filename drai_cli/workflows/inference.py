@@ -1,0 +1,217 @@
+"""A model at work on a device: codes to images and images to codes, in micro-batches of one fixed size.
+
+Arrays in, arrays out. The micro-batch never varies (the last is padded), so a row's result does not depend on how many
+others are asked for at once. Arithmetic is float32 unless a precision says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt
+from torch import Tensor
+
+from drai_cli.checkpoint import LoadedModel, ModelHeader, load_model
+from drai_cli.data.tensors import from_unit, to_unit
+from drai_cli.errors import UsageError
+from drai_cli.hub import locate_weights
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.options import PRECISIONS, Precision
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the encoder infers of images: the posteriors' means, which are the codes, and log-variances."""
+
+    content: Float32[np.ndarray, "images content_dim"]
+    style: Float32[np.ndarray, "images style_dim"]
+    content_log_variance: Float32[np.ndarray, "images content_dim"]
+    style_log_variance: Float32[np.ndarray, "images style_dim"]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A loaded model, where it computes and how.
+
+    Attributes:
+        model: The networks, on `device`.
+        device: Where they are.
+        precision: Arithmetic of the networks.
+    """
+
+    model: LoadedModel
+    device: torch.device
+    precision: Precision = "fp32"
+
+    @classmethod
+    def open(
+        cls,
+        weights: str | None,
+        device: str | None = None,
+        precision: Precision = "fp32",
+        reporter: Reporter = SILENT,
+    ) -> Inference:
+        """Finds and loads a model; names the device to the reporter.
+
+        Raises:
+            WeightsError, NetworkError: No such model, or it cannot be used.
+            UsageError: No such device or precision.
+        """
+        if precision not in PRECISIONS:
+            raise UsageError(
+                f"--precision {precision}", "no such precision", f"one of: {', '.join(PRECISIONS)}"
+            )
+        chosen = choose_device(device)
+        reporter.info(f"device: {_device_name(chosen)}")
+        if precision == "tf32" and chosen.type != "cuda":
+            reporter.warn(f"tf32 is fp32 on {chosen.type}")
+        return cls(load_model(locate_weights(weights, reporter), chosen), chosen, precision)
+
+    @property
+    def header(self) -> ModelHeader:
+        return self.model.header
+
+    @property
+    def micro_batch(self) -> int:
+        """Images a pass: fixed by device and image size, never by what is asked for."""
+        if self.device.type != "cuda":
+            return 16
+        side = self.header.architecture.image_size
+        return max(16, min(256, 256 * 64**2 // side**2))
+
+    def sample(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+        truncation: float = 1.0,
+    ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
+        """Images of conditions, and the content they got: the prior's mean plus its deviation times the noise.
+
+        Args:
+            conditions: Condition vectors.
+            content_noise: Standard normal.
+            style: Style codes, used as they are.
+            truncation: Scale of the content's deviation from its mean.
+        """
+
+        def step(condition: Tensor, noise: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.autocast(self.device.type, enabled=False):
+                prior = self.model.content_prior(condition)
+                content = prior.mean + truncation * prior.deviation * noise
+            return self.model.generator(content, style), content
+
+        images, content = self._run(step, conditions, content_noise, style)
+        return self._to_stored(images), content.numpy()
+
+    def generate(
+        self,
+        content: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+    ) -> UInt[np.ndarray, "images height width channels"]:
+        """Images of codes."""
+
+        def step(content: Tensor, style: Tensor) -> tuple[Tensor]:
+            return (self.model.generator(content, style),)
+
+        return self._to_stored(self._run(step, content, style)[0])
+
+    def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> Codes:
+        """Posteriors of images of the model's size.
+
+        Raises:
+            WeightsError: The model has no encoder.
+        """
+        encoder = self.model.require_encoder()
+
+        def step(images: Tensor) -> tuple[Tensor, ...]:
+            content, style = encoder(images)
+            return content.mean, style.mean, content.log_variance, style.log_variance
+
+        return Codes(*(part.numpy() for part in self._run(step, images)))
+
+    def _run(self, step: Callable[..., tuple[Tensor, ...]], *inputs: np.ndarray) -> list[Tensor]:
+        """`step` over rows in padded micro-batches; its outputs as float32 tensors on the CPU."""
+        rows, size = len(inputs[0]), self.micro_batch
+        outputs: list[tuple[Tensor, ...]] = []
+        with arithmetic(self.device, self.precision):
+            for start in range(0, max(rows, 1), size):
+                parts = [_padded(array[start : start + size], size) for array in inputs]
+                outputs.append(
+                    tuple(t[: rows - start].float().cpu() for t in step(*(self._to_device(p) for p in parts)))
+                )
+        return [torch.cat(column) for column in zip(*outputs, strict=True)]
+
+    def _to_device(self, array: np.ndarray) -> Tensor:
+        if array.dtype == np.float32:
+            return torch.from_numpy(array).to(self.device)
+        return to_unit(array, self.device)
+
+    def _to_stored(self, images: Tensor) -> np.ndarray:
+        deep = self.header.intensity.get("dtype") == "uint16"
+        return from_unit(images, np.uint16 if deep else np.uint8)
+
+
+@contextmanager
+def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Sets how the networks compute within a `with`, and puts back what was set before."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        before = torch.get_float32_matmul_precision()
+        stack.callback(torch.set_float32_matmul_precision, before)
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        if device.type == "cuda":
+            stack.enter_context(
+                torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True, allow_tf32=precision == "tf32"
+                )
+            )
+        if precision in _AUTOCAST:
+            stack.enter_context(torch.autocast(device.type, _AUTOCAST[precision]))
+        yield
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device asked for, or the first there is of cuda, mps and cpu.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name is None:
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    there = ["cpu", *(["cuda"] if has_cuda else []), *(["mps"] if has_mps else [])]
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in there or (device.type == "cuda" and not _has_index(device)):
+        raise UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
+    return device
+
+
+def model_fit(header: ModelHeader) -> Literal["crop", "pad"]:
+    """How images were made square in training; `crop` where the model does not say."""
+    return "pad" if header.training.get("fit") == "pad" else "crop"
+
+
+def _has_index(device: torch.device) -> bool:
+    return device.index is None or device.index < torch.cuda.device_count()
+
+
+def _device_name(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+    """Rows repeated in turn up to `size`; zeros where there is none."""
+    if len(rows) == size:
+        return rows
+    return np.resize(rows, (size, *rows.shape[1:]))

@@ -1,0 +1,182 @@
+"""The two tables of a `sample` output, metadata.csv and manifest.json: written, read again, merged. Makes no images.
+
+Both are streamed, a line an image, so that neither size nor memory bounds a job.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drai_cli.errors import OverwriteError
+from drai_cli.io.files import atomic_writer, open_regular, shown
+from drai_cli.workflows.sample_plan import Item, Plan
+
+METADATA = "metadata.csv"
+MANIFEST = "manifest.json"
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Job:
+    """What decides every byte of an output; two commands with equal jobs make the same folder.
+
+    Attributes:
+        version: Of drai.
+        weights_sha256: Of the model file.
+        options: The options that change images, resolved, as plain data.
+    """
+
+    version: str
+    weights_sha256: str
+    options: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "tool": "drai",
+            "version": self.version,
+            "synthetic": True,
+            "weights_sha256": self.weights_sha256,
+            "options": dict(self.options),
+        }
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """How a recorded job differs from this one, in words; empty if it is the same."""
+        mine = self.to_json()
+        recorded_options = other.get("options")
+        theirs = {**other, "options": recorded_options if isinstance(recorded_options, dict) else {}}
+        found = [
+            f"{name} {_short(theirs.get(name))} there, {_short(mine[name])} here"
+            for name in ("tool", "version", "weights_sha256", "synthetic")
+            if theirs.get(name) != mine[name]
+        ]
+        for name in sorted({*self.options, *theirs["options"]}):
+            there, here = theirs["options"].get(name), self.options.get(name)
+            if there != here:
+                found.append(f"{name} {_short(there)} there, {_short(here)} here")
+        return found
+
+
+def shard_name(name: str, part: tuple[int, int]) -> str:
+    """`metadata.csv` or `manifest.json` of part i of n: the plain name for a job of one part."""
+    if part[1] == 1:
+        return name
+    stem, dot, suffix = name.partition(".")
+    return f"{stem}-{part[0]}-of-{part[1]}{dot}{suffix}"
+
+
+def write_metadata(path: Path, plan: Plan, seed: int, start: int, stop: int) -> str:
+    """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256."""
+    attributes = [attribute.name for attribute in plan.schema.attributes[1:]]
+    reserved = {"file_name", "label", "seed", "index"}
+    names = [f"condition_{name}" if name in reserved else name for name in attributes]
+    digest = hashlib.sha256()
+    with atomic_writer(path) as file:
+
+        def write(rows: Iterable[Sequence[object]]) -> None:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            data = text.getvalue().encode()
+            digest.update(data)
+            file.write(data)
+
+        write([["file_name", "label", *names, "seed", "index"]])
+        for items in _chunks(plan.items(start, stop)):
+            write(
+                [
+                    plan.file_name(item),
+                    item.label,
+                    *(item.condition.get(name, "") for name in attributes),
+                    seed,
+                    item.index,
+                ]
+                for item in items
+            )
+    return digest.hexdigest()
+
+
+def write_manifest(path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str]]) -> None:
+    """Writes the manifest; `files` are names and sha256 in the plan's order, read as they are written."""
+    head = json.dumps({**job.to_json(), "metadata_sha256": metadata_sha256}, indent=1, sort_keys=True)
+    with atomic_writer(path) as file:
+        file.write(head[:-2].encode() + b',\n "files": {')
+        separator = b"\n"
+        for name, digest in files:
+            file.write(separator + f"  {json.dumps(name)}: {json.dumps(digest)}".encode())
+            separator = b",\n"
+        file.write(b"\n }\n}\n")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest on disk: its head in memory, its files read on demand."""
+
+    path: Path
+    head: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Manifest | None:
+        """The manifest of that name; None if there is none.
+
+        Raises:
+            OverwriteError: There is something of that name that is no manifest of this tool.
+        """
+        if not path.exists():
+            return None
+        head: list[str] = []
+        with open_regular(path, max_bytes=None) as file:
+            for raw in file:
+                if raw.startswith(b' "files": {') or len(head) > 100_000:
+                    break
+                head.append(raw.decode("utf-8", "replace"))
+        try:
+            values = json.loads("".join(head).rstrip().removesuffix(",") + "}")
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise OverwriteError(shown(path), "it is no manifest of drai", "choose another --out")
+        return cls(path, values)
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Names and sha256, in order.
+
+        Raises:
+            OverwriteError: A line is not what this tool writes.
+        """
+        with open_regular(self.path, max_bytes=None) as file:
+            for raw in file:
+                if raw.startswith(b' "files": {'):
+                    break
+            for raw in file:
+                if raw.startswith(b" }"):
+                    return
+                try:
+                    ((name, digest),) = json.loads(b"{" + raw.strip().removesuffix(b",") + b"}").items()
+                except ValueError as error:
+                    raise OverwriteError(shown(self.path), "it is damaged", "choose another --out") from error
+                yield name, digest
+        raise OverwriteError(shown(self.path), "it ends too early", "choose another --out")
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    chunk: list[Item] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _short(value: Any) -> str:
+    text = (
+        "not set" if value in (None, "", {}, []) else value if isinstance(value, str) else json.dumps(value)
+    )
+    return shown(text if len(text) <= 60 else text[:16] + "…")

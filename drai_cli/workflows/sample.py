@@ -1,0 +1,316 @@
+"""`drai sample`: labelled images from a model, written while the next are made."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drai_cli import __version__
+from drai_cli.checkpoint import file_sha256
+from drai_cli.codes import draw_noise
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.png import encode_png
+from drai_cli.progress import SILENT, Reporter, Task
+from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.manifest import Job
+from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
+from drai_cli.workflows.sample_output import SampleOutput
+from drai_cli.workflows.sample_plan import Item, Plan, parse_attributes, plan_samples
+
+_MAX_WRITERS = 8
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """What a `sample` command did.
+
+    Attributes:
+        out: The folder.
+        images: Images that this command stands for (its shard's).
+        made: Of these, made now.
+        found: Of these, there already from the same command, interrupted or done.
+        labels: Images of each label in the whole job.
+        is_complete: Whether the whole job, all shards, is done.
+        seed: As given.
+        shard: As given.
+        device: Where it was computed.
+        precision: Arithmetic of the networks.
+        weights_sha256: Of the model file.
+        version: Of drai.
+    """
+
+    out: Path
+    images: int
+    made: int
+    found: int
+    labels: Mapping[str, int]
+    is_complete: bool
+    seed: int
+    shard: str | None
+    device: str
+    precision: str
+    weights_sha256: str
+    version: str = __version__
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "out": str(self.out), "labels": dict(self.labels)}
+
+
+def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
+    """Samples images into a folder; the same command goes on where it was interrupted.
+
+    Raises:
+        UsageError: Options that contradict each other or the model.
+        InputError: A table or image that cannot be used, or a folder that cannot be written.
+        WeightsError, NetworkError: A model that cannot be found or used.
+        OverwriteError: The folder holds anything else than this job's images.
+    """
+    part = parse_shard(options.shard)
+    _check(options)
+    inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    plan = plan_samples(options, inference.header, reporter)
+    style = None if options.style_from is None else _style_of(inference, options.style_from, reporter)
+    job = Job(__version__, inference.model.sha256, _job_options(options, plan))
+    output = SampleOutput(options.out, plan, job, options.seed, part)
+    images = output.stop - output.start
+    if output.open(overwrite=options.overwrite):
+        reporter.info(f"{options.out}: all {images} images are there already, nothing to do")
+        made, is_complete = 0, (options.out / "manifest.json").exists()
+    else:
+        try:
+            made = _Sampling(options, inference, plan, output, job, style).run(reporter)
+            is_complete = output.finish()
+        finally:
+            output.close()
+    return SampleResult(
+        out=options.out,
+        images=images,
+        made=made,
+        found=images - made,
+        labels=plan.counts,
+        is_complete=is_complete,
+        seed=options.seed,
+        shard=options.shard,
+        device=str(inference.device),
+        precision=options.precision,
+        weights_sha256=inference.model.sha256,
+    )
+
+
+def parse_shard(shard: str | None) -> tuple[int, int]:
+    """`i/n` as numbers; (1, 1) for none.
+
+    Raises:
+        UsageError: Not of that form, or i is not from 1 to n.
+    """
+    if shard is None:
+        return 1, 1
+    first, slash, second = shard.partition("/")
+    if not (slash and first.strip().isdecimal() and second.strip().isdecimal()):
+        raise UsageError(f"--shard {shard}", "expected I/N", "--shard 1/4")
+    part = int(first), int(second)
+    if not 1 <= part[0] <= part[1]:
+        raise UsageError(
+            f"--shard {shard}", f"expected I from 1 to {part[1]}", f"--shard 1/{max(part[1], 1)}"
+        )
+    return part
+
+
+def draw_images(
+    inference: Inference,
+    items: Sequence[Item],
+    seed: int,
+    truncation: float = 1.0,
+    style: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images of some items, `[N, H, W, C]`, with the content and style that they were made from.
+
+    Args:
+        inference: The model.
+        items: What to draw.
+        seed: Decides, with each item, its codes.
+        truncation: Scale of both codes' deviations from their means.
+        style: One style `[style_dim]` for all of them; None: each its own.
+    """
+    architecture = inference.header.architecture
+    conditions, contents, styles = [], [], []
+    for _, group in groupby(items, key=lambda item: id(item.condition)):
+        alike = list(group)
+        content_noise, style_noise = draw_noise(
+            seed,
+            alike[0].condition,
+            [item.index for item in alike],
+            architecture.content_dim,
+            architecture.style_dim,
+        )
+        vector = inference.header.schema.encode([alike[0].condition])
+        conditions.append(np.repeat(vector, len(alike), 0))
+        contents.append(content_noise)
+        styles.append(
+            style_noise * np.float32(truncation) if style is None else np.repeat(style[None], len(alike), 0)
+        )
+    used = np.concatenate(styles)
+    images, content = inference.sample(np.concatenate(conditions), np.concatenate(contents), used, truncation)
+    return images, content, used
+
+
+class _Sampling:
+    """One run of the pipeline: codes and images here, encoding and writing in threads, a bounded number in flight."""
+
+    def __init__(
+        self,
+        options: SampleOptions,
+        inference: Inference,
+        plan: Plan,
+        output: SampleOutput,
+        job: Job,
+        style: np.ndarray | None,
+    ) -> None:
+        self.options, self.inference, self.plan = options, inference, plan
+        self.output, self.style = output, style
+        self.encode = {"png": self._png, "npz": self._npz}[options.format]
+        self.marks = {
+            "synthetic": "yes",
+            "tool": f"drai {__version__}",
+            "version": __version__,
+            "weights_sha256": job.weights_sha256,
+            "seed": str(options.seed),
+        }
+
+    def run(self, reporter: Reporter) -> int:
+        """Makes what is missing; returns how many."""
+        size = self.inference.micro_batch
+        in_flight = max(1, math.ceil(self.options.batch_size / size))
+        writers = min(_MAX_WRITERS, os.cpu_count() or 1)
+        pending: deque[Future[list[tuple[int, str]]]] = deque()
+        made = 0
+        images = self.output.stop - self.output.start
+        with reporter.task("sampling", images, "images") as task:
+            pool = ThreadPoolExecutor(writers, "drai-writer")
+            try:
+                for start, wanted in self._missing(size, task):
+                    # All rows of the micro-batch, so that a shard or a resumed job computes what the whole job does.
+                    items = list(self.plan.items(start, min(start + size, self.plan.total)))
+                    drawn = draw_images(
+                        self.inference, items, self.options.seed, self.options.truncation, self.style
+                    )
+                    pending.append(pool.submit(self._write, start, items, wanted, drawn))
+                    while len(pending) > in_flight or (pending and pending[0].done()):
+                        made += self._record(pending.popleft(), task)
+                while pending:
+                    made += self._record(pending.popleft(), task)
+            finally:
+                # After a failure or Ctrl-C: what is being written is finished and written down, the rest dropped.
+                pool.shutdown(wait=True, cancel_futures=True)
+                for future in pending:
+                    if not future.cancelled() and future.exception() is None:
+                        self._record(future, task)
+        return made
+
+    def _missing(self, size: int, task: Task) -> Iterator[tuple[int, list[int]]]:
+        """Micro-batches with something to do: their first position and the positions that are missing."""
+        output = self.output
+        for start in range(output.start // size * size, output.stop, size):
+            first, last = max(start, output.start), min(start + size, output.stop)
+            digests = output.digests(first, last)
+            wanted = [
+                first + offset
+                for offset, (item, digest) in enumerate(
+                    zip(self.plan.items(first, last), digests, strict=True)
+                )
+                if not output.is_there(item, digest)
+            ]
+            task.advance(last - first - len(wanted))
+            if wanted:
+                yield start, wanted
+
+    def _write(
+        self,
+        start: int,
+        items: list[Item],
+        wanted: list[int],
+        drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> list[tuple[int, str]]:
+        """Encodes and writes images; runs in a thread."""
+        done = []
+        for position in wanted:
+            row = position - start
+            data = self.encode(items[row], *(array[row] for array in drawn))
+            digest = self.output.place(items[row], data, overwrite=self.options.overwrite)
+            done.append((position, digest))
+        return done
+
+    def _record(self, future: Future[list[tuple[int, str]]], task: Task) -> int:
+        written = future.result()
+        for position, digest in written:
+            self.output.record(position, digest)
+        task.advance(len(written))
+        return len(written)
+
+    def _marks_of(self, item: Item) -> dict[str, str]:
+        marks = {**self.marks, "label": item.label, "index": str(item.index)}
+        if len(item.condition) > 1:
+            marks["condition"] = json.dumps(dict(item.condition), sort_keys=True, ensure_ascii=False)
+        return marks
+
+    def _png(self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
+        if image.dtype == np.uint16 and image.shape[-1] == 3:
+            raise InputError("--format png", "16-bit colour has no place in a PNG here", "--format npz")
+        return encode_png(image, self._marks_of(item))
+
+    def _npz(self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
+        file = io.BytesIO()
+        marks = {name: np.array(text) for name, text in self._marks_of(item).items()}
+        np.savez_compressed(file, image=image, content=content, style=style, **marks)  # type: ignore[arg-type]
+        return file.getvalue()
+
+
+def _check(options: SampleOptions) -> None:
+    if options.format not in SAMPLE_FORMATS:
+        raise UsageError(
+            f"--format {options.format}", "no such format", f"there is: {', '.join(SAMPLE_FORMATS)}"
+        )
+    if not (math.isfinite(options.truncation) and options.truncation >= 0):
+        raise UsageError(
+            f"--truncation {options.truncation}", "expected a number of at least 0", "--truncation 0.7"
+        )
+    if options.batch_size < 1:
+        raise UsageError(f"--batch-size {options.batch_size}", "expected at least 1", "--batch-size 256")
+
+
+def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
+    """The resolved options that change what is written; not those that only change how fast."""
+    label_name = plan.schema.label.name
+    settings = parse_attributes(options.attributes, plan.schema)
+    settings.pop(label_name, None)
+    return {
+        "labels": plan.counts,
+        "attributes": settings,
+        "like_sha256": plan.source_sha256 or None,
+        "style_from_sha256": None if options.style_from is None else file_sha256(options.style_from),
+        "truncation": options.truncation,
+        "format": options.format,
+        "seed": options.seed,
+        "precision": options.precision,
+    }
+
+
+def _style_of(inference: Inference, path: Path, reporter: Reporter) -> np.ndarray:
+    """The style code of an image."""
+    from drai_cli.workflows.input_images import read_for_model
+
+    inference.model.require_encoder()
+    image = read_for_model(path, inference.header, model_fit(inference.header), reporter)
+    style: np.ndarray = inference.encode(image.pixels[None]).style[0]
+    return style

@@ -1,0 +1,281 @@
+"""Which images a `sample` command stands for, in order: their conditions, indices and file names. Makes none of them.
+
+A plan is a list of runs, each of consecutive images of one condition; it does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from drai_cli.checkpoint import ModelHeader, file_sha256
+from drai_cli.codes import draw_label_counts
+from drai_cli.condition import Attribute, ConditionSchema, is_missing
+from drai_cli.data.table import list_columns, read_table
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import shown
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.file_names import folder_names
+from drai_cli.workflows.options import SampleOptions
+
+Condition = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a plan.
+
+    Attributes:
+        label: Its label.
+        condition: All attributes that are set, label included, as the data has them.
+        index: Which of its label's images, from 0; with seed and condition it decides the image.
+    """
+
+    label: str
+    condition: Condition
+    index: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive images of one condition: indices `first` to `first + count - 1`."""
+
+    condition: Condition
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All images of a job, whatever the shard.
+
+    Attributes:
+        counts: Images of each label that has any.
+        schema: The model's conditions.
+        runs: In the order in which they are made and listed.
+        suffix: Of the files, with its dot.
+        source_sha256: Of the CSV that the plan follows, if any.
+    """
+
+    schema: ConditionSchema
+    runs: tuple[Run, ...]
+    suffix: str
+    source_sha256: str = ""
+    counts: dict[str, int] = field(init=False)
+    _ends: list[int] = field(init=False, repr=False)
+    _folders: dict[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        counts = dict.fromkeys(self.schema.labels, 0)
+        for run in self.runs:
+            counts[run.condition[self.schema.label.name]] += run.count
+        present = {label: count for label, count in counts.items() if count}
+        object.__setattr__(self, "counts", present)
+        object.__setattr__(self, "_ends", list(accumulate(run.count for run in self.runs)))
+        object.__setattr__(self, "_folders", folder_names(self.schema.labels))
+
+    @property
+    def total(self) -> int:
+        """Images in all."""
+        return self._ends[-1] if self._ends else 0
+
+    @property
+    def folders(self) -> dict[str, int]:
+        """Folder to the number of its images."""
+        return {self._folders[label]: count for label, count in self.counts.items()}
+
+    def items(self, start: int, stop: int) -> Iterator[Item]:
+        """The images at positions `start` to `stop - 1`."""
+        number = bisect_right(self._ends, start)
+        while start < stop:
+            run = self.runs[number]
+            run_start = self._ends[number] - run.count
+            for position in range(start, min(stop, self._ends[number])):
+                yield Item(
+                    run.condition[self.schema.label.name], run.condition, run.first + position - run_start
+                )
+            start = self._ends[number]
+            number += 1
+
+    def file_name(self, item: Item) -> str:
+        """Where an image goes, relative to the output folder, with `/`."""
+        folder = self._folders[item.label]
+        return f"{folder}/{folder}_{item.index:06d}{self.suffix}"
+
+
+def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter = SILENT) -> Plan:
+    """The plan of a command.
+
+    Raises:
+        UsageError: Options that contradict each other, or a label or attribute that the model does not have.
+        InputError: A table that cannot be followed.
+    """
+    schema = header.schema
+    settings = parse_attributes(options.attributes, schema)
+    label = settings.pop(schema.label.name, None)
+    if label and options.label is not None:
+        raise UsageError("--label", f"contradicts --set {schema.label.name}=...", "give one of them")
+    if options.label is not None:
+        label = schema.label.resolve(options.label)
+    _check_counts(options, label)
+    suffix = f".{options.format}"
+    if options.like is not None:
+        return _plan_like(options.like, options.count, settings, schema, suffix, reporter)
+    if options.per_class is not None:
+        counts = dict.fromkeys(schema.labels, options.per_class)
+    elif label:
+        counts = {label: options.count or 0}
+    else:
+        counts = _draw_counts(options.seed, options.count or 0, header, reporter)
+    runs = [Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count]
+    return Plan(schema, tuple(runs), suffix)
+
+
+def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
+    """`NAME=VALUE` texts as attribute values, written as the data has them; missing ones are left out.
+
+    Raises:
+        UsageError: Not of that form, given twice, or not an attribute or value of the model.
+    """
+    values: dict[str, str] = {}
+    seen = set()
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise UsageError(f"--set {setting}", "expected NAME=VALUE", f"one of: {', '.join(schema.names)}")
+        attribute = schema.attribute(name.strip())
+        if attribute.name in seen:
+            raise UsageError(f"--set {setting}", f"{attribute.name} is set twice", "give one value")
+        seen.add(attribute.name)
+        if not is_missing(value):
+            values[attribute.name] = canonical(attribute, value.strip())
+    return values
+
+
+def canonical(attribute: Attribute, value: str) -> str:
+    """A value as the data has it: an alias resolved, a number in its shortest form.
+
+    Raises:
+        UsageError: Not a value of the attribute.
+    """
+    resolved = attribute.resolve(value)
+    if attribute.kind == "categorical":
+        return resolved
+    number = float(resolved)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+def _check_counts(options: SampleOptions, label: str | None) -> None:
+    """Whether the options say exactly once how many images are wanted of what."""
+    for flag, count in (("-n", options.count), ("--per-class", options.per_class)):
+        if count is not None and count < 1:
+            raise UsageError(f"{flag} {count}", "expected at least 1", f"{flag} 16")
+    clashes = [
+        (options.per_class, options.count, "--per-class", "-n"),
+        (options.per_class, label, "--per-class", "a label"),
+        (options.per_class, options.like, "--per-class", "--like"),
+        (options.like, label, "--like", "a label"),
+    ]
+    for one, other, one_name, other_name in clashes:
+        if one is not None and other is not None:
+            raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
+    if options.count is None and options.per_class is None and options.like is None:
+        raise UsageError("-n", "how many images is not said", "-n 16, --per-class 16 or --like real.csv")
+
+
+def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> dict[str, int]:
+    """Images of each label, in the training proportions."""
+    recorded = header.training.get("label_counts")
+    known = recorded if isinstance(recorded, Mapping) else {}
+    weights = {label: _weight(known.get(label)) for label in header.schema.labels}
+    if not sum(weights.values()) > 0:
+        reporter.warn("the model does not say how often each label was trained: all labels are drawn alike")
+        weights = dict.fromkeys(header.schema.labels, 1.0)
+    counts = draw_label_counts(seed, weights, n)
+    drawn = ", ".join(f"{label} {count}" for label, count in counts.items() if count)
+    reporter.info(f"labels drawn in the training proportions: {drawn}")
+    return counts
+
+
+def _weight(count: Any) -> float:
+    is_count = isinstance(count, int | float) and not isinstance(count, bool)
+    return float(count) if is_count and math.isfinite(count) and count > 0 else 0.0
+
+
+def _plan_like(
+    path: Path,
+    count: int | None,
+    settings: dict[str, str],
+    schema: ConditionSchema,
+    suffix: str,
+    reporter: Reporter,
+) -> Plan:
+    """One image a row of a table, or `count` images over its rows evenly, in the table's order."""
+    table = read_table(path)
+    label_column = next((name for name in (schema.label.name, "label") if name in table.columns), None)
+    if label_column is None:
+        raise InputError(
+            shown(path),
+            f"expected a column {schema.label.name!r} or 'label', got none",
+            f"it has: {list_columns(table.columns)}",
+        )
+    attributes = [a for a in schema.attributes[1:] if a.name in table.columns and a.name not in settings]
+    absent = [a.name for a in schema.attributes[1:] if a.name not in table.columns and a.name not in settings]
+    if absent:
+        reporter.info(f"not in {shown(path.name)}, so missing: {', '.join(absent)}")
+    conditions: list[dict[str, str]] = []
+    unlabelled = 0
+    unknown: Counter[str] = Counter()
+    for number, row in enumerate(table.rows, 1):
+        if is_missing(row[label_column]):
+            unlabelled += 1
+            continue
+        condition = {schema.label.name: _label_of_row(row[label_column], schema, path, number), **settings}
+        for attribute in attributes:
+            if is_missing(row[attribute.name]):
+                continue
+            try:
+                condition[attribute.name] = canonical(attribute, row[attribute.name])
+            except UsageError:
+                unknown[attribute.name] += 1
+        conditions.append(condition)
+    if unlabelled:
+        reporter.warn(f"{shown(path.name)}: {unlabelled} rows without a label were left out")
+    for name, times in unknown.items():
+        reporter.warn(
+            f"{shown(path.name)}: {times} values of {name} that the model does not know became missing"
+        )
+    if not conditions:
+        raise InputError(shown(path), "expected rows with a label, got none")
+    rows = len(conditions)
+    chosen = conditions if count is None else [conditions[k * rows // count] for k in range(count)]
+    return Plan(schema, _runs(chosen, schema.label.name), suffix, file_sha256(path))
+
+
+def _label_of_row(value: str, schema: ConditionSchema, path: Path, number: int) -> str:
+    try:
+        return schema.label.resolve(value)
+    except UsageError as error:
+        raise InputError(
+            f"{shown(path)}, row {number}", f"{error.subject}: {error.message}", error.hint
+        ) from error
+
+
+def _runs(conditions: Sequence[dict[str, str]], label_name: str) -> tuple[Run, ...]:
+    """Conditions in order as runs; indices count up within each label."""
+    runs: list[Run] = []
+    used: Counter[str] = Counter()
+    for condition in conditions:
+        label = condition[label_name]
+        if runs and runs[-1].condition == condition:
+            runs[-1] = Run(runs[-1].condition, runs[-1].first, runs[-1].count + 1)
+        else:
+            runs.append(Run(condition, used[label], 1))
+        used[label] += 1
+    return tuple(runs)
