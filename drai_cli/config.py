@@ -118,6 +118,7 @@ class TrainOptions:
         discriminator_rate: The discriminator's learning rate over that of the others.
         predictor_rate: The predictors' learning rate over that of the others.
         warm_up_kimg: Linear rise of the learning rate at the start.
+        hold_kimg: With `init`, how long the discriminator learns alone before the taken networks move.
         decay_share: Last share of a `kimg` budget over which the learning rate falls linearly to a twentieth.
         ema_kimg: Half-life of the averaged weights.
         symmetry: Which mirrored and turned images are as real as the upright ones: `none`, `flip` or `dihedral`; None:
@@ -143,6 +144,7 @@ class TrainOptions:
     discriminator_rate: float = 1.0
     predictor_rate: float = 2.0
     warm_up_kimg: float = 2.0
+    hold_kimg: float = 4.0
     decay_share: float = 0.4
     ema_kimg: float = 8.0
     symmetry: Literal["none", "flip", "dihedral"] | None = None

@@ -32,6 +32,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.style_dim = config.style_dim
         self.channels = stage_channels(config)[::-1]
         self.size = smallest_size(config)
         self.code = mlp(config.content_dim + config.style_dim, _CODE_DIM, _CODE_DIM, hidden_layers=1)

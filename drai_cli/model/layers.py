@@ -56,18 +56,27 @@ class UpConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3) * gain / math.sqrt(in_channels * 9))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        # Bilinear: fine sample 2i = 1/4 x[i-1] + 3/4 x[i], fine sample 2i+1 = 3/4 x[i] + 1/4 x[i+1]. Entry
-        # (tap, phase, neighbour): how a tap of the fine kernel, read at a phase, spreads over x[i-1], x[i], x[i+1].
-        fine = {-1: (0.75, 0.25, 0.0), 0: (0.25, 0.75, 0.0), 1: (0.0, 0.75, 0.25), 2: (0.0, 0.25, 0.75)}
-        one = torch.tensor([[fine[phase + tap] for phase in (0, 1)] for tap in (-1, 0, 1)])
-        spread = torch.einsum("ypa,xqb->yxpqab", one, one).reshape(9, 36)
-        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("spread", _bilinear_spread(), persistent=False)
+
+    def reset_constants(self) -> None:
+        """Makes the constant buffer anew where the module was built without memory (on the meta device)."""
+        self.spread = _bilinear_spread()
 
     def forward(self, x: Float[Tensor, "batch in height width"]) -> Float[Tensor, "batch out height2 width2"]:
         out_channels, in_channels = self.weight.shape[:2]
         kernel = (self.weight.reshape(-1, 9) @ self.spread).view(out_channels, in_channels, 4, 9)
         kernel = kernel.transpose(1, 2).reshape(out_channels * 4, in_channels, 3, 3)
         return functional.pixel_shuffle(functional.conv2d(x, kernel, self.bias.repeat_interleave(4), padding=1), 2)
+
+
+def _bilinear_spread() -> Float[Tensor, "9 36"]:
+    """How each tap of a 3x3 kernel at the higher resolution spreads over (phase, 3x3 neighbours) at the lower one."""
+    # Fine sample 2i = 1/4 x[i-1] + 3/4 x[i], fine sample 2i+1 = 3/4 x[i] + 1/4 x[i+1]. Key: phase + tap; entries: the
+    # weights of x[i-1], x[i], x[i+1].
+    fine = {-1: (0.75, 0.25, 0.0), 0: (0.25, 0.75, 0.0), 1: (0.0, 0.75, 0.25), 2: (0.0, 0.25, 0.75)}
+    with torch.device("cpu"):
+        one = torch.tensor([[fine[phase + tap] for phase in (0, 1)] for tap in (-1, 0, 1)])
+    return torch.einsum("ypa,xqb->yxpqab", one, one).reshape(9, 36)
 
 
 class FilmBlock(nn.Module):

@@ -30,13 +30,17 @@ def sampling_weights(labels: np.ndarray, balance: float | None) -> tuple[np.ndar
 
 
 class Batches:
-    """Draws batches from the training images, which are held once on the device as integers.
+    """Draws batches from the training rows of stored images, which may be memory-mapped.
 
     Args:
-        images: uint8 or uint16 `[N, H, W, C]`.
+        images: uint8 or uint16 `[N, H, W, C]`, of all parts.
         conditions: float32 `[N, T]`.
         labels: int64 `[N]`, for the sampling weights.
+        rows: Those to train on.
         widths: Width of each attribute in the condition, the label first.
+        options: Batch size, balance, missing share and seed.
+        symmetry: Under which images are as real as they are.
+        device: Where the batches go.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Batches:
         images: np.ndarray,
         conditions: np.ndarray,
         labels: np.ndarray,
+        rows: np.ndarray,
         widths: tuple[int, ...],
         options: TrainOptions,
         symmetry: Symmetry,
@@ -51,8 +56,9 @@ class Batches:
     ) -> None:
         self.images = images
         self.conditions = torch.from_numpy(conditions)
-        self.weights, self.balance = sampling_weights(labels, options.balance)
-        self.cumulative = np.cumsum(self.weights)
+        self.rows = rows
+        weights, self.balance = sampling_weights(labels[rows], options.balance)
+        self.cumulative = np.cumsum(weights)
         self.widths = widths
         self.options = options
         self.symmetry = symmetry
@@ -63,12 +69,16 @@ class Batches:
         n = self.options.batch_size
         generator = seeded(self.options.seed, images_seen)
         draws = torch.rand(2 * n, generator=generator, dtype=torch.float64).numpy()
-        rows = np.minimum(np.searchsorted(self.cumulative, draws), len(self.cumulative) - 1)
+        rows = self.rows[np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)]
         images = orient(to_unit(self.images[rows[:n]], self.device), self.symmetry, generator)
         condition = self._with_missing(self.conditions[rows[:n]], generator)
         drawn = self._with_missing(self.conditions[rows[n:]], generator)
         wrong = _differing(condition, generator)
         return Batch(images, condition.to(self.device), wrong.to(self.device), drawn.to(self.device), generator)
+
+    def to_device(self, rows: np.ndarray) -> Float[Tensor, "batch channels height width"]:
+        """Stored images of these rows as they are, in [-1, 1] on the device."""
+        return to_unit(self.images[rows], self.device)
 
     def _with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:
         """Each attribute but the label is made missing at random, so that a part of a condition can be asked for."""

@@ -76,10 +76,39 @@ class TrainingState:
             "style_moments": self.style_moments,
         }
 
-    def set_rates(self, factor: float) -> None:
+    def set_rates(self, factor: float, networks_factor: float = 1.0) -> None:
+        """Scales all learning rates by `factor`, that of generator, encoder and prior by `networks_factor` besides."""
         for name, optimiser in self.optimisers.items():
+            extra = networks_factor if name == "networks" else 1.0
             for group in optimiser.param_groups:
-                group["lr"] = self.base_rates[name] * factor
+                group["lr"] = self.base_rates[name] * factor * extra
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that resuming needs, by name: weights, running moments, and the optimisers' moments and step counts."""
+        out = {
+            f"{name}/{key}": tensor
+            for name, module in self.modules.items()
+            for key, tensor in module.state_dict().items()
+        }
+        for name, optimiser in self.optimisers.items():
+            for index, slots in optimiser.state_dict()["state"].items():
+                out |= {f"optimiser/{name}/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+        return out
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Puts back what `tensors` gave; raises KeyError or RuntimeError where names or shapes do not fit."""
+        for name, module in self.modules.items():
+            prefix = f"{name}/"
+            own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            module.load_state_dict(own)
+        for name, optimiser in self.optimisers.items():
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimiser/{name}/"):
+                    index, slot = key.split("/")[2:]
+                    slots.setdefault(int(index), {})[slot] = value
+            state = optimiser.state_dict()
+            optimiser.load_state_dict({**state, "state": slots})
 
     @torch.no_grad()
     def update_average(self, keep: float) -> None:

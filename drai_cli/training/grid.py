@@ -1,0 +1,58 @@
+"""The picture of a tick: samples of each label, real images with their reconstructions, and style swaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt
+from torch import Tensor
+
+from drai_cli.data.tensors import from_unit, to_unit
+from drai_cli.model.networks import Networks
+
+COLUMNS = 8
+_MAX_LABELS = 12
+_SWAPS = 3
+_GAP = 2
+
+
+@torch.inference_mode()
+def draw_grid(
+    networks: Networks,
+    images: UInt[np.ndarray, "n height width channels"],
+    label_conditions: Float[Tensor, "label condition"],
+    style_dim: int,
+    device: torch.device,
+) -> UInt[np.ndarray, "height width channels"]:
+    """Rows: one of samples for each label (same styles down a column), real images, their reconstructions, and swaps.
+
+    Swap row k shows real image k's content in the style of every column's real image.
+
+    Args:
+        networks: In eval mode.
+        images: Up to `COLUMNS` real images, uint8 or uint16.
+        label_conditions: A condition for each label, at most the first twelve are shown.
+        style_dim: Entries of the style code.
+        device: Where the networks are.
+    """
+    generator = torch.Generator().manual_seed(0)
+    style = torch.randn(COLUMNS, style_dim, generator=generator).to(device)
+    rows = []
+    for condition in label_conditions[:_MAX_LABELS]:
+        prior = networks.content_prior(condition[None].expand(COLUMNS, -1).to(device))
+        content = prior.sample(torch.randn(prior.mean.shape, generator=generator).to(device))
+        rows.append(networks.generator(content, style))
+    real = to_unit(images[:COLUMNS], device)
+    if len(real) < COLUMNS:
+        real = torch.cat([real, -torch.ones(COLUMNS - len(real), *real.shape[1:], device=device)])
+    if networks.encoder is not None:
+        content, style = (posterior.mean for posterior in networks.encoder(real))
+        rows += [real, networks.generator(content, style)]
+        rows += [networks.generator(content[k : k + 1].expand(COLUMNS, -1), style) for k in range(_SWAPS)]
+    height, width = images.shape[1:3]
+    sheet = np.full((len(rows) * (height + _GAP), COLUMNS * (width + _GAP), images.shape[3]), 255, np.uint8)
+    for r, row in enumerate(rows):
+        for c, tile in enumerate(from_unit(row)):
+            top, left = r * (height + _GAP), c * (width + _GAP)
+            sheet[top : top + height, left : left + width] = tile
+    return sheet[:-_GAP, :-_GAP]

@@ -1,0 +1,45 @@
+"""Every number that changes over a run, as a function of how far it is. Nothing else decides them."""
+
+from __future__ import annotations
+
+import math
+
+from drai_cli.config import TrainOptions
+
+_LAST_RATE = 0.05
+_EMA_RAMP = 0.2
+
+
+def learning_rate_factor(options: TrainOptions, images_seen: int, progress: float) -> float:
+    """What the learning rates are multiplied by: a linear warm-up, and a linear fall over the last share of a budget.
+
+    Args:
+        options: The run's.
+        images_seen: So far.
+        progress: Share of the budget that is used, 0 to 1; 0 for a run without one.
+    """
+    warm = min(1.0, (images_seen + options.batch_size) / (1000 * options.warm_up_kimg)) if options.warm_up_kimg else 1.0
+    left = (1 - progress) / options.decay_share if options.decay_share else 1.0
+    return warm * min(1.0, max(_LAST_RATE, left))
+
+
+def average_keep(options: TrainOptions, images_seen: int) -> float:
+    """Share of the old average that a step keeps; the half-life grows with the run until `ema_kimg`."""
+    half_life = min(1000 * options.ema_kimg, _EMA_RAMP * images_seen + 1)
+    return math.pow(0.5, options.batch_size / half_life)
+
+
+def next_augment_probability(options: TrainOptions, probability: float, real_sign: float) -> float:
+    """Adaptive augmentation (Karras et al. 2020): up while D is too sure of real images, down while it is not.
+
+    `real_sign` is the mean sign of D_x on real images; at full speed it takes 300 kimg from 0 to 1.
+    """
+    if options.augment == "none":
+        return 0.0
+    step = math.copysign(options.batch_size / 300_000, real_sign - options.augment_target)
+    return min(0.8, max(0.0, probability + step))
+
+
+def networks_factor(options: TrainOptions, images_seen: int, is_warm_start: bool) -> float:
+    """0 while a fresh discriminator catches up with a generator that was taken from another model, else 1."""
+    return 0.0 if is_warm_start and images_seen < 1000 * options.hold_kimg else 1.0

@@ -1,0 +1,91 @@
+"""`drai phantom`: labelled phantoms with their true style factors, as class folders and a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
+from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.raster import write_png
+from drai_cli.progress import SILENT, Reporter
+
+_CHUNK = 256
+_MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}
+
+
+@dataclass(frozen=True)
+class PhantomOptions:
+    """Which phantoms to make.
+
+    Attributes:
+        out: Folder for the images; new or empty.
+        count: Images in all; labels take turns.
+        size: Height and width in pixels, at least 16.
+        seed: With the index, decides each image.
+        overwrite: Write into a folder that holds files.
+    """
+
+    out: Path
+    count: int = 2000
+    size: int = 64
+    seed: int = 0
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class PhantomResult:
+    """What was made: the folder, and images by label."""
+
+    out: Path
+    images: int
+    labels: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"out": str(self.out), "images": self.images, "labels": dict(self.labels)}
+
+
+def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> PhantomResult:
+    """Writes `OUT/<label>/<label>_<index>.png` and `OUT/metadata.csv` (`file_name,label,<factors>`).
+
+    Raises:
+        UsageError: A size or count that makes no images.
+        OverwriteError: The folder holds files.
+        InputError: It cannot be written.
+    """
+    if not 16 <= options.size <= 1024:
+        raise UsageError(f"--size {options.size}", "expected 16 to 1024 pixels", "for example --size 64")
+    if options.count < 1:
+        raise UsageError(f"-n {options.count}", "expected at least one image", "for example -n 2000")
+    out = options.out
+    if out.exists() and not out.is_dir():
+        raise OverwriteError(shown(out), "expected a folder, got a file", "name another with --out")
+    if out.is_dir() and any(out.iterdir()) and not options.overwrite:
+        raise OverwriteError(shown(out), "the folder is not empty", "name another with --out, or add --overwrite")
+    try:
+        for label in CLASSES:
+            (out / label).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(shown(out), f"cannot be made ({(error.strerror or '').lower()})", "look at its rights") from error
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["file_name", "label", *FACTORS])
+    counts = dict.fromkeys(CLASSES, 0)
+    with reporter.task("drawing", options.count, "images") as task:
+        for start in range(0, options.count, _CHUNK):
+            made = render_phantoms(min(_CHUNK, options.count - start), options.size, options.seed, start)
+            for offset, image in enumerate(made.images):
+                label = CLASSES[made.labels[offset]]
+                name = f"{label}/{label}_{start + offset:06d}.png"
+                write_png(out / name, image, _MARK)
+                counts[label] += 1
+                rows.writerow([name, label, *(f"{made.factors[factor][offset]:.6g}" for factor in FACTORS)])
+            task.advance(len(made.images))
+    with atomic_writer(out / "metadata.csv") as file:
+        file.write(table.getvalue().encode())
+    return PhantomResult(out, options.count, counts)

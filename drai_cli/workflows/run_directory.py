@@ -1,0 +1,138 @@
+"""A run directory: the files of one training run, what each holds, and the rule of what may change on resuming."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.files import atomic_writer, shown
+
+# What may differ between a run's own settings and the command that goes on with it.
+FREE_ON_RESUME = frozenset({"training.kimg", "training.hours"})
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of a run, and its settings.
+
+    Attributes:
+        path: The directory.
+    """
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The best averaged model: usable as WEIGHTS."""
+        return self.path / "model.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """All that resuming needs."""
+        return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def judge(self) -> Path:
+        """The classifier that validation asks, trained once a run."""
+        return self.path / "checkpoint" / "judge.safetensors"
+
+    @property
+    def split(self) -> Path:
+        return self.path / "split.csv"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def stats(self) -> Path:
+        """One JSON object a tick."""
+        return self.path / "stats.jsonl"
+
+    def grid(self, images_seen: int) -> Path:
+        return self.path / "grids" / f"{images_seen // 1000:06d}kimg.png"
+
+    @property
+    def is_begun(self) -> bool:
+        return self.config.exists()
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Makes the directory and writes its settings.
+
+        Raises:
+            OverwriteError: There is something else in it.
+            InputError: It cannot be made.
+        """
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise OverwriteError(
+                shown(self.path), "the folder holds other files and no run", "name another with --out"
+            )
+        if self.path.exists() and not self.path.is_dir():
+            raise OverwriteError(shown(self.path), "expected a folder, got a file", "name another with --out")
+        try:
+            for folder in (self.path / "checkpoint", self.path / "grids"):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(shown(self.path), f"cannot be made ({reason})", "name another with --out") from error
+        _write_json(self.config, settings)
+
+    def check_same(self, settings: Mapping[str, Any]) -> None:
+        """Whether a command goes on with this run.
+
+        Raises:
+            UsageError: It differs in more than budget; the differences are listed.
+        """
+        try:
+            own = _flat(json.loads(self.config.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise InputError(shown(self.config), "cannot be read", "name another folder with --out") from error
+        new = _flat(settings)
+        differing = sorted(
+            name for name in own.keys() | new.keys() if own.get(name) != new.get(name) and name not in FREE_ON_RESUME
+        )
+        if differing:
+            listed = "; ".join(f"{name}: {own.get(name)!r} in the run, {new.get(name)!r} now" for name in differing)
+            raise UsageError(
+                shown(self.path), f"the run was begun with other settings ({listed})",
+                "repeat its settings to go on with it, or name another folder with --out",
+            )  # fmt: skip
+
+    def read_stats(self, up_to: int) -> list[dict[str, Any]]:
+        """The ticks up to `up_to` images seen; later ones belong to what a crash has undone."""
+        if not self.stats.exists():
+            return []
+        ticks = []
+        for line in self.stats.read_text(encoding="utf-8").splitlines():
+            try:
+                tick = json.loads(line)
+            except ValueError:
+                continue
+            if tick.get("images_seen", up_to + 1) <= up_to:
+                ticks.append(tick)
+        return ticks
+
+    def write_stats(self, ticks: list[dict[str, Any]]) -> None:
+        with atomic_writer(self.stats) as file:
+            for tick in ticks:
+                file.write((json.dumps(tick) + "\n").encode())
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    with atomic_writer(path) as file:
+        file.write((json.dumps(data, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name; what JSON cannot tell apart (tuples and lists) is the same."""
+    out: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            out |= _flat(value, f"{prefix}{name}.")
+        else:
+            out[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return out

@@ -1,0 +1,63 @@
+"""What a run looks at to choose its best snapshot: a judge trained once on its training part, and a quick measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from drai_cli.checkpoint import load_state, save_state
+from drai_cli.data.prepared import PreparedSet
+from drai_cli.metrics.fitting import FitConfig
+from drai_cli.metrics.generation import ModelNetworks
+from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
+from drai_cli.metrics.measure import quick_measure
+
+# A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
+_JUDGE = JudgeConfig(widths=(32, 64, 128), fit=FitConfig(images=24_000, check_every=8_000))
+
+
+class Validation:
+    """The measure of snapshots on the validation part.
+
+    Args:
+        data: The run's set.
+        judge_file: Where the judge is kept, so that a resumed run asks the same one.
+        seed: Of the judge, the samples and the pairs.
+        device: Where the networks are.
+    """
+
+    def __init__(self, data: PreparedSet, judge_file: Path, seed: int, device: torch.device) -> None:
+        self.rows = data.rows("validation")
+        self.data = data
+        self.seed = seed
+        self.device = device
+        self.file = judge_file
+        self.judge: Judge | None = None
+
+    def measure(self, networks: ModelNetworks) -> dict[str, float]:
+        """Numbers by name; `score` is what the best snapshot has most of. Empty without validation images."""
+        if len(self.rows) < 2 * len(self.data.schema.labels):
+            return {}
+        if self.judge is None:
+            self.judge = self._load_or_train()
+        labels = self.data.labels[self.rows]
+        groups = np.array([self.data.entries[row].group for row in self.rows])
+        images, conditions = self.data.images[self.rows], self.data.conditions[self.rows]
+        return quick_measure(
+            images, labels, groups, networks, conditions, self.judge, seed=self.seed, device=self.device
+        )
+
+    def _load_or_train(self) -> Judge:
+        if self.file.exists():
+            tensors, config = load_state(self.file)
+            return load_judge(config, tensors, self.device)
+        data = self.data
+        judge = train_judge(
+            data.images, data.labels, data.parts, len(data.schema.labels), _JUDGE, seed=self.seed, device=self.device
+        )
+        config: dict[str, Any] = judge.config_json()
+        save_state(self.file, judge.state(), config)
+        return judge
