@@ -169,7 +169,13 @@ def attribute_helps(cls: type) -> dict[str, str]:
             helps[name] += " " + line.strip()
         elif line and not line.startswith(" "):
             break
-    return helps
+    return {name: _for_prompt(text) for name, text in helps.items()}
+
+
+def _for_prompt(text: str) -> str:
+    """A docstring's text as the help shows it: no markup, no names of registries, `None` as what it means."""
+    text = re.sub(r",? [Oo]ne of `[A-Z_]+`", "", text).replace("; None: ", "; by default ")
+    return text.replace("`", "").replace("[", "\\[")
 
 
 def _without_none(hint: Any) -> Any:

@@ -23,7 +23,9 @@ TRAIN = "Train"
 USE = "Use"
 LOOK = "Look"
 
-WEIGHTS_HELP = "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name[@revision]."
+WEIGHTS_HELP = (
+    "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name\\[@revision]."
+)
 WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
 
 

@@ -59,6 +59,18 @@ def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> 
     )
 
 
+def show_fields(settings: Any, skip: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The rows of a dataclass: its fields as words, what is not set as `-`."""
+    rows = []
+    for name, value in to_plain(settings).items():
+        if name in skip:
+            continue
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        rows.append((name.replace("_", " "), "-" if value in (None, "", {}) else str(value)))
+    return rows
+
+
 def to_plain(value: Any) -> Any:
     """A result as JSON takes it: dataclasses to objects, paths to strings, non-finite numbers to null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
