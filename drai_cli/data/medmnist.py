@@ -160,6 +160,8 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes],
         raise InputError(subject, "holds Python objects, which are never loaded", "save it as plain numbers")
     header = _Header(tuple(int(extent) for extent in shape), dtype)
     claimed = header.row_bytes * (header.shape[0] if header.shape else 1)
+    if min(header.shape, default=0) < 0:
+        raise InputError(subject, f"its header claims the shape {list(header.shape)}")
     if claimed > _MAX_BYTES or not 0 <= info.file_size - claimed <= 1 << 20:
         raise InputError(
             subject, f"its header claims {claimed} bytes of numbers, the file has {info.file_size}"
@@ -181,7 +183,7 @@ def _check_images(path: Path, name: str, header: _Header) -> _Header:
     """The header again, if it is one of images."""
     shape = header.shape
     is_image = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
-    if not is_image or header.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
+    if not is_image or header.dtype.newbyteorder("=") not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise InputError(
             f"{shown(path)}: {name}",
             f"expected uint8 or uint16 [N, H, W] or [N, H, W, 3], got {header.dtype} {list(shape)}",

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,12 +17,15 @@ import numpy as np
 from drai_cli.data.image_set import Entry, ImageSet, Read
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
-from drai_cli.progress import Reporter
+from drai_cli.progress import Reporter, Task
 
 Result = TypeVar("Result")
 
 _MAX_WORKERS = 16
-_AHEAD = 8  # images under way per worker
+_AT_ONCE = (
+    8  # images a thread takes at a time: passing on small ones alone would cost more than decoding them
+)
+_AHEAD = 2  # such batches waiting per worker
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def read_all(
         reporter: Shown the progress.
     """
     workers = min(_MAX_WORKERS, usable_cores())
-    under_way: deque[tuple[Entry, Future[Result | Unreadable]]] = deque()
+    under_way: deque[Future[list[Reading[Result]]]] = deque()
     with (
         warnings.catch_warnings(),
         reporter.task(task, len(image_set.entries), "images") as progress,
@@ -61,25 +65,31 @@ def read_all(
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters is raised
         try:
-            for entry, read in image_set.pixels.reads(image_set.entries):
-                under_way.append((entry, pool.submit(_read_one, read, use)))
+            reads = image_set.pixels.reads(image_set.entries)
+            while some := list(islice(reads, _AT_ONCE)):
+                under_way.append(pool.submit(_read_some, some, use))
                 if len(under_way) > _AHEAD * workers:
-                    first, future = under_way.popleft()
-                    yield Reading(first, future.result())
-                    progress.advance()
+                    yield from _finished(under_way.popleft(), progress)
             while under_way:
-                first, future = under_way.popleft()
-                yield Reading(first, future.result())
-                progress.advance()
+                yield from _finished(under_way.popleft(), progress)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _read_one(read: Read, use: Callable[[Image], Result]) -> Result | Unreadable:
-    try:
-        return use(read())
-    except InputError as error:
-        return Unreadable(error.message)
+def _finished(future: Future[list[Reading[Result]]], progress: Task) -> Iterator[Reading[Result]]:
+    for reading in future.result():
+        yield reading
+        progress.advance()
+
+
+def _read_some(reads: Sequence[tuple[Entry, Read]], use: Callable[[Image], Result]) -> list[Reading[Result]]:
+    readings: list[Reading[Result]] = []
+    for entry, read in reads:
+        try:
+            readings.append(Reading(entry, use(read())))
+        except InputError as error:
+            readings.append(Reading(entry, Unreadable(error.message)))
+    return readings
 
 
 def usable_cores() -> int:

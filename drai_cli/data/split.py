@@ -1,9 +1,10 @@
 """Train, validation and test: by group, stratified, seeded. Knows names, labels and groups, no images.
 
 The rule, class by class from the rarest: the groups of a class, the largest first and in an order drawn from
-the seed among equals, each go to the part that lacks most of its share of the class's images. So the first
-three groups of a class go to train, test and validation, one each: a class with three groups or more is in
-every part (with two: train and test; with one: train). A group with several labels counts towards each of
+the seed among equals, each go to a part that has none of the class yet (train, then test, then validation), else
+to the part with the highest claim, its share over what it has of the class and half the group (Sainte-Laguë's
+rule of seats). So a class with three groups or more is in every part (with two: train and test; with one:
+train). A group with several labels counts towards each of
 them and is placed by its rarest. Where such groups leave a class out of a part, another is moved there if no other
 class is lost by it.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,10 +65,15 @@ def split_by_group(
         for group in sorted(strata[label], key=lambda g: (-members[g].total(), _rank(seed, g))):
             others = sorted(members[group], key=rarity.__getitem__)
 
-            def lack(part: Part, others: list[str] = others) -> tuple[float, ...]:
-                return tuple(1 - filled[other, part] / (shares[part] * totals[other]) for other in others)
+            def claim(part: Part, group: str = group, others: list[str] = others) -> tuple[float, ...]:
+                return tuple(
+                    shares[part] / (filled[other, part] + members[group][other] / 2)
+                    if filled[other, part]
+                    else math.inf
+                    for other in others
+                )
 
-            part = max((part for part in _ORDER if part in shares), key=lack)
+            part = max((part for part in _ORDER if part in shares), key=claim)
             placed[group] = part
             for other, count in members[group].items():
                 filled[other, part] += count
