@@ -17,8 +17,8 @@ def augment(
 ) -> Float[Tensor, "b c h w"]:
     """Quarter turns and flips, whole-pixel shifts and a change of colour.
 
-    The batch is taken to be in random order already: it is cut into eight runs, one per symmetry of the square, and each run
-    is shifted as one. Colour changes per image and channel.
+    The batch is taken to be in random order already: it is cut into eight runs, one per symmetry of the
+    square, and each run is shifted as one. Colour changes per image and channel.
 
     Args:
         images: Square images in [-1, 1].

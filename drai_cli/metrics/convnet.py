@@ -1,7 +1,7 @@
 """The small residual convolution net behind the judge and the factor regressor: module, size, fast inference.
 
-Built for CPUs with bf16 matrix units: space-to-depth first, so that nothing elementwise runs at full resolution.
-Knows nothing of labels, factors or training.
+Built for CPUs with bf16 matrix units: space-to-depth first, so that nothing elementwise runs at full
+resolution. Knows nothing of labels, factors or training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class ConvNetConfig:
         image_size: Height and width, a multiple of `2 * 2 ** (len(widths) - 1)`.
         image_channels: 1 or 3.
         outputs: Numbers that come out.
-        widths: Channels per stage; each stage halves the resolution of the one before, the first works at half the image's.
+        widths: Channels per stage; each stage halves the resolution of the one before, the first works at
+            half the image's.
         depth: Residual blocks per stage.
         head: `mean` pools over the frame (what), `grid` keeps a 4 x 4 grid (where).
     """
@@ -111,4 +112,5 @@ def build(config: ConvNetConfig, seed: int) -> ConvNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ConvNet(config)
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

@@ -89,7 +89,7 @@ def fit(
             outputs = network(images.to(device))
         value = loss(outputs, targets.to(device))
         optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimiser.step()
         _average(averaged, network, min(config.averaging, step / (step + 9)))
         if step % look == 0 or step == steps:

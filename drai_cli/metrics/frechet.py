@@ -14,8 +14,8 @@ from drai_cli.metrics.intervals import Estimate, group_weights
 def frechet_distance(real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"]) -> float:
     """|mean difference|² + tr(C + C' - 2 (C C')^½) of two sets of features (Heusel et al. 2017, eq. 6).
 
-    Biased upwards for small n: compare only at equal n, and beside real against real. The trace of the root comes from the
-    symmetric C^½ C' C^½, so that rank-deficient covariances (n < d) need no jitter.
+    Biased upwards for small n: compare only at equal n, and beside real against real. The trace of the root
+    comes from the symmetric C^½ C' C^½, so that rank-deficient covariances (n < d) need no jitter.
     """
     real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
     gap = real.mean(0) - other.mean(0)
@@ -36,8 +36,8 @@ def kernel_distance(
 ) -> Estimate:
     """Unbiased squared MMD with the cubic kernel (x·y / d + 1)³ (Bińkowski et al. 2018), with an interval.
 
-    The expectation is 0 for two draws from one distribution, at any n; single values may be below 0. The interval is a bootstrap over
-    groups on both sides, a row never being compared with a copy of itself.
+    The expectation is 0 for two draws from one distribution, at any n; single values may be below 0. The
+    interval is a bootstrap over groups on both sides, a row never being compared with a copy of itself.
     """
     real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
     dim = real.shape[1]
@@ -69,7 +69,7 @@ def kernel_distance(
 def match_counts(
     labels: Int64[np.ndarray, " n"], pool_labels: Int64[np.ndarray, " m"], seed: int
 ) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
-    """Rows of two sets with equal class counts, drawn without replacement: as many of each label as the smaller side has.
+    """Rows of two sets with equal class counts, drawn without replacement: as many of each as the smaller side has.
 
     Returns:
         Rows of the first set and rows of the second, in the same order of labels.

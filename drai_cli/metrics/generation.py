@@ -1,6 +1,7 @@
 """Runs a model's networks in batches on stored arrays: codes of images, images of codes, samples of conditions.
 
-Knows nothing of what is measured. Networks are used as they are given: precision and eval mode are the caller's.
+Knows nothing of what is measured. Networks are used as they are given: precision and eval mode are the
+caller's.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from drai_cli.metrics.pixels import batches, from_unit, to_unit
 class ModelNetworks(Protocol):
     """What a model needs to be measured; a loaded model or networks in training both fit.
 
-    `generator(content, style)` gives images in [-1, 1]. `encoder(images)` gives two Gaussians, content and style, the
-    content None where the method infers style alone; or the encoder is None. `content_prior(condition)` gives a Gaussian.
+    `generator(content, style)` gives images in [-1, 1]. `encoder(images)` gives two Gaussians, content and
+    style, the content None where the method infers style alone; or the encoder is None.
+    `content_prior(condition)` gives a Gaussian.
     """
 
     @property
@@ -113,3 +115,17 @@ def sample(
         content = mean + deviation * noise[:, : mean.shape[1]]
         made.append(from_unit(networks.generator(content, noise[:, mean.shape[1] :].contiguous()), dtype))
     return np.concatenate(made)
+
+
+@torch.inference_mode()
+def style_dim_of(
+    networks: ModelNetworks, image: Integer[np.ndarray, "1 h w c"], device: torch.device | str = "cpu"
+) -> int:
+    """Style dimensions: what the networks or their generator say, else found by encoding an image."""
+    dim = getattr(networks, "style_dim", None) or getattr(networks.generator, "style_dim", None)
+    if dim is not None:
+        return int(dim)
+    if networks.encoder is None:
+        raise ValueError("networks without an encoder have to say their style_dim")
+    _, style = networks.encoder(to_unit(image).to(device))
+    return int(style.mean.shape[1])

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over groups (lesions, patients): each measure is a weighted statistic, drawn groups are weights.
+"""Bootstrap intervals over groups: a measure is a weighted statistic, the groups drawn are its weights.
 
 Knows nothing of what is measured.
 """
@@ -50,7 +50,7 @@ def group_weights(groups: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
 
 
 def pair_weights(first: np.ndarray, second: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
-    """Weights of pairs whose two members' groups are both resampled, as one population (a group may stand on both sides)."""
+    """Weights of pairs: the groups of both members are resampled, as one population."""
     names = np.unique(np.concatenate([first, second]))
     generator = np.random.default_rng(seed)
     counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)

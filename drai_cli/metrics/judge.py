@@ -29,7 +29,8 @@ class JudgeConfig:
         widths: Channels per stage.
         depth: Residual blocks per stage.
         fit: Budget and rates.
-        balance: Class weights in sampling are n to the power of minus this; 1 shows every class equally often.
+        balance: Class weights in sampling are n to the power of minus this; 1 shows every class equally
+            often.
         smoothing: Label smoothing.
         shift: Largest shift in pixels.
         contrast: Spread of the colour gain.
@@ -53,7 +54,8 @@ class Judge:
     Attributes:
         network: In eval mode.
         device: Where it runs.
-        record: How training went, `score` being the balanced accuracy on validation; None for one that was loaded.
+        record: How training went, `score` being the balanced accuracy on validation; None for one that was
+            loaded.
     """
 
     network: ConvNet

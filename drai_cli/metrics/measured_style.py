@@ -1,6 +1,7 @@
-"""Style measured directly on real images where no factors are known: skin colour, and place and size of what stands out.
+"""Style measured on real images where no factors are known: skin colour, place and size of the lesion, light.
 
-Serves as the floor of the label-in-style probe: real style may truly predict the label. Knows nothing of models.
+Serves as the floor of the label-in-style probe: real style may truly predict the label. Knows nothing of
+models.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ NAMES = ("skin_red", "skin_green", "skin_blue", "x", "y", "radius", "light_x", "
 def measured_style(images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n measures"]:
     """Frame colour (one column a channel), lesion centre and radius in fractions of the frame, and the light's slope.
 
-    What stands out is the colour's distance from the frame's, thresholded per image at half its 98 % quantile; the radius is that of
-    the disc of equal area. The slopes compare the frame's brightness left with right and top with bottom.
+    What stands out is the colour's distance from the frame's, thresholded per image at half its 98 %
+    quantile; the radius is that of the disc of equal area. The slopes compare the frame's brightness left
+    with right and top with bottom.
     """
     peak = float(np.iinfo(images.dtype).max)
     colour = frame_colour(images) / peak

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ def to_unit(
 
 
 def from_unit(
-    images: Float[Tensor, "batch channel height width"], dtype: np.dtype[np.generic]
+    images: Float[Tensor, "batch channel height width"], dtype: np.dtype[Any]
 ) -> Integer[np.ndarray, "batch height width channel"]:
     """Network images as stored ones, rounded and clipped: what a user would get is what is measured."""
     peak = float(np.iinfo(dtype).max)

@@ -49,8 +49,8 @@ def fit_probe(
 ) -> ProbeResult:
     """Fits both kinds on `train` rows, regularises on `validation` rows, predicts the rows of `part`.
 
-    Codes are standardised by the training rows; classes weigh equally. Where `part` is `validation` itself, a fifth of the
-    training rows, drawn by the seed, regularises in its place.
+    Codes are standardised by the training rows; classes weigh equally. Where `part` is `validation` itself, a
+    fifth of the training rows, drawn by the seed, regularises in its place.
     """
     train, validation, test = _rows(parts, part, seed)
     mean, deviation = codes[train].mean(0), codes[train].std(0)
@@ -93,7 +93,8 @@ def measure_probe(
         groups: Of all rows, for the interval.
         label_count: Labels in all.
         part: Rows to report on.
-        floor: Style measured directly (factors, or what can be measured on real images), by the same probe; None to leave out.
+        floor: Style measured directly (factors, or what can be measured on real images), by the same probe;
+            None to leave out.
         seed: Of initialisation, shuffling and bootstrap.
     """
     test = np.flatnonzero(parts == part)
@@ -147,10 +148,10 @@ def _logistic(
             value = (
                 F.cross_entropy(layer(table), targets, class_weights) + ridge * layer.weight.square().sum()
             )
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             return value
 
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
+        optimiser.step(loss)
         with torch.no_grad():
             now = balanced_accuracy(layer(held_table).argmax(1).numpy(), held)
         if now > best:
@@ -183,9 +184,11 @@ def _mlp(
     best, state, stale = -1.0, copy.deepcopy(network.state_dict()), 0
     for _ in range(rounds):
         order = torch.randperm(len(table), generator=generator)
-        for rows in order.split(batch_size)[:steps]:
+        for step in range(steps):
+            rows = order[step * batch_size : (step + 1) * batch_size]
+            loss = F.cross_entropy(network(table[rows]), targets[rows], class_weights)
             optimiser.zero_grad()
-            F.cross_entropy(network(table[rows]), targets[rows], class_weights).backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
         with torch.no_grad():
             now = balanced_accuracy(network(held_table).argmax(1).numpy(), held)

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int64
 
 from drai_cli.metrics import intervals
 
+_DRAWS = 300
+
 
 def measure_spread(
     real: Float[np.ndarray, "n d"],
@@ -17,29 +19,47 @@ def measure_spread(
     made: Float[np.ndarray, "m d"],
     made_labels: Int64[np.ndarray, " m"],
     *,
+    other: Float[np.ndarray, "k d"] | None = None,
+    other_labels: Int64[np.ndarray, " k"] | None = None,
     seed: int,
 ) -> dict[str, Any]:
-    """Per label, the mean over features of the samples' standard deviation over that of the real images; 1 is right.
+    """Per label, the mean over features of the samples' standard deviation over that of the real images.
 
-    The interval resamples the real images by group and the samples one by one.
+    1 is right. The interval resamples the real images by group and the samples one by one.
+
+    Args:
+        real: Features of real images of the part.
+        real_labels: Of those.
+        real_groups: Of those.
+        made: Features of samples.
+        made_labels: Of those.
+        other: Features of real images of another part; their ratio is the baseline.
+        other_labels: Of those.
+        seed: Of the bootstrap.
 
     Returns:
-        `labels`: by label index, the ratio with its interval and `n` real images; `least`: the smallest ratio.
+        `labels`: by label index, the ratio with its interval, `n` real images, and `real`, the same ratio of
+            the other part's images; labels with fewer than three images are left out. `least`: the smallest
+            ratio.
     """
     by_label: dict[str, Any] = {}
     for label in np.unique(real_labels):
         mine, theirs = real[real_labels == label], made[made_labels == label]
         if len(mine) < 3 or len(theirs) < 3:
             continue
-        first = intervals.group_weights(real_groups[real_labels == label], seed, 300)
-        second = intervals.group_weights(np.arange(len(theirs)), seed + 1, 300)
-        value = float(
-            _deviation(theirs, np.ones((1, len(theirs))))[0] / _deviation(mine, np.ones((1, len(mine))))[0]
-        )
+        scale = _deviation(mine, np.ones((1, len(mine))))[0]
+        value = _deviation(theirs, np.ones((1, len(theirs))))[0] / scale
+        first = intervals.group_weights(real_groups[real_labels == label], seed, _DRAWS)
+        second = intervals.group_weights(np.arange(len(theirs)), seed + 1, _DRAWS)
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn = _deviation(theirs, second) / _deviation(mine, first)
         low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-        by_label[str(int(label))] = intervals.Estimate(value, float(low), float(high), len(mine)).to_json()
+        entry: dict[str, Any] = intervals.Estimate(float(value), float(low), float(high), len(mine)).to_json()
+        if other is not None and other_labels is not None:
+            control = other[other_labels == label]
+            if len(control) >= 3:
+                entry["real"] = float(_deviation(control, np.ones((1, len(control))))[0] / scale)
+        by_label[str(int(label))] = entry
     least = min(entry["value"] for entry in by_label.values()) if by_label else None
     return {"labels": by_label, "least": least}
 

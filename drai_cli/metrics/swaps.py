@@ -1,6 +1,7 @@
 """Swapping styles between real images: is the label kept, does b's leak, is b's style followed, does it swap back.
 
-Every measure stands beside the same measure of three controls: a itself, b itself and the reconstruction G(c_a, z_a).
+Every measure stands beside the same measure of three controls: a itself, b itself and the reconstruction
+G(c_a, z_a).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float, Int64, Integer
 
 from drai_cli.metrics import intervals
-from drai_cli.metrics.factors import Factors, FactorRegressor, factor_table
+from drai_cli.metrics.factors import FactorRegressor, Factors, factor_table
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
 from drai_cli.metrics.judge import Judge
 
@@ -48,8 +49,8 @@ class SwapImages:
 def choose_pairs(labels: Int64[np.ndarray, " n"], count: int, seed: int) -> Pairs:
     """Pairs of rows with different labels, each ordered pair of labels equally often.
 
-    Within a label rows take turns in random order, so that few rows of a rare label are used equally often. The count is rounded
-    up to a multiple of the number of ordered label pairs.
+    Within a label rows take turns in random order, so that few rows of a rare label are used equally often.
+    The count is rounded up to a multiple of the number of ordered label pairs.
     """
     generator = np.random.default_rng(seed)
     present = np.unique(labels)
@@ -134,11 +135,12 @@ def measure_swaps(
         seed: Of the bootstrap.
 
     Returns:
-        `rows`: for `swap`, `a`, `b` and `reconstruction` each `kept` (share judged as a's label, mean over a's labels),
-        `leaked` (judged as b's label), `followed` and `leftover` (correlation of the frame's colour with b's and with a's, mean
-        over channels) and `factors` (per factor, see below). Row `a`'s `kept` and `leaked` are the baselines.
-        Per factor: `r2_b` and `r2_a`, 1 - residual/total of the factors read off the image against b's and a's true ones;
-        `r2_b_linear` and `r2_a_linear`, the squared correlation (what is left of a however scaled: stricter for a).
+        `rows`: for `swap`, `a`, `b` and `reconstruction` each `kept` (share judged as a's label, mean over
+            a's labels), `leaked` (judged as b's label), `followed` and `leftover` (correlation of the frame's
+            colour with b's and with a's, mean over channels) and `factors` (per factor, see below). Row `a`'s
+            `kept` and `leaked` are the baselines. Per factor: `r2_b` and `r2_a`, 1 - residual/total of the
+            factors read off the image against b's and a's true ones; `r2_b_linear` and `r2_a_linear`, the
+            squared correlation (what is left of a however scaled: stricter for a).
         `cifc`: see `consistency`.
     """
     a, b = pairs.content, pairs.style
@@ -186,11 +188,12 @@ def consistency(
 ) -> dict[str, Any]:
     """Cross-image feature consistency: mean L1 between the images swapped back and the originals, both sides averaged.
 
-    Beside it the plain reconstruction's distance, and the distance between a and b as the scale. A model that keeps everything in
-    one code undoes every swap: read only where kept and followed both pass.
+    Beside it the plain reconstruction's distance, and the distance between a and b as the scale. A model that
+    keeps everything in one code undoes every swap: read only where kept and followed both pass.
 
     Returns:
-        `features` (judge's penultimate) and `pixels` (0..1), each with `twice_swapped`, `reconstruction`, `a_to_b`.
+        `features` (judge's penultimate) and `pixels` (0..1), each with `twice_swapped`, `reconstruction`,
+        `a_to_b`.
     """
     a, b = images[pairs.content], images[pairs.style]
     back = judge.features(made.back_a), judge.features(made.back_b)

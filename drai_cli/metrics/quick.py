@@ -1,0 +1,70 @@
+"""A look at a model during training, in seconds: what ticks compare and the best snapshot is chosen by."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, Integer
+
+from drai_cli.metrics.frechet import frechet_distance
+from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
+from drai_cli.metrics.judge import Judge, balanced_accuracy
+from drai_cli.metrics.samples import rows_per_label
+from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
+
+
+def quick_measure(
+    images: Integer[np.ndarray, "n h w c"],
+    labels: Int64[np.ndarray, " n"],
+    groups: np.ndarray,
+    networks: ModelNetworks,
+    conditions: Float32[np.ndarray, "n t"],
+    judge: Judge,
+    *,
+    count: int = 420,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> dict[str, float]:
+    """A look during training, in seconds: pass the validation rows alone.
+
+    Args:
+        images: Validation images.
+        labels: Of those images.
+        groups: Of those images.
+        networks: The averaged networks, in eval mode.
+        conditions: Of those images.
+        judge: Trained before; the same one at every tick.
+        count: Samples, and pairs to swap.
+        seed: The same at every tick, so that ticks compare.
+        device: Where the networks are.
+
+    Returns:
+        `agreement`, `agreement_ratio` (to the judge's own on real images) and `frechet` in the judge's
+        features; with an encoder also `kept`, `kept_ratio`, `leaked`, `followed`, `leftover`. `score`, higher
+        is better: the mean of agreement ratio, kept ratio and followed less leftover (those that there are),
+        less a tenth of log(1 + distance over that between two halves of the real images).
+    """
+    chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
+    style_dim = style_dim_of(networks, images[:1], device)
+    made = sample(networks, conditions[chosen], style_dim, images.dtype, seed=seed, device=device)
+    made_said, made_features = judge.judge(made)
+    said, features = judge.judge(images)
+    own = balanced_accuracy(said, labels)
+    agreement = balanced_accuracy(made_said, labels[chosen])
+    order = np.random.default_rng(seed).permutation(len(images))
+    halves = order[: len(order) // 2], order[len(order) // 2 :]
+    real_distance = frechet_distance(features[halves[0]], features[halves[1]])
+    balanced = features[chosen]
+    distance = frechet_distance(balanced, made_features)
+    out = {"agreement": agreement, "agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
+    parts = [min(out["agreement_ratio"], 1.0)]
+    if networks.encoder is not None:
+        pairs = choose_pairs(labels, count, seed)
+        swapped = swap_images(networks, images, conditions, pairs, device, cycle=False)
+        rows = measure_swaps(swapped, images, labels, groups, pairs, judge, seed=seed)["rows"]
+        for name in ("kept", "leaked", "followed", "leftover"):
+            out[name] = rows["swap"][name]["value"]
+        out["kept_ratio"] = out["kept"] / max(rows["a"]["kept"]["value"], 1e-9)
+        parts += [min(out["kept_ratio"], 1.0), out["followed"] - max(out["leftover"], 0.0)]
+    out["score"] = float(np.mean(parts) - 0.1 * np.log1p(distance / max(real_distance, 1e-9)))
+    return out
