@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -169,20 +170,21 @@ def _build(
         digests: list[str] = []
         skipped = list(image_set.skipped)
         altered: dict[str, list[str]] = {}
-        with open(temporary / _IMAGES, "xb+") as file:
+        task = f"decoding to {size} px"
+        readings = read_all(image_set, _shrinker(size, channels, fit), task=task, reporter=reporter)
+        with closing(readings), open(temporary / _IMAGES, "xb+") as file:
             rows = _Rows(file, size, channels)
-            task = f"decoding to {size} px"
-            shrink = _shrinker(size, channels, fit)
-            for reading in read_all(image_set, shrink, task=task, reporter=reporter):
+            for reading in readings:
+                name = reading.entry.name
                 if isinstance(reading.result, Unreadable):
-                    skipped.append((shown(reading.entry.name), reading.result.reason))
+                    skipped.append((shown(name), reading.result.reason))
                     continue
                 shrunk, digest, notes = reading.result
                 rows.append(shrunk)
-                names.append(reading.entry.name)
+                names.append(name)
                 digests.append(digest)
                 for note in notes:
-                    altered.setdefault(note, []).append(shown(reading.entry.name))
+                    altered.setdefault(note, []).append(shown(name))
             file.flush()
             os.fsync(file.fileno())
         _check_unreadable(image_set, skipped)

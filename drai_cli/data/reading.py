@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -45,8 +45,8 @@ class Reading(Generic[Result]):
 
 def read_all(
     image_set: ImageSet, use: Callable[[Image], Result], *, task: str, reporter: Reporter
-) -> Iterator[Reading[Result]]:
-    """Decodes every image and gives what `use` makes of it, in the set's order.
+) -> Generator[Reading[Result], None, None]:
+    """Decodes every image and gives what `use` makes of it, in the set's order. Close it, should you stop early.
 
     Decoding and `use` run in threads: decoders, numpy and hashlib let go of the interpreter while they work.
 

@@ -2,11 +2,10 @@
 
 The rule, class by class from the rarest: the groups of a class, the largest first and in an order drawn from
 the seed among equals, each go to a part that has none of the class yet (train, then test, then validation), else
-to the part with the highest claim, its share over what it has of the class and half the group (Sainte-Laguë's
+to the part with the highest claim: its share over what it has of the class and half the group (Sainte-Laguë's
 rule of seats). So a class with three groups or more is in every part (with two: train and test; with one:
-train). A group with several labels counts towards each of
-them and is placed by its rarest. Where such groups leave a class out of a part, another is moved there if no other
-class is lost by it.
+train). A group with several labels counts towards each of them and is placed by its rarest. Where such groups
+leave a class out of a part, another is moved there if no other class is lost by it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -165,12 +166,13 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         reporter=reporter,
     )
     entries, seen, unreadable = [], [], list(image_set.skipped)
-    for reading in read_all(image_set, _look, task="decoding", reporter=reporter):
-        if isinstance(reading.result, Unreadable):
-            unreadable.append((shown(reading.entry.name), reading.result.reason))
-        else:
-            entries.append(reading.entry)
-            seen.append(reading.result)
+    with closing(read_all(image_set, _look, task="decoding", reporter=reporter)) as readings:
+        for reading in readings:
+            if isinstance(reading.result, Unreadable):
+                unreadable.append((shown(reading.entry.name), reading.result.reason))
+            else:
+                entries.append(reading.entry)
+                seen.append(reading.result)
     same = find_duplicates([look.digest for look in seen])
     groups = Counter(entry.group for entry in entries)
     parts = Counter(str(entry.part) for entry in entries if entry.part is not None)

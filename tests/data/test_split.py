@@ -70,16 +70,18 @@ def test_groups_with_several_labels(seed):
 
 
 def test_a_class_left_out_by_others_is_mended():
-    # All groups of "common" hold "rare" too, and are placed by it.
+    # Each group of "common" holds a rarer label, which alone would place them all in train.
     labels, groups = [], []
-    for index in range(3):
-        labels += ["rare"] + ["common"] * (5 - index)
-        groups += [f"g{index}"] * (6 - index)
-    labels += ["rare"] * 20
-    groups += [f"r{index}" for index in range(20)]
+    for rare in ("r", "s"):
+        for index, size in enumerate((30, 29, 28)):
+            labels += [rare] * size
+            groups += [f"{rare}{index}"] * size
+        for index in range(3):
+            labels += [rare] + ["common"] * 16
+            groups += [f"{rare}-common{index}"] * 17
     out = held(labels, groups, split_by_group(labels, groups, seed=0))
-    assert set(out["common"]) == set(PARTS)
-    assert set(out["rare"]) == set(PARTS)
+    for label in ("common", "r", "s"):
+        assert set(out[label]) == set(PARTS), label
 
 
 def test_the_seed_decides_and_the_order_of_rows_does_not():
