@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from drai_cli.config import ModelConfig
 from drai_cli.model.gaussian import LOG_VARIANCE_RANGE, Gaussian
@@ -27,7 +28,8 @@ class Encoder(nn.Module):
                 head.bias[head.out_features // 2 :] = -2.0
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> tuple[Gaussian, Gaussian]:
-        features = self.trunk(images)
+        # Of unit scale, so that a gradient's spike cannot blow up the codes: an unbounded trunk did, after 60 kimg.
+        features = functional.rms_norm(self.trunk(images), (FEATURE_DIM,))
         with torch.autocast(features.device.type, enabled=False):
             return _gaussian(self.content(features)), _gaussian(self.style(features))
 

@@ -10,17 +10,25 @@ _LAST_RATE = 0.05
 _EMA_RAMP = 0.2
 
 
-def learning_rate_factor(options: TrainOptions, images_seen: int, progress: float) -> float:
-    """What the learning rates are multiplied by: a linear warm-up, and a linear fall over the last share of a budget.
+def learning_rate_factors(
+    options: TrainOptions, images_seen: int, progress: float, is_warm_start: bool = False
+) -> dict[str, float]:
+    """What each learning rate is multiplied by: a linear warm-up, and a linear fall over the last share of a budget.
+
+    The predictors' does not fall: as the encoder slows down they catch up, and what is left in the codes is found. After
+    a warm start generator, encoder and prior wait until the fresh discriminator has caught up with them.
 
     Args:
         options: The run's.
         images_seen: So far.
         progress: Share of the budget that is used, 0 to 1; 0 for a run without one.
+        is_warm_start: Whether the networks come from another model.
     """
     warm = min(1.0, (images_seen + options.batch_size) / (1000 * options.warm_up_kimg)) if options.warm_up_kimg else 1.0
     left = (1 - progress) / options.decay_share if options.decay_share else 1.0
-    return warm * min(1.0, max(_LAST_RATE, left))
+    both = warm * min(1.0, max(_LAST_RATE, left))
+    waits = is_warm_start and images_seen < 1000 * options.hold_kimg
+    return {"networks": 0.0 if waits else both, "discriminator": both, "predictors": warm}
 
 
 def average_keep(options: TrainOptions, images_seen: int) -> float:
@@ -39,7 +47,3 @@ def next_augment_probability(options: TrainOptions, probability: float, real_sig
     step = math.copysign(options.batch_size / 300_000, real_sign - options.augment_target)
     return min(0.8, max(0.0, probability + step))
 
-
-def networks_factor(options: TrainOptions, images_seen: int, is_warm_start: bool) -> float:
-    """0 while a fresh discriminator catches up with a generator that was taken from another model, else 1."""
-    return 0.0 if is_warm_start and images_seen < 1000 * options.hold_kimg else 1.0

@@ -13,6 +13,7 @@ from drai_cli.config import TrainOptions
 from drai_cli.model.networks import Adversaries, Networks
 
 _MOMENTS_DECAY = 0.99
+_RECENT = 4096
 
 
 class Moments(nn.Module):
@@ -35,6 +36,32 @@ class Moments(nn.Module):
         return (codes - self.mean) * torch.rsqrt(self.variance + 1e-4)
 
 
+class RecentCodes(nn.Module):
+    """A ring of what the encoder lately inferred, so that the predictors learn from more than one batch at a time."""
+
+    rows: Tensor
+    count: Tensor
+
+    def __init__(self, capacity: int, content_dim: int, style_dim: int, condition_dim: int) -> None:
+        super().__init__()
+        self.dims = (content_dim, style_dim, condition_dim)
+        self.register_buffer("rows", torch.zeros(capacity, sum(self.dims)))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def add(self, content: Tensor, style: Tensor, condition: Tensor) -> None:
+        places = (int(self.count) + torch.arange(len(content), device=self.rows.device)) % len(self.rows)
+        self.rows[places] = torch.cat([content, style, condition], dim=1)
+        self.count += len(content)
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Content, style and condition of `n` rows at random, with replacement."""
+        there = min(int(self.count), len(self.rows))
+        rows = self.rows[torch.randint(there, (n,), generator=generator).to(self.rows.device)]
+        content, style, condition = rows.split(self.dims, dim=1)
+        return content, style, condition
+
+
 class TrainingState:
     """Everything that resuming needs, and nothing else.
 
@@ -54,6 +81,7 @@ class TrainingState:
         self.average = copy.deepcopy(self.networks).eval().requires_grad_(False)
         self.content_moments = Moments(options.model.content_dim).to(device)
         self.style_moments = Moments(options.model.style_dim).to(device)
+        self.recent = RecentCodes(_RECENT, options.model.content_dim, options.model.style_dim, condition_dim).to(device)
         rate = options.learning_rate
         self.optimisers = {
             "networks": _adam(self.networks, rate),
@@ -74,14 +102,14 @@ class TrainingState:
             "adversaries": self.adversaries,
             "content_moments": self.content_moments,
             "style_moments": self.style_moments,
+            "recent": self.recent,
         }
 
-    def set_rates(self, factor: float, networks_factor: float = 1.0) -> None:
-        """Scales all learning rates by `factor`, that of generator, encoder and prior by `networks_factor` besides."""
+    def set_rates(self, factors: Mapping[str, float]) -> None:
+        """Scales the learning rate of each optimiser by its factor."""
         for name, optimiser in self.optimisers.items():
-            extra = networks_factor if name == "networks" else 1.0
             for group in optimiser.param_groups:
-                group["lr"] = self.base_rates[name] * factor * extra
+                group["lr"] = self.base_rates[name] * factors[name]
 
     def tensors(self) -> dict[str, Tensor]:
         """All that resuming needs, by name: weights, running moments, and the optimisers' moments and step counts."""

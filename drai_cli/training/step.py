@@ -5,11 +5,12 @@ Knows tensors and networks; nothing of files, ticks or budgets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from drai_cli import losses
 from drai_cli.config import Objective
@@ -17,6 +18,11 @@ from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import Changes, change, cut_out
 from drai_cli.training.state import TrainingState
+
+
+_PREDICTOR_ROWS = 512
+# Norm of a player's whole gradient: about what it settles at. Adam without momentum answers a spike with a leap.
+_LARGEST_GRADIENT = 10.0
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,10 @@ def train_step(
         _update_predictors(state, batch, plan, passes, terms)
     with _autocast(state, plan):
         losses_of_players = player_terms(state, batch, plan, passes, real_features)
-    total = sum(weight * term for weight, term in losses_of_players.values())
+    total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
     state.optimisers["networks"].zero_grad()
-    total.backward()  # type: ignore[union-attr]
+    total.backward()
+    clip_grad_norm_(state.networks.parameters(), _LARGEST_GRADIENT)
     state.optimisers["networks"].step()
     terms |= {name: term for name, (_, term) in losses_of_players.items()}
     state.images_seen += len(batch.images)
@@ -135,13 +142,16 @@ def _update_discriminator(
     features = discriminator.trunk(shown)
     with torch.autocast(state.device.type, enabled=False):
         parts = discriminator_terms(discriminator, features[:n], features[n:], batch, passes, objective, terms)
-        total = sum(parts.values())
+        total = sum(parts.values(), torch.zeros((), device=state.device))
+    if not parts:
+        return features[:n].detach()
     if has_penalty and objective.r1_gamma:
         penalty = _penalty(discriminator, shown[:n], batch, passes)
         total = total + penalty * (0.5 * objective.r1_gamma * objective.r1_interval)
         terms["r1"] = penalty
     state.optimisers["discriminator"].zero_grad()
-    total.backward()  # type: ignore[union-attr]
+    total.backward()
+    clip_grad_norm_(discriminator.parameters(), _LARGEST_GRADIENT)
     state.optimisers["discriminator"].step()
     discriminator.requires_grad_(False)
     terms |= parts
@@ -225,7 +235,9 @@ def player_terms(
             cycle = cycle + losses.code_cycle_loss(passes.drawn_style, style_again.mean)
             out["code_cycle"] = objective.code_cycle_weight, cycle
         if objective.grl_weight:
-            found, constant = predictor_losses(state, batch, plan, passes)
+            found, constant = predictor_losses(
+                state, plan, passes.content.mean, passes.style.mean, batch.condition
+            )
             out["grl"] = objective.grl_weight, losses.hiding_loss(found, constant)
         if passes.changed_content is not None and passes.changed_style is not None:
             held = losses.invariance_loss(passes.content.mean, passes.changed_content.mean)
@@ -239,42 +251,39 @@ def player_terms(
 
 
 def predictor_losses(
-    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+    state: TrainingState, plan: StepPlan, content: Tensor, style: Tensor, condition: Tensor
 ) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
     """What the predictors between the codes lose per target, and what the constant predictor would.
 
     They see standardised posterior means, as a probe would: noise would let the encoder hide what is smaller than it.
     """
-    content = state.content_moments.standardise(passes.content.mean)
-    style = state.style_moments.standardise(passes.style.mean)
+    content, style = state.content_moments.standardise(content), state.style_moments.standardise(style)
     predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
-    from_codes = torch.stack(
-        [losses.prediction_loss(content, predicted_content).mean(), losses.prediction_loss(style, predicted_style).mean()]
+    of_content = losses.prediction_loss(content, predicted_content).mean()
+    of_style = losses.prediction_loss(style, predicted_style).mean()
+    of_condition, constant = losses.condition_prediction_loss(
+        condition, predicted_condition, plan.condition_slices, plan.is_categorical
     )
-    from_style, constant = losses.condition_prediction_loss(
-        batch.condition, predicted_condition, plan.condition_slices, plan.is_categorical
-    )
-    return torch.cat([from_codes, from_style]), torch.cat([torch.ones_like(from_codes), constant])
+    of_codes = torch.stack([of_content, of_style])
+    return torch.cat([of_codes, of_condition]), torch.cat([torch.ones_like(of_codes), constant])
 
 
 def _update_predictors(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, terms: dict[str, Tensor]
 ) -> None:
-    state.content_moments.update(passes.content.mean)
-    state.style_moments.update(passes.style.mean)
+    """The predictors learn from codes of the last steps: from one batch alone they stay too weak to find anything."""
+    content, style = passes.content.mean.detach(), passes.style.mean.detach()
+    state.content_moments.update(content)
+    state.style_moments.update(style)
+    state.recent.add(content, style, batch.condition)
     state.adversaries.predictors.requires_grad_(True)
-    hidden = _detached(passes)
     for _ in range(plan.objective.predictor_updates):
-        found, constant = predictor_losses(state, batch, plan, hidden)
+        found, constant = predictor_losses(state, plan, *state.recent.draw(_PREDICTOR_ROWS, batch.generator))
         state.optimisers["predictors"].zero_grad()
         found.sum().backward()
         state.optimisers["predictors"].step()
     state.adversaries.predictors.requires_grad_(False)
     terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], (found[2:] / constant[2:]).mean()
-
-
-def _detached(passes: Passes) -> Passes:
-    return replace(passes, content=passes.content.detach(), style=passes.style.detach())
 
 
 def _penalty(discriminator: Discriminator, images: Tensor, batch: Batch, passes: Passes) -> Tensor:

@@ -248,8 +248,7 @@ class Trainer:
         options, state = self.options, self.state
         seen = state.images_seen
         state.set_rates(
-            schedule.learning_rate_factor(options, seen, self._share_used()),
-            schedule.networks_factor(options, seen, self.source is not None),
+            schedule.learning_rate_factors(options, seen, self._share_used(), self.source is not None)
         )
         index = seen // options.batch_size
         interval = options.objective.r1_interval

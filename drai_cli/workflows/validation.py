@@ -13,7 +13,7 @@ from drai_cli.data.prepared import PreparedSet
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
-from drai_cli.metrics.measure import quick_measure
+from drai_cli.metrics.quick import quick_measure
 
 # A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
 _JUDGE = JudgeConfig(widths=(32, 64, 128), fit=FitConfig(images=24_000, check_every=8_000))

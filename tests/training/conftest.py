@@ -1,0 +1,53 @@
+"""A tiny model, state and batch, all on the CPU in float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from drai_cli.condition import ConditionSchema
+from drai_cli.config import ModelConfig, Objective, TrainOptions
+from drai_cli.training.augment import Changes
+from drai_cli.training.batches import Batches
+from drai_cli.training.state import TrainingState
+from drai_cli.training.step import Batch, StepPlan
+
+ROWS = [{"label": label, "age": age} for label in "abc" for age in ("", "30.5", "41", "52", "63.5")] * 3
+TINY = ModelConfig(image_size=16, image_channels=1, content_dim=4, style_dim=6, channels=8, max_channels=8, blocks=1)
+
+
+@pytest.fixture
+def schema() -> ConditionSchema:
+    return ConditionSchema.from_rows(ROWS, "label", ["age"])
+
+
+@pytest.fixture
+def options() -> TrainOptions:
+    return TrainOptions(model=TINY, batch_size=12, objective=Objective(swap_share=0.25, r1_interval=2), seed=3)
+
+
+@pytest.fixture
+def state(options: TrainOptions, schema: ConditionSchema) -> TrainingState:
+    return TrainingState(options, schema.dim, torch.device("cpu"))
+
+
+@pytest.fixture
+def plan(options: TrainOptions, schema: ConditionSchema) -> StepPlan:
+    categorical = tuple(attribute.kind == "categorical" for attribute in schema.attributes)
+    return StepPlan(options.objective, Changes("flip"), schema.slices(), categorical, None)
+
+
+@pytest.fixture
+def batches(options: TrainOptions, schema: ConditionSchema) -> Batches:
+    images = np.random.default_rng(0).integers(0, 256, (len(ROWS), 16, 16, 1), np.uint8)
+    widths = tuple(attribute.width for attribute in schema.attributes)
+    rows = np.arange(len(ROWS))
+    return Batches(
+        images, schema.encode(ROWS), schema.label_indices(ROWS), rows, widths, options, "flip", torch.device("cpu")
+    )
+
+
+@pytest.fixture
+def batch(batches: Batches) -> Batch:
+    return batches.at(0)
