@@ -15,7 +15,7 @@ from drai_cli.data.image_set import ImageSet, class_counts
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.options import KIND_NAMES
 from drai_cli.data.table import list_columns, read_header, read_table
-from drai_cli.data.tree import Tree, walk
+from drai_cli.data.tree import MEDICAL_SUFFIXES, Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.raster import is_raster
@@ -104,6 +104,8 @@ def _tell_others(tree: Tree, reporter: Reporter) -> None:
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
         return find_medmnist(path, reporter=reporter)
+    if path.name.lower().endswith(MEDICAL_SUFFIXES):
+        raise InputError(shown(path), "DICOM and NIfTI are not read yet", "convert it to PNG first")
     what = "one image" if is_raster(path) else "a file"
     raise InputError(
         shown(path),
@@ -164,17 +166,22 @@ def _doubtful(tree: Tree, headers: dict[Path, frozenset[str]]) -> None:
 
 
 def _tables(root: Path) -> list[Path]:
-    """The tables directly in a folder: links and other things than files are passed over."""
+    """The tables directly in a folder; what is no file, or a link out of it, is passed over."""
     found = []
     for path in sorted(root.iterdir()):
         is_named_so = path.suffix.lower() in _TABLE_SUFFIXES or path.name == "HAM10000_metadata"
-        if is_named_so and not path.name.startswith(".") and path.is_file():
+        if is_named_so and _is_inside(path, root):
             found.append(path)
     return found
 
 
+def _is_inside(path: Path, root: Path) -> bool:
+    """Whether it is a file of the set: a link out of it is followed only where the user names it."""
+    return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())
+
+
 def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
-    archives = [path for path in sorted(tree.root.glob("*.npz")) if path.is_file()]
+    archives = [path for path in sorted(tree.root.glob("*.npz")) if _is_inside(path, tree.root)]
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
             return find_medmnist(archives[0], reporter=reporter)

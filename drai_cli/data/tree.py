@@ -19,7 +19,7 @@ from drai_cli.io.image import Image
 from drai_cli.io.raster import SUFFIXES, decode_image, read_image
 
 MAX_IMAGES = 5_000_000
-_MEDICAL_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz")
+MEDICAL_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz")
 
 
 @dataclass
@@ -89,7 +89,7 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
         return
     if suffix not in SUFFIXES:
         tree.others[suffix or "without suffix"] += 1
-        tree.medical += item.name.lower().endswith(_MEDICAL_SUFFIXES)
+        tree.medical += item.name.lower().endswith(MEDICAL_SUFFIXES)
     elif not item.is_file():
         tree.skipped.append((shown(name), "not a regular file"))
     elif not _is_utf8(name):

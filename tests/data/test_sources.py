@@ -159,6 +159,9 @@ def test_nothing_there_is_counted(tmp_path, save_image):
         find_image_set(tmp_path / "set")
     with pytest.raises(InputError, match="expected class folders with images, got 1 images in none"):
         find_image_set(save_image(tmp_path / "flat" / "a.png").parent)
+    (tmp_path / "scan.nii.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="DICOM and NIfTI are not read yet"):
+        find_image_set(tmp_path / "scan.nii.gz")
     with pytest.raises(InputError, match="expected a data set, got one image"):
         find_image_set(tmp_path / "flat" / "a.png")
 
@@ -235,6 +238,15 @@ def test_links_pipes_and_odd_names_are_named_and_skipped(folders, save_image, tm
         "nv/zero.png": "a symbolic link out of the set",
         "nv/\\udcff.png": "its name is not UTF-8",
     }
+
+
+def test_a_table_is_not_taken_from_elsewhere_by_a_link(folders, tmp_path):
+    root = folders(nv=2, mel=2)
+    outside = write_table(tmp_path / "secret.csv", ("file_name", "label", "patient_id"), [("x", "y", "z")])
+    (root / "metadata.csv").symlink_to(outside)
+    assert find_image_set(root).kind == "class-folders"
+    with pytest.raises(InputError, match="1 of 1 rows name no image"):
+        find_image_set(root, metadata=root / "metadata.csv")  # named, it is followed
 
 
 def test_a_linked_root_is_fine(folders, tmp_path):
