@@ -141,6 +141,8 @@ def train_regressor(
     names, table = factor_table(factors)
     train = np.flatnonzero(parts == "train")
     validation = np.flatnonzero(parts == "validation")
+    if not len(train) or not len(validation):
+        raise ValueError("a regressor needs rows in both parts, train and validation")
     mean, deviation = table[train].mean(0), table[train].std(0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     targets = torch.from_numpy(((table - mean) / deviation).astype(np.float32))

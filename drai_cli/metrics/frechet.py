@@ -61,8 +61,9 @@ def kernel_distance(
         return out
 
     value = float(statistic(np.ones((1, len(real))), np.ones((1, len(other))))[0])
-    drawn = statistic(group_weights(real_groups, seed), group_weights(other_groups, seed + 1))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw of one row alone has no pairs
+        drawn = statistic(group_weights(real_groups, seed), group_weights(other_groups, seed + 1))
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
     return Estimate(value, float(low), float(high), min(len(real), len(other)))
 
 

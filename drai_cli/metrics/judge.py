@@ -151,6 +151,8 @@ def train_judge(
     config = config or JudgeConfig()
     train = np.flatnonzero(parts == "train")
     validation = np.flatnonzero(parts == "validation")
+    if not len(train) or not len(validation):
+        raise ValueError("a judge needs rows in both parts, train and validation")
     counts = np.bincount(labels[train], minlength=label_count)
     per_class = np.where(counts > 0, counts.clip(1) ** (1 - config.balance), 0.0)
     rows_of = [train[labels[train] == label] for label in range(label_count)]

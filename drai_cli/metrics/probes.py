@@ -134,11 +134,9 @@ def _logistic(
     table: Tensor, targets: Tensor, class_weights: Tensor, held_table: Tensor, held: np.ndarray
 ) -> nn.Module:
     """Multinomial logistic regression by L-BFGS, the ridge chosen by balanced accuracy on validation."""
-    best, chosen = -1.0, nn.Linear(table.shape[1], len(class_weights))
+    best, chosen = -1.0, _zeros(table.shape[1], len(class_weights))
     for ridge in RIDGES:
-        layer = nn.Linear(table.shape[1], len(class_weights))
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
+        layer = _zeros(table.shape[1], len(class_weights))
         optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=60, line_search_fn="strong_wolfe")
 
         def loss(
@@ -157,6 +155,13 @@ def _logistic(
         if now > best:
             best, chosen = now, layer
     return chosen
+
+
+def _zeros(inputs: int, outputs: int) -> nn.Linear:
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # draws no random numbers
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _mlp(

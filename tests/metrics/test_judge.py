@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from drai_cli.metrics.augment import augment
+from drai_cli.metrics.convnet import ConvNetConfig, build
+from drai_cli.metrics.fitting import FitConfig
+from drai_cli.metrics.judge import Judge, JudgeConfig, balanced_accuracy, load_judge, train_judge
+
+
+def test_it_learns_the_label(world, judge: Judge) -> None:
+    test = world.rows("test")
+    assert balanced_accuracy(judge.labels(world.images[test]), world.labels[test]) > 0.97
+    assert judge.record is not None
+    assert judge.record.score > 0.97
+
+
+def test_balanced_accuracy_is_the_mean_of_recalls() -> None:
+    assert balanced_accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1])) == 0.5
+
+
+def test_saved_and_loaded_it_says_the_same(world, judge: Judge) -> None:
+    again = load_judge(json.loads(json.dumps(judge.config_json())), judge.state())
+    images = world.images[world.rows("test")]
+    assert np.array_equal(again.logits(images), judge.logits(images))
+
+
+def test_labels_and_features_from_one_pass_are_those_of_two(world, judge: Judge) -> None:
+    images = world.images[:300]
+    said, features = judge.judge(images)
+    assert np.array_equal(said, judge.labels(images))
+    assert np.array_equal(features, judge.features(images))
+    assert features.shape == (300, 32)
+
+
+def test_training_follows_from_the_seed_and_never_sees_the_test_part(world) -> None:
+    config = JudgeConfig(widths=(8, 8), fit=FitConfig(images=320, batch_size=64, check_every=320))
+    spoilt = world.images.copy()
+    spoilt[world.parts == "test"] = 0
+    state = torch.get_rng_state()
+    first = train_judge(world.images, world.labels, world.parts, 3, config, seed=3)
+    second = train_judge(spoilt, world.labels, world.parts, 3, config, seed=3)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in first.state().items():
+        assert torch.equal(value, second.state()[name]), name
+    other = train_judge(world.images, world.labels, world.parts, 3, config, seed=4)
+    assert not torch.equal(first.state()["head.weight"], other.state()["head.weight"])
+
+
+def test_parts_that_are_missing_are_an_error(world) -> None:
+    with pytest.raises(ValueError, match="validation"):
+        train_judge(world.images, world.labels, np.full(len(world.labels), "train"), 3, seed=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_other_sizes_and_grey_images_pass(channels: int) -> None:
+    network = build(ConvNetConfig(48, channels, 5, (8, 16, 16)), seed=0).eval()
+    assert network(torch.zeros(2, channels, 48, 48)).shape == (2, 5)
+
+
+def test_augmentation_keeps_shape_and_moves_no_more_than_asked() -> None:
+    images = torch.full((32, 3, 16, 16), -1.0)
+    images[:, :, 8, 8] = 1.0
+    generator = torch.Generator().manual_seed(0)
+    turned = augment(images, generator, shift=2, contrast=0.0, brightness=0.0)
+    assert turned.shape == images.shape
+    places = torch.nonzero(turned[:, 0] > 0)
+    assert len(places) == 32  # one bright pixel in each image, wherever it went
+    assert (places[:, 1:] - 7.5).abs().max() <= 2.5
+    assert len(torch.unique(places[:, 1:], dim=0)) > 4
+
+
+def test_colour_changes_by_image_and_follow_the_generator() -> None:
+    images = torch.zeros(8, 3, 4, 4) + 0.5
+    first = augment(images, torch.Generator().manual_seed(1), shift=0)
+    assert torch.equal(first, augment(images, torch.Generator().manual_seed(1), shift=0))
+    assert first.mean((2, 3)).std(0).min() > 0.01
