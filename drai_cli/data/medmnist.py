@@ -229,8 +229,6 @@ def _rows(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> Iterat
                 raise InputError(f"{shown(path)}: {name}", f"ends at row {index} of {header.shape[0]}")
             row = np.frombuffer(raw, header.dtype).reshape(header.shape[1:])
             yield row.astype(header.dtype.newbyteorder("=")) if not header.dtype.isnative else row
-        if count >= header.shape[0]:
-            _read(path, stream, name, 1)  # at its very end, zipfile checks the checksum
 
 
 def _read(path: Path, stream: IO[bytes], name: str, count: int) -> bytes:
