@@ -19,7 +19,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.checkpoint import file_sha256
 from drai_cli.codes import draw_noise
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import UsageError
 from drai_cli.io.png import encode_png
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.workflows.inference import Inference, model_fit
@@ -265,8 +265,6 @@ class _Sampling:
         return marks
 
     def _png(self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
-        if image.dtype == np.uint16 and image.shape[-1] == 3:
-            raise InputError("--format png", "16-bit colour has no place in a PNG here", "--format npz")
         return encode_png(image, self._marks_of(item))
 
     def _npz(self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
@@ -308,9 +306,8 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
 
 def _style_of(inference: Inference, path: Path, reporter: Reporter) -> np.ndarray:
     """The style code of an image."""
-    from drai_cli.workflows.input_images import read_for_model
+    from drai_cli.workflows.input_images import encode_files
 
-    inference.model.require_encoder()
-    image = read_for_model(path, inference.header, model_fit(inference.header), reporter)
-    style: np.ndarray = inference.encode(image.pixels[None]).style[0]
+    encoded = encode_files(inference, [path], model_fit(inference.header), reporter=reporter)
+    style: np.ndarray = encoded.codes.style[0]
     return style

@@ -1,0 +1,204 @@
+"""The Python API: `from drai_cli import Drai`. The same functions as the command line's, on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Float32, UInt
+
+from drai_cli.checkpoint import ModelHeader
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.image import Image, fit_to_square
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.input_images import read_for_model, stack_pixels
+from drai_cli.workflows.options import Precision
+from drai_cli.workflows.sample import draw_images
+from drai_cli.workflows.sample_plan import Item, parse_attributes
+
+ImageLike: TypeAlias = "str | Path | np.ndarray | Any"
+"""A path, a uint8 or uint16 array `[H, W]` or `[H, W, C]`, or a Pillow image."""
+
+
+class ImageCodes(NamedTuple):
+    """Content `[N, content_dim]` and style `[N, style_dim]` of images, float32."""
+
+    content: Float32[np.ndarray, "images content_dim"]
+    style: Float32[np.ndarray, "images style_dim"]
+
+
+class Drai:
+    """A model ready for use.
+
+    Images come out as uint8 (uint16 for a 16-bit model) `[N, H, W, C]` with C = 1 or 3.
+
+    Example:
+        >>> model = Drai.from_pretrained()
+        >>> images = model.sample("melanoma", 8, seed=0)
+    """
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str | Path | None = None,
+        *,
+        device: str | None = None,
+        precision: Precision = "fp32",
+        reporter: Reporter = SILENT,
+    ) -> Drai:
+        """Loads a model.
+
+        Args:
+            weights: A `.safetensors` file, a run directory, a bundled name or a Hub name; None: `$DRAI_WEIGHTS`,
+                else the bundled default.
+            device: `cuda`, `mps`, `cpu`; None: the first of these there is.
+            precision: Arithmetic of the networks; anything but `fp32` ends the promise of equal bytes.
+            reporter: Told of the device and of downloads.
+
+        Raises:
+            WeightsError, NetworkError: No such model, or it cannot be used.
+            UsageError: No such device or precision.
+        """
+        name = None if weights is None else str(weights)
+        return cls(Inference.open(name, device, precision, reporter))
+
+    @property
+    def header(self) -> ModelHeader:
+        """What the model file says of itself."""
+        return self._inference.header
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, as the data has them."""
+        return self.header.schema.labels
+
+    @property
+    def content_dim(self) -> int:
+        """Entries of a content code."""
+        return self.header.architecture.content_dim
+
+    @property
+    def style_dim(self) -> int:
+        """Entries of a style code."""
+        return self.header.architecture.style_dim
+
+    def sample(
+        self,
+        label: str,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        attributes: Mapping[str, object] | None = None,
+        style_from: ImageLike | None = None,
+        truncation: float = 1.0,
+        start: int = 0,
+    ) -> UInt[np.ndarray, "n height width channels"]:
+        """Images of a label: the same as `drai sample` makes with this seed, images `start` to `start + n - 1`.
+
+        Args:
+            label: A label or an alias of it.
+            n: How many.
+            seed: With label, attributes and index, decides each image.
+            attributes: Further attributes; the rest are missing.
+            style_from: An image whose style all of them get.
+            truncation: Scale of both codes' deviations from their means.
+            start: Index of the first image.
+
+        Raises:
+            UsageError: A label or attribute that the model does not have, or a number that makes no sense.
+        """
+        if n < 0 or start < 0 or not 0 <= truncation < float("inf"):
+            raise UsageError("sample", f"n {n}, start {start}, truncation {truncation}: expected at least 0")
+        schema = self.header.schema
+        settings = [f"{name}={value}" for name, value in (attributes or {}).items()]
+        condition = {**parse_attributes(settings, schema), schema.label.name: schema.label.resolve(label)}
+        items = [Item(condition[schema.label.name], condition, index) for index in range(start, start + n)]
+        if not items:
+            return self.generate(np.zeros((0, self.content_dim)), np.zeros((0, self.style_dim)))
+        style = None if style_from is None else self.encode(style_from).style[0]
+        return draw_images(self._inference, items, seed, truncation, style)[0]
+
+    def encode(self, images: ImageLike | Sequence[ImageLike]) -> ImageCodes:
+        """Codes of images: the means of the encoder's posteriors.
+
+        Args:
+            images: An image or several, each a path, an array or a Pillow image; or one array `[N, H, W, C]`. They
+                are brought to the model's size and channels.
+
+        Raises:
+            InputError: An image cannot be read or used.
+            WeightsError: The model has no encoder.
+        """
+        codes = self._inference.encode(stack_pixels([self._fitted(image) for image in _listed(images)]))
+        return ImageCodes(codes.content, codes.style)
+
+    def generate(
+        self,
+        content: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+    ) -> UInt[np.ndarray, "images height width channels"]:
+        """Images of codes.
+
+        Raises:
+            UsageError: Codes of another shape than `[N, content_dim]` and `[N, style_dim]`.
+        """
+        contents, styles = (np.atleast_2d(np.asarray(codes, np.float32)) for codes in (content, style))
+        expected = ((len(contents), self.content_dim), (len(contents), self.style_dim))
+        if (contents.shape, styles.shape) != expected:
+            raise UsageError(
+                "generate",
+                f"expected codes of shape {expected[0]} and {expected[1]}, got {contents.shape} and {styles.shape}",
+            )
+        return self._inference.generate(contents, styles)
+
+    def swap_style(
+        self, a: ImageLike, b: ImageLike
+    ) -> tuple[UInt[np.ndarray, "height width channels"], UInt[np.ndarray, "height width channels"]]:
+        """The content of `a` in b's style, and the content of `b` in a's.
+
+        Raises:
+            InputError: An image cannot be read or used.
+            WeightsError: The model has no encoder.
+        """
+        codes = self.encode([a, b])
+        made = self.generate(codes.content, codes.style[::-1])
+        return made[0], made[1]
+
+    def _fitted(self, image: ImageLike) -> np.ndarray:
+        """An image at the model's size and channels."""
+        fit, architecture = model_fit(self.header), self.header.architecture
+        if isinstance(image, str | Path):
+            return read_for_model(Path(image), self.header, fit).pixels
+        array = Image(_to_array(image), source="array")
+        return fit_to_square(array, architecture.image_size, architecture.image_channels, fit)
+
+
+def _listed(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    """One image or several as a list."""
+    if isinstance(images, np.ndarray):
+        return list(images) if images.ndim == 4 else [images]
+    if isinstance(images, list | tuple):
+        if not images:
+            raise InputError("images", "expected at least one, got none")
+        return list(images)
+    return [images]
+
+
+def _to_array(image: ImageLike) -> np.ndarray:
+    """Samples of an array or Pillow image; transparency is blended over black."""
+    from PIL import Image as PillowImage
+
+    if not isinstance(image, PillowImage.Image):
+        return np.asarray(image)
+    if image.mode in ("L", "RGB") or image.mode.startswith("I;16"):
+        return np.asarray(image)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    black = PillowImage.new("RGBA", image.size, "black")
+    return np.asarray(PillowImage.alpha_composite(black, image.convert("RGBA")).convert("RGB"))

@@ -1,0 +1,116 @@
+"""`drai encode`: images to content and style codes in an `.npz`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drai_cli import __version__
+from drai_cli.data.tree import walk
+from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.files import atomic_writer, shown
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.input_images import encode_files
+from drai_cli.workflows.options import EncodeOptions
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """What an `encode` command did.
+
+    Attributes:
+        out: The `.npz`.
+        images: Images encoded.
+        skipped: Files left out, with the reason.
+        content_dim: Entries of a content code.
+        style_dim: Entries of a style code.
+        device: Where it was computed.
+        weights_sha256: Of the model file.
+        version: Of drai.
+    """
+
+    out: Path
+    images: int
+    skipped: tuple[tuple[str, str], ...]
+    content_dim: int
+    style_dim: int
+    device: str
+    weights_sha256: str
+    version: str = __version__
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "out": str(self.out)}
+
+
+def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
+    """Writes `file_name`, `content`, `style` (posterior means), their log-variances, and the provenance.
+
+    `file_name` is the name as given, or relative to the folder that was given.
+
+    Raises:
+        UsageError: No image is named, or OUT is no `.npz`.
+        InputError: An image cannot be read, a folder has none, or OUT cannot be written.
+        WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
+        OverwriteError: OUT exists.
+    """
+    if not options.images:
+        raise UsageError("IMG", "no image is named", "drai encode a.png b.png --out codes.npz")
+    if options.out.suffix != ".npz":
+        raise UsageError(f"--out {options.out}", "expected a name in .npz", f"--out {options.out}.npz")
+    if options.out.exists() and not options.overwrite:
+        raise OverwriteError(shown(options.out), "it exists", "choose another --out, or --overwrite")
+    names, paths, has_folder = _expanded(options.images, reporter)
+    inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    fit = options.fit or model_fit(inference.header)
+    encoded = encode_files(inference, paths, fit, may_skip=has_folder, reporter=reporter)
+    by_path = dict(zip(paths, names, strict=True))
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(shown(options.out.parent), f"cannot be made ({error.strerror})") from error
+    with atomic_writer(options.out) as file:
+        np.savez(
+            file,
+            file_name=np.array([by_path[path] for path in encoded.paths]),
+            content=encoded.codes.content,
+            style=encoded.codes.style,
+            content_log_variance=encoded.codes.content_log_variance,
+            style_log_variance=encoded.codes.style_log_variance,
+            weights_sha256=np.array(inference.model.sha256),
+            version=np.array(__version__),
+        )
+    return EncodeResult(
+        out=options.out,
+        images=len(encoded.images),
+        skipped=encoded.skipped,
+        content_dim=encoded.codes.content.shape[1],
+        style_dim=encoded.codes.style.shape[1],
+        device=str(inference.device),
+        weights_sha256=inference.model.sha256,
+    )
+
+
+def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], list[Path], bool]:
+    """Names and paths of the images, folders looked into; and whether there was a folder."""
+    names: list[str] = []
+    paths: list[Path] = []
+    has_folder = False
+    for given in images:
+        if not given.is_dir():
+            names.append(str(given))
+            paths.append(given)
+            continue
+        has_folder = True
+        tree = walk(given)
+        for name, reason in tree.skipped:
+            reporter.warn(f"{name}: left out, {reason}")
+        if not tree.images:
+            raise InputError(shown(given), "expected images, got a folder without", "name image files")
+        names += tree.images
+        paths += [given / name for name in tree.images]
+    return names, paths, has_folder
