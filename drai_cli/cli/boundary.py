@@ -98,7 +98,7 @@ def run(session: Session, call: Any) -> int:
         session.output.error(as_usage_error(error))
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        session.output.warn("interrupted")
+        session.output.interrupted()
         return ExitCode.INTERRUPTED
     except StdoutClosedError:
         return ExitCode.DONE

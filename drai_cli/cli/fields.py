@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import typer
 
 from drai_cli.cli.options import choice
+from drai_cli.errors import UsageError
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., None])
 
@@ -93,7 +94,7 @@ def _annotation(
     elif kind is bool:
         extra["show_default"] = "on" if default else "off"
         option = typer.Option(f"{declarations[-1]}/--no-{declarations[-1].removeprefix('--')}", **extra)
-    elif get_origin(kind) is tuple:
+    elif get_origin(kind) in (tuple, Mapping):
         kind = list[get_args(kind)[0]]  # type: ignore[misc]
         option = typer.Option(*declarations, metavar=_metavar(get_args(kind)[0], help), **extra)
     else:
@@ -131,8 +132,21 @@ def given_fields(
             kind = _without_none(hints[field.name])
             if get_origin(kind) is Literal:
                 value = next(name for name in get_args(kind) if str(name) == value)
+            elif get_origin(kind) is Mapping:
+                value = _pairs(_declarations(field.name, flags)[-1], value)
             given[field.name] = tuple(value) if isinstance(value, list) else value
     return given
+
+
+def _pairs(flag: str, values: Sequence[str]) -> dict[str, str]:
+    """`a=1` and `b=2` as a mapping."""
+    pairs = {}
+    for value in values:
+        name, sign, entry = value.partition("=")
+        if not (sign and name.strip() and entry.strip()):
+            raise UsageError(f"{flag} {value}", "expected NAME=VALUE", f"for example {flag} melanoma=mel")
+        pairs[name.strip()] = entry.strip()
+    return pairs
 
 
 def with_options(parameters: Sequence[inspect.Parameter]) -> Callable[[CommandFunction], CommandFunction]:

@@ -38,6 +38,7 @@ class Output(Reporter):
         self.quiet = quiet
         self.verbose = verbose
         self.as_json = as_json
+        self.is_interrupt_told = False
         self._progress: Progress | None = None
         self._open_tasks = 0
 
@@ -71,6 +72,12 @@ class Output(Reporter):
         self._say("error", f"{error.subject}: {message}.")
         if error.hint:
             self._say("hint", error.hint)
+
+    def interrupted(self, message: str = "interrupted") -> None:
+        """Says once that the user has stopped the work."""
+        if not self.is_interrupt_told:
+            self.is_interrupt_told = True
+            self.warn(message)
 
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
         if self.quiet:
@@ -146,10 +153,15 @@ class _LineTask(Task):
         self._done = 0
         self._note = ""
         self._start = self._last = time.monotonic()
+        # What the first call counts may have been done long ago (a resumed run): the rate leaves it out.
+        self._rate_start = self._start
+        self._head_start: int | None = None
 
     def advance(self, n: int = 1) -> None:
         self._done += n
         now = time.monotonic()
+        if self._head_start is None:
+            self._head_start, self._rate_start = self._done, now
         if now - self._last >= PLAIN_INTERVAL_S:
             self._last = now
             self._output.info(self._line(now - self._start, finished=False))
@@ -163,7 +175,8 @@ class _LineTask(Task):
     def _line(self, elapsed_s: float, *, finished: bool) -> str:
         count = f"{self._done}" if self._total is None else f"{self._done} of {self._total}"
         parts = [f"{self._name}: {count} {self._unit}"]
-        speed = self._done / elapsed_s if elapsed_s > 0 else 0.0
+        rated_s = self._start + elapsed_s - self._rate_start
+        speed = (self._done - (self._head_start or 0)) / rated_s if rated_s > 0 else 0.0
         if speed > 0:
             parts.append(show_rate(speed, self._unit))
         if finished:

@@ -1,4 +1,4 @@
-"""What a `sample` command would make, found out without making it: `--dry-run`. Loads no network, writes nothing."""
+"""What a command would do, found out without doing it: `--dry-run`. Loads no network, decodes and writes nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drai_cli.checkpoint import read_header
+from drai_cli.data.image_set import class_counts
+from drai_cli.data.sources import find_image_set
 from drai_cli.hub import locate_weights
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.options import SampleOptions
+from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.sample_plan import plan_samples
+from drai_cli.workflows.train import TrainRun, settings_of
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,51 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
     path = locate_weights(options.weights, reporter)
     plan = plan_samples(options, read_header(path), reporter)
     return SamplePreview(path, plan.total, plan.counts, options)
+
+
+@dataclass(frozen=True)
+class TrainPreview:
+    """What would be trained.
+
+    Attributes:
+        device: Where.
+        is_resumed: Whether the run directory holds this run already.
+        kind: Kind of data set found.
+        classes: Images of each label, before any is decoded.
+        run: As resolved.
+    """
+
+    device: str
+    is_resumed: bool
+    kind: str
+    classes: Mapping[str, int]
+    run: TrainRun
+
+
+def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
+    """The plan of a train command, checked against the data set's files and the run directory.
+
+    Raises:
+        InputError: The data cannot be used.
+        UsageError: Options that do not go with the data, or the directory holds a run with other settings.
+        WeightsError, NetworkError: `init` cannot be found.
+    """
+    device = choose_device(run.device)
+    directory = RunDirectory(run.out)
+    if directory.is_begun:
+        directory.check_same(settings_of(run))
+    if run.init is not None:
+        read_header(locate_weights(run.init, reporter))
+    data = run.data
+    found = find_image_set(
+        data.path,
+        metadata=data.metadata,
+        image_column=data.image_column,
+        label=data.label,
+        conditions=data.conditions,
+        group=data.group,
+        kind=data.kind,
+        reporter=reporter,
+    )
+    classes = class_counts(found.entries, found.label)
+    return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)

@@ -69,7 +69,8 @@ def test_json_is_one_object_of_plain_values(capsys):
 def test_plain_lines_tell_rate_and_time_left(capsys, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(output_module.time, "monotonic", lambda: clock[0])
-    with Output().task("decoding", 400, "images") as task:
+    with Output().task("decoding", 500, "images") as task:
+        task.advance(100)  # found done
         for _ in range(2):
             clock[0] += 6.0
             task.advance(60)
@@ -77,9 +78,9 @@ def test_plain_lines_tell_rate_and_time_left(capsys, monkeypatch):
         clock[0] += 28.0
         task.advance(280)
     assert capsys.readouterr().err.splitlines() == [
-        "drai: decoding: 120 of 400 images, 10 images/s, 28 s left",
-        "drai: decoding: 400 of 400 images, 10 images/s, 0 s left, loss 2",
-        "drai: decoding: 400 of 400 images, 10 images/s, took 40 s, loss 2",
+        "drai: decoding: 220 of 500 images, 10 images/s, 28 s left",
+        "drai: decoding: 500 of 500 images, 10 images/s, 0 s left, loss 2",
+        "drai: decoding: 500 of 500 images, 10 images/s, took 40 s, loss 2",
     ]
 
 

@@ -1,0 +1,177 @@
+"""`drai train`: from a data set to a model, and on with a run that was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from drai_cli.cli import options
+from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.text import show_fields, show_table, to_plain
+from drai_cli.config import METHODS, ModelConfig, Objective, TrainOptions
+from drai_cli.data.options import KIND_NAMES, DataOptions
+from drai_cli.errors import ExitCode
+from drai_cli.presets import PRESETS, preset_for_size
+
+if TYPE_CHECKING:
+    from drai_cli.workflows.train import TrainResult
+
+DATA_FLAGS = {"path": "--data", "conditions": "--condition", "aliases": "--alias"}
+MODEL_FLAGS = {"channels": "--base-channels"}
+PARAMETERS = [
+    *field_options(DataOptions, {options.INPUT: ()}, flags=DATA_FLAGS, choices={"kind": KIND_NAMES}),
+    *field_options(
+        ModelConfig, {options.MODEL: ()}, skip=("image_size", "image_channels"), flags=MODEL_FLAGS
+    ),
+    *field_options(
+        TrainOptions,
+        {
+            options.MODEL: ("method",),
+            options.RUN: ("kimg", "hours", "tick_kimg", "patience", "batch_size", "seed"),
+        },
+        skip=("model", "objective"),
+        choices={"method": METHODS},
+    ),
+    *field_options(Objective, {"Objective": ()}),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(
+        "train",
+        rich_help_panel=options.TRAIN,
+        epilog=options.examples(
+            "drai train --data lesions/ --out runs/lesions --hours 8",
+            "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
+        ),
+    )(train)
+
+
+@with_options(PARAMETERS)
+def train(
+    context: typer.Context,
+    preset: Annotated[
+        str | None,
+        options.choice(
+            "--preset",
+            names=tuple(PRESETS),
+            rich_help_panel=options.MODEL,
+            show_default="by size",
+            help="Settings that go together; a flag or --config goes before them.",
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init",
+            metavar="WEIGHTS",
+            rich_help_panel=options.MODEL,
+            autocompletion=options.complete_weights,
+            help="Start from this model; what is taken and what is new is listed.",
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            "--licence",
+            metavar="SPDX",
+            rich_help_panel=options.OUTPUT,
+            help="Licence expression that the model carries.",
+            show_default="what is known of the data or of --init",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            rich_help_panel=options.OUTPUT,
+            help="Run directory; one that was begun with the same options is gone on with.",
+            show_default="runs/ and the data's name",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    device: options.Device = None,
+    config: options.Config = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    **settings: Any,
+) -> None:
+    """Train a model on a data set, or go on with a run.
+
+    The run directory holds model.safetensors (the best so far, usable as WEIGHTS), checkpoint/, config.json,
+    split.csv, stats.jsonl and grids/. The same command again resumes exactly; only --kimg, --hours and --device may
+    then differ. Without --kimg and --hours it trains until the validation measure stops improving.
+    """
+    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
+    data, training = resolve_settings(preset, settings)
+    from drai_cli.workflows.train import TrainRun
+
+    run = TrainRun(data, training, out or Path("runs") / default_name(data.path), init, device, licence)
+    if dry_run:
+        from drai_cli.workflows.preview import preview_train
+
+        preview = preview_train(run, output)
+        plan = [
+            ("run directory", f"{run.out} ({'resumed' if preview.is_resumed else 'new'})"),
+            ("device", preview.device),
+            ("data", f"{data.path} ({preview.kind})"),
+            *show_fields(run, skip=("data", "training", "out", "device")),
+            *show_fields(data, skip=("path", "kind")),
+            *show_fields(training, skip=("model", "objective")),
+            *show_fields(training.model, skip=("image_size", "image_channels")),
+            *show_fields(training.objective),
+        ]
+        text = f"{show_table(plan)}\n\n{show_table(list(preview.classes.items()), ('label', 'images'))}"
+        output.result({"dry_run": True, **to_plain(preview)}, text)
+        return
+    from drai_cli.workflows.train import train as go
+
+    result = go(run, output)
+    output.info(_summary(result))
+    if not result.is_finished:
+        output.interrupted(
+            f"stopped at {result.images_seen / 1000:g} kimg, and all is saved: the same command goes on from there"
+        )
+    output.result(result.to_json(), str(result.run))
+    if not result.is_finished:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:
+    """What was given over the preset over the defaults; without a preset, the one of the image size."""
+    data = given_fields(DataOptions, settings, flags=DATA_FLAGS)
+    size = data.get("size") or (PRESETS[preset]["image_size"] if preset else DataOptions.size)
+    values = PRESETS[preset or preset_for_size(size)]
+    model = {
+        **_own(ModelConfig, values),
+        **given_fields(ModelConfig, settings, flags=MODEL_FLAGS),
+        "image_size": size,
+    }
+    objective = {**_own(Objective, values), **given_fields(Objective, settings)}
+    training = {**_own(TrainOptions, values), **given_fields(TrainOptions, settings)}
+    return (
+        DataOptions(**{**data, "size": size}),
+        TrainOptions(**{**training, "model": ModelConfig(**model), "objective": Objective(**objective)}),
+    )
+
+
+def default_name(data: Path) -> str:
+    """A run's name after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
+    return data.resolve().stem or "drai"
+
+
+def _own(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+
+
+def _summary(result: TrainResult) -> str:
+    measures = ", ".join(f"{name} {value:.2f}" for name, value in result.measures.items())
+    best = f"; best at {result.best_images_seen / 1000:g} kimg" + (f": {measures}" if measures else "")
+    return f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}{best}"

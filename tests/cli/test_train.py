@@ -1,0 +1,265 @@
+"""`drai train` and `drai phantom`: settings, plan, a short run, resuming, stopping."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+
+from drai_cli.cli.phantom import phantom
+from drai_cli.cli.train import default_name, resolve_settings
+from drai_cli.config import ModelConfig, Objective, TrainOptions
+from drai_cli.data.options import DataOptions
+
+SMALL = ["--size", 16, "--base-channels", 8, "--max-channels", 8, "--batch-size", 8, "--content-dim", 4]
+SMALL += ["--style-dim", 4, "--warm-up-kimg", 0, "--device", "cpu"]
+
+
+@pytest.fixture
+def phantoms(drai, tmp_path):
+    """140 phantoms of 16 px."""
+    result = drai("phantom", "--out", tmp_path / "lesions", "-n", 140, "--size", 16, "-q")
+    assert result.exit_code == 0, result.stderr
+    return tmp_path / "lesions"
+
+
+def settings(**values):
+    return {"data": Path("lesions"), **values}
+
+
+def test_a_size_chooses_its_preset():
+    data, training = resolve_settings(None, settings(size=128))
+    assert (data.size, training.model.image_size, training.batch_size) == (128, 128, 32)
+    data, training = resolve_settings(None, settings())
+    assert (data.size, training.model.image_size, training.batch_size) == (64, 64, 64)
+    assert (training.model.channels, training.objective.r1_gamma) == (64, 0.4)
+
+
+def test_a_preset_brings_its_size_and_a_flag_goes_before_it():
+    data, training = resolve_settings("256px", settings(batch_size=8, r1_gamma=2.0, base_channels=40))
+    assert (data.size, training.model.image_size) == (256, 256)
+    assert (training.batch_size, training.objective.r1_gamma, training.model.channels) == (8, 2.0, 40)
+    assert training.model.max_channels == 256
+
+
+def test_what_no_preset_names_is_the_default():
+    _, training = resolve_settings("32px", settings())
+    assert training.learning_rate == TrainOptions.learning_rate
+    assert training.objective.align_weight == Objective.align_weight
+
+
+def test_data_options_are_passed_on():
+    data, _ = resolve_settings(
+        None,
+        settings(
+            condition=["age", "sex"], alias=["nevus=nv"], channels="1", fit="pad", label="dx", group="who"
+        ),
+    )
+    expected = DataOptions(
+        Path("lesions"),
+        label="dx",
+        conditions=("age", "sex"),
+        group="who",
+        channels=1,
+        fit="pad",
+        aliases={"nevus": "nv"},
+    )
+    assert data == expected
+
+
+def test_names_of_runs():
+    assert [default_name(Path(name)) for name in ("lesions", "./a/lesions/", "x.npz")] == [
+        "lesions",
+        "lesions",
+        "x",
+    ]
+
+
+def test_every_setting_has_an_option(drai):
+    shown = drai("train", "--help").stdout
+    names = [f.name for cls in (ModelConfig, Objective, TrainOptions, DataOptions) for f in fields(cls)]
+    renamed = {"path": "data", "conditions": "condition", "aliases": "alias", "image_size": "size"}
+    renamed |= {
+        "image_channels": "channels",
+        "max_channels": "max-channels",
+        "is_relativistic": "relativistic",
+    }
+    for name in set(names) - {"model", "objective"}:
+        assert f"--{renamed.get(name, name).replace('_', '-')}" in shown
+    for name in (
+        "preset",
+        "init",
+        "out",
+        "device",
+        "config",
+        "dry-run",
+        "licence",
+        "json",
+        "quiet",
+        "verbose",
+    ):
+        assert f"--{name}" in shown
+
+
+def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.toml").write_text(
+        '[train]\ndata = "lesions"\nbatch-size = 4\nkimg = 3\nalign-weight = 0.2'
+    )
+    result = drai(
+        "train", "--config", "c.toml", "--kimg", 2, "--size", 32, "--dry-run", "--json", "--device", "cpu"
+    )
+    assert result.exit_code == 0, result.stderr
+    shown = json.loads(result.stdout)
+    training = shown["run"]["training"]
+    assert shown["dry_run"] is True
+    assert (training["batch_size"], training["kimg"], training["objective"]["align_weight"]) == (4, 2.0, 0.2)
+    assert training["model"]["image_size"] == shown["run"]["data"]["size"] == 32
+    assert (shown["device"], shown["is_resumed"], shown["run"]["out"]) == ("cpu", False, "runs/lesions")
+    assert sum(shown["classes"].values()) == 140
+    page = drai("train", "--data", "lesions", "--dry-run", "--device", "cpu").stdout
+    assert "run directory         runs/lesions (new)" in page
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_train_and_again(drai, phantoms, tmp_path):
+    command = ["train", "--data", phantoms, "--out", tmp_path / "run", *SMALL]
+    result = drai(*command, "--kimg", 0.08)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{tmp_path / 'run'}\n"
+    assert "drai: device: cpu" in result.stderr.splitlines()[0]
+    assert {"model.safetensors", "checkpoint", "config.json", "split.csv", "stats.jsonl", "grids"} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+    again = drai(*command, "--kimg", 0.08, "--json")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout)["images_seen"] == json.loads(again.stdout)["resumed_from"] == 80
+    more = json.loads(drai(*command, "--kimg", 0.16, "--json", "-q").stdout)
+    assert (more["images_seen"], more["resumed_from"]) == (160, 80)
+    other = drai(*command, "--kimg", 0.16, "--seed", 3)
+    assert other.exit_code == 2
+    assert "training.seed: 0 in the run, 3 now" in other.stderr
+    shown = json.loads(drai("info", tmp_path / "run", "--json").stdout)
+    assert shown["image_size"] == 16
+    assert len(shown["labels"]) == 7
+
+
+def test_stopped_by_the_user_is_130_and_says_how_to_go_on(drai, phantoms, tmp_path, monkeypatch):
+    from drai_cli.workflows import train as workflow
+
+    def stopped(run, reporter):
+        return workflow.TrainResult(run.out, 12_000, 0, False, "signal", 8_000, {"score": 0.5})
+
+    monkeypatch.setattr(workflow, "train", stopped)
+    result = drai("train", "--data", phantoms, "--out", tmp_path / "run", "--json")
+    assert result.exit_code == 130
+    assert json.loads(result.stdout)["images_seen"] == 12_000
+    assert result.stderr.splitlines()[-1] == (
+        "drai: warning: stopped at 12 kimg, and all is saved: the same command goes on from there"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_saves(phantoms, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "drai_cli",
+        "train",
+        "--data",
+        phantoms,
+        "--out",
+        tmp_path / "run",
+        *SMALL,
+    ]
+    environment = {**os.environ, "DRAI_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen(
+        [*map(str, command), "--kimg", "100000"], stderr=subprocess.PIPE, text=True, env=environment
+    )
+    while not list((tmp_path / "run" / "grids").glob("*.png")):
+        assert process.poll() is None, process.stderr
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in stderr
+    assert (tmp_path / "run" / "checkpoint").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message", "hint"),
+    [
+        ([], 2, "--data: is required", "drai train --help"),
+        (["--data", "none"], 3, "none: ", ""),
+        (
+            ["--data", "lesions", "--preset", "65px"],
+            2,
+            "--preset '65px': no such choice",
+            "did you mean 64px?",
+        ),
+        (
+            ["--data", "lesions", "--method", "drei"],
+            2,
+            "--method 'drei': no such choice",
+            "did you mean drai?",
+        ),
+        (
+            ["--data", "lesions", "--alias", "melanoma"],
+            2,
+            "--alias melanoma: expected NAME=VALUE",
+            "melanoma=mel",
+        ),
+        (
+            ["--data", "lesions", "--batchsize", "4"],
+            2,
+            "--batchsize: no such option",
+            "did you mean --batch-size?",
+        ),
+        (["--data", "lesions", "--init", "nothing"], 4, "nothing: no such model file", ""),
+    ],
+)
+def test_mistakes(drai, phantoms, tmp_path, monkeypatch, arguments, code, message, hint):
+    monkeypatch.chdir(tmp_path)
+    result = drai("train", *arguments)
+    assert result.exit_code == code
+    assert f"drai: error: {message}" in result.stderr
+    assert hint in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_phantoms_and_their_factors(drai, phantoms, tmp_path):
+    with open(phantoms / "metadata.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 140
+    assert {"x", "y", "radius", "tone"} <= set(rows[0])
+    assert all((phantoms / row["file_name"]).is_file() for row in rows)
+    again = drai("phantom", "--out", phantoms, "-n", 7)
+    assert again.exit_code == 6
+    shown = json.loads(
+        drai("phantom", "--out", tmp_path / "p", "-n", 14, "--size", 16, "--json", "-q").stdout
+    )
+    assert (shown["images"], set(shown["labels"].values())) == (14, {2})
+    planned = drai("phantom", "--out", tmp_path / "q", "--dry-run", "--json")
+    assert json.loads(planned.stdout)["options"]["count"] == 2000
+    assert not (tmp_path / "q").exists()
+
+
+def test_phantom_defaults_are_the_workflow_s():
+    from drai_cli.workflows.phantom import PhantomOptions
+
+    command = typer.main.get_params_convertors_ctx_param_name_from_function(phantom)[0]
+    own = SimpleNamespace(**{parameter.name: parameter.default for parameter in command})
+    assert (own.count, own.size, own.seed) == (PhantomOptions.count, PhantomOptions.size, PhantomOptions.seed)
