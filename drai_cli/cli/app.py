@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from drai_cli.cli import info, inspect, phantom, sample, train
+from drai_cli.cli import encode, info, inspect, phantom, sample, swap_style, train
 from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.output import write_stdout
 
@@ -41,7 +41,7 @@ def root(
     """Train DRAI models on labelled medical images, sample labelled images from them, and swap styles."""
 
 
-for module in (train, phantom, sample, info, inspect):
+for module in (train, phantom, sample, swap_style, encode, info, inspect):
     module.register(app)
 
 
