@@ -17,6 +17,8 @@ MODEL_FILE = "model.safetensors"
 _HUB_NAME = re.compile(
     r"(?P<repository>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w./-]+))?", re.ASCII
 )
+# What huggingface_hub has spoken HTTP with, by its version.
+_NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "requests", "urllib3"}
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 
@@ -151,7 +153,8 @@ def _explain(name: str, error: Exception) -> DraiError | None:
         )
     if isinstance(error, errors.HFValidationError):
         return WeightsError(name, "no such file, and no valid Hub name", "a Hub name looks like owner/name")
-    if type(error).__module__.split(".")[0] in ("httpx", "httpcore", "requests", "urllib3"):
+    libraries = {base.__module__.split(".")[0] for base in type(error).__mro__}
+    if libraries & _NETWORK_LIBRARIES:
         return NetworkError(name, "the Hub cannot be reached", "look at the connection or HF_ENDPOINT")
     if isinstance(error, OSError):
         return WeightsError(
