@@ -120,7 +120,9 @@ class LoadedModel:
         """
         if self.encoder is None:
             raise WeightsError(
-                "model", f"method {self.header.method} has no encoder", "use a model that was trained with --method drai"
+                "model",
+                f"method {self.header.method} has no encoder",
+                "use a model that was trained with --method drai",
             )
         return self.encoder
 
@@ -128,7 +130,9 @@ class LoadedModel:
 def save_model(path: Path, header: ModelHeader, networks: Networks, dtype: str = "float32") -> None:
     """Writes a model file, whole or not at all; the same weights and header give the same bytes."""
     tensors = {
-        name: tensor.detach().to("cpu", DTYPES[dtype] if tensor.is_floating_point() else tensor.dtype).contiguous()
+        name: tensor.detach()
+        .to("cpu", DTYPES[dtype] if tensor.is_floating_point() else tensor.dtype)
+        .contiguous()
         for name, tensor in networks.state_dict().items()
     }
     text = json.dumps(header.to_json(), sort_keys=True, ensure_ascii=True, allow_nan=False)
@@ -147,7 +151,9 @@ def read_header(path: Path) -> ModelHeader:
         version = entry["format_version"]
         if version != FORMAT_VERSION:
             raise WeightsError(
-                shown(path), f"header version {version!r} is not known (this drai reads {FORMAT_VERSION})", "upgrade drai"
+                shown(path),
+                f"header version {version!r} is not known (this drai reads {FORMAT_VERSION})",
+                "upgrade drai",
             )
         return ModelHeader.from_json(entry)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -175,7 +181,9 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
         if rebuild is not None:
             rebuild()
     networks = networks.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
-    return LoadedModel(header, networks.generator, networks.encoder, networks.content_prior, file_sha256(path))
+    return LoadedModel(
+        header, networks.generator, networks.encoder, networks.content_prior, file_sha256(path)
+    )
 
 
 def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
@@ -192,12 +200,16 @@ def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str
             got, wanted = list(found[name].shape), list(tensor.shape)
             raise WeightsError(shown(path), f"tensor {name!r}: expected shape {wanted}, got {got}", hint)
         if found[name].is_floating_point() != tensor.is_floating_point():
-            raise WeightsError(shown(path), f"tensor {name!r}: expected {tensor.dtype}, got {found[name].dtype}", hint)
+            raise WeightsError(
+                shown(path), f"tensor {name!r}: expected {tensor.dtype}, got {found[name].dtype}", hint
+            )
         if found[name].is_floating_point() and not bool(torch.isfinite(found[name]).all()):
             raise WeightsError(shown(path), f"tensor {name!r} holds values that are not finite", hint)
     extra = sorted(set(found) - set(expected))
     if extra:
-        raise WeightsError(shown(path), f"tensor {shown(extra[0])!r} does not belong to this architecture", hint)
+        raise WeightsError(
+            shown(path), f"tensor {shown(extra[0])!r} does not belong to this architecture", hint
+        )
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
@@ -247,7 +259,9 @@ def _read_entry(path: Path, kind: str) -> dict[str, Any]:
         if not isinstance(entry, dict):
             raise TypeError(f"its {HEADER_KEY} entry is no object")
     except InputError as error:
-        raise WeightsError(error.subject, error.message, "name a .safetensors file or a run directory") from error
+        raise WeightsError(
+            error.subject, error.message, "name a .safetensors file or a run directory"
+        ) from error
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(
             shown(path), f"expected a drai {kind}, got something else ({shown(str(error))[:120]})",

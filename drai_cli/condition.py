@@ -106,7 +106,9 @@ class Attribute:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise UsageError(f"{self.name} {value!r}", "expected a finite number", f"for example {self.mean:g}")
+            raise UsageError(
+                f"{self.name} {value!r}", "expected a finite number", f"for example {self.mean:g}"
+            )
         return number
 
 
@@ -157,18 +159,24 @@ class ConditionSchema:
         """Rows of attribute values (absent or empty = missing) as float32 `[N, T]`."""
         if not rows:
             return np.zeros((0, self.dim), np.float32)
-        return np.stack([np.concatenate([a.encode(row.get(a.name)) for a in self.attributes]) for row in rows])
+        return np.stack(
+            [np.concatenate([a.encode(row.get(a.name)) for a in self.attributes]) for row in rows]
+        )
 
     def label_indices(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
         """Position of each row's label in `labels`, int64 `[N]`."""
-        return np.array([self.labels.index(self.label.resolve(row[self.label.name])) for row in rows], np.int64)
+        return np.array(
+            [self.labels.index(self.label.resolve(row[self.label.name])) for row in rows], np.int64
+        )
 
     def to_json(self) -> list[dict[str, Any]]:
         """As plain data for a header; `from_json` reads it back."""
         out: list[dict[str, Any]] = []
         for a in self.attributes:
             if a.kind == "categorical":
-                out.append({"name": a.name, "kind": a.kind, "values": list(a.values), "aliases": dict(a.aliases)})
+                out.append(
+                    {"name": a.name, "kind": a.kind, "values": list(a.values), "aliases": dict(a.aliases)}
+                )
             else:
                 out.append({"name": a.name, "kind": a.kind, "mean": a.mean, "deviation": a.deviation})
         return out
@@ -219,7 +227,9 @@ class ConditionSchema:
         for name in (label, *conditions):
             present = [row[name].strip() for row in rows if not is_missing(row.get(name))]
             if not present:
-                raise InputError(f"column {name!r}", "no row has a value", "leave it out, or name another column")
+                raise InputError(
+                    f"column {name!r}", "no row has a value", "leave it out, or name another column"
+                )
             numbers = None if name == label else _as_numbers(present)
             if numbers is not None:
                 attributes.append(

@@ -162,4 +162,6 @@ class TrainOptions:
     def from_json(cls, data: dict[str, Any]) -> TrainOptions:
         """Reads `to_json`; raises TypeError on names that are not its own."""
         rest = {key: value for key, value in data.items() if key not in ("model", "objective")}
-        return cls(model=ModelConfig.from_json(data["model"]), objective=Objective(**data["objective"]), **rest)
+        return cls(
+            model=ModelConfig.from_json(data["model"]), objective=Objective(**data["objective"]), **rest
+        )

@@ -65,7 +65,9 @@ def code_cycle_loss(codes: Float[Tensor, "batch dim"], again: Float[Tensor, "bat
     return (codes.detach() - again).square().mean()
 
 
-def prediction_loss(target: Float[Tensor, "batch dim"], predicted: Float[Tensor, "batch dim"]) -> Float[Tensor, " dim"]:
+def prediction_loss(
+    target: Float[Tensor, "batch dim"], predicted: Float[Tensor, "batch dim"]
+) -> Float[Tensor, " dim"]:
     """Mean squared error per dimension of a standardised target: 1 is what the constant predictor gets (R² = 0)."""
     return (target.detach() - predicted).square().mean(0)
 

@@ -112,7 +112,10 @@ def _render(labels: np.ndarray, factors: dict[str, np.ndarray], draws: np.ndarra
     tone = factors["tone"][:, None]
     skin = (_LIGHT_SKIN * (1 - tone) + _DARK_SKIN * tone)[:, None, None]
     images = skin * (1 - inside[..., None]) + lesion * inside[..., None]
-    images = images * (1 + 2 * each(factors["light_x"]) * grid_x + 2 * each(factors["light_y"]) * grid_y)[..., None]
+    images = (
+        images
+        * (1 + 2 * each(factors["light_x"]) * grid_x + 2 * each(factors["light_y"]) * grid_y)[..., None]
+    )
     for k in range(3):
         offset, turn, bend = (draws[:, 22 + 3 * k + j] for j in range(3))
         nx, ny = each(np.cos(turn * np.pi)), each(np.sin(turn * np.pi))

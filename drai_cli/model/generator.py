@@ -38,7 +38,8 @@ class Generator(nn.Module):
         self.code = mlp(config.content_dim + config.style_dim, _CODE_DIM, _CODE_DIM, hidden_layers=1)
         self.start = linear(config.content_dim + config.style_dim, self.channels[0] * self.size**2)
         self.stages = nn.ModuleList(
-            nn.ModuleList(FilmBlock(width, _CODE_DIM) for _ in range(config.blocks)) for width in self.channels
+            nn.ModuleList(FilmBlock(width, _CODE_DIM) for _ in range(config.blocks))
+            for width in self.channels
         )
         self.ups = nn.ModuleList(UpConv(a, b) for a, b in zip(self.channels, self.channels[1:], strict=False))
         self.head = UpConv(self.channels[-1], _HEAD_CHANNELS)

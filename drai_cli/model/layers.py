@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -37,7 +38,7 @@ def mlp(in_dim: int, hidden_dim: int, out_dim: int, hidden_layers: int = 2) -> n
     """Fully connected layers with leaky ReLU between them."""
     dims = [in_dim] + [hidden_dim] * hidden_layers
     layers: list[nn.Module] = []
-    for a, b in zip(dims, dims[1:], strict=False):
+    for a, b in itertools.pairwise(dims):
         layers += [linear(a, b, _GAIN), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers, linear(dims[-1], out_dim))
 
@@ -54,7 +55,9 @@ class UpConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, gain: float = _GAIN) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3) * gain / math.sqrt(in_channels * 9))
+        self.weight = nn.Parameter(
+            torch.randn(out_channels, in_channels, 3, 3) * gain / math.sqrt(in_channels * 9)
+        )
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("spread", _bilinear_spread(), persistent=False)
 
@@ -66,7 +69,9 @@ class UpConv(nn.Module):
         out_channels, in_channels = self.weight.shape[:2]
         kernel = (self.weight.reshape(-1, 9) @ self.spread).view(out_channels, in_channels, 4, 9)
         kernel = kernel.transpose(1, 2).reshape(out_channels * 4, in_channels, 3, 3)
-        return functional.pixel_shuffle(functional.conv2d(x, kernel, self.bias.repeat_interleave(4), padding=1), 2)
+        return functional.pixel_shuffle(
+            functional.conv2d(x, kernel, self.bias.repeat_interleave(4), padding=1), 2
+        )
 
 
 def _bilinear_spread() -> Float[Tensor, "9 36"]:
@@ -104,5 +109,7 @@ class ResidualBlock(nn.Module):
         self.inner = conv(channels, channels)
         self.outer = conv(channels, channels, gain=0.5)
 
-    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
         return x + self.outer(activate(self.inner(x)))

@@ -24,4 +24,8 @@ class Predictors(nn.Module):
         self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted content, style and condition (logits per category, value per continuous attribute)."""
-        return self.content_from_style(style), self.style_from_content(content), self.condition_from_style(style)
+        return (
+            self.content_from_style(style),
+            self.style_from_content(content),
+            self.condition_from_style(style),
+        )

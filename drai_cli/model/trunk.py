@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +25,7 @@ class Trunk(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks))) for width in channels
         )
-        self.downs = nn.ModuleList(conv(a, b) for a, b in zip(channels, channels[1:], strict=False))
+        self.downs = nn.ModuleList(conv(a, b) for a, b in itertools.pairwise(channels))
         self.flat = linear(channels[-1] * smallest_size(config) ** 2, FEATURE_DIM, gain=1.4)
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch feature"]:

@@ -66,10 +66,15 @@ def change(images: Images, changes: Changes, generator: torch.Generator, probabi
     angle = draw(-limit, limit) * (math.pi / 180)
     scale = torch.exp(draw(-changes.zoom, changes.zoom))
     # affine_grid's frame runs from -1 to 1, so a shift by the whole frame is 2.
-    shift_x, shift_y = draw(-2 * changes.shift, 2 * changes.shift), draw(-2 * changes.shift, 2 * changes.shift)
+    shift_x, shift_y = (
+        draw(-2 * changes.shift, 2 * changes.shift),
+        draw(-2 * changes.shift, 2 * changes.shift),
+    )
     mirror = torch.where(draw(-1, 1) > 0, -1.0, 1.0) if changes.symmetry != "none" else torch.ones(n)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    matrix = torch.stack([cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y], 1).view(n, 2, 3).to(device)
+    matrix = (
+        torch.stack([cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y], 1).view(n, 2, 3).to(device)
+    )
     gain, contrast = draw(-changes.brightness, changes.brightness), draw(-changes.contrast, changes.contrast)
     with torch.autocast(device.type, enabled=False):
         grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)

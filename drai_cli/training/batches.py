@@ -74,13 +74,17 @@ class Batches:
         condition = self._with_missing(self.conditions[rows[:n]], generator)
         drawn = self._with_missing(self.conditions[rows[n:]], generator)
         wrong = _differing(condition, generator)
-        return Batch(images, condition.to(self.device), wrong.to(self.device), drawn.to(self.device), generator)
+        return Batch(
+            images, condition.to(self.device), wrong.to(self.device), drawn.to(self.device), generator
+        )
 
     def to_device(self, rows: np.ndarray) -> Float[Tensor, "batch channels height width"]:
         """Stored images of these rows as they are, in [-1, 1] on the device."""
         return to_unit(self.images[rows], self.device)
 
-    def _with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:
+    def _with_missing(
+        self, condition: Float[Tensor, "batch condition"], generator: torch.Generator
+    ) -> Tensor:
         """Each attribute but the label is made missing at random, so that a part of a condition can be asked for."""
         start = self.widths[0]
         for width in self.widths[1:]:
@@ -91,7 +95,9 @@ class Batches:
         return condition
 
 
-def _differing(condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Float[Tensor, "batch condition"]:
+def _differing(
+    condition: Float[Tensor, "batch condition"], generator: torch.Generator
+) -> Float[Tensor, "batch condition"]:
     """For each row, another row's condition that differs from it in a category or by one deviation.
 
     A row without such a partner keeps its own, and then teaches D_xt nothing wrong: positive and negative cancel.

@@ -30,7 +30,9 @@ def check_finite(terms: Mapping[str, float], images_seen: int) -> None:
         )
 
 
-def warnings(*, spread: float, real_sign: float, held_out_sign: float, augment_probability: float) -> list[str]:
+def warnings(
+    *, spread: float, real_sign: float, held_out_sign: float, augment_probability: float
+) -> list[str]:
     """What a tick should warn of.
 
     Args:

@@ -24,7 +24,11 @@ def learning_rate_factors(
         progress: Share of the budget that is used, 0 to 1; 0 for a run without one.
         is_warm_start: Whether the networks come from another model.
     """
-    warm = min(1.0, (images_seen + options.batch_size) / (1000 * options.warm_up_kimg)) if options.warm_up_kimg else 1.0
+    warm = (
+        min(1.0, (images_seen + options.batch_size) / (1000 * options.warm_up_kimg))
+        if options.warm_up_kimg
+        else 1.0
+    )
     left = (1 - progress) / options.decay_share if options.decay_share else 1.0
     both = warm * min(1.0, max(_LAST_RATE, left))
     waits = is_warm_start and images_seen < 1000 * options.hold_kimg
@@ -46,4 +50,3 @@ def next_augment_probability(options: TrainOptions, probability: float, real_sig
         return 0.0
     step = math.copysign(options.batch_size / 300_000, real_sign - options.augment_target)
     return min(0.8, max(0.0, probability + step))
-

@@ -81,7 +81,9 @@ class TrainingState:
         self.average = copy.deepcopy(self.networks).eval().requires_grad_(False)
         self.content_moments = Moments(options.model.content_dim).to(device)
         self.style_moments = Moments(options.model.style_dim).to(device)
-        self.recent = RecentCodes(_RECENT, options.model.content_dim, options.model.style_dim, condition_dim).to(device)
+        self.recent = RecentCodes(
+            _RECENT, options.model.content_dim, options.model.style_dim, condition_dim
+        ).to(device)
         rate = options.learning_rate
         self.optimisers = {
             "networks": _adam(self.networks, rate),
@@ -120,14 +122,19 @@ class TrainingState:
         }
         for name, optimiser in self.optimisers.items():
             for index, slots in optimiser.state_dict()["state"].items():
-                out |= {f"optimiser/{name}/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+                out |= {
+                    f"optimiser/{name}/{index}/{slot}": torch.as_tensor(value)
+                    for slot, value in slots.items()
+                }
         return out
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Puts back what `tensors` gave; raises KeyError or RuntimeError where names or shapes do not fit."""
         for name, module in self.modules.items():
             prefix = f"{name}/"
-            own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            own = {
+                key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+            }
             module.load_state_dict(own)
         for name, optimiser in self.optimisers.items():
             slots: dict[int, dict[str, Tensor]] = {}
@@ -140,7 +147,7 @@ class TrainingState:
 
     @torch.no_grad()
     def update_average(self, keep: float) -> None:
-        """average = keep · average + (1 - keep) · networks, in one pass over all tensors."""
+        """Average = keep · average + (1 - keep) · networks, in one pass over all tensors."""
         torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), 1 - keep)
 
 

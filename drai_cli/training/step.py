@@ -19,7 +19,6 @@ from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import Changes, change, cut_out
 from drai_cli.training.state import TrainingState
 
-
 _PREDICTOR_ROWS = 512
 # Norm of a player's whole gradient: about what it settles at. Adam without momentum answers a spike with a leap.
 _LARGEST_GRADIENT = 10.0
@@ -124,7 +123,9 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     drawn_style = _noise(style.mean, batch.generator)
     # The rest of the generated images are swaps: another row's inferred style, which the generator must not change.
     drawn_style = torch.cat([drawn_style[:from_prior], inferred_style.detach()[from_prior:]])
-    made = networks.generator(torch.cat([drawn_content, inferred_content]), torch.cat([drawn_style, inferred_style]))
+    made = networks.generator(
+        torch.cat([drawn_content, inferred_content]), torch.cat([drawn_style, inferred_style])
+    )
     return Passes(
         content, style, changed_content, changed_style, inferred_content, inferred_style,
         prior, drawn_content, drawn_style, from_prior, made[:n], made[n:],
@@ -132,7 +133,12 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
 
 
 def _update_discriminator(
-    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, has_penalty: bool, terms: dict[str, Tensor]
+    state: TrainingState,
+    batch: Batch,
+    plan: StepPlan,
+    passes: Passes,
+    has_penalty: bool,
+    terms: dict[str, Tensor],
 ) -> Tensor:
     """D's update; returns the features of the real images (detached), which E's inference game reads again."""
     discriminator, objective = state.adversaries.discriminator, plan.objective
@@ -141,7 +147,9 @@ def _update_discriminator(
     shown = _augment(state, batch, torch.cat([batch.images, passes.generated.detach()]))
     features = discriminator.trunk(shown)
     with torch.autocast(state.device.type, enabled=False):
-        parts = discriminator_terms(discriminator, features[:n], features[n:], batch, passes, objective, terms)
+        parts = discriminator_terms(
+            discriminator, features[:n], features[n:], batch, passes, objective, terms
+        )
         total = sum(parts.values(), torch.zeros((), device=state.device))
     if not parts:
         return features[:n].detach()
@@ -195,14 +203,20 @@ def discriminator_terms(
 
 
 def player_terms(
-    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, real_features: Float[Tensor, "batch feature"]
+    state: TrainingState,
+    batch: Batch,
+    plan: StepPlan,
+    passes: Passes,
+    real_features: Float[Tensor, "batch feature"],
 ) -> dict[str, tuple[float, Tensor]]:
     """The terms of generator, encoder and content prior as (weight, loss); D and the predictors are frozen here."""
     objective, networks, discriminator = plan.objective, state.networks, state.adversaries.discriminator
     assert networks.encoder is not None
     out: dict[str, tuple[float, Tensor]] = {}
     fake = discriminator.trunk(_augment(state, batch, passes.generated))
-    content_again, style_again = networks.encoder(passes.generated) if objective.code_cycle_weight else (None, None)
+    content_again, style_again = (
+        networks.encoder(passes.generated) if objective.code_cycle_weight else (None, None)
+    )
     with torch.autocast(state.device.type, enabled=False):
         if objective.condition_weight:
             fake_logits = discriminator.image(fake).squeeze(1)
@@ -241,8 +255,13 @@ def player_terms(
             out["grl"] = objective.grl_weight, losses.hiding_loss(found, constant)
         if passes.changed_content is not None and passes.changed_style is not None:
             held = losses.invariance_loss(passes.content.mean, passes.changed_content.mean)
-            apart = losses.separation_loss(passes.style.mean, passes.changed_style.mean, objective.self_margin)
-            out["self_content"], out["self_style"] = (objective.self_weight, held), (objective.self_weight, apart)
+            apart = losses.separation_loss(
+                passes.style.mean, passes.changed_style.mean, objective.self_margin
+            )
+            out["self_content"], out["self_style"] = (
+                (objective.self_weight, held),
+                (objective.self_weight, apart),
+            )
         if objective.prior_kl_weight:
             out["prior_kl"] = objective.prior_kl_weight, losses.kl_to_standard(passes.prior)
         if objective.style_kl_weight:
@@ -283,7 +302,11 @@ def _update_predictors(
         found.sum().backward()
         state.optimisers["predictors"].step()
     state.adversaries.predictors.requires_grad_(False)
-    terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], (found[2:] / constant[2:]).mean()
+    terms["f_content"], terms["f_style"], terms["f_condition"] = (
+        found[0],
+        found[1],
+        (found[2:] / constant[2:]).mean(),
+    )
 
 
 def _penalty(discriminator: Discriminator, images: Tensor, batch: Batch, passes: Passes) -> Tensor:

@@ -66,12 +66,16 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     if out.exists() and not out.is_dir():
         raise OverwriteError(shown(out), "expected a folder, got a file", "name another with --out")
     if out.is_dir() and any(out.iterdir()) and not options.overwrite:
-        raise OverwriteError(shown(out), "the folder is not empty", "name another with --out, or add --overwrite")
+        raise OverwriteError(
+            shown(out), "the folder is not empty", "name another with --out, or add --overwrite"
+        )
     try:
         for label in CLASSES:
             (out / label).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(shown(out), f"cannot be made ({(error.strerror or '').lower()})", "look at its rights") from error
+        raise InputError(
+            shown(out), f"cannot be made ({(error.strerror or '').lower()})", "look at its rights"
+        ) from error
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["file_name", "label", *FACTORS])

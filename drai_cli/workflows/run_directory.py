@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, shown
 
@@ -78,7 +79,9 @@ class RunDirectory:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise InputError(shown(self.path), f"cannot be made ({reason})", "name another with --out") from error
+            raise InputError(
+                shown(self.path), f"cannot be made ({reason})", "name another with --out"
+            ) from error
         _write_json(self.config, settings)
 
     def check_same(self, settings: Mapping[str, Any]) -> None:
@@ -90,17 +93,41 @@ class RunDirectory:
         try:
             own = _flat(json.loads(self.config.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise InputError(shown(self.config), "cannot be read", "name another folder with --out") from error
+            raise InputError(
+                shown(self.config), "cannot be read", "name another folder with --out"
+            ) from error
         new = _flat(settings)
         differing = sorted(
-            name for name in own.keys() | new.keys() if own.get(name) != new.get(name) and name not in FREE_ON_RESUME
+            name
+            for name in own.keys() | new.keys()
+            if own.get(name) != new.get(name) and name not in FREE_ON_RESUME
         )
         if differing:
-            listed = "; ".join(f"{name}: {own.get(name)!r} in the run, {new.get(name)!r} now" for name in differing)
+            listed = "; ".join(
+                f"{name}: {own.get(name)!r} in the run, {new.get(name)!r} now" for name in differing
+            )
             raise UsageError(
                 shown(self.path), f"the run was begun with other settings ({listed})",
                 "repeat its settings to go on with it, or name another folder with --out",
             )  # fmt: skip
+
+    def read_data_options(self) -> DataOptions:
+        """What the run was trained on, as its settings say.
+
+        Raises:
+            InputError: There is no run here, or its settings cannot be read.
+        """
+        try:
+            saved = json.loads(self.config.read_text(encoding="utf-8"))["data"]
+            known = {option.name for option in fields(DataOptions)} & saved.keys()
+            values = {name: saved[name] for name in known}
+            values |= {"path": Path(saved["path"]), "conditions": tuple(saved["conditions"])}
+            values["metadata"] = Path(saved["metadata"]) if saved["metadata"] else None
+            return DataOptions(**values)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                shown(self.config), "expected a run's settings", "name a run directory"
+            ) from error
 
     def read_stats(self, up_to: int) -> list[dict[str, Any]]:
         """The ticks up to `up_to` images seen; later ones belong to what a crash has undone."""

@@ -155,7 +155,9 @@ def settings_of(run: TrainRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def resolve_options(run: TrainRun, data: PreparedSet, source: LoadedModel | None) -> tuple[TrainOptions, KnownSet]:
+def resolve_options(
+    run: TrainRun, data: PreparedSet, source: LoadedModel | None
+) -> tuple[TrainOptions, KnownSet]:
     """The options with what depends on the data filled in: channels, symmetry, and `init`'s architecture."""
     options, known = run.training, KNOWN_SETS.get(str(data.summary["kind"]), KnownSet())
     channels = int(data.images.shape[3])
@@ -204,7 +206,14 @@ class Trainer:
         assert options.symmetry is not None
         widths = tuple(attribute.width for attribute in schema.attributes)
         self.batches = Batches(
-            data.images, data.conditions, data.labels, data.rows("train"), widths, options, options.symmetry, device
+            data.images,
+            data.conditions,
+            data.labels,
+            data.rows("train"),
+            widths,
+            options,
+            options.symmetry,
+            device,
         )
         self.plan = StepPlan(
             options.objective,
@@ -224,7 +233,9 @@ class Trainer:
             self._resume()
         elif self.source is not None:
             taken = warm_start(self.state, self.source, self.data.schema)
-            self.reporter.info(f"taken from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}")
+            self.reporter.info(
+                f"taken from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}"
+            )
         if self.batches.balance:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
         reason = self._over()
@@ -346,14 +357,19 @@ class Trainer:
             self.state.average, self.data.images[np.sort(chosen)], torch.from_numpy(conditions),
             self.options.model.style_dim, self.device,
         )  # fmt: skip
-        write_png(self.directory.grid(self.state.images_seen), sheet, {"Comment": "synthetic images made by drai"})
+        write_png(
+            self.directory.grid(self.state.images_seen), sheet, {"Comment": "synthetic images made by drai"}
+        )
 
     def _header(self) -> ModelHeader:
         options, data = self.options, self.data
         parts = {part: counts["images"] for part, counts in data.summary["parts"].items()}
         inherited = self.source.header if self.source is not None else None
         licence = self.run.licence or self.known.licence or (inherited.licence if inherited else "")
-        texts = [self.known.attribution, f"Started from: {inherited.data}" if inherited and inherited.data else ""]
+        texts = [
+            self.known.attribution,
+            f"Started from: {inherited.data}" if inherited and inherited.data else "",
+        ]
         training = options.to_json()
         # The budget and the machine's part in it are no property of the weights.
         for name in ("kimg", "hours", "tick_kimg", "patience", "model"):
@@ -398,7 +414,9 @@ class Trainer:
             self.progress = Progress(**record)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise WeightsError(
-                shown(self.directory.state), "the checkpoint does not belong to this run", "name another folder with --out"
+                shown(self.directory.state),
+                "the checkpoint does not belong to this run",
+                "name another folder with --out",
             ) from error
         if self.progress.finished_by in ("kimg", "hours"):
             # A larger budget may be asked for now; `_over` decides.
@@ -487,4 +505,3 @@ def _stop_signals() -> Iterator[Any]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,14 @@ from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
 from drai_cli.metrics.quick import quick_measure
 
 # A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
-_JUDGE = JudgeConfig(widths=(32, 64, 128), fit=FitConfig(images=24_000, check_every=8_000))
+_JUDGE_IMAGES = 24_000
+_JUDGE_ROUNDS = 30
+
+
+def judge_config(train_images: int) -> JudgeConfig:
+    """A small set is shown so many times; a large one as far as the budget goes."""
+    images = min(_JUDGE_IMAGES, _JUDGE_ROUNDS * train_images)
+    return JudgeConfig(widths=(32, 64, 128), fit=FitConfig(images=images, check_every=max(1, images // 3)))
 
 
 class Validation:
@@ -55,9 +61,15 @@ class Validation:
             tensors, config = load_state(self.file)
             return load_judge(config, tensors, self.device)
         data = self.data
+        config = judge_config(len(data.rows("train")))
         judge = train_judge(
-            data.images, data.labels, data.parts, len(data.schema.labels), _JUDGE, seed=self.seed, device=self.device
+            data.images,
+            data.labels,
+            data.parts,
+            len(data.schema.labels),
+            config,
+            seed=self.seed,
+            device=self.device,
         )
-        config: dict[str, Any] = judge.config_json()
-        save_state(self.file, judge.state(), config)
+        save_state(self.file, judge.state(), judge.config_json())
         return judge

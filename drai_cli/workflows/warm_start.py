@@ -41,4 +41,6 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
 
 
 def _same_conditions(a: ConditionSchema, b: ConditionSchema) -> bool:
-    return [(x.name, x.kind, x.values) for x in a.attributes] == [(x.name, x.kind, x.values) for x in b.attributes]
+    return [(x.name, x.kind, x.values) for x in a.attributes] == [
+        (x.name, x.kind, x.values) for x in b.attributes
+    ]

@@ -14,7 +14,9 @@ from drai_cli.training.state import TrainingState
 from drai_cli.training.step import Batch, StepPlan
 
 ROWS = [{"label": label, "age": age} for label in "abc" for age in ("", "30.5", "41", "52", "63.5")] * 3
-TINY = ModelConfig(image_size=16, image_channels=1, content_dim=4, style_dim=6, channels=8, max_channels=8, blocks=1)
+TINY = ModelConfig(
+    image_size=16, image_channels=1, content_dim=4, style_dim=6, channels=8, max_channels=8, blocks=1
+)
 
 
 @pytest.fixture
@@ -24,7 +26,9 @@ def schema() -> ConditionSchema:
 
 @pytest.fixture
 def options() -> TrainOptions:
-    return TrainOptions(model=TINY, batch_size=12, objective=Objective(swap_share=0.25, r1_interval=2), seed=3)
+    return TrainOptions(
+        model=TINY, batch_size=12, objective=Objective(swap_share=0.25, r1_interval=2), seed=3
+    )
 
 
 @pytest.fixture
@@ -44,7 +48,14 @@ def batches(options: TrainOptions, schema: ConditionSchema) -> Batches:
     widths = tuple(attribute.width for attribute in schema.attributes)
     rows = np.arange(len(ROWS))
     return Batches(
-        images, schema.encode(ROWS), schema.label_indices(ROWS), rows, widths, options, "flip", torch.device("cpu")
+        images,
+        schema.encode(ROWS),
+        schema.label_indices(ROWS),
+        rows,
+        widths,
+        options,
+        "flip",
+        torch.device("cpu"),
     )
 
 

@@ -11,7 +11,8 @@ from drai_cli.training.batches import Batches, sampling_weights
 
 def test_the_same_place_in_a_run_gives_the_same_batch(batches: Batches) -> None:
     first, second, later = batches.at(24), batches.at(24), batches.at(36)
-    assert torch.equal(first.images, second.images) and torch.equal(first.drawn_condition, second.drawn_condition)
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.drawn_condition, second.drawn_condition)
     assert torch.equal(first.generator.get_state(), second.generator.get_state())
     assert not torch.equal(first.images, later.images)
 
@@ -25,7 +26,8 @@ def test_wrong_conditions_differ(batches: Batches) -> None:
 def test_only_further_attributes_go_missing(batches: Batches, schema: ConditionSchema) -> None:
     label, age = schema.slices()
     conditions = torch.cat([batches.at(seen).condition for seen in range(0, 2400, 12)])
-    assert bool((conditions[:, label].sum(1) == 1).all()) and bool((conditions[:, label][:, -1] == 0).all())
+    assert bool((conditions[:, label].sum(1) == 1).all())
+    assert bool((conditions[:, label][:, -1] == 0).all())
     missing = conditions[:, age][:, -1] == 1
     # A fifth of the rows have no age; of the rest 15 % lose it.
     assert 0.27 < float(missing.float().mean()) < 0.37
@@ -34,7 +36,8 @@ def test_only_further_attributes_go_missing(batches: Batches, schema: ConditionS
 
 def test_balance_is_on_where_a_class_is_over_four_times_another() -> None:
     even, exponent = sampling_weights(np.repeat([0, 1], [40, 10]), None)
-    assert exponent == 0 and np.allclose(even, 1 / 50)
+    assert exponent == 0
+    assert np.allclose(even, 1 / 50)
     weights, exponent = sampling_weights(np.repeat([0, 1], [50, 10]), None)
     assert exponent == 0.7
     assert np.isclose(weights[50:].sum() / weights[:50].sum(), (10 / 50) ** 0.3)

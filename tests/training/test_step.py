@@ -71,7 +71,9 @@ def passes(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
 
 
 @pytest.fixture
-def terms(state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes) -> dict[str, tuple[float, Tensor]]:
+def terms(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+) -> dict[str, tuple[float, Tensor]]:
     features = state.adversaries.discriminator.trunk(batch.images).detach()
     return player_terms(state, batch, plan, passes, features)
 
@@ -154,7 +156,9 @@ def test_steps_learn_a_batch_by_heart(state: TrainingState, batches: Batches, pl
                           style_kl_weight=0)  # fmt: skip
     plan = replace(plan, objective=objective)
     losses = [
-        float(train_step(state, replace(batches.at(0), generator=torch.Generator()), plan, False)["image_cycle"])
+        float(
+            train_step(state, replace(batches.at(0), generator=torch.Generator()), plan, False)["image_cycle"]
+        )
         for _ in range(150)
     ]
     assert losses[-1] < 0.6 * losses[0]

@@ -1,0 +1,45 @@
+"""Shapes, sizes and the alias-free upsampling."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from drai_cli.config import ModelConfig
+from drai_cli.model.layers import UpConv
+from drai_cli.model.networks import Adversaries, Networks
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3), (48, 3), (80, 1), (128, 3)])
+def test_any_multiple_of_sixteen_and_grey_or_colour(size: int, channels: int) -> None:
+    config = ModelConfig(size, channels, content_dim=3, style_dim=5, channels=8, max_channels=16)
+    networks, adversaries = Networks(config, 4), Adversaries(config, 4)
+    images = networks.generator(torch.randn(2, 3), torch.randn(2, 5))
+    assert images.shape == (2, channels, size, size)
+    assert float(images.detach().abs().max()) <= 1
+    assert networks.encoder is not None
+    content, style = networks.encoder(images)
+    assert content.mean.shape == (2, 3)
+    assert style.log_variance.shape == (2, 5)
+    discriminator = adversaries.discriminator
+    features = discriminator.trunk(images)
+    assert discriminator.condition(features, torch.randn(2, 4)).shape == (2,)
+    assert discriminator.style(features, style.mean).shape == (2,)
+
+
+def test_upconv_is_bilinear_upsampling_and_a_convolution() -> None:
+    torch.manual_seed(0)
+    layer, x = UpConv(5, 7), torch.randn(2, 5, 9, 9)
+    plain = functional.conv2d(
+        functional.interpolate(x, scale_factor=2, mode="bilinear"), layer.weight, layer.bias, padding=1
+    )
+    inner = (slice(None), slice(None), slice(3, -3), slice(3, -3))
+    assert torch.allclose(layer(x)[inner], plain[inner], atol=1e-5)
+
+
+def test_upconv_leaves_no_checkerboard() -> None:
+    torch.manual_seed(0)
+    layer = UpConv(8, 8)
+    flat = layer(torch.ones(1, 8, 8, 8))[:, :, 4:-4, 4:-4]
+    assert float(flat.std(dim=(2, 3)).max()) < 1e-5

@@ -1,0 +1,220 @@
+"""Training end to end on a handful of phantoms: run directory, exact resume, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drai_cli.checkpoint import load_model, read_header
+from drai_cli.config import ModelConfig, TrainOptions
+from drai_cli.data.options import DataOptions
+from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.progress import Reporter
+from drai_cli.workflows import train as module
+from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+from drai_cli.workflows.train import TrainRun, train
+
+TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
+
+
+@pytest.fixture(scope="module")
+def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("data") / "lesions"
+    make_phantoms(PhantomOptions(out, count=140, size=16))
+    return out
+
+
+@pytest.fixture
+def run(lesions: Path, tmp_path: Path) -> TrainRun:
+    options = TrainOptions(model=TINY, kimg=0.32, tick_kimg=0.096, batch_size=16, precision="fp32")
+    data = DataOptions(lesions, size=16, cache_dir=tmp_path / "cache")
+    return TrainRun(data, options, tmp_path / "run", device="cpu")
+
+
+class StopAfter(Reporter):
+    """Sends this process SIGINT after some images, as Ctrl-C would."""
+
+    def __init__(self, images: int) -> None:
+        self.images = images
+
+    def task(self, name, total, unit):  # type: ignore[no-untyped-def]
+        from contextlib import contextmanager
+
+        from drai_cli.progress import Task
+
+        outer = self
+
+        class Counting(Task):
+            seen = 0
+
+            def advance(self, n: int = 1) -> None:
+                self.seen += n
+                if name == "training" and self.seen >= outer.images and n:
+                    outer.images = 10**9
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        @contextmanager
+        def counting():  # type: ignore[no-untyped-def]
+            yield Counting()
+
+        return counting()
+
+
+class Killed(BaseException):
+    """Stands for the process ending at this very point."""
+
+
+def test_a_run_leaves_what_it_promises(run: TrainRun) -> None:
+    result = train(run)
+    assert result.is_finished
+    assert result.images_seen == 320
+    assert result.resumed_from == 0
+    names = {path.relative_to(run.out).as_posix() for path in run.out.rglob("*") if path.is_file()}
+    assert {
+        "model.safetensors",
+        "config.json",
+        "split.csv",
+        "stats.jsonl",
+        "checkpoint/state.safetensors",
+    } <= names
+    assert any(name.startswith("grids/") for name in names)
+    ticks = [json.loads(line) for line in (run.out / "stats.jsonl").read_text().splitlines()]
+    assert [tick["images_seen"] for tick in ticks] == [96, 192, 288, 320]
+    header = load_model(run.out / "model.safetensors").header
+    assert header.training["images_seen"] == result.best_images_seen
+    assert str(run.out.parent) not in json.dumps(header.to_json())
+
+
+def test_the_same_run_gives_the_same_bytes(run: TrainRun, tmp_path: Path) -> None:
+    train(run)
+    train(replace(run, out=tmp_path / "again"))
+    model = "model.safetensors"
+    assert (run.out / model).read_bytes() == (tmp_path / "again" / model).read_bytes()
+
+
+def test_ctrl_c_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path) -> None:
+    whole = train(run)
+    other = replace(run, out=tmp_path / "other")
+    stopped = train(other, StopAfter(144))
+    assert not stopped.is_finished
+    assert stopped.stopped_by == "signal"
+    assert 144 <= stopped.images_seen < 320
+    resumed = train(other)
+    assert resumed.resumed_from == stopped.images_seen
+    assert resumed.images_seen == whole.images_seen
+    for name in ("model.safetensors", "checkpoint/state.safetensors"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("call", [3, 9, 13])
+def test_killed_between_ticks_and_resumed_is_bit_for_bit(
+    call: int, run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    steps = 0
+    step = module.train_step
+
+    def dying(*arguments, **named):  # type: ignore[no-untyped-def]
+        nonlocal steps
+        steps += 1
+        if steps == call:
+            raise Killed
+        return step(*arguments, **named)
+
+    monkeypatch.setattr(module, "train_step", dying)
+    with pytest.raises(Killed):
+        train(other)
+    monkeypatch.setattr(module, "train_step", step)
+    train(other)
+    for name in ("model.safetensors", "checkpoint/state.safetensors"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+def test_killed_before_the_checkpoint_of_a_tick_repeats_the_tick(
+    run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    save, saves = module.save_state, 0
+
+    def dying(*arguments):  # type: ignore[no-untyped-def]
+        nonlocal saves
+        saves += 1
+        if saves == 2:
+            raise Killed
+        save(*arguments)
+
+    monkeypatch.setattr(module, "save_state", dying)
+    with pytest.raises(Killed):
+        train(other)
+    monkeypatch.setattr(module, "save_state", save)
+    train(other)
+    assert (run.out / "model.safetensors").read_bytes() == (other.out / "model.safetensors").read_bytes()
+    ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
+    assert ticks == [96, 192, 288, 320]
+
+
+def test_a_finished_run_does_nothing_and_a_larger_budget_goes_on(run: TrainRun) -> None:
+    train(run)
+    before = (run.out / "checkpoint" / "state.safetensors").stat().st_mtime_ns
+    again = train(run)
+    assert again.stopped_by == "nothing to do"
+    assert again.resumed_from == 320
+    assert (run.out / "checkpoint" / "state.safetensors").stat().st_mtime_ns == before
+    more = train(replace(run, training=replace(run.training, kimg=0.4)))
+    assert more.images_seen == 400
+    assert more.resumed_from == 320
+
+
+def test_other_settings_are_listed(run: TrainRun) -> None:
+    train(run)
+    with pytest.raises(UsageError, match=r"training\.learning_rate: 0\.0005 in the run, 0\.1 now"):
+        train(replace(run, training=replace(run.training, learning_rate=0.1)))
+
+
+def test_a_folder_with_other_files_is_refused(run: TrainRun) -> None:
+    run.out.mkdir()
+    (run.out / "thesis.txt").write_text("mine")
+    with pytest.raises(OverwriteError, match="other files"):
+        train(run)
+    assert [path.name for path in run.out.iterdir()] == ["thesis.txt"]
+
+
+def test_fewer_images_than_a_batch_is_an_error_that_counts(run: TrainRun) -> None:
+    with pytest.raises(InputError, match=r"batch holds \(4096\), got 112"):
+        train(replace(run, training=replace(run.training, batch_size=4096)))
+    assert not run.out.exists()
+
+
+def test_a_warm_start_takes_the_backbone_and_the_licence(run: TrainRun, tmp_path: Path) -> None:
+    train(replace(run, licence="CC-BY-NC-4.0"))
+    said: list[str] = []
+
+    class Listening(Reporter):
+        def info(self, message: str) -> None:
+            said.append(message)
+
+    later = replace(run, out=tmp_path / "warm", init=str(run.out), training=replace(run.training, kimg=0.032))
+    train(later, Listening())
+    assert any("generator" in line and "discriminator heads" in line for line in said)
+    warm, source = load_model(later.out / "model.safetensors"), load_model(run.out / "model.safetensors")
+    assert warm.header.licence == "CC-BY-NC-4.0"
+    assert warm.header.training["is_warm_start"]
+    # Within hold_kimg the taken networks wait for the discriminator.
+    assert all(
+        (a == b).all()
+        for a, b in zip(warm.generator.parameters(), source.generator.parameters(), strict=True)
+    )
+
+
+def test_the_header_names_no_file_of_the_data(run: TrainRun) -> None:
+    train(replace(run, training=replace(run.training, kimg=0.016)))
+    text = json.dumps(read_header(run.out / "model.safetensors").to_json())
+    assert ".png" not in text
+    assert "/" not in text.replace("CC-BY-NC", "")
