@@ -175,7 +175,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
         networks = Networks(header.architecture, header.schema.dim, has_encoder)
     check_tensors(path, tensors, networks.state_dict())
     networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    # Buffers that are not saved are constants that the constructors compute, so they have to be made off the meta device.
+    # Buffers that are not saved are constants; those made on the meta device have no values.
     for module in networks.modules():
         rebuild = getattr(module, "reset_constants", None)
         if rebuild is not None:
@@ -232,7 +232,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def file_sha256(path: Path) -> str:
     with open_regular(path, max_bytes=None) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:

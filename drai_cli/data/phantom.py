@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Class names stand in the order of border irregularity. Palette: lesion colour at the centre and at the rim, RGB in 0..1.
+# Classes in the order of border irregularity; lesion colour at the centre and at the rim, RGB in 0..1.
 CLASSES = ("amber", "brick", "cocoa", "dusk", "ebony", "fawn", "grape")
 _CENTRE = np.array(
     [[0.80, 0.52, 0.16], [0.66, 0.20, 0.14], [0.36, 0.21, 0.12], [0.30, 0.34, 0.46],
@@ -40,8 +40,9 @@ class Phantoms:
         images: uint8 `[N, size, size, 3]`.
         labels: int64 `[N]`, positions in `CLASSES`.
         factors: float32 `[N]` each. `x`, `y`: centre off the middle, fractions of the frame, ±0.15. `radius`: 0.16 to
-            0.30 of the frame. `tone`: skin, 0 light to 1 dark. `light_x`, `light_y`: brightness across the frame, ±0.12.
-            `aspect`: long over short axis, 1 to 1.4. `rotation`: of the long axis, radians in [0, pi). `hairs`: 0 to 3.
+            0.30 of the frame. `tone`: skin, 0 light to 1 dark. `light_x`, `light_y`: brightness across the frame,
+            ±0.12. `aspect`: long over short axis, 1 to 1.4. `rotation`: of the long axis, radians in [0, pi).
+            `hairs`: 0 to 3.
     """
 
     images: np.ndarray
@@ -54,9 +55,11 @@ def render_phantoms(n: int, size: int, seed: int, start: int = 0) -> Phantoms:
 
     Labels go round the classes, so that any stretch is balanced.
     """
-    draws = np.stack(
-        [np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, i, 0])).random(_DRAWS) for i in range(start, start + n)]
-    ) if n else np.zeros((0, _DRAWS))  # fmt: skip
+    draws = np.zeros((n, _DRAWS))
+    for row in range(n):
+        draws[row] = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, start + row, 0])).random(
+            _DRAWS
+        )
     labels = np.arange(start, start + n, dtype=np.int64) % len(CLASSES)
     factors = {
         "x": draws[:, 0] * 0.30 - 0.15,

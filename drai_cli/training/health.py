@@ -11,7 +11,7 @@ _SPREAD_FLOOR = 0.1
 _MEMORY_GAP = 0.6
 
 
-class Diverged(DraiError):
+class DivergenceError(DraiError):
     """A loss is no longer finite. The checkpoint of the last tick is whole."""
 
 
@@ -19,11 +19,11 @@ def check_finite(terms: Mapping[str, float], images_seen: int) -> None:
     """Stops at a term that is no number.
 
     Raises:
-        Diverged: Naming the terms.
+        DivergenceError: Naming the terms.
     """
     broken = sorted(name for name, value in terms.items() if not math.isfinite(value))
     if broken:
-        raise Diverged(
+        raise DivergenceError(
             "training",
             f"the loss is not finite after {images_seen} images ({', '.join(broken)})",
             "start again with half the --learning-rate, twice the --r1-gamma, or --precision fp32",

@@ -15,8 +15,8 @@ def learning_rate_factors(
 ) -> dict[str, float]:
     """What each learning rate is multiplied by: a linear warm-up, and a linear fall over the last share of a budget.
 
-    The predictors' does not fall: as the encoder slows down they catch up, and what is left in the codes is found. After
-    a warm start generator, encoder and prior wait until the fresh discriminator has caught up with them.
+    The predictors' does not fall: as the encoder slows down they catch up and find what is left in the codes. After a
+    warm start generator, encoder and prior wait until the fresh discriminator has caught up with them.
 
     Args:
         options: The run's.

@@ -1,4 +1,4 @@
-"""All that a run changes as it goes: networks, averages, optimisers, running moments. Saving it is `checkpoint`'s work."""
+"""All that a run changes as it goes: networks, averages, optimisers, running moments. Saving it is not its work."""
 
 from __future__ import annotations
 

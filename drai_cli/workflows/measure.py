@@ -20,7 +20,7 @@ from drai_cli.metrics.factors import load_regressor, train_regressor
 from drai_cli.metrics.features import SqueezeNetFeatures
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, load_judge, train_judge
-from drai_cli.metrics.measure import Extractor, MeasureConfig, measure
+from drai_cli.metrics.measure import MeasureConfig, measure
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.run_directory import RunDirectory
@@ -135,7 +135,7 @@ def read_factors(table: Path, data: PreparedSet) -> dict[str, np.ndarray] | None
     }
 
 
-def _extractor(path: Path | None, device: Any) -> Extractor | None:
+def _extractor(path: Path | None, device: Any) -> SqueezeNetFeatures | None:
     if path is None:
         return None
     try:

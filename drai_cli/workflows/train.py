@@ -376,11 +376,12 @@ class Trainer:
             training.pop(name)
         if inherited and inherited.licence not in ("", licence):
             licence = f"{licence} AND {inherited.licence}" if licence else inherited.licence
+        largest = int(np.iinfo(data.images.dtype).max)
         return ModelHeader(
             architecture=options.model,
             schema=data.schema,
             method=options.method,
-            intensity={"dtype": str(data.images.dtype), "low": 0, "high": int(np.iinfo(data.images.dtype).max), "unit": ""},
+            intensity={"dtype": str(data.images.dtype), "low": 0, "high": largest, "unit": ""},
             training={
                 "kind": data.summary["kind"],
                 "images": parts,
@@ -487,7 +488,7 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 @contextmanager
 def _stop_signals() -> Iterator[Any]:
-    """Within it, the first SIGINT or SIGTERM only sets a flag, so that a step ends whole; a second one acts as usual."""
+    """Within it, the first SIGINT or SIGTERM only sets a flag, so that a step ends whole; a second acts as usual."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

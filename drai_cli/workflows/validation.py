@@ -61,13 +61,12 @@ class Validation:
             tensors, config = load_state(self.file)
             return load_judge(config, tensors, self.device)
         data = self.data
-        config = judge_config(len(data.rows("train")))
         judge = train_judge(
             data.images,
             data.labels,
             data.parts,
             len(data.schema.labels),
-            config,
+            judge_config(len(data.rows("train"))),
             seed=self.seed,
             device=self.device,
         )

@@ -28,7 +28,7 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
     sources = {"generator": model.generator, "encoder": encoder}
     taken.append("encoder")
     if _same_conditions(model.header.schema, schema):
-        sources["content_prior"] = model.content_prior  # type: ignore[assignment]
+        sources["content_prior"] = model.content_prior
         taken.append("content prior")
     else:
         new.append("content prior")
