@@ -112,3 +112,8 @@ class SqueezeNetFeatures:
             rgb = F.interpolate(rgb, size=shown, mode="bilinear", antialias=True)
         out: Tensor = self._network((rgb.add(1).mul(0.5) - self._mean) / self._deviation)
         return out
+
+
+def load_squeezenet(state: Mapping[str, Tensor], device: torch.device | str = "cpu") -> SqueezeNetFeatures:
+    """The extractor of reported distances, at its usual size of 128 px, from tensors by torchvision's names."""
+    return SqueezeNetFeatures(state, device=device)

@@ -47,6 +47,18 @@ class JudgeConfig:
     brightness: float = 0.1
 
 
+def judge_config(image_size: int) -> JudgeConfig:
+    """The judge to quote numbers from: for images of 64 px and more a fourth stage and a longer training.
+
+    On seven kinds of skin lesion at 64 px, one seed each, four narrow stages did as well as three wide ones (balanced
+    accuracy on validation 0.76 and 0.75 after 128,000 images) with a third of the arithmetic.
+    """
+    if image_size < 64:
+        return JudgeConfig()
+    fit_config = FitConfig(images=192_000, check_every=9_600, patience=8)
+    return JudgeConfig(widths=(32, 64, 128, 256), fit=fit_config)
+
+
 @dataclass(frozen=True)
 class Judge:
     """A trained judge.

@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64, Integer
 from drai_cli.metrics import intervals
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
 from drai_cli.metrics.generation import ModelNetworks, encode, sample, style_dim_of
-from drai_cli.metrics.judge import Judge, train_judge
+from drai_cli.metrics.judge import Judge, judge_config, train_judge
 from drai_cli.metrics.measured_style import measured_style
 from drai_cli.metrics.probes import measure_probe
 from drai_cli.metrics.samples import Extractor, measure_agreement, measure_distance, rows_per_label
@@ -88,7 +88,8 @@ def measure(
     config = config or MeasureConfig()
     wanted = set(MEASURES if only is None else only)
     if judge is None:
-        judge = train_judge(images, labels, parts, label_count, seed=seed, device=device)
+        config_of_judge = judge_config(images.shape[1])
+        judge = train_judge(images, labels, parts, label_count, config_of_judge, seed=seed, device=device)
     rows = np.flatnonzero(parts == part)
     here, here_labels, here_groups = images[rows], labels[rows], groups[rows]
     weights = intervals.group_weights(here_groups, seed)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from drai_cli.errors import WeightsError
-from drai_cli.metrics.features import SqueezeNet, SqueezeNetFeatures
+from drai_cli.metrics.features import SqueezeNet, SqueezeNetFeatures, load_squeezenet
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,7 @@ def test_names_and_size_are_those_of_squeezenet(state: dict[str, torch.Tensor]) 
 
 
 def test_grey_is_seen_as_rgb(state: dict[str, torch.Tensor]) -> None:
+    assert load_squeezenet(state).name == "squeezenet1_1-128px"
     extractor = SqueezeNetFeatures(state, 64)
     assert extractor.name == "squeezenet1_1-64px"
     grey = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)

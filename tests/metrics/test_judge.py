@@ -9,7 +9,14 @@ import torch
 from drai_cli.metrics.augment import augment
 from drai_cli.metrics.convnet import ConvNetConfig, build
 from drai_cli.metrics.fitting import FitConfig
-from drai_cli.metrics.judge import Judge, JudgeConfig, balanced_accuracy, load_judge, train_judge
+from drai_cli.metrics.judge import (
+    Judge,
+    JudgeConfig,
+    balanced_accuracy,
+    judge_config,
+    load_judge,
+    train_judge,
+)
 
 
 def test_it_learns_the_label(world, judge: Judge) -> None:
@@ -49,6 +56,14 @@ def test_training_follows_from_the_seed_and_never_sees_the_test_part(world) -> N
         assert torch.equal(value, second.state()[name]), name
     other = train_judge(world.images, world.labels, world.parts, 3, config, seed=4)
     assert not torch.equal(first.state()["head.weight"], other.state()["head.weight"])
+
+
+def test_the_judge_to_quote_fits_the_image_size() -> None:
+    assert judge_config(32) == JudgeConfig()
+    for size in (64, 256):
+        config = judge_config(size)
+        assert len(config.widths) == 4
+        assert config.fit.images > JudgeConfig().fit.images
 
 
 def test_parts_that_are_missing_are_an_error(world) -> None:
