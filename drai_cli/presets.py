@@ -12,16 +12,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 64, "r1_gamma": 0.1,
     },
     "64px": {
-        "image_size": 64, "channels": 64, "max_channels": 128, "content_dim": 16, "style_dim": 32,
-        "batch_size": 64, "r1_gamma": 0.4,
+        "image_size": 64, "channels": 48, "max_channels": 128, "content_dim": 16, "style_dim": 32,
+        "batch_size": 64, "r1_gamma": 0.2,
     },
     "128px": {
         "image_size": 128, "channels": 48, "max_channels": 192, "content_dim": 16, "style_dim": 48,
-        "batch_size": 32, "r1_gamma": 1.5,
+        "batch_size": 32, "r1_gamma": 0.5,
     },
     "256px": {
         "image_size": 256, "channels": 32, "max_channels": 256, "content_dim": 16, "style_dim": 64,
-        "batch_size": 16, "r1_gamma": 6.0,
+        "batch_size": 16, "r1_gamma": 1.5,
     },
 }  # fmt: skip
 

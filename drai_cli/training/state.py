@@ -138,9 +138,14 @@ class TrainingState:
             module.load_state_dict(own)
         for name, optimiser in self.optimisers.items():
             slots: dict[int, dict[str, Tensor]] = {}
+            parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
             for key, value in tensors.items():
                 if key.startswith(f"optimiser/{name}/"):
                     index, slot = key.split("/")[2:]
+                    like = parameters[int(index)]
+                    if value.shape == like.shape:
+                        # The fused step walks parameter and moments side by side in memory: their strides must agree.
+                        value = torch.empty_like(like).copy_(value)
                     slots.setdefault(int(index), {})[slot] = value
             state = optimiser.state_dict()
             optimiser.load_state_dict({**state, "state": slots})

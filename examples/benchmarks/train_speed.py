@@ -1,0 +1,123 @@
+"""How much of a training step is the networks' own arithmetic: the whole step against its bare passes, in one run.
+
+    python examples/benchmarks/train_speed.py --preset 64px
+
+The bare passes are what the algorithm needs per step, forward and backward, at the same batch and precision:
+discriminator on real and generated images; discriminator on generated images for the generator; generator on drawn and
+on inferred codes; encoder on images, on their transformed copies and on generated images; R1 at its interval. The whole
+step adds batches, transformations, heads, losses, predictors, optimisers and the average. Rounds of both alternate, so
+that whatever else the machine does hits both; the ratio of their median rates is printed (1 = nothing but arithmetic).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from drai_cli.config import ModelConfig, Objective, TrainOptions
+from drai_cli.presets import PRESETS
+from drai_cli.training import schedule
+from drai_cli.training.augment import Changes
+from drai_cli.training.batches import Batches
+from drai_cli.training.state import TrainingState
+from drai_cli.training.step import StepPlan, train_step
+from drai_cli.workflows.inference import choose_device
+from drai_cli.workflows.train import autocast_dtype
+
+LABELS = 7
+
+
+def bare_step(state: TrainingState, images: Tensor, dtype: torch.dtype | None, has_penalty: bool) -> None:
+    """The networks' passes alone; every loss is a plain sum."""
+    networks, discriminator = state.networks, state.adversaries.discriminator
+    encoder, n, kind = networks.encoder, len(images), images.device.type
+    assert encoder is not None
+
+    def autocast() -> torch.autocast:
+        return torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+    twice = torch.cat([images, images]).contiguous(memory_format=torch.channels_last)
+    with autocast():
+        content, style = encoder(twice)
+        made = networks.generator(content.mean, style.mean)
+    discriminator.requires_grad_(True)
+    with autocast():
+        features = discriminator.trunk(torch.cat([images, made[:n].detach()]))
+        if has_penalty:
+            shown = images.detach().requires_grad_(True)
+            logits = discriminator.trunk(shown).sum(1)
+            (gradient,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
+            gradient.square().sum().backward()
+    features.sum().backward()
+    discriminator.requires_grad_(False)
+    with autocast():
+        features = discriminator.trunk(made[:n])
+        again = encoder(made[:n])
+    (features.sum() + made[n:].sum() + again[0].mean.sum() + again[1].mean.sum()).backward()
+    for module in (networks, discriminator):
+        module.zero_grad()
+
+
+def rate(step: Callable[[int], None], steps: int, batch_size: int, device: torch.device) -> float:
+    """Images a second over one round."""
+    begin = time.perf_counter()
+    for index in range(steps):
+        step(index)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return steps * batch_size / (time.perf_counter() - begin)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", default="64px", choices=tuple(PRESETS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device")
+    given = parser.parse_args()
+    device, settings = choose_device(given.device), PRESETS[given.preset]
+    shape = {k: settings[k] for k in ("image_size", "channels", "max_channels", "content_dim", "style_dim")}
+    model = ModelConfig(**shape)
+    options = TrainOptions(model=model, batch_size=settings["batch_size"], augment="none")
+    objective = Objective(r1_gamma=settings["r1_gamma"])
+    state = TrainingState(options, LABELS + 1, device)
+    size, rows = model.image_size, np.arange(1024)
+    images = np.random.default_rng(0).integers(0, 256, (len(rows), size, size, 3), np.uint8)
+    labels = rows % LABELS
+    conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
+    batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
+    dtype = autocast_dtype("auto", device)
+    plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
+    real = batches.at(0).images
+
+    def whole(index: int) -> None:
+        state.set_rates(schedule.learning_rate_factors(options, state.images_seen, 0.0))
+        terms = train_step(state, batches.at(state.images_seen), plan, index % objective.r1_interval == 0)
+        state.update_average(schedule.average_keep(options, state.images_seen))
+        _ = {name: float(value) for name, value in terms.items()}
+
+    def bare(index: int) -> None:
+        bare_step(state, real, dtype, index % objective.r1_interval == 0)
+
+    for step in (whole, bare):
+        rate(step, 3, options.batch_size, device)
+    rounds = [
+        [rate(step, objective.r1_interval, options.batch_size, device) for step in (whole, bare)]
+        for _ in range(given.rounds)
+    ]
+    whole_rate, bare_rate = (statistics.median(column) for column in zip(*rounds, strict=True))
+    print(f"{given.preset}, batch {options.batch_size}, {dtype or torch.float32}, {device}")
+    print(f"whole step   {whole_rate:8.1f} images/s")
+    print(f"bare passes  {bare_rate:8.1f} images/s")
+    print(f"ratio        {whole_rate / bare_rate:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
