@@ -74,5 +74,9 @@ def sample(
         return
     from drai_cli.workflows.sample import sample as run
 
-    result = run(chosen, output)
+    try:
+        result = run(chosen, output)
+    except KeyboardInterrupt:
+        output.interrupted("interrupted: the same command goes on from there")
+        raise
     output.result(result.to_json(), str(result.out))

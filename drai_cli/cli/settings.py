@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,8 +45,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
 def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     command = context.command
     group = context.parent.command if context.parent is not None else None
-    commands = set(getattr(group, "commands", {}))
-    own = {context.info_name, command.name}
+    commands = getattr(group, "commands", {})
+    own = [name for name, other in commands.items() if _is_same(other, command)]
     options: dict[str, Any] = {}
     for parameter in command.get_params(context):
         if parameter.name in NOT_IN_FILES:
@@ -58,7 +59,7 @@ def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict
         if not (key in commands and isinstance(value, dict)):
             flat[key] = value
     for name in own:
-        table = data.get(str(name))
+        table = data.get(name)
         flat.update(table if isinstance(table, dict) else {})
     values: dict[str, Any] = {}
     for key, value in flat.items():
@@ -76,3 +77,8 @@ def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict
             value = [value]
         values[str(parameter.name)] = value
     return values
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two commands are one under two names."""
+    return inspect.unwrap(one.callback) is inspect.unwrap(other.callback)

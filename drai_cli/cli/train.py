@@ -95,6 +95,14 @@ def train(
             show_default="runs/ and the data's name",
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            rich_help_panel=options.OUTPUT,
+            help="Also write TensorBoard events (needs the extra drai-cli[tensorboard]).",
+        ),
+    ] = False,
     as_json: options.Json = False,
     device: options.Device = None,
     config: options.Config = None,
@@ -111,9 +119,9 @@ def train(
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     data, training = resolve_settings(preset, settings)
-    from drai_cli.workflows.train import TrainRun
+    from drai_cli.workflows.options import TrainRun
 
-    run = TrainRun(data, training, out or Path("runs") / default_name(data.path), init, device, licence)
+    run = TrainRun(data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard)
     if dry_run:
         from drai_cli.workflows.preview import preview_train
 
@@ -134,8 +142,9 @@ def train(
     from drai_cli.workflows.train import train as go
 
     result = go(run, output)
-    output.info(_summary(result))
-    if not result.is_finished:
+    if result.is_finished:
+        output.info(_summary(result))
+    else:
         output.interrupted(
             f"stopped at {result.images_seen / 1000:g} kimg, and all is saved: the same command goes on from there"
         )
@@ -172,6 +181,8 @@ def _own(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _summary(result: TrainResult) -> str:
+    if result.stopped_by == "nothing to do":
+        return f"the run is finished, {result.images_seen / 1000:g} kimg seen: nothing to do"
     measures = ", ".join(f"{name} {value:.2f}" for name, value in result.measures.items())
     best = f"; best at {result.best_images_seen / 1000:g} kimg" + (f": {measures}" if measures else "")
     return f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}{best}"

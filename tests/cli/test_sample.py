@@ -99,6 +99,16 @@ def test_a_folder_with_other_files_is_exit_6(sample, tmp_path):
     assert [path.name for path in (tmp_path / "aug").iterdir()] == ["mine.txt"]
 
 
+def test_ctrl_c_says_how_to_go_on(sample, monkeypatch):
+    def interrupted(options, reporter):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("drai_cli.workflows.sample.sample", interrupted)
+    result = sample("--label", "nv", "-n", 1)
+    assert result.exit_code == 130
+    assert result.stderr == "drai: warning: interrupted: the same command goes on from there\n"
+
+
 def test_out_is_required(drai):
     result = drai("sample", "-n", 1)
     assert result.exit_code == 2

@@ -19,6 +19,7 @@ app = typer.Typer(cls=DraiGroup)
 def root() -> None: ...
 
 
+@app.command("toil", hidden=True)
 @app.command("work")
 def work(
     context: typer.Context,
@@ -66,6 +67,12 @@ def test_a_table_speaks_to_its_command_alone(run):
     values = json.loads(result.stdout)
     assert values["batch_size"] == 3
     assert values["set"] == ["age=60", "sex=female"]
+
+
+def test_a_command_s_other_name_is_its_own(tmp_path):
+    (tmp_path / "c.toml").write_text('[work]\ndata = "x"\n[toil]\nhours = 3')
+    result = CliRunner().invoke(app, ["toil", "--config", str(tmp_path / "c.toml")])
+    assert (json.loads(result.stdout)["data"], json.loads(result.stdout)["hours"]) == ("x", 3.0)
 
 
 def test_one_value_does_for_a_list(run):
