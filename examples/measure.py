@@ -45,7 +45,9 @@ def headline(found: dict[str, Any]) -> dict[str, Any]:
         if factor in rows["swap"].get("factors", {}):
             found_r2 = rows["swap"]["factors"][factor]
             out[f"style kept, R2 of {factor} against b"] = found_r2["r2_b"]["value"]
-            out[f"style kept, R2 of {factor} against a"] = found_r2["r2_a"]["value"]
+            out[f"style kept, R2 of {factor} against a (squared correlation)"] = found_r2["r2_a_linear"][
+                "value"
+            ]
     return {name: round(value, 4) for name, value in out.items()}
 
 
@@ -59,7 +61,7 @@ def main() -> None:
         "--features", type=Path, help="SqueezeNet 1.1 weights for distances (default: the judge's)"
     )
     parser.add_argument("--tools", type=Path, help="folder in which judge and regressor are kept")
-    parser.add_argument("--judge-images", type=int, default=MeasureOptions.judge_images)
+    parser.add_argument("--judge-images", type=int, help="images the judge is shown in training")
     parser.add_argument("--out", type=Path, help="file for the whole report, as JSON")
     given = parser.parse_args()
     found = measure_run(

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def to_unit(images: np.ndarray, device: torch.device | str = "cpu") -> Float[Tensor, "batch channels height width"]:
+def to_unit(
+    images: np.ndarray, device: torch.device | str = "cpu"
+) -> Float[Tensor, "batch channels height width"]:
     """Stored images uint8 or uint16 `[N, H, W, C]` as float32 `[N, C, H, W]` in [-1, 1], channels last in memory.
 
     0 becomes -1; the type's largest value becomes 1.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.errors import InputError
 from drai_cli.io.files import shown
 from drai_cli.metrics.factors import load_regressor, train_regressor
-from drai_cli.metrics.features import SqueezeNetFeatures
-from drai_cli.metrics.fitting import FitConfig
-from drai_cli.metrics.judge import JudgeConfig, load_judge, train_judge
+from drai_cli.metrics.features import SqueezeNetFeatures, load_squeezenet
+from drai_cli.metrics.judge import judge_config, load_judge, train_judge
 from drai_cli.metrics.measure import MeasureConfig, measure
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import choose_device
@@ -35,7 +34,7 @@ class MeasureOptions:
         part: `test` for numbers that are reported, `validation` while choosing.
         features: SqueezeNet weights (safetensors, torchvision's names) for distances; None: the judge's features.
         tools: Folder where judge and regressor are kept, so that models measured with the same data share them.
-        judge_images: Images the judge is trained on at most.
+        judge_images: Images the judge is shown in training; None: what suits the image size.
         factors: Table of true factors by `file_name`; None: `metadata.csv` beside phantoms if it has them.
         seed: Of judge, samples, pairs, probes and bootstrap.
         device: Where to compute.
@@ -46,7 +45,7 @@ class MeasureOptions:
     part: str = "test"
     features: Path | None = None
     tools: Path | None = None
-    judge_images: int = 160_000
+    judge_images: int | None = None
     factors: Path | None = None
     seed: int = 0
     device: str | None = None
@@ -67,9 +66,10 @@ def measure_run(options: MeasureOptions, reporter: Reporter = SILENT) -> dict[st
     model = load_model(directory.model, device)
     tools = options.tools or options.run / "tools"
     label_count = len(prepared.schema.labels)
-    # At 64 px and more a lesion is turned any way; shifts and tones as in METHOD's usual augmentation.
-    config = JudgeConfig(widths=(64, 128, 256), fit=FitConfig(images=options.judge_images, patience=8))
-    name = f"{prepared.cache_key[:16]}-{options.judge_images}-{options.seed}"
+    config = judge_config(data.size)
+    if options.judge_images is not None:
+        config = replace(config, fit=replace(config.fit, images=options.judge_images))
+    name = f"{prepared.cache_key[:16]}-{config.fit.images}-{options.seed}"
     judge = _kept(
         tools / f"judge-{name}.safetensors",
         load_judge,
@@ -144,7 +144,7 @@ def _extractor(path: Path | None, device: Any) -> SqueezeNetFeatures | None:
         raise InputError(
             shown(path), f"cannot be read ({error})", "name a safetensors file with --features"
         ) from error
-    return SqueezeNetFeatures(tensors, device=device)
+    return load_squeezenet(tensors, device)
 
 
 def _kept(path: Path, load: Any, train: Any) -> Any:

@@ -1,10 +1,13 @@
-"""What `sample`, `swap-style` and `encode` can be told, with defaults. Standard library only."""
+"""What `train`, `sample`, `swap-style` and `encode` can be told, with defaults. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from drai_cli.config import TrainOptions
+from drai_cli.data.options import DataOptions
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
@@ -103,3 +106,26 @@ class EncodeOptions:
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """One `drai train`.
+
+    Attributes:
+        data: What is trained on.
+        training: How.
+        out: The run directory.
+        init: WEIGHTS to start from; None: fresh.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        licence: SPDX expression for the model; None: what is known of the data set or of `init`.
+        tensorboard: Also write the terms and measures as TensorBoard events, in `OUT/tensorboard`.
+    """
+
+    data: DataOptions
+    training: TrainOptions
+    out: Path
+    init: str | None = None
+    device: str | None = None
+    licence: str | None = None
+    tensorboard: bool = False

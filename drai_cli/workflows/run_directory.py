@@ -13,7 +13,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, shown
 
 # What may differ between a run's own settings and the command that goes on with it.
-FREE_ON_RESUME = frozenset({"training.kimg", "training.hours"})
+FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "version"})
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
 from drai_cli.metrics.quick import quick_measure
+from drai_cli.training.state import TrainingState
 
 # A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
 _JUDGE_IMAGES = 24_000
@@ -72,3 +74,22 @@ class Validation:
         )
         save_state(self.file, judge.state(), judge.config_json())
         return judge
+
+
+class AveragedNetworks:
+    """A run's averaged networks as the measures want them, at the training's precision."""
+
+    def __init__(self, state: TrainingState, dtype: torch.dtype | None) -> None:
+        average, kind = state.average, state.device.type
+
+        def at_precision(network: Any) -> Any:
+            def call(*inputs: torch.Tensor) -> Any:
+                with torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+                    return network(*inputs)
+
+            return call
+
+        self.generator = at_precision(average.generator)
+        self.encoder = None if average.encoder is None else at_precision(average.encoder)
+        self.content_prior = average.content_prior
+        self.style_dim = average.generator.style_dim

@@ -42,4 +42,4 @@ def test_upconv_leaves_no_checkerboard() -> None:
     torch.manual_seed(0)
     layer = UpConv(8, 8)
     flat = layer(torch.ones(1, 8, 8, 8))[:, :, 4:-4, 4:-4]
-    assert float(flat.std(dim=(2, 3)).max()) < 1e-5
+    assert flat.std(dim=(2, 3)).max().item() < 1e-5

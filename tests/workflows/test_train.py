@@ -15,9 +15,10 @@ from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.progress import Reporter
-from drai_cli.workflows import train as module
+from drai_cli.workflows import trainer as module
+from drai_cli.workflows.options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
-from drai_cli.workflows.train import TrainRun, train
+from drai_cli.workflows.train import train
 
 TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
 

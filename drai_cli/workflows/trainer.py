@@ -1,0 +1,308 @@
+"""A training run at work: steps, and what happens at every tick. Knows the run directory, not how it was asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from drai_cli.checkpoint import LoadedModel, load_state, save_model, save_state
+from drai_cli.config import TrainOptions
+from drai_cli.data.prepared import PreparedSet
+from drai_cli.errors import UsageError, WeightsError
+from drai_cli.io.files import shown
+from drai_cli.io.raster import write_png
+from drai_cli.progress import Reporter, Task
+from drai_cli.training import health, schedule
+from drai_cli.training.augment import Changes
+from drai_cli.training.batches import Batches
+from drai_cli.training.grid import COLUMNS, draw_grid
+from drai_cli.training.precision import autocast_dtype
+from drai_cli.training.state import TrainingState
+from drai_cli.training.step import StepPlan, train_step
+from drai_cli.workflows.model_header import header_of
+from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.workflows.stop_signals import stop_signals
+from drai_cli.workflows.validation import AveragedNetworks, Validation
+from drai_cli.workflows.warm_start import warm_start
+
+
+@dataclass
+class Progress:
+    """The record beside the weights in a checkpoint.
+
+    Attributes:
+        best_score: Of the snapshot in `model.safetensors`.
+        best_images_seen: Of that snapshot.
+        best_measures: Its validation measures.
+        ticks_since_best: For the patience of an unlimited run.
+        finished_by: Why the run is over; empty while it is not.
+        sums: Terms added up since the last tick.
+        steps: Steps since the last tick.
+    """
+
+    best_score: float | None = None
+    best_images_seen: int = 0
+    best_measures: dict[str, float] = field(default_factory=dict)
+    ticks_since_best: int = 0
+    finished_by: str = ""
+    sums: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+
+
+class Trainer:
+    """A run at work: the state, the batches, and what happens at every tick."""
+
+    def __init__(
+        self,
+        run: TrainRun,
+        options: TrainOptions,
+        data: PreparedSet,
+        source: LoadedModel | None,
+        directory: RunDirectory,
+        device: torch.device,
+        reporter: Reporter,
+    ) -> None:
+        self.run, self.options, self.data = run, options, data
+        self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
+        schema = data.schema
+        self.state = TrainingState(options, schema.dim, device)
+        self.progress = Progress()
+        assert options.symmetry is not None
+        widths = tuple(attribute.width for attribute in schema.attributes)
+        self.batches = Batches(
+            data.images,
+            data.conditions,
+            data.labels,
+            data.rows("train"),
+            widths,
+            options,
+            options.symmetry,
+            device,
+        )
+        self.plan = StepPlan(
+            options.objective,
+            Changes(options.symmetry),
+            schema.slices(),
+            tuple(attribute.kind == "categorical" for attribute in schema.attributes),
+            autocast_dtype(options.precision, device),
+        )
+        self.validation = Validation(data, directory.judge, options.seed, device)
+        self.began = time.monotonic()
+        self.tick_began = self.began
+        self.resumed_from = 0
+        self.events = open_events(directory.path / "tensorboard") if run.tensorboard else None
+
+    def go_on(self) -> str:
+        """Trains from where the run stands, and says what ended it: see `TrainResult.stopped_by`."""
+        if self.directory.state.exists():
+            self._resume()
+        elif self.source is not None:
+            taken = warm_start(self.state, self.source, self.data.schema)
+            self.reporter.info(
+                f"taken from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}"
+            )
+        if self.batches.balance:
+            self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
+        reason = self._over()
+        if reason:
+            return "nothing to do"
+        total = None if self.options.kimg is None else int(self.options.kimg * 1000)
+        with stop_signals() as is_asked_to_stop, self.reporter.task("training", total, "images") as task:
+            task.advance(self.state.images_seen)
+            while not reason:
+                self._step(task)
+                reason = self._over()
+                if is_asked_to_stop():
+                    self._save()
+                    return "signal"
+                if reason or self._is_tick():
+                    self._tick(task, reason)
+                    reason = reason or self._over()
+        return reason
+
+    def _step(self, task: Task) -> None:
+        options, state = self.options, self.state
+        seen = state.images_seen
+        state.set_rates(
+            schedule.learning_rate_factors(options, seen, self._share_used(), self.source is not None)
+        )
+        index = seen // options.batch_size
+        interval = options.objective.r1_interval
+        terms = train_step(state, self.batches.at(seen), self.plan, has_penalty=index % interval == 0)
+        state.update_average(schedule.average_keep(options, seen))
+        values = {name: float(value) for name, value in terms.items()}
+        health.check_finite(values, state.images_seen)
+        if "real_sign" in values:
+            state.augment_probability = schedule.next_augment_probability(
+                options, state.augment_probability, values["real_sign"]
+            )
+        for name, value in values.items():
+            # R1 comes once an interval and counts for all of it.
+            weight = interval if name == "r1" else 1
+            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + weight * value
+        self.progress.steps += 1
+        task.advance(options.batch_size)
+
+    def _is_tick(self) -> bool:
+        """Whether this step crossed a tick; the first comes early, so that there is something to look at."""
+        every, seen, before = 1000 * self.options.tick_kimg, self.state.images_seen, self.options.batch_size
+        first = min(every, 2000.0)
+        crossed = seen // every != (seen - before) // every
+        return crossed or seen - before < first <= seen
+
+    def _tick(self, task: Task, reason: str) -> None:
+        """Stats, grid, validation measure, best model, checkpoint, in this order: a crash between two repeats them."""
+        state, progress = self.state, self.progress
+        ticks = self.directory.read_stats(up_to=state.images_seen - 1)
+        elapsed = time.monotonic() - self.tick_began
+        averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
+        rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
+        self._draw_grid()
+        is_first = not ticks and not reason
+        # The judge is trained at the second tick: the first is there to be looked at within a minute.
+        measures = (
+            {} if is_first else self.validation.measure(AveragedNetworks(state, self.plan.autocast_dtype))
+        )
+        score = measures.get("score", float(state.images_seen))
+        if progress.best_score is None or is_first or score > progress.best_score:
+            progress.best_score = None if is_first else score
+            progress.best_images_seen, progress.best_measures = state.images_seen, measures
+            progress.ticks_since_best = 0
+            inherited = self.source.header if self.source is not None else None
+            header = header_of(self.run, self.options, self.data, inherited, state.images_seen)
+            save_model(self.directory.model, header, state.average)
+        else:
+            progress.ticks_since_best += 1
+        for warning in health.warnings(**self._vital_signs(averages)):
+            self.reporter.warn(warning)
+        tick = {
+            "images_seen": state.images_seen, "images_per_s": round(rate, 1), "elapsed_s": round(elapsed, 1),
+            "augment_probability": round(state.augment_probability, 4), "terms": averages, "validation": measures,
+            "best_images_seen": progress.best_images_seen,
+        }  # fmt: skip
+        self.directory.write_stats([*ticks, tick])
+        if self.events is not None:
+            for group in (averages, measures):
+                for name, value in group.items():
+                    self.events.add_scalar(name, value, state.images_seen)
+            self.events.flush()
+        progress.sums, progress.steps = {}, 0
+        progress.finished_by = reason or self._over()
+        self._save()
+        shown_measures = ("agreement", "kept", "followed", "score")
+        task.note(" ".join(f"{name} {measures[name]:.2f}" for name in shown_measures if name in measures))
+        self.tick_began = time.monotonic()
+
+    def _vital_signs(self, averages: Mapping[str, float]) -> dict[str, float]:
+        """What `health.warnings` asks for, from a few validation images and samples."""
+        rows = self.data.rows("validation")[: 4 * COLUMNS]
+        if len(rows) < COLUMNS:
+            rows = self.data.rows("train")[: 4 * COLUMNS]
+        generator = torch.Generator().manual_seed(0)
+        condition = torch.from_numpy(self.data.conditions[rows]).to(self.device)
+        state = self.state
+        with torch.inference_mode():
+            content = state.average.content_prior(condition).mean
+            style = torch.randn(len(rows), self.options.model.style_dim, generator=generator).to(self.device)
+            made = state.average.generator(content, style)
+            real = self.batches.to_device(rows)
+            discriminator = state.adversaries.discriminator
+            sign = discriminator.image(discriminator.trunk(real)).sign().mean()
+        return {
+            "spread": float(made.std(0).mean() / real.std(0).mean().clamp(min=1e-6)),
+            "real_sign": averages.get("real_sign", 0.0),
+            "held_out_sign": float(sign),
+            "augment_probability": state.augment_probability,
+        }
+
+    def _draw_grid(self) -> None:
+        rows = self.data.rows("validation")
+        if len(rows) < COLUMNS:
+            rows = self.data.rows("train")
+        labels = self.data.labels[rows]
+        # One image of each label in turn, so that the swaps show differing contents.
+        turn = np.zeros(len(rows), np.int64)
+        for label in np.unique(labels):
+            turn[labels == label] = np.arange((labels == label).sum())
+        chosen = rows[np.lexsort((labels, turn))[:COLUMNS]]
+        schema = self.data.schema
+        conditions = schema.encode([{schema.label.name: label} for label in schema.labels])
+        sheet = draw_grid(
+            self.state.average, self.data.images[np.sort(chosen)], torch.from_numpy(conditions),
+            self.options.model.style_dim, self.device,
+        )  # fmt: skip
+        write_png(
+            self.directory.grid(self.state.images_seen), sheet, {"Comment": "synthetic images made by drai"}
+        )
+
+    def _save(self) -> None:
+        record = {
+            **asdict(self.progress),
+            "images_seen": self.state.images_seen,
+            "augment_probability": self.state.augment_probability,
+        }
+        save_state(self.directory.state, self.state.tensors(), record)
+
+    def _resume(self) -> None:
+        tensors, record = load_state(self.directory.state)
+        try:
+            self.state.load_tensors(tensors)
+            self.state.images_seen = int(record.pop("images_seen"))
+            self.state.augment_probability = float(record.pop("augment_probability"))
+            self.progress = Progress(**record)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise WeightsError(
+                shown(self.directory.state),
+                "the checkpoint does not belong to this run",
+                "name another folder with --out",
+            ) from error
+        if self.progress.finished_by in ("kimg", "hours"):
+            # A larger budget may be asked for now; `_over` decides.
+            self.progress.finished_by = ""
+        self.resumed_from = self.state.images_seen
+        self.reporter.info(f"going on from {self.state.images_seen / 1000:g} kimg")
+
+    def _share_used(self) -> float:
+        """Share of the budget that is used, by images and by time, whichever is more; 0 without a budget."""
+        shares = [0.0]
+        if self.options.kimg is not None:
+            shares.append(self.state.images_seen / (1000 * self.options.kimg))
+        if self.options.hours is not None:
+            shares.append((time.monotonic() - self.began) / (3600 * self.options.hours))
+        return min(1.0, max(shares))
+
+    def _over(self) -> str:
+        """Why the run is over, or nothing."""
+        options = self.options
+        if self.progress.finished_by:
+            return self.progress.finished_by
+        if options.kimg is not None and self.state.images_seen >= 1000 * options.kimg:
+            return "kimg"
+        if options.hours is not None and time.monotonic() - self.began >= 3600 * options.hours:
+            return "hours"
+        is_limited = options.kimg is not None or options.hours is not None
+        if not is_limited and self.progress.ticks_since_best >= options.patience:
+            return "patience"
+        return ""
+
+
+def open_events(folder: Path) -> Any:
+    """A TensorBoard writer.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UsageError(
+            "--tensorboard", "TensorBoard is not installed", "pip install 'drai-cli[tensorboard]'"
+        ) from error
+    return SummaryWriter(folder)
