@@ -121,7 +121,9 @@ def train(
     data, training = resolve_settings(preset, settings)
     from drai_cli.workflows.options import TrainRun
 
-    run = TrainRun(data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard)
+    run = TrainRun(
+        data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard
+    )
     if dry_run:
         from drai_cli.workflows.preview import preview_train
 
