@@ -1,0 +1,47 @@
+"""A state saved and put back is the same state, in the same memory format."""
+
+from __future__ import annotations
+
+import torch
+
+from drai_cli.config import TrainOptions
+from drai_cli.training.batches import Batches
+from drai_cli.training.state import Moments, RecentCodes, TrainingState
+from drai_cli.training.step import StepPlan, train_step
+
+
+def test_tensors_round_trip_and_the_next_step_is_the_same(
+    state: TrainingState, batches: Batches, plan: StepPlan, options: TrainOptions, schema
+) -> None:
+    for _ in range(3):
+        train_step(state, batches.at(state.images_seen), plan, has_penalty=True)
+    other = TrainingState(options, schema.dim, torch.device("cpu"))
+    # As in a file: contiguous, whatever the memory format was.
+    other.load_tensors({name: tensor.clone().contiguous() for name, tensor in state.tensors().items()})
+    other.images_seen = state.images_seen
+    for each in (state, other):
+        train_step(each, batches.at(each.images_seen), plan, has_penalty=True)
+    mine, theirs = state.tensors(), other.tensors()
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_moments_standardise() -> None:
+    moments, generator = Moments(2), torch.Generator().manual_seed(0)
+    codes = torch.randn(4000, 2, generator=generator) * torch.tensor([3.0, 0.5]) + 1
+    for _ in range(600):
+        moments.update(codes)
+    out = moments.standardise(codes)
+    assert torch.allclose(out.mean(0), torch.zeros(2), atol=0.05)
+    assert torch.allclose(out.std(0), torch.ones(2), atol=0.05)
+
+
+def test_recent_codes_keep_the_newest() -> None:
+    recent = RecentCodes(6, 1, 1, 1)
+    for value in range(4):
+        part = torch.full((2, 1), float(value))
+        recent.add(part, part, part)
+    content, style, condition = recent.draw(200, torch.Generator().manual_seed(0))
+    assert set(content.flatten().tolist()) == {1.0, 2.0, 3.0}
+    assert torch.equal(content, style)
+    assert torch.equal(content, condition)
