@@ -34,7 +34,7 @@ CARD = """# {name}
 seed {seed}, method `{method}`; the command is in `examples/train_lesions.sh`. Half-precision weights, used in float32.
 
 **Measures** on the test part, which neither training nor the choice of the snapshot saw. `judge` is a classifier
-trained on the real training images alone; every number and its interval is in the file's header (`drai info {name} --json`).
+trained on the real training images alone. The same numbers are in the file's header (`drai info {name} --json`).
 
 | measure | value |
 |---|---|

@@ -58,6 +58,13 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         OverwriteError: The directory holds something else.
         WeightsError: `init` or the checkpoint cannot be used.
     """
+    if run.data.size % 16 or not 16 <= run.data.size <= 1024:
+        nearest = min(1024, max(16, round(run.data.size / 16) * 16))
+        raise UsageError(
+            f"--size {run.data.size}",
+            "expected a multiple of 16 from 16 to 1024",
+            f"for example --size {nearest}",
+        )
     device = choose_device(run.device)
     reporter.info(f"device: {device}")
     directory = RunDirectory(run.out)

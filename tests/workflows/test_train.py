@@ -187,6 +187,13 @@ def test_a_folder_with_other_files_is_refused(run: TrainRun) -> None:
     assert [path.name for path in run.out.iterdir()] == ["thesis.txt"]
 
 
+def test_a_size_the_networks_cannot_halve_is_refused_at_once(run: TrainRun) -> None:
+    with pytest.raises(UsageError, match="multiple of 16") as caught:
+        train(replace(run, data=replace(run.data, size=40)))
+    assert "--size 32" in caught.value.hint or "--size 48" in caught.value.hint
+    assert not run.out.exists()
+
+
 def test_fewer_images_than_a_batch_is_an_error_that_counts(run: TrainRun) -> None:
     with pytest.raises(InputError, match=r"batch holds \(4096\), got 112"):
         train(replace(run, training=replace(run.training, batch_size=4096)))
