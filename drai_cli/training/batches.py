@@ -10,7 +10,7 @@ from torch import Tensor
 from drai_cli.config import TrainOptions
 from drai_cli.data.tensors import to_unit
 from drai_cli.training.augment import Symmetry, orient, seeded
-from drai_cli.training.step import Batch
+from drai_cli.training.passes import Batch
 
 BALANCE_FROM = 4.0
 _BALANCE = 0.7

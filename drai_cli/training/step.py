@@ -5,8 +5,6 @@ Knows tensors and networks; nothing of files, ticks or budgets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,67 +15,12 @@ from drai_cli.config import Objective
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import Changes, change, cut_out
+from drai_cli.training.hiding import predictor_losses, update_predictors
+from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
 
-_PREDICTOR_ROWS = 512
 # Norm of a player's whole gradient: about what it settles at. Adam without momentum answers a spike with a leap.
 _LARGEST_GRADIENT = 10.0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a step is fed.
-
-    Attributes:
-        images: `[B, C, H, W]` in [-1, 1], channels last.
-        condition: `[B, T]`, of the images.
-        wrong_condition: `[B, T]`, other rows' conditions that differ.
-        drawn_condition: `[B, T]`, for the generated images.
-        generator: CPU generator that the step draws all its noise from.
-    """
-
-    images: Float[Tensor, "batch channels height width"]
-    condition: Float[Tensor, "batch condition"]
-    wrong_condition: Float[Tensor, "batch condition"]
-    drawn_condition: Float[Tensor, "batch condition"]
-    generator: torch.Generator
-
-
-@dataclass(frozen=True)
-class StepPlan:
-    """What stays the same from step to step.
-
-    Attributes:
-        objective: The terms' weights.
-        changes: V_self's transformation.
-        condition_slices: Where each attribute stands in the condition.
-        is_categorical: Whether each attribute is categorical.
-        autocast_dtype: bfloat16 or None.
-    """
-
-    objective: Objective
-    changes: Changes
-    condition_slices: tuple[slice, ...]
-    is_categorical: tuple[bool, ...]
-    autocast_dtype: torch.dtype | None
-
-
-@dataclass
-class Passes:
-    """The tensors that one forward pass leaves for both updates."""
-
-    content: Gaussian
-    style: Gaussian
-    changed_content: Gaussian | None
-    changed_style: Gaussian | None
-    inferred_content: Tensor
-    inferred_style: Tensor
-    prior: Gaussian
-    drawn_content: Tensor
-    drawn_style: Tensor
-    from_prior: int
-    generated: Tensor
-    reconstructed: Tensor
 
 
 def train_step(
@@ -91,7 +34,7 @@ def train_step(
     with _autocast(state, plan):
         real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
     if plan.objective.grl_weight:
-        _update_predictors(state, batch, plan, passes, terms)
+        update_predictors(state, batch, plan, passes, terms)
     with _autocast(state, plan):
         losses_of_players = player_terms(state, batch, plan, passes, real_features)
     total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
@@ -267,46 +210,6 @@ def player_terms(
         if objective.style_kl_weight:
             out["style_kl"] = objective.style_kl_weight, losses.kl_to_standard(passes.style)
     return out
-
-
-def predictor_losses(
-    state: TrainingState, plan: StepPlan, content: Tensor, style: Tensor, condition: Tensor
-) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
-    """What the predictors between the codes lose per target, and what the constant predictor would.
-
-    They see standardised posterior means, as a probe would: noise would let the encoder hide what is smaller than it.
-    """
-    content, style = state.content_moments.standardise(content), state.style_moments.standardise(style)
-    predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
-    of_content = losses.prediction_loss(content, predicted_content).mean()
-    of_style = losses.prediction_loss(style, predicted_style).mean()
-    of_condition, constant = losses.condition_prediction_loss(
-        condition, predicted_condition, plan.condition_slices, plan.is_categorical
-    )
-    of_codes = torch.stack([of_content, of_style])
-    return torch.cat([of_codes, of_condition]), torch.cat([torch.ones_like(of_codes), constant])
-
-
-def _update_predictors(
-    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, terms: dict[str, Tensor]
-) -> None:
-    """The predictors learn from codes of the last steps: from one batch alone they stay too weak to find anything."""
-    content, style = passes.content.mean.detach(), passes.style.mean.detach()
-    state.content_moments.update(content)
-    state.style_moments.update(style)
-    state.recent.add(content, style, batch.condition)
-    state.adversaries.predictors.requires_grad_(True)
-    for _ in range(plan.objective.predictor_updates):
-        found, constant = predictor_losses(state, plan, *state.recent.draw(_PREDICTOR_ROWS, batch.generator))
-        state.optimisers["predictors"].zero_grad()
-        found.sum().backward()
-        state.optimisers["predictors"].step()
-    state.adversaries.predictors.requires_grad_(False)
-    terms["f_content"], terms["f_style"], terms["f_condition"] = (
-        found[0],
-        found[1],
-        (found[2:] / constant[2:]).mean(),
-    )
 
 
 def _penalty(discriminator: Discriminator, images: Tensor, batch: Batch, passes: Passes) -> Tensor:

@@ -22,9 +22,10 @@ from drai_cli.training import health, schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.grid import COLUMNS, draw_grid
+from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import StepPlan, train_step
+from drai_cli.training.step import train_step
 from drai_cli.workflows.model_header import header_of
 from drai_cli.workflows.options import TrainRun
 from drai_cli.workflows.run_directory import RunDirectory

@@ -25,9 +25,10 @@ from drai_cli.presets import PRESETS
 from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
+from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import StepPlan, train_step
+from drai_cli.training.step import train_step
 from drai_cli.workflows.inference import choose_device
 
 LABELS = 7

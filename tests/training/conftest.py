@@ -10,8 +10,8 @@ from drai_cli.condition import ConditionSchema
 from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
+from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import Batch, StepPlan
 
 ROWS = [{"label": label, "age": age} for label in "abc" for age in ("", "30.5", "41", "52", "63.5")] * 3
 TINY = ModelConfig(

@@ -6,8 +6,9 @@ import torch
 
 from drai_cli.config import TrainOptions
 from drai_cli.training.batches import Batches
+from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import Moments, RecentCodes, TrainingState
-from drai_cli.training.step import StepPlan, train_step
+from drai_cli.training.step import train_step
 
 
 def test_tensors_round_trip_and_the_next_step_is_the_same(

@@ -1,0 +1,53 @@
+"""V_grl's two sides: predictors that look for one code in the other, and what hiding from them is measured by."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from drai_cli import losses
+from drai_cli.training.passes import Batch, Passes, StepPlan
+from drai_cli.training.state import TrainingState
+
+_PREDICTOR_ROWS = 512
+
+
+def predictor_losses(
+    state: TrainingState, plan: StepPlan, content: Tensor, style: Tensor, condition: Tensor
+) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
+    """What the predictors between the codes lose per target, and what the constant predictor would.
+
+    They see standardised posterior means, as a probe would: noise would let the encoder hide what is smaller than it.
+    """
+    content, style = state.content_moments.standardise(content), state.style_moments.standardise(style)
+    predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
+    of_content = losses.prediction_loss(content, predicted_content).mean()
+    of_style = losses.prediction_loss(style, predicted_style).mean()
+    of_condition, constant = losses.condition_prediction_loss(
+        condition, predicted_condition, plan.condition_slices, plan.is_categorical
+    )
+    of_codes = torch.stack([of_content, of_style])
+    return torch.cat([of_codes, of_condition]), torch.cat([torch.ones_like(of_codes), constant])
+
+
+def update_predictors(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, terms: dict[str, Tensor]
+) -> None:
+    """The predictors learn from codes of the last steps: from one batch alone they stay too weak to find anything."""
+    content, style = passes.content.mean.detach(), passes.style.mean.detach()
+    state.content_moments.update(content)
+    state.style_moments.update(style)
+    state.recent.add(content, style, batch.condition)
+    state.adversaries.predictors.requires_grad_(True)
+    for _ in range(plan.objective.predictor_updates):
+        found, constant = predictor_losses(state, plan, *state.recent.draw(_PREDICTOR_ROWS, batch.generator))
+        state.optimisers["predictors"].zero_grad()
+        found.sum().backward()
+        state.optimisers["predictors"].step()
+    state.adversaries.predictors.requires_grad_(False)
+    terms["f_content"], terms["f_style"], terms["f_condition"] = (
+        found[0],
+        found[1],
+        (found[2:] / constant[2:]).mean(),
+    )
