@@ -47,7 +47,7 @@ def test_code_cycle_stops_its_target() -> None:
     again = torch.zeros(2, 3, requires_grad=True)
     loss = losses.code_cycle_loss(codes, again)
     loss.backward()
-    assert float(loss) == 1
+    assert loss.item() == 1
     assert codes.grad is None
     assert again.grad is not None
 

@@ -19,6 +19,7 @@ from drai_cli.cli.phantom import phantom
 from drai_cli.cli.train import default_name, resolve_settings
 from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import DataOptions
+from drai_cli.presets import PRESETS
 
 SMALL = ["--size", 16, "--base-channels", 8, "--max-channels", 8, "--batch-size", 8, "--content-dim", 4]
 SMALL += ["--style-dim", 4, "--warm-up-kimg", 0, "--device", "cpu"]
@@ -41,7 +42,8 @@ def test_a_size_chooses_its_preset():
     assert (data.size, training.model.image_size, training.batch_size) == (128, 128, 32)
     data, training = resolve_settings(None, settings())
     assert (data.size, training.model.image_size, training.batch_size) == (64, 64, 64)
-    assert (training.model.channels, training.objective.r1_gamma) == (64, 0.4)
+    own = PRESETS["64px"]
+    assert (training.model.channels, training.objective.r1_gamma) == (own["channels"], own["r1_gamma"])
 
 
 def test_a_preset_brings_its_size_and_a_flag_goes_before_it():
