@@ -68,21 +68,30 @@ class RunDirectory:
             OverwriteError: There is something else in it.
             InputError: It cannot be made.
         """
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.exists() and not self.path.is_dir():
+            raise OverwriteError(shown(self.path), "expected a folder, got a file", "name another with --out")
+        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise OverwriteError(
                 shown(self.path), "the folder holds other files and no run", "name another with --out"
             )
-        if self.path.exists() and not self.path.is_dir():
-            raise OverwriteError(shown(self.path), "expected a folder, got a file", "name another with --out")
+        self.make_folders(self.path)
+        # The settings make it a run; all else is made when it is needed, so a crash in between is a run begun.
+        _write_json(self.config, settings)
+
+    def make_folders(self, *folders: Path) -> None:
+        """Makes the run's folders, or those named, where they are missing.
+
+        Raises:
+            InputError: One cannot be made.
+        """
         try:
-            for folder in (self.path / "checkpoint", self.path / "grids"):
+            for folder in folders or (self.path / "checkpoint", self.path / "grids"):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise InputError(
                 shown(self.path), f"cannot be made ({reason})", "name another with --out"
             ) from error
-        _write_json(self.config, settings)
 
     def check_same(self, settings: Mapping[str, Any]) -> None:
         """Whether a command goes on with this run.

@@ -79,6 +79,7 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     options = resolve_options(run, data, source)
     if not is_resumed:
         directory.begin(settings_of(run))
+    directory.make_folders()
     if not directory.split.exists():
         write_split(directory.split, data.entries, data.parts.tolist())
     trainer = Trainer(run, options, data, source, directory, device, reporter)

@@ -187,6 +187,19 @@ def test_a_folder_with_other_files_is_refused(run: TrainRun) -> None:
     assert [path.name for path in run.out.iterdir()] == ["thesis.txt"]
 
 
+def test_killed_right_after_it_was_begun_the_run_goes_on(
+    run: TrainRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("drai_cli.workflows.train.write_split", dying)
+        with pytest.raises(Killed):
+            train(run)
+    assert train(run).images_seen == 320
+
+
 def test_a_size_the_networks_cannot_halve_is_refused_at_once(run: TrainRun) -> None:
     with pytest.raises(UsageError, match="multiple of 16") as caught:
         train(replace(run, data=replace(run.data, size=40)))
