@@ -4,7 +4,7 @@
 
 The images are drawn from the validation and test parts of the bundled model's own run, whole lesions at a time; the
 rest of those parts is what both models' samples are compared with: Fréchet distance and spread on the stated extractor,
-and label agreement by a judge trained on the bundled model's training part. Both runs see as many images, from one seed.
+and label agreement by a judge trained on the bundled model's training part. Both runs see as many images.
 """
 
 from __future__ import annotations
