@@ -33,8 +33,8 @@ CARD = """# {name}
 **Training.** {train} images of the training part of the set (split 80/10/10 by group), {images_seen:,} images seen,
 seed {seed}, method `{method}`; the command is in `examples/train_lesions.sh`. Half-precision weights, used in float32.
 
-**Measures** on the test part, which neither training nor the choice of the snapshot saw. `judge` is a classifier
-trained on the real training images alone. The same numbers are in the file's header (`drai info {name} --json`).
+**Measures** on the {part} part{unseen}. `judge` is a classifier trained on
+the real training images alone. The same numbers are in the file's header (`drai info {name} --json`).
 
 | measure | value |
 |---|---|
@@ -42,7 +42,7 @@ trained on the real training images alone. The same numbers are in the file's he
 """
 
 
-def card(name: str, header: Any, measures: dict[str, Any]) -> str:
+def card(name: str, header: Any, measures: dict[str, Any], part: str) -> str:
     """The model card, as Markdown."""
     training, shape = header.training, header.architecture
     return CARD.format(
@@ -57,6 +57,8 @@ def card(name: str, header: Any, measures: dict[str, Any]) -> str:
         images_seen=training["images_seen"],
         seed=training["seed"],
         method=header.method,
+        part=part,
+        unseen=", which neither training nor the choice of the snapshot saw" if part == "test" else "",
         rows="\n".join(f"| {key} | {value:g} |" for key, value in measures.items()),
     )
 
@@ -76,13 +78,13 @@ def main() -> None:
         raise SystemExit(f"{given.measures} was measured on another model than {source}")
     model = load_model(source)
     measures = headline(found)
-    header = replace(model.header, measures=measures)
+    header = replace(model.header, measures={found["part"]: measures})
     networks = Networks(header.architecture, header.schema.dim)
     for part in ("generator", "encoder", "content_prior"):
         getattr(networks, part).load_state_dict(getattr(model, part).state_dict())
     target = given.weights / f"{given.name}.safetensors"
     save_model(target, header, networks, dtype="float16")
-    text = card(given.name, header, measures)
+    text = card(given.name, header, measures, found["part"])
     (given.weights / f"{given.name}.md").write_text(text, encoding="utf-8")
     print(target)
 

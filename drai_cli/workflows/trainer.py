@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from drai_cli.checkpoint import LoadedModel, load_state, save_model, save_state
 from drai_cli.config import TrainOptions
+from drai_cli.data.image_set import Part
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.io.files import shown
@@ -181,7 +181,7 @@ class Trainer:
             save_model(self.directory.model, header, state.average)
         else:
             progress.ticks_since_best += 1
-        for warning in health.warnings(**self._vital_signs(averages)):
+        for warning in health.warnings(**self._vital_signs()):
             self.reporter.warn(warning)
         tick = {
             "images_seen": state.images_seen, "images_per_s": round(rate, 1), "elapsed_s": round(elapsed, 1),
@@ -201,47 +201,53 @@ class Trainer:
         task.note(" ".join(f"{name} {measures[name]:.2f}" for name in shown_measures if name in measures))
         self.tick_began = time.monotonic()
 
-    def _vital_signs(self, averages: Mapping[str, float]) -> dict[str, float]:
-        """What `health.warnings` asks for, from a few validation images and samples."""
-        rows = self.data.rows("validation")[: 4 * COLUMNS]
-        if len(rows) < COLUMNS:
-            rows = self.data.rows("train")[: 4 * COLUMNS]
+    def _vital_signs(self) -> dict[str, float]:
+        """What `health.warnings` asks for, from samples and from a few images of either part, labels taking turns."""
+        state, count = self.state, 4 * COLUMNS
+        held_out = self._in_turn("validation", count)
         generator = torch.Generator().manual_seed(0)
-        condition = torch.from_numpy(self.data.conditions[rows]).to(self.device)
-        state = self.state
+        condition = torch.from_numpy(self.data.conditions[held_out]).to(self.device)
+        discriminator = state.adversaries.discriminator
         with torch.inference_mode():
             content = state.average.content_prior(condition).mean
-            style = torch.randn(len(rows), self.options.model.style_dim, generator=generator).to(self.device)
+            style = torch.randn(len(held_out), self.options.model.style_dim, generator=generator).to(
+                self.device
+            )
             made = state.average.generator(content, style)
-            real = self.batches.to_device(rows)
-            discriminator = state.adversaries.discriminator
-            sign = discriminator.image(discriminator.trunk(real)).sign().mean()
+            real = self.batches.to_device(held_out)
+            trained_on = self.batches.to_device(self._in_turn("train", count))
+            signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
         return {
             "spread": float(made.std(0).mean() / real.std(0).mean().clamp(min=1e-6)),
-            "real_sign": averages.get("real_sign", 0.0),
-            "held_out_sign": float(sign),
+            "real_sign": float(signs[0]),
+            "held_out_sign": float(signs[1]),
             "augment_probability": state.augment_probability,
         }
 
     def _draw_grid(self) -> None:
-        rows = self.data.rows("validation")
-        if len(rows) < COLUMNS:
-            rows = self.data.rows("train")
-        labels = self.data.labels[rows]
-        # One image of each label in turn, so that the swaps show differing contents.
-        turn = np.zeros(len(rows), np.int64)
-        for label in np.unique(labels):
-            turn[labels == label] = np.arange((labels == label).sum())
-        chosen = rows[np.lexsort((labels, turn))[:COLUMNS]]
         schema = self.data.schema
         conditions = schema.encode([{schema.label.name: label} for label in schema.labels])
         sheet = draw_grid(
-            self.state.average, self.data.images[np.sort(chosen)], torch.from_numpy(conditions),
-            self.options.model.style_dim, self.device,
-        )  # fmt: skip
+            self.state.average,
+            self.data.images[self._in_turn("validation", COLUMNS)],
+            torch.from_numpy(conditions),
+            self.options.model.style_dim,
+            self.device,
+        )
         write_png(
             self.directory.grid(self.state.images_seen), sheet, {"Comment": "synthetic images made by drai"}
         )
+
+    def _in_turn(self, part: Part, count: int) -> np.ndarray:
+        """Up to `count` rows of a part, labels taking turns; of the training part where the part has too few."""
+        rows = self.data.rows(part)
+        if len(rows) < COLUMNS:
+            rows = self.data.rows("train")
+        labels = self.data.labels[rows]
+        turn = np.zeros(len(rows), np.int64)
+        for label in np.unique(labels):
+            turn[labels == label] = np.arange((labels == label).sum())
+        return rows[np.lexsort((labels, turn))[:count]]
 
     def _save(self) -> None:
         record = {
