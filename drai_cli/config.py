@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
+
+from drai_cli.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,19 @@ class TrainOptions:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def check(self) -> None:
+        """Whether every number is in its range.
+
+        Raises:
+            UsageError: Naming the first that is not.
+        """
+        for owner, ranges in ((self, _RANGES), (self.objective, _OBJECTIVE_RANGES)):
+            for name, (low, high) in ranges.items():
+                value = getattr(owner, name)
+                if value is not None and not low <= value <= high:
+                    limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
+                    raise UsageError(f"--{name.replace('_', '-')} {value:g}", f"expected a number {limits}")
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TrainOptions:
         """Reads `to_json`; raises TypeError on names that are not its own."""
@@ -165,3 +181,16 @@ class TrainOptions:
         return cls(
             model=ModelConfig.from_json(data["model"]), objective=Objective(**data["objective"]), **rest
         )
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "kimg": (0.001, math.inf), "hours": (0.0001, math.inf), "tick_kimg": (0.001, math.inf), "patience": (1, math.inf),
+    "batch_size": (2, 65536), "learning_rate": (1e-9, 1), "discriminator_rate": (1e-6, 1e6),
+    "predictor_rate": (1e-6, 1e6), "warm_up_kimg": (0, math.inf), "hold_kimg": (0, math.inf), "decay_share": (0, 1),
+    "ema_kimg": (0.001, math.inf), "augment_target": (-1, 1), "balance": (0, 1), "missing_share": (0, 1),
+}  # fmt: skip
+_OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
+    **{f.name: (0.0, math.inf) for f in fields(Objective) if f.name.endswith("_weight")},
+    "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
+    "predictor_updates": (0, 100),
+}  # fmt: skip

@@ -73,7 +73,7 @@ class Batches:
         images = orient(to_unit(self.images[rows[:n]], self.device), self.symmetry, generator)
         condition = self._with_missing(self.conditions[rows[:n]], generator)
         drawn = self._with_missing(self.conditions[rows[n:]], generator)
-        wrong = _differing(condition, generator)
+        wrong = _differing(condition, self.widths, generator)
         return Batch(
             images, condition.to(self.device), wrong.to(self.device), drawn.to(self.device), generator
         )
@@ -96,12 +96,18 @@ class Batches:
 
 
 def _differing(
-    condition: Float[Tensor, "batch condition"], generator: torch.Generator
+    condition: Float[Tensor, "batch condition"], widths: tuple[int, ...], generator: torch.Generator
 ) -> Float[Tensor, "batch condition"]:
     """For each row, another row's condition that differs from it in a category or by one deviation.
 
     A row without such a partner keeps its own, and then teaches D_xt nothing wrong: positive and negative cancel.
     """
-    far = (condition[:, None] - condition[None]).abs().amax(2) >= 1
+    far = torch.zeros(len(condition), len(condition), dtype=torch.bool)
+    start = 0
+    for width in widths:
+        # Only what both rows know can differ: with an attribute missing a condition is still true of the image.
+        values, known = condition[:, start : start + width - 1], condition[:, start + width - 1] == 0
+        far |= ((values[:, None] - values[None]).abs().amax(2) >= 1) & known[:, None] & known[None]
+        start += width
     scores = (torch.rand(far.shape, generator=generator) * far).fill_diagonal_(1e-12)
     return condition[scores.argmax(1)]

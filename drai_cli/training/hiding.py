@@ -46,8 +46,7 @@ def update_predictors(
         found.sum().backward()
         state.optimisers["predictors"].step()
     state.adversaries.predictors.requires_grad_(False)
-    terms["f_content"], terms["f_style"], terms["f_condition"] = (
-        found[0],
-        found[1],
-        (found[2:] / constant[2:]).mean(),
-    )
+    # An attribute of which the drawn rows show one value only has a constant of zero and says nothing.
+    telling = constant[2:] > 1e-3
+    share = torch.where(telling, found[2:] / constant[2:].clamp(min=1e-3), torch.ones_like(constant[2:]))
+    terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], share.mean()

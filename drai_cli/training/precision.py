@@ -9,7 +9,7 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """bfloat16 where it is asked for or faster, else None for float32."""
     if precision == "auto":
         if device.type == "cuda":
-            fast = torch.cuda.is_bf16_supported()
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
             # On CPUs without these instructions bfloat16 is emulated, and slower.
             fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def measure_run(options: MeasureOptions, reporter: Reporter = SILENT) -> dict[st
     config = judge_config(data.size)
     if options.judge_images is not None:
         config = replace(config, fit=replace(config.fit, images=options.judge_images))
-    name = f"{prepared.cache_key[:16]}-{config.fit.images}-{options.seed}"
+    # The split is part of the name: a judge must not have been trained on another run's test images.
+    split = hashlib.sha256("\n".join(prepared.parts.tolist()).encode()).hexdigest()[:12]
+    name = f"{prepared.cache_key[:12]}-{split}-{config.fit.images}-{options.seed}"
     judge = _kept(
         tools / f"judge-{name}.safetensors",
         load_judge,

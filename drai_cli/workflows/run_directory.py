@@ -55,18 +55,17 @@ class RunDirectory:
         return self.path / "stats.jsonl"
 
     def grid(self, images_seen: int) -> Path:
-        return self.path / "grids" / f"{images_seen // 1000:06d}kimg.png"
+        return self.path / "grids" / f"{images_seen:09d}.png"
 
     @property
     def is_begun(self) -> bool:
         return self.config.exists()
 
-    def begin(self, settings: Mapping[str, Any]) -> None:
-        """Makes the directory and writes its settings.
+    def check_free(self) -> None:
+        """Whether a run may begin here.
 
         Raises:
             OverwriteError: There is something else in it.
-            InputError: It cannot be made.
         """
         if self.path.exists() and not self.path.is_dir():
             raise OverwriteError(shown(self.path), "expected a folder, got a file", "name another with --out")
@@ -74,6 +73,13 @@ class RunDirectory:
             raise OverwriteError(
                 shown(self.path), "the folder holds other files and no run", "name another with --out"
             )
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Makes the directory and writes its settings.
+
+        Raises:
+            InputError: It cannot be made.
+        """
         self.make_folders(self.path)
         # The settings make it a run; all else is made when it is needed, so a crash in between is a run begun.
         _write_json(self.config, settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.config import TrainOptions, objective_of
+from drai_cli.config import ModelConfig, TrainOptions, objective_of
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
@@ -58,6 +58,7 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         OverwriteError: The directory holds something else.
         WeightsError: `init` or the checkpoint cannot be used.
     """
+    run.training.check()
     if run.data.size % 16 or not 16 <= run.data.size <= 1024:
         nearest = min(1024, max(16, round(run.data.size / 16) * 16))
         raise UsageError(
@@ -71,12 +72,14 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     is_resumed = directory.is_begun
     if is_resumed:
         directory.check_same(settings_of(run))
+    else:
+        directory.check_free()
     source = load_model(locate_weights(run.init)) if run.init else None
     data = prepare(
         run.data, seed=run.training.seed,
         split_file=directory.split if directory.split.exists() else None, reporter=reporter,
     )  # fmt: skip
-    options = resolve_options(run, data, source)
+    options = resolve_options(run, data, source, reporter)
     if not is_resumed:
         directory.begin(settings_of(run))
     directory.make_folders()
@@ -97,7 +100,8 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
 
 def settings_of(run: TrainRun) -> dict[str, Any]:
     """What `config.json` holds: everything that decides the result."""
-    data = {**asdict(run.data), "path": str(run.data.path), "metadata": str(run.data.metadata or "")}
+    data = {**asdict(run.data), "path": str(run.data.path.resolve())}
+    data["metadata"] = str(run.data.metadata.resolve()) if run.data.metadata else ""
     data.pop("cache_dir")
     data["conditions"] = list(run.data.conditions)
     training = run.training.to_json()
@@ -106,13 +110,15 @@ def settings_of(run: TrainRun) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def resolve_options(run: TrainRun, data: PreparedSet, source: LoadedModel | None) -> TrainOptions:
+def resolve_options(
+    run: TrainRun, data: PreparedSet, source: LoadedModel | None, reporter: Reporter = SILENT
+) -> TrainOptions:
     """The options with what depends on the data filled in: channels, symmetry, and `init`'s architecture."""
     options = run.training
     channels = int(data.images.shape[3])
     model = replace(options.model, image_size=run.data.size, image_channels=channels)
     if source is not None:
-        model = source.header.architecture
+        wanted, model = model, source.header.architecture
         if (model.image_size, model.image_channels) != (run.data.size, channels):
             raise UsageError(
                 f"--init {run.init}",
@@ -120,6 +126,8 @@ def resolve_options(run: TrainRun, data: PreparedSet, source: LoadedModel | None
                 f"the data is {run.data.size} px with {channels}",
                 f"add --size {model.image_size} --channels {model.image_channels}",
             )
+        if wanted != model:
+            reporter.warn(f"the networks have the shape of {run.init}: {_differences(wanted, model)}")
     train_rows = len(data.rows("train"))
     if train_rows < options.batch_size:
         raise InputError(
@@ -130,3 +138,11 @@ def resolve_options(run: TrainRun, data: PreparedSet, source: LoadedModel | None
     symmetry = options.symmetry or known_set(data).symmetry
     objective = objective_of(options.method, options.objective)
     return replace(options, model=model, symmetry=symmetry, objective=objective)
+
+
+def _differences(wanted: ModelConfig, taken: ModelConfig) -> str:
+    """What a warm start overrides, as `name taken (not wanted)`."""
+    mine, theirs = wanted.to_json(), taken.to_json()
+    return ", ".join(
+        f"{name} {theirs[name]} (not {mine[name]})" for name in mine if mine[name] != theirs[name]
+    )

@@ -33,6 +33,8 @@ from drai_cli.workflows.stop_signals import stop_signals
 from drai_cli.workflows.validation import AveragedNetworks, Validation
 from drai_cli.workflows.warm_start import warm_start
 
+_WATCHED_LABELS = 8
+
 
 @dataclass
 class Progress:
@@ -43,7 +45,7 @@ class Progress:
         best_images_seen: Of that snapshot.
         best_measures: Its validation measures.
         ticks_since_best: For the patience of an unlimited run.
-        finished_by: Why the run is over; empty while it is not.
+        elapsed_s: Time spent so far, counted only in a run with a budget of hours.
         sums: Terms added up since the last tick.
         steps: Steps since the last tick.
     """
@@ -52,7 +54,7 @@ class Progress:
     best_images_seen: int = 0
     best_measures: dict[str, float] = field(default_factory=dict)
     ticks_since_best: int = 0
-    finished_by: str = ""
+    elapsed_s: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
     steps: int = 0
 
@@ -111,6 +113,8 @@ class Trainer:
             )
         if self.batches.balance:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
+        if not self.validation.is_possible:
+            self._do_without_validation()
         reason = self._over()
         if reason:
             return "nothing to do"
@@ -120,13 +124,29 @@ class Trainer:
             while not reason:
                 self._step(task)
                 reason = self._over()
-                if is_asked_to_stop():
-                    self._save()
-                    return "signal"
-                if reason or self._is_tick():
-                    self._tick(task, reason)
+                is_tick = bool(reason) or self._is_tick()
+                if is_tick:
+                    self._tick(task, is_last=bool(reason))
                     reason = reason or self._over()
+                if is_asked_to_stop() and not reason:
+                    if not is_tick:
+                        self._save()
+                    return "signal"
         return reason
+
+    def _do_without_validation(self) -> None:
+        """Says what it means that the validation part is too small to measure.
+
+        Raises:
+            UsageError: The run has no budget, so nothing would ever end it.
+        """
+        if self.options.kimg is None and self.options.hours is None:
+            raise UsageError(
+                "training without a budget",
+                "there are too few validation images to see when it stops improving",
+                "add --kimg 50 or --hours 1",
+            )
+        self.reporter.warn("too few validation images to compare snapshots: the last one is kept")
 
     def _step(self, task: Task) -> None:
         options, state = self.options, self.state
@@ -138,7 +158,10 @@ class Trainer:
         interval = options.objective.r1_interval
         terms = train_step(state, self.batches.at(seen), self.plan, has_penalty=index % interval == 0)
         state.update_average(schedule.average_keep(options, seen))
-        values = {name: float(value) for name, value in terms.items()}
+        # One copy from the device, not one a term.
+        values = dict(
+            zip(terms, torch.stack([term.float() for term in terms.values()]).tolist(), strict=True)
+        )
         health.check_finite(values, state.images_seen)
         if "real_sign" in values:
             state.augment_probability = schedule.next_augment_probability(
@@ -158,7 +181,7 @@ class Trainer:
         crossed = seen // every != (seen - before) // every
         return crossed or seen - before < first <= seen
 
-    def _tick(self, task: Task, reason: str) -> None:
+    def _tick(self, task: Task, *, is_last: bool) -> None:
         """Stats, grid, validation measure, best model, checkpoint, in this order: a crash between two repeats them."""
         state, progress = self.state, self.progress
         ticks = self.directory.read_stats(up_to=state.images_seen - 1)
@@ -166,7 +189,7 @@ class Trainer:
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
         self._draw_grid()
-        is_first = not ticks and not reason
+        is_first = not progress.best_images_seen and not is_last
         # The judge is trained at the second tick: the first is there to be looked at within a minute.
         measures = (
             {} if is_first else self.validation.measure(AveragedNetworks(state, self.plan.autocast_dtype))
@@ -195,7 +218,6 @@ class Trainer:
                     self.events.add_scalar(name, value, state.images_seen)
             self.events.flush()
         progress.sums, progress.steps = {}, 0
-        progress.finished_by = reason or self._over()
         self._save()
         shown_measures = ("agreement", "kept", "followed", "score")
         task.note(" ".join(f"{name} {measures[name]:.2f}" for name in shown_measures if name in measures))
@@ -204,21 +226,22 @@ class Trainer:
     def _vital_signs(self) -> dict[str, float]:
         """What `health.warnings` asks for, from samples and from a few images of either part, labels taking turns."""
         state, count = self.state, 4 * COLUMNS
-        held_out = self._in_turn("validation", count)
-        generator = torch.Generator().manual_seed(0)
-        condition = torch.from_numpy(self.data.conditions[held_out]).to(self.device)
         discriminator = state.adversaries.discriminator
+        generator = torch.Generator().manual_seed(0)
+        schema = self.data.schema
+        conditions = torch.from_numpy(schema.encode([{schema.label.name: label} for label in schema.labels]))
+        style = torch.randn(COLUMNS, self.options.model.style_dim, generator=generator).to(self.device)
         with torch.inference_mode():
-            content = state.average.content_prior(condition).mean
-            style = torch.randn(len(held_out), self.options.model.style_dim, generator=generator).to(
-                self.device
-            )
-            made = state.average.generator(content, style)
-            real = self.batches.to_device(held_out)
+            real = self.batches.to_device(self._in_turn("validation", count))
             trained_on = self.batches.to_device(self._in_turn("train", count))
             signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
+            spreads = []
+            for condition in conditions[:_WATCHED_LABELS].to(self.device):
+                content = state.average.content_prior(condition.expand(COLUMNS, -1)).mean
+                # Within a label: a generator that ignores style still differs between labels.
+                spreads.append(state.average.generator(content, style).std(0).mean())
         return {
-            "spread": float(made.std(0).mean() / real.std(0).mean().clamp(min=1e-6)),
+            "spread": float(torch.stack(spreads).mean() / real.std(0).mean().clamp(min=1e-6)),
             "real_sign": float(signs[0]),
             "held_out_sign": float(signs[1]),
             "augment_probability": state.augment_probability,
@@ -252,6 +275,7 @@ class Trainer:
     def _save(self) -> None:
         record = {
             **asdict(self.progress),
+            "elapsed_s": self._elapsed_s() if self.options.hours is not None else 0.0,
             "images_seen": self.state.images_seen,
             "augment_probability": self.state.augment_probability,
         }
@@ -270,9 +294,6 @@ class Trainer:
                 "the checkpoint does not belong to this run",
                 "name another folder with --out",
             ) from error
-        if self.progress.finished_by in ("kimg", "hours"):
-            # A larger budget may be asked for now; `_over` decides.
-            self.progress.finished_by = ""
         self.resumed_from = self.state.images_seen
         self.reporter.info(f"going on from {self.state.images_seen / 1000:g} kimg")
 
@@ -282,17 +303,19 @@ class Trainer:
         if self.options.kimg is not None:
             shares.append(self.state.images_seen / (1000 * self.options.kimg))
         if self.options.hours is not None:
-            shares.append((time.monotonic() - self.began) / (3600 * self.options.hours))
+            shares.append(self._elapsed_s() / (3600 * self.options.hours))
         return min(1.0, max(shares))
+
+    def _elapsed_s(self) -> float:
+        """Time spent on the run by this and earlier commands."""
+        return self.progress.elapsed_s + time.monotonic() - self.began
 
     def _over(self) -> str:
         """Why the run is over, or nothing."""
         options = self.options
-        if self.progress.finished_by:
-            return self.progress.finished_by
         if options.kimg is not None and self.state.images_seen >= 1000 * options.kimg:
             return "kimg"
-        if options.hours is not None and time.monotonic() - self.began >= 3600 * options.hours:
+        if options.hours is not None and self._elapsed_s() >= 3600 * options.hours:
             return "hours"
         is_limited = options.kimg is not None or options.hours is not None
         if not is_limited and self.progress.ticks_since_best >= options.patience:

@@ -45,9 +45,15 @@ class Validation:
         self.file = judge_file
         self.judge: Judge | None = None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether there are images enough, of two labels at least, to measure by."""
+        few = len(self.rows) < 2 * len(self.data.schema.labels)
+        return not few and len(np.unique(self.data.labels[self.rows])) > 1
+
     def measure(self, networks: ModelNetworks) -> dict[str, float]:
-        """Numbers by name; `score` is what the best snapshot has most of. Empty without validation images."""
-        if len(self.rows) < 2 * len(self.data.schema.labels):
+        """Numbers by name; `score` is what the best snapshot has most of. Empty where it is not possible."""
+        if not self.is_possible:
             return {}
         if self.judge is None:
             self.judge = self._load_or_train()

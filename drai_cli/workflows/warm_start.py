@@ -41,6 +41,8 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
 
 
 def _same_conditions(a: ConditionSchema, b: ConditionSchema) -> bool:
-    return [(x.name, x.kind, x.values) for x in a.attributes] == [
-        (x.name, x.kind, x.values) for x in b.attributes
-    ]
+    # Aliases apart: a continuous attribute standardised in another way is another input.
+    def read(schema: ConditionSchema) -> list[tuple[object, ...]]:
+        return [(x.name, x.kind, x.values, x.mean, x.deviation) for x in schema.attributes]
+
+    return read(a) == read(b)

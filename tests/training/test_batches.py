@@ -23,6 +23,15 @@ def test_wrong_conditions_differ(batches: Batches) -> None:
         assert bool(((batch.condition - batch.wrong_condition).abs().amax(1) >= 1).all())
 
 
+def test_a_condition_with_less_known_is_not_wrong(batches: Batches, schema: ConditionSchema) -> None:
+    label, age = schema.slices()
+    for seen in range(0, 240, 12):
+        batch = batches.at(seen)
+        same_label = (batch.condition[:, label] == batch.wrong_condition[:, label]).all(1)
+        both_known = (batch.condition[:, age][:, -1] == 0) & (batch.wrong_condition[:, age][:, -1] == 0)
+        assert bool((~same_label | both_known).all())
+
+
 def test_only_further_attributes_go_missing(batches: Batches, schema: ConditionSchema) -> None:
     label, age = schema.slices()
     conditions = torch.cat([batches.at(seen).condition for seen in range(0, 2400, 12)])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from drai_cli.condition import ConditionSchema
 from drai_cli.config import METHODS, Objective, objective_of
 from drai_cli.training.hiding import predictor_losses
 from drai_cli.training.passes import Batch, Passes, StepPlan
@@ -162,3 +163,13 @@ def test_borrowed_styles_are_another_rows(state: TrainingState, batch: Batch, pl
     assert len(borrowed) == round(n * plan.objective.swap_share)
     assert torch.equal(borrowed, passes.inferred_style[passes.from_prior :])
     assert not borrowed.requires_grad
+
+
+def test_an_attribute_of_which_nothing_is_known_does_not_stop_training(
+    state: TrainingState, batch: Batch, plan: StepPlan, schema: ConditionSchema
+) -> None:
+    age = schema.slices()[1]
+    condition = batch.condition.clone()
+    condition[:, age] = torch.tensor([0.0, 1.0])
+    terms = train_step(state, replace(batch, condition=condition), plan, has_penalty=True)
+    assert all(bool(torch.isfinite(term)) for term in terms.values())

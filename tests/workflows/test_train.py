@@ -187,6 +187,63 @@ def test_a_folder_with_other_files_is_refused(run: TrainRun) -> None:
     assert [path.name for path in run.out.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize("images", [96, 320])
+def test_ctrl_c_on_a_tick_loses_no_tick(images: int, run: TrainRun, tmp_path: Path) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    stopped = train(other, StopAfter(images))
+    assert stopped.images_seen == images
+    train(other)
+    for name in ("model.safetensors", "checkpoint/state.safetensors"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+    ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
+    assert ticks == [96, 192, 288, 320]
+
+
+def test_without_a_validation_part_a_budget_is_asked_for_and_the_last_model_kept(
+    run: TrainRun, tmp_path: Path
+) -> None:
+    few = tmp_path / "few"
+    make_phantoms(PhantomOptions(few, count=42, size=16))
+    short = replace(run, data=replace(run.data, path=few), training=replace(run.training, kimg=None))
+    with pytest.raises(UsageError, match="too few validation images"):
+        train(short)
+    warned: list[str] = []
+
+    class Listening(Reporter):
+        def warn(self, message: str) -> None:
+            warned.append(message)
+
+    budget = replace(short, out=tmp_path / "budget", training=replace(run.training, kimg=0.2))
+    result = train(budget, Listening())
+    assert result.best_images_seen == result.images_seen == 208
+    assert any("last one is kept" in line for line in warned)
+
+
+def test_a_finished_budget_of_hours_is_finished(run: TrainRun) -> None:
+    options = replace(run.training, kimg=None, hours=2e-4)
+    first = train(replace(run, training=options))
+    assert first.stopped_by == "hours"
+    again = train(replace(run, training=options))
+    assert again.stopped_by == "nothing to do"
+    more = train(replace(run, training=replace(options, kimg=(first.images_seen + 16) / 1000, hours=1.0)))
+    assert more.stopped_by == "kimg"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"tick_kimg": 0.0}, "--tick-kimg 0"),
+        ({"kimg": 0.0}, "--kimg 0"),
+        ({"learning_rate": 5.0}, "--learning-rate 5"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_any_work(options: dict, text: str, run: TrainRun) -> None:
+    with pytest.raises(UsageError, match=text):
+        train(replace(run, training=replace(run.training, **options)))
+    assert not run.out.exists()
+
+
 def test_killed_right_after_it_was_begun_the_run_goes_on(
     run: TrainRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
