@@ -3,6 +3,6 @@
 # HAM10000_FOLDER holds HAM10000_metadata.csv and the images; SQUEEZENET_FILE is torchvision's SqueezeNet 1.1 as safetensors.
 set -euo pipefail
 data=$1 features=$2
-drai train --data "$data" --size 64 --preset 64px --out runs/lesions-64 --kimg 170 --tick-kimg 10
+drai train --data "$data" --size 64 --preset 64px --out runs/lesions-64 --kimg 160 --tick-kimg 10
 python examples/measure.py runs/lesions-64 --features "$features" --out runs/lesions-64/measures.json
 python examples/bundle_model.py runs/lesions-64 runs/lesions-64/measures.json --name lesions-64
