@@ -81,10 +81,9 @@ class Inference:
     @property
     def micro_batch(self) -> int:
         """Images a pass: fixed by device and image size, never by what is asked for."""
-        if self.device.type != "cuda":
-            return 16
+        most = 256 if self.device.type == "cuda" else 64
         side = self.header.architecture.image_size
-        return max(16, min(256, 256 * 64**2 // side**2))
+        return max(16, min(most, most * 64**2 // side**2))
 
     def sample(
         self,
