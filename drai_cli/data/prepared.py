@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64, UInt
 
 from drai_cli.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.cache import ImageCache, build_cache
-from drai_cli.data.image_set import PARTS, Entry, Part, class_counts
+from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, class_counts
 from drai_cli.data.options import DataOptions
 from drai_cli.data.reading import first_names
 from drai_cli.data.sources import find_image_set
@@ -64,16 +64,7 @@ def prepare(
         InputError: No images, one class only, too many unreadable files, or a split that does not fit.
         UsageError: Options that do not go with the set.
     """
-    image_set = find_image_set(
-        options.path,
-        metadata=options.metadata,
-        image_column=options.image_column,
-        label=options.label,
-        conditions=options.conditions,
-        group=options.group,
-        kind=options.kind,
-        reporter=reporter,
-    )
+    image_set = find_set(options, reporter)
     label = image_set.label
     _check_classes(options.path, image_set.entries, label)
     cache = build_cache(
@@ -119,6 +110,24 @@ def prepare(
         schema.label_indices(rows),
         summary,
         cache.key,
+    )
+
+
+def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
+    """The set that these options speak of, nothing decoded.
+
+    Raises:
+        InputError, UsageError: As `find_image_set`.
+    """
+    return find_image_set(
+        options.path,
+        metadata=options.metadata,
+        image_column=options.image_column,
+        label=options.label,
+        conditions=options.conditions,
+        group=options.group,
+        kind=options.kind,
+        reporter=reporter,
     )
 
 

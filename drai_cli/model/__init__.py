@@ -1,6 +1,6 @@
 """The networks of METHOD section 1: modules only, no paths, no files, no printing."""
 
 from drai_cli.model.gaussian import Gaussian
-from drai_cli.model.networks import Networks, build_networks
+from drai_cli.model.networks import Networks
 
-__all__ = ["Gaussian", "Networks", "build_networks"]
+__all__ = ["Gaussian", "Networks"]

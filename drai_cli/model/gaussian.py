@@ -30,6 +30,3 @@ class Gaussian(NamedTuple):
     def sample(self, noise: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
         """Reparametrised: `noise` is drawn from N(0, I) by the caller."""
         return self.mean + self.deviation * noise
-
-    def detach(self) -> Gaussian:
-        return Gaussian(self.mean.detach(), self.log_variance.detach())

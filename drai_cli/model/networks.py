@@ -29,8 +29,3 @@ class Adversaries(nn.Module):
         super().__init__()
         self.discriminator = Discriminator(config, condition_dim)
         self.predictors = Predictors(config, condition_dim)
-
-
-def build_networks(config: ModelConfig, condition_dim: int, has_encoder: bool = True) -> Networks:
-    """Networks with fresh weights from torch's global generator."""
-    return Networks(config, condition_dim, has_encoder)

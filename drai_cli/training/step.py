@@ -94,16 +94,15 @@ def _update_discriminator(
             discriminator, features[:n], features[n:], batch, passes, objective, terms
         )
         total = sum(parts.values(), torch.zeros((), device=state.device))
-    if not parts:
-        return features[:n].detach()
-    if has_penalty and objective.r1_gamma:
+    if has_penalty and objective.r1_gamma and parts:
         penalty = _penalty(discriminator, shown[:n], batch, passes)
         total = total + penalty * (0.5 * objective.r1_gamma * objective.r1_interval)
         terms["r1"] = penalty
-    state.optimisers["discriminator"].zero_grad()
-    total.backward()
-    clip_grad_norm_(discriminator.parameters(), _LARGEST_GRADIENT)
-    state.optimisers["discriminator"].step()
+    if parts:
+        state.optimisers["discriminator"].zero_grad()
+        total.backward()
+        clip_grad_norm_(discriminator.parameters(), _LARGEST_GRADIENT)
+        state.optimisers["discriminator"].step()
     discriminator.requires_grad_(False)
     terms |= parts
     return features[:n].detach()

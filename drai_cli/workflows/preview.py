@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drai_cli.checkpoint import read_header
 from drai_cli.data.image_set import class_counts
-from drai_cli.data.sources import find_image_set
+from drai_cli.data.prepared import find_set
 from drai_cli.hub import locate_weights
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import choose_device
@@ -81,16 +81,6 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
         directory.check_same(settings_of(run))
     if run.init is not None:
         read_header(locate_weights(run.init, reporter))
-    data = run.data
-    found = find_image_set(
-        data.path,
-        metadata=data.metadata,
-        image_column=data.image_column,
-        label=data.label,
-        conditions=data.conditions,
-        group=data.group,
-        kind=data.kind,
-        reporter=reporter,
-    )
+    found = find_set(run.data, reporter)
     classes = class_counts(found.entries, found.label)
     return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)
