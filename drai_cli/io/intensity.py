@@ -1,0 +1,43 @@
+"""From values with a meaning (HU, counts) to a model's stored levels and back: the intensity convention.
+
+Stated once: a model sees `uint8` or `uint16` levels 0 to L, and level = (value - low) / (high - low) · L, clipped and
+rounded. `low` and `high` stand in the model file (`ModelHeader.intensity`), so that samples are written back as values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Shaped, UInt
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """What levels mean.
+
+    Attributes:
+        unit: `HU` or another unit of values; empty for plain grey or colour levels.
+        low: Value of level 0.
+        high: Value of the highest level.
+        dtype: `uint8` or `uint16`.
+    """
+
+    unit: str = ""
+    low: float = 0.0
+    high: float = 255.0
+    dtype: str = "uint8"
+
+    @property
+    def top(self) -> int:
+        """The highest level."""
+        return int(np.iinfo(self.dtype).max)
+
+    def to_levels(self, values: Shaped[np.ndarray, "*shape"]) -> UInt[np.ndarray, "*shape"]:
+        """Levels of values; what lies outside low to high is clipped."""
+        scaled = (np.asarray(values, np.float64) - self.low) * (self.top / (self.high - self.low))
+        return np.clip(np.rint(scaled), 0, self.top).astype(self.dtype)
+
+    def to_values(self, levels: UInt[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+        """Values of levels, float64."""
+        return levels * ((self.high - self.low) / self.top) + self.low
