@@ -1,12 +1,21 @@
-"""What the tests of the prompt share: a runner and a tiny random model."""
+"""What the tests share: a runner of the prompt, a tiny random model, and small DICOM files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pydicom
 import pytest
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from typer.testing import CliRunner, Result
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 
 
 @pytest.fixture
@@ -58,3 +67,81 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_model(path, header, Networks(config, schema.dim, True))
     return path
+
+
+def write_dicom(
+    path: Path,
+    array: np.ndarray,
+    *,
+    syntax: str = ExplicitVRLittleEndian,
+    sop_class: str = SECONDARY,
+    uid: str = "1.2.3.4",
+    series: str = "1.2.3",
+    bits: int | None = None,
+    **elements: Any,
+) -> Path:
+    """Writes `[H, W]`, `[H, W, 3]` or `[frames, H, W]`; further elements by keyword."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = syntax
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = uid
+    dataset = pydicom.Dataset()
+    dataset.file_meta = meta
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, uid
+    dataset.SeriesInstanceUID, dataset.StudyInstanceUID = series, "1.2"
+    dataset.PatientName, dataset.PatientID = "Secret^Name", "SECRET-ID"
+    dataset.Modality = {CT: "CT", MR: "MR"}.get(sop_class, "OT")
+    is_colour = array.ndim == 3 and array.shape[-1] == 3
+    dataset.SamplesPerPixel = 3 if is_colour else 1
+    dataset.PhotometricInterpretation = "RGB" if is_colour else "MONOCHROME2"
+    if is_colour:
+        dataset.PlanarConfiguration = 0
+    height_axis = 0 if is_colour or array.ndim == 2 else 1
+    dataset.Rows, dataset.Columns = array.shape[height_axis : height_axis + 2]
+    if array.ndim == 3 and not is_colour:
+        dataset.NumberOfFrames = len(array)
+    dataset.BitsAllocated = 8 * array.dtype.itemsize
+    dataset.BitsStored = bits or dataset.BitsAllocated
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(array.dtype.kind == "i")
+    big = syntax == ExplicitVRBigEndian
+    raw = array.astype(array.dtype.newbyteorder(">" if big else "<")).tobytes()
+    dataset.PixelData = raw + b"\0" * (len(raw) % 2)
+    dataset["PixelData"].VR = "OB" if array.dtype.itemsize == 1 else "OW"
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(
+        path,
+        enforce_file_format=True,
+        implicit_vr=syntax == ImplicitVRLittleEndian,
+        little_endian=not big,
+    )
+    return path
+
+
+def placed(
+    position: tuple[float, float, float] = (0, 0, 0),
+    orientation: tuple[float, ...] = (1, 0, 0, 0, 1, 0),
+    spacing: tuple[float, float] = (0.5, 0.25),
+    thickness: float = 2.0,
+) -> dict[str, Any]:
+    """Elements that say where an image lies."""
+    return {
+        "ImagePositionPatient": list(position),
+        "ImageOrientationPatient": list(orientation),
+        "PixelSpacing": list(spacing),
+        "SliceThickness": thickness,
+    }
+
+
+@pytest.fixture(scope="session")
+def make_dicom() -> Callable[..., Path]:
+    """`write_dicom`."""
+    return write_dicom
+
+
+@pytest.fixture(scope="session")
+def place() -> Callable[..., dict[str, Any]]:
+    """`placed`."""
+    return placed

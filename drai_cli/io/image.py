@@ -14,6 +14,7 @@ from jaxtyping import Shaped, UInt
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
+from drai_cli.io.intensity import Intensity
 
 Fit = Literal["crop", "pad"]
 FITS: tuple[Fit, ...] = ("crop", "pad")
@@ -33,6 +34,7 @@ class Image:
         unit: What a sample's value means; empty for plain grey levels.
         source: Where it came from, for messages.
         notes: What was changed in reading (alpha blended, depth reduced), each worth one warning line.
+        intensity: What the levels mean, where a window made them of values; None where they are the file's own.
     """
 
     array: Shaped[np.ndarray, "height width *channels"]
@@ -40,6 +42,7 @@ class Image:
     unit: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    intensity: Intensity | None = None
 
     @property
     def channels(self) -> int:

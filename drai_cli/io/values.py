@@ -1,0 +1,94 @@
+"""Stored numbers to values, and how much of them may be held at once. Knows nothing of files or formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, prod
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+from drai_cli.errors import InputError
+from drai_cli.io.image import MAX_PIXELS
+
+MAX_STACK_BYTES = 1 << 30
+"""Most that a decoded file or series may take, stored and rescaled samples together (1 GiB)."""
+
+MAX_FRAMES = 100_000
+
+
+def check_size(subject: str, shape: Sequence[int], sample_bytes: int) -> None:
+    """Whether an array that a header claims may be made; called before anything is decoded.
+
+    Args:
+        subject: What claims it, for the message.
+        shape: `[frames, H, W]` or `[frames, H, W, channels]`.
+        sample_bytes: Of one sample, in all the forms that are held at a time.
+
+    Raises:
+        InputError: It is empty, or too large.
+    """
+    if min(shape) < 1:
+        raise InputError(subject, f"expected an image, got one of {_times(shape)} samples")
+    if shape[1] * shape[2] > MAX_PIXELS:
+        raise InputError(subject, f"expected at most {MAX_PIXELS} pixels a frame, got {_times(shape[1:3])}")
+    if shape[0] > MAX_FRAMES or prod(shape) * sample_bytes > MAX_STACK_BYTES:
+        raise InputError(
+            subject, f"expected at most {MAX_STACK_BYTES >> 20} MiB, its header claims {_times(shape)}"
+        )
+
+
+def rescaled_dtype(
+    dtype: np.dtype[np.generic], low: float, high: float, scales: Sequence[tuple[float, float]]
+) -> np.dtype[np.generic]:
+    """What holds the values of stored numbers: they stay whole where slope and intercept are whole.
+
+    Args:
+        dtype: Of the stored numbers.
+        low: The least that can be stored.
+        high: The greatest that can be stored.
+        scales: Slopes and intercepts that are applied, one a frame or one for all.
+
+    Returns:
+        `dtype` itself where nothing changes, a type of whole numbers, or float64.
+    """
+    if all(scale == (1.0, 0.0) for scale in scales) or dtype == np.float64:
+        return dtype
+    ends = [slope * end + intercept for slope, intercept in scales for end in (low, high)]
+    is_whole = all(number.is_integer() for scale in scales for number in map(float, scale))
+    if dtype.kind in "iu" and is_whole and all(map(isfinite, ends)):
+        for name in (dtype.name, "int16", "int32"):
+            limits = np.iinfo(name)
+            if limits.min <= min(ends) and max(ends) <= limits.max:
+                return np.dtype(name)
+    return np.dtype(np.float64)
+
+
+def rescaled(
+    stored: Shaped[np.ndarray, "*shape"], slope: float, intercept: float, dtype: np.dtype[np.generic]
+) -> Shaped[np.ndarray, "*shape"]:
+    """`slope` · stored + `intercept`, in the type that `rescaled_dtype` chose."""
+    if (slope, intercept) == (1.0, 0.0):
+        return stored.astype(dtype, copy=False)
+    if dtype.kind in "iu":
+        whole: np.ndarray = stored.astype(np.int64) * int(slope) + int(intercept)
+        return whole.astype(dtype)
+    values: np.ndarray = stored.astype(np.float64) * slope + intercept
+    return values.astype(dtype)
+
+
+def finite(
+    values: Shaped[np.ndarray, "*shape"],
+) -> tuple[Shaped[np.ndarray, "*shape"], Bool[np.ndarray, "*shape"] | None]:
+    """The values with what is no number replaced by the least that is one, and where; None if all are numbers."""
+    if values.dtype.kind != "f":
+        return values, None
+    is_number = np.isfinite(values)
+    if is_number.all():
+        return values, None
+    least = values[is_number].min() if is_number.any() else 0
+    return np.where(is_number, values, least).astype(values.dtype), ~is_number
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
