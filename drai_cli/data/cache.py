@@ -127,7 +127,9 @@ def build_cache(
 
 
 def _key(image_set: ImageSet, size: int, channels: Channels, fit: Fit) -> str:
-    digest = hashlib.sha256(json.dumps([_FORMAT, image_set.kind, size, channels, fit]).encode())
+    digest = hashlib.sha256(
+        json.dumps([_FORMAT, image_set.kind, size, channels, fit, image_set.settings]).encode()
+    )
     for name, reason in image_set.skipped:
         digest.update(f"{name}\0{reason}\0".encode())
     for stamp in image_set.pixels.stamps(image_set.entries):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from drai_cli.io.image import Image
+from drai_cli.io.intensity import Intensity
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -70,7 +71,7 @@ class ImageSet:
     """A data set found on disk, its images not yet decoded.
 
     Attributes:
-        kind: `class-folders`, `csv`, `ham10000` or `medmnist`.
+        kind: `class-folders`, `csv`, `ham10000`, `dicom`, `nifti` or `medmnist`.
         root: Its folder, or the npz file.
         label: Column of the label; `label` where there is no table.
         conditions: Further columns asked for.
@@ -78,6 +79,9 @@ class ImageSet:
         entries: The images, in a fixed order.
         pixels: What decodes them.
         skipped: Files of the set that cannot be used, with the reason; counted with those that do not decode.
+        intensity: What the images' levels mean, where one window makes them of values; None where they differ, or are
+            the files' own.
+        settings: What else decides the pixels (window, axis), for keys of caches.
     """
 
     kind: str
@@ -88,6 +92,8 @@ class ImageSet:
     entries: tuple[Entry, ...]
     pixels: Pixels = field(repr=False)
     skipped: tuple[tuple[str, str], ...] = ()
+    intensity: Intensity | None = None
+    settings: str = ""
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""

@@ -22,6 +22,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("class-folders", "one folder of images a class: lesions/melanoma/*.png"),
     Kind("csv", "images below a folder and a table: --metadata FILE --image-column COLUMN --label COLUMN"),
     Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
+    Kind("dicom", "a tree of DICOM files, labels by a table or a keyword: --label BodyPartExamined"),
+    Kind("nifti", "NIfTI volumes, cut into slices, in class folders or with a table"),
     Kind("medmnist", "one .npz with train_images, train_labels, val_images, …"),
 )
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
@@ -34,9 +36,13 @@ class SourceOptions:
     Attributes:
         metadata: Table (CSV) that says what the images are.
         image_column: Its column that names the images, with or without suffix.
-        label: Its column with the label.
-        group: Its column whose value keeps images together in a split (patient, lesion).
+        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined.
+        group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
         kind: Which kind of set it is, where two are possible.
+        window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
+            -1000 to 1000 HU for the whole set; else each file's own window, else its percentiles).
+        axis: Of NIfTI volumes: across which axis slices are cut: `axial`, `coronal` or `sagittal`; None: axial.
+        slices: Of NIfTI volumes: `all`, `central`, `nonempty` or the INDEX of a slice; None: all.
     """
 
     metadata: Path | None = None
@@ -44,6 +50,9 @@ class SourceOptions:
     label: str | None = None
     group: str | None = None
     kind: str | None = None
+    window: str | None = None
+    axis: Literal["axial", "coronal", "sagittal"] | None = None
+    slices: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,15 +63,19 @@ class DataOptions:
         path: Folder of images, or an npz file in MedMNIST's layout.
         metadata: Table (CSV) that says what the images are.
         image_column: Its column that names the images, with or without suffix.
-        label: Its column with the label.
+        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined.
         conditions: Further columns to condition on.
-        group: Its column whose value keeps images together in a split (patient, lesion).
+        group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
         kind: Which kind of set it is, where two are possible.
         size: Height and width of the images in pixels.
         channels: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
         fit: How an image is made square: `crop` its centre or `pad` it.
         cache_dir: Folder for decoded images; None: `$DRAI_CACHE` or the user's cache folder.
         aliases: Further names for labels, alias to label.
+        window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
+            -1000 to 1000 HU for the whole set; else each file's own window, else its percentiles).
+        axis: Of NIfTI volumes: across which axis slices are cut: `axial`, `coronal` or `sagittal`; None: axial.
+        slices: Of NIfTI volumes: `all`, `central`, `nonempty` or the INDEX of a slice; None: all.
     """
 
     path: Path
@@ -77,3 +90,6 @@ class DataOptions:
     fit: Literal["crop", "pad"] = "crop"
     cache_dir: Path | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    window: str | None = None
+    axis: Literal["axial", "coronal", "sagittal"] | None = None
+    slices: str | None = None

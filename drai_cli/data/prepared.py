@@ -20,6 +20,7 @@ from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import read_split, split_by_group
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
+from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 
 
@@ -36,6 +37,7 @@ class PreparedSet:
         labels: Positions in `schema.labels`.
         summary: Plain data: kind, counts, duplicates across the split, skipped files.
         cache_key: What the images were made from.
+        intensity: What levels mean, where one window made all images; None where they are the files' own.
     """
 
     images: UInt[np.ndarray, "images size size channels"]
@@ -46,6 +48,7 @@ class PreparedSet:
     labels: Int64[np.ndarray, " images"]
     summary: dict[str, Any]
     cache_key: str
+    intensity: Intensity | None = None
 
     def rows(self, part: Part) -> Int64[np.ndarray, " rows"]:
         """The rows of one part."""
@@ -110,6 +113,7 @@ def prepare(
         schema.label_indices(rows),
         summary,
         cache.key,
+        image_set.intensity,
     )
 
 
@@ -127,6 +131,9 @@ def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
         conditions=options.conditions,
         group=options.group,
         kind=options.kind,
+        window=options.window,
+        axis=options.axis,
+        slices=options.slices,
         reporter=reporter,
     )
 

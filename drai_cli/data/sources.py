@@ -6,12 +6,14 @@ A mixture or a doubtful case is never guessed: it is an error that names the opt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN, find_csv_set
 from drai_cli.data.image_set import ImageSet, class_counts
+from drai_cli.data.medical_sets import find_dicom_set, find_nifti_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.options import KIND_NAMES
 from drai_cli.data.table import list_columns, read_header, read_table
@@ -33,6 +35,9 @@ def find_image_set(
     conditions: Sequence[str] = (),
     group: str | None = None,
     kind: str | None = None,
+    window: str | None = None,
+    axis: Literal["axial", "coronal", "sagittal"] | None = None,
+    slices: str | None = None,
     reporter: Reporter = SILENT,
 ) -> ImageSet:
     """Finds the data set at a path.
@@ -46,6 +51,9 @@ def find_image_set(
         conditions: Further columns to condition on.
         group: Column whose value keeps images together in a split.
         kind: One of `KIND_NAMES`, where two are possible.
+        window: Of DICOM and NIfTI, which values become black and white.
+        axis: Of NIfTI, across which axis slices are cut.
+        slices: Of NIfTI, which slices.
         reporter: Told the kind found and everything that is left out.
 
     Raises:
@@ -65,12 +73,17 @@ def find_image_set(
     else:
         tree = walk(path)
         _tell_others(tree, reporter)
-        table = _find_table(tree, metadata, kind)
-        if table is None:
+        medical = _medical_kind(tree, kind)
+        table = _find_table(tree, metadata, kind, medical)
+        if medical is not None:
+            found = _find_medical(
+                tree, medical, table and table[0], image_column=image_column, label=label,
+                conditions=conditions, group=group, window=window, axis=axis, slices=slices, reporter=reporter,
+            )  # fmt: skip
+        elif table is None:
             found = _find_without_table(tree, kind, label, reporter)
             _refuse_columns(found, image_column, None, conditions, group, metadata)
         else:
-            _refuse_medical(tree)
             table_path, table_kind = table
             found = find_csv_set(
                 tree,
@@ -82,6 +95,11 @@ def find_image_set(
                 group=group,
                 reporter=reporter,
             )
+    unused = {"--window": window, "--axis": axis, "--slices": slices}
+    if found.kind not in ("dicom", "nifti"):
+        _refuse_unused(found.kind, unused)
+    elif found.kind == "dicom":
+        _refuse_unused(found.kind, {"--axis": axis, "--slices": slices})
     if not found.entries:
         raise InputError(
             shown(path), f"expected labelled images, got 0{_of_skipped(found)}", "look at the label column"
@@ -105,7 +123,7 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
         return find_medmnist(path, reporter=reporter)
     if path.name.lower().endswith(MEDICAL_SUFFIXES):
-        raise InputError(shown(path), "DICOM and NIfTI are not read yet", "convert it to PNG first")
+        raise InputError(shown(path), "expected a data set, got one DICOM or NIfTI file", "give its folder")
     what = "one image" if is_raster(path) else "a file"
     raise InputError(
         shown(path),
@@ -114,18 +132,84 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     )
 
 
-def _find_table(tree: Tree, metadata: Path | str | None, kind: str | None) -> tuple[Path, str] | None:
+def _medical_kind(tree: Tree, kind: str | None) -> str | None:
+    """`dicom` or `nifti` where the tree holds that, and nothing else that could be meant; None for other kinds.
+
+    Raises:
+        InputError: A mixture, and no `--kind` that decides.
+    """
+    counts = {"dicom": len(tree.dicom), "nifti": len(tree.nifti)}
+    if kind is not None:
+        if kind in counts and not counts[kind]:
+            raise InputError(shown(tree.root), f"expected {kind} files, got 0")
+        return kind if kind in counts else None
+    there = [name for name, count in counts.items() if count]
+    if not there:
+        return None
+    if tree.images or len(there) > 1:
+        listed = " and ".join(f"{counts[name]} {name}" for name in there)
+        beside = f" lie beside {len(tree.images)} images" if tree.images else " lie there"
+        choices = " or ".join(f"--kind {name}" for name in there)
+        images = ", or the image files with --kind class-folders or --kind csv" if tree.images else ""
+        raise InputError(shown(tree.root), f"{listed} files{beside}", f"take one sort with {choices}{images}")
+    return there[0]
+
+
+def _find_medical(
+    tree: Tree,
+    kind: str,
+    table_path: Path | None,
+    *,
+    image_column: str | None,
+    label: str | None,
+    conditions: Sequence[str],
+    group: str | None,
+    window: str | None,
+    axis: Literal["axial", "coronal", "sagittal"] | None,
+    slices: str | None,
+    reporter: Reporter,
+) -> ImageSet:
+    table = None if table_path is None else read_table(table_path)
+    if table is None and image_column is not None:
+        raise UsageError(
+            f"--image-column {shown(image_column)}", "there is no table", "name one with --metadata FILE"
+        )
+    if kind == "dicom":
+        return find_dicom_set(
+            tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
+            window=window, reporter=reporter,
+        )  # fmt: skip
+    return find_nifti_set(
+        tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
+        window=window, axis=axis, slices=slices, reporter=reporter,
+    )  # fmt: skip
+
+
+def _refuse_unused(kind: str, options: Mapping[str, str | None]) -> None:
+    """Stops at options that do not go with the kind found."""
+    for option, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"{option} {shown(value)}", f"does not go with a set of kind {kind}", "leave it out"
+            )
+
+
+def _find_table(
+    tree: Tree, metadata: Path | str | None, kind: str | None, medical: str | None
+) -> tuple[Path, str] | None:
     """The table to use and the kind it makes, or None where the set has none."""
     if metadata is not None:
         table_path = Path(metadata)
         if not table_path.exists() and not table_path.is_absolute() and (tree.root / table_path).exists():
             table_path = tree.root / table_path
-        if kind not in (None, "csv", "ham10000"):
+        if kind not in (None, "csv", "ham10000", "dicom", "nifti"):
             raise UsageError(f"--kind {kind}", "takes no --metadata", "leave one of the two out")
         is_ham = set(read_header(table_path)) >= HAM10000_COLUMNS
         return table_path, kind or ("ham10000" if is_ham else "csv")
     if kind in ("class-folders", "medmnist"):
         return None
+    if medical is not None:
+        return _table_beside(tree, medical)
     headers = {path: frozenset(read_header(path)) for path in _tables(tree.root)}
     recognised = [(path, "ham10000") for path, columns in headers.items() if columns >= HAM10000_COLUMNS]
     if kind != "ham10000":
@@ -149,6 +233,14 @@ def _find_table(tree: Tree, metadata: Path | str | None, kind: str | None) -> tu
         )
     if headers and tree.images:
         _doubtful(tree, headers)
+    return None
+
+
+def _table_beside(tree: Tree, medical: str) -> tuple[Path, str] | None:
+    """A `metadata.csv` with a label beside medical files; any other table has to be named."""
+    for path in _tables(tree.root):
+        if path.name.lower() == "metadata.csv" and {IMAGEFOLDER_COLUMN, "label"} <= set(read_header(path)):
+            return path, medical
     return None
 
 
@@ -201,7 +293,6 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
                 f"{len(archives)} npz files lie beside {len(tree.images)} images",
                 f"give {shown(archives[0])} as the path, or take folders as labels: --kind class-folders",
             )
-        _refuse_medical(tree)
         loose = sum("/" not in name for name in tree.images)
         if 0 < loose < len(tree.images):
             raise InputError(
@@ -219,20 +310,6 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
             "images are PNG, JPEG, TIFF, BMP or GIF files, in one folder a class or with a table",
         )
     return find_class_folders(tree, label=label, reporter=reporter)
-
-
-def _refuse_medical(tree: Tree) -> None:
-    if tree.medical:
-        what = f"{tree.medical} DICOM or NIfTI files"
-        raise InputError(
-            shown(tree.root),
-            f"{what} lie beside {len(tree.images)} images"
-            if tree.images
-            else f"{what} are not read as a data set yet",
-            "take the image files alone with --kind class-folders"
-            if tree.images
-            else "convert them to PNG first",
-        )
 
 
 def _refuse_columns(

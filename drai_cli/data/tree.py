@@ -14,12 +14,16 @@ from pathlib import Path, PurePosixPath
 
 from drai_cli.data.image_set import Entry, Read, Stamp
 from drai_cli.errors import InputError
+from drai_cli.io.dicom_file import SUFFIXES as DICOM_SUFFIXES
+from drai_cli.io.dicom_file import is_dicom
+from drai_cli.io.dicom_series import DICOMDIR
 from drai_cli.io.files import shown
 from drai_cli.io.image import Image
+from drai_cli.io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from drai_cli.io.raster import SUFFIXES, decode_image, read_image
 
 MAX_IMAGES = 5_000_000
-MEDICAL_SUFFIXES = (".dcm", ".dicom", ".nii", ".nii.gz")
+MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES)
 
 
 @dataclass
@@ -32,7 +36,8 @@ class Tree:
         skipped: Image files and folders that may not be used, with the reason.
         others: Number of other files by suffix.
         folders: The folders directly under the root.
-        medical: DICOM and NIfTI files.
+        dicom: DICOM files, by their suffix; those without one by how they begin.
+        nifti: NIfTI files.
     """
 
     root: Path
@@ -40,7 +45,8 @@ class Tree:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     folders: list[str] = field(default_factory=list)
-    medical: int = 0
+    dicom: list[str] = field(default_factory=list)
+    nifti: list[str] = field(default_factory=list)
 
 
 def walk(root: Path) -> Tree:
@@ -70,7 +76,8 @@ def walk(root: Path) -> Tree:
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
             raise InputError(shown(root), f"expected at most {MAX_IMAGES} images, got more")
-    tree.images.sort()
+    for names in (tree.images, tree.dicom, tree.nifti):
+        names.sort()
     return tree
 
 
@@ -79,7 +86,7 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
     suffix = PurePosixPath(item.name).suffix.lower()
     if item.is_symlink():
         refusal = _link_refusal(tree.root / name, real_root)
-        if refusal is not None and (suffix in SUFFIXES or refusal.endswith("folder")):
+        if refusal is not None and (suffix in (*SUFFIXES, *MEDICAL_SUFFIXES) or refusal.endswith("folder")):
             tree.skipped.append((shown(name), refusal))
             return
     elif item.is_dir(follow_symlinks=False):
@@ -87,15 +94,31 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
             tree.folders.append(name)
         waiting.append(name)
         return
-    if suffix not in SUFFIXES:
+    found = _list_for(tree, item, suffix)
+    if found is None:
         tree.others[suffix or "without suffix"] += 1
-        tree.medical += item.name.lower().endswith(MEDICAL_SUFFIXES)
     elif not item.is_file():
         tree.skipped.append((shown(name), "not a regular file"))
     elif not _is_utf8(name):
         tree.skipped.append((shown(name), "its name is not UTF-8"))
     else:
-        tree.images.append(name)
+        found.append(name)
+
+
+def _list_for(tree: Tree, item: os.DirEntry[str], suffix: str) -> list[str] | None:
+    """Where a file belongs; None for one that is no image."""
+    lower = item.name.lower()
+    if suffix in SUFFIXES:
+        return tree.images
+    if lower.endswith(NIFTI_SUFFIXES):
+        return tree.nifti
+    if lower.endswith(DICOM_SUFFIXES):
+        return tree.dicom
+    # Scanners write no suffix, or the last number of a UID where one is due.
+    is_bare = not suffix or suffix[1:].isdigit()
+    if is_bare and lower != DICOMDIR.lower() and item.is_file() and is_dicom(Path(item.path)):
+        return tree.dicom
+    return None
 
 
 def _link_refusal(path: Path, real_root: Path) -> str | None:

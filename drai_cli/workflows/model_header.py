@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import numpy as np
 
 from drai_cli import __version__
 from drai_cli.checkpoint import ModelHeader
 from drai_cli.config import TrainOptions
 from drai_cli.data.prepared import PreparedSet
+from drai_cli.io.intensity import Intensity
 from drai_cli.presets import KNOWN_SETS, KnownSet
 from drai_cli.workflows.options import TrainRun
 
@@ -48,12 +51,14 @@ def header_of(
         training.pop(name)
     if inherited and inherited.licence not in ("", licence):
         licence = f"{licence} AND {inherited.licence}" if licence else inherited.licence
-    largest = int(np.iinfo(data.images.dtype).max)
+    levels = str(data.images.dtype)
+    plain = Intensity("", 0, int(np.iinfo(levels).max), levels)
+    intensity = replace(data.intensity, dtype=levels) if data.intensity is not None else plain
     return ModelHeader(
         architecture=options.model,
         schema=data.schema,
         method=options.method,
-        intensity={"dtype": str(data.images.dtype), "low": 0, "high": largest, "unit": ""},
+        intensity=asdict(intensity),
         training={
             "kind": data.summary["kind"],
             "images": parts,

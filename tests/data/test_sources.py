@@ -143,7 +143,7 @@ def test_a_doubtful_case_names_the_option(folders, save_image, tmp_path):
     (root / "x.npz").unlink()
 
     (root / "nv" / "scan.dcm").write_bytes(b"")
-    with pytest.raises(InputError, match="1 DICOM or NIfTI files lie beside 4 images") as caught:
+    with pytest.raises(InputError, match="1 dicom files lie beside 4 images") as caught:
         find_image_set(root)
     assert "--kind class-folders" in caught.value.hint
 
@@ -160,7 +160,7 @@ def test_nothing_there_is_counted(tmp_path, save_image):
     with pytest.raises(InputError, match="expected class folders with images, got 1 images in none"):
         find_image_set(save_image(tmp_path / "flat" / "a.png").parent)
     (tmp_path / "scan.nii.gz").write_bytes(b"")
-    with pytest.raises(InputError, match="DICOM and NIfTI are not read yet"):
+    with pytest.raises(InputError, match="got one DICOM or NIfTI file"):
         find_image_set(tmp_path / "scan.nii.gz")
     with pytest.raises(InputError, match="expected a data set, got one image"):
         find_image_set(tmp_path / "flat" / "a.png")

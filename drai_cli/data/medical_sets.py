@@ -1,0 +1,315 @@
+"""Sets of DICOM files and of NIfTI volumes: labels by a table, by class folders, or by what DICOM headers say.
+
+What identifies a patient is only ever compared: groups stand under the first digits of a hash, and labels are shown
+because the user asked for them. Decodes no pixels, unless `--slices` needs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pydicom.datadict import tag_for_keyword
+
+from drai_cli.condition import is_missing
+from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.reading import usable_cores
+from drai_cli.data.table import Table, list_columns
+from drai_cli.data.tree import Tree
+from drai_cli.data.volumes import Axis, VolumePixels, chosen_slices
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.dicom import check_is_image
+from drai_cli.io.dicom_file import parse, text, whole
+from drai_cli.io.files import shown
+from drai_cli.io.intensity import Intensity
+from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
+from drai_cli.progress import Reporter
+
+FILE = "file"
+KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
+"""By what a row of a table may name DICOM images."""
+LABEL = "label"
+_CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+_PATIENT = "PatientID"
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a DICOM file's header says, or why it is no image."""
+
+    name: str
+    frames: int
+    values: Mapping[str, str]
+    refusal: str = ""
+    is_broken: bool = False
+
+
+def find_dicom_set(
+    tree: Tree,
+    table: Table | None,
+    *,
+    image_column: str | None,
+    label: str | None,
+    conditions: Sequence[str],
+    group: str | None,
+    window: str | None,
+    reporter: Reporter,
+) -> ImageSet:
+    """The set that a tree of DICOM files makes, one image a frame.
+
+    Label, conditions and group are columns of the table, or else keywords of DICOM's attributes.
+
+    Raises:
+        InputError: No images, or rows that contradict each other.
+        UsageError: A column or keyword that there is none of.
+    """
+    label = label or (LABEL if table is not None and LABEL in table.columns else None)
+    if label is None:
+        offered = "" if table is None else f" (it has: {list_columns(table.columns)})"
+        raise UsageError(
+            "--label",
+            "what the label of these DICOM files is, is not said",
+            f"a DICOM keyword, --label BodyPartExamined, or a table's column, --metadata FILE --label COLUMN{offered}",
+        )
+    columns = () if table is None else table.columns
+    conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
+    group = group or _PATIENT
+    for option, name in (
+        ("--label", label),
+        ("--group", group),
+        *(("--condition", name) for name in conditions),
+    ):
+        if name not in columns:
+            _check_keyword(table, name, option)
+    wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
+    headers = list(_headers(tree, sorted(wanted)))
+    images = [header for header in headers if not header.refusal]
+    passed = Counter(header.refusal for header in headers if header.refusal and not header.is_broken)
+    for refusal, count in passed.most_common(5):
+        reporter.warn(f"{count} DICOM files are left out: {refusal}")
+    skipped = tuple((shown(header.name), header.refusal) for header in headers if header.is_broken)
+    rows = {} if table is None else _rows(table, image_column, images, (label, group, *conditions), reporter)
+    entries: list[Entry] = []
+    frames: dict[str, tuple[str, int]] = {}
+    counts: Counter[str] = Counter()
+    for header in images:
+        row = rows.get(header.name)
+        if table is not None and row is None:
+            counts["have no row in the table"] += 1
+            continue
+        values = {**header.values, **(row or {})}
+        if is_missing(values[label]):
+            counts[f"have no {shown(label)!r}"] += 1
+            continue
+        counts["ungrouped"] += not values[group]
+        key = hashed_group(group, values[group]) if values[group] else header.name
+        kept = {name: _readable(name, values[name]) for name in (label, *conditions)}
+        for frame in range(header.frames):
+            name = header.name if header.frames == 1 else f"{header.name}#{frame}"
+            frames[name] = header.name, frame
+            entries.append(Entry(name, kept, key))
+    ungrouped = counts.pop("ungrouped", 0)
+    for what, count in counts.items():
+        reporter.warn(f"{count} DICOM files {what} and are left out")
+    if ungrouped:
+        reporter.warn(f"{ungrouped} files have no {shown(group)!r}: each is a group of its own")
+    chosen = parse_window(window)
+    is_ct = bool(images) and all(header.values.get("SOPClassUID") in _CT_CLASSES for header in images)
+    if chosen.choice == "auto" and is_ct:
+        chosen = Window("range", low=HU_RANGE[0], high=HU_RANGE[1])
+        reporter.info(
+            f"CT: {HU_RANGE[0]:g} to {HU_RANGE[1]:g} HU become black to white; --window says otherwise"
+        )
+    return ImageSet(
+        "dicom", tree.root, label, conditions, group, tuple(entries),
+        VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped),
+        _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
+    )  # fmt: skip
+
+
+def find_nifti_set(
+    tree: Tree,
+    table: Table | None,
+    *,
+    image_column: str | None,
+    label: str | None,
+    conditions: Sequence[str],
+    group: str | None,
+    window: str | None,
+    axis: Axis | None,
+    slices: str | None,
+    reporter: Reporter,
+) -> ImageSet:
+    """The set of slices of NIfTI volumes; a volume never straddles a split.
+
+    Raises:
+        InputError: No volumes, no labels, or rows that contradict each other.
+        UsageError: A column that there is none of.
+    """
+    chosen = parse_window(window)
+    axis = axis or "axial"
+    if table is None:
+        if label not in (None, LABEL) or conditions or group:
+            raise UsageError(f"--label {shown(label)}", "there is no table", "name one with --metadata FILE")
+        label = LABEL
+        rows = {name: {LABEL: name.split("/", 1)[0]} for name in tree.nifti if "/" in name}
+        if not rows:
+            raise InputError(
+                shown(tree.root),
+                f"expected volumes in class folders or a table, got {len(tree.nifti)} volumes in none",
+                "sort them into one folder a class, or name a table with --metadata FILE --label COLUMN",
+            )
+    else:
+        label = table.check_column(label or LABEL, "--label")
+        for name in (*conditions, *([group] if group else [])):
+            table.check_column(name, "--condition" if name in conditions else "--group")
+        conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
+        files = [_Header(name, 1, {}) for name in tree.nifti]
+        rows = _rows(table, image_column, files, (label, *conditions, *([group] if group else [])), reporter)
+    entries: list[Entry] = []
+    frames: dict[str, tuple[str, int]] = {}
+    skipped: list[tuple[str, str]] = []
+    left_out = 0
+    for name in tree.nifti:
+        row = rows.get(name)
+        if row is None or is_missing(row[label]):
+            left_out += 1
+            continue
+        try:
+            indices = chosen_slices(tree.root, name, axis, slices or "all")
+        except InputError as error:
+            skipped.append((shown(name), error.message))
+            continue
+        key = hashed_group(group, row[group]) if group and row[group] else name
+        values = {column: row[column] for column in (label, *conditions)}
+        for index in indices:
+            frames[f"{name}#{index}"] = name, index
+            entries.append(Entry(f"{name}#{index}", values, key))
+    if left_out:
+        reporter.warn(f"{left_out} volumes have no label and are left out")
+    return ImageSet(
+        "nifti", tree.root, label, tuple(conditions), group or FILE, tuple(entries),
+        VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped),
+        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices or 'all'}",
+    )  # fmt: skip
+
+
+def hashed_group(name: str, value: str) -> str:
+    """A group's key, from which its value (a patient's ID) cannot be read."""
+    digest = hashlib.sha256(f"drai group\0{name}\0{value}".encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{name}:{digest[:16]}"
+
+
+def _intensity(window: Window, unit: str) -> Intensity | None:
+    """What levels mean, if the window is one for all images."""
+    return Intensity(unit, window.low, window.high, "uint16") if window.choice == "range" else None
+
+
+def _check_keyword(table: Table | None, name: str, option: str) -> None:
+    """Whether a name that no column has is a DICOM keyword."""
+    if tag_for_keyword(name) is None:
+        if table is not None:
+            table.check_column(name, option)
+        raise UsageError(f"{option} {shown(name)}", "no such DICOM keyword", "for example BodyPartExamined")
+
+
+def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
+    """The headers of all files, read in threads, in order."""
+
+    def look(name: str) -> _Header:
+        path = tree.root / name
+        try:
+            dataset = parse(path, header_only=True)
+        except InputError as error:
+            return _Header(name, 0, {}, error.message, True)
+        if whole(dataset, "Rows"):
+            dataset.PixelData = b""  # the header ends before it
+        try:
+            check_is_image("", dataset)
+        except InputError as error:
+            return _Header(name, 0, {}, error.message)
+        frames = max(1, min(whole(dataset, "NumberOfFrames", 1) or 1, 100_000))
+        return _Header(name, frames, {keyword: text(dataset, keyword) for keyword in keywords})
+
+    with ThreadPoolExecutor(min(16, usable_cores())) as pool:
+        yield from pool.map(look, tree.dicom)
+
+
+def _readable(name: str, value: str) -> str:
+    """A value as a number where DICOM writes one in another way: an age string `045Y` is 45 (PS3.5 6.2)."""
+    age = re.fullmatch(r"(\d{3})([DWMY])", value)
+    if age is None or "Age" not in name:
+        return value
+    return f"{int(age[1]) / {'D': 365.25, 'W': 52.18, 'M': 12, 'Y': 1}[age[2]]:.4g}"
+
+
+def _rows(
+    table: Table,
+    image_column: str | None,
+    images: Sequence[_Header],
+    columns: Sequence[str],
+    reporter: Reporter,
+) -> dict[str, dict[str, str]]:
+    """The row of each image that has one, by its file's name.
+
+    Raises:
+        InputError: Two rows of an image that differ in what is asked for.
+        UsageError: No column names images, or several do and none is chosen.
+    """
+    if image_column is not None:
+        table.check_column(image_column, "--image-column")
+    finders = _finders(images)
+    candidates = [image_column] if image_column is not None else list(table.columns)
+    fits: dict[tuple[str, str], int] = {}
+    for column in candidates:
+        written = {row[column] for row in table.rows if row[column]}
+        for key, finder in finders.items():
+            count = len(written & finder.keys())
+            if count:
+                fits[column, key] = count
+    best = [pair for pair, count in fits.items() if count == max(fits.values())]
+    if len({column for column, _ in fits}) != 1 or len(best) != 1:
+        got = f"{len(fits)} fit ({list_columns([f'{c} as {k}' for c, k in fits])})" if fits else "none does"
+        raise UsageError(
+            "--image-column" if image_column is None else f"--image-column {shown(image_column)}",
+            f"expected one column of {shown(table.path.name)} with files or {', '.join(KEYS[1:])}, but {got}",
+            f"name it with --image-column: {list_columns(table.columns)}",
+        )
+    ((column, key),) = best
+    reporter.info(f"images are named by column {column!r} as {key}")
+    found: dict[str, dict[str, str]] = {}
+    unmatched = 0
+    for row in table.rows:
+        names = finders[key].get(row[column], [])
+        unmatched += not names
+        kept = {name: row[name] for name in columns if name in row}
+        for name in names:
+            if found.setdefault(name, kept) != kept:
+                raise InputError(
+                    shown(table.path), f"images have two rows that differ, such as {shown(name)}", "keep one"
+                )
+    if unmatched:
+        reporter.warn(f"{unmatched} of {len(table.rows)} rows name no image")
+    return found
+
+
+def _finders(images: Sequence[_Header]) -> dict[str, dict[str, list[str]]]:
+    """For each key, its values and the files that have them."""
+    finders: dict[str, defaultdict[str, list[str]]] = {key: defaultdict(list) for key in KEYS}
+    for header in images:
+        path = PurePosixPath(header.name)
+        stem = re.sub(r"\.nii(\.gz)?$|\.dcm$|\.dicom$|\.ima$", "", path.name, flags=re.IGNORECASE)
+        for written in {header.name, path.name, stem, str(path.with_name(stem))}:
+            finders[FILE][written].append(header.name)
+        for key in KEYS[1:]:
+            if value := header.values.get(key):
+                finders[key][value].append(header.name)
+    ambiguous = [name for name, files in finders[FILE].items() if len(set(files)) > 1]
+    for name in ambiguous:
+        del finders[FILE][name]
+    return {key: dict(finder) for key, finder in finders.items()}

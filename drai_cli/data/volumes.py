@@ -1,0 +1,146 @@
+"""Frames of medical files as the images of a set: each file is decoded once, however many of its frames are wanted."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from drai_cli.data.image_set import Entry, Read, Stamp
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import shown
+from drai_cli.io.image import Image
+from drai_cli.io.read import decode_stack
+from drai_cli.io.stack import Stack
+from drai_cli.io.window import AUTO, Scale, Window, chosen_scale, frame_image
+
+Axis = Literal["axial", "coronal", "sagittal"]
+_MOVES: Mapping[str, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
+
+
+@dataclass(frozen=True)
+class VolumePixels:
+    """Images that are frames of files under a root.
+
+    Attributes:
+        root: The set's folder.
+        frames: File and frame of each entry, by the entry's name.
+        window: Which values become black and white.
+        axis: Across which axis volumes are cut; None for files taken as they are.
+    """
+
+    root: Path
+    frames: Mapping[str, tuple[str, int]]
+    window: Window = AUTO
+    axis: Axis | None = None
+
+    def read(self, entry: Entry) -> Image:
+        """Decodes one image; raises InputError if it cannot be read."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            name, frame = self.frames[entry.name]
+            return self._volume(name).image(frame)
+
+    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
+        """Each entry with what decodes it; entries that follow one another share the file."""
+        last, volume = "", None
+        for entry in entries:
+            name, frame = self.frames[entry.name]
+            if volume is None or name != last:
+                last, volume = name, self._volume(name)
+            yield entry, lambda volume=volume, frame=frame: volume.image(frame)  # type: ignore[misc]
+
+    def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
+        """Names, sizes and times of the files; zeros for one that is gone (its reading will say so)."""
+        for entry in entries:
+            try:
+                status = os.stat(self.root / self.frames[entry.name][0])
+            except OSError:
+                yield Stamp(entry.name, 0, 0, 0)
+            else:
+                yield Stamp(entry.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def _volume(self, name: str) -> _Volume:
+        return _Volume(self.root / name, self.window, self.axis)
+
+
+@dataclass
+class _Volume:
+    """A file that is decoded when the first of its frames is asked for, in whatever thread."""
+
+    path: Path
+    window: Window
+    axis: Axis | None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _found: tuple[Stack, Scale] | InputError | None = None
+
+    def image(self, frame: int) -> Image:
+        with self._lock:
+            if self._found is None:
+                try:
+                    stack = cut(decode_stack(self.path), self.axis)
+                    self._found = stack, chosen_scale(stack, self.window)
+                except InputError as error:
+                    self._found = error
+        if isinstance(self._found, InputError):
+            raise self._found
+        stack, scale = self._found
+        if not 0 <= frame < len(stack.array):
+            raise InputError(stack.source, f"expected a frame from 0 to {len(stack.array) - 1}, got {frame}")
+        return frame_image(stack, frame, self.window, scale)
+
+
+def cut(stack: Stack, axis: Axis | None) -> Stack:
+    """The frames across another axis: `coronal` and `sagittal` have the head on top, the patient's left on the right.
+
+    Sagittal slices have the back on the right. Geometry is not carried along.
+    """
+    if axis is None:
+        return stack
+    slices = len(stack.array) // stack.volumes
+    arrays: list[np.ndarray | None] = []
+    for array in (stack.array, stack.padding):
+        if array is None:
+            arrays.append(None)
+            continue
+        volumes = array.reshape(stack.volumes, slices, *array.shape[1:])
+        order = (0, *(1 + place for place in _MOVES[axis]), *range(4, volumes.ndim))
+        turned = volumes.transpose(order)
+        if axis != "axial":
+            turned = turned[:, :, ::-1]  # rows run down, slices run up
+        arrays.append(np.ascontiguousarray(turned).reshape(-1, *turned.shape[2:]))
+    assert arrays[0] is not None
+    return replace(stack, array=arrays[0], padding=arrays[1], geometry=None, spacing_mm=None)
+
+
+def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
+    """Frames of a volume that `--slices` speaks of.
+
+    Raises:
+        InputError: The file cannot be read, or has no such slice.
+        UsageError: Not one of the choices.
+    """
+    if slices not in ("all", "central", "nonempty") and not slices.isdecimal():
+        raise UsageError(f"--slices {shown(slices)}", "expected all, central, nonempty or an index")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stack = cut(decode_stack(path / name), axis)
+    count = len(stack.array) // stack.volumes
+    volumes = range(0, len(stack.array), count)
+    if slices == "all":
+        return list(range(len(stack.array)))
+    if slices == "nonempty":
+        flat = stack.array.reshape(len(stack.array), -1)
+        return [index for index, values in enumerate(flat) if values.min() != values.max()]
+    index = count // 2 if slices == "central" else int(slices)
+    if index >= count:
+        raise InputError(
+            shown(path / name), f"expected a slice from 0 to {count - 1}, got {index}", "--slices central"
+        )
+    return [start + index for start in volumes]
