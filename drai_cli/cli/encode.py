@@ -16,7 +16,7 @@ FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(
     EncodeOptions,
     {
-        options.INPUT: ("fit",),
+        options.INPUT: ("fit", "frame", "window"),
         options.OUTPUT: ("out", "overwrite"),
         options.MODEL: ("weights",),
         options.RUN: ("device", "precision"),

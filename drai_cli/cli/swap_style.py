@@ -16,7 +16,7 @@ FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(
     SwapOptions,
     {
-        options.INPUT: ("pairs", "fit"),
+        options.INPUT: ("pairs", "fit", "frame", "window"),
         options.OUTPUT: ("out", "size", "overwrite"),
         options.MODEL: ("weights",),
         options.RUN: ("device", "precision"),

@@ -67,7 +67,10 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
     names, paths, has_folder = _expanded(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
-    encoded = encode_files(inference, paths, fit, may_skip=has_folder, reporter=reporter)
+    encoded = encode_files(
+        inference, paths, fit,
+        may_skip=has_folder, frame=options.frame, window=options.window, reporter=reporter,
+    )  # fmt: skip
     by_path = dict(zip(paths, names, strict=True))
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +112,9 @@ def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], li
         tree = walk(given)
         for name, reason in tree.skipped:
             reporter.warn(f"{name}: left out, {reason}")
-        if not tree.images:
+        found = sorted([*tree.images, *tree.dicom, *tree.nifti])
+        if not found:
             raise InputError(shown(given), "expected images, got a folder without", "name image files")
-        names += tree.images
-        paths += [given / name for name in tree.images]
+        names += found
+        paths += [given / name for name in found]
     return names, paths, has_folder

@@ -12,12 +12,20 @@ from jaxtyping import UInt
 from drai_cli.checkpoint import ModelHeader
 from drai_cli.errors import InputError
 from drai_cli.io.files import shown
+from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
-from drai_cli.io.raster import read_image
+from drai_cli.io.intensity import Intensity
+from drai_cli.io.raster import is_raster
+from drai_cli.io.read import chosen_frame, read_image, read_stack
+from drai_cli.io.stack import Kind
+from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import Codes, Inference
 
 _MAX_UNREADABLE = 0.01
+_RASTER_KINDS: dict[str, Kind] = {
+    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".bmp": "bmp", ".gif": "gif",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class InputImage:
         width: Of the file's image, in pixels.
         changes: What was done to it beyond resizing, in words.
         pixels: At the model's size; empty where only the codes are kept.
+        kind: What the file is.
+        intensity: What the levels mean, where a window made them of values.
+        geometry: Where the file's image lies, as it was before it was made square.
+        spacing_mm: (slice, row, column) of the file's image, where it is known.
     """
 
     name: str
@@ -39,6 +51,10 @@ class InputImage:
     width: int
     changes: tuple[str, ...]
     pixels: UInt[np.ndarray, "size size channels"]
+    kind: Kind
+    intensity: Intensity | None = None
+    geometry: Geometry | None = None
+    spacing_mm: tuple[float | None, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,17 +67,58 @@ class EncodedImages:
     skipped: tuple[tuple[str, str], ...]
 
 
-def read_for_model(path: Path, header: ModelHeader, fit: Fit) -> InputImage:
+def read_for_model(
+    path: Path, header: ModelHeader, fit: Fit, *, frame: int | None = None, window: str | None = None
+) -> InputImage:
     """Reads an image for a model.
 
+    Args:
+        path: A file, or a folder or zip with one DICOM series.
+        header: Of the model.
+        fit: How it is made square.
+        frame: Which frame of several, from 0.
+        window: As `parse_window` takes it; if not given, that of a model of values, else `auto`.
+
     Raises:
-        InputError: It cannot be read.
+        InputError: It cannot be read, or it has several frames and none is chosen.
+        UsageError: No window.
     """
-    image = read_image(path)
+    wanted = parse_window(window)
+    geometry, spacing_mm, mismatch = None, None, ""
+    if is_raster(path) and not path.is_dir():
+        image = read_image(path, frame=frame, window=wanted)
+        kind = _RASTER_KINDS[path.suffix.lower()]
+    else:
+        stack = read_stack(path)
+        kind = stack.kind
+        if window is None and stack.channels == 1 and (own := model_window(header)) is not None:
+            unit = str(header.intensity.get("unit", ""))
+            if unit == stack.unit or not stack.unit:
+                wanted = own
+            if unit != stack.unit:
+                mismatch = f"its values are in {stack.unit or 'no unit'}, the model's in {unit or 'none'}"
+        index = chosen_frame(stack, frame)
+        image = frame_image(stack, index, wanted, chosen_scale(stack, wanted))
+        one = stack.frame(index)
+        geometry, spacing_mm = one.geometry, one.spacing_mm
     architecture = header.architecture
-    changes = (*image.notes, *_changes(image, architecture.image_channels, fit))
+    changes = (*image.notes, *filter(None, [mismatch]), *_changes(image, architecture.image_channels, fit))
     pixels = fit_to_square(image, architecture.image_size, architecture.image_channels, fit)
-    return InputImage(path.name, path.suffix.lower(), image.height, image.width, changes, pixels)
+    return InputImage(
+        path.name, path.suffix.lower(), image.height, image.width, changes, pixels,
+        kind, image.intensity, geometry, spacing_mm,
+    )  # fmt: skip
+
+
+def model_window(header: ModelHeader) -> Window | None:
+    """The window of a model that was trained on values by one window; None for one of plain levels."""
+    intensity = header.intensity
+    low, high = intensity.get("low"), intensity.get("high")
+    if not isinstance(low, int | float) or not isinstance(high, int | float) or not low < high:
+        return None
+    top = int(np.iinfo(str(intensity.get("dtype", "uint8"))).max)
+    is_plain = not intensity.get("unit") and (low, high) == (0, top)
+    return None if is_plain else Window("range", low=float(low), high=float(high))
 
 
 def encode_files(
@@ -71,6 +128,8 @@ def encode_files(
     *,
     may_skip: bool = False,
     keep_pixels: bool = False,
+    frame: int | None = None,
+    window: str | None = None,
     reporter: Reporter = SILENT,
 ) -> EncodedImages:
     """Codes of image files, read a micro-batch at a time.
@@ -81,6 +140,8 @@ def encode_files(
         fit: How each is made square.
         may_skip: Leave out files that cannot be read, up to one in a hundred.
         keep_pixels: Keep the images beside their codes.
+        frame: Of files with several frames: which one.
+        window: Which values become black and white, as `read_for_model` has it.
         reporter: Told what was changed in reading, and of files left out.
 
     Raises:
@@ -102,7 +163,7 @@ def encode_files(
     with reporter.task("encoding", len(paths), "images") as task:
         for path in paths:
             try:
-                image = read_for_model(path, inference.header, fit)
+                image = read_for_model(path, inference.header, fit, frame=frame, window=window)
             except InputError as error:
                 if not may_skip:
                     raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,15 @@ from drai_cli.data.options import SourceOptions
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, pixel_digest, read_all
 from drai_cli.data.sources import find_image_set
-from drai_cli.errors import UsageError
+from drai_cli.data.tree import walk
+from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.image import Image, is_grey
 from drai_cli.io.raster import is_raster, read_frames
+from drai_cli.io.read import is_readable, read_stack
 from drai_cli.progress import SILENT, Reporter
+
+_SET_SUFFIXES = (".npz", ".csv", ".tsv", ".tab")
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,17 @@ class ImageReport:
 
     Attributes:
         path: The file, as given.
-        kind: Its format: png, jpeg, tiff, bmp or gif.
-        shape: Of the array of all its frames: `[H, W]`, `[H, W, C]`, or with a leading frame axis.
+        kind: Its format: png, jpeg, tiff, bmp, gif, dicom or nifti.
+        shape: Of the array of all its frames: `[H, W]`, `[H, W, C]`, or with a leading frame or slice axis, before that
+            one of volumes where there are several.
         dtype: Of its samples as decoded.
         bits: Bits a sample was stored with.
         min: The least sample.
         max: The greatest sample.
-        spacing_mm: Distance of pixels, where the format tells; None here.
-        orientation: How the array lies in the patient, where the format tells; None here.
+        spacing_mm: Distance of samples along (slice, row, column) index, or (row, column) where only those are known;
+            None where the file does not tell.
+        orientation: Where column, row and slice index grow towards in the patient, such as LPS; None where the file
+            does not tell.
         unit: What a sample means; empty for plain grey levels.
         sha256: Of the array's bytes, row by row, little-endian.
     """
@@ -109,7 +116,7 @@ def inspect(
     """Looks at a data set, or at one image file.
 
     Args:
-        path: A PNG, JPEG, TIFF, BMP or GIF file, or whatever `find_image_set` takes.
+        path: An image file of any kind, a DICOM series in a folder or zip, or whatever `find_image_set` takes.
         options: How a set is to be understood.
         reporter: Shown the progress.
 
@@ -118,20 +125,44 @@ def inspect(
         UsageError: Options that do not go with what is there.
     """
     options = options or SourceOptions()
-    if is_raster(path) and not path.is_dir():
+    if path.suffix.lower() not in _SET_SUFFIXES and is_readable(path):
         if options != SourceOptions():
             raise UsageError(shown(path), "one image takes none of a data set's options", "leave them out")
-        return inspect_image(path)
+        return inspect_image(path, reporter)
+    if path.is_dir() and options == SourceOptions() and _holds_dicom_alone(path):
+        # One series is one image; where there are more, it has to be said what their labels are.
+        with suppress(InputError):
+            return inspect_image(path, reporter)
     return inspect_set(path, options, reporter)
 
 
-def inspect_image(path: Path) -> ImageReport:
-    """Decodes every frame of an image file and says what is there.
+def _holds_dicom_alone(path: Path) -> bool:
+    tree = walk(path)
+    return bool(tree.dicom) and not tree.images and not tree.nifti
+
+
+def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
+    """Decodes every frame of an image file or series and says what is there.
 
     Raises:
         InputError: It cannot be read.
     """
-    kind, array, bits = read_frames(path)
+    spacing_mm: tuple[float, ...] | None = None
+    orientation, unit = None, ""
+    if is_raster(path) and not path.is_dir():
+        kind, array, bits = read_frames(path)
+    else:
+        stack = read_stack(path)
+        kind, array, bits, unit = stack.kind, stack.array, stack.bits, stack.unit
+        for note in stack.notes:
+            reporter.warn(f"{shown(path)}: {note}")
+        if stack.spacing_mm is not None:
+            spacing_mm = tuple(spacing for spacing in stack.spacing_mm if spacing is not None)
+        orientation = None if stack.geometry is None else stack.geometry.orientation
+        if stack.volumes > 1:
+            array = array.reshape(stack.volumes, -1, *array.shape[1:])
+        elif len(array) == 1:
+            array = array[0]
     little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return ImageReport(
         path=str(path),
@@ -141,9 +172,9 @@ def inspect_image(path: Path) -> ImageReport:
         bits=bits,
         min=array.min().item(),
         max=array.max().item(),
-        spacing_mm=None,
-        orientation=None,
-        unit="",
+        spacing_mm=spacing_mm,
+        orientation=orientation,
+        unit=unit,
         sha256=hashlib.sha256(little_endian.data).hexdigest(),
     )
 
@@ -163,6 +194,9 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         label=options.label,
         group=options.group,
         kind=options.kind,
+        window=options.window,
+        axis=options.axis,
+        slices=options.slices,
         reporter=reporter,
     )
     entries, seen, unreadable = [], [], list(image_set.skipped)

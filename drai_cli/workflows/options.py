@@ -28,6 +28,7 @@ class SampleOptions:
         like: CSV with a label column; one image a row, with the row's label and attributes.
         attributes: Further attributes, each as NAME=VALUE; the rest are missing.
         style_from: An image whose style all images get.
+        frame: Of a `--style-from` with several frames or slices: which one, from 0.
         truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
         format: Kind of file, one of `SAMPLE_FORMATS`.
         seed: With the condition and the index, decides each image.
@@ -46,6 +47,7 @@ class SampleOptions:
     like: Path | None = None
     attributes: tuple[str, ...] = ()
     style_from: Path | None = None
+    frame: int | None = None
     truncation: float = 1.0
     format: str = "png"
     seed: int = 0
@@ -68,6 +70,9 @@ class SwapOptions:
         weights: A model file, run directory, bundled name or Hub name.
         size: `model`: images of the model's size; `input`: scaled back to that of the content image.
         fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
+        frame: Of files with several frames or slices: which one, from 0.
+        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
+            values with a unit takes its own, else by modality).
         precision: Arithmetic of the networks.
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
         overwrite: Replace what is already there.
@@ -80,6 +85,8 @@ class SwapOptions:
     weights: str | None = None
     size: Literal["model", "input"] = "model"
     fit: Literal["crop", "pad"] | None = None
+    frame: int | None = None
+    window: str | None = None
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False
@@ -94,6 +101,9 @@ class EncodeOptions:
         out: The `.npz` to write.
         weights: A model file, run directory, bundled name or Hub name.
         fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
+        frame: Of files with several frames or slices: which one, from 0.
+        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
+            values with a unit takes its own, else by modality).
         precision: Arithmetic of the networks.
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
         overwrite: Replace what is already there.
@@ -103,6 +113,8 @@ class EncodeOptions:
     out: Path
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
+    frame: int | None = None
+    window: str | None = None
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False

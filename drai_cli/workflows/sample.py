@@ -80,7 +80,11 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     _check(options)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     plan = plan_samples(options, inference.header, reporter)
-    style = None if options.style_from is None else _style_of(inference, options.style_from, reporter)
+    style = (
+        None
+        if options.style_from is None
+        else _style_of(inference, options.style_from, options.frame, reporter)
+    )
     job = Job(__version__, inference.model.sha256, _job_options(options, plan))
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
@@ -297,6 +301,7 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         "attributes": settings,
         "like_sha256": plan.source_sha256 or None,
         "style_from_sha256": None if options.style_from is None else file_sha256(options.style_from),
+        **({} if options.frame is None else {"style_from_frame": options.frame}),
         "truncation": options.truncation,
         "format": options.format,
         "seed": options.seed,
@@ -304,10 +309,10 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _style_of(inference: Inference, path: Path, reporter: Reporter) -> np.ndarray:
+def _style_of(inference: Inference, path: Path, frame: int | None, reporter: Reporter) -> np.ndarray:
     """The style code of an image."""
     from drai_cli.workflows.input_images import encode_files
 
-    encoded = encode_files(inference, [path], model_fit(inference.header), reporter=reporter)
+    encoded = encode_files(inference, [path], model_fit(inference.header), frame=frame, reporter=reporter)
     style: np.ndarray = encoded.codes.style[0]
     return style

@@ -86,7 +86,10 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     fit = options.fit or model_fit(inference.header)
     paths = list(dict.fromkeys(path for pair in pairs for path in pair))
     is_two = options.pairs is None
-    encoded = encode_files(inference, paths, fit, keep_pixels=is_two, reporter=reporter)
+    encoded = encode_files(
+        inference, paths, fit,
+        keep_pixels=is_two, frame=options.frame, window=options.window, reporter=reporter,
+    )  # fmt: skip
     if options.size == "input":
         reporter.warn(
             f"scaled from {inference.header.architecture.image_size} px to the inputs' sizes: no detail is added"
@@ -144,7 +147,7 @@ def _read_pairs(options: SwapOptions) -> list[tuple[Path, Path]]:
             given = Path(row[name])
             beside = options.pairs.parent / given
             path = beside if row[name] and beside.exists() else given
-            if not row[name] or not path.is_file():
+            if not row[name] or not path.exists():
                 what = f"no such file: {shown(row[name])}" if row[name] else "no file is named"
                 raise InputError(
                     f"{shown(options.pairs)}, row {number}, {name}",

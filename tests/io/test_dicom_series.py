@@ -118,6 +118,7 @@ def test_zip_bombs_and_what_is_no_zip(tmp_path):
         read_stack(tmp_path / "no.zip")
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value")
 def test_dicomdir(series, tmp_path):
     folder = series(
         [4, 0, 2], PatientID="P", StudyID="1", StudyDate="20200101", StudyTime="10", SeriesNumber=1

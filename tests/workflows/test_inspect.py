@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -121,3 +122,30 @@ def test_a_set_with_its_own_split(tmp_path):
     assert isinstance(report, SetReport)
     assert report.parts == {"train": 3, "validation": 3, "test": 3}
     assert report.classes == {"0": 6, "1": 3}
+
+
+def test_a_dicom_series_and_a_nifti_volume(tmp_path, make_dicom, place):
+    volume = RANDOM.integers(-500, 500, (3, 4, 5)).astype(np.int16)
+    for index, plane in enumerate(volume):
+        make_dicom(
+            tmp_path / "ct" / str(index), plane, uid=f"1.{index}", sop_class="1.2.840.10008.5.1.4.1.1.2",
+            RescaleSlope=1, RescaleIntercept=0, **place((0, 0, 2 * index)),
+        )  # fmt: skip
+    expected = {
+        "kind": "dicom", "shape": [3, 4, 5], "dtype": "int16", "bits": 16, "min": int(volume.min()),
+        "max": int(volume.max()), "spacing_mm": [2.0, 0.5, 0.25], "orientation": "LPS", "unit": "HU",
+        "sha256": hashlib.sha256(volume.astype("<i2").tobytes()).hexdigest(),
+    }  # fmt: skip
+    out = json.loads(json.dumps(inspect(tmp_path / "ct").to_json()))
+    assert out == {"path": str(tmp_path / "ct"), **expected}
+    one = inspect(tmp_path / "ct" / "1")
+    assert (one.shape, one.sha256) == ((4, 5), hashlib.sha256(volume[1].tobytes()).hexdigest())
+
+    affine = np.diag([0.25, 0.5, 2.0, 1.0])
+    image = nibabel.Nifti1Image(volume.transpose(2, 1, 0)[::-1, ::-1], affine)
+    image.to_filename(tmp_path / "ct.nii.gz")
+    out = json.loads(json.dumps(inspect(tmp_path / "ct.nii.gz").to_json()))
+    assert out == {"path": str(tmp_path / "ct.nii.gz"), **expected, "kind": "nifti", "unit": ""}
+    four = nibabel.Nifti1Image(np.zeros((3, 4, 5, 2), np.uint8), affine)
+    four.to_filename(tmp_path / "four.nii")
+    assert inspect(tmp_path / "four.nii").shape == (2, 5, 4, 3)
