@@ -58,7 +58,10 @@ _PLUGINS: dict[UID, tuple[str, str | None]] = {
     JPEGLosslessSV1: ("gdcm", "gdcm"),
     **dict.fromkeys(_JPEG_LS, ("pyjpegls", "jpeg_ls")),
     **dict.fromkeys(_JPEG_2000, ("pylibjpeg", "openjpeg")),
-    RLELossless: ("pylibjpeg", "rle"),
+    RLELossless: (
+        "pydicom",
+        None,
+    ),  # pylibjpeg-rle is faster and panics, beyond any except, on broken streams
 }
 _STDERR = threading.Lock()
 
@@ -226,8 +229,6 @@ def _compressed_frames(
     if syntax not in _PLUGINS:
         raise InputError(subject, f"its transfer syntax {_name(syntax)} cannot be decoded")
     plugin, module = _PLUGINS[syntax]
-    if syntax == RLELossless and not _is_installed("rle"):
-        plugin, module = "pydicom", None  # slower, always there
     _require(subject, syntax, module)
     decoder = get_decoder(syntax)
     unused: dict[str, Any] = {"correct_unused_bits": False}

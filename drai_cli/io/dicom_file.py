@@ -19,7 +19,7 @@ import pydicom
 import pydicom.dataset
 import pydicom.multival
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -48,6 +48,7 @@ FAILURES = (
     struct.error,
     zlib.error,
     InvalidDicomError,
+    BytesLengthException,
 )
 """What pydicom and its decoders are known to raise on broken files."""
 

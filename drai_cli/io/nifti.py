@@ -27,6 +27,7 @@ from nibabel.orientations import (
     ornt_transform,
 )
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import open_regular, shown
@@ -45,6 +46,7 @@ _FAILURES = (
     HeaderDataError,
     ImageFileError,
     OrientationError,
+    WrapStructError,
     OSError,
     EOFError,
     ValueError,
