@@ -68,7 +68,8 @@ def palette_to_rgb(
 
 def _in_little_endian(dataset: Dataset) -> Dataset:
     """The data set, or where it is big-endian a copy of its palette as little-endian words, as pydicom takes them."""
-    if syntax_of(dataset).is_little_endian:
+    # A segmented palette pydicom reads in either order.
+    if syntax_of(dataset).is_little_endian or "RedPaletteColorLookupTableData" not in dataset:
         return dataset
     copy = Dataset()
     copy.file_meta = dataset.file_meta
