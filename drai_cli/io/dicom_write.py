@@ -146,6 +146,18 @@ def encode_dicom(
     return _file_bytes(dataset, array, compression)
 
 
+def require_encoder(compression: Compression) -> tuple[UID, str]:
+    """The transfer syntax and pydicom's name of the encoder that makes it.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    syntax, plugin = _SYNTAXES[compression]
+    if plugin and plugin not in get_encoder(syntax).available_plugins:
+        raise UsageError(f"--compression {compression}", "its encoder is not installed", INSTALL)
+    return syntax, plugin
+
+
 def _sop_class(stored: Stored, frames: int) -> UID:
     if frames == 1:
         return SecondaryCaptureImageStorage
@@ -305,7 +317,7 @@ def _add_spacing(dataset: Dataset, spacing_mm: tuple[float | None, float, float]
 
 
 def _file_bytes(dataset: Dataset, array: np.ndarray, compression: Compression) -> bytes:
-    syntax, plugin = _SYNTAXES[compression]
+    syntax, plugin = require_encoder(compression)
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     if compression == "none":
         data = little.tobytes()
@@ -329,8 +341,6 @@ def _file_bytes(dataset: Dataset, array: np.ndarray, compression: Compression) -
 def _compressed(dataset: Dataset, array: np.ndarray, syntax: UID, plugin: str) -> list[bytes]:
     """Each frame, encoded."""
     encoder = get_encoder(syntax)
-    if plugin not in encoder.available_plugins:
-        raise UsageError(f"{syntax.name}", "no encoder for it is installed", INSTALL)
     if syntax == JPEG2000Lossless and min(dataset.Rows, dataset.Columns) < _MIN_JPEG2000_SIDE:
         raise InputError(
             "JPEG 2000",

@@ -12,7 +12,20 @@ from drai_cli.data.options import DataOptions
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
-SAMPLE_FORMATS = ("png", "npz")
+Compression = Literal["none", "rle", "jpeg2000"]
+
+# The files of one image in each kind that is written: the image first, then what lies beside it.
+IMAGE_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "png": (".png",),
+    "tiff": (".tif",),
+    "dicom": (".dcm",),
+    "nifti": (".nii.gz", ".json"),
+}
+SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
+    **{name: IMAGE_SUFFIXES[name] for name in ("png", "dicom", "nifti")},
+    "npz": (".npz",),
+}
+SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class SampleOptions:
         style_from: An image whose style all images get.
         truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
         format: Kind of file, one of `SAMPLE_FORMATS`.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
         seed: With the condition and the index, decides each image.
         shard: Which part of the job, as I/N with I from 1.
         batch_size: Images in flight; changes speed and memory, never an image.
@@ -48,6 +62,7 @@ class SampleOptions:
     style_from: Path | None = None
     truncation: float = 1.0
     format: str = "png"
+    compression: Compression = "none"
     seed: int = 0
     shard: str | None = None
     batch_size: int = 256

@@ -209,6 +209,6 @@ def test_an_encoder_that_is_not_there_says_what_to_install(monkeypatch):
         available_plugins = ()
 
     monkeypatch.setattr(dicom_write, "get_encoder", lambda syntax: Nothing())
-    with pytest.raises(UsageError, match="no encoder") as raised:
+    with pytest.raises(UsageError, match="not installed") as raised:
         encode_dicom(KINDS["grey 8"], SYNTHETIC, compression="jpeg2000")
     assert raised.value.hint == "pip install 'drai-cli[dicom]'"
