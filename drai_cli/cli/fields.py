@@ -99,7 +99,7 @@ def _annotation(
         option = typer.Option(*declarations, metavar=_metavar(get_args(kind)[0], help), **extra)
     else:
         if kind in (int, float):
-            extra["min"] = 1 if kind is int and "--seed" not in declarations else 0
+            extra["min"] = 1 if kind is int and declarations[-1] not in ("--seed", "--frame") else 0
         option = typer.Option(*declarations, metavar=_metavar(kind, help), **extra)
     return Annotated[kind if is_required else Union[kind, None], option]  # noqa: UP007  kind is a value here
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,15 @@ from jaxtyping import UInt
 
 from drai_cli.checkpoint import ModelHeader
 from drai_cli.errors import InputError
+from drai_cli.io.display import apply_window, full_window
 from drai_cli.io.files import shown
+from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
-from drai_cli.io.raster import read_image
+from drai_cli.io.intensity import Intensity
+from drai_cli.io.read import read_stack
+from drai_cli.io.stack import Kind, Stack
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Codes, Inference
+from drai_cli.workflows.inference import Codes, Inference, model_intensity
 
 _MAX_UNREADABLE = 0.01
 
@@ -27,18 +32,26 @@ class InputImage:
     Attributes:
         name: Its file name without folders.
         suffix: Of the file, lower case.
+        kind: What the file is.
         height: Of the file's image, in pixels.
         width: Of the file's image, in pixels.
         changes: What was done to it beyond resizing, in words.
         pixels: At the model's size; empty where only the codes are kept.
+        sha256: Of the pixels at the model's size.
+        geometry: Where the file's image lies, None where it does not say.
+        spacing_mm: (slice, row, column) of the file's image, None where it does not say.
     """
 
     name: str
     suffix: str
+    kind: Kind
     height: int
     width: int
     changes: tuple[str, ...]
     pixels: UInt[np.ndarray, "size size channels"]
+    sha256: str
+    geometry: Geometry | None = None
+    spacing_mm: tuple[float | None, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,17 +64,103 @@ class EncodedImages:
     skipped: tuple[tuple[str, str], ...]
 
 
-def read_for_model(path: Path, header: ModelHeader, fit: Fit) -> InputImage:
+def read_for_model(path: Path, header: ModelHeader, fit: Fit, frame: int | None = None) -> InputImage:
     """Reads an image for a model.
 
+    Args:
+        path: A file of any kind that is read.
+        header: Of the model.
+        fit: How it is made square.
+        frame: Which frame of a file that holds several, from 0.
+
     Raises:
-        InputError: It cannot be read.
+        InputError: It cannot be read, or holds several frames and none is chosen.
     """
-    image = read_image(path)
+    return fit_stack(_one_frame(read_stack(path), path, frame), path, header, fit)
+
+
+def fit_stack(stack: Stack, path: Path, header: ModelHeader, fit: Fit) -> InputImage:
+    """One frame, however it was read, as a model sees it."""
+    stack, turned = to_model_levels(stack, model_intensity(header))
     architecture = header.architecture
-    changes = (*image.notes, *_changes(image, architecture.image_channels, fit))
+    image = stack.image()
+    changes = (*stack.notes, *turned, *_changes(image, architecture.image_channels, fit))
     pixels = fit_to_square(image, architecture.image_size, architecture.image_channels, fit)
-    return InputImage(path.name, path.suffix.lower(), image.height, image.width, changes, pixels)
+    return InputImage(
+        name=path.name,
+        suffix=path.suffix.lower(),
+        kind=stack.kind,
+        height=image.height,
+        width=image.width,
+        changes=changes,
+        pixels=pixels,
+        sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+        geometry=stack.geometry,
+        spacing_mm=stack.spacing_mm,
+    )
+
+
+def to_model_levels(stack: Stack, intensity: Intensity) -> tuple[Stack, tuple[str, ...]]:
+    """A stack of values as levels that a model may see, and what that changed, in words.
+
+    Values in the model's own unit become the levels that they were in training. Other values are seen through the
+    window that the file suggests, else through one from the least to the greatest.
+    """
+    is_plain = not stack.unit and stack.array.dtype in (np.uint8, np.uint16, np.bool_)
+    if intensity.unit and stack.unit == intensity.unit:
+        return replace(stack, array=intensity.to_levels(stack.array), unit=""), ()
+    if is_plain:
+        note = f"its levels have no unit, they are taken as the model's {intensity.unit}"
+        return stack, (note,) if intensity.unit else ()
+    window = stack.window or full_window(stack.array)
+    levels = apply_window(stack.array, window, np.uint8)
+    return replace(stack, array=levels, unit=""), (f"seen through the window {window[0]:g},{window[1]:g}",)
+
+
+def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
+    """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
+    if image.geometry is None:
+        return None
+    (down, row), (across, column) = _fitted_grid(image.height, image.width, size, fit)
+    to_source = np.eye(4)
+    to_source[0, 0], to_source[0, 3] = across, column
+    to_source[1, 1], to_source[1, 3] = down, row
+    return Geometry(image.geometry.affine @ to_source)
+
+
+def fitted_spacing(image: InputImage, size: int, fit: Fit) -> tuple[float | None, float, float] | None:
+    """Spacing of an image at a model's size."""
+    if image.spacing_mm is None:
+        return None
+    (down, _), (across, _) = _fitted_grid(image.height, image.width, size, fit)
+    return image.spacing_mm[0], image.spacing_mm[1] * down, image.spacing_mm[2] * across
+
+
+def _fitted_grid(
+    height: int, width: int, size: int, fit: Fit
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """For rows and columns: step and start, in pixels of the file's image, of the pixels at a model's size.
+
+    Pixels are areas: the centre of pixel i of n over a length L is at (i + 1/2) L / n - 1/2.
+    """
+    side = min(height, width) if fit == "crop" else max(height, width)
+    grids = []
+    for length in (height, width):
+        kept = side if fit == "crop" else length
+        made = max(1, round(kept * size / side))
+        step = kept / made
+        start = (length - kept) // 2 - (size - made) // 2 * step + step / 2 - 0.5
+        grids.append((step, start))
+    return grids[0], grids[1]
+
+
+def _one_frame(stack: Stack, path: Path, frame: int | None) -> Stack:
+    count = len(stack.array)
+    if frame is None and count > 1:
+        raise InputError(shown(path), f"expected one frame, got {count}", "pick one with --frame N")
+    if frame is not None and frame >= count:
+        raise InputError(shown(path), f"expected a frame from 0 to {count - 1}, got {frame}")
+    return stack.frame(frame or 0)
 
 
 def encode_files(
@@ -71,6 +170,7 @@ def encode_files(
     *,
     may_skip: bool = False,
     keep_pixels: bool = False,
+    frame: int | None = None,
     reporter: Reporter = SILENT,
 ) -> EncodedImages:
     """Codes of image files, read a micro-batch at a time.
@@ -81,6 +181,7 @@ def encode_files(
         fit: How each is made square.
         may_skip: Leave out files that cannot be read, up to one in a hundred.
         keep_pixels: Keep the images beside their codes.
+        frame: Which frame of files that hold several, from 0.
         reporter: Told what was changed in reading, and of files left out.
 
     Raises:
@@ -102,7 +203,7 @@ def encode_files(
     with reporter.task("encoding", len(paths), "images") as task:
         for path in paths:
             try:
-                image = read_for_model(path, inference.header, fit)
+                image = read_for_model(path, inference.header, fit, frame)
             except InputError as error:
                 if not may_skip:
                     raise

@@ -81,6 +81,9 @@ class SwapOptions:
         pairs: CSV with the columns `content` and `style`, instead of two images.
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
         weights: A model file, run directory, bundled name or Hub name.
+        format: Kind of file; None: the content image's own, PNG for JPEG, BMP and GIF.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
+        frame: Which frame of files that hold several, from 0.
         size: `model`: images of the model's size; `input`: scaled back to that of the content image.
         fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
         precision: Arithmetic of the networks.
@@ -93,6 +96,9 @@ class SwapOptions:
     pairs: Path | None = None
     out: Path | None = None
     weights: str | None = None
+    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    compression: Compression = "none"
+    frame: int | None = None
     size: Literal["model", "input"] = "model"
     fit: Literal["crop", "pad"] | None = None
     precision: Precision = "fp32"
