@@ -66,7 +66,8 @@ class DicomHeader:
         marks: What the image says of itself, keyword to text, kept as JSON in (0020,4000) ImageComments.
         is_synthetic: Whether a model made it: (0008,001C) SyntheticData and a patient of that name.
         number: Instance number.
-        series: Text for (0008,103E) SeriesDescription.
+        part: Which file of several of one series; part of the instance's UID alone.
+        modality: (0008,0060); `OT` for an image that no modality made.
         kept: Attributes of the source to keep, keyword to value; empty for a synthetic image.
         window: Centre and width to show it with, in values; None: all that can be stored, where grey is not 8-bit.
         lossy_ratio: By how much the source was compressed with loss (JPEG); None where it was not.
@@ -77,7 +78,8 @@ class DicomHeader:
     marks: Mapping[str, str] = field(default_factory=dict)
     is_synthetic: bool = True
     number: int = 1
-    series: str = ""
+    part: str = ""
+    modality: str = "OT"
     kept: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[float, float] | None = None
     lossy_ratio: float | None = None
@@ -118,6 +120,8 @@ def encode_dicom(
         InputError: Too large for DICOM.
         UsageError: An encoder that is not installed; the hint is the line to install it.
     """
+    if stored.channels == 3 and stored.bits != 8:
+        raise InputError("DICOM", f"expected colour of 8 bits, got {stored.bits}", "--format png keeps it")
     if stored.array.shape[0] > 1 and stored.bits == 8 and (stored.has_line or stored.unit):
         # Grey bytes in several frames have to be plain levels (PS3.3 A.8.3.4): the words class takes any line.
         stored = replace(stored, array=stored.array.astype(np.uint16))
@@ -129,7 +133,8 @@ def encode_dicom(
         )
     dataset = Dataset()
     dataset.SOPClassUID = _sop_class(stored, frames)
-    dataset.SOPInstanceUID = make_uid(header.uid_key, "instance")
+    instance = uid_key(of=header.uid_key, part=header.part) if header.part else header.uid_key
+    dataset.SOPInstanceUID = make_uid(instance, "instance")
     dataset.SpecificCharacterSet = "ISO_IR 192"
     _add_patient(dataset, header)
     _add_study(dataset, header, has_geometry=geometry is not None)
@@ -187,9 +192,7 @@ def _add_study(dataset: Dataset, header: DicomHeader, *, has_geometry: bool) -> 
     for keyword, value in header.kept.items():
         setattr(dataset, keyword, value)
     dataset.SeriesNumber = 1
-    if header.series:
-        dataset.SeriesDescription = header.series[:64]
-    dataset.Modality = "OT"
+    dataset.Modality = header.modality
     dataset.ConversionType = "SYN" if header.is_synthetic else "WSD"  # synthetic image, workstation
     dataset.Manufacturer = "drai"
     dataset.ManufacturerModelName = "drai"
@@ -203,7 +206,8 @@ def _add_image(dataset: Dataset, header: DicomHeader) -> None:
     """General Image (PS3.3 C.7.6.1) and SOP Common (C.12.1)."""
     dataset.InstanceNumber = header.number
     dataset.PatientOrientation = ""
-    dataset.Laterality = ""
+    if "Laterality" not in dataset:
+        dataset.Laterality = ""
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     # A real image may have writing in its pixels that nobody looked for; then the standard's cautious answer.
     dataset.BurnedInAnnotation = "NO" if header.is_synthetic else "YES"

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from jaxtyping import Shaped
+
 from drai_cli import __version__
 from drai_cli.errors import InputError
 from drai_cli.io.geometry import Geometry
@@ -24,6 +27,8 @@ class About:
         marks: What the image says of itself; its `synthetic` is `yes` for one that a model made.
         deciding: All that decides the image, as plain data: the UIDs of a DICOM file follow from it.
         number: Of the image in its series, from 1.
+        part: Which file of several of one series; empty for the only one.
+        modality: Of the source, where it is a real image's.
         kept: A DICOM source's attributes to keep, by keyword.
         window: Centre and width to show it with, in values.
         lossy_ratio: By how much the source was compressed with loss; None where it was not.
@@ -32,6 +37,8 @@ class About:
     marks: Mapping[str, str]
     deciding: Mapping[str, Any]
     number: int = 1
+    part: str = ""
+    modality: str = "OT"
     kept: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[float, float] | None = None
     lossy_ratio: float | None = None
@@ -69,7 +76,9 @@ def image_bytes(
     if kind == "dicom":
         return (_dicom(stored, about, geometry, spacing_mm, compression),)
     if kind == "nifti":
-        return _nifti(stored, about, geometry, spacing_mm)
+        from drai_cli.io.nifti_write import nifti_values  # nibabel: only for those who need it
+
+        return _nifti(*nifti_values(stored), stored.unit, about, geometry, spacing_mm)
     if len(stored.array) != 1:
         raise InputError(
             kind.upper(), f"expected one frame, got {len(stored.array)}", "--format nifti, or dicom"
@@ -111,6 +120,8 @@ def _dicom(
         about.marks,
         is_synthetic=about.is_synthetic,
         number=about.number,
+        part=about.part,
+        modality=about.modality,
         kept=about.kept,
         window=about.window,
         lossy_ratio=about.lossy_ratio,
@@ -118,27 +129,48 @@ def _dicom(
     return encode_dicom(stored, header, geometry=geometry, spacing_mm=spacing_mm, compression=compression)
 
 
+def values_bytes(
+    array: Shaped[np.ndarray, "frames height width *channels"],
+    unit: str,
+    about: About,
+    *,
+    geometry: Geometry | None = None,
+    spacing_mm: tuple[float | None, float, float] | None = None,
+) -> tuple[bytes, bytes]:
+    """A NIfTI file of values of any type, exactly, and its sidecar.
+
+    Raises:
+        InputError: Colour of 16 bits.
+    """
+    from drai_cli.io.nifti_write import narrowest
+
+    kept = array if array.ndim == 4 else narrowest(array)
+    return _nifti(kept, 1.0, 0.0, unit, about, geometry, spacing_mm)
+
+
 def _nifti(
-    stored: Stored,
+    array: np.ndarray,
+    slope: float,
+    intercept: float,
+    unit: str,
     about: About,
     geometry: Geometry | None,
     spacing_mm: tuple[float | None, float, float] | None,
 ) -> tuple[bytes, bytes]:
-    from drai_cli.io.nifti_write import encode_nifti, encode_sidecar, gzip_bytes, nifti_values
+    from drai_cli.io.nifti_write import encode_nifti, encode_sidecar, gzip_bytes
 
-    array, slope, intercept = nifti_values(stored)
     data = encode_nifti(
         array,
         slope=slope,
         intercept=intercept,
-        unit=stored.unit,
+        unit=unit,
         geometry=geometry,
         spacing_mm=spacing_mm,
         window=about.window,
         description=describe(about),
     )
     spaced = geometry is not None or spacing_mm is not None
-    sidecar = encode_sidecar(as_json(about.marks, unit=stored.unit, has_spacing=spaced))
+    sidecar = encode_sidecar(as_json(about.marks, unit=unit, has_spacing=spaced))
     return gzip_bytes(data), sidecar
 
 

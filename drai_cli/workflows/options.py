@@ -130,6 +130,49 @@ class EncodeOptions:
 
 
 @dataclass(frozen=True)
+class ConvertOptions:
+    """What to convert, and to what.
+
+    Attributes:
+        source: An image file, or a folder.
+        out: A file whose suffix says its kind, or a folder.
+        format: Kind of the files in OUT where that is a folder.
+        window: What grey is shown through, as CENTRE,WIDTH, full, auto or a window's name in the file; for PNG and TIFF
+            values become 8 bits by it.
+        keep_patient: Keep the attributes of patient and study of a DICOM image.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
+        overwrite: Replace what is already there.
+    """
+
+    source: Path
+    out: Path
+    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    window: str | None = None
+    keep_patient: bool = False
+    compression: Compression = "none"
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Which output of `sample` to check, and how far.
+
+    Attributes:
+        out: The folder.
+        regenerate: Images to make again from the weights and compare; 0: none.
+        weights: A model file, run directory, bundled name or Hub name.
+        style_from: The image whose style all images got, where they got one.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+    """
+
+    out: Path
+    regenerate: int = 0
+    weights: str | None = None
+    style_from: Path | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
 class TrainRun:
     """One `drai train`.
 

@@ -78,7 +78,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     _check(options)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     plan = plan_samples(options, inference.header, reporter)
-    style = None if options.style_from is None else _style_of(inference, options.style_from, reporter)
+    style = None if options.style_from is None else style_of(inference, options.style_from, reporter)
     job = Job(__version__, inference.model.sha256, _job_options(options, plan))
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
@@ -282,7 +282,7 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _style_of(inference: Inference, path: Path, reporter: Reporter) -> np.ndarray:
+def style_of(inference: Inference, path: Path, reporter: Reporter) -> np.ndarray:
     """The style code of an image."""
     from drai_cli.workflows.input_images import encode_files
 
