@@ -29,8 +29,6 @@ KEPT = (
     "StudyDescription",
     "AccessionNumber",
     "ReferringPhysicianName",
-    "BodyPartExamined",
-    "Laterality",
 )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,13 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
         target = _Target(
             options.out.with_name(options.out.name[: -len(suffix)]), (suffix, *IMAGE_SUFFIXES[kind][1:])
         )
-        written = _Writing(options, kind, reporter).write(options.source, stack, target)
+        if kind in ("png", "tiff") and len(stack.array) > 1:
+            hint = f"name a folder as OUT with --format {kind}: a file a frame"
+            raise InputError(
+                shown(options.source), f"expected one frame for {kind}, got {len(stack.array)}", hint
+            )
+        writing = _Writing(options, kind, reporter)
+        written = writing.write(writing.prepare(options.source, stack), target)
         return ConvertResult(options.out, tuple(map(str, written)), kind, 1, len(stack.array))
     return _convert_into_folder(options, kind, reporter)
 
@@ -119,16 +126,31 @@ def _convert_into_folder(options: ConvertOptions, kind: str, reporter: Reporter)
                 reporter.warn(f"{shown(name)}: left out, {error.message}")
                 continue
             start = _unused(out / name, taken)
-            parts = [stack] if kind == "nifti" else [stack.frame(index) for index in range(len(stack.array))]
-            for index, part in enumerate(parts):
-                place = start if len(parts) == 1 else start.with_name(f"{start.name}_{index:06d}")
-                target = _Target(place, IMAGE_SUFFIXES[kind])
-                written += writing.write(source, part, target, whole=stack, index=index)
-                frames += len(part.array)
+            prepared = writing.prepare(source, stack)
+            count = len(stack.array)
+            for index in [None] if kind == "nifti" or count == 1 else range(count):
+                place = start if index is None else start.with_name(f"{start.name}_{index:06d}")
+                written += writing.write(prepared, _Target(place, IMAGE_SUFFIXES[kind]), index)
+            frames += count
     if not written:
         raise InputError(shown(options.source), "expected images, got none that can be read")
     files = tuple(map(str, written))
     return ConvertResult(out, files, kind, len(sources) - len(skipped), frames, tuple(skipped))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One input, ready to be written whole or frame by frame: what holds for all of its frames is found once.
+
+    Attributes:
+        stack: As read.
+        stored: Its numbers as the kind stores them; None for NIfTI, which takes the values.
+        about: What its files say; of one frame among several, with that frame's number.
+    """
+
+    stack: Stack
+    stored: Stored | None
+    about: About
 
 
 class _Writing:
@@ -137,21 +159,24 @@ class _Writing:
     def __init__(self, options: ConvertOptions, kind: str, reporter: Reporter) -> None:
         self.options, self.kind, self.reporter = options, kind, reporter
 
-    def write(
-        self, source: Path, part: Stack, target: _Target, *, whole: Stack | None = None, index: int = 0
-    ) -> list[Path]:
-        """Writes one image: `part` is the whole file or frame `index` of it."""
-        whole = part if whole is None else whole
-        if index == 0:
-            for note in whole.notes:
-                self.reporter.warn(f"{shown(source.name)}: {note}")
-        about = self._about(source, whole, index, is_part=len(part.array) != len(whole.array))
+    def prepare(self, source: Path, stack: Stack) -> _Prepared:
+        """Finds out what an input's files hold and say; warns of what is lost."""
+        for note in stack.notes:
+            self.reporter.warn(f"{shown(source.name)}: {note}")
+        about = self._about(source, stack)
         try:
-            files = self._bytes(source, part, whole, about, is_first=index == 0)
+            return _Prepared(stack, self._stored(source, stack), about)
         except ValueError as error:
             raise InputError(shown(source), f"{self.kind} cannot hold {error}", "--format nifti") from error
-        if target.suffixes[0] == ".nii":
-            files = (_gunzipped(files[0]), *files[1:])
+
+    def write(self, prepared: _Prepared, target: _Target, index: int | None = None) -> list[Path]:
+        """Writes all frames, or one, as one image."""
+        about = prepared.about
+        if index is not None:
+            about = replace(about, number=index + 1, part=str(index))
+        files = self._bytes(prepared, about, index)
+        if target.suffixes[0].lower() == ".nii":
+            files = (gzip.decompress(files[0]), *files[1:])
         if not about.is_synthetic:
             files = files[:1]  # what is real needs no sidecar that says otherwise
         paths = [target.path.with_name(target.path.name + suffix) for suffix in target.suffixes[: len(files)]]
@@ -167,7 +192,7 @@ class _Writing:
                 file.write(data)
         return paths
 
-    def _about(self, source: Path, stack: Stack, index: int, *, is_part: bool) -> About:
+    def _about(self, source: Path, stack: Stack) -> About:
         first = _first_file(source)
         marks = read_marks(first) if stack.kind in ("png", "tiff", "dicom", "nifti") else {}
         is_synthetic = marks.get("synthetic") == "yes"
@@ -181,6 +206,7 @@ class _Writing:
 
             kept = read_patient(first)
         array = np.ascontiguousarray(stack.array)
+        window = choose_window(stack, self.options.window) if self.options.window else stack.window
         deciding = {
             "made_by": "convert",
             "shape": array.shape,
@@ -189,69 +215,65 @@ class _Writing:
             "affine": None if stack.geometry is None else stack.geometry.affine.tolist(),
             "spacing_mm": stack.spacing_mm,
             "unit": stack.unit,
+            "window": window,
             "kept": kept,
         }
         return About(
             marks,
             deciding,
-            number=index + 1,
-            part=str(index) if is_part else "",
             kept={} if is_synthetic else kept,
             modality=stack.modality if stack.modality and not is_synthetic else "OT",
-            window=self._window(stack),
+            window=window if stack.channels == 1 else None,
             lossy_ratio=array.nbytes / max(1, os.stat(first).st_size) if stack.kind == "jpeg" else None,
         )
 
-    def _window(self, stack: Stack) -> tuple[float, float] | None:
-        """What the file is to be shown with; None leaves it to the kind."""
-        if stack.channels != 1:
-            return None
-        return choose_window(stack, self.options.window) if self.options.window else stack.window
-
-    def _bytes(
-        self, source: Path, part: Stack, whole: Stack, about: About, *, is_first: bool
-    ) -> tuple[bytes, ...]:
+    def _stored(self, source: Path, stack: Stack) -> Stored | None:
+        """The numbers of all frames: one line from number to value holds for all files of a series."""
         if self.kind == "nifti":
+            return None
+        if self.kind != "dicom":
+            if stack.geometry is not None or stack.spacing_mm is not None:
+                self.reporter.warn(
+                    f"{shown(source.name)}: {self.kind} has no place for spacing and orientation"
+                )
+            return Stored.of_values(self._levels(source, stack))
+        stored = Stored.of_values(stack.array, stack.unit)
+        if stored.error:
+            self.reporter.warn(
+                f"{shown(source.name)}: 16 bits cannot hold its values exactly, "
+                f"they are rounded by at most {stored.error:.3g}"
+            )
+        return stored
+
+    def _bytes(self, prepared: _Prepared, about: About, index: int | None) -> tuple[bytes, ...]:
+        part = prepared.stack if index is None else prepared.stack.frame(index)
+        if prepared.stored is None:
             return values_bytes(
                 part.array, part.unit, about, geometry=part.geometry, spacing_mm=part.spacing_mm
             )
-        if self.kind == "dicom":
-            stored = Stored.of_values(part.array, part.unit)
-            if stored.error and is_first:
-                self.reporter.warn(
-                    f"{shown(source.name)}: 16 bits cannot hold its values exactly, "
-                    f"they are rounded by at most {stored.error:.3g}"
-                )
-            return image_bytes(
-                "dicom",
-                stored,
-                about,
-                geometry=part.geometry,
-                spacing_mm=part.spacing_mm,
-                compression=self.options.compression,
-            )
-        if len(part.array) > 1:
-            hint = f"name a folder as OUT with --format {self.kind}: a file a frame"
-            raise InputError(
-                shown(source), f"expected one frame for {self.kind}, got {len(part.array)}", hint
-            )
-        if is_first and (part.geometry is not None or part.spacing_mm is not None):
-            self.reporter.warn(f"{shown(source.name)}: {self.kind} has no place for spacing and orientation")
-        levels = self._levels(source, part, whole, is_first=is_first)
-        return image_bytes(self.kind, Stored.of_values(levels), about, level=6)
+        frames = slice(None) if index is None else slice(index, index + 1)
+        return image_bytes(
+            self.kind,
+            replace(prepared.stored, array=prepared.stored.array[frames]),
+            about,
+            geometry=part.geometry,
+            spacing_mm=part.spacing_mm,
+            compression=self.options.compression,
+            level=6,
+        )
 
-    def _levels(self, source: Path, part: Stack, whole: Stack, *, is_first: bool) -> np.ndarray:
+    def _levels(self, source: Path, stack: Stack) -> np.ndarray:
         """Levels for a kind that has no values: as they are where they are plain, else through a window."""
-        is_plain = not part.unit and part.array.dtype.name in _PLAIN
-        if part.channels != 1 or (is_plain and not self.options.window):
-            return part.array
-        window = choose_window(whole, self.options.window or "auto")
-        if is_first and not self.options.window:
+        is_plain = not stack.unit and stack.array.dtype.name in _PLAIN
+        if stack.channels != 1 or (is_plain and not self.options.window):
+            return stack.array
+        window = choose_window(stack, self.options.window or "auto")
+        if not self.options.window:
             self.reporter.warn(
                 f"{shown(source.name)}: shown through the window {window[0]:g},{window[1]:g} in 8 bits "
                 "(--window chooses another)"
             )
-        return apply_window(part.array, window, np.uint8)
+        return apply_window(stack.array, window, np.uint8)
 
 
 def _read(source: Path) -> Stack:
@@ -332,9 +354,3 @@ def _first_file(source: Path) -> Path:
     if not source.is_dir():
         return source
     return min(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
-
-
-def _gunzipped(data: bytes) -> bytes:
-    import gzip
-
-    return gzip.decompress(data)

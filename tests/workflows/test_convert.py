@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 
 import nibabel as nib
 import numpy as np
@@ -111,6 +113,7 @@ def test_a_volume_as_a_series_of_slices(ct, tmp_path):
     assert len({d.SOPInstanceUID for d in found}) == 3
     assert len({(d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID) for d in found}) == 1
     assert [d.InstanceNumber for d in found] == [1, 2, 3]
+    assert len({(d.RescaleSlope, d.RescaleIntercept) for d in found}) == 1
     for index, dataset in enumerate(found):
         np.testing.assert_array_equal(apply_modality_lut(dataset.pixel_array, dataset), CT[index])
         np.testing.assert_allclose(list(dataset.ImagePositionPatient), PLACED.of_slice(index).affine[:3, 3])
@@ -126,6 +129,16 @@ def test_values_become_levels_through_a_window(ct, tmp_path):
     for folder, window in (("auto", (40, 400)), ("brain", (40, 80))):
         found = [np.array(PillowImage.open(path)) for path in sorted((tmp_path / folder).iterdir())]
         np.testing.assert_array_equal(found, apply_window(CT, window, np.uint8))
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+@pytest.mark.parametrize("keep_patient", [False, True])
+def test_dciodvfy_finds_no_error(ct, tmp_path, keep_patient):
+    convert(ConvertOptions(ct, tmp_path / "one.dcm", keep_patient=keep_patient))
+    convert(ConvertOptions(ct, tmp_path / "series", format="dicom", keep_patient=keep_patient))
+    for path in (tmp_path / "one.dcm", *(tmp_path / "series").iterdir()):
+        found = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
+        assert [line for line in (found.stdout + found.stderr).splitlines() if line.startswith("Error")] == []
 
 
 def test_patients_are_dropped_unless_kept(ct, tmp_path):
