@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import json
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from drai_cli import __version__
 from drai_cli.errors import InputError
-from drai_cli.io.files import shown
+from drai_cli.io.files import open_regular, shown
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _IMAGE_DESCRIPTION = 270
+_MAX_SIDECAR_BYTES = 1 << 20
+_NAMES = ("synthetic", "tool", "version", "weights_sha256", "label", "seed", "index", "condition", "made_by")
+# What the readers of strangers' files are known to raise.
 _FAILURES = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
+    ArithmeticError,
+    NotImplementedError,
     EOFError,
     SyntaxError,
+    MemoryError,
+    RecursionError,
+    struct.error,
+    zlib.error,
     zipfile.BadZipFile,
+    PillowImage.DecompressionBombError,
 )
 
 
@@ -74,6 +87,7 @@ def read_marks(path: Path) -> dict[str, str]:
     """
     name = path.name.lower()
     try:
+        open_regular(path, max_bytes=None).close()  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if name.endswith(NIFTI_SUFFIXES):
@@ -83,13 +97,13 @@ def read_marks(path: Path) -> dict[str, str]:
             if name.endswith((".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif")):
                 return _raster_marks(path)
             return _dicom_marks(path)
+    except InputError:
+        raise
     except _FAILURES as error:
         raise InputError(shown(path), f"its marks cannot be read ({type(error).__name__})") from error
 
 
 def _raster_marks(path: Path) -> dict[str, str]:
-    from PIL import Image as PillowImage
-
     with PillowImage.open(path) as picture:
         if picture.format == "TIFF":
             text = str(getattr(picture, "tag_v2", {}).get(_IMAGE_DESCRIPTION, ""))
@@ -97,14 +111,17 @@ def _raster_marks(path: Path) -> dict[str, str]:
             return {pair[0]: pair[2] for pair in pairs if pair[1]} if text.startswith("synthetic: ") else {}
         if picture.format != "PNG":
             return {}
-        picture.load()  # text may stand after the pixels
-        return {str(name): str(text) for name, text in getattr(picture, "text", {}).items()}
+        # Only what stands before the pixels, where this tool writes it: nothing is decoded.
+        return {str(name): str(text) for name, text in picture.info.items() if isinstance(text, str)}
 
 
 def _dicom_marks(path: Path) -> dict[str, str]:
     import pydicom
 
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SyntheticData", "ImageComments"])
+    # Old files have no preamble; whether it is an image at all is for its reader to say.
+    dataset = pydicom.dcmread(
+        path, force=True, stop_before_pixels=True, specific_tags=["SyntheticData", "ImageComments"]
+    )
     marks: dict[str, str] = {}
     try:
         entry = json.loads(str(dataset.get("ImageComments", "")))
@@ -120,7 +137,8 @@ def _nifti_marks(path: Path) -> dict[str, str]:
     beside = sidecar_of(path)
     if not beside.is_file():
         return {}
-    entry = json.loads(beside.read_text(encoding="utf-8"))
+    with open_regular(beside, max_bytes=_MAX_SIDECAR_BYTES) as file:
+        entry = json.loads(file.read())
     marks = {}
     for name, value in entry.items():
         if isinstance(value, bool):
@@ -133,9 +151,6 @@ def _nifti_marks(path: Path) -> dict[str, str]:
 
 
 def _npz_marks(path: Path) -> dict[str, str]:
-    with np.load(path, allow_pickle=False) as file:
-        return {
-            name: str(file[name])
-            for name in file.files
-            if file[name].dtype.kind == "U" and file[name].ndim == 0
-        }
+    with open_regular(path, max_bytes=None) as raw, np.load(raw, allow_pickle=False) as file:
+        found = {name: file[name] for name in _NAMES if name in file.files}
+    return {name: str(text) for name, text in found.items() if text.ndim == 0 and text.dtype.kind == "U"}

@@ -73,10 +73,11 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
 
     head = manifest.head
     try:
+        _check_job(head["options"])
         suffixes = SAMPLE_SUFFIXES[head["options"]["format"]]
         digests = dict(manifest.files())
         weights_sha256, version = str(head["weights_sha256"]), str(head["version"])
-    except (KeyError, TypeError, OverwriteError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverwriteError) as error:
         raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
     rows = _read_rows(options.out, str(head.get("metadata_sha256")), found)
     listed = {name for row in rows for name in _names(row["file_name"], suffixes)}
@@ -124,6 +125,13 @@ def _open_manifest(out: Path) -> Manifest:
     return manifest
 
 
+def _check_job(job: Any) -> None:
+    """Raises KeyError, TypeError or ValueError where the manifest's options are not what `sample` writes."""
+    int(job["seed"]), float(job["truncation"]), SAMPLE_SUFFIXES[job["format"]]
+    if job.get("compression") not in (None, "none", "rle", "jpeg2000"):
+        raise ValueError("compression")
+
+
 def _read_rows(out: Path, digest: str, found: Any) -> list[dict[str, str]]:
     """The rows of metadata.csv, of any length."""
     path = out / METADATA
@@ -164,11 +172,11 @@ def _differs(out: Path, name: str, digest: str) -> str:
     """How a file differs from the manifest; empty if it does not."""
     path = out / name
     # A manifest may come from strangers: it must not make this look outside the folder.
-    if (
-        ".." in Path(name).parts
-        or Path(name).is_absolute()
-        or not path.resolve().is_relative_to(out.resolve())
-    ):
+    try:
+        is_inside = ".." not in Path(name).parts and path.resolve().is_relative_to(out.resolve())
+    except (OSError, ValueError, RuntimeError):
+        is_inside = False
+    if not is_inside:
         return "lies outside the folder"
     if not path.exists():
         return "is gone"
