@@ -145,3 +145,25 @@ def make_dicom() -> Callable[..., Path]:
 def place() -> Callable[..., dict[str, Any]]:
     """`placed`."""
     return placed
+
+
+@pytest.fixture(scope="session")
+def tiny_ct_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of random 16 px grey networks whose levels are Hounsfield units from -1000 to 600."""
+    from dataclasses import replace
+
+    import torch
+
+    from drai_cli.checkpoint import read_header, save_model
+    from drai_cli.model.networks import Networks
+
+    torch.manual_seed(0)
+    header = read_header(tiny_model)
+    header = replace(
+        header,
+        architecture=replace(header.architecture, image_channels=1),
+        intensity={"unit": "HU", "low": -1000, "high": 600, "dtype": "uint8"},
+    )
+    path = tmp_path_factory.mktemp("weights") / "ct.safetensors"
+    save_model(path, header, Networks(header.architecture, header.schema.dim, True))
+    return path

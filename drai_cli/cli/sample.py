@@ -25,7 +25,7 @@ PARAMETERS = field_options(
             "truncation",
             "seed",
         ),
-        options.OUTPUT: ("out", "format", "overwrite"),
+        options.OUTPUT: ("out", "format", "compression", "overwrite"),
         options.MODEL: ("weights",),
         options.RUN: ("shard", "device", "precision", "batch_size"),
     },

@@ -17,7 +17,7 @@ PARAMETERS = field_options(
     SwapOptions,
     {
         options.INPUT: ("pairs", "fit", "frame", "window"),
-        options.OUTPUT: ("out", "size", "overwrite"),
+        options.OUTPUT: ("out", "format", "compression", "size", "overwrite"),
         options.MODEL: ("weights",),
         options.RUN: ("device", "precision"),
     },
@@ -66,5 +66,5 @@ def swap_style(
     from drai_cli.workflows.swap_style import swap_style as run
 
     result = run(chosen, output)
-    written = [name for name in (*result.images, result.figure, result.metadata) if name]
+    written = [name for name in (*result.images, *result.sidecars, result.figure, result.metadata) if name]
     output.result(result.to_json(), "\n".join(one_line(str(result.out / name)) for name in written))

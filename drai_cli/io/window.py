@@ -84,6 +84,11 @@ def window_range(centre: float, width: float) -> tuple[float, float]:
     return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
 
 
+def centre_and_width(low: float, high: float) -> tuple[float, float]:
+    """The window whose black and white these values are: `window_range` undone for widths above 1."""
+    return (low + high) / 2 + 0.5, high - low + 1
+
+
 def as_levels(stack: Stack, window: Window = AUTO) -> Stack:
     """Model-ready levels of a stack's frames: uint8 for 8 bits and less, else uint16.
 

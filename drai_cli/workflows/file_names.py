@@ -48,7 +48,7 @@ def folder_names(labels: Sequence[str]) -> dict[str, str]:
 
 def safe_stems(names: Sequence[str], longest: int = 80) -> list[str]:
     """File names without suffix, safe, not too long, and made different by a number where they are alike."""
-    safe = [safe_name(re.sub(r"\.[^.]+$", "", name) or name)[:longest] for name in names]
+    safe = [safe_name(re.sub(r"(\.nii(?=\.gz$))?\.[^.]+$", "", name) or name)[:longest] for name in names]
     if len({name.casefold() for name in safe}) == len(safe):
         return safe
     return [f"{name}-{number}" for number, name in enumerate(safe, 1)]

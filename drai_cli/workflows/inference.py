@@ -6,6 +6,7 @@ others are asked for at once. Arithmetic is float32 unless a precision says othe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from torch import Tensor
 
 from drai_cli.checkpoint import LoadedModel, ModelHeader, load_model
 from drai_cli.data.tensors import from_unit, to_unit
-from drai_cli.errors import UsageError
+from drai_cli.errors import UsageError, WeightsError
 from drai_cli.hub import locate_weights
+from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import PRECISIONS, Precision
 
@@ -154,7 +156,7 @@ class Inference:
         return to_unit(array, self.device)
 
     def _to_stored(self, images: Tensor) -> np.ndarray:
-        deep = self.header.intensity.get("dtype") == "uint16"
+        deep = model_intensity(self.header).dtype == "uint16"
         return from_unit(images, np.uint16 if deep else np.uint8)
 
 
@@ -199,6 +201,29 @@ def choose_device(name: str | None = None) -> torch.device:
 def model_fit(header: ModelHeader) -> Literal["crop", "pad"]:
     """How images were made square in training; `crop` where the model does not say."""
     return "pad" if header.training.get("fit") == "pad" else "crop"
+
+
+def model_intensity(header: ModelHeader) -> Intensity:
+    """What the levels of a model's images mean; plain levels where the model does not say.
+
+    Raises:
+        WeightsError: The header's convention makes no sense.
+    """
+    recorded = header.intensity
+    dtype = recorded.get("dtype", "uint8")
+    plain = Intensity(dtype=dtype, high=65535.0 if dtype == "uint16" else 255.0)
+    try:
+        found = Intensity(
+            str(recorded.get("unit", "")),
+            float(recorded.get("low", plain.low)),
+            float(recorded.get("high", plain.high)),
+            dtype,
+        )
+    except (TypeError, ValueError):
+        found = None
+    if found is None or dtype not in ("uint8", "uint16") or not -math.inf < found.low < found.high < math.inf:
+        raise WeightsError("model", "its intensity convention cannot be used", "get the file again")
+    return found
 
 
 def _has_index(device: torch.device) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.raster import is_raster
 from drai_cli.io.read import chosen_frame, read_image, read_stack
-from drai_cli.io.stack import Kind
+from drai_cli.io.stack import Kind, Stack
 from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Codes, Inference
+from drai_cli.workflows.inference import Codes, Inference, model_intensity
 
 _MAX_UNREADABLE = 0.01
 _RASTER_KINDS: dict[str, Kind] = {
@@ -35,23 +36,25 @@ class InputImage:
     Attributes:
         name: Its file name without folders.
         suffix: Of the file, lower case.
+        kind: What the file is.
         height: Of the file's image, in pixels.
         width: Of the file's image, in pixels.
         changes: What was done to it beyond resizing, in words.
         pixels: At the model's size; empty where only the codes are kept.
-        kind: What the file is.
+        sha256: Of the pixels at the model's size.
         intensity: What the levels mean, where a window made them of values.
-        geometry: Where the file's image lies, as it was before it was made square.
-        spacing_mm: (slice, row, column) of the file's image, where it is known.
+        geometry: Where the file's image lies, None where it does not say.
+        spacing_mm: (slice, row, column) of the file's image, None where it does not say.
     """
 
     name: str
     suffix: str
+    kind: Kind
     height: int
     width: int
     changes: tuple[str, ...]
     pixels: UInt[np.ndarray, "size size channels"]
-    kind: Kind
+    sha256: str
     intensity: Intensity | None = None
     geometry: Geometry | None = None
     spacing_mm: tuple[float | None, float, float] | None = None
@@ -83,42 +86,109 @@ def read_for_model(
         InputError: It cannot be read, or it has several frames and none is chosen.
         UsageError: No window.
     """
+    if path.is_dir() or not is_raster(path):
+        return fit_stack(read_stack(path), path, header, fit, frame=frame, window=window)
+    image = read_image(path, frame=frame, window=parse_window(window))
+    unit = model_intensity(header).unit
+    notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
+    return _fitted(image, path, header, fit, kind=_RASTER_KINDS[path.suffix.lower()], notes=notes)
+
+
+def fit_stack(
+    stack: Stack,
+    path: Path,
+    header: ModelHeader,
+    fit: Fit,
+    *,
+    frame: int | None = None,
+    window: str | None = None,
+) -> InputImage:
+    """One frame, however it was read, as a model sees it; arguments and errors as in `read_for_model`."""
     wanted = parse_window(window)
-    geometry, spacing_mm, mismatch = None, None, ""
-    if is_raster(path) and not path.is_dir():
-        image = read_image(path, frame=frame, window=wanted)
-        kind = _RASTER_KINDS[path.suffix.lower()]
-    else:
-        stack = read_stack(path)
-        kind = stack.kind
-        if window is None and stack.channels == 1 and (own := model_window(header)) is not None:
-            unit = str(header.intensity.get("unit", ""))
-            if unit == stack.unit or not stack.unit:
-                wanted = own
-            if unit != stack.unit:
-                mismatch = f"its values are in {stack.unit or 'no unit'}, the model's in {unit or 'none'}"
-        index = chosen_frame(stack, frame)
-        image = frame_image(stack, index, wanted, chosen_scale(stack, wanted))
-        one = stack.frame(index)
-        geometry, spacing_mm = one.geometry, one.spacing_mm
+    own = model_window(header)
+    notes: tuple[str, ...] = ()
+    if window is None and stack.channels == 1 and own is not None:
+        unit = model_intensity(header).unit
+        if unit == stack.unit or not stack.unit:
+            wanted = own
+        if unit != stack.unit:
+            notes = (f"its values are in {stack.unit or 'no unit'}, the model's in {unit or 'none'}",)
+    index = chosen_frame(stack, frame)
+    image = frame_image(stack, index, wanted, chosen_scale(stack, wanted))
+    one = stack.frame(index)
+    return _fitted(image, path, header, fit, one.kind, notes, one.geometry, one.spacing_mm)
+
+
+def _fitted(
+    image: Image,
+    path: Path,
+    header: ModelHeader,
+    fit: Fit,
+    kind: Kind,
+    notes: tuple[str, ...],
+    geometry: Geometry | None = None,
+    spacing_mm: tuple[float | None, float, float] | None = None,
+) -> InputImage:
     architecture = header.architecture
-    changes = (*image.notes, *filter(None, [mismatch]), *_changes(image, architecture.image_channels, fit))
     pixels = fit_to_square(image, architecture.image_size, architecture.image_channels, fit)
     return InputImage(
-        path.name, path.suffix.lower(), image.height, image.width, changes, pixels,
-        kind, image.intensity, geometry, spacing_mm,
-    )  # fmt: skip
+        name=path.name,
+        suffix=path.suffix.lower(),
+        kind=kind,
+        height=image.height,
+        width=image.width,
+        changes=(*image.notes, *notes, *_changes(image, architecture.image_channels, fit)),
+        pixels=pixels,
+        sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+        intensity=image.intensity,
+        geometry=geometry,
+        spacing_mm=spacing_mm,
+    )
 
 
 def model_window(header: ModelHeader) -> Window | None:
     """The window of a model that was trained on values by one window; None for one of plain levels."""
-    intensity = header.intensity
-    low, high = intensity.get("low"), intensity.get("high")
-    if not isinstance(low, int | float) or not isinstance(high, int | float) or not low < high:
+    intensity = model_intensity(header)
+    if intensity == Intensity(high=float(intensity.top), dtype=intensity.dtype):
         return None
-    top = int(np.iinfo(str(intensity.get("dtype", "uint8"))).max)
-    is_plain = not intensity.get("unit") and (low, high) == (0, top)
-    return None if is_plain else Window("range", low=float(low), high=float(high))
+    return Window("range", low=intensity.low, high=intensity.high)
+
+
+def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
+    """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
+    if image.geometry is None:
+        return None
+    (down, row), (across, column) = _fitted_grid(image.height, image.width, size, fit)
+    to_source = np.eye(4)
+    to_source[0, 0], to_source[0, 3] = across, column
+    to_source[1, 1], to_source[1, 3] = down, row
+    return Geometry(image.geometry.affine @ to_source)
+
+
+def fitted_spacing(image: InputImage, size: int, fit: Fit) -> tuple[float | None, float, float] | None:
+    """Spacing of an image at a model's size."""
+    if image.spacing_mm is None:
+        return None
+    (down, _), (across, _) = _fitted_grid(image.height, image.width, size, fit)
+    return image.spacing_mm[0], image.spacing_mm[1] * down, image.spacing_mm[2] * across
+
+
+def _fitted_grid(
+    height: int, width: int, size: int, fit: Fit
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """For rows and columns: step and start, in pixels of the file's image, of the pixels at a model's size.
+
+    Pixels are areas: the centre of pixel i of n over a length L is at (i + 1/2) L / n - 1/2.
+    """
+    side = min(height, width) if fit == "crop" else max(height, width)
+    grids = []
+    for length in (height, width):
+        kept = side if fit == "crop" else length
+        made = max(1, round(kept * size / side))
+        step = kept / made
+        start = (length - kept) // 2 - (size - made) // 2 * step + step / 2 - 0.5
+        grids.append((step, start))
+    return grids[0], grids[1]
 
 
 def encode_files(

@@ -12,7 +12,20 @@ from drai_cli.data.options import DataOptions
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
-SAMPLE_FORMATS = ("png", "npz")
+Compression = Literal["none", "rle", "jpeg2000"]
+
+# The files of one image in each kind that is written: the image first, then what lies beside it.
+IMAGE_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "png": (".png",),
+    "tiff": (".tif",),
+    "dicom": (".dcm",),
+    "nifti": (".nii.gz", ".json"),
+}
+SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
+    **{name: IMAGE_SUFFIXES[name] for name in ("png", "dicom", "nifti")},
+    "npz": (".npz",),
+}
+SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class SampleOptions:
         frame: Of a `--style-from` with several frames or slices: which one, from 0.
         truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
         format: Kind of file, one of `SAMPLE_FORMATS`.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
         seed: With the condition and the index, decides each image.
         shard: Which part of the job, as I/N with I from 1.
         batch_size: Images in flight; changes speed and memory, never an image.
@@ -50,6 +64,7 @@ class SampleOptions:
     frame: int | None = None
     truncation: float = 1.0
     format: str = "png"
+    compression: Compression = "none"
     seed: int = 0
     shard: str | None = None
     batch_size: int = 256
@@ -68,6 +83,8 @@ class SwapOptions:
         pairs: CSV with the columns `content` and `style`, instead of two images.
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
         weights: A model file, run directory, bundled name or Hub name.
+        format: Kind of file; None: the content image's own, PNG for JPEG, BMP and GIF.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
         size: `model`: images of the model's size; `input`: scaled back to that of the content image.
         fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
         frame: Of files with several frames or slices: which one, from 0.
@@ -83,6 +100,8 @@ class SwapOptions:
     pairs: Path | None = None
     out: Path | None = None
     weights: str | None = None
+    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    compression: Compression = "none"
     size: Literal["model", "input"] = "model"
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = None
@@ -118,6 +137,49 @@ class EncodeOptions:
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """What to convert, and to what.
+
+    Attributes:
+        source: An image file, or a folder.
+        out: A file whose suffix says its kind, or a folder.
+        format: Kind of the files in OUT where that is a folder.
+        window: What grey is shown through, as CENTRE,WIDTH, full, auto or a window's name in the file; for PNG and TIFF
+            values become 8 bits by it.
+        keep_patient: Keep the attributes of patient and study of a DICOM image.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
+        overwrite: Replace what is already there.
+    """
+
+    source: Path
+    out: Path
+    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    window: str | None = None
+    keep_patient: bool = False
+    compression: Compression = "none"
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Which output of `sample` to check, and how far.
+
+    Attributes:
+        out: The folder.
+        regenerate: Images to make again from the weights and compare; 0: none.
+        weights: A model file, run directory, bundled name or Hub name.
+        style_from: The image whose style all images got, where they got one.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+    """
+
+    out: Path
+    regenerate: int = 0
+    weights: str | None = None
+    style_from: Path | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True)

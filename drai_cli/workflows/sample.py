@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import os
 from collections import deque
@@ -20,11 +18,11 @@ from drai_cli import __version__
 from drai_cli.checkpoint import file_sha256
 from drai_cli.codes import draw_noise
 from drai_cli.errors import UsageError
-from drai_cli.io.png import encode_png
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.workflows.inference import Inference, model_fit
 from drai_cli.workflows.manifest import Job
 from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
+from drai_cli.workflows.sample_files import SampleEncoder, check_compression
 from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.sample_plan import Item, Plan, parse_attributes, plan_samples
 
@@ -83,7 +81,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     style = (
         None
         if options.style_from is None
-        else _style_of(inference, options.style_from, options.frame, reporter)
+        else style_of(inference, options.style_from, options.frame, reporter)
     )
     job = Job(__version__, inference.model.sha256, _job_options(options, plan))
     output = SampleOutput(options.out, plan, job, options.seed, part)
@@ -183,21 +181,14 @@ class _Sampling:
     ) -> None:
         self.options, self.inference, self.plan = options, inference, plan
         self.output, self.style = output, style
-        self.encode = {"png": self._png, "npz": self._npz}[options.format]
-        self.marks = {
-            "synthetic": "yes",
-            "tool": f"drai {__version__}",
-            "version": __version__,
-            "weights_sha256": job.weights_sha256,
-            "seed": str(options.seed),
-        }
+        self.encoder = SampleEncoder(inference.header, job.weights_sha256, job.options)
 
     def run(self, reporter: Reporter) -> int:
         """Makes what is missing; returns how many."""
         size = self.inference.micro_batch
         in_flight = max(1, math.ceil(self.options.batch_size / size))
         writers = min(_MAX_WRITERS, os.cpu_count() or 1)
-        pending: deque[Future[list[tuple[int, str]]]] = deque()
+        pending: deque[Future[list[tuple[int, tuple[str, ...]]]]] = deque()
         made = 0
         images = self.output.stop - self.output.start
         with reporter.task("sampling", images, "images") as task:
@@ -245,37 +236,22 @@ class _Sampling:
         items: list[Item],
         wanted: list[int],
         drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
-    ) -> list[tuple[int, str]]:
+    ) -> list[tuple[int, tuple[str, ...]]]:
         """Encodes and writes images; runs in a thread."""
         done = []
         for position in wanted:
             row = position - start
-            data = self.encode(items[row], *(array[row] for array in drawn))
-            digest = self.output.place(items[row], data, overwrite=self.options.overwrite)
-            done.append((position, digest))
+            files = self.encoder.encode(items[row], *(array[row] for array in drawn))
+            digests = self.output.place(items[row], files, overwrite=self.options.overwrite)
+            done.append((position, digests))
         return done
 
-    def _record(self, future: Future[list[tuple[int, str]]], task: Task) -> int:
+    def _record(self, future: Future[list[tuple[int, tuple[str, ...]]]], task: Task) -> int:
         written = future.result()
-        for position, digest in written:
-            self.output.record(position, digest)
+        for position, digests in written:
+            self.output.record(position, digests)
         task.advance(len(written))
         return len(written)
-
-    def _marks_of(self, item: Item) -> dict[str, str]:
-        marks = {**self.marks, "label": item.label, "index": str(item.index)}
-        if len(item.condition) > 1:
-            marks["condition"] = json.dumps(dict(item.condition), sort_keys=True, ensure_ascii=False)
-        return marks
-
-    def _png(self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
-        return encode_png(image, self._marks_of(item))
-
-    def _npz(self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
-        file = io.BytesIO()
-        marks = {name: np.array(text) for name, text in self._marks_of(item).items()}
-        np.savez_compressed(file, image=image, content=content, style=style, **marks)  # type: ignore[arg-type]
-        return file.getvalue()
 
 
 def _check(options: SampleOptions) -> None:
@@ -283,6 +259,7 @@ def _check(options: SampleOptions) -> None:
         raise UsageError(
             f"--format {options.format}", "no such format", f"there is: {', '.join(SAMPLE_FORMATS)}"
         )
+    check_compression(options.format, options.compression)
     if not (math.isfinite(options.truncation) and options.truncation >= 0):
         raise UsageError(
             f"--truncation {options.truncation}", "expected a number of at least 0", "--truncation 0.7"
@@ -304,12 +281,13 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         **({} if options.frame is None else {"style_from_frame": options.frame}),
         "truncation": options.truncation,
         "format": options.format,
+        "compression": None if options.compression == "none" else options.compression,
         "seed": options.seed,
         "precision": options.precision,
     }
 
 
-def _style_of(inference: Inference, path: Path, frame: int | None, reporter: Reporter) -> np.ndarray:
+def style_of(inference: Inference, path: Path, frame: int | None, reporter: Reporter) -> np.ndarray:
     """The style code of an image."""
     from drai_cli.workflows.input_images import encode_files
 

@@ -28,6 +28,7 @@ from drai_cli.workflows.manifest import (
     write_manifest,
     write_metadata,
 )
+from drai_cli.workflows.options import SAMPLE_SUFFIXES
 from drai_cli.workflows.sample_plan import Item, Plan
 
 _JOB = ".drai-sample.json"
@@ -36,6 +37,7 @@ _OWN_TABLE = re.compile(r"(metadata|manifest)(-\d+-of-\d+)?\.(csv|json)")
 _TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.tmp")
 _NEW_FOLDER = "choose another --out, or --overwrite"
 _DIGEST_BYTES = 32
+_ANY_SUFFIX = "|".join(re.escape(suffix) for suffixes in SAMPLE_SUFFIXES.values() for suffix in suffixes)
 
 
 @dataclass
@@ -105,40 +107,51 @@ class SampleOutput:
             self._journal.close()
             self._journal = None
 
-    def digests(self, start: int, stop: int) -> list[str]:
-        """The journal's sha256 of the images at these positions; empty where there is none yet."""
+    @property
+    def _entry_bytes(self) -> int:
+        """Of a journal's entry: a digest for each file of an image."""
+        return _DIGEST_BYTES * len(self.plan.suffixes)
+
+    def digests(self, start: int, stop: int) -> list[tuple[str, ...]]:
+        """The journal's sha256 of each image's files at these positions; empty where there is none yet."""
         assert self._journal is not None
-        self._journal.seek((start - self.start) * _DIGEST_BYTES)
-        data = self._journal.read((stop - start) * _DIGEST_BYTES)
-        entries = [data[i : i + _DIGEST_BYTES] for i in range(0, len(data), _DIGEST_BYTES)]
-        return [entry.hex() if any(entry) else "" for entry in entries]
+        self._journal.seek((start - self.start) * self._entry_bytes)
+        data = self._journal.read((stop - start) * self._entry_bytes)
+        entries = [data[i : i + self._entry_bytes] for i in range(0, len(data), self._entry_bytes)]
+        return [_split_digests(entry) if any(entry) else () for entry in entries]
 
-    def is_there(self, item: Item, digest: str) -> bool:
-        """Whether the journal's image is on the disk, unchanged."""
-        return bool(digest) and _sha256(self.out / self.plan.file_name(item)) == digest
+    def is_there(self, item: Item, digests: tuple[str, ...]) -> bool:
+        """Whether the files of the journal's image are on the disk, unchanged."""
+        names = self.plan.file_names(item)
+        return bool(digests) and all(
+            _sha256(self.out / name) == digest for name, digest in zip(names, digests, strict=True)
+        )
 
-    def place(self, item: Item, data: bytes, *, overwrite: bool) -> str:
-        """Puts an image under its final name, whole or not at all; returns its sha256. Safe in threads.
+    def place(self, item: Item, files: tuple[bytes, ...], *, overwrite: bool) -> tuple[str, ...]:
+        """Puts an image's files under their final names, each whole or not at all; returns their sha256.
+
+        Safe in threads.
 
         Raises:
             OverwriteError: There is another file of that name already.
             InputError: It cannot be written.
         """
-        path = self.out / self.plan.file_name(item)
-        with _os_errors(path):
-            # What a power cut left is a beginning of the right file; anything else is somebody's.
-            if path.exists() and not overwrite and not data.startswith(path.read_bytes()):
-                raise OverwriteError(shown(path), "there is another file of that name", _NEW_FOLDER)
-        with atomic_writer(path) as file:
-            file.write(data)
-        return hashlib.sha256(data).hexdigest()
+        for name, data in zip(self.plan.file_names(item), files, strict=True):
+            path = self.out / name
+            with _os_errors(path):
+                # What a power cut left is a beginning of the right file; anything else is somebody's.
+                if path.exists() and not overwrite and not data.startswith(path.read_bytes()):
+                    raise OverwriteError(shown(path), "there is another file of that name", _NEW_FOLDER)
+            with atomic_writer(path) as file:
+                file.write(data)
+        return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
-    def record(self, position: int, digest: str) -> None:
+    def record(self, position: int, digests: tuple[str, ...]) -> None:
         """Writes down that an image is done."""
         assert self._journal is not None
         with _os_errors(self.out):
-            self._journal.seek((position - self.start) * _DIGEST_BYTES)
-            self._journal.write(bytes.fromhex(digest))
+            self._journal.seek((position - self.start) * self._entry_bytes)
+            self._journal.write(bytes.fromhex("".join(digests)))
 
     def finish(self) -> bool:
         """Writes this part's tables and, if all parts are done, merges them; returns whether the job is complete."""
@@ -156,8 +169,8 @@ class SampleOutput:
     def _finished(self) -> Iterator[tuple[str, str]]:
         for start in range(self.start, self.stop, 4096):
             stop = min(start + 4096, self.stop)
-            for item, digest in zip(self.plan.items(start, stop), self.digests(start, stop), strict=True):
-                yield self.plan.file_name(item), digest
+            for item, digests in zip(self.plan.items(start, stop), self.digests(start, stop), strict=True):
+                yield from zip(self.plan.file_names(item), digests, strict=True)
 
     def _is_done(self) -> bool:
         """Whether this part or all has its manifest; its files are compared with it."""
@@ -175,7 +188,7 @@ class SampleOutput:
         return True
 
     def _check_files(self, manifest: Manifest, start: int, stop: int) -> None:
-        names = (self.plan.file_name(item) for item in self.plan.items(start, stop))
+        names = (name for item in self.plan.items(start, stop) for name in self.plan.file_names(item))
         try:
             for name, (listed, digest) in zip(names, manifest.files(), strict=True):
                 found = _sha256(self.out / listed) if listed == name else ""
@@ -272,7 +285,8 @@ class SampleOutput:
                 raise OverwriteError(shown(entry), "this command would not make it", _NEW_FOLDER)
 
     def _check_folder(self, folder: Path, count: int) -> None:
-        pattern = re.compile(rf"{re.escape(folder.name)}_(\d{{6,}}){re.escape(self.plan.suffix)}")
+        suffixes = "|".join(re.escape(suffix) for suffix in self.plan.suffixes)
+        pattern = re.compile(rf"{re.escape(folder.name)}_(\d{{6,}})({suffixes})")
         with os.scandir(folder) as found:
             for entry in found:
                 match = pattern.fullmatch(entry.name)
@@ -295,7 +309,7 @@ class SampleOutput:
             raise OverwriteError(
                 shown(self.out), "another drai sample is writing it", "wait for it, or choose another --out"
             )
-        self._journal.truncate((self.stop - self.start) * _DIGEST_BYTES)
+        self._journal.truncate((self.stop - self.start) * self._entry_bytes)
 
     def _clear(self, *, is_ours: bool) -> None:
         """Makes room for a new job: removes what an earlier `sample` left, and nothing else."""
@@ -307,7 +321,7 @@ class SampleOutput:
             ):
                 entry.unlink()
             elif entry.is_dir() and not entry.is_symlink():
-                own = re.compile(rf"{re.escape(entry.name)}_\d{{6,}}\.(png|npz)")
+                own = re.compile(rf"{re.escape(entry.name)}_\d{{6,}}({_ANY_SUFFIX})")
                 with os.scandir(entry) as found:
                     for image in [image for image in found if own.fullmatch(image.name)]:
                         os.unlink(image.path)
@@ -331,6 +345,10 @@ class SampleOutput:
             finally:
                 if not (self.out / _JOB).exists():
                     path.unlink(missing_ok=True)
+
+
+def _split_digests(entry: bytes) -> tuple[str, ...]:
+    return tuple(entry[i : i + _DIGEST_BYTES].hex() for i in range(0, len(entry), _DIGEST_BYTES))
 
 
 def _sha256(path: Path) -> str | None:

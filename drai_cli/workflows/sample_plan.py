@@ -22,7 +22,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.file_names import folder_names
-from drai_cli.workflows.options import SampleOptions
+from drai_cli.workflows.options import SAMPLE_SUFFIXES, SampleOptions
 
 Condition = Mapping[str, str]
 
@@ -59,13 +59,13 @@ class Plan:
         counts: Images of each label that has any.
         schema: The model's conditions.
         runs: In the order in which they are made and listed.
-        suffix: Of the files, with its dot.
+        suffixes: Of each image's files, with their dots; the image comes first.
         source_sha256: Of the CSV that the plan follows, if any.
     """
 
     schema: ConditionSchema
     runs: tuple[Run, ...]
-    suffix: str
+    suffixes: tuple[str, ...]
     source_sha256: str = ""
     counts: dict[str, int] = field(init=False)
     _ends: list[int] = field(init=False, repr=False)
@@ -105,8 +105,12 @@ class Plan:
 
     def file_name(self, item: Item) -> str:
         """Where an image goes, relative to the output folder, with `/`."""
+        return self.file_names(item)[0]
+
+    def file_names(self, item: Item) -> tuple[str, ...]:
+        """Where an image and what lies beside it go."""
         folder = self._folders[item.label]
-        return f"{folder}/{folder}_{item.index:06d}{self.suffix}"
+        return tuple(f"{folder}/{folder}_{item.index:06d}{suffix}" for suffix in self.suffixes)
 
 
 def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter = SILENT) -> Plan:
@@ -124,9 +128,9 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     if options.label is not None:
         label = schema.label.resolve(options.label)
     _check_counts(options, label)
-    suffix = f".{options.format}"
+    suffixes = SAMPLE_SUFFIXES[options.format]
     if options.like is not None:
-        return _plan_like(options.like, options.count, settings, schema, suffix, reporter)
+        return _plan_like(options.like, options.count, settings, schema, suffixes, reporter)
     if options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
     elif label:
@@ -134,7 +138,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     else:
         counts = _draw_counts(options.seed, options.count or 0, header, reporter)
     runs = [Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count]
-    return Plan(schema, tuple(runs), suffix)
+    return Plan(schema, tuple(runs), suffixes)
 
 
 def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
@@ -213,7 +217,7 @@ def _plan_like(
     count: int | None,
     settings: dict[str, str],
     schema: ConditionSchema,
-    suffix: str,
+    suffixes: tuple[str, ...],
     reporter: Reporter,
 ) -> Plan:
     """One image a row of a table, or `count` images over its rows evenly, in the table's order."""
@@ -255,7 +259,7 @@ def _plan_like(
         raise InputError(shown(path), "expected rows with a label, got none")
     rows = len(conditions)
     chosen = conditions if count is None else [conditions[k * rows // count] for k in range(count)]
-    return Plan(schema, _runs(chosen, schema.label.name), suffix, file_sha256(path))
+    return Plan(schema, _runs(chosen, schema.label.name), suffixes, file_sha256(path))
 
 
 def _label_of_row(value: str, schema: ConditionSchema, path: Path, number: int) -> str:

@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,13 +21,23 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.png import encode_png
-from drai_cli.io.tiff import encode_tiff, is_storable
+from drai_cli.io.stored import Stored
+from drai_cli.io.tiff import is_storable
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.figure import draw_figure
 from drai_cli.workflows.file_names import safe_stems
-from drai_cli.workflows.inference import Inference, model_fit
-from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
-from drai_cli.workflows.options import SwapOptions
+from drai_cli.workflows.image_files import About, image_bytes
+from drai_cli.workflows.inference import Inference, model_fit, model_intensity
+from drai_cli.workflows.input_images import (
+    EncodedImages,
+    InputImage,
+    encode_files,
+    fitted_geometry,
+    fitted_spacing,
+)
+from drai_cli.workflows.marks import synthetic_marks
+from drai_cli.workflows.options import IMAGE_SUFFIXES, SwapOptions
+from drai_cli.workflows.sample_files import check_compression
 
 FIGURE = "figure.png"
 _TIFF_SUFFIXES = (".tif", ".tiff")
@@ -49,6 +59,7 @@ class SwapResult:
     Attributes:
         out: The folder.
         images: File names of the images in it.
+        sidecars: File names of what lies beside NIfTI images.
         figure: The figure's file name; empty with pairs.
         metadata: The table's file name; empty for two images.
         device: Where it was computed.
@@ -58,6 +69,7 @@ class SwapResult:
 
     out: Path
     images: tuple[str, ...]
+    sidecars: tuple[str, ...]
     figure: str
     metadata: str
     device: str
@@ -79,6 +91,8 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT holds something.
     """
+    if options.compression != "none" and options.format is not None:
+        check_compression(options.format, options.compression)
     pairs = _read_pairs(options)
     out = options.out or Path(_default_name(options))
     _check_out(out, options.overwrite)
@@ -97,7 +111,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         )
     swaps = _plan_swaps(pairs, paths, is_two)
     with _staged(out, options.overwrite) as stage:
-        names, made = _write_swaps(stage, swaps, encoded, inference, fit, options, reporter)
+        names, sidecars, made = _write_swaps(stage, swaps, encoded, inference, fit, options, reporter)
         if is_two:
             _write_figure(stage, swaps, encoded, made, inference)
         else:
@@ -105,6 +119,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     return SwapResult(
         out=out,
         images=tuple(names),
+        sidecars=tuple(sidecars),
         figure=FIGURE if is_two else "",
         metadata="" if is_two else "metadata.csv",
         device=str(inference.device),
@@ -243,9 +258,10 @@ def _write_swaps(
     fit: Fit,
     options: SwapOptions,
     reporter: Reporter,
-) -> tuple[list[str], list[np.ndarray]]:
-    """Writes the images; returns their names and, for two inputs, their pixels at the model's size."""
+) -> tuple[list[str], list[str], list[np.ndarray]]:
+    """Writes the images; returns their names, those of sidecars and, for two inputs, pixels at the model's size."""
     names: list[str] = []
+    sidecars: list[str] = []
     kept: list[np.ndarray] = []
     size = inference.micro_batch
     with reporter.task("swapping", len(swaps), "images") as task:
@@ -256,36 +272,68 @@ def _write_swaps(
                 encoded.codes.style[[swap.style for swap in batch]],
             )
             for swap, made in zip(batch, pixels, strict=True):
-                source = encoded.images[swap.content]
                 if options.pairs is None:
                     kept.append(made)
-                if options.size == "input":
-                    made = scale_back(made, source.height, source.width, fit)
-                is_tiff = source.suffix in _TIFF_SUFFIXES and is_storable(made)
-                name = swap.stem + (source.suffix if is_tiff else ".png")
-                (stage / name).write_bytes(_file_bytes(made, is_tiff, _marks(inference)))
-                names.append(name)
+                content, style = encoded.images[swap.content], encoded.images[swap.style]
+                files = _files_of(made, content, style, inference, fit, options)
+                for suffix, data in files.items():
+                    (stage / (swap.stem + suffix)).write_bytes(data)
+                first, *beside = (swap.stem + suffix for suffix in files)
+                names.append(first)
+                sidecars += beside
             task.advance(len(batch))
-    return names, kept
+    return names, sidecars, kept
 
 
-def _file_bytes(pixels: np.ndarray, is_tiff: bool, marks: Mapping[str, str]) -> bytes:
-    if is_tiff:
-        return encode_tiff(
-            pixels, "; ".join(f"{name}: {text}" for name, text in marks.items()), marks["tool"]
-        )
-    return encode_png(pixels, marks, level=6)
+def _files_of(
+    made: np.ndarray,
+    content: InputImage,
+    style: InputImage,
+    inference: Inference,
+    fit: Fit,
+    options: SwapOptions,
+) -> dict[str, bytes]:
+    """Suffix to bytes of the files of one image: of the content image's kind, where the content image lies."""
+    geometry, spacing_mm = content.geometry, content.spacing_mm
+    if options.size == "input":
+        made = scale_back(made, content.height, content.width, fit)
+    else:
+        size = inference.header.architecture.image_size
+        geometry, spacing_mm = fitted_geometry(content, size, fit), fitted_spacing(content, size, fit)
+    kind = options.format or _kind_for(content, made)
+    deciding = {
+        "weights_sha256": inference.model.sha256,
+        "made_by": "swap-style",
+        "content_sha256": content.sha256,
+        "style_sha256": style.sha256,
+        "shape": made.shape,
+        "precision": options.precision,
+    }
+    files = image_bytes(
+        kind,
+        Stored.of_levels(made, model_intensity(inference.header)),
+        About(_marks(inference), deciding),
+        geometry=geometry,
+        spacing_mm=spacing_mm,
+        compression=options.compression if kind == "dicom" else "none",
+        level=6,
+    )
+    suffixes = IMAGE_SUFFIXES[kind]
+    if kind == "tiff" and content.suffix in _TIFF_SUFFIXES:
+        suffixes = (content.suffix,)
+    return dict(zip(suffixes, files, strict=True))
+
+
+def _kind_for(content: InputImage, made: np.ndarray) -> str:
+    """The kind that keeps the input's: PNG for JPEG, GIF and BMP, which have no place for marks or lose."""
+    if content.kind in ("dicom", "nifti"):
+        return content.kind
+    return "tiff" if content.kind == "tiff" and is_storable(made) else "png"
 
 
 def _marks(inference: Inference) -> dict[str, str]:
     """What every image says of itself; not the inputs' names, which may name people."""
-    return {
-        "synthetic": "yes",
-        "tool": f"drai {__version__}",
-        "version": __version__,
-        "weights_sha256": inference.model.sha256,
-        "made_by": "swap-style",
-    }
+    return synthetic_marks(inference.model.sha256, made_by="swap-style")
 
 
 def _write_figure(

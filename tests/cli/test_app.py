@@ -40,7 +40,7 @@ def command_lines() -> list[str]:
 
 def test_commands():
     assert COMMANDS == [
-        "encode", "info", "inspect", "phantom", "sample", "style-transfer", "swap-style", "train",
+        "convert", "encode", "info", "inspect", "phantom", "sample", "style-transfer", "swap-style", "train", "verify",
     ]  # fmt: skip
 
 

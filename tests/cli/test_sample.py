@@ -74,7 +74,12 @@ def test_options_from_a_file(sample, tmp_path):
         ),
         (["--label", "mel"], 2, "-n: how many images is not said", "-n 16"),
         (["--label", "mel", "-n", "0"], 2, "--count: ", ""),
-        (["-n", "1", "--format", "jpg"], 2, "--format 'jpg': no such choice", "one of: png, npz"),
+        (
+            ["-n", "1", "--format", "jpg"],
+            2,
+            "--format 'jpg': no such choice",
+            "one of: png, dicom, nifti, npz",
+        ),
         (["-n", "1", "--set", "size=3"], 2, "size: no such attribute in this model", "it has: dx, age"),
         (["-n", "1", "--device", "tpu"], 2, "--device tpu: no such device here", "cpu"),
         (["-n", "1", "--like", "none.csv"], 3, "none.csv: ", ""),

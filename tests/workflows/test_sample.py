@@ -434,7 +434,7 @@ def test_npz_holds_image_codes_and_provenance(options, tmp_path):
         ({"attributes": ("age=old",)}, "finite number"),
         ({"attributes": ("age=3", "age=4")}, "twice"),
         ({"attributes": ("dx=nv",)}, "contradicts"),
-        ({"format": "webdataset"}, "png, npz"),
+        ({"format": "webdataset"}, "png, dicom, nifti, npz"),
         ({"shard": "0/4"}, "from 1"),
         ({"shard": "5/4"}, "from 1 to 4"),
         ({"shard": "one"}, "I/N"),

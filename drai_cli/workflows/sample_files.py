@@ -1,0 +1,88 @@
+"""The files of one sample: pixels in the chosen kind, marks, and UIDs that follow from what decides the image."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from drai_cli.checkpoint import ModelHeader
+from drai_cli.errors import UsageError
+from drai_cli.io.stored import Stored
+from drai_cli.workflows.image_files import About, image_bytes
+from drai_cli.workflows.inference import model_intensity
+from drai_cli.workflows.marks import synthetic_marks
+from drai_cli.workflows.options import Compression
+from drai_cli.workflows.sample_plan import Item
+
+_DECIDING = ("truncation", "style_from_sha256", "precision")
+"""The job's options that change pixels, beside seed and condition, which each image has of its own."""
+
+
+@dataclass(frozen=True)
+class SampleEncoder:
+    """Turns what the generator made into files.
+
+    Attributes:
+        header: Of the model.
+        weights_sha256: Of its file.
+        options: The job's, as its manifest records them.
+    """
+
+    header: ModelHeader
+    weights_sha256: str
+    options: Mapping[str, Any]
+
+    def encode(
+        self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray
+    ) -> tuple[bytes, ...]:
+        """The files of one image, in the order of `SAMPLE_SUFFIXES`."""
+        marks = self.marks(item)
+        if self.options["format"] == "npz":
+            return (_npz(marks, image, content, style),)
+        stored = Stored.of_levels(image, model_intensity(self.header))
+        deciding = {
+            "weights_sha256": self.weights_sha256,
+            "options": {name: self.options.get(name) for name in _DECIDING},
+            "condition": sorted(item.condition.items()),
+            "seed": self.options["seed"],
+            "index": item.index,
+        }
+        compression: Compression = self.options.get("compression") or "none"
+        about = About(marks, deciding)
+        return image_bytes(self.options["format"], stored, about, compression=compression)
+
+    def marks(self, item: Item) -> dict[str, str]:
+        """What the image says of itself."""
+        marks = synthetic_marks(
+            self.weights_sha256, seed=str(self.options["seed"]), label=item.label, index=str(item.index)
+        )
+        if len(item.condition) > 1:
+            marks["condition"] = json.dumps(dict(item.condition), sort_keys=True, ensure_ascii=False)
+        return marks
+
+
+def check_compression(format: str, compression: Compression) -> None:
+    """Whether files can be packed so, before any is made.
+
+    Raises:
+        UsageError: Not DICOM, or the encoder is not installed.
+    """
+    if compression == "none":
+        return
+    if format != "dicom":
+        raise UsageError(f"--compression {compression}", f"is for DICOM, got {format}", "--format dicom")
+    from drai_cli.io.dicom_write import require_encoder
+
+    require_encoder(compression)
+
+
+def _npz(marks: Mapping[str, str], image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    texts = {name: np.array(text) for name, text in marks.items()}
+    np.savez_compressed(file, image=image, content=content, style=style, **texts)  # type: ignore[arg-type]
+    return file.getvalue()

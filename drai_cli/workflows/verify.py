@@ -1,0 +1,273 @@
+"""`drai verify`: is an output of `sample` what its manifest says, and do the weights make it again? Changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drai_cli import __version__
+from drai_cli.checkpoint import file_sha256
+from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
+from drai_cli.io.files import open_regular, shown
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.inference import Inference
+from drai_cli.workflows.manifest import MANIFEST, METADATA, Manifest
+from drai_cli.workflows.marks import read_marks
+from drai_cli.workflows.options import SAMPLE_SUFFIXES, VerifyOptions
+from drai_cli.workflows.sample import draw_images, style_of
+from drai_cli.workflows.sample_files import SampleEncoder
+from drai_cli.workflows.sample_plan import Item
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What was found.
+
+    Attributes:
+        out: The folder.
+        images: Images listed.
+        files: Files listed, sidecars included.
+        regenerated: Images made again.
+        findings: What is wrong, a file and a reason each; empty where all is well.
+        weights_sha256: Of the model file, as the manifest has it.
+        version: Of the drai that made it, as the manifest has it.
+    """
+
+    out: Path
+    images: int
+    files: int
+    regenerated: int
+    findings: tuple[tuple[str, str], ...]
+    weights_sha256: str
+    version: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "out": str(self.out), "is_sound": not self.findings}
+
+
+def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
+    """Compares every file with the manifest and with its own marks, and makes some again.
+
+    Findings do not stop it: they are collected, told as warnings and returned.
+
+    Raises:
+        InputError: There is no finished output of `sample`, or its tables are damaged.
+        WeightsError: `regenerate` with other weights than those that made it.
+        UsageError: `regenerate` without the image that gave the style.
+    """
+    manifest = _open_manifest(options.out)
+    if options.regenerate < 0:
+        raise UsageError(f"--regenerate {options.regenerate}", "expected at least 0", "--regenerate 8")
+    findings: list[tuple[str, str]] = []
+
+    def found(name: str, reason: str) -> None:
+        findings.append((name, reason))
+        reporter.warn(f"{shown(name)}: {reason}")
+
+    head = manifest.head
+    try:
+        _check_job(head["options"])
+        suffixes = SAMPLE_SUFFIXES[head["options"]["format"]]
+        digests = dict(manifest.files())
+        weights_sha256, version = str(head["weights_sha256"]), str(head["version"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverwriteError) as error:
+        raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
+    rows = _read_rows(options.out, str(head.get("metadata_sha256")), found)
+    listed = {name for row in rows for name in _names(row["file_name"], suffixes)}
+    for name in sorted(set(digests) ^ listed):
+        found(name, "is not in metadata.csv" if name in digests else "is not in manifest.json")
+    for name in _unlisted(options.out, digests):
+        found(name, "is in no table")
+    with reporter.task("verifying", len(digests), "files") as task:
+        by_name = {row["file_name"]: row for row in rows}
+        for name, digest in digests.items():
+            reason = _differs(options.out, name, digest)
+            if not reason and name in by_name:
+                reason = _mismark(options.out / name, by_name[name], weights_sha256)
+            if reason:
+                found(name, reason)
+            task.advance()
+    regenerated = 0
+    if options.regenerate and rows:
+        regenerated = _regenerate(options, head, rows, suffixes, found, reporter)
+    return VerifyResult(
+        out=options.out,
+        images=len(rows),
+        files=len(digests),
+        regenerated=regenerated,
+        findings=tuple(findings),
+        weights_sha256=weights_sha256,
+        version=version,
+    )
+
+
+def _open_manifest(out: Path) -> Manifest:
+    if not out.is_dir():
+        raise InputError(shown(out), "expected a folder that drai sample wrote", "drai verify aug/")
+    try:
+        manifest = Manifest.open(out / MANIFEST)
+    except OverwriteError as error:
+        raise InputError(error.subject, error.message, "make the output again") from error
+    if manifest is None:
+        unfinished = any(out.glob("manifest-*-of-*.json")) or any(out.glob(".drai-sample*"))
+        reason = "the job is not finished" if unfinished else "expected manifest.json, got none"
+        hint = (
+            "the same drai sample command goes on" if unfinished else "name a folder that drai sample wrote"
+        )
+        raise InputError(shown(out), reason, hint)
+    return manifest
+
+
+def _check_job(job: Any) -> None:
+    """Raises KeyError, TypeError or ValueError where the manifest's options are not what `sample` writes."""
+    int(job["seed"]), float(job["truncation"]), SAMPLE_SUFFIXES[job["format"]]
+    if job.get("compression") not in (None, "none", "rle", "jpeg2000"):
+        raise ValueError("compression")
+
+
+def _read_rows(out: Path, digest: str, found: Any) -> list[dict[str, str]]:
+    """The rows of metadata.csv, of any length."""
+    path = out / METADATA
+    if not path.is_file():
+        found(METADATA, "is gone")
+        return []
+    with open_regular(path, max_bytes=None) as file:
+        data = file.read()
+    if hashlib.sha256(data).hexdigest() != digest:
+        found(METADATA, "was changed")
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(shown(path), "it is damaged", "make the output again") from error
+    needed = ("file_name", "label", "seed", "index")
+    if any(row.get(name) is None for row in rows for name in needed):
+        raise InputError(shown(path), f"expected the columns {', '.join(needed)}", "make the output again")
+    return rows
+
+
+def _names(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    stem = first.removesuffix(suffixes[0])
+    return tuple(stem + suffix for suffix in suffixes)
+
+
+def _unlisted(out: Path, digests: dict[str, str]) -> list[str]:
+    """Files beside the images that no table names; hidden ones are nobody's."""
+    names = []
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        is_hidden = any(part.startswith(".") for part in path.relative_to(out).parts)
+        if path.is_file() and not is_hidden and name not in digests and name not in (MANIFEST, METADATA):
+            names.append(name)
+    return names
+
+
+def _differs(out: Path, name: str, digest: str) -> str:
+    """How a file differs from the manifest; empty if it does not."""
+    path = out / name
+    # A manifest may come from strangers: it must not make this look outside the folder.
+    try:
+        is_inside = ".." not in Path(name).parts and path.resolve().is_relative_to(out.resolve())
+    except (OSError, ValueError, RuntimeError):
+        is_inside = False
+    if not is_inside:
+        return "lies outside the folder"
+    if not path.exists():
+        return "is gone"
+    try:
+        return "" if file_sha256(path) == digest else "was changed"
+    except InputError as error:
+        return error.message
+
+
+def _mismark(path: Path, row: dict[str, str], weights_sha256: str) -> str:
+    """How an image's own marks differ from the tables; empty if they do not."""
+    try:
+        marks = read_marks(path)
+    except InputError as error:
+        return error.message
+    if marks.get("synthetic") != "yes":
+        return "does not say that it is synthetic"
+    expected = {"weights_sha256": weights_sha256, **{name: row[name] for name in ("label", "seed", "index")}}
+    for name, text in expected.items():
+        if marks.get(name) != text:
+            return f"says {name} {shown(marks.get(name, 'nothing'))}, metadata.csv says {shown(text)}"
+    return ""
+
+
+def _regenerate(
+    options: VerifyOptions,
+    head: Any,
+    rows: Sequence[dict[str, str]],
+    suffixes: tuple[str, ...],
+    found: Any,
+    reporter: Reporter,
+) -> int:
+    """Makes images spread evenly over the output again and compares their files; returns how many."""
+    job = head["options"]
+    inference = Inference.open(options.weights, options.device, job.get("precision", "fp32"), reporter)
+    if inference.model.sha256 != head["weights_sha256"]:
+        raise WeightsError(
+            "weights",
+            f"expected those with sha256 {head['weights_sha256'][:16]}…, got {inference.model.sha256[:16]}…",
+            "name with --weights the model that made the output",
+        )
+    if head["version"] != __version__:
+        reporter.warn(f"made by drai {head['version']}, this is {__version__}: bytes may differ")
+    style = _style(options, job, inference, reporter)
+    encoder = SampleEncoder(inference.header, inference.model.sha256, job)
+    items = [_item(row, inference) for row in rows]
+    count = min(options.regenerate, len(items))
+    chosen = sorted({number * len(items) // count for number in range(count)})
+    size = inference.micro_batch
+    with reporter.task("regenerating", len(chosen), "images") as task:
+        for start in sorted({position // size * size for position in chosen}):
+            # The whole micro-batch, as `sample` made it.
+            batch = items[start : start + size]
+            drawn = draw_images(inference, batch, int(job["seed"]), float(job["truncation"]), style)
+            for position in (position for position in chosen if start <= position < start + size):
+                row = position - start
+                files = encoder.encode(batch[row], *(array[row] for array in drawn))
+                for name, data in zip(_names(rows[position]["file_name"], suffixes), files, strict=True):
+                    path = options.out / name
+                    if path.is_file() and path.read_bytes() != data:
+                        found(name, "is not what the weights make")
+                task.advance()
+    return len(chosen)
+
+
+def _style(options: VerifyOptions, job: Any, inference: Inference, reporter: Reporter) -> np.ndarray | None:
+    wanted = job.get("style_from_sha256")
+    if not wanted:
+        return None
+    if options.style_from is None:
+        raise UsageError("--regenerate", "the output's style is an image's", "name it with --style-from IMG")
+    if file_sha256(options.style_from) != wanted:
+        raise UsageError(
+            f"--style-from {options.style_from}", "it is another image than that which gave the style"
+        )
+    return style_of(inference, options.style_from, job.get("style_from_frame"), reporter)
+
+
+def _item(row: dict[str, str], inference: Inference) -> Item:
+    """The image that a row of metadata.csv stands for."""
+    schema = inference.header.schema
+    reserved = {"file_name", "label", "seed", "index"}
+    condition = {schema.label.name: row["label"]}
+    for name in schema.names[1:]:
+        value = row.get(f"condition_{name}" if name in reserved else name, "")
+        if value:
+            condition[name] = value
+    try:
+        return Item(schema.label.resolve(row["label"]), condition, int(row["index"]))
+    except (ValueError, UsageError) as error:
+        label, index = shown(row["label"]), shown(row["index"])
+        raise InputError(
+            METADATA, f"expected the model's labels, got {label!r} with index {index}"
+        ) from error
