@@ -34,6 +34,7 @@ from drai_cli.io.files import open_regular, shown
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.stack import Stack
 from drai_cli.io.values import check_size, finite, rescaled, rescaled_dtype
+from drai_cli.io.window import HU
 
 SUFFIXES = (".nii", ".nii.gz")
 _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
@@ -171,6 +172,7 @@ def _stack(subject: str, header: nibabel.Nifti1Header, stored: Shaped[np.ndarray
         array=array,
         kind="nifti",
         bits=bits,
+        unit=_unit(header),
         geometry=geometry if is_placed else None,
         spacing_mm=geometry.spacing_mm,
         volumes=volumes,
@@ -188,6 +190,11 @@ def _frames(
     x, y, z, volumes = turned.shape[:4]
     order = (3, 2, 1, 0, *range(4, turned.ndim))
     return np.ascontiguousarray(turned.transpose(order)).reshape(volumes * z, y, x, *turned.shape[4:])
+
+
+def _unit(header: nibabel.Nifti1Header) -> str:
+    """`HU` where intent_name says so, as `nifti_write` has it: NIfTI has no field for the unit of values."""
+    return HU if bytes(header["intent_name"].tobytes()).rstrip(b"\0").strip() == HU.encode() else ""
 
 
 def _scale(header: nibabel.Nifti1Header) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import pytest
 from drai_cli.errors import InputError
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.nifti_write import encode_nifti, encode_sidecar, gzip_bytes, narrowest, nifti_values
+from drai_cli.io.read import read_stack
 from drai_cli.io.stored import Stored
 
 RANDOM = np.random.default_rng(0)
@@ -107,3 +108,10 @@ def test_gzip_holds_no_time_and_opens():
 
 def test_sidecar_is_json():
     assert json.loads(encode_sidecar({"label": "mélanome", "seed": 0})) == {"label": "mélanome", "seed": 0}
+
+
+def test_the_unit_comes_back(tmp_path):
+    for unit, expected in (("HU", "HU"), ("", ""), ("anything", "")):
+        path = tmp_path / "a.nii"
+        path.write_bytes(encode_nifti(np.zeros((1, 4, 4), np.int16), unit=unit))
+        assert read_stack(path).unit == expected
