@@ -9,11 +9,11 @@ from typing import Any, Literal
 PRESETS: dict[str, dict[str, Any]] = {
     "32px": {
         "image_size": 32, "channels": 64, "max_channels": 128, "content_dim": 16, "style_dim": 16,
-        "batch_size": 64, "r1_gamma": 0.1,
+        "batch_size": 32, "r1_gamma": 0.1,
     },
     "64px": {
         "image_size": 64, "channels": 48, "max_channels": 128, "content_dim": 16, "style_dim": 32,
-        "batch_size": 64, "r1_gamma": 0.2,
+        "batch_size": 32, "r1_gamma": 0.2,
     },
     "128px": {
         "image_size": 128, "channels": 48, "max_channels": 192, "content_dim": 16, "style_dim": 48,

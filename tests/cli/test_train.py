@@ -41,7 +41,7 @@ def test_a_size_chooses_its_preset():
     data, training = resolve_settings(None, settings(size=128))
     assert (data.size, training.model.image_size, training.batch_size) == (128, 128, 32)
     data, training = resolve_settings(None, settings())
-    assert (data.size, training.model.image_size, training.batch_size) == (64, 64, 64)
+    assert (data.size, training.model.image_size, training.batch_size) == (64, 64, 32)
     own = PRESETS["64px"]
     assert (training.model.channels, training.objective.r1_gamma) == (own["channels"], own["r1_gamma"])
 
