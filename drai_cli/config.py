@@ -57,9 +57,12 @@ class Objective:
         condition_weight: V_cond, the matching-aware conditional GAN.
         dual_weight: V_dual, the two inference games.
         align_weight: V_align, KL(q(c|x) ‖ p(c|t)).
-        image_cycle_weight: Mean absolute difference of an image and its reconstruction.
+        match_weight: The deciding half of V_align: an image's own condition found among the batch's by its content.
+        image_cycle_weight: Mean absolute difference of an image and its reconstruction, at three resolutions.
         code_cycle_weight: Mean squared difference of codes and those inferred again.
         grl_weight: V_grl, what the predictors between the codes find, reversed for the encoder.
+        independence_weight: Dependence of style and condition within a batch, beside V_grl; off, since what it hides of
+            the label it takes from the size of things as well (examples/RUNS.md).
         self_weight: V_self, content held and style changed under a transformation.
         self_margin: Cosine of two styles above which V_self pushes them apart.
         prior_kl_weight: KL of the content prior to N(0, I).
@@ -75,9 +78,11 @@ class Objective:
     condition_weight: float = 1.0
     dual_weight: float = 1.0
     align_weight: float = 0.1
-    image_cycle_weight: float = 10.0
+    match_weight: float = 1.0
+    image_cycle_weight: float = 20.0
     code_cycle_weight: float = 1.0
     grl_weight: float = 1.0
+    independence_weight: float = 0.0
     self_weight: float = 0.5
     self_margin: float = 0.5
     prior_kl_weight: float = 0.005
@@ -93,8 +98,8 @@ class Objective:
 METHOD_OFF: dict[str, dict[str, float]] = {
     "drai": {},
     "dai-grl": {"self_weight": 0.0},
-    "dai-self": {"grl_weight": 0.0},
-    "dai": {"grl_weight": 0.0, "self_weight": 0.0},
+    "dai-self": {"grl_weight": 0.0, "independence_weight": 0.0},
+    "dai": {"grl_weight": 0.0, "independence_weight": 0.0, "self_weight": 0.0},
 }
 METHODS = tuple(METHOD_OFF)
 

@@ -42,6 +42,54 @@ def test_kl_of_gaussians() -> None:
     assert float(losses.kl_divergence(q, q)) == 0
 
 
+def test_matching_is_bayes_rule_on_the_priors() -> None:
+    # Two conditions with priors N(-1, 1) and N(1, 1): at content m the odds of the second are e^(2m).
+    condition = torch.eye(2)
+    prior = Gaussian(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))
+    at = torch.tensor([[0.0], [0.5]])
+    expected = (math.log(2) + math.log(1 + math.exp(-1))) / 2
+    assert float(losses.matching_loss(at, prior, condition)) == pytest.approx(expected)
+    # A wide prior is nowhere dense: its normalisation counts.
+    wide = Gaussian(torch.zeros(2, 1), torch.tensor([[0.0], [math.log(4.0)]]))
+    expected = (math.log(1 + 1 / 2) + math.log(1 + 2)) / 2
+    assert float(losses.matching_loss(torch.zeros(2, 1), wide, condition)) == pytest.approx(expected)
+
+
+def test_matching_takes_rows_of_equal_condition_as_one() -> None:
+    prior = Gaussian(torch.randn(3, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(3, 2))
+    condition = torch.tensor([[1.0, 0.0]] * 3)
+    assert float(losses.matching_loss(prior.mean + 9, prior, condition)) == pytest.approx(0, abs=1e-5)
+
+
+def test_independence_is_unbiased_and_sees_what_a_line_cannot() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(64) % 4
+    condition = torch.nn.functional.one_hot(labels, 4).float()
+    noise = torch.randn(200, 64, 6, generator=generator)
+    unrelated = torch.stack([losses.independence_loss(style, condition) for style in noise])
+    assert abs(float(unrelated.mean())) < 3 * float(unrelated.std()) / math.sqrt(200)
+    told = losses.independence_loss(4 * condition + 0.1 * noise[0, :, :4], condition)
+    assert float(told) > 0.3
+    # The label in the spread alone: every class has mean 0.
+    spread = torch.stack([losses.independence_loss(s * (0.3 + labels[:, None]), condition) for s in noise])
+    assert float(spread.mean()) > 10 * float(unrelated.std()) / math.sqrt(200)
+
+
+def test_independence_cannot_be_had_by_inflating_or_moving_all_codes() -> None:
+    condition = torch.nn.functional.one_hot(torch.arange(32) % 4, 4).float()
+    style = condition @ torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    style = style + 0.3 * torch.randn(32, 6, generator=torch.Generator().manual_seed(1))
+    before = float(losses.independence_loss(style, condition))
+    assert float(losses.independence_loss(50 * style + 7, condition)) == pytest.approx(before, rel=2e-2)
+
+
+def test_the_image_cycle_weighs_what_stays_when_resolution_falls() -> None:
+    images = torch.zeros(1, 1, 8, 8)
+    checkerboard = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1.0
+    assert float(losses.image_cycle_loss(images, images + 1)) == pytest.approx(1)
+    assert float(losses.image_cycle_loss(images, images + checkerboard)) == pytest.approx(1 / 3)
+
+
 def test_code_cycle_stops_its_target() -> None:
     codes = torch.ones(2, 3, requires_grad=True)
     again = torch.zeros(2, 3, requires_grad=True)

@@ -179,10 +179,17 @@ def player_terms(
             inferred = discriminator.style(real_features, passes.inferred_style)
             out["g_style"] = objective.dual_weight, losses.real_side_loss(drawn)
             out["e_style"] = objective.dual_weight, losses.fake_side_loss(inferred)
-        if objective.align_weight:
+        if objective.align_weight or objective.match_weight:
             with torch.no_grad():
                 prior = networks.content_prior(batch.condition)
-            out["align"] = objective.align_weight, losses.kl_divergence(passes.content, prior)
+            # T keeps the content, so a transformed copy is a second labelled image that costs nothing more.
+            seen = [content for content in (passes.content, passes.changed_content) if content is not None]
+            if objective.align_weight:
+                align = torch.stack([losses.kl_divergence(content, prior) for content in seen]).mean()
+                out["align"] = objective.align_weight, align
+            if objective.match_weight:
+                match = [losses.matching_loss(content.mean, prior, batch.condition) for content in seen]
+                out["match"] = objective.match_weight, torch.stack(match).mean()
         if objective.image_cycle_weight:
             cycle = losses.image_cycle_loss(batch.images, passes.reconstructed)
             out["image_cycle"] = objective.image_cycle_weight, cycle
@@ -191,10 +198,15 @@ def player_terms(
             cycle = cycle + losses.code_cycle_loss(passes.drawn_style, style_again.mean)
             out["code_cycle"] = objective.code_cycle_weight, cycle
         if objective.grl_weight:
-            found, constant = predictor_losses(
+            lost, constant = predictor_losses(
                 state, plan, passes.content.mean, passes.style.mean, batch.condition
             )
-            out["grl"] = objective.grl_weight, losses.hiding_loss(found, constant)
+            out["grl"] = objective.grl_weight, losses.hiding_loss(lost, constant)
+        if objective.independence_weight:
+            # A transformed copy shares its original's label by construction, so it stands in a batch of its own.
+            styles = [style.mean for style in (passes.style, passes.changed_style) if style is not None]
+            found = [losses.independence_loss(style, batch.condition) for style in styles]
+            out["independence"] = objective.independence_weight, torch.stack(found).mean()
         if passes.changed_content is not None and passes.changed_style is not None:
             held = losses.invariance_loss(passes.content.mean, passes.changed_content.mean)
             apart = losses.separation_loss(

@@ -27,7 +27,10 @@ def schema() -> ConditionSchema:
 @pytest.fixture
 def options() -> TrainOptions:
     return TrainOptions(
-        model=TINY, batch_size=12, objective=Objective(swap_share=0.25, r1_interval=2), seed=3
+        model=TINY,
+        batch_size=12,
+        objective=Objective(swap_share=0.25, r1_interval=2, independence_weight=1.0),
+        seed=3,
     )
 
 

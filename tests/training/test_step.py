@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from drai_cli.condition import ConditionSchema
 from drai_cli.config import METHODS, Objective, objective_of
+from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.hiding import predictor_losses
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
@@ -25,8 +26,10 @@ REACHED = {
     "g_style": {"generator", "content_prior"},
     "e_style": {"encoder"},
     "align": {"encoder"},
+    "match": {"encoder"},
     "image_cycle": {"generator", "encoder"},
     "grl": {"encoder"},
+    "independence": {"encoder"},
     "self_content": {"encoder"},
     "self_style": {"encoder"},
     "prior_kl": {"content_prior"},
@@ -129,16 +132,18 @@ def test_predictors_learn_to_predict_and_the_encoder_to_hide(
 def test_a_method_computes_its_terms_only(
     method: str, state: TrainingState, batch: Batch, plan: StepPlan
 ) -> None:
-    objective = objective_of(method, plan.objective)
+    objective = objective_of(method, replace(plan.objective, independence_weight=1.0))
     terms = train_step(state, batch, replace(plan, objective=objective), has_penalty=True)
+    assert ("independence" in terms) == ("grl" in terms)
     assert ("grl" in terms) == bool(objective.grl_weight) == (method in ("drai", "dai-grl"))
     assert ("self_content" in terms) == bool(objective.self_weight) == (method in ("drai", "dai-self"))
     assert all(bool(torch.isfinite(term)) for term in terms.values())
 
 
 def test_a_switched_off_term_is_not_computed(state: TrainingState, batch: Batch, plan: StepPlan) -> None:
-    off = Objective(condition_weight=0, dual_weight=0, align_weight=0, code_cycle_weight=0, grl_weight=0,
-                    self_weight=0, prior_kl_weight=0, style_kl_weight=0)  # fmt: skip
+    off = Objective(condition_weight=0, dual_weight=0, align_weight=0, match_weight=0, code_cycle_weight=0,
+                    grl_weight=0, independence_weight=0, self_weight=0, prior_kl_weight=0,
+                    style_kl_weight=0)  # fmt: skip
     passes = forward(state, batch, replace(plan, objective=off))
     features = state.adversaries.discriminator.trunk(batch.images).detach()
     terms = player_terms(state, batch, replace(plan, objective=off), passes, features)
@@ -147,13 +152,25 @@ def test_a_switched_off_term_is_not_computed(state: TrainingState, batch: Batch,
 
 def test_steps_learn_a_batch_by_heart(state: TrainingState, batch: Batch, plan: StepPlan) -> None:
     objective = Objective(condition_weight=0, dual_weight=0, code_cycle_weight=0, grl_weight=0, self_weight=0,
-                          style_kl_weight=0)  # fmt: skip
+                          independence_weight=0, style_kl_weight=0)  # fmt: skip
     corners = torch.rand(len(batch.images), 1, 2, 2, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
     smooth = functional.interpolate(corners, size=16, mode="bilinear", align_corners=True)
     batch = replace(batch, images=smooth.contiguous(memory_format=torch.channels_last))
     plan = replace(plan, objective=objective)
     losses = [float(train_step(state, batch, plan, has_penalty=False)["image_cycle"]) for _ in range(250)]
     assert losses[-1] < 0.4 * losses[0]
+
+
+def test_alignment_sees_the_transformed_copy_too(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+) -> None:
+    features = state.adversaries.discriminator.trunk(batch.images).detach()
+    assert passes.changed_content is not None
+    mean, log_variance = passes.changed_content
+    moved = replace(passes, changed_content=Gaussian(mean + 1, log_variance))
+    before, after = (player_terms(state, batch, plan, seen, features) for seen in (passes, moved))
+    for name in ("align", "match"):
+        assert not torch.equal(before[name][1], after[name][1])
 
 
 def test_borrowed_styles_are_another_rows(state: TrainingState, batch: Batch, plan: StepPlan) -> None:
