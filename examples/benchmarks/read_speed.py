@@ -2,8 +2,8 @@
 
     python examples/benchmarks/read_speed.py [-n 500] [--size 512] [--syntax none|rle|jpeg2000] [--rounds 3]
 
-Makes the tree itself: `n` CT-like slices of 20 patients, two labels. The bare loop is `pydicom.dcmread(...).pixel_array`
-in one process; its time is divided by the cores. Both sides take turns and the fastest round of each counts. Prints one
+Makes the tree itself: `n` CT-like slices of 20 patients, two labels. The bare loop is `dcmread(...).pixel_array` in
+one process; its time is divided by the cores. Both sides take turns and the fastest round of each counts. Prints one
 JSON object; `ratio` is the result.
 """
 
