@@ -9,7 +9,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line, show_fields, show_table, to_plain
+from drai_cli.cli.text import one_line
 from drai_cli.workflows.options import ConvertOptions
 
 PARAMETERS = field_options(
@@ -54,7 +54,7 @@ def convert(
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = ConvertOptions(source=source, out=out, **given_fields(ConvertOptions, settings))
     if dry_run:
-        output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
+        options.preview_options(output, chosen)
         return
     from drai_cli.workflows.convert import convert as run
 

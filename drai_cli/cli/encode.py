@@ -9,7 +9,6 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.workflows.options import EncodeOptions
 
 FLAGS = {"out": "-o --out"}
@@ -54,7 +53,7 @@ def encode(
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = EncodeOptions(images=tuple(images), **given_fields(EncodeOptions, settings, flags=FLAGS))
     if dry_run:
-        output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
+        options.preview_options(output, chosen)
         return
     from drai_cli.workflows.encode import encode as run
 

@@ -11,6 +11,7 @@ import typer
 from drai_cli.cli.boundary import Session, nearest
 from drai_cli.cli.output import Output
 from drai_cli.cli.settings import read_config
+from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import UsageError
 
 INPUT = "Input"
@@ -106,6 +107,11 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
     if session is not None:
         session.output = output
     return output
+
+
+def preview_options(output: Output, chosen: Any) -> None:
+    """What `--dry-run` prints of a command whose options say all that it would do."""
+    output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
 
 
 def examples(*lines: str) -> str:

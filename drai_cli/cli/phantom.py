@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.text import show_fields, show_table, to_plain
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +78,7 @@ def phantom(
 
     chosen = PhantomOptions(out=out, count=count, size=size, seed=seed, overwrite=overwrite)
     if dry_run:
-        output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
+        options.preview_options(output, chosen)
         return
     result = make_phantoms(chosen, output)
     output.result(result.to_json(), str(result.out))

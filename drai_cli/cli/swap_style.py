@@ -9,7 +9,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line, show_fields, show_table, to_plain
+from drai_cli.cli.text import one_line
 from drai_cli.workflows.options import SwapOptions
 
 FLAGS = {"out": "-o --out"}
@@ -61,7 +61,7 @@ def swap_style(
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = SwapOptions(content=content, style=style, **given_fields(SwapOptions, settings, flags=FLAGS))
     if dry_run:
-        output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
+        options.preview_options(output, chosen)
         return
     from drai_cli.workflows.swap_style import swap_style as run
 
