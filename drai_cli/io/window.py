@@ -89,18 +89,6 @@ def centre_and_width(low: float, high: float) -> tuple[float, float]:
     return (low + high) / 2 + 0.5, high - low + 1
 
 
-def as_levels(stack: Stack, window: Window = AUTO) -> Stack:
-    """Model-ready levels of a stack's frames: uint8 for 8 bits and less, else uint16.
-
-    Returns:
-        The stack with `array` of levels, and what they mean.
-
-    Raises:
-        InputError: A name that the file does not have, or values that cannot be shown.
-    """
-    return chosen_scale(stack, window).apply(stack)
-
-
 @dataclass(frozen=True)
 class Scale:
     """How values become levels: by an intensity, by a file's tone curve, or not at all."""
@@ -201,7 +189,7 @@ def frame_image(stack: Stack, frame: int, window: Window = AUTO, scale: Scale | 
         scale: What `chosen_scale` gave, where many frames of a stack are wanted.
 
     Raises:
-        InputError: As `as_levels`.
+        InputError: As `chosen_scale`.
     """
     scale = chosen_scale(stack, window) if scale is None else scale
     shown_frame = scale.apply(stack.frame(frame))
