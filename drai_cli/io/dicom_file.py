@@ -29,27 +29,10 @@ from pydicom.uid import (
 )
 
 from drai_cli.errors import InputError
-from drai_cli.io.files import MAX_FILE_BYTES, open_regular, shown
+from drai_cli.io.files import BROKEN, MAX_FILE_BYTES, open_regular, shown
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
-FAILURES = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    NotImplementedError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    AssertionError,
-    Warning,
-    struct.error,
-    zlib.error,
-    InvalidDicomError,
-    BytesLengthException,
-)
+FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, BytesLengthException)
 """What pydicom and its decoders are known to raise on broken files."""
 
 _MAX_INFLATED_BYTES = 1 << 29

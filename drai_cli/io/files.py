@@ -7,12 +7,29 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError
+
+BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    NotImplementedError,
+    EOFError,
+    MemoryError,  # a size that was claimed, not there
+    struct.error,
+    zlib.error,
+)
+"""What every library's decoders are known to raise on broken files; each reader adds its library's own."""
 
 MAX_FILE_BYTES = 1 << 30
 """Largest image file or table that is opened (1 GiB)."""

@@ -7,10 +7,8 @@ and whatever a decoder stumbles over becomes an `InputError` that says what.
 from __future__ import annotations
 
 import contextlib
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -28,7 +26,7 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
-from drai_cli.io.files import atomic_writer, open_regular, shown
+from drai_cli.io.files import BROKEN, atomic_writer, open_regular, shown
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.io.png import encode_png
 
@@ -68,24 +66,8 @@ _TRANSPOSES = {
     7: PillowImage.Transpose.TRANSVERSE,
     8: PillowImage.Transpose.ROTATE_90,
 }
-# What Pillow's decoders are known to raise on broken files. MemoryError: a size that was claimed, not there.
-_FAILURES = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    NotImplementedError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    Warning,
-    struct.error,
-    zlib.error,
-    PillowImage.DecompressionBombError,
-)
+# What Pillow's decoders are known to raise on broken files.
+_FAILURES = (*BROKEN, SyntaxError, RuntimeError, Warning, PillowImage.DecompressionBombError)
 
 
 def is_raster(path: Path) -> bool:

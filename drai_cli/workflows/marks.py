@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import struct
 import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,30 +14,14 @@ from PIL import Image as PillowImage
 
 from drai_cli import __version__
 from drai_cli.errors import InputError
-from drai_cli.io.files import open_regular, shown
+from drai_cli.io.files import BROKEN, open_regular, shown
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _IMAGE_DESCRIPTION = 270
 _MAX_SIDECAR_BYTES = 1 << 20
 _NAMES = ("synthetic", "tool", "version", "weights_sha256", "label", "seed", "index", "condition", "made_by")
 # What the readers of strangers' files are known to raise.
-_FAILURES = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    EOFError,
-    SyntaxError,
-    MemoryError,
-    RecursionError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-    PillowImage.DecompressionBombError,
-)
+_FAILURES = (*BROKEN, SyntaxError, RecursionError, zipfile.BadZipFile, PillowImage.DecompressionBombError)
 
 
 def synthetic_marks(weights_sha256: str, **more: str) -> dict[str, str]:
