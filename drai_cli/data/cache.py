@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,7 +173,7 @@ def _build(
         skipped = list(image_set.skipped)
         altered: dict[str, list[str]] = {}
         task = f"decoding to {size} px"
-        readings = read_all(image_set, _shrinker(size, channels, fit), task=task, reporter=reporter)
+        readings = read_all(image_set, _Shrink(size, channels, fit), task=task, reporter=reporter)
         with closing(readings), open(temporary / _IMAGES, "xb+") as file:
             rows = _Rows(file, size, channels)
             for reading in readings:
@@ -234,17 +234,20 @@ def _remove_abandoned(cache_dir: Path) -> None:
 Shrunk = tuple[np.ndarray, str, tuple[str, ...]]
 
 
-def _shrinker(size: int, channels: Channels, fit: Fit) -> Callable[[Image], Shrunk]:
+@dataclass(frozen=True)
+class _Shrink:
     """What each image becomes: its rows for the cache, its digest, and what reading changed."""
 
-    def shrink(image: Image) -> Shrunk:
-        wanted = image.channels if channels == "auto" else channels
-        shrunk = fit_to_square(image, size, wanted, fit)
-        if channels == "auto" and is_grey(shrunk):
+    size: int
+    channels: Channels
+    fit: Fit
+
+    def __call__(self, image: Image) -> Shrunk:
+        wanted = image.channels if self.channels == "auto" else self.channels
+        shrunk = fit_to_square(image, self.size, wanted, self.fit)
+        if self.channels == "auto" and is_grey(shrunk):
             shrunk = shrunk[..., :1]
         return shrunk, pixel_digest(image), image.notes
-
-    return shrink
 
 
 class _Rows:

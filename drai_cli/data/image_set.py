@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -24,6 +25,9 @@ PART_NAMES: Mapping[str, Part] = {
 """How sets name the parts of their own split."""
 
 Read = Callable[[], Image]
+
+BATCH = 8
+"""Small images that are passed on together: one by one that would cost more than decoding them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,25 @@ class Stamp:
     changed_ns: int
 
 
+Batch = Sequence[tuple[Entry, Read]]
+"""Images that are decoded one after another, in one thread or process."""
+
+
 class Pixels(Protocol):
     """Where a set's images come from."""
+
+    @property
+    def holds_interpreter(self) -> bool:
+        """Whether its decoders work while holding Python's interpreter, so that threads would take turns.
+
+        Its batches can then be pickled.
+        """
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
 
-    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
-        """Each entry with what decodes it; those calls may run in other threads."""
+    def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
+        """The entries, each with what decodes it, by what is best decoded together."""
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """What the images are made from, for keys of caches."""
@@ -98,6 +113,13 @@ class ImageSet:
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
         return self.pixels.read(entry)
+
+
+def in_batches(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
+    """Small batches of images that have nothing to do with one another."""
+    remaining = iter(reads)
+    while some := list(islice(remaining, BATCH)):
+        yield some
 
 
 def class_counts(entries: Iterable[Entry], label: str) -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from drai_cli.data.image_set import Entry, ImageSet, Part, Read, Stamp
+from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, in_batches
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
 from drai_cli.io.files import open_regular, shown
@@ -66,14 +66,19 @@ class NpzPixels:
     """Images that are rows of `{train,val,test}_images`."""
 
     path: Path
+    holds_interpreter = False
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
-        for _, read in self.reads([entry]):
+        for _, read in self._reads([entry]):
             return read()
         raise InputError(entry.name, f"no such image in {shown(self.path)}")
 
-    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
+    def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
+        """The entries in the order in which the file has them, decoded on the way."""
+        return in_batches(self._reads(entries))
+
+    def _reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
         """The entries, in the order in which the file has them, each with its pixels."""
         wanted: dict[str, dict[int, Entry]] = {}
         for entry in entries:

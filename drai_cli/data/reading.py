@@ -1,31 +1,33 @@
-"""Decodes a whole set in threads, in order, with bounded memory. Knows nothing of what the images are for."""
+"""Decodes a whole set over the cores, in order, with bounded memory. Knows nothing of what the images are for."""
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
+import signal
+import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from drai_cli.data.image_set import Entry, ImageSet, Read
+from drai_cli.data.image_set import Batch, Entry, ImageSet
 from drai_cli.errors import InputError
+from drai_cli.io.files import shown
 from drai_cli.io.image import Image
-from drai_cli.progress import Reporter, Task
+from drai_cli.progress import Reporter
 
 Result = TypeVar("Result")
 
 _MAX_WORKERS = 16
-_AT_ONCE = (
-    8  # images a thread takes at a time: passing on small ones alone would cost more than decoding them
-)
-_AHEAD = 2  # such batches waiting per worker
+_AHEAD = 2  # batches waiting per worker
+_PROCESSES_FROM = 100  # images: fewer are decoded before processes have begun
 
 
 @dataclass(frozen=True)
@@ -48,48 +50,80 @@ def read_all(
 ) -> Generator[Reading[Result], None, None]:
     """Decodes every image and gives what `use` makes of it, in the set's order. Close it, should you stop early.
 
-    Decoding and `use` run in threads: decoders, numpy and hashlib let go of the interpreter while they work.
+    Decoding and `use` run in threads where the decoders let go of the interpreter while they work, else in processes.
 
     Args:
         image_set: The set.
-        use: Called with each decoded image, in any thread.
+        use: Called with each decoded image, in any thread or process: it has to be picklable.
         task: What the progress is called.
         reporter: Shown the progress.
+
+    Raises:
+        InputError: A decoder crashed its process, or took more memory than there is.
     """
     workers = min(_MAX_WORKERS, usable_cores())
-    under_way: deque[Future[list[Reading[Result]]]] = deque()
+    under_way: deque[tuple[Batch, Future[list[Result | Unreadable]]]] = deque()
     with (
         warnings.catch_warnings(),
         reporter.task(task, len(image_set.entries), "images") as progress,
-        ThreadPoolExecutor(workers) as pool,
+        _pool(image_set, workers) as pool,
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters is raised
+
+        def finished() -> Generator[Reading[Result], None, None]:
+            batch, future = under_way.popleft()
+            try:
+                results = future.result()
+            except BrokenProcessPool as error:
+                raise InputError(
+                    shown(batch[0][0].name),
+                    "the process that decoded this file or one after it ended by itself",
+                    "a decoder crashed or memory ran out: try the files that follow it one by one with drai inspect",
+                ) from error
+            for (entry, _), result in zip(batch, results, strict=True):
+                yield Reading(entry, result)
+                progress.advance()
+
         try:
-            reads = image_set.pixels.reads(image_set.entries)
-            while some := list(islice(reads, _AT_ONCE)):
-                under_way.append(pool.submit(_read_some, some, use))
+            for batch in image_set.pixels.batches(image_set.entries):
+                under_way.append((batch, pool.submit(_read_batch, batch, use)))
                 if len(under_way) > _AHEAD * workers:
-                    yield from _finished(under_way.popleft(), progress)
+                    yield from finished()
             while under_way:
-                yield from _finished(under_way.popleft(), progress)
+                yield from finished()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _finished(future: Future[list[Reading[Result]]], progress: Task) -> Iterator[Reading[Result]]:
-    for reading in future.result():
-        yield reading
-        progress.advance()
+def _pool(image_set: ImageSet, workers: int) -> Executor:
+    if image_set.pixels.holds_interpreter and workers > 1 and len(image_set.entries) >= _PROCESSES_FROM:
+        # Begun afresh on every system: a fork would copy the locks of threads that it does not have.
+        return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin_process)
+    return ThreadPoolExecutor(workers)
 
 
-def _read_some(reads: Sequence[tuple[Entry, Read]], use: Callable[[Image], Result]) -> list[Reading[Result]]:
-    readings: list[Reading[Result]] = []
-    for entry, read in reads:
+def _begin_process() -> None:
+    """Leaves Ctrl-C to the parent, and ends with it, even where that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _read_batch(batch: Batch, use: Callable[[Image], Result]) -> list[Result | Unreadable]:
+    results: list[Result | Unreadable] = []
+    for _, read in batch:
         try:
-            readings.append(Reading(entry, use(read())))
+            results.append(use(read()))
         except InputError as error:
-            readings.append(Reading(entry, Unreadable(error.message)))
-    return readings
+            results.append(Unreadable(error.message))
+    return results
 
 
 def usable_cores() -> int:

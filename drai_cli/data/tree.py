@@ -10,9 +10,10 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from drai_cli.data.image_set import Entry, Read, Stamp
+from drai_cli.data.image_set import Batch, Entry, Stamp, in_batches
 from drai_cli.errors import InputError
 from drai_cli.io.dicom_file import SUFFIXES as DICOM_SUFFIXES
 from drai_cli.io.dicom_file import is_dicom
@@ -146,15 +147,15 @@ class FilePixels:
     """Images that are files under a root, as `walk` found them."""
 
     root: Path
+    holds_interpreter = False
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
         return read_image(self.root / entry.name)
 
-    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
-        """Each entry with what decodes it."""
-        for entry in entries:
-            yield entry, lambda path=self.root / entry.name: decode_image(path)  # type: ignore[misc]
+    def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
+        """A few files at a time."""
+        return in_batches((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names, sizes and times of the files; zeros for one that is gone (its reading will say so)."""

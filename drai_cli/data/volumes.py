@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from drai_cli.data.image_set import Entry, Read, Stamp
+from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.image import Image
@@ -39,6 +39,7 @@ class VolumePixels:
     frames: Mapping[str, tuple[str, int]]
     window: Window = AUTO
     axis: Axis | None = None
+    holds_interpreter = True
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
@@ -47,14 +48,20 @@ class VolumePixels:
             name, frame = self.frames[entry.name]
             return self._volume(name).image(frame)
 
-    def reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
-        """Each entry with what decodes it; entries that follow one another share the file."""
+    def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
+        """All frames of a file that follow one another; of files with one frame a few."""
+        batch: list[tuple[Entry, Read]] = []
         last, volume = "", None
         for entry in entries:
             name, frame = self.frames[entry.name]
             if volume is None or name != last:
+                if len(batch) >= BATCH:
+                    yield batch
+                    batch = []
                 last, volume = name, self._volume(name)
-            yield entry, lambda volume=volume, frame=frame: volume.image(frame)  # type: ignore[misc]
+            batch.append((entry, partial(volume.image, frame)))
+        if batch:
+            yield batch
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names, sizes and times of the files; zeros for one that is gone (its reading will say so)."""
@@ -72,22 +79,20 @@ class VolumePixels:
 
 @dataclass
 class _Volume:
-    """A file that is decoded when the first of its frames is asked for, in whatever thread."""
+    """A file that is decoded when the first of its frames is asked for."""
 
     path: Path
     window: Window
     axis: Axis | None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _found: tuple[Stack, Scale] | InputError | None = None
 
     def image(self, frame: int) -> Image:
-        with self._lock:
-            if self._found is None:
-                try:
-                    stack = cut(decode_stack(self.path), self.axis)
-                    self._found = stack, chosen_scale(stack, self.window)
-                except InputError as error:
-                    self._found = error
+        if self._found is None:
+            try:
+                stack = cut(decode_stack(self.path), self.axis)
+                self._found = stack, chosen_scale(stack, self.window)
+            except InputError as error:
+                self._found = error
         if isinstance(self._found, InputError):
             raise self._found
         stack, scale = self._found

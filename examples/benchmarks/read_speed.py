@@ -1,10 +1,11 @@
 """What building the cache from a tree of DICOM files costs beside a bare loop of the decoder over the cores.
 
-    python examples/benchmarks/read_speed.py [-n 500] [--size 512] [--syntax none|rle|jpeg2000] [--rounds 3]
+    python examples/benchmarks/read_speed.py [-n 500] [--size 512] [--syntax none|rle|jpegls|jpeg2000] [--rounds 3]
 
 Makes the tree itself: `n` CT-like slices of 20 patients, two labels. The bare loop is `dcmread(...).pixel_array` in
-one process; its time is divided by the cores. Both sides take turns and the fastest round of each counts. Prints one
-JSON object; `ratio` is the result.
+one process; its processor time (the decoder of JPEG 2000 starts threads of its own) is divided by the cores. Both sides
+take turns and the fastest round of each counts. Prints one JSON object; `ratio` is the result. On top of decoding the
+cache resizes each image and hashes its pixels: about 2 ms at 512 x 512, more than reading what is not compressed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from drai_cli.data.cache import build_cache
 from drai_cli.data.reading import usable_cores
 from drai_cli.data.sources import find_image_set
 
-SYNTAXES = {"none": None, "rle": RLELossless, "jpeg2000": JPEG2000Lossless}
+SYNTAXES = {"none": None, "rle": RLELossless, "jpegls": JPEGLSLossless, "jpeg2000": JPEG2000Lossless}
 
 
 def make_tree(folder: Path, n: int, size: int, syntax: str) -> None:
@@ -70,10 +71,10 @@ def main() -> None:
         make_tree(tree, given.n, given.size, given.syntax)
         bare, cached = [], []
         for turn in range(given.rounds):
-            start = time.perf_counter()
+            start = time.process_time()
             for path in sorted(tree.iterdir()):
                 _ = pydicom.dcmread(path).pixel_array
-            bare.append(time.perf_counter() - start)
+            bare.append(time.process_time() - start)
             start = time.perf_counter()
             image_set = find_image_set(tree, label="BodyPartExamined")
             build_cache(image_set, size=64, cache_dir=Path(place) / f"cache-{turn}")
@@ -83,7 +84,7 @@ def main() -> None:
         "files": given.n,
         "syntax": given.syntax,
         "cores": cores,
-        "bare_s": round(min(bare), 3),
+        "bare_cpu_s": round(min(bare), 3),
         "cache_s": round(min(cached), 3),
         "ratio": round(min(cached) / (min(bare) / cores), 3),
     }

@@ -1,10 +1,16 @@
 """Decoding a whole set."""
 
+import os
+from functools import partial
+
 import numpy as np
 import pytest
 
+from drai_cli.data import reading
+from drai_cli.data.image_set import Entry, ImageSet, in_batches
 from drai_cli.data.reading import Unreadable, pixel_digest, read_all
 from drai_cli.data.sources import find_image_set
+from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 
 
@@ -39,3 +45,44 @@ def test_stopping_early_ends_the_task(folders, reporter):
     next(readings)
     readings.close()
     assert reporter.done <= 1
+
+
+class _Crashing:
+    """A source of images whose second one ends its process, as a decoder with a bug would."""
+
+    holds_interpreter = True
+
+    def __init__(self, count: int) -> None:
+        self.entries = tuple(Entry(f"{i}.dcm", {"label": "ab"[i % 2]}, str(i)) for i in range(count))
+
+    def batches(self, entries):
+        return in_batches((entry, partial(_crash_at_one, entry.name)) for entry in entries)
+
+
+def _crash_at_one(name: str) -> Image:
+    if name == "1.dcm":
+        os._exit(1)
+    return Image(np.zeros((2, 2), np.uint8), source=name)
+
+
+def test_processes_give_what_threads_give(tmp_path, make_dicom, reporter, monkeypatch):
+    for index in range(20):
+        array = np.full((3, 8, 8), index, np.uint8)
+        make_dicom(tmp_path / "set" / f"{index:02}.dcm", array, BodyPartExamined="AB"[index % 2])
+    (tmp_path / "set" / "07.dcm").write_bytes((tmp_path / "set" / "07.dcm").read_bytes()[:-80])
+    found = find_image_set(tmp_path / "set", label="BodyPartExamined")
+    in_threads = list(read_all(found, pixel_digest, task="x", reporter=reporter))
+    monkeypatch.setattr(reading, "_PROCESSES_FROM", 1)
+    monkeypatch.setattr(reading, "usable_cores", lambda: 2)
+    in_processes = list(read_all(found, pixel_digest, task="x", reporter=reporter))
+    assert in_processes == in_threads
+    assert sum(isinstance(r.result, Unreadable) for r in in_processes) == 3
+
+
+def test_a_decoder_that_crashes_is_an_error_that_names_where(reporter, monkeypatch, tmp_path):
+    monkeypatch.setattr(reading, "_PROCESSES_FROM", 1)
+    monkeypatch.setattr(reading, "usable_cores", lambda: 2)
+    source = _Crashing(4)
+    found = ImageSet("dicom", tmp_path, "label", (), None, source.entries, source)
+    with pytest.raises(InputError, match=r"0\.dcm.*ended by itself"):
+        list(read_all(found, pixel_digest, task="x", reporter=reporter))
