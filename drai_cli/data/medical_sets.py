@@ -34,6 +34,8 @@ FILE = "file"
 KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
 """By what a row of a table may name DICOM images."""
 LABEL = "label"
+FOLDER = "folder"
+"""What the folder directly under the root that a DICOM file lies in is called, beside keywords and columns."""
 _CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 _PATIENT = "PatientID"
 
@@ -62,7 +64,7 @@ def find_dicom_set(
 ) -> ImageSet:
     """The set that a tree of DICOM files makes, one image a frame.
 
-    Label, conditions and group are columns of the table, or else keywords of DICOM's attributes.
+    Label, conditions and group are columns of the table, keywords of DICOM's attributes, or `folder`.
 
     Raises:
         InputError: No images, or rows that contradict each other.
@@ -74,7 +76,8 @@ def find_dicom_set(
         raise UsageError(
             "--label",
             "what the label of these DICOM files is, is not said",
-            f"a DICOM keyword, --label BodyPartExamined, or a table's column, --metadata FILE --label COLUMN{offered}",
+            "the folder each lies in, --label folder, a DICOM keyword, --label BodyPartExamined, "
+            f"or a table's column, --metadata FILE --label COLUMN{offered}",
         )
     columns = () if table is None else table.columns
     conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
@@ -84,7 +87,7 @@ def find_dicom_set(
         ("--group", group),
         *(("--condition", name) for name in conditions),
     ):
-        if name not in columns:
+        if name not in columns and name != FOLDER:
             _check_keyword(table, name, option)
     wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
     headers = list(_headers(tree, sorted(wanted)))
@@ -234,7 +237,8 @@ def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
         except InputError as error:
             return _Header(name, 0, {}, error.message)
         frames = max(1, min(whole(dataset, "NumberOfFrames", 1) or 1, 100_000))
-        return _Header(name, frames, {keyword: text(dataset, keyword) for keyword in keywords})
+        values = {keyword: text(dataset, keyword) for keyword in keywords}
+        return _Header(name, frames, {**values, FOLDER: name.split("/", 1)[0] if "/" in name else ""})
 
     with ThreadPoolExecutor(min(16, usable_cores())) as pool:
         yield from pool.map(look, tree.dicom)

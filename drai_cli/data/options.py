@@ -36,7 +36,7 @@ class SourceOptions:
     Attributes:
         metadata: Table (CSV) that says what the images are.
         image_column: Its column that names the images, with or without suffix.
-        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined.
+        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
         kind: Which kind of set it is, where two are possible.
         window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
@@ -63,7 +63,7 @@ class DataOptions:
         path: Folder of images, or an npz file in MedMNIST's layout.
         metadata: Table (CSV) that says what the images are.
         image_column: Its column that names the images, with or without suffix.
-        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined.
+        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         conditions: Further columns to condition on.
         group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
         kind: Which kind of set it is, where two are possible.

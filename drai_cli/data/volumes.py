@@ -16,6 +16,7 @@ from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.image import Image
+from drai_cli.io.nifti import nifti_shape
 from drai_cli.io.read import decode_stack
 from drai_cli.io.stack import Stack
 from drai_cli.io.window import AUTO, Scale, Window, chosen_scale, frame_image
@@ -125,7 +126,7 @@ def cut(stack: Stack, axis: Axis | None) -> Stack:
 
 
 def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
-    """Frames of a volume that `--slices` speaks of.
+    """Frames of a volume that `--slices` speaks of; only `nonempty` has to decode it.
 
     Raises:
         InputError: The file cannot be read, or has no such slice.
@@ -135,17 +136,16 @@ def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
         raise UsageError(f"--slices {shown(slices)}", "expected all, central, nonempty or an index")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        stack = cut(decode_stack(path / name), axis)
-    count = len(stack.array) // stack.volumes
-    volumes = range(0, len(stack.array), count)
+        if slices == "nonempty":
+            array = cut(decode_stack(path / name), axis).array
+            return [index for index, values in enumerate(array) if values.min() != values.max()]
+        volumes, *extents = nifti_shape(path / name)
+    count = extents[_MOVES[axis][0]]
     if slices == "all":
-        return list(range(len(stack.array)))
-    if slices == "nonempty":
-        flat = stack.array.reshape(len(stack.array), -1)
-        return [index for index, values in enumerate(flat) if values.min() != values.max()]
+        return list(range(volumes * count))
     index = count // 2 if slices == "central" else int(slices)
     if index >= count:
         raise InputError(
             shown(path / name), f"expected a slice from 0 to {count - 1}, got {index}", "--slices central"
         )
-    return [start + index for start in volumes]
+    return [volume * count + index for volume in range(volumes)]

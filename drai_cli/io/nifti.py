@@ -89,6 +89,23 @@ def read_nifti(path: Path) -> Stack:
         raise InputError(subject, f"is broken or no NIfTI ({type(error).__name__})") from error
 
 
+def nifti_shape(path: Path) -> tuple[int, int, int, int]:
+    """Volumes, slices, rows and columns of the stack that `read_nifti` would give, by the header alone.
+
+    Raises:
+        InputError: No NIfTI, or a header that says too much or nothing.
+    """
+    subject = shown(path)
+    try:
+        with open_regular(path) as file, _opened(file) as stream:
+            header, shape = _header(subject, stream)
+        turn = io_orientation(_affine(header, shape[:3])[0])
+        x, y, z = (shape[int(np.flatnonzero(turn[:, 0] == axis)[0])] for axis in range(3))
+        return shape[3], z, y, x
+    except _FAILURES as error:
+        raise InputError(subject, f"is broken or no NIfTI ({type(error).__name__})") from error
+
+
 def _opened(file: IO[bytes]) -> IO[bytes]:
     """The file itself, or what it holds compressed."""
     start = file.read(2)

@@ -11,7 +11,10 @@ import pytest
 from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import prepare
 from drai_cli.data.sources import find_image_set
+from drai_cli.data.volumes import chosen_slices, cut
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.nifti import nifti_shape
+from drai_cli.io.read import read_stack
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 RANDOM = np.random.default_rng(0)
@@ -145,6 +148,31 @@ def test_slices(volumes, options, count):
     assert len({entry.group for entry in found.entries}) == 8
     sizes = {"coronal": (5, 6), "sagittal": (5, 7)}
     assert found.read(found.entries[0]).array.shape == sizes.get(options.get("axis"), (7, 6))
+
+
+@pytest.mark.parametrize("code", ["RAS", "PIR", "SRP"])
+def test_slices_are_counted_as_they_are_cut(tmp_path, code):
+    turned = nibabel.Nifti1Image(
+        RANDOM.integers(0, 9, (4, 5, 6, 2)).astype(np.int16), np.eye(4)
+    ).as_reoriented(
+        nibabel.orientations.ornt_transform(
+            nibabel.orientations.axcodes2ornt("RAS"), nibabel.orientations.axcodes2ornt(code)
+        )
+    )
+    turned.to_filename(tmp_path / "v.nii.gz")
+    assert nifti_shape(tmp_path / "v.nii.gz") == (2, 6, 5, 4)
+    for axis, count in {"axial": 6, "coronal": 5, "sagittal": 4}.items():
+        assert chosen_slices(tmp_path, "v.nii.gz", axis, "all") == list(range(2 * count))
+        assert chosen_slices(tmp_path, "v.nii.gz", axis, "1") == [1, 1 + count]
+        assert len(cut(read_stack(tmp_path / "v.nii.gz"), axis).array) == 2 * count
+
+
+def test_dicom_in_class_folders(tmp_path, make_dicom):
+    for index in range(6):
+        make_dicom(tmp_path / "ab"[index % 2] / "deep" / f"{index}.dcm", np.full((4, 4), index, np.uint8))
+    found = find_image_set(tmp_path, label="folder")
+    assert (found.kind, found.label, found.group) == ("dicom", "folder", "PatientID")
+    assert Counter(entry.values["folder"] for entry in found.entries) == {"a": 3, "b": 3}
 
 
 def test_volumes_never_straddle_a_split(volumes):
