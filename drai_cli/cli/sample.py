@@ -22,6 +22,8 @@ PARAMETERS = field_options(
             "like",
             "attributes",
             "style_from",
+            "frame",
+            "window",
             "truncation",
             "seed",
         ),

@@ -42,6 +42,8 @@ class SampleOptions:
         attributes: Further attributes, each as NAME=VALUE; the rest are missing.
         style_from: An image whose style all images get.
         frame: Of a `--style-from` with several frames or slices: which one, from 0.
+        window: Of a `--style-from`, values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or
+            auto (a model of values with a unit takes its own, else by modality).
         truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
         format: Kind of file, one of `SAMPLE_FORMATS`.
         compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
@@ -62,6 +64,7 @@ class SampleOptions:
     attributes: tuple[str, ...] = ()
     style_from: Path | None = None
     frame: int | None = None
+    window: str | None = None
     truncation: float = 1.0
     format: str = "png"
     compression: Compression = "none"

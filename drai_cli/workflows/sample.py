@@ -81,7 +81,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     style = (
         None
         if options.style_from is None
-        else style_of(inference, options.style_from, options.frame, reporter)
+        else style_of(inference, options.style_from, options.frame, options.window, reporter)
     )
     job = Job(__version__, inference.model.sha256, _job_options(options, plan))
     output = SampleOutput(options.out, plan, job, options.seed, part)
@@ -260,6 +260,12 @@ def _check(options: SampleOptions) -> None:
             f"--format {options.format}", "no such format", f"there is: {', '.join(SAMPLE_FORMATS)}"
         )
     check_compression(options.format, options.compression)
+    if options.style_from is None:
+        for option, value in {"--frame": options.frame, "--window": options.window}.items():
+            if value is not None:
+                raise UsageError(
+                    f"{option} {value}", "says how to read an image, and none is given", "--style-from IMAGE"
+                )
     if not (math.isfinite(options.truncation) and options.truncation >= 0):
         raise UsageError(
             f"--truncation {options.truncation}", "expected a number of at least 0", "--truncation 0.7"
@@ -279,6 +285,7 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         "like_sha256": plan.source_sha256 or None,
         "style_from_sha256": None if options.style_from is None else file_sha256(options.style_from),
         **({} if options.frame is None else {"style_from_frame": options.frame}),
+        **({} if options.window is None else {"style_from_window": options.window}),
         "truncation": options.truncation,
         "format": options.format,
         "compression": None if options.compression == "none" else options.compression,
@@ -287,10 +294,14 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
     }
 
 
-def style_of(inference: Inference, path: Path, frame: int | None, reporter: Reporter) -> np.ndarray:
-    """The style code of an image."""
+def style_of(
+    inference: Inference, path: Path, frame: int | None, window: str | None, reporter: Reporter
+) -> np.ndarray:
+    """The style code of an image, read as `read_for_model` has it."""
     from drai_cli.workflows.input_images import encode_files
 
-    encoded = encode_files(inference, [path], model_fit(inference.header), frame=frame, reporter=reporter)
+    encoded = encode_files(
+        inference, [path], model_fit(inference.header), frame=frame, window=window, reporter=reporter
+    )
     style: np.ndarray = encoded.codes.style[0]
     return style

@@ -252,7 +252,9 @@ def _style(options: VerifyOptions, job: Any, inference: Inference, reporter: Rep
         raise UsageError(
             f"--style-from {options.style_from}", "it is another image than that which gave the style"
         )
-    return style_of(inference, options.style_from, job.get("style_from_frame"), reporter)
+    return style_of(
+        inference, options.style_from, job.get("style_from_frame"), job.get("style_from_window"), reporter
+    )
 
 
 def _item(row: dict[str, str], inference: Inference) -> Item:

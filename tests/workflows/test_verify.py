@@ -140,6 +140,25 @@ def test_a_style_is_needed_again(tmp_path, tiny_model):
     assert verify(replace(options, style_from=style)).findings == ()
 
 
+def test_a_style_is_read_again_through_its_window(tmp_path, tiny_ct_model, make_dicom):
+    values = np.random.default_rng(0).integers(0, 4000, (2, 32, 32)).astype(np.uint16)
+    style = make_dicom(tmp_path / "s.dcm", values)
+    plain = SampleOptions(
+        tmp_path / "0", str(tiny_ct_model), label="mel", count=2, style_from=style, format="npz", frame=1
+    )
+    windowed = replace(plain, out=tmp_path / "1", window="500,200")
+    codes = []
+    for options in (plain, windowed):
+        sample(options)
+        (path, *_) = sorted(options.out.glob("mel/*.npz"))
+        codes.append(np.load(path)["style"])
+    assert not np.allclose(*codes)
+    regenerated = VerifyOptions(windowed.out, regenerate=2, weights=str(tiny_ct_model), style_from=style)
+    assert verify(regenerated).findings == ()
+    with pytest.raises(UsageError, match="--window 500,200"):
+        sample(replace(windowed, style_from=None, frame=None))
+
+
 def test_other_weights_are_refused(made, tiny_model):
     with pytest.raises(WeightsError, match="expected those with sha256"):
         verify(VerifyOptions(made.out, regenerate=1, weights=str(tiny_model)))
