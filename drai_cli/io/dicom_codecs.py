@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
+from PIL import Image as PillowImage
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
@@ -58,10 +59,6 @@ _PLUGINS: dict[UID, tuple[str, str | None]] = {
     JPEGLosslessSV1: ("gdcm", "gdcm"),
     **dict.fromkeys(_JPEG_LS, ("pyjpegls", "jpeg_ls")),
     **dict.fromkeys(_JPEG_2000, ("pylibjpeg", "openjpeg")),
-    RLELossless: (
-        "pydicom",
-        None,
-    ),  # pylibjpeg-rle is faster and panics, beyond any except, on broken streams
 }
 _STDERR = threading.Lock()
 
@@ -221,6 +218,10 @@ def _compressed_frames(
     if not getattr(dataset["PixelData"], "is_undefined_length", False):
         raise InputError(subject, f"its pixel data is not what its transfer syntax {_name(syntax)} says")
     precision = _check_codestreams(subject, dataset, layout, syntax)
+    if syntax == RLELossless:
+        for source in _encoded(dataset, layout):
+            yield _decode_rle(source, layout), layout.photometric
+        return
     if syntax in _GDCM_ONLY or (syntax == JPEGExtended12Bit and precision > 8):
         _require(subject, syntax, "gdcm")
         for source in _encoded(dataset, layout):
@@ -299,6 +300,25 @@ def _codestream_size(source: bytes) -> tuple[int, int, int, int] | None:
             return height, width, samples, precision
         place += 2 + struct.unpack(">H", source[place + 2 : place + 4])[0]
     return None
+
+
+def _decode_rle(source: bytes, layout: Layout) -> np.ndarray:
+    """An RLE frame (PS3.5 annex G) by Pillow's PackBits: one segment for each byte of a sample, the highest first.
+
+    pydicom's own decoder is in Python, ten times slower; pylibjpeg's panics on broken streams, beyond any except.
+    """
+    count, *offsets = struct.unpack("<16I", source[:64])
+    width, pixels = layout.bits_allocated // 8, layout.rows * layout.columns
+    if count != layout.samples * width:
+        raise ValueError(f"{count} segments")
+    ends = [*offsets[1:count], len(source)]
+    segments = [
+        PillowImage.frombytes("L", (pixels, 1), source[start:end], "packbits", "L")
+        for start, end in zip(offsets[:count], ends, strict=True)
+    ]
+    by_byte = np.stack([np.asarray(segment)[0] for segment in segments], axis=1)
+    array: np.ndarray = by_byte.view(f">u{width}").astype(layout.dtype).reshape(layout.shape[1:])
+    return array
 
 
 def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> np.ndarray:

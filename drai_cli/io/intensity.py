@@ -35,8 +35,11 @@ class Intensity:
 
     def to_levels(self, values: Shaped[np.ndarray, "*shape"]) -> UInt[np.ndarray, "*shape"]:
         """Levels of values; what lies outside low to high is clipped."""
-        scaled = (np.asarray(values, np.float64) - self.low) * (self.top / (self.high - self.low))
-        return np.clip(np.rint(scaled), 0, self.top).astype(self.dtype)
+        scaled = np.subtract(values, self.low, dtype=np.float64)  # then in place: fresh memory is what costs
+        scaled *= self.top / (self.high - self.low)
+        np.rint(scaled, out=scaled)
+        np.clip(scaled, 0, self.top, out=scaled)
+        return scaled.astype(self.dtype)
 
     def to_values(self, levels: UInt[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Values of levels, float64."""

@@ -256,7 +256,7 @@ def test_functional_groups(tmp_path, make_dicom):
 
 
 CODECS = [
-    (RLELossless, "pydicom"),
+    (RLELossless, "PIL"),
     (JPEGLSLossless, "jpeg_ls"),
     (JPEG2000Lossless, "openjpeg"),
 ]
