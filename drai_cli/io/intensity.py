@@ -35,7 +35,9 @@ class Intensity:
 
     def to_levels(self, values: Shaped[np.ndarray, "*shape"]) -> UInt[np.ndarray, "*shape"]:
         """Levels of values; what lies outside low to high is clipped."""
-        scaled: np.ndarray = np.subtract(values, self.low, dtype=np.float64)  # then in place: fresh memory is what costs
+        scaled: np.ndarray = np.subtract(
+            values, self.low, dtype=np.float64
+        )  # then in place: fresh memory is what costs
         scaled *= self.top / (self.high - self.low)
         np.rint(scaled, out=scaled)
         np.clip(scaled, 0, self.top, out=scaled)

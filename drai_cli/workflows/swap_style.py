@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,30 +13,21 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.data.table import read_table
-from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
-from drai_cli.io.image import Fit, Image, fit_to_square
+from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
-from drai_cli.io.stored import Stored
-from drai_cli.io.tiff import is_storable
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.derived_images import DerivedImages
 from drai_cli.workflows.figure import draw_figure
 from drai_cli.workflows.file_names import safe_stems
-from drai_cli.workflows.image_files import About, image_bytes
-from drai_cli.workflows.inference import Inference, model_fit, model_intensity
-from drai_cli.workflows.input_images import (
-    EncodedImages,
-    InputImage,
-    encode_files,
-    fitted_geometry,
-    fitted_spacing,
-)
-from drai_cli.workflows.marks import synthetic_marks
-from drai_cli.workflows.options import IMAGE_SUFFIXES, SwapOptions
+from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
+from drai_cli.workflows.options import SwapOptions
+from drai_cli.workflows.output_folder import check_folder, staged
 from drai_cli.workflows.sample_files import check_compression
 
 FIGURE = "figure.png"
-_TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         check_compression(options.format, options.compression)
     pairs = _read_pairs(options)
     out = options.out or Path(_default_name(options))
-    _check_out(out, options.overwrite)
+    check_folder(out, options.overwrite)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
     paths = list(dict.fromkeys(path for pair in pairs for path in pair))
@@ -110,10 +97,11 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
             + (", and what was cropped is black" if _is_cropped(encoded.images, fit) else "")
         )
     swaps = _plan_swaps(pairs, paths, is_two)
-    with _staged(out, options.overwrite) as stage:
-        names, sidecars, made = _write_swaps(stage, swaps, encoded, inference, fit, options, reporter)
+    derived = DerivedImages(inference, "swap-style", fit, options.format, options.size, options.compression)
+    with staged(out, options.overwrite) as stage:
+        names, sidecars, made = _write_swaps(stage, swaps, encoded, derived, options, reporter)
         if is_two:
-            _write_figure(stage, swaps, encoded, made, inference)
+            _write_figure(stage, swaps, encoded, made, derived)
         else:
             _write_metadata(stage, swaps, encoded, names)
     return SwapResult(
@@ -125,22 +113,6 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )
-
-
-def scale_back(pixels: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:
-    """An image of a model's size in the frame of the image it was made from; the inverse of `fit_to_square`.
-
-    What a crop left out is black, so that every pixel stands where it stood in the input.
-    """
-    side = min(height, width) if fit == "crop" else max(height, width)
-    square = fit_to_square(Image(pixels), side, pixels.shape[2])
-    if fit == "pad":
-        top, left = (side - height) // 2, (side - width) // 2
-        return square[top : top + height, left : left + width]
-    out = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
-    top, left = (height - side) // 2, (width - side) // 2
-    out[top : top + side, left : left + side] = square
-    return out
 
 
 def _read_pairs(options: SwapOptions) -> list[tuple[Path, Path]]:
@@ -203,59 +175,11 @@ def _is_cropped(images: Sequence[InputImage], fit: Fit) -> bool:
     return fit == "crop" and any(image.height != image.width for image in images)
 
 
-def _check_out(out: Path, overwrite: bool) -> None:
-    try:
-        if out.exists() and not out.is_dir():
-            raise OverwriteError(shown(out), "it is a file", "choose another --out")
-        if out.exists() and not overwrite and any(True for _ in out.iterdir()):
-            raise OverwriteError(
-                shown(out), "the folder is not empty", "choose another --out, or --overwrite"
-            )
-    except OSError as error:
-        raise InputError(shown(out), f"cannot be looked at ({error.strerror})") from error
-
-
-@contextmanager
-def _staged(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A hidden folder inside `out` whose files move into it at the end, all or none."""
-    is_new = not out.exists()
-    stage: Path | None = None
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".swap-", dir=out))
-        yield stage
-        _check_foreign(out, stage, overwrite)
-        for path in sorted(stage.iterdir()):
-            os.replace(path, out / path.name)
-        stage.rmdir()
-    except BaseException as error:
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                out.rmdir()  # only if nothing is in it
-        if isinstance(error, OSError):
-            raise InputError(
-                shown(error.filename or out),
-                f"cannot be written ({(error.strerror or str(error)).lower()})",
-                "look at the free space and the permissions",
-            ) from error
-        raise
-
-
-def _check_foreign(out: Path, stage: Path, overwrite: bool) -> None:
-    """Whether, since the start, somebody else put something there."""
-    others = [path for path in out.iterdir() if not path.name.startswith(".swap-")]
-    if others and not overwrite:
-        raise OverwriteError(shown(out), "the folder is not empty any more", "choose another --out")
-
-
 def _write_swaps(
     stage: Path,
     swaps: Sequence[Swap],
     encoded: EncodedImages,
-    inference: Inference,
-    fit: Fit,
+    derived: DerivedImages,
     options: SwapOptions,
     reporter: Reporter,
 ) -> tuple[list[str], list[str], list[np.ndarray]]:
@@ -263,6 +187,7 @@ def _write_swaps(
     names: list[str] = []
     sidecars: list[str] = []
     kept: list[np.ndarray] = []
+    inference = derived.inference
     size = inference.micro_batch
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
@@ -275,7 +200,8 @@ def _write_swaps(
                 if options.pairs is None:
                     kept.append(made)
                 content, style = encoded.images[swap.content], encoded.images[swap.style]
-                files = _files_of(made, content, style, inference, fit, options)
+                deciding = {"content_sha256": content.sha256, "style_sha256": style.sha256}
+                files = derived.files(made, content, deciding)
                 for suffix, data in files.items():
                     (stage / (swap.stem + suffix)).write_bytes(data)
                 first, *beside = (swap.stem + suffix for suffix in files)
@@ -285,63 +211,12 @@ def _write_swaps(
     return names, sidecars, kept
 
 
-def _files_of(
-    made: np.ndarray,
-    content: InputImage,
-    style: InputImage,
-    inference: Inference,
-    fit: Fit,
-    options: SwapOptions,
-) -> dict[str, bytes]:
-    """Suffix to bytes of the files of one image: of the content image's kind, where the content image lies."""
-    geometry, spacing_mm = content.geometry, content.spacing_mm
-    if options.size == "input":
-        made = scale_back(made, content.height, content.width, fit)
-    else:
-        size = inference.header.architecture.image_size
-        geometry, spacing_mm = fitted_geometry(content, size, fit), fitted_spacing(content, size, fit)
-    kind = options.format or _kind_for(content, made)
-    deciding = {
-        "weights_sha256": inference.model.sha256,
-        "made_by": "swap-style",
-        "content_sha256": content.sha256,
-        "style_sha256": style.sha256,
-        "shape": made.shape,
-        "precision": options.precision,
-    }
-    files = image_bytes(
-        kind,
-        Stored.of_levels(made, model_intensity(inference.header)),
-        About(_marks(inference), deciding),
-        geometry=geometry,
-        spacing_mm=spacing_mm,
-        compression=options.compression if kind == "dicom" else "none",
-        level=6,
-    )
-    suffixes = IMAGE_SUFFIXES[kind]
-    if kind == "tiff" and content.suffix in _TIFF_SUFFIXES:
-        suffixes = (content.suffix,)
-    return dict(zip(suffixes, files, strict=True))
-
-
-def _kind_for(content: InputImage, made: np.ndarray) -> str:
-    """The kind that keeps the input's: PNG for JPEG, GIF and BMP, which have no place for marks or lose."""
-    if content.kind in ("dicom", "nifti"):
-        return content.kind
-    return "tiff" if content.kind == "tiff" and is_storable(made) else "png"
-
-
-def _marks(inference: Inference) -> dict[str, str]:
-    """What every image says of itself; not the inputs' names, which may name people."""
-    return synthetic_marks(inference.model.sha256, made_by="swap-style")
-
-
 def _write_figure(
     stage: Path,
     swaps: Sequence[Swap],
     encoded: EncodedImages,
     made: Sequence[np.ndarray],
-    inference: Inference,
+    derived: DerivedImages,
 ) -> None:
     a, b = encoded.images[swaps[0].content], encoded.images[swaps[0].style]
     panels = [
@@ -350,7 +225,7 @@ def _write_figure(
         ("a's content, b's style (synthetic)", made[0]),
         ("b's content, a's style (synthetic)", made[1]),
     ]
-    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels), _marks(inference), level=6))
+    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels), derived.marks, level=6))
 
 
 def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:
