@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drai_cli.api import Drai
+    from drai_cli.api import Drai, to_pillow
 
 __version__ = "0.1.0"
-__all__ = ["Drai", "__version__"]
+__all__ = ["Drai", "__version__", "to_pillow"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Drai` on first use, so that `import drai_cli` brings no torch."""
-    if name == "Drai":
-        from drai_cli.api import Drai
+    """The API on first use, so that `import drai_cli` brings no torch."""
+    if name in ("Drai", "to_pillow"):
+        from drai_cli import api
 
-        return Drai
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

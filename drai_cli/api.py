@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt
@@ -15,9 +15,10 @@ from drai_cli.io.image import Image, fit_to_square
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import Inference, model_fit
 from drai_cli.workflows.input_images import read_for_model, stack_pixels
-from drai_cli.workflows.options import Precision
+from drai_cli.workflows.options import Along, Precision
 from drai_cli.workflows.sample import draw_images
 from drai_cli.workflows.sample_plan import Item, parse_attributes
+from drai_cli.workflows.walk import Walk, walk_frames
 
 ImageLike: TypeAlias = "str | Path | np.ndarray | Any"
 """A path, a uint8 or uint16 array `[H, W]` or `[H, W, C]`, or a Pillow image."""
@@ -170,6 +171,37 @@ class Drai:
         made = self.generate(codes.content, codes.style[::-1])
         return made[0], made[1]
 
+    def interpolate(
+        self,
+        a: ImageLike,
+        b: ImageLike,
+        *,
+        along: Along = "both",
+        steps: int = 8,
+        even: bool = False,
+    ) -> UInt[np.ndarray, "steps height width channels"]:
+        """Images on the way from `a` to `b`; at the ends what the model makes of their codes.
+
+        Args:
+            a: Where it begins.
+            b: Where it ends.
+            along: Which code changes: `style`, `content` or `both`; the other one stays a's.
+            steps: How many images, both ends included.
+            even: Space them evenly in what one sees, by distance of features, not in the codes.
+
+        Raises:
+            InputError: An image cannot be read or used.
+            UsageError: Fewer than 2 steps, or no such code.
+            WeightsError: The model has no encoder.
+        """
+        if steps < 2 or along not in get_args(Along):
+            raise UsageError(
+                "interpolate", f"steps {steps}, along {along!r}", "at least 2; style, content or both"
+            )
+        codes = self.encode([a, b])
+        walk = Walk.along(along, codes.content, codes.style)
+        return walk_frames(self._inference, walk, steps, even).images
+
     def _fitted(self, image: ImageLike) -> np.ndarray:
         """An image at the model's size and channels."""
         fit, architecture = model_fit(self.header), self.header.architecture
@@ -177,6 +209,19 @@ class Drai:
             return read_for_model(Path(image), self.header, fit).pixels
         array = Image(_to_array(image), source="array")
         return fit_to_square(array, architecture.image_size, architecture.image_channels, fit)
+
+
+def to_pillow(images: UInt[np.ndarray, "n height width channels"]) -> list[Any]:
+    """Images of a model as Pillow's: modes L and RGB, I;16 for 16-bit grey.
+
+    Raises:
+        UsageError: 16-bit colour, for which Pillow has no mode.
+    """
+    from PIL import Image as PillowImage
+
+    if images.dtype == np.uint16 and images.shape[3] == 3:
+        raise UsageError("to_pillow", "Pillow has no 16-bit colour", "(images // 257).astype('uint8')")
+    return [PillowImage.fromarray(image[..., 0] if image.shape[2] == 1 else image) for image in images]
 
 
 def _listed(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

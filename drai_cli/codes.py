@@ -1,4 +1,4 @@
-"""Random codes: what image i of a condition is made from, and how labels are drawn. Numpy only, no torch.
+"""Codes without networks: what image i of a condition is made from, how labels are drawn, paths. No torch.
 
 Every draw comes from numpy's counter-based Philox, keyed by a sha256 of what it is for. So an image's codes
 depend on (seed, condition, index) and on nothing else: not on batch size, shard, order, or device.
@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+
+_SHORT = 1e-6
 
 
 def draw_noise(
@@ -50,6 +52,43 @@ def draw_label_counts(seed: int, weights: Mapping[str, float], n: int) -> dict[s
     reached = np.minimum(np.floor(ends + offset), n).astype(np.int64)
     reached[-1] = n  # rounding must neither add nor lose one
     return dict(zip(weights, np.diff(reached, prepend=0).tolist(), strict=True))
+
+
+def straight_path(
+    start: Float[np.ndarray, " dim"], end: Float[np.ndarray, " dim"], positions: Float[np.ndarray, " steps"]
+) -> Float[np.ndarray, "steps dim"]:
+    """Codes on the straight line from `start` (position 0) to `end` (position 1), float32; the ends exactly."""
+    shares = np.asarray(positions, np.float64)[:, None]
+    return _with_ends(start + shares * (np.float64(1) * end - start), start, end, positions)
+
+
+def spherical_path(
+    start: Float[np.ndarray, " dim"], end: Float[np.ndarray, " dim"], positions: Float[np.ndarray, " steps"]
+) -> Float[np.ndarray, "steps dim"]:
+    """Codes on the great arc from `start` to `end` (Shoemake 1985); their length goes evenly too.
+
+    Of a standard normal in many dimensions nearly all lies at one distance from the centre: a straight line would
+    cut through where there is nothing. Codes of (nearly) one direction, or of opposite ones, go straight.
+    """
+    first, last = (np.asarray(code, np.float64) for code in (start, end))
+    lengths = np.linalg.norm(first), np.linalg.norm(last)
+    if min(lengths) < _SHORT:
+        return straight_path(start, end, positions)
+    cosine = float(first @ last / (lengths[0] * lengths[1]))
+    angle = float(np.arccos(np.clip(cosine, -1, 1)))
+    if np.sin(angle) < _SHORT:
+        return straight_path(start, end, positions)
+    shares = np.asarray(positions, np.float64)[:, None]
+    direction = np.sin((1 - shares) * angle) * first / lengths[0] + np.sin(shares * angle) * last / lengths[1]
+    length = (1 - shares) * lengths[0] + shares * lengths[1]
+    return _with_ends(direction / np.sin(angle) * length, start, end, positions)
+
+
+def _with_ends(path: np.ndarray, start: np.ndarray, end: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    path = path.astype(np.float32)
+    path[np.asarray(positions) == 0] = start
+    path[np.asarray(positions) == 1] = end
+    return path
 
 
 def _key_prefix(seed: int, condition: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drai_cli.codes import draw_label_counts, draw_noise
+from drai_cli.codes import draw_label_counts, draw_noise, spherical_path, straight_path
 
 MEL = {"dx": "mel"}
 
@@ -80,3 +80,29 @@ def test_rare_labels_are_drawn_as_often_as_they_are():
 def test_weights_without_mass_are_refused():
     with pytest.raises(ValueError):
         draw_label_counts(0, {"a": 0}, 5)
+
+
+def test_paths_have_their_ends_exactly_and_straight_ones_are_straight():
+    random = np.random.default_rng(0)
+    start, end = random.standard_normal((2, 7)).astype(np.float32)
+    positions = np.linspace(0, 1, 5)
+    for path in (straight_path(start, end, positions), spherical_path(start, end, positions)):
+        assert path.dtype == np.float32
+        assert (path[0] == start).all()
+        assert (path[-1] == end).all()
+    np.testing.assert_allclose(straight_path(start, end, positions)[2], (start + end) / 2, rtol=1e-6)
+
+
+def test_spherical_paths_turn_evenly_and_keep_their_length():
+    start, end = np.array([2, 0, 0], np.float32), np.array([0, 4, 0], np.float32)
+    path = spherical_path(start, end, np.linspace(0, 1, 4))
+    np.testing.assert_allclose(np.linalg.norm(path, axis=1), [2, 2 + 2 / 3, 2 + 4 / 3, 4], rtol=1e-6)
+    angles = np.degrees(np.arctan2(path[:, 1], path[:, 0]))
+    np.testing.assert_allclose(angles, [0, 30, 60, 90], atol=1e-4)
+
+
+def test_spherical_paths_without_a_direction_go_straight():
+    one, zero = np.ones(3, np.float32), np.zeros(3, np.float32)
+    for start, end in ((one, zero), (one, -one), (one, one), (zero, zero)):
+        path = spherical_path(start, end, np.array([0, 0.5, 1]))
+        np.testing.assert_allclose(path[1], (start + end) / 2, atol=1e-6)

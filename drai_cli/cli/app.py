@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from drai_cli.cli import convert, encode, info, inspect, phantom, sample, swap_style, train, verify
+from drai_cli.cli import (
+    convert,
+    encode,
+    info,
+    inspect,
+    interpolate,
+    phantom,
+    sample,
+    swap_style,
+    train,
+    verify,
+)
 from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.output import write_stdout
 
@@ -41,7 +52,7 @@ def root(
     """Train DRAI models on labelled medical images, sample labelled images from them, and swap styles."""
 
 
-for module in (train, phantom, sample, swap_style, encode, info, inspect, convert, verify):
+for module in (train, phantom, sample, swap_style, interpolate, encode, info, inspect, convert, verify):
     module.register(app)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,10 +30,17 @@ class Trunk(nn.Module):
         self.flat = linear(channels[-1] * smallest_size(config) ** 2, FEATURE_DIM, gain=1.4)
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch feature"]:
+        *_, x = self.maps(images)
+        features: Tensor = activate(self.flat(activate(x).flatten(1)))
+        return features.float()
+
+    def maps(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Iterator[Float[Tensor, "batch stage_channels stage_height stage_width"]]:
+        """What each stage makes of the images, from the finest to the coarsest."""
         x = activate(self.stem(functional.pixel_unshuffle(images, 2)))
         for index, stage in enumerate(self.stages):
             if index:
                 x = activate(self.downs[index - 1](functional.avg_pool2d(x, 2)))
             x = stage(x)
-        features: Tensor = activate(self.flat(activate(x).flatten(1)))
-        return features.float()
+            yield x

@@ -46,20 +46,27 @@ class DerivedImages:
         return synthetic_marks(self.inference.model.sha256, made_by=self.made_by)
 
     def files(
-        self, made: np.ndarray, source: InputImage, deciding: Mapping[str, Any], **marks: str
+        self,
+        made: np.ndarray,
+        source: InputImage | None,
+        deciding: Mapping[str, Any],
+        number: int = 1,
+        **marks: str,
     ) -> dict[str, bytes]:
         """Suffix to bytes of the files of one image.
 
         Args:
             made: Its levels, `[size, size, channels]`.
-            source: The user's image whose kind it keeps and where it lies.
+            source: The user's image whose kind it keeps and where it lies; None for one made of no image.
             deciding: What decides the image, beside model, command, shape and precision.
+            number: Of the image in its series, from 1.
             **marks: What it says of itself beyond those of every image.
         """
-        geometry, spacing_mm = source.geometry, source.spacing_mm
-        if self.size == "input":
+        geometry, spacing_mm = None, None
+        if source is not None and self.size == "input":
+            geometry, spacing_mm = source.geometry, source.spacing_mm
             made = scale_back(made, source.height, source.width, self.fit)
-        else:
+        elif source is not None:
             size = self.inference.header.architecture.image_size
             geometry = fitted_geometry(source, size, self.fit)
             spacing_mm = fitted_spacing(source, size, self.fit)
@@ -74,20 +81,22 @@ class DerivedImages:
         files = image_bytes(
             kind,
             Stored.of_levels(made, model_intensity(self.inference.header)),
-            About({**self.marks, **marks}, decided_by),
+            About({**self.marks, **marks}, decided_by, number),
             geometry=geometry,
             spacing_mm=spacing_mm,
             compression=self.compression if kind == "dicom" else "none",
             level=6,
         )
         suffixes = IMAGE_SUFFIXES[kind]
-        if kind == "tiff" and source.suffix in _TIFF_SUFFIXES:
+        if source is not None and kind == "tiff" and source.suffix in _TIFF_SUFFIXES:
             suffixes = (source.suffix,)
         return dict(zip(suffixes, files, strict=True))
 
 
-def _kind_for(source: InputImage, made: np.ndarray) -> str:
+def _kind_for(source: InputImage | None, made: np.ndarray) -> str:
     """The kind that keeps the input's: PNG for JPEG, GIF and BMP, which have no place for marks or lose."""
+    if source is None:
+        return "png"
     if source.kind in ("dicom", "nifti"):
         return source.kind
     return "tiff" if source.kind == "tiff" and is_storable(made) else "png"

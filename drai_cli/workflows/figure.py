@@ -1,11 +1,11 @@
-"""The labelled figure of a swap, drawn with Pillow."""
+"""Labelled figures of images in rows, drawn with Pillow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import UInt, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
@@ -16,24 +16,33 @@ _TEXT_SIZE = 15
 _INK = (20, 20, 20)
 
 
+def enlarged(
+    pixels: UInt[np.ndarray, "height width channels"], side: int = _PANEL
+) -> UInt8[np.ndarray, "large_height large_width channels"]:
+    """An image of 8 bits, enlarged by the whole factor that brings it nearest to `side`: pixels stay sharp."""
+    factor = max(1, side // max(pixels.shape[:2]))
+    eight_bit = pixels if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
+    return np.ascontiguousarray(eight_bit.repeat(factor, 0).repeat(factor, 1))
+
+
 def draw_figure(
-    panels: Sequence[tuple[str, UInt[np.ndarray, "height width channels"]]], columns: int = 2
+    panels: Sequence[tuple[str, UInt[np.ndarray, "height width channels"]]],
+    columns: int = 2,
+    side: int = _PANEL,
 ) -> UInt[np.ndarray, "figure_height figure_width 3"]:
-    """Images of one size in rows, each above its caption, enlarged by whole factors so that pixels stay sharp."""
-    height, width = panels[0][1].shape[:2]
-    factor = max(1, _PANEL // max(height, width))
-    step_x, step_y = max(width * factor, _PANEL) + _MARGIN, height * factor + _CAPTION + _MARGIN
+    """Images of one size in rows, each above its caption, as `enlarged` to `side`."""
+    height, width = enlarged(panels[0][1], side).shape[:2]
+    step_x, step_y = max(width, side) + _MARGIN, height + _CAPTION + _MARGIN
     rows = -(-len(panels) // columns)
     figure = PillowImage.new("RGB", (columns * step_x + _MARGIN, rows * step_y + _MARGIN), "white")
     draw = ImageDraw.Draw(figure)
     font = ImageFont.load_default(_TEXT_SIZE)
     for number, (caption, pixels) in enumerate(panels):
         left, top = _MARGIN + number % columns * step_x, _MARGIN + number // columns * step_y
-        eight_bit = pixels if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
-        colour = np.repeat(eight_bit, 3, 2) if pixels.shape[2] == 1 else eight_bit
-        large = np.ascontiguousarray(colour.repeat(factor, 0).repeat(factor, 1))
-        figure.paste(PillowImage.fromarray(large), (left, top))
-        place = (left, top + height * factor + 4)
+        large = enlarged(pixels, side)
+        colour = np.repeat(large, 3, 2) if large.shape[2] == 1 else large
+        figure.paste(PillowImage.fromarray(colour), (left, top))
+        place = (left, top + height + 4)
         draw.text(place, _shortened(caption, draw, font, step_x - _MARGIN), _INK, font)
     return np.asarray(figure)
 

@@ -22,6 +22,7 @@ from drai_cli.data.tensors import from_unit, to_unit
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.hub import locate_weights
 from drai_cli.io.intensity import Intensity
+from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import PRECISIONS, Precision
 
@@ -123,6 +124,39 @@ class Inference:
             return (self.model.generator(content, style),)
 
         return self._to_stored(self._run(step, content, style)[0])
+
+    def draw_content(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+    ) -> Float32[np.ndarray, "images content_dim"]:
+        """Contents of conditions: the prior's mean plus its deviation times the noise, as `sample` draws them."""
+
+        def step(condition: Tensor, noise: Tensor) -> tuple[Tensor]:
+            with torch.autocast(self.device.type, enabled=False):
+                prior = self.model.content_prior(condition)
+                return (prior.mean + prior.deviation * noise,)
+
+        content: np.ndarray = self._run(step, conditions, content_noise)[0].numpy()
+        return content
+
+    def look(
+        self,
+        content: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+    ) -> Float32[np.ndarray, "images feature"]:
+        """Perceptual features of the images of codes, by the model's own encoder: `metrics.perceptual`.
+
+        Raises:
+            WeightsError: The model has no encoder.
+        """
+        encoder = self.model.require_encoder()
+
+        def step(content: Tensor, style: Tensor) -> tuple[Tensor]:
+            return (perceptual_features(encoder.trunk.maps(self.model.generator(content, style))),)
+
+        features: np.ndarray = self._run(step, content, style)[0].numpy()
+        return features
 
     def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> Codes:
         """Posteriors of images of the model's size.

@@ -1,4 +1,4 @@
-"""What `train`, `sample`, `swap-style` and `encode` can be told, with defaults. Standard library only."""
+"""What the commands can be told, with defaults. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from drai_cli.data.options import DataOptions
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
+Along = Literal["style", "content", "both"]
 Compression = Literal["none", "rle", "jpeg2000"]
 
 # The files of one image in each kind that is written: the image first, then what lies beside it.
@@ -109,6 +110,60 @@ class SwapOptions:
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = None
     window: str | None = None
+    precision: Precision = "fp32"
+    device: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class InterpolateOptions:
+    """From where to where to walk, or which grid to make.
+
+    Attributes:
+        images: Two images to walk between; with `grid` the images whose contents go across.
+        along: Which code changes: style, content, or both.
+        from_label: Label, or alias of it, to walk from instead of an image.
+        to_label: Label, or alias of it, to walk to.
+        style_from: Of a walk between labels, an image whose style all frames have; None: the style of image 0 that
+            `drai sample` makes of FROM_LABEL with this seed.
+        grid: Make a grid: contents of the images across, styles down.
+        style: An image whose style goes down in a grid, once for each; without any, those of the images.
+        steps: Frames of a walk, both ends included.
+        even: Space the frames evenly in what one sees, by distance of features, not in the codes.
+        out: A strip or grid as .png, a walk as .gif or .mp4 (needs the extra `drai-cli[video]`), or a folder for the
+            frames; None: a .png named after the images, here.
+        format: Kind of the frames in a folder; None: the first image's own, PNG for JPEG, BMP and GIF.
+        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
+        fps: Frames a second of .gif and .mp4.
+        weights: A model file, run directory, bundled name or Hub name.
+        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
+        frame: Of files with several frames or slices: which one, from 0.
+        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
+            values with a unit takes its own, else by modality).
+        seed: Of a walk between labels.
+        precision: Arithmetic of the networks.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        overwrite: Replace what is already there.
+    """
+
+    images: tuple[Path, ...] = ()
+    along: Along = "both"
+    from_label: str | None = None
+    to_label: str | None = None
+    style_from: Path | None = None
+    grid: bool = False
+    style: tuple[Path, ...] = ()
+    steps: int = 8
+    even: bool = False
+    out: Path | None = None
+    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    compression: Compression = "none"
+    fps: float = 8.0
+    weights: str | None = None
+    fit: Literal["crop", "pad"] | None = None
+    frame: int | None = None
+    window: str | None = None
+    seed: int = 0
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False

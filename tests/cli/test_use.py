@@ -86,3 +86,18 @@ def test_mistakes(drai, pictures, tiny_model, arguments, code, message):
     assert f"drai: error: {message}" in result.stderr
     assert "Traceback" not in result.stderr
     assert sorted(pictures.iterdir()) == before
+
+
+def test_interpolate(drai, pictures, tiny_model):
+    result = drai("interpolate", "a.png", "b.png", "--weights", tiny_model, "--steps", 3)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "walk_a_b.png\n"
+    result = drai(
+        "interpolate", "--from-label", "nv", "--to-label", "melanoma", "--weights", tiny_model, "--out", "frames",
+        "--steps", 4, "--json", "-q",
+    )  # fmt: skip
+    shown = json.loads(result.stdout)
+    assert (shown["out"], len(shown["images"]), len(shown["distances"])) == ("frames", 4, 3)
+    assert drai("interpolate", "a.png", "--weights", tiny_model).exit_code == 2
+    again = drai("interpolate", "a.png", "b.png", "--weights", tiny_model)
+    assert (again.exit_code, "already" in again.stderr) == (6, True)

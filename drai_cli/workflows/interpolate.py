@@ -1,0 +1,347 @@
+"""`drai interpolate`: walks between two images or two labels, and grids of contents and styles."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drai_cli import __version__
+from drai_cli.codes import draw_noise
+from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.png import encode_png
+from drai_cli.metrics.perceptual import unevenness
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.derived_images import DerivedImages
+from drai_cli.workflows.figure import draw_figure, enlarged
+from drai_cli.workflows.file_names import safe_stems
+from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
+from drai_cli.workflows.marks import as_description
+from drai_cli.workflows.options import InterpolateOptions
+from drai_cli.workflows.output_folder import check_folder, staged
+from drai_cli.workflows.sample_files import check_compression
+from drai_cli.workflows.walk import Frames, Walk, walk_frames
+
+_STRIP_SIDE = 128
+_MOVING = (".gif", ".mp4")
+_FILES = (".png", *_MOVING)
+
+
+@dataclass(frozen=True)
+class InterpolateResult:
+    """What an `interpolate` command did.
+
+    Attributes:
+        out: The file or folder.
+        images: File names in the folder; empty where OUT is one file.
+        positions: Of each frame, from 0 to 1; empty for a grid.
+        distances: Perceptual distance of each frame to the next, by the model's own encoder.
+        unevenness: Their deviation over their mean; None without them.
+        device: Where it was computed.
+        weights_sha256: Of the model file.
+        version: Of drai.
+    """
+
+    out: Path
+    images: tuple[str, ...]
+    positions: tuple[float, ...]
+    distances: tuple[float, ...]
+    unevenness: float | None
+    device: str
+    weights_sha256: str
+    version: str = __version__
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "out": str(self.out)}
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One image of the output: its file's name, caption, row in the table, marks, and what decides it."""
+
+    pixels: np.ndarray
+    stem: str
+    caption: str
+    source: InputImage | None
+    row: Mapping[str, str]
+    marks: Mapping[str, str]
+    deciding: Mapping[str, Any]
+
+
+def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> InterpolateResult:
+    """Makes a walk or a grid; all inputs are read before anything is written.
+
+    Raises:
+        UsageError: Options that contradict each other or the model.
+        InputError: An image cannot be used, or OUT cannot be written.
+        WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
+        OverwriteError: OUT is there already.
+    """
+    _check(options)
+    out = options.out or Path(_default_name(options))
+    _check_out(out, options)
+    inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    fit = options.fit or model_fit(inference.header)
+    encoded = _encode(options, inference, fit, reporter)
+    frames = None
+    if options.grid:
+        assert encoded is not None
+        pictures, columns = _grid(options, inference, encoded), len(options.images)
+    else:
+        walk, decided_by = _walk(options, inference, encoded)
+        frames = walk_frames(inference, walk, options.steps, options.even)
+        pictures, columns = _frame_pictures(options, encoded, frames, decided_by), options.steps
+    derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)
+    names = _write(out, pictures, columns, encoded, derived, options)
+    distances = None if frames is None else frames.distances
+    return InterpolateResult(
+        out=out,
+        images=tuple(names),
+        positions=() if frames is None else tuple(frames.positions.tolist()),
+        distances=() if distances is None else tuple(distances.tolist()),
+        unevenness=None if distances is None else unevenness(distances),
+        device=str(inference.device),
+        weights_sha256=inference.model.sha256,
+    )
+
+
+def _check(options: InterpolateOptions) -> None:
+    """Whether it is said, once, what to make."""
+    labels = [label for label in (options.from_label, options.to_label) if label is not None]
+    example = "drai interpolate a.png b.png"
+    if options.grid:
+        if labels:
+            raise UsageError("--grid", "contradicts a walk between labels", "give one of them")
+        if not options.images:
+            raise UsageError(
+                "--grid", "expected images, got none", "drai interpolate --grid a.png b.png c.png"
+            )
+        if options.style_from is not None:
+            raise UsageError("--style-from", "is for a walk between labels", "--style IMG in a grid")
+    else:
+        if options.style:
+            raise UsageError("--style", "is for a grid", "--grid, or --style-from for a walk between labels")
+        if len(labels) == 1:
+            raise UsageError("interpolate", "expected both labels, got one", "--from-label nv --to-label mel")
+        if labels and options.images:
+            raise UsageError("interpolate", "images contradict labels", "give two of one sort")
+        if not labels and len(options.images) != 2:
+            got = len(options.images)
+            raise UsageError("interpolate", f"expected two images or two labels, got {got} images", example)
+        if not labels and options.style_from is not None:
+            raise UsageError(
+                "--style-from", "is for a walk between labels", "--along content keeps a's style"
+            )
+        if labels and options.along != "both":
+            raise UsageError(
+                f"--along {options.along}", "a walk between labels is along content", "leave it out"
+            )
+        if options.steps < 2:
+            raise UsageError(f"--steps {options.steps}", "expected at least 2: both ends", "--steps 8")
+    if not 0.01 <= options.fps <= 100:
+        raise UsageError(f"--fps {options.fps:g}", "expected a number from 0.01 to 100", "--fps 8")
+    if options.compression != "none" and options.format is not None:
+        check_compression(options.format, options.compression)
+
+
+def _default_name(options: InterpolateOptions) -> str:
+    if options.from_label is not None and options.to_label is not None:
+        names = [options.from_label, options.to_label]
+    else:
+        names = [path.name for path in options.images[:2]]
+    stems = safe_stems(names)
+    return "_".join([("grid" if options.grid else "walk"), *stems]) + ".png"
+
+
+def _check_out(out: Path, options: InterpolateOptions) -> None:
+    suffix = out.suffix.lower()
+    if suffix not in _FILES:
+        if suffix and not out.is_dir() and suffix[1:].isalpha():
+            raise UsageError(
+                f"--out {shown(out)}", f"expected one of {', '.join(_FILES)}, or a folder", "--out walk.gif"
+            )
+        check_folder(out, options.overwrite)
+        return
+    if options.format is not None:
+        raise UsageError(f"--format {options.format}", "is for frames in a folder", "--out FOLDER")
+    if suffix in _MOVING and options.grid:
+        raise UsageError(f"--out {shown(out)}", "a grid does not move", "--out grid.png, or a folder")
+    if out.is_dir() or (out.exists() and not options.overwrite):
+        what = "it is a folder" if out.is_dir() else "it is there already"
+        raise OverwriteError(
+            shown(out), what, "choose another --out" + ("" if out.is_dir() else ", or --overwrite")
+        )
+
+
+def _encode(
+    options: InterpolateOptions, inference: Inference, fit: Any, reporter: Reporter
+) -> EncodedImages | None:
+    """Codes of all images that are named, each once; None without any."""
+    styles = [options.style_from] if options.style_from is not None else list(options.style)
+    paths = list(dict.fromkeys([*options.images, *styles]))
+    if not paths:
+        return None
+    return encode_files(
+        inference, paths, fit,
+        keep_pixels=options.grid, frame=options.frame, window=options.window, reporter=reporter,
+    )  # fmt: skip
+
+
+def _walk(
+    options: InterpolateOptions, inference: Inference, encoded: EncodedImages | None
+) -> tuple[Walk, dict[str, Any]]:
+    """The walk, and what decides it."""
+    if options.from_label is None or options.to_label is None:
+        assert encoded is not None
+        ends = [encoded.paths.index(path) for path in options.images]
+        walk = Walk.along(options.along, encoded.codes.content[ends], encoded.codes.style[ends])
+        hashes = [encoded.images[end].sha256 for end in ends]
+        return walk, {"from_sha256": hashes[0], "to_sha256": hashes[1], "along": options.along}
+    schema = inference.header.schema
+    conditions = [
+        {schema.label.name: schema.label.resolve(label)} for label in (options.from_label, options.to_label)
+    ]
+    shape = inference.header.architecture
+    # One draw for both labels: what differs between the ends is the label alone.
+    noise, style = draw_noise(options.seed, conditions[0], [0], shape.content_dim, shape.style_dim)
+    content = inference.draw_content(schema.encode(conditions), noise[[0, 0]])
+    labels = [condition[schema.label.name] for condition in conditions]
+    decided_by = {"from_label": labels[0], "to_label": labels[1], "seed": options.seed}
+    if encoded is not None:
+        style = encoded.codes.style
+        decided_by["style_sha256"] = encoded.images[0].sha256
+    return Walk.along("content", content, style[[0, 0]]), decided_by
+
+
+def _frame_pictures(
+    options: InterpolateOptions,
+    encoded: EncodedImages | None,
+    frames: Frames,
+    decided_by: Mapping[str, Any],
+) -> list[_Picture]:
+    source: InputImage | None = None
+    along: str = options.along
+    if options.from_label is None:
+        assert encoded is not None
+        ends = [encoded.images[encoded.paths.index(path)] for path in options.images]
+        source = ends[0]
+        names, captions = [end.name for end in ends], _end_captions(along)
+    else:
+        source, along = (None if encoded is None else encoded.images[0]), "label"
+        names = captions = [str(decided_by["from_label"]), str(decided_by["to_label"])]
+    pictures = []
+    for index, (pixels, position) in enumerate(zip(frames.images, frames.positions.tolist(), strict=True)):
+        said = {"position": f"{position:.6g}", "along": along}
+        pictures.append(
+            _Picture(
+                pixels,
+                f"frame_{index:06d}",
+                {0: captions[0], len(frames.images) - 1: captions[1]}.get(index, f"{position:.2f}"),
+                source,
+                {**said, "from": names[0], "to": names[1]},
+                said,
+                {**decided_by, "position": position},
+            )
+        )
+    return pictures
+
+
+def _end_captions(along: str) -> list[str]:
+    ends = {"both": "b", "style": "a in b's style", "content": "b in a's style"}
+    return ["a", ends[along]]
+
+
+def _grid(options: InterpolateOptions, inference: Inference, encoded: EncodedImages) -> list[_Picture]:
+    """All pairs, row by row: each row one style, each column one content."""
+    contents = [encoded.paths.index(path) for path in options.images]
+    styles = [encoded.paths.index(path) for path in options.style or options.images]
+    pairs = [(content, style) for style in styles for content in contents]
+    images = inference.generate(
+        encoded.codes.content[[content for content, _ in pairs]],
+        encoded.codes.style[[style for _, style in pairs]],
+    )
+    pictures = []
+    for index, (pixels, (content, style)) in enumerate(zip(images, pairs, strict=True)):
+        a, b = encoded.images[content], encoded.images[style]
+        row, column = divmod(index, len(contents))
+        pictures.append(
+            _Picture(
+                pixels,
+                f"style_{row:03d}_content_{column:03d}",
+                "",
+                a,
+                {"content": a.name, "style": b.name},
+                {},
+                {"content_sha256": a.sha256, "style_sha256": b.sha256},
+            )
+        )
+    return pictures
+
+
+def _with_edges(
+    panels: Sequence[tuple[str, np.ndarray]], options: InterpolateOptions, encoded: EncodedImages
+) -> list[tuple[str, np.ndarray]]:
+    """The grid's images with the real ones that they were made of above and on the left."""
+    contents, styles = options.images, options.style or options.images
+    real = {path: encoded.images[encoded.paths.index(path)] for path in (*contents, *styles)}
+    blank = np.full_like(panels[0][1], np.iinfo(panels[0][1].dtype).max)
+    edged = [("real", blank), *((f"content: {real[path].name}", real[path].pixels) for path in contents)]
+    for row, path in enumerate(styles):
+        edged.append((f"style: {real[path].name}", real[path].pixels))
+        edged += panels[row * len(contents) : (row + 1) * len(contents)]
+    return edged
+
+
+def _write(
+    out: Path,
+    pictures: Sequence[_Picture],
+    columns: int,
+    encoded: EncodedImages | None,
+    derived: DerivedImages,
+    options: InterpolateOptions,
+) -> list[str]:
+    """Writes one file or a folder; returns the names of the images in the folder."""
+    suffix = out.suffix.lower()
+    if suffix not in _FILES:
+        with staged(out, options.overwrite) as stage:
+            return _write_folder(stage, pictures, derived)
+    if suffix == ".png":
+        panels = [(picture.caption, picture.pixels) for picture in pictures]
+        if options.grid:
+            assert encoded is not None
+            panels, columns = _with_edges(panels, options, encoded), columns + 1
+        figure = draw_figure(panels, columns, _STRIP_SIDE)
+        data = encode_png(figure, derived.marks, level=6)
+    else:
+        from drai_cli.io.animation import encode_gif, encode_mp4
+
+        frames = [enlarged(picture.pixels) for picture in pictures]
+        encode = encode_gif if suffix == ".gif" else encode_mp4
+        data = encode(frames, options.fps, as_description(derived.marks))
+    with atomic_writer(out) as file:
+        file.write(data)
+    return []
+
+
+def _write_folder(stage: Path, pictures: Sequence[_Picture], derived: DerivedImages) -> list[str]:
+    names = []
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["file_name", *pictures[0].row])
+    for index, picture in enumerate(pictures):
+        # The inputs' names, which may name people, stand in the table alone.
+        marks = {"index": str(index), **picture.marks}
+        files = derived.files(picture.pixels, picture.source, picture.deciding, index + 1, **marks)
+        for suffix, data in files.items():
+            (stage / (picture.stem + suffix)).write_bytes(data)
+        names.append(picture.stem + next(iter(files)))
+        table.writerow([names[-1], *picture.row.values()])
+    (stage / "metadata.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+    return names
