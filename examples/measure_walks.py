@@ -1,0 +1,100 @@
+"""What walks between held-out images keep and change, by a judge trained on real images.
+
+    python examples/measure_walks.py runs/lesions --tools runs/tools [--pairs 60] [--steps 8] [--part test]
+
+For pairs of images with different labels that the judge itself calls right, and evenly spaced frames: along style the
+judge's label should stay what it is at the start, along content it should change. Prints one JSON object: shares of
+frames and of pairs, and the unevenness (deviation over mean) of the steps by the model's own features and by the
+judge's, which had no part in spacing them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drai_cli.checkpoint import load_model, load_state
+from drai_cli.data.prepared import prepare
+from drai_cli.metrics.judge import Judge, load_judge
+from drai_cli.metrics.perceptual import step_distances, unevenness
+from drai_cli.workflows.inference import Inference, choose_device
+from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.workflows.walk import Walk, walk_frames
+
+
+def choose_pairs(labels: np.ndarray, judged: np.ndarray, n: int) -> list[tuple[int, int]]:
+    """Pairs of rows with different labels, every label in turn, that the judge calls right."""
+    random = np.random.default_rng(0)
+    right = np.flatnonzero(labels == judged)
+    by_label = [right[labels[right] == label] for label in np.unique(labels[right])]
+    pairs = []
+    for index in range(n):
+        a = by_label[index % len(by_label)]
+        b = by_label[(index + 1 + index // len(by_label) % (len(by_label) - 1)) % len(by_label)]
+        pairs.append((int(random.choice(a)), int(random.choice(b))))
+    return pairs
+
+
+def measure(run: Path, judge: Judge, part: str, n: int, steps: int) -> dict[str, Any]:
+    directory = RunDirectory(run)
+    prepared = prepare(directory.read_data_options(), seed=0, split_file=directory.split)
+    device = choose_device()
+    inference = Inference(load_model(directory.model, device), device)
+    rows = prepared.rows(part)
+    images, labels = prepared.images[rows], prepared.labels[rows]
+    pairs = choose_pairs(labels, judge.labels(images), n)
+    codes = inference.encode(images)
+    stays, changes, arrives, own, others = [], [], [], [], []
+    for pair in pairs:
+        for along in ("style", "content"):
+            walk = Walk.along(along, codes.content[list(pair)], codes.style[list(pair)])
+            frames = walk_frames(inference, walk, steps, is_even=True)
+            judged = judge.labels(frames.images)
+            assert frames.distances is not None
+            own.append(unevenness(frames.distances))
+            others.append(unevenness(step_distances(judge.features(frames.images))))
+            if along == "style":
+                stays.append(float((judged == judged[0]).mean()))
+            else:
+                changes.append(bool(judged[-1] != judged[0]))
+                arrives.append(bool(judged[-1] == labels[pair[1]]))
+    return {
+        "pairs": len(pairs),
+        "along style, share of frames with the first frame's label": round(float(np.mean(stays)), 3),
+        "along style, share of pairs with at least 0.8 of frames": round(
+            float(np.mean(np.array(stays) >= 0.8)), 3
+        ),
+        "along content, share of pairs whose label changes": round(float(np.mean(changes)), 3),
+        "along content, share of pairs that end at b's label": round(float(np.mean(arrives)), 3),
+        "unevenness, greatest, own features": round(max(own), 4),
+        "unevenness, mean, judge's features": round(float(np.mean(others)), 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="run directory")
+    parser.add_argument(
+        "--tools", type=Path, required=True, help="folder with the judge that measure.py made"
+    )
+    parser.add_argument("--part", default="test", choices=("test", "validation"))
+    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=8)
+    given = parser.parse_args()
+    (path,) = given.tools.glob("judge-*.safetensors")
+    tensors, config = load_state(path)
+    print(
+        json.dumps(
+            measure(given.run, load_judge(config, tensors), given.part, given.pairs, given.steps), indent=2
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
