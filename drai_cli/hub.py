@@ -7,19 +7,16 @@ import os
 import re
 from pathlib import Path
 
-from drai_cli.errors import DraiError, NetworkError, UsageError, WeightsError
+from drai_cli.errors import UsageError, WeightsError
+from drai_cli.hub_repository import MODEL_FILE, PICKLE_SUFFIXES, HubRepository
 from drai_cli.progress import SILENT, Reporter
 
 DEFAULT_WEIGHTS = "lesions-64"
 WEIGHTS_VARIABLE = "DRAI_WEIGHTS"
-MODEL_FILE = "model.safetensors"
 
 _HUB_NAME = re.compile(
     r"(?P<repository>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w./-]+))?", re.ASCII
 )
-# What huggingface_hub has spoken HTTP with, by its version.
-_NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "requests", "urllib3"}
-_PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 
 def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILENT) -> Path:
@@ -51,8 +48,21 @@ def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILEN
         return bundled[name]
     hub_name = _HUB_NAME.fullmatch(name)
     if hub_name and not isinstance(weights, Path) and path.suffix not in (".safetensors", ".onnx"):
-        return _from_hub(name, hub_name["repository"], hub_name["revision"], reporter)
+        repository = HubRepository(hub_name["repository"], hub_name["revision"])
+        return repository.cached() or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
     raise WeightsError(name, "no such model file, run directory or bundled model", _names_hint(name, bundled))
+
+
+def parse_hub_name(name: str) -> HubRepository:
+    """`owner/name[@revision]` as a repository.
+
+    Raises:
+        UsageError: It is none.
+    """
+    found = _HUB_NAME.fullmatch(name)
+    if found is None:
+        raise UsageError(name, "expected a Hub name", "owner/name, or owner/name@revision")
+    return HubRepository(found["repository"], found["revision"])
 
 
 def bundled_models() -> dict[str, Path]:
@@ -67,7 +77,7 @@ def bundled_models() -> dict[str, Path]:
 def _checked_file(path: Path, name: str) -> Path:
     if path.suffix == ".onnx":
         raise UsageError(name, "an exported model is not used here", "name the .safetensors it was made from")
-    if path.suffix in _PICKLE_SUFFIXES:
+    if path.suffix in PICKLE_SUFFIXES:
         raise WeightsError(
             name,
             f"expected a .safetensors file, got {path.suffix}",
@@ -96,70 +106,3 @@ def _names_hint(name: str, bundled: dict[str, Path]) -> str:
     nearest = f"did you mean {near[0]!r}? " if near else ""
     known = f"bundled: {', '.join(bundled)}" if bundled else "this installation has no bundled model"
     return f"{nearest}{known}; a Hub name looks like owner/name"
-
-
-def _from_hub(name: str, repository: str, revision: str | None, reporter: Reporter) -> Path:
-    """The model file of a Hub repository. Nothing else of it is ever fetched, nothing in it is executed."""
-    import huggingface_hub
-
-    try:
-        cached = huggingface_hub.try_to_load_from_cache(repository, MODEL_FILE, revision=revision)
-        if isinstance(cached, str):
-            return Path(cached)
-        reporter.info(f"downloading {name} from the Hub")
-        return Path(huggingface_hub.hf_hub_download(repository, MODEL_FILE, revision=revision))
-    except Exception as error:
-        known = _explain(name, error)
-        if known is None:
-            raise
-        raise known from error
-
-
-def _explain(name: str, error: Exception) -> DraiError | None:
-    """What a failed download means to the user; None for what is not the Hub's or the network's doing."""
-    from huggingface_hub import errors
-
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if isinstance(error, errors.GatedRepoError):
-        return NetworkError(
-            name, "the repository is gated", "accept its terms on the Hub, then `hf auth login`"
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return WeightsError(name, "the repository has no such revision", "look at its branches and tags")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return NetworkError(
-            name,
-            "no such file or folder here, and no such repository on the Hub (or it is private)",
-            "look at the spelling; for a private one, `hf auth login` or set HF_TOKEN",
-        )
-    if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
-        if offline:
-            return NetworkError(
-                name, "not in the local Hub cache, and HF_HUB_OFFLINE is set", "unset it, or name a file"
-            )
-        return NetworkError(
-            name,
-            "no such file or folder here, and the Hub cannot be reached",
-            "look at the connection or HF_ENDPOINT, or carry model.safetensors over and name it",
-        )
-    if isinstance(error, errors.EntryNotFoundError):
-        return WeightsError(name, f"the repository holds no {MODEL_FILE}", "it was not made by drai")
-    if isinstance(error, errors.HfHubHTTPError):
-        hints = {401: "`hf auth login` or set HF_TOKEN", 403: "your token has no access to it"}
-        hints[429] = "too many requests: wait and try again"
-        return NetworkError(
-            name, f"the Hub answered {status or 'with an error'}", hints.get(status or 0, "try again later")
-        )
-    if isinstance(error, errors.HFValidationError):
-        return WeightsError(name, "no such file, and no valid Hub name", "a Hub name looks like owner/name")
-    libraries = {base.__module__.split(".")[0] for base in type(error).__mro__}
-    if libraries & _NETWORK_LIBRARIES:
-        return NetworkError(name, "the Hub cannot be reached", "look at the connection or HF_ENDPOINT")
-    if isinstance(error, OSError):
-        return WeightsError(
-            name,
-            f"cannot be stored in the Hub cache ({error.strerror or error})",
-            "look at the space in HF_HOME",
-        )
-    return None

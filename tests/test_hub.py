@@ -122,7 +122,7 @@ def test_failures_of_the_hub_are_errors_in_words(monkeypatch, number):
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
     with pytest.raises(kind) as raised:
         locate_weights("clinic/lesions")
     assert words in f"{raised.value} {raised.value.hint}"
@@ -135,6 +135,6 @@ def test_bugs_are_not_hidden(monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
     with pytest.raises(ZeroDivisionError):
         locate_weights("clinic/lesions")

@@ -16,6 +16,8 @@ from drai_cli.cli import (
     inspect,
     interpolate,
     phantom,
+    pull,
+    push,
     sample,
     swap_style,
     train,
@@ -52,7 +54,20 @@ def root(
     """Train DRAI models on labelled medical images, sample labelled images from them, and swap styles."""
 
 
-for module in (train, phantom, sample, swap_style, interpolate, encode, info, inspect, convert, verify):
+for module in (
+    train,
+    phantom,
+    sample,
+    swap_style,
+    interpolate,
+    encode,
+    info,
+    inspect,
+    convert,
+    verify,
+    pull,
+    push,
+):
     module.register(app)
 
 

@@ -34,7 +34,12 @@ def info(
         ),
     ] = None,
     list_all: Annotated[
-        bool, typer.Option("--list", rich_help_panel=options.OUTPUT, help="List the bundled models.")
+        bool,
+        typer.Option(
+            "--list",
+            rich_help_panel=options.OUTPUT,
+            help="List the models at hand: bundled, in the Hub cache, in runs/ here.",
+        ),
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -43,12 +48,12 @@ def info(
     """Show a model's sizes, labels, training, measures and licence."""
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     from drai_cli.errors import UsageError
-    from drai_cli.workflows.info import InfoOptions, describe_model, list_bundled_models
+    from drai_cli.workflows.info import InfoOptions, describe_model, list_models
 
     if list_all:
         if weights is not None:
             raise UsageError(weights, "contradicts --list", "give one of them")
-        models = list_bundled_models(output)
+        models = list_models(output)
         rows = [
             (
                 f"{m.name}{' (default)' if m.is_default else ''}",
@@ -60,7 +65,7 @@ def info(
             for m in models
         ]
         if not models:
-            output.warn("this installation has no bundled model")
+            output.warn("there is no model: none is bundled, none in the Hub cache, none in runs/")
         output.result(
             {"models": models},
             show_table(rows, ("name", "image", "labels", "licence", "size")) if rows else "",
@@ -74,6 +79,7 @@ def _page(model: ModelInfo) -> str:
     parameters = ", ".join(f"{name} {show_count(n)}" for name, n in model.parameters.items())
     rows: list[tuple[str, object]] = [
         ("model", f"{model.name}{' (default)' if model.is_default else ''}"),
+        ("origin", model.origin),
         ("file", f"{model.path} ({show_bytes(model.size_bytes)}, {model.dtype})"),
         ("sha256", model.sha256),
         ("method", model.method if model.has_encoder else f"{model.method} (no encoder: it samples only)"),

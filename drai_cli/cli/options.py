@@ -23,6 +23,7 @@ RUN = "Run"
 TRAIN = "Train"
 USE = "Use"
 LOOK = "Look"
+SHARE = "Share"
 
 WEIGHTS_HELP = (
     "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name\\[@revision]."

@@ -21,6 +21,7 @@ from drai_cli.checkpoint import LoadedModel, ModelHeader, load_model
 from drai_cli.data.tensors import from_unit, to_unit
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.hub import locate_weights
+from drai_cli.hub_repository import origin_of
 from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.progress import SILENT, Reporter
@@ -47,11 +48,13 @@ class Inference:
         model: The networks, on `device`.
         device: Where they are.
         precision: Arithmetic of the networks.
+        origin: `owner/name@commit` of a model from the Hub, else empty.
     """
 
     model: LoadedModel
     device: torch.device
     precision: Precision = "fp32"
+    origin: str = ""
 
     @classmethod
     def open(
@@ -75,7 +78,8 @@ class Inference:
         reporter.info(f"device: {_device_name(chosen)}")
         if precision == "tf32" and chosen.type != "cuda":
             reporter.warn(f"tf32 is fp32 on {chosen.type}")
-        return cls(load_model(locate_weights(weights, reporter), chosen), chosen, precision)
+        path = locate_weights(weights, reporter)
+        return cls(load_model(path, chosen), chosen, precision, origin_of(path))
 
     @property
     def header(self) -> ModelHeader:

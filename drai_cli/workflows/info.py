@@ -14,6 +14,7 @@ from drai_cli.checkpoint import file_sha256, read_header
 from drai_cli.condition import Attribute
 from drai_cli.errors import WeightsError
 from drai_cli.hub import DEFAULT_WEIGHTS, bundled_models, locate_weights
+from drai_cli.hub_repository import MODEL_FILE, cached_models, origin_of
 from drai_cli.progress import SILENT, Reporter
 
 
@@ -33,7 +34,8 @@ class ModelInfo:
     """What is known of a model without running it.
 
     Attributes:
-        name: A bundled model's name, else the file's path.
+        name: What to give as WEIGHTS: a bundled name, a Hub name with its commit, else the file's or run's path.
+        origin: Where it came from: `bundled`, `owner/name@commit` on the Hub, or `file`.
         is_default: Whether it is the bundled default.
         path: The model file.
         size_bytes: Of the file.
@@ -60,6 +62,7 @@ class ModelInfo:
     """
 
     name: str
+    origin: str
     is_default: bool
     path: Path
     size_bytes: int
@@ -95,21 +98,30 @@ def describe_model(options: InfoOptions, reporter: Reporter = SILENT) -> ModelIn
     return _describe(locate_weights(options.weights, reporter))
 
 
-def list_bundled_models(reporter: Reporter = SILENT) -> tuple[ModelInfo, ...]:
-    """The same for every model that came with the package, sorted by name."""
-    return tuple(_describe(path) for path in bundled_models().values())
+def list_models(reporter: Reporter = SILENT) -> tuple[ModelInfo, ...]:
+    """The same for every model at hand: bundled ones, those in the Hub cache, and the runs in `runs/` here."""
+    found = [_describe(path) for path in bundled_models().values()]
+    for path in (*cached_models(), *sorted(Path("runs").glob(f"*/{MODEL_FILE}"))):
+        try:
+            found.append(_describe(path))
+        except WeightsError as error:  # somebody else's model in the Hub cache
+            reporter.info(f"passed over: {error}")
+    return tuple(found)
 
 
 def _describe(path: Path) -> ModelInfo:
     header = read_header(path)
     parameters, dtype = _count_parameters(path)
     bundled = {file: name for name, file in bundled_models().items()}
-    name = bundled.get(path, str(path))
+    origin = "bundled" if path in bundled else origin_of(path)
+    is_run = path.name == MODEL_FILE and (path.parent / "checkpoint").is_dir()
+    name = bundled.get(path) or origin or str(path.parent if is_run else path)
     training = dict(header.training)
     counts = training.pop("label_counts", {})
     images_seen = training.pop("images_seen", None)
     return ModelInfo(
         name=name,
+        origin=origin or "file",
         is_default=name == DEFAULT_WEIGHTS and path in bundled,
         path=path,
         size_bytes=path.stat().st_size,

@@ -31,11 +31,13 @@ class Job:
         version: Of drai.
         weights_sha256: Of the model file.
         options: The options that change images, resolved, as plain data.
+        origin: `owner/name@commit` of a model from the Hub; says where from, and makes no other job.
     """
 
     version: str
     weights_sha256: str
     options: Mapping[str, Any]
+    origin: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -43,6 +45,7 @@ class Job:
             "version": self.version,
             "synthetic": True,
             "weights_sha256": self.weights_sha256,
+            **({"weights_origin": self.origin} if self.origin else {}),
             "options": dict(self.options),
         }
 

@@ -241,6 +241,40 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True)
+class PullOptions:
+    """Which model to fetch.
+
+    Attributes:
+        repository: Hub name, owner/name or owner/name@revision.
+        to: Folder to copy it to, to carry it where there is no network; WEIGHTS is then that folder.
+        overwrite: Replace what is already there.
+    """
+
+    repository: str
+    to: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """Which model to send where.
+
+    Attributes:
+        weights: A model file, run directory, bundled name or Hub name.
+        repository: Hub name, owner/name or owner/name@branch; made if it is not there.
+        message: Of the commit.
+        private: Make a new repository private.
+        dry_run: Make and list the files, and send nothing.
+    """
+
+    weights: str
+    repository: str
+    message: str | None = None
+    private: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
 class TrainRun:
     """One `drai train`.
 

@@ -83,7 +83,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         if options.style_from is None
         else style_of(inference, options.style_from, options.frame, options.window, reporter)
     )
-    job = Job(__version__, inference.model.sha256, _job_options(options, plan))
+    job = Job(__version__, inference.model.sha256, _job_options(options, plan), inference.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
     if output.open(overwrite=options.overwrite):

@@ -33,6 +33,7 @@ from drai_cli.workflows.stop_signals import stop_signals
 from drai_cli.workflows.validation import AveragedNetworks, Validation
 from drai_cli.workflows.warm_start import warm_start
 
+_SCORE_NOISE = 0.01
 _WATCHED_LABELS = 8
 
 
@@ -41,7 +42,7 @@ class Progress:
     """The record beside the weights in a checkpoint.
 
     Attributes:
-        best_score: Of the snapshot in `model.safetensors`.
+        best_score: The highest so far; that of the snapshot in `model.safetensors` is at most `_SCORE_NOISE` less.
         best_images_seen: Of that snapshot.
         best_measures: Its validation measures.
         ticks_since_best: For the patience of an unlimited run.
@@ -195,15 +196,16 @@ class Trainer:
             {} if is_first else self.validation.measure(AveragedNetworks(state, self.plan.autocast_dtype))
         )
         score = measures.get("score", float(state.images_seen))
-        if progress.best_score is None or is_first or score > progress.best_score:
-            progress.best_score = None if is_first else score
+        is_better = progress.best_score is None or is_first or score > progress.best_score
+        progress.ticks_since_best = 0 if is_better else progress.ticks_since_best + 1
+        # Of snapshots that the measure cannot tell apart the later: label still leaves style, which it does not see.
+        if is_better or (progress.best_score is not None and score > progress.best_score - _SCORE_NOISE):
+            if is_better:
+                progress.best_score = None if is_first else score
             progress.best_images_seen, progress.best_measures = state.images_seen, measures
-            progress.ticks_since_best = 0
             inherited = self.source.header if self.source is not None else None
             header = header_of(self.run, self.options, self.data, inherited, state.images_seen)
             save_model(self.directory.model, header, state.average)
-        else:
-            progress.ticks_since_best += 1
         for warning in health.warnings(**self._vital_signs()):
             self.reporter.warn(warning)
         tick = {

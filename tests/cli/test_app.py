@@ -40,7 +40,8 @@ def command_lines() -> list[str]:
 
 def test_commands():
     assert COMMANDS == [
-        "convert", "encode", "info", "inspect", "phantom", "sample", "style-transfer", "swap-style", "train", "verify",
+        "convert", "encode", "info", "inspect", "interpolate", "phantom", "pull", "push", "sample", "style-transfer",
+        "swap-style", "train", "verify",
     ]  # fmt: skip
 
 

@@ -1,0 +1,232 @@
+"""A repository of the Hugging Face Hub: fetched, checked, sent, and what failures mean in words.
+
+A repository is data: only files of the names below are ever fetched, nothing in it is executed, no pickle is read.
+Cache, tokens, endpoint and offline mode are huggingface_hub's own (HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from drai_cli.errors import DraiError, NetworkError, WeightsError
+from drai_cli.progress import SILENT, Reporter
+
+MODEL_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+SAMPLES_FILE = "samples.png"
+HUB_FILES = (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)
+"""What a repository that drai made holds, and all that is ever fetched from one."""
+PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
+
+# What huggingface_hub has spoken HTTP with, by its version.
+_NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}
+_CACHED = re.compile(r"models--(?P<owner>.+?)--(?P<name>.+)/snapshots/(?P<commit>[0-9a-f]{40})/[^/]+")
+
+
+@dataclass(frozen=True)
+class HubRepository:
+    """A model's repository at a revision.
+
+    Attributes:
+        name: `owner/name`.
+        revision: Branch, tag or commit; None: the default branch.
+    """
+
+    name: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.revision is None else f"{self.name}@{self.revision}"
+
+    def cached(self) -> Path | None:
+        """The model file in the local cache, checked; None where it is not there."""
+        import huggingface_hub
+
+        with self._explained():
+            found = huggingface_hub.try_to_load_from_cache(self.name, MODEL_FILE, revision=self.revision)
+            if not isinstance(found, str):
+                return None
+            self._check_hash(Path(found))
+            return Path(found)
+
+    def fetch(self, wanted: Sequence[str] = HUB_FILES, reporter: Reporter = SILENT) -> dict[str, Path]:
+        """Files of the repository in the local cache, all of one commit; those that it does not hold are left out.
+
+        Raises:
+            NetworkError: The Hub cannot be reached or refuses.
+            WeightsError: No such revision, no model in it, names that lead out of it, or bytes that are not those
+                it was stored with.
+        """
+        import huggingface_hub
+        from huggingface_hub import constants
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        if constants.is_offline_mode() and self.cached() is not None:
+            reporter.info(f"{self}: HF_HUB_OFFLINE is set, taken from the cache as it is")
+            found = {
+                name: huggingface_hub.try_to_load_from_cache(self.name, name, revision=self.revision)
+                for name in wanted
+            }
+            return {name: Path(path) for name, path in found.items() if isinstance(path, str)}
+        with self._explained():
+            info = huggingface_hub.HfApi().model_info(self.name, revision=self.revision)
+            held = [sibling.rfilename for sibling in info.siblings or ()]
+            self._check_names(held)
+            there = [name for name in wanted if name in held]
+            reporter.info(f"{self}: commit {info.sha}")
+            disable_progress_bars()  # the reporter shows it
+            with reporter.task(f"downloading {self}", len(there), "files") as task:
+                folder = huggingface_hub.snapshot_download(
+                    self.name, revision=self.revision, allow_patterns=there
+                )
+                task.advance(len(there))
+            paths = {name: Path(folder) / name for name in there}
+            for path in paths.values():
+                self._check_hash(path)
+            return paths
+
+    def send(self, files: Mapping[str, Path], message: str, *, is_private: bool) -> str:
+        """Uploads files in one commit to the repository, made if it is not there; returns the commit.
+
+        Raises:
+            NetworkError: The Hub cannot be reached or refuses.
+            WeightsError: No such revision.
+        """
+        import huggingface_hub
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        api = huggingface_hub.HfApi()
+        disable_progress_bars()
+        with self._explained(is_sending=True):
+            api.create_repo(self.name, private=is_private or None, exist_ok=True)
+            commit = api.create_commit(
+                self.name,
+                [huggingface_hub.CommitOperationAdd(name, path) for name, path in files.items()],
+                commit_message=message,
+                revision=self.revision,
+            )
+            return str(commit.oid)
+
+    def _check_names(self, held: Sequence[str]) -> None:
+        """Whether the repository is one of files below its root, with a model that can be trusted."""
+        for name in held:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+                raise WeightsError(
+                    str(self), f"the repository names a file that leads out of it ({name[:80]!r})",
+                    "nothing was fetched: do not use it",
+                )  # fmt: skip
+        if MODEL_FILE not in held:
+            pickles = [name for name in held if PurePosixPath(name).suffix in PICKLE_SUFFIXES]
+            also = f", but pickles ({pickles[0][:80]})" if pickles else ""
+            hint = "pickles can run code: they are never loaded" if pickles else "it was not made by drai"
+            raise WeightsError(str(self), f"the repository holds no {MODEL_FILE}{also}", hint)
+
+    def _check_hash(self, path: Path) -> None:
+        """Whether a file in the cache is what the Hub stored; if not, it is removed from the cache.
+
+        The cache names a file's bytes by the Hub's hash: sha256 of large ones, git's of small ones. Where it cannot
+        link (Windows without the right) there is no such name, and the header of a model file is all that is checked.
+        """
+        stored = path.resolve()
+        expected = stored.name
+        if stored == path or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", expected):
+            return
+        data = stored.read_bytes()
+        if len(expected) == 64:
+            found = hashlib.sha256(data).hexdigest()
+        else:
+            found = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+        if found != expected:
+            stored.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise WeightsError(
+                str(self), f"{path.name} is not what the Hub says it is: its hash differs",
+                "it was removed from the cache: drai pull it again",
+            )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _explained(self, is_sending: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except DraiError:
+            raise
+        except Exception as error:
+            # What went wrong in a thread that uploads comes wrapped.
+            cause = error.__cause__ if type(error) is RuntimeError else None
+            known = _explain(str(self), cause if isinstance(cause, Exception) else error, is_sending)
+            if known is None:
+                raise
+            raise known from error
+
+
+def cached_models() -> list[Path]:
+    """The model files in the Hub cache, by repository and commit; no network, and none is opened."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    return sorted(cache.glob(f"models--*--*/snapshots/*/{MODEL_FILE}"))
+
+
+def origin_of(path: Path) -> str:
+    """`owner/name@commit` of a file in the Hub cache; empty for any other."""
+    found = _CACHED.search(path.as_posix())
+    return f"{found['owner']}/{found['name']}@{found['commit']}" if found else ""
+
+
+def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
+    """What a failure means to the user; None for what is not the Hub's or the network's doing."""
+    from huggingface_hub import constants, errors
+
+    offline = constants.is_offline_mode()
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, errors.GatedRepoError):
+        return NetworkError(
+            name, "the repository is gated", "accept its terms on the Hub, then `hf auth login`"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return WeightsError(name, "the repository has no such revision", "look at its branches and tags")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return NetworkError(
+            name,
+            "no such file or folder here, and no such repository on the Hub (or it is private)",
+            "look at the spelling; for a private one, `hf auth login` or set HF_TOKEN",
+        )
+    if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
+        if offline:
+            return NetworkError(
+                name, "not in the local Hub cache, and HF_HUB_OFFLINE is set", "unset it, or name a file"
+            )
+        return NetworkError(
+            name,
+            "no such file or folder here, and the Hub cannot be reached",
+            "look at the connection or HF_ENDPOINT, or carry model.safetensors over and name it",
+        )
+    if isinstance(error, errors.EntryNotFoundError):
+        return WeightsError(name, f"the repository holds no {MODEL_FILE}", "it was not made by drai")
+    if isinstance(error, errors.HfHubHTTPError):
+        hints = {401: "`hf auth login` or set HF_TOKEN", 403: "your token has no access to it"}
+        if is_sending:
+            hints[403] = f"your token may not write to {name}: make one that may, `hf auth login`"
+        hints[429] = "too many requests: wait and try again"
+        return NetworkError(
+            name, f"the Hub answered {status or 'with an error'}", hints.get(status or 0, "try again later")
+        )
+    if isinstance(error, errors.HFValidationError):
+        return WeightsError(name, "no such file, and no valid Hub name", "a Hub name looks like owner/name")
+    libraries = {base.__module__.split(".")[0] for base in type(error).__mro__}
+    if libraries & _NETWORK_LIBRARIES:
+        return NetworkError(name, "the Hub cannot be reached", "look at the connection or HF_ENDPOINT")
+    if isinstance(error, OSError):
+        return WeightsError(
+            name,
+            f"cannot be stored in the Hub cache ({error.strerror or error})",
+            "look at the space in HF_HOME",
+        )
+    return None

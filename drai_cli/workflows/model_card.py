@@ -1,0 +1,111 @@
+"""The model card: what a model is, in Markdown, with the Hub's metadata on top; of bundled and of sent models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drai_cli.checkpoint import ModelHeader
+
+_HUB_LICENCES = (
+    "cc-by-nc-4.0",
+    "cc-by-4.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-sa-4.0",
+    "cc0-1.0",
+    "apache-2.0",
+    "mit",
+)
+_TAGS = ["medical", "synthetic-data", "conditional-gan", "disentanglement", "style-transfer"]
+
+
+def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
+    """The card as Markdown.
+
+    Args:
+        header: Of the model file.
+        name: What WEIGHTS has to be to use it: a bundled name or a Hub name.
+        samples: File name of a grid of samples beside the card; empty for none.
+    """
+    shape, training = header.architecture, header.training
+    kind = "grey" if shape.image_channels == 1 else "colour"
+    labels = header.schema.labels
+    sections = [
+        _front_matter(header, samples) + f"# {name}",
+        header.data,
+        f"![Samples, a row a label]({samples})" if samples else "",
+        f"**Licence of the weights:** {header.licence or 'not stated'}",
+        f"**What it makes:** {shape.image_size} px {kind} images of {', '.join(f'`{label}`' for label in labels)}\n"
+        f"(`drai sample --weights {name} --label LABEL`), and style swaps of real images "
+        f"(`drai swap-style a.png b.png --weights {name}`).",
+        _attributes(header),
+        f"**Intended use.** {header.intended_use}" if header.intended_use else "",
+        _training(header, training),
+        *(_measures(part, numbers, name) for part, numbers in header.measures.items() if numbers),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front_matter(header: ModelHeader, samples: str) -> str:
+    from huggingface_hub import ModelCardData
+
+    licence = header.licence.lower()
+    metadata = ModelCardData(
+        library_name="drai",
+        pipeline_tag="unconditional-image-generation",
+        tags=_TAGS,
+        license=(licence if licence in _HUB_LICENCES else "other") if licence else None,
+        license_name=header.licence if licence and licence not in _HUB_LICENCES else None,
+        datasets=["HAM10000"] if header.data.startswith("HAM10000") else None,
+        metrics=["accuracy", "frechet-distance"] if header.measures else None,
+        widget=[{"text": label, "output": {"url": samples}} for label in header.schema.labels[:1]]
+        if samples
+        else None,
+    )
+    return f"---\n{metadata.to_yaml()}\n---\n\n"
+
+
+def _attributes(header: ModelHeader) -> str:
+    """Labels with their aliases and counts, then the further attributes, as tables."""
+    counts = header.training.get("label_counts")
+    counts = counts if isinstance(counts, Mapping) else {}
+    aliases: dict[str, list[str]] = {}
+    for alias, label in header.schema.label.aliases.items():
+        aliases.setdefault(label, []).append(alias)
+    rows = [
+        f"| {_cell(label)} | {_cell(', '.join(aliases.get(label, [])))} | {counts.get(label, '')} |"
+        for label in header.schema.labels
+    ]
+    table = "\n".join(["| label | also called | images in training |", "|---|---|---|", *rows])
+    further = [f"`{attribute.name}` ({attribute.kind})" for attribute in header.schema.attributes[1:]]
+    return table + (f"\n\nFurther attributes, each may be missing: {', '.join(further)}." if further else "")
+
+
+def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
+    known = []
+    images = training.get("images")
+    if isinstance(images, Mapping) and "train" in images:
+        known.append(f"{images['train']} images of the training part of the set")
+    if isinstance(seen := training.get("images_seen"), int):
+        known.append(f"{seen:,} images seen")
+    if "seed" in training:
+        known.append(f"seed {training['seed']}")
+    return f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
+
+
+def _measures(part: str, numbers: Any, name: str) -> str:
+    if not isinstance(numbers, Mapping):
+        return ""
+    unseen = ", which neither training nor the choice of the snapshot saw" if part == "test" else ""
+    rows = "\n".join(
+        f"| {_cell(key)} | {value:g} |" for key, value in numbers.items() if isinstance(value, int | float)
+    )
+    return (
+        f"**Measures** on the {part} part{unseen}. `judge` is a classifier trained on the real training images alone.\n"
+        f"The same numbers are in the file's header (`drai info {name} --json`).\n\n"
+        f"| measure | value |\n|---|---|\n{rows}"
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
