@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Float32, UInt
 
-from drai_cli.checkpoint import ModelHeader
 from drai_cli.errors import InputError, UsageError
+from drai_cli.header import ModelHeader, model_fit
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import read_for_model, stack_pixels
 from drai_cli.workflows.options import Along, Precision
 from drai_cli.workflows.sample import draw_images

@@ -6,11 +6,10 @@ path, user or host, so the same run gives the same bytes. Nothing is ever pickle
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,79 +18,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import ModelConfig
 from drai_cli.errors import InputError, WeightsError
-from drai_cli.io.files import atomic_writer, open_regular, shown
+from drai_cli.header import HEADER_KEY, ModelHeader, parse_header
+from drai_cli.io.files import atomic_writer, file_sha256, open_regular, shown
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
 from drai_cli.model.networks import Networks
 
-FORMAT_VERSION = 1
-HEADER_KEY = "drai"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MAX_HEADER_BYTES = 16 << 20
-
-
-@dataclass(frozen=True)
-class ModelHeader:
-    """All that is needed to use a model, beside its weights.
-
-    Attributes:
-        architecture: The networks' shape.
-        schema: What it is conditioned on.
-        method: The training method (`drai`, `dai`, ...).
-        intensity: What pixel values mean: `unit`, `dtype` of the training images, their `low` and `high`.
-        training: Data summary, `label_counts` of the training part, `images_seen`, `seed`, `version`, options.
-        measures: Numbers on test groups, as the model card gives them; empty where nobody measured.
-        data: What it was trained on, with the attribution its licence asks for.
-        licence: SPDX expression of the weights; they carry their data's licence.
-        intended_use: What it is for and what it must not be used for.
-        format_version: Of this header; a reader refuses one it does not know.
-    """
-
-    architecture: ModelConfig
-    schema: ConditionSchema
-    method: str
-    intensity: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    measures: Mapping[str, Any] = field(default_factory=dict)
-    data: str = ""
-    licence: str = ""
-    intended_use: str = ""
-    format_version: int = FORMAT_VERSION
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "format_version": self.format_version,
-            "architecture": self.architecture.to_json(),
-            "schema": self.schema.to_json(),
-            "method": self.method,
-            "intensity": dict(self.intensity),
-            "training": dict(self.training),
-            "measures": dict(self.measures),
-            "data": self.data,
-            "licence": self.licence,
-            "intended_use": self.intended_use,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ModelHeader:
-        """Reads `to_json`; raises ValueError, KeyError, TypeError or AttributeError on anything else."""
-        texts = {name: data[name] for name in ("method", "data", "licence", "intended_use")}
-        tables = {name: data[name] for name in ("intensity", "training", "measures")}
-        if not all(isinstance(text, str) for text in texts.values()):
-            raise ValueError(f"{', '.join(texts)} have to be text")
-        if not all(isinstance(table, dict) for table in tables.values()):
-            raise ValueError(f"{', '.join(tables)} have to be objects")
-        return cls(
-            ModelConfig.from_json(data["architecture"]),
-            ConditionSchema.from_json(data["schema"]),
-            format_version=data["format_version"],
-            **texts,
-            **tables,
-        )
 
 
 @dataclass(frozen=True)
@@ -146,20 +82,7 @@ def read_header(path: Path) -> ModelHeader:
     Raises:
         WeightsError: Not a model file, or of a version this one does not know.
     """
-    entry = _read_entry(path, "model file")
-    try:
-        version = entry["format_version"]
-        if version != FORMAT_VERSION:
-            raise WeightsError(
-                shown(path),
-                f"header version {version!r} is not known (this drai reads {FORMAT_VERSION})",
-                "upgrade drai",
-            )
-        return ModelHeader.from_json(entry)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            shown(path), f"the header cannot be used ({shown(repr(error))[:200]})", "get the file again"
-        ) from error
+    return parse_header(path, _read_entry(path, "model file"))
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
@@ -238,11 +161,6 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     record = _read_entry(path, "training state")
     return _load_tensors(path), record
-
-
-def file_sha256(path: Path) -> str:
-    with open_regular(path, max_bytes=None) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:

@@ -76,7 +76,11 @@ def bundled_models() -> dict[str, Path]:
 
 def _checked_file(path: Path, name: str) -> Path:
     if path.suffix == ".onnx":
-        raise UsageError(name, "an exported model is not used here", "name the .safetensors it was made from")
+        raise UsageError(
+            name,
+            "an exported model is not used here",
+            "name the .safetensors it was made from, or sample --runtime onnx",
+        )
     if path.suffix in PICKLE_SUFFIXES:
         raise WeightsError(
             name,

@@ -22,7 +22,7 @@ CARD_FILE = "README.md"
 SAMPLES_FILE = "samples.png"
 HUB_FILES = (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)
 """What a repository that drai made holds, and all that is ever fetched from one."""
-PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
+PICKLE_SUFFIXES = {".pt", ".pt2", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 # What huggingface_hub has spoken HTTP with, by its version.
 _NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}

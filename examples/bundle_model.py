@@ -16,7 +16,8 @@ from typing import Any
 
 from measure import headline
 
-from drai_cli.checkpoint import file_sha256, load_model, save_model
+from drai_cli.checkpoint import load_model, save_model
+from drai_cli.io.files import file_sha256
 from drai_cli.model.networks import Networks
 
 CARD = """# {name}

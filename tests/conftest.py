@@ -39,9 +39,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of random 16 px RGB networks with two labels, `mel` and `nv`, and an age."""
     import torch
 
-    from drai_cli.checkpoint import ModelHeader, save_model
+    from drai_cli.checkpoint import save_model
     from drai_cli.condition import Attribute, ConditionSchema
     from drai_cli.config import ModelConfig
+    from drai_cli.header import ModelHeader
     from drai_cli.model.networks import Networks
 
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ import typer
 from drai_cli.cli import (
     convert,
     encode,
+    export,
     info,
     inspect,
     interpolate,
@@ -65,6 +66,7 @@ for module in (
     inspect,
     convert,
     verify,
+    export,
     pull,
     push,
 ):

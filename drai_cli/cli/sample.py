@@ -29,7 +29,7 @@ PARAMETERS = field_options(
         ),
         options.OUTPUT: ("out", "format", "compression", "overwrite"),
         options.MODEL: ("weights",),
-        options.RUN: ("shard", "device", "precision", "batch_size"),
+        options.RUN: ("shard", "device", "precision", "runtime", "batch_size"),
     },
     flags=FLAGS,
     choices={"format": SAMPLE_FORMATS},

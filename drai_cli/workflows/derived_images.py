@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from drai_cli.header import model_intensity
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import is_storable
 from drai_cli.workflows.image_files import About, image_bytes
-from drai_cli.workflows.inference import Inference, model_intensity
+from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import InputImage, fitted_geometry, fitted_spacing
 from drai_cli.workflows.marks import synthetic_marks
 from drai_cli.workflows.options import IMAGE_SUFFIXES, Compression

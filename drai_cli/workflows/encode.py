@@ -12,9 +12,10 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.header import model_fit
 from drai_cli.io.files import atomic_writer, shown
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import encode_files
 from drai_cli.workflows.options import EncodeOptions
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
-from drai_cli.checkpoint import ModelHeader, file_sha256, read_header
+from drai_cli.checkpoint import read_header
+from drai_cli.header import ModelHeader
 from drai_cli.hub_repository import CARD_FILE, CONFIG_FILE, MODEL_FILE, SAMPLES_FILE
+from drai_cli.io.files import file_sha256
 from drai_cli.io.png import encode_png
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.figure import draw_figure

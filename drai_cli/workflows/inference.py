@@ -6,26 +6,25 @@ others are asked for at once. Arithmetic is float32 unless a precision says othe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt
 from torch import Tensor
 
-from drai_cli.checkpoint import LoadedModel, ModelHeader, load_model
+from drai_cli.checkpoint import LoadedModel, load_model
 from drai_cli.data.tensors import from_unit, to_unit
-from drai_cli.errors import UsageError, WeightsError
+from drai_cli.errors import UsageError
+from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.hub import locate_weights
 from drai_cli.hub_repository import origin_of
-from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import PRECISIONS, Precision
+from drai_cli.workflows.sampler import micro_batch_of
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -86,11 +85,17 @@ class Inference:
         return self.model.header
 
     @property
+    def sha256(self) -> str:
+        return self.model.sha256
+
+    @property
+    def place(self) -> str:
+        return str(self.device)
+
+    @property
     def micro_batch(self) -> int:
         """Images a pass: fixed by device and image size, never by what is asked for."""
-        most = 256 if self.device.type == "cuda" else 64
-        side = self.header.architecture.image_size
-        return max(16, min(most, most * 64**2 // side**2))
+        return micro_batch_of(self.header, 256 if self.device.type == "cuda" else 64)
 
     def sample(
         self,
@@ -234,34 +239,6 @@ def choose_device(name: str | None = None) -> torch.device:
     if device is None or device.type not in there or (device.type == "cuda" and not _has_index(device)):
         raise UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
     return device
-
-
-def model_fit(header: ModelHeader) -> Literal["crop", "pad"]:
-    """How images were made square in training; `crop` where the model does not say."""
-    return "pad" if header.training.get("fit") == "pad" else "crop"
-
-
-def model_intensity(header: ModelHeader) -> Intensity:
-    """What the levels of a model's images mean; plain levels where the model does not say.
-
-    Raises:
-        WeightsError: The header's convention makes no sense.
-    """
-    recorded = header.intensity
-    dtype = recorded.get("dtype", "uint8")
-    plain = Intensity(dtype=dtype, high=65535.0 if dtype == "uint16" else 255.0)
-    try:
-        found = Intensity(
-            str(recorded.get("unit", "")),
-            float(recorded.get("low", plain.low)),
-            float(recorded.get("high", plain.high)),
-            dtype,
-        )
-    except (TypeError, ValueError):
-        found = None
-    if found is None or dtype not in ("uint8", "uint16") or not -math.inf < found.low < found.high < math.inf:
-        raise WeightsError("model", "its intensity convention cannot be used", "get the file again")
-    return found
 
 
 def _has_index(device: torch.device) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from drai_cli.checkpoint import file_sha256, read_header
+from drai_cli.checkpoint import read_header
 from drai_cli.condition import Attribute
 from drai_cli.errors import WeightsError
 from drai_cli.hub import DEFAULT_WEIGHTS, bundled_models, locate_weights
 from drai_cli.hub_repository import MODEL_FILE, cached_models, origin_of
+from drai_cli.io.files import file_sha256
 from drai_cli.progress import SILENT, Reporter
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt
 
-from drai_cli.checkpoint import ModelHeader
 from drai_cli.errors import InputError
+from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.io.files import shown
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
@@ -21,7 +21,7 @@ from drai_cli.io.read import chosen_frame, read_image, read_stack
 from drai_cli.io.stack import Kind, Stack
 from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Codes, Inference, model_intensity
+from drai_cli.workflows.inference import Codes, Inference
 
 _MAX_UNREADABLE = 0.01
 _RASTER_KINDS: dict[str, Kind] = {

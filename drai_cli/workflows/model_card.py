@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drai_cli.checkpoint import ModelHeader
+from drai_cli.header import ModelHeader
 
 _HUB_LICENCES = (
     "cc-by-nc-4.0",

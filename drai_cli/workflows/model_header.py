@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from drai_cli import __version__
-from drai_cli.checkpoint import ModelHeader
 from drai_cli.config import TrainOptions
 from drai_cli.data.prepared import PreparedSet
+from drai_cli.header import ModelHeader
 from drai_cli.io.intensity import Intensity
 from drai_cli.presets import KNOWN_SETS, KnownSet
 from drai_cli.workflows.options import TrainRun

@@ -12,6 +12,10 @@ from drai_cli.data.options import DataOptions
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
+Runtime = Literal["torch", "onnx"]
+RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx")
+
+ExportKind = Literal["onnx", "torch-export", "hub-folder"]
 Along = Literal["style", "content", "both"]
 Compression = Literal["none", "rle", "jpeg2000"]
 
@@ -52,6 +56,8 @@ class SampleOptions:
         shard: Which part of the job, as I/N with I from 1.
         batch_size: Images in flight; changes speed and memory, never an image.
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
+        runtime: What runs the model: torch, or onnx for an exported .onnx file, without torch (needs the extra
+            `drai-cli[onnx]`).
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
         overwrite: Replace what is already there.
     """
@@ -73,6 +79,7 @@ class SampleOptions:
     shard: str | None = None
     batch_size: int = 256
     precision: Precision = "fp32"
+    runtime: Runtime = "torch"
     device: str | None = None
     overwrite: bool = False
 
@@ -238,6 +245,27 @@ class VerifyOptions:
     weights: str | None = None
     style_from: Path | None = None
     device: str | None = None
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Which model to export, and as what.
+
+    Attributes:
+        out: The file, .onnx or .pt2, or the folder.
+        to: onnx: one file from condition and codes to images, beside it .encoder.onnx and .swap.onnx. torch-export:
+            .pt2 files for PyTorch programs; loading one can run code, so drai never takes it as WEIGHTS. hub-folder:
+            the files that push would send.
+        weights: A model file, run directory, bundled name or Hub name.
+        name: What the card of a hub-folder calls the model.
+        overwrite: Replace what is already there.
+    """
+
+    out: Path
+    to: ExportKind
+    weights: str | None = None
+    name: str = "owner/name"
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.options import SampleOptions, TrainRun
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.sample_plan import plan_samples
+from drai_cli.workflows.sampler import open_sampler
 from drai_cli.workflows.train import settings_of
 
 
@@ -43,8 +44,13 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
         InputError: A table that cannot be followed.
         WeightsError, NetworkError: A model that cannot be found or used.
     """
-    path = locate_weights(options.weights, reporter)
-    plan = plan_samples(options, read_header(path), reporter)
+    if options.runtime == "onnx":
+        sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
+        path, header = Path(str(options.weights)), sampler.header
+    else:
+        path = locate_weights(options.weights, reporter)
+        header = read_header(path)
+    plan = plan_samples(options, header, reporter)
     return SamplePreview(path, plan.total, plan.counts, options)
 
 

@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 
 from drai_cli import __version__
-from drai_cli.checkpoint import file_sha256
 from drai_cli.codes import draw_noise
 from drai_cli.errors import UsageError
+from drai_cli.header import model_fit
+from drai_cli.io.files import file_sha256
 from drai_cli.progress import SILENT, Reporter, Task
-from drai_cli.workflows.inference import Inference, model_fit
 from drai_cli.workflows.manifest import Job
 from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
 from drai_cli.workflows.sample_files import SampleEncoder, check_compression
 from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.sample_plan import Item, Plan, parse_attributes, plan_samples
+from drai_cli.workflows.sampler import Sampler, open_sampler
 
 _MAX_WRITERS = 8
 
@@ -76,14 +77,14 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     """
     part = parse_shard(options.shard)
     _check(options)
-    inference = Inference.open(options.weights, options.device, options.precision, reporter)
-    plan = plan_samples(options, inference.header, reporter)
+    sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
+    plan = plan_samples(options, sampler.header, reporter)
     style = (
         None
         if options.style_from is None
-        else style_of(inference, options.style_from, options.frame, options.window, reporter)
+        else style_of(sampler, options.style_from, options.frame, options.window, reporter)
     )
-    job = Job(__version__, inference.model.sha256, _job_options(options, plan), inference.origin)
+    job = Job(__version__, sampler.sha256, _job_options(options, plan), sampler.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
     if output.open(overwrite=options.overwrite):
@@ -91,7 +92,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         made, is_complete = 0, (options.out / "manifest.json").exists()
     else:
         try:
-            made = _Sampling(options, inference, plan, output, job, style).run(reporter)
+            made = _Sampling(options, sampler, plan, output, job, style).run(reporter)
             is_complete = output.finish()
         finally:
             output.close()
@@ -104,9 +105,9 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         is_complete=is_complete,
         seed=options.seed,
         shard=options.shard,
-        device=str(inference.device),
+        device=sampler.place,
         precision=options.precision,
-        weights_sha256=inference.model.sha256,
+        weights_sha256=sampler.sha256,
     )
 
 
@@ -130,7 +131,7 @@ def parse_shard(shard: str | None) -> tuple[int, int]:
 
 
 def draw_images(
-    inference: Inference,
+    sampler: Sampler,
     items: Sequence[Item],
     seed: int,
     truncation: float = 1.0,
@@ -139,13 +140,13 @@ def draw_images(
     """Images of some items, `[N, H, W, C]`, with the content and style that they were made from.
 
     Args:
-        inference: The model.
+        sampler: The model.
         items: What to draw.
         seed: Decides, with each item, its codes.
         truncation: Scale of both codes' deviations from their means.
         style: One style `[style_dim]` for all of them; None: each its own.
     """
-    architecture = inference.header.architecture
+    architecture = sampler.header.architecture
     conditions, contents, styles = [], [], []
     for _, group in groupby(items, key=lambda item: id(item.condition)):
         alike = list(group)
@@ -156,14 +157,14 @@ def draw_images(
             architecture.content_dim,
             architecture.style_dim,
         )
-        vector = inference.header.schema.encode([alike[0].condition])
+        vector = sampler.header.schema.encode([alike[0].condition])
         conditions.append(np.repeat(vector, len(alike), 0))
         contents.append(content_noise)
         styles.append(
             style_noise * np.float32(truncation) if style is None else np.repeat(style[None], len(alike), 0)
         )
     used = np.concatenate(styles)
-    images, content = inference.sample(np.concatenate(conditions), np.concatenate(contents), used, truncation)
+    images, content = sampler.sample(np.concatenate(conditions), np.concatenate(contents), used, truncation)
     return images, content, used
 
 
@@ -173,19 +174,19 @@ class _Sampling:
     def __init__(
         self,
         options: SampleOptions,
-        inference: Inference,
+        sampler: Sampler,
         plan: Plan,
         output: SampleOutput,
         job: Job,
         style: np.ndarray | None,
     ) -> None:
-        self.options, self.inference, self.plan = options, inference, plan
+        self.options, self.sampler, self.plan = options, sampler, plan
         self.output, self.style = output, style
-        self.encoder = SampleEncoder(inference.header, job.weights_sha256, job.options)
+        self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
 
     def run(self, reporter: Reporter) -> int:
         """Makes what is missing; returns how many."""
-        size = self.inference.micro_batch
+        size = self.sampler.micro_batch
         in_flight = max(1, math.ceil(self.options.batch_size / size))
         writers = min(_MAX_WRITERS, os.cpu_count() or 1)
         pending: deque[Future[list[tuple[int, tuple[str, ...]]]]] = deque()
@@ -198,7 +199,7 @@ class _Sampling:
                     # All rows of the micro-batch, so that a shard or a resumed job computes what the whole job does.
                     items = list(self.plan.items(start, min(start + size, self.plan.total)))
                     drawn = draw_images(
-                        self.inference, items, self.options.seed, self.options.truncation, self.style
+                        self.sampler, items, self.options.seed, self.options.truncation, self.style
                     )
                     pending.append(pool.submit(self._write, start, items, wanted, drawn))
                     while len(pending) > in_flight or (pending and pending[0].done()):
@@ -291,17 +292,23 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         "compression": None if options.compression == "none" else options.compression,
         "seed": options.seed,
         "precision": options.precision,
+        **({} if options.runtime == "torch" else {"runtime": options.runtime}),
     }
 
 
 def style_of(
-    inference: Inference, path: Path, frame: int | None, window: str | None, reporter: Reporter
+    sampler: Sampler, path: Path, frame: int | None, window: str | None, reporter: Reporter
 ) -> np.ndarray:
     """The style code of an image, read as `read_for_model` has it."""
+    from drai_cli.workflows.inference import Inference
     from drai_cli.workflows.input_images import encode_files
 
+    if not isinstance(sampler, Inference):
+        raise UsageError(
+            "--style-from", "needs the encoder, which --runtime onnx does not load", "leave one out"
+        )
     encoded = encode_files(
-        inference, [path], model_fit(inference.header), frame=frame, window=window, reporter=reporter
+        sampler, [path], model_fit(sampler.header), frame=frame, window=window, reporter=reporter
     )
     style: np.ndarray = encoded.codes.style[0]
     return style

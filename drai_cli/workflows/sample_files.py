@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from drai_cli.checkpoint import ModelHeader
 from drai_cli.errors import UsageError
+from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.io.stored import Stored
 from drai_cli.workflows.image_files import About, image_bytes
-from drai_cli.workflows.inference import model_intensity
 from drai_cli.workflows.marks import synthetic_marks
 from drai_cli.workflows.options import Compression
 from drai_cli.workflows.sample_plan import Item

@@ -14,12 +14,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from drai_cli.checkpoint import ModelHeader, file_sha256
 from drai_cli.codes import draw_label_counts
 from drai_cli.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.table import list_columns, read_table
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
+from drai_cli.header import ModelHeader
+from drai_cli.io.files import file_sha256, shown
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.file_names import folder_names
 from drai_cli.workflows.options import SAMPLE_SUFFIXES, SampleOptions

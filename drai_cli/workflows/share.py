@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
-from drai_cli.checkpoint import file_sha256, read_header
+from drai_cli.checkpoint import read_header
 from drai_cli.hub import locate_weights, parse_hub_name
 from drai_cli.hub_repository import MODEL_FILE, origin_of
+from drai_cli.io.files import file_sha256
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
 from drai_cli.workflows.options import PullOptions, PushOptions

@@ -14,6 +14,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
+from drai_cli.header import model_fit
 from drai_cli.io.files import shown
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
@@ -21,7 +22,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.derived_images import DerivedImages
 from drai_cli.workflows.figure import draw_figure
 from drai_cli.workflows.file_names import safe_stems
-from drai_cli.workflows.inference import Inference, model_fit
+from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.workflows.options import SwapOptions
 from drai_cli.workflows.output_folder import check_folder, staged

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 
 from drai_cli import __version__
-from drai_cli.checkpoint import file_sha256
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
-from drai_cli.io.files import open_regular, shown
+from drai_cli.io.files import file_sha256, open_regular, shown
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.manifest import MANIFEST, METADATA, Manifest
 from drai_cli.workflows.marks import read_marks
 from drai_cli.workflows.options import SAMPLE_SUFFIXES, VerifyOptions
 from drai_cli.workflows.sample import draw_images, style_of
 from drai_cli.workflows.sample_files import SampleEncoder
 from drai_cli.workflows.sample_plan import Item
+from drai_cli.workflows.sampler import Sampler, open_sampler
 
 
 @dataclass(frozen=True)
@@ -211,26 +210,27 @@ def _regenerate(
 ) -> int:
     """Makes images spread evenly over the output again and compares their files; returns how many."""
     job = head["options"]
-    inference = Inference.open(options.weights, options.device, job.get("precision", "fp32"), reporter)
-    if inference.model.sha256 != head["weights_sha256"]:
+    runtime = job.get("runtime", "torch")
+    sampler = open_sampler(options.weights, options.device, job.get("precision", "fp32"), runtime, reporter)
+    if sampler.sha256 != head["weights_sha256"]:
         raise WeightsError(
             "weights",
-            f"expected those with sha256 {head['weights_sha256'][:16]}…, got {inference.model.sha256[:16]}…",
+            f"expected those with sha256 {head['weights_sha256'][:16]}…, got {sampler.sha256[:16]}…",
             "name with --weights the model that made the output",
         )
     if head["version"] != __version__:
         reporter.warn(f"made by drai {head['version']}, this is {__version__}: bytes may differ")
-    style = _style(options, job, inference, reporter)
-    encoder = SampleEncoder(inference.header, inference.model.sha256, job)
-    items = [_item(row, inference) for row in rows]
+    style = _style(options, job, sampler, reporter)
+    encoder = SampleEncoder(sampler.header, sampler.sha256, job)
+    items = [_item(row, sampler) for row in rows]
     count = min(options.regenerate, len(items))
     chosen = sorted({number * len(items) // count for number in range(count)})
-    size = inference.micro_batch
+    size = sampler.micro_batch
     with reporter.task("regenerating", len(chosen), "images") as task:
         for start in sorted({position // size * size for position in chosen}):
             # The whole micro-batch, as `sample` made it.
             batch = items[start : start + size]
-            drawn = draw_images(inference, batch, int(job["seed"]), float(job["truncation"]), style)
+            drawn = draw_images(sampler, batch, int(job["seed"]), float(job["truncation"]), style)
             for position in (position for position in chosen if start <= position < start + size):
                 row = position - start
                 files = encoder.encode(batch[row], *(array[row] for array in drawn))
@@ -242,7 +242,7 @@ def _regenerate(
     return len(chosen)
 
 
-def _style(options: VerifyOptions, job: Any, inference: Inference, reporter: Reporter) -> np.ndarray | None:
+def _style(options: VerifyOptions, job: Any, sampler: Sampler, reporter: Reporter) -> np.ndarray | None:
     wanted = job.get("style_from_sha256")
     if not wanted:
         return None
@@ -253,13 +253,13 @@ def _style(options: VerifyOptions, job: Any, inference: Inference, reporter: Rep
             f"--style-from {options.style_from}", "it is another image than that which gave the style"
         )
     return style_of(
-        inference, options.style_from, job.get("style_from_frame"), job.get("style_from_window"), reporter
+        sampler, options.style_from, job.get("style_from_frame"), job.get("style_from_window"), reporter
     )
 
 
-def _item(row: dict[str, str], inference: Inference) -> Item:
+def _item(row: dict[str, str], sampler: Sampler) -> Item:
     """The image that a row of metadata.csv stands for."""
-    schema = inference.header.schema
+    schema = sampler.header.schema
     reserved = {"file_name", "label", "seed", "index"}
     condition = {schema.label.name: row["label"]}
     for name in schema.names[1:]:

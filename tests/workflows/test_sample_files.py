@@ -176,7 +176,7 @@ def test_packing_is_for_dicom(options):
 def test_a_convention_that_makes_no_sense_is_refused(options, tiny_ct_model, tmp_path, intensity):
     from drai_cli.checkpoint import read_header
     from drai_cli.errors import WeightsError
-    from drai_cli.workflows.inference import model_intensity
+    from drai_cli.header import model_intensity
 
     with pytest.raises(WeightsError, match="intensity convention"):
         model_intensity(replace(read_header(tiny_ct_model), intensity=intensity))

@@ -1,0 +1,59 @@
+"""What is exported: whole ways from inputs to outputs, as one module each, of tensors alone."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from drai_cli.model.content_prior import ContentPrior
+from drai_cli.model.encoder import Encoder
+from drai_cli.model.generator import Generator
+
+Images = Float[Tensor, "batch channels height width"]
+
+
+class ExportedSampler(nn.Module):
+    """Condition and codes to images in [-1, 1], and the content that they got."""
+
+    def __init__(self, content_prior: ContentPrior, generator: Generator) -> None:
+        super().__init__()
+        self.content_prior, self.generator = content_prior, generator
+
+    def forward(
+        self,
+        condition: Float[Tensor, "batch condition"],
+        content_noise: Float[Tensor, "batch content_dim"],
+        style: Float[Tensor, "batch style_dim"],
+        truncation: Float[Tensor, ""],
+    ) -> tuple[Images, Float[Tensor, "batch content_dim"]]:
+        prior = self.content_prior(condition)
+        content = prior.mean + truncation * prior.deviation * content_noise
+        return self.generator(content, style), content
+
+
+class ExportedEncoder(nn.Module):
+    """Images in [-1, 1] to their codes, the posteriors' means."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(
+        self, images: Images
+    ) -> tuple[Float[Tensor, "batch content_dim"], Float[Tensor, "batch style_dim"]]:
+        content, style = self.encoder(images)
+        return content.mean, style.mean
+
+
+class ExportedSwap(nn.Module):
+    """The contents of some images in the styles of others."""
+
+    def __init__(self, encoder: Encoder, generator: Generator) -> None:
+        super().__init__()
+        self.encoder, self.generator = encoder, generator
+
+    def forward(self, content_images: Images, style_images: Images) -> Images:
+        # Two passes: to trace one over both would fix the batch's size.
+        (content, _), (_, style) = self.encoder(content_images), self.encoder(style_images)
+        images: Tensor = self.generator(content.mean, style.mean)
+        return images

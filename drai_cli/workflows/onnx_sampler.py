@@ -1,0 +1,173 @@
+"""An exported generator at work in ONNX Runtime. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt
+
+from drai_cli.errors import InputError, UsageError, WeightsError
+from drai_cli.header import HEADER_KEY, ModelHeader, model_intensity, parse_header
+from drai_cli.hub import WEIGHTS_VARIABLE
+from drai_cli.io.files import open_regular, shown
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.sampler import micro_batch_of
+
+INPUTS = ("condition", "content_noise", "style", "truncation")
+OUTPUTS = ("images", "content")
+_MOST_IMAGES = 64
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+@dataclass(frozen=True)
+class OnnxSampler:
+    """A loaded `.onnx` file that `drai export` wrote.
+
+    Attributes:
+        session: Of ONNX Runtime.
+        header: What the file says of itself.
+        sha256: Of the file.
+        place: The device, by name.
+        origin: Empty: exported models come from no Hub.
+    """
+
+    session: Any
+    header: ModelHeader
+    sha256: str
+    place: str
+    origin: str = ""
+
+    @classmethod
+    def open(
+        cls,
+        weights: str | None,
+        device: str | None = None,
+        precision: str = "fp32",
+        reporter: Reporter = SILENT,
+    ) -> OnnxSampler:
+        """Loads an exported generator; names the device to the reporter.
+
+        Raises:
+            WeightsError: No such file, or none that drai exported.
+            UsageError: No such device or precision, or ONNX Runtime is not installed.
+        """
+        runtime = import_runtime()
+        if precision != "fp32":
+            raise UsageError(f"--precision {precision}", "ONNX Runtime computes in fp32", "leave it out")
+        provider = _provider(device, runtime.get_available_providers())
+        name = weights or os.environ.get(WEIGHTS_VARIABLE, "")
+        if not name.lower().endswith(".onnx"):
+            raise UsageError(
+                "--runtime onnx",
+                "expected an exported model as --weights",
+                "drai export --to onnx --out model.onnx",
+            )
+        path = Path(name).expanduser()
+        try:
+            with open_regular(path) as file:
+                data = file.read()
+        except InputError as error:
+            raise WeightsError(error.subject, error.message, "drai export --to onnx makes one") from error
+        session, header = load_session(path, data, runtime, provider)
+        found = (
+            tuple(one.name for one in session.get_inputs()),
+            tuple(one.name for one in session.get_outputs()),
+        )
+        if found != (INPUTS, OUTPUTS):
+            raise WeightsError(
+                shown(path), f"expected an exported generator, got one with inputs {', '.join(found[0])}",
+                "the encoder's and the swap's files are for other programs",
+            )  # fmt: skip
+        place = f"{'cuda' if provider.startswith('CUDA') else 'cpu'} (onnxruntime {runtime.__version__})"
+        reporter.info(f"device: {place}")
+        return cls(session, header, hashlib.sha256(data).hexdigest(), place)
+
+    @property
+    def micro_batch(self) -> int:
+        """Images a pass."""
+        return micro_batch_of(self.header, _MOST_IMAGES)
+
+    def sample(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+        truncation: float = 1.0,
+    ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
+        """As `Inference.sample`; equal to it but for rounding, so a level may differ here and there."""
+        rows, size = len(conditions), self.micro_batch
+        images, contents = [], []
+        for start in range(0, max(rows, 1), size):
+            parts = [array[start : start + size] for array in (conditions, content_noise, style)]
+            # Padded to one size, so that a row's result does not depend on how many others are asked for.
+            padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
+            feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
+            image, content = self.session.run(OUTPUTS, feeds)
+            images.append(image[: rows - start])
+            contents.append(content[: rows - start])
+        return self._to_stored(np.concatenate(images)), np.concatenate(contents)
+
+    def _to_stored(self, images: np.ndarray) -> np.ndarray:
+        dtype = np.dtype(model_intensity(self.header).dtype)
+        levels = np.round((np.clip(images, -1, 1) + 1) * np.float32(np.iinfo(dtype).max / 2))
+        return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(dtype)
+
+
+def import_runtime() -> Any:
+    """ONNX Runtime.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(
+            "--runtime onnx", "needs ONNX Runtime, which is not installed", "pip install 'drai-cli[onnx]'"
+        ) from error
+    return onnxruntime
+
+
+def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[Any, ModelHeader]:
+    """A session on a model's bytes, which can refer to no other file, and its header.
+
+    Raises:
+        WeightsError: It is no model, or none that drai exported.
+    """
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is raised
+    try:
+        session = runtime.InferenceSession(data, options, providers=[provider])
+    except Exception as error:  # ONNX Runtime has no common class for what it raises
+        if type(error).__module__.split(".")[0] != "onnxruntime" and not isinstance(error, RuntimeError):
+            raise
+        raise WeightsError(
+            shown(path), f"is no ONNX model that can be run ({shown(str(error))[:160]})", "export it again"
+        ) from error
+    text = session.get_modelmeta().custom_metadata_map.get(HEADER_KEY)
+    try:
+        entry = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        entry = None
+    if not isinstance(entry, dict):
+        raise WeightsError(
+            shown(path), "expected a model that drai exported, got another", "drai export --to onnx"
+        )
+    return session, parse_header(path, entry)
+
+
+def _provider(device: str | None, available: list[str]) -> str:
+    there = {name: provider for name, provider in _PROVIDERS.items() if provider in available}
+    if device is None:
+        return there.get("cuda", _PROVIDERS["cpu"])
+    if device not in there:
+        raise UsageError(
+            f"--device {device}", "ONNX Runtime has no such device here", f"there is: {', '.join(there)}"
+        )
+    return there[device]
