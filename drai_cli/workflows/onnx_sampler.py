@@ -21,7 +21,7 @@ from drai_cli.workflows.sampler import micro_batch_of
 
 INPUTS = ("condition", "content_noise", "style", "truncation")
 OUTPUTS = ("images", "content")
-_MOST_IMAGES = 64
+_MOST_IMAGES = 16  # small, so that a small job is done soon
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
