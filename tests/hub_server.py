@@ -24,6 +24,7 @@ class FakeHub:
         branches: Commit of each branch or tag of each repository.
         failures: Status by a pattern of `METHOD /path`; the first that is found answers.
         cuts: How many of the next downloads break off halfway.
+        starts: Where downloads that were gone on with began.
         token: What writing needs.
         log: `METHOD /path` of every request.
         spoilt: Whether downloads are of other bytes than their hash says.
@@ -34,6 +35,7 @@ class FakeHub:
         self.branches: dict[str, dict[str, str]] = {}
         self.failures: dict[str, int] = {}
         self.cuts = 0
+        self.starts: list[int] = []
         self.token: str | None = None
         self.log: list[str] = []
         self.spoilt = False
@@ -157,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(re.sub(r"\D", "", self.headers.get("Range", "").split("-")[0]) or 0)
         part = data[start:]
         if start:
+            self.hub.starts.append(start)
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         headers["Content-Length"] = str(len(part))
         if self.command == "GET" and self.hub.cuts and len(part) > LARGE:

@@ -125,9 +125,12 @@ def test_to_a_folder_that_is_weights_elsewhere(pushed, tiny_model, tmp_path):
 
 def test_a_download_that_breaks_off_is_gone_on_with(pushed, tiny_model, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # it keeps whole chunks, of 10 MB
     pushed.cuts = 2
     assert locate_weights(NAME).read_bytes() == tiny_model.read_bytes()
     assert pushed.cuts == 0
+    half = tiny_model.stat().st_size // 2
+    assert half - 1000 <= pushed.starts[0] <= half  # from where it broke off
 
 
 @pytest.mark.parametrize(
