@@ -73,12 +73,13 @@ class Objective:
         r1_interval: Steps between R1 penalties; each counts for all of them.
         is_relativistic: Real and generated logits are compared pairwise in D_x.
         predictor_updates: Updates of the predictors a step.
+        predictor_images: Further images a step, over the batch, whose codes are inferred for the predictors alone.
     """
 
     condition_weight: float = 1.0
     dual_weight: float = 1.0
     align_weight: float = 0.1
-    match_weight: float = 1.0
+    match_weight: float = 0.1
     image_cycle_weight: float = 20.0
     code_cycle_weight: float = 1.0
     grl_weight: float = 1.0
@@ -91,7 +92,8 @@ class Objective:
     r1_gamma: float = 0.1
     r1_interval: int = 16
     is_relativistic: bool = False
-    predictor_updates: int = 2
+    predictor_updates: int = 4
+    predictor_images: float = 3.0
 
 
 # The terms that a method leaves out, by weight. `drai` is the whole objective.
@@ -197,5 +199,5 @@ _RANGES: dict[str, tuple[float, float]] = {
 _OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
     **{f.name: (0.0, math.inf) for f in fields(Objective) if f.name.endswith("_weight")},
     "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
-    "predictor_updates": (0, 100),
+    "predictor_updates": (0, 100), "predictor_images": (0, 100),
 }  # fmt: skip

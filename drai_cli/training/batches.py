@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.config import TrainOptions
+from drai_cli.config import TrainOptions, objective_of
 from drai_cli.data.tensors import to_unit
 from drai_cli.training.augment import Symmetry, orient, seeded
 from drai_cli.training.passes import Batch
@@ -63,19 +63,29 @@ class Batches:
         self.options = options
         self.symmetry = symmetry
         self.device = device
+        objective = objective_of(options.method, options.objective)
+        self.more = round(options.batch_size * objective.predictor_images) if objective.grl_weight else 0
 
     def at(self, images_seen: int) -> Batch:
         """The batch that follows after `images_seen` images."""
         n = self.options.batch_size
         generator = seeded(self.options.seed, images_seen)
-        draws = torch.rand(2 * n, generator=generator, dtype=torch.float64).numpy()
+        draws = torch.rand(2 * n + self.more, generator=generator, dtype=torch.float64).numpy()
         rows = self.rows[np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)]
         images = orient(to_unit(self.images[rows[:n]], self.device), self.symmetry, generator)
         condition = self._with_missing(self.conditions[rows[:n]], generator)
-        drawn = self._with_missing(self.conditions[rows[n:]], generator)
+        drawn = self._with_missing(self.conditions[rows[n : 2 * n]], generator)
         wrong = _differing(condition, self.widths, generator)
+        more = orient(to_unit(self.images[rows[2 * n :]], self.device), self.symmetry, generator)
+        of_more = self._with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
-            images, condition.to(self.device), wrong.to(self.device), drawn.to(self.device), generator
+            images,
+            condition.to(self.device),
+            wrong.to(self.device),
+            drawn.to(self.device),
+            more,
+            of_more.to(self.device),
+            generator,
         )
 
     def to_device(self, rows: np.ndarray) -> Float[Tensor, "batch channels height width"]:

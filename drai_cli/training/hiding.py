@@ -7,10 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli import losses
-from drai_cli.training.passes import Batch, Passes, StepPlan
+from drai_cli.training.passes import Batch, Passes, StepPlan, autocast
 from drai_cli.training.state import TrainingState
-
-_PREDICTOR_ROWS = 512
 
 
 def predictor_losses(
@@ -34,14 +32,23 @@ def predictor_losses(
 def update_predictors(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, terms: dict[str, Tensor]
 ) -> None:
-    """The predictors learn from codes of the last steps: from one batch alone they stay too weak to find anything."""
-    content, style = passes.content.mean.detach(), passes.style.mean.detach()
+    """The predictors learn from this step's codes and from as many of the last steps'.
+
+    From one batch alone they stay too weak to find anything, so more images are inferred for them; from the last steps'
+    alone they know where the codes were: one step of the encoder is enough to make them wrong, and it hides nothing.
+    """
+    content, style, condition = (
+        torch.cat(pair).detach()
+        for pair in zip(passes.real_codes(batch.condition), _more_codes(state, batch, plan), strict=True)
+    )
     state.content_moments.update(content)
     state.style_moments.update(style)
-    state.recent.add(content, style, batch.condition)
+    state.recent.add(content, style, condition)
     state.adversaries.predictors.requires_grad_(True)
     for _ in range(plan.objective.predictor_updates):
-        found, constant = predictor_losses(state, plan, *state.recent.draw(_PREDICTOR_ROWS, batch.generator))
+        earlier = state.recent.draw(len(content), batch.generator)
+        rows = [torch.cat(pair) for pair in zip((content, style, condition), earlier, strict=True)]
+        found, constant = predictor_losses(state, plan, *rows)
         state.optimisers["predictors"].zero_grad()
         found.sum().backward()
         state.optimisers["predictors"].step()
@@ -50,3 +57,12 @@ def update_predictors(
     telling = constant[2:] > 1e-3
     share = torch.where(telling, found[2:] / constant[2:].clamp(min=1e-3), torch.ones_like(constant[2:]))
     terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], share.mean()
+
+
+@torch.no_grad()
+def _more_codes(state: TrainingState, batch: Batch, plan: StepPlan) -> tuple[Tensor, Tensor, Tensor]:
+    """Content and style means of the further images."""
+    assert state.networks.encoder is not None
+    with autocast(state.device, plan):
+        content, style = state.networks.encoder(batch.more_images)
+    return content.mean, style.mean, batch.more_condition

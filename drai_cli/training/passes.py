@@ -22,6 +22,8 @@ class Batch:
         condition: `[B, T]`, of the images.
         wrong_condition: `[B, T]`, other rows' conditions that differ.
         drawn_condition: `[B, T]`, for the generated images.
+        more_images: Further images, that the predictors alone see the codes of; none where there are no predictors.
+        more_condition: Of those images.
         generator: CPU generator that the step draws all its noise from.
     """
 
@@ -29,6 +31,8 @@ class Batch:
     condition: Float[Tensor, "batch condition"]
     wrong_condition: Float[Tensor, "batch condition"]
     drawn_condition: Float[Tensor, "batch condition"]
+    more_images: Float[Tensor, "more channels height width"]
+    more_condition: Float[Tensor, "more condition"]
     generator: torch.Generator
 
 
@@ -67,3 +71,19 @@ class Passes:
     from_prior: int
     generated: Tensor
     reconstructed: Tensor
+
+    def real_codes(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Content and style means of the images and of their transformed copies, which share their condition."""
+        if self.changed_content is None or self.changed_style is None:
+            return self.content.mean, self.style.mean, condition
+        return (
+            torch.cat([self.content.mean, self.changed_content.mean]),
+            torch.cat([self.style.mean, self.changed_style.mean]),
+            torch.cat([condition, condition]),
+        )
+
+
+def autocast(device: torch.device, plan: StepPlan) -> torch.autocast:
+    """The step's arithmetic, as a context. Begun anew for each phase: its cached weights must not outlive an update."""
+    dtype = plan.autocast_dtype
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)

@@ -16,7 +16,7 @@ from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import Changes, change, cut_out
 from drai_cli.training.hiding import predictor_losses, update_predictors
-from drai_cli.training.passes import Batch, Passes, StepPlan
+from drai_cli.training.passes import Batch, Passes, StepPlan, autocast
 from drai_cli.training.state import TrainingState
 
 # Norm of a player's whole gradient: about what it settles at. Adam without momentum answers a spike with a leap.
@@ -28,14 +28,14 @@ def train_step(
 ) -> dict[str, Float[Tensor, ""]]:
     """Updates the state once and returns every term and logit mean, detached, by name."""
     terms: dict[str, Tensor] = {}
-    with _autocast(state, plan):
+    with autocast(state.device, plan):
         passes = forward(state, batch, plan)
     # A fresh autocast for each phase: its cached bfloat16 weights must not outlive an optimiser's step.
-    with _autocast(state, plan):
+    with autocast(state.device, plan):
         real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
     if plan.objective.grl_weight:
         update_predictors(state, batch, plan, passes, terms)
-    with _autocast(state, plan):
+    with autocast(state.device, plan):
         losses_of_players = player_terms(state, batch, plan, passes, real_features)
     total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
     state.optimisers["networks"].zero_grad()
@@ -198,9 +198,7 @@ def player_terms(
             cycle = cycle + losses.code_cycle_loss(passes.drawn_style, style_again.mean)
             out["code_cycle"] = objective.code_cycle_weight, cycle
         if objective.grl_weight:
-            lost, constant = predictor_losses(
-                state, plan, passes.content.mean, passes.style.mean, batch.condition
-            )
+            lost, constant = predictor_losses(state, plan, *passes.real_codes(batch.condition))
             out["grl"] = objective.grl_weight, losses.hiding_loss(lost, constant)
         if objective.independence_weight:
             # A transformed copy shares its original's label by construction, so it stands in a batch of its own.
@@ -255,8 +253,3 @@ def _halves(codes: Gaussian, n: int) -> tuple[Gaussian, Gaussian | None]:
 
 def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator).to(like.device)
-
-
-def _autocast(state: TrainingState, plan: StepPlan) -> torch.autocast:
-    dtype = plan.autocast_dtype
-    return torch.autocast(state.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
