@@ -4,9 +4,10 @@
 
 The bare passes are what the algorithm needs per step, forward and backward, at the same batch and precision:
 discriminator on real and generated images; discriminator on generated images for the generator; generator on drawn and
-on inferred codes; encoder on images, on their transformed copies and on generated images; R1 at its interval. The whole
-step adds batches, transformations, heads, losses, predictors, optimisers and the average. Rounds of both alternate, so
-that whatever else the machine does hits both; the ratio of their median rates is printed (1 = nothing but arithmetic).
+on inferred codes; encoder on images, on their transformed copies and on generated images, and, without a gradient, on
+further images for the predictors; R1 at its interval. The whole step adds batches, transformations, heads, losses,
+predictors, optimisers and the average. Rounds of both alternate, so that whatever else the machine does hits both; the
+ratio of their median rates is printed (1 = nothing but arithmetic).
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ from drai_cli.workflows.inference import choose_device
 LABELS = 7
 
 
-def bare_step(state: TrainingState, images: Tensor, dtype: torch.dtype | None, has_penalty: bool) -> None:
+def bare_step(
+    state: TrainingState, images: Tensor, more: Tensor, dtype: torch.dtype | None, has_penalty: bool
+) -> None:
     """The networks' passes alone; every loss is a plain sum."""
     networks, discriminator = state.networks, state.adversaries.discriminator
     encoder, n, kind = networks.encoder, len(images), images.device.type
@@ -47,6 +50,8 @@ def bare_step(state: TrainingState, images: Tensor, dtype: torch.dtype | None, h
     with autocast():
         content, style = encoder(twice)
         made = networks.generator(content.mean, style.mean)
+    with autocast(), torch.no_grad():
+        encoder(more)
     discriminator.requires_grad_(True)
     with autocast():
         features = discriminator.trunk(torch.cat([images, made[:n].detach()]))
@@ -96,7 +101,7 @@ def main() -> None:
     batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
     dtype = autocast_dtype("auto", device)
     plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
-    real = batches.at(0).images
+    first = batches.at(0)
 
     def whole(index: int) -> None:
         state.set_rates(schedule.learning_rate_factors(options, state.images_seen, 0.0))
@@ -105,7 +110,7 @@ def main() -> None:
         _ = {name: float(value) for name, value in terms.items()}
 
     def bare(index: int) -> None:
-        bare_step(state, real, dtype, index % objective.r1_interval == 0)
+        bare_step(state, first.images, first.more_images, dtype, index % objective.r1_interval == 0)
 
     for step in (whole, bare):
         rate(step, 3, options.batch_size, device)

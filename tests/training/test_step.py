@@ -12,7 +12,7 @@ from torch.nn import functional
 from drai_cli.condition import ConditionSchema
 from drai_cli.config import METHODS, Objective, objective_of
 from drai_cli.model.gaussian import Gaussian
-from drai_cli.training.hiding import predictor_losses
+from drai_cli.training.hiding import predictor_losses, update_predictors
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import discriminator_terms, forward, player_terms, train_step
@@ -190,3 +190,39 @@ def test_an_attribute_of_which_nothing_is_known_does_not_stop_training(
     condition[:, age] = torch.tensor([0.0, 1.0])
     terms = train_step(state, replace(batch, condition=condition), plan, has_penalty=True)
     assert all(bool(torch.isfinite(term)) for term in terms.values())
+
+
+def test_predictors_see_this_steps_codes_of_images_copies_and_more(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Tensor, ...]] = []
+
+    def spy(state: TrainingState, plan: StepPlan, *rows: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(rows)
+        return predictor_losses(state, plan, *rows)
+
+    monkeypatch.setattr("drai_cli.training.hiding.predictor_losses", spy)
+    assert state.networks.encoder is not None
+    with torch.no_grad():
+        _, more = state.networks.encoder(batch.more_images)
+    update_predictors(state, batch, plan, passes, {})
+    assert passes.changed_style is not None
+    own = torch.cat([passes.style.mean, passes.changed_style.mean, more.mean])
+    conditions = torch.cat([batch.condition, batch.condition, batch.more_condition])
+    assert len(seen) == plan.objective.predictor_updates
+    for _, style, condition in seen:
+        assert len(style) == 2 * len(own)  # and as many of earlier steps
+        torch.testing.assert_close(style[: len(own)], own)
+        assert torch.equal(condition[: len(own)], conditions)
+    assert len(batch.more_images) == 3 * len(batch.images)
+
+
+def test_hiding_counts_the_transformed_copies(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+) -> None:
+    features = state.adversaries.discriminator.trunk(batch.images).detach()
+    hiding = player_terms(state, batch, plan, passes, features)["grl"][1]
+    assert passes.changed_style is not None
+    (gradient,) = torch.autograd.grad(hiding, passes.changed_style.mean, allow_unused=True)
+    assert gradient is not None
+    assert float(gradient.abs().sum()) > 0
