@@ -190,7 +190,7 @@ class Trainer:
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
         self._draw_grid()
-        # The judge is trained at the second tick: the first is there to be looked at within a minute. Of a run that ends
+        # The judge is trained at the second tick: the first is there to be looked at in a minute. Of a run that ends
         # before a whole one there is nothing to choose from.
         is_short = state.images_seen < 1000 * self.options.tick_kimg
         is_first = not progress.best_images_seen and (not is_last or is_short)
