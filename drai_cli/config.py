@@ -87,7 +87,7 @@ class Objective:
     self_weight: float = 0.5
     self_margin: float = 0.5
     prior_kl_weight: float = 0.005
-    style_kl_weight: float = 0.01
+    style_kl_weight: float = 0.003
     swap_share: float = 0.5
     r1_gamma: float = 0.1
     r1_interval: int = 16

@@ -66,8 +66,11 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     drawn_style = _noise(style.mean, batch.generator)
     # The rest of the generated images are swaps: another row's inferred style, which the generator must not change.
     drawn_style = torch.cat([drawn_style[:from_prior], inferred_style.detach()[from_prior:]])
+    # Half of the reconstructions are of the means, which is what is used later: the generator must know them too.
+    half = n // 2
     made = networks.generator(
-        torch.cat([drawn_content, inferred_content]), torch.cat([drawn_style, inferred_style])
+        torch.cat([drawn_content, inferred_content[:half], content.mean[half:]]),
+        torch.cat([drawn_style, inferred_style[:half], style.mean[half:]]),
     )
     return Passes(
         content, style, changed_content, changed_style, inferred_content, inferred_style,
