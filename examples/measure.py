@@ -40,6 +40,8 @@ def headline(found: dict[str, Any]) -> dict[str, Any]:
         "real against real": found["distance"]["frechet"]["real"]["value"],
         "kernel distance": found["distance"]["kernel"]["samples"]["value"],
         "kernel distance, real against real": found["distance"]["kernel"]["real"]["value"],
+        **{name: found["distance"]["manifold"]["samples"][name] for name in ("precision", "recall")},
+        **{f"{name}, real": found["distance"]["manifold"]["real"][name] for name in ("precision", "recall")},
     }
     for factor in ("x", "y", "radius", "tone"):
         if factor in rows["swap"].get("factors", {}):

@@ -15,6 +15,7 @@ from drai_cli.metrics import intervals
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance, match_counts
 from drai_cli.metrics.generation import ModelNetworks, sample
 from drai_cli.metrics.judge import Judge
+from drai_cli.metrics.manifold import NEIGHBOURS, measure_manifold
 
 Images = Integer[np.ndarray, "n h w c"]
 
@@ -87,12 +88,13 @@ def measure_distance(
 
     Returns:
         `frechet`: `samples`, `real` (mean, least and largest over draws, n) and their `ratio`; `kernel`:
-            `samples` and `real`, unbiased, with intervals over groups, of the first draw; `extractor`.
+            `samples` and `real`, unbiased, with intervals over groups, of the first draw; `manifold`: precision,
+            recall, density and coverage of both, of the first draw; `extractor`.
     """
     rows, train = np.flatnonzero(parts == part), np.flatnonzero(parts == "train")
     features = source.features(images[rows])
     values: dict[str, list[float]] = {"samples": [], "real": []}
-    kernels = {}
+    kernels, manifolds = {}, {}
     count = 0
     for draw in range(draws):
         chosen, pool = match_counts(labels[rows], labels[train], seed + draw)
@@ -106,9 +108,18 @@ def measure_distance(
             if draw == 0:
                 mine = groups[rows[chosen]]
                 kernels[name] = kernel_distance(features[chosen], theirs, mine, their_groups, seed).to_json()
+                manifolds[name] = _manifold(features[chosen], theirs)
     frechet: dict[str, Any] = {
         name: {"value": float(np.mean(found)), "low": min(found), "high": max(found), "n": count}
         for name, found in values.items()
     }
     frechet["ratio"] = frechet["samples"]["value"] / max(frechet["real"]["value"], 1e-12)
-    return {"extractor": source.name, "draws": draws, "frechet": frechet, "kernel": kernels}
+    return {
+        "extractor": source.name, "draws": draws, "frechet": frechet, "kernel": kernels, "manifold": manifolds,
+    }  # fmt: skip
+
+
+def _manifold(real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "n d"]) -> dict[str, float]:
+    """`measure_manifold`; with fewer rows than it needs, as many neighbours as there can be."""
+    neighbours = min(NEIGHBOURS, len(real) - 1)
+    return {**measure_manifold(real, other, neighbours), "neighbours": neighbours} if neighbours else {}

@@ -1,0 +1,64 @@
+"""Where samples lie beside real images: precision and recall, density and coverage, on features."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+NEIGHBOURS = 5
+_BLOCK = 1 << 22  # distances at a time
+
+
+def measure_manifold(
+    real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"], neighbours: int = NEIGHBOURS
+) -> dict[str, float]:
+    """How much of either set lies within the other's neighbourhoods.
+
+    A row's neighbourhood is the ball around it that reaches to its `neighbours`-th nearest of its own set.
+
+    Returns:
+        `precision`: share of `other` within any ball of `real` (Kynkäänniemi et al. 2019, eq. 1 and 2); `recall`: share
+            of `real` within any ball of `other`; `density`: mean number of real balls that a row of `other` lies in,
+            over `neighbours`; `coverage`: share of real balls with a row of `other` in them (Naeem et al. 2020, eq. 5
+            and 7). Precision, recall and coverage are from 0 to 1; density is about 1 for two draws of one set.
+
+    Raises:
+        ValueError: Not more rows than `neighbours` on a side.
+    """
+    if min(len(real), len(other)) <= neighbours:
+        raise ValueError(f"{len(real)} and {len(other)} rows for {neighbours} neighbours")
+    real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
+    real_radii, other_radii = _radii(real, neighbours), _radii(other, neighbours)
+    inside_real = _inside(other, real, real_radii)
+    inside_other = _inside(real, other, other_radii)
+    return {
+        "precision": float(inside_real.any(1).mean()),
+        "recall": float(inside_other.any(1).mean()),
+        "density": float(inside_real.sum(1).mean() / neighbours),
+        "coverage": float(inside_real.any(0).mean()),
+    }
+
+
+def _radii(rows: Float[np.ndarray, "n d"], neighbours: int) -> Float[np.ndarray, " n"]:
+    """Distance of each row to its `neighbours`-th nearest other one."""
+    found = [np.partition(block, neighbours, axis=1)[:, neighbours] for block in _distances(rows, rows)]
+    return np.concatenate(found)  # the row itself is the nearest
+
+
+def _inside(
+    points: Float[np.ndarray, "m d"], centres: Float[np.ndarray, "n d"], radii: Float[np.ndarray, " n"]
+) -> Bool[np.ndarray, "m n"]:
+    """Which points lie in which balls."""
+    return np.concatenate([block <= radii for block in _distances(points, centres)])
+
+
+def _distances(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
+    """Distances of the rows, some rows of `first` at a time."""
+    square = np.square(second).sum(1)
+    step = max(1, _BLOCK // max(1, len(second)))
+    blocks = []
+    for start in range(0, len(first), step):
+        rows = first[start : start + step]
+        found = np.square(rows).sum(1)[:, None] + square - 2 * rows @ second.T
+        blocks.append(np.sqrt(found.clip(0)))
+    return blocks
