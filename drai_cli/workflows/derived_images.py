@@ -46,6 +46,11 @@ class DerivedImages:
         """What every image says of itself; not the inputs' names, which may name people."""
         return synthetic_marks(self.inference.model.sha256, made_by=self.made_by)
 
+    @property
+    def figure_marks(self) -> dict[str, str]:
+        """What a figure says of itself that shows the user's images beside what was made of them."""
+        return {**self.marks, "shows": "real images beside synthetic ones"}
+
     def files(
         self,
         made: np.ndarray,

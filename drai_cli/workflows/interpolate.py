@@ -319,7 +319,7 @@ def _write(
             assert encoded is not None
             panels, columns = _with_edges(panels, options, encoded), columns + 1
         figure = draw_figure(panels, columns, _STRIP_SIDE)
-        data = encode_png(figure, derived.marks, level=6)
+        data = encode_png(figure, derived.figure_marks if options.grid else derived.marks, level=6)
     else:
         from drai_cli.io.animation import encode_gif, encode_mp4
 

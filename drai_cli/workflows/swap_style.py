@@ -226,7 +226,7 @@ def _write_figure(
         ("a's content, b's style (synthetic)", made[0]),
         ("b's content, a's style (synthetic)", made[1]),
     ]
-    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels), derived.marks, level=6))
+    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels), derived.figure_marks, level=6))
 
 
 def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:
