@@ -263,7 +263,7 @@ def _make_torch_export(way: _Way, model: LoadedModel, target: Path) -> tuple[byt
 
 
 def _require_onnx() -> None:
-    import_runtime()
+    import_runtime("--to onnx")
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401

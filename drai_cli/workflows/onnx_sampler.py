@@ -119,8 +119,8 @@ class OnnxSampler:
         return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(dtype)
 
 
-def import_runtime() -> Any:
-    """ONNX Runtime.
+def import_runtime(option: str = "--runtime onnx") -> Any:
+    """ONNX Runtime, which an option asked for.
 
     Raises:
         UsageError: It is not installed.
@@ -129,7 +129,7 @@ def import_runtime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            "--runtime onnx", "needs ONNX Runtime, which is not installed", "pip install 'drai-cli[onnx]'"
+            option, "needs ONNX Runtime, which is not installed", "pip install 'drai-cli[onnx]'"
         ) from error
     return onnxruntime
 

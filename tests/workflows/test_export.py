@@ -164,6 +164,13 @@ def test_what_differs_from_the_model_is_not_written(tiny_model, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+def test_without_the_extra_it_is_named(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UsageError, match="--to onnx: needs ONNX Runtime") as raised:
+        export(ExportOptions(tmp_path / "m.onnx", "onnx", str(tiny_model)))
+    assert raised.value.hint == "pip install 'drai-cli[onnx]'"
+
+
 def test_targets(exported, tiny_model, tmp_path):
     with pytest.raises(OverwriteError):
         export(ExportOptions(exported[0] / "m.onnx", "onnx", str(tiny_model)))
