@@ -23,7 +23,7 @@ from drai_cli.metrics.judge import Judge, load_judge
 from drai_cli.metrics.perceptual import step_distances, unevenness
 from drai_cli.workflows.inference import Inference, choose_device
 from drai_cli.workflows.run_directory import RunDirectory
-from drai_cli.workflows.walk import Walk, walk_frames
+from drai_cli.workflows.walk import Walk, walk_distances, walk_frames
 
 
 def choose_pairs(labels: np.ndarray, judged: np.ndarray, n: int) -> list[tuple[int, int]]:
@@ -54,8 +54,9 @@ def measure(run: Path, judge: Judge, part: str, n: int, steps: int) -> dict[str,
             walk = Walk.along(along, codes.content[list(pair)], codes.style[list(pair)])
             frames = walk_frames(inference, walk, steps, is_even=True)
             judged = judge.labels(frames.images)
-            assert frames.distances is not None
-            own.append(unevenness(frames.distances))
+            distances = walk_distances(inference, walk, frames.positions)
+            assert distances is not None
+            own.append(unevenness(distances))
             others.append(unevenness(step_distances(judge.features(frames.images))))
             if along == "style":
                 stays.append(float((judged == judged[0]).mean()))

@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.errors import DraiError, OverwriteError, UsageError
+from drai_cli.errors import DraiError, UsageError
 from drai_cli.header import HEADER_KEY
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import atomic_writer, shown
@@ -28,7 +28,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
 from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, import_runtime, load_session
 from drai_cli.workflows.options import ExportOptions
-from drai_cli.workflows.output_folder import check_folder, staged
+from drai_cli.workflows.output_folder import check_file, check_folder, staged
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -103,7 +103,8 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
     model = load_model(path)
     ways = _ways(model)
     targets = [options.out.with_name(options.out.stem + way.suffix + suffix) for way in ways]
-    _check_targets(targets, options.overwrite)
+    for target in targets:
+        check_file(target, options.overwrite)
     make = _make_onnx if options.to == "onnx" else _make_torch_export
     made: list[tuple[Path, bytes, Difference]] = []
     with reporter.task("exporting", len(ways), "files") as task:
@@ -134,12 +135,6 @@ def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> Ex
         files = write_hub_folder(path, options.name, stage, reporter)
         sha256 = json.loads((stage / "config.json").read_text("utf-8"))["weights_sha256"]
     return ExportResult(options.out, dict.fromkeys(files), None, sha256)
-
-
-def _check_targets(targets: Sequence[Path], overwrite: bool) -> None:
-    for target in targets:
-        if target.is_dir() or (target.exists() and not overwrite):
-            raise OverwriteError(shown(target), "it is there already", "choose another --out, or --overwrite")
 
 
 def _ways(model: LoadedModel) -> list[_Way]:

@@ -17,6 +17,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.figure import draw_figure
 from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.marks import synthetic_marks
+from drai_cli.workflows.model_card import model_card
 from drai_cli.workflows.sample import draw_images
 from drai_cli.workflows.sample_plan import Item
 
@@ -38,7 +39,7 @@ def write_hub_folder(model: Path, name: str, out: Path, reporter: Reporter = SIL
     shutil.copyfile(model, out / MODEL_FILE)
     (out / CONFIG_FILE).write_text(json.dumps(config_json(model, header), indent=2) + "\n", encoding="utf-8")
     (out / SAMPLES_FILE).write_bytes(_sample_grid(model, reporter))
-    (out / CARD_FILE).write_text(_card(header, name), encoding="utf-8")
+    (out / CARD_FILE).write_text(model_card(header, name, SAMPLES_FILE), encoding="utf-8")
     return {file: out / file for file in (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)}
 
 
@@ -47,12 +48,6 @@ def config_json(model: Path, header: ModelHeader) -> dict[str, Any]:
     return {
         "library_name": "drai", "version": __version__, "weights_sha256": file_sha256(model), **header.to_json(),
     }  # fmt: skip
-
-
-def _card(header: ModelHeader, name: str) -> str:
-    from drai_cli.workflows.model_card import model_card
-
-    return model_card(header, name, SAMPLES_FILE)
 
 
 def _sample_grid(model: Path, reporter: Reporter) -> bytes:

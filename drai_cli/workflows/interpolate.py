@@ -13,9 +13,10 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.codes import draw_noise
-from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.errors import UsageError
 from drai_cli.header import model_fit
 from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
 from drai_cli.metrics.perceptual import unevenness
 from drai_cli.progress import SILENT, Reporter
@@ -26,9 +27,9 @@ from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.workflows.marks import as_description
 from drai_cli.workflows.options import InterpolateOptions
-from drai_cli.workflows.output_folder import check_folder, staged
+from drai_cli.workflows.output_folder import check_file, check_folder, staged
 from drai_cli.workflows.sample_files import check_compression
-from drai_cli.workflows.walk import Frames, Walk, walk_frames
+from drai_cli.workflows.walk import Frames, Walk, walk_distances, walk_frames
 
 _STRIP_SIDE = 128
 _MOVING = (".gif", ".mp4")
@@ -91,17 +92,17 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
     encoded = _encode(options, inference, fit, reporter)
-    frames = None
+    frames, distances = None, None
     if options.grid:
         assert encoded is not None
         pictures, columns = _grid(options, inference, encoded), len(options.images)
     else:
         walk, decided_by = _walk(options, inference, encoded)
         frames = walk_frames(inference, walk, options.steps, options.even)
+        distances = walk_distances(inference, walk, frames.positions)
         pictures, columns = _frame_pictures(options, encoded, frames, decided_by), options.steps
     derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)
     names = _write(out, pictures, columns, encoded, derived, options)
-    distances = None if frames is None else frames.distances
     return InterpolateResult(
         out=out,
         images=tuple(names),
@@ -174,15 +175,11 @@ def _check_out(out: Path, options: InterpolateOptions) -> None:
         raise UsageError(f"--format {options.format}", "is for frames in a folder", "--out FOLDER")
     if suffix in _MOVING and options.grid:
         raise UsageError(f"--out {shown(out)}", "a grid does not move", "--out grid.png, or a folder")
-    if out.is_dir() or (out.exists() and not options.overwrite):
-        what = "it is a folder" if out.is_dir() else "it is there already"
-        raise OverwriteError(
-            shown(out), what, "choose another --out" + ("" if out.is_dir() else ", or --overwrite")
-        )
+    check_file(out, options.overwrite)
 
 
 def _encode(
-    options: InterpolateOptions, inference: Inference, fit: Any, reporter: Reporter
+    options: InterpolateOptions, inference: Inference, fit: Fit, reporter: Reporter
 ) -> EncodedImages | None:
     """Codes of all images that are named, each once; None without any."""
     styles = [options.style_from] if options.style_from is not None else list(options.style)

@@ -1,4 +1,4 @@
-"""A folder that a command fills with images: all of them or none, and never over somebody's files."""
+"""Where a command writes to: a folder filled whole or not at all, or a file, and never over somebody's files."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ def check_folder(out: Path, overwrite: bool) -> None:
             )
     except OSError as error:
         raise InputError(shown(out), f"cannot be looked at ({error.strerror})") from error
+
+
+def check_file(out: Path, overwrite: bool) -> None:
+    """Whether a file may be written as `out`: a new one, or one to be overwritten.
+
+    Raises:
+        OverwriteError: Something is there.
+    """
+    if out.is_dir():
+        raise OverwriteError(shown(out), "it is a folder", "choose another --out")
+    if out.exists() and not overwrite:
+        raise OverwriteError(shown(out), "it is there already", "choose another --out, or --overwrite")
 
 
 @contextmanager

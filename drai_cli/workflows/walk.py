@@ -51,12 +51,10 @@ class Frames:
     Attributes:
         images: As the model stores them.
         positions: Of each, from 0 to 1.
-        distances: Perceptual distance of each to the next; None for a model without an encoder.
     """
 
     images: UInt[np.ndarray, "steps height width channels"]
     positions: Float[np.ndarray, " steps"]
-    distances: Float[np.ndarray, " steps_less_one"] | None
 
 
 def walk_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
@@ -70,8 +68,13 @@ def walk_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> 
         positions = even_positions(lambda places: inference.look(*walk.codes(places)), steps)
     else:
         positions = np.linspace(0, 1, steps)
-    codes = walk.codes(positions)
-    has_eyes = inference.model.encoder is not None
-    return Frames(
-        inference.generate(*codes), positions, step_distances(inference.look(*codes)) if has_eyes else None
-    )
+    return Frames(inference.generate(*walk.codes(positions)), positions)
+
+
+def walk_distances(
+    inference: Inference, walk: Walk, positions: Float[np.ndarray, " steps"]
+) -> Float[np.ndarray, " steps_less_one"] | None:
+    """Perceptual distance of each image of a walk to the next; None for a model without an encoder to see with."""
+    if inference.model.encoder is None:
+        return None
+    return step_distances(inference.look(*walk.codes(positions)))
