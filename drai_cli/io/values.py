@@ -71,8 +71,12 @@ def rescaled(
     if (slope, intercept) == (1.0, 0.0):
         return stored.astype(dtype, copy=False)
     if dtype.kind in "iu":
-        whole: np.ndarray = stored.astype(np.int64) * int(slope) + int(intercept)
-        return whole.astype(dtype)
+        # What wraps around on the way comes back, since the result fits; a slope alone may not fit.
+        whole: np.ndarray = stored.astype(dtype if slope == 1 else np.int64)
+        if slope != 1:
+            whole *= int(slope)
+        whole += int(intercept)
+        return whole.astype(dtype, copy=False)
     values: np.ndarray = stored.astype(np.float64) * slope + intercept
     return values.astype(dtype)
 
