@@ -29,13 +29,14 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": SETTINGS,
     "codes": SETTINGS,
     "header": SETTINGS | {"io"},
+    "report": set(),
     "checkpoint": SETTINGS | {"model", "io", "header", ""},
     "hub_repository": BASE,
     "hub": BASE | {"hub_repository"},
     "training": SETTINGS | {"model", "losses", "data"},
     "workflows": SETTINGS
     | {"model", "losses", "data", "io", "metrics", "codes", "header", "checkpoint", "hub", "hub_repository"}
-    | {"training", ""},
+    | {"report", "training", ""},
     "cli": BASE | {"config", "presets", "hub", "workflows", ""},
     "api": SETTINGS | {"model", "data", "io", "codes", "header", "checkpoint", "hub", "workflows", ""},
     "": {"api"},
@@ -44,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
 HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
 # What may be said at the prompt stands in these, so that the prompt can read it without what carries it out.
 OPTIONS = {"drai_cli.data.options", "drai_cli.workflows.options"}
-STANDARD_ONLY = ("", "errors", "progress", "config", "presets", "__main__")
+STANDARD_ONLY = ("", "errors", "progress", "config", "presets", "report", "__main__")
 
 
 @dataclass(frozen=True)
