@@ -36,6 +36,7 @@ class PreparedSet:
         conditions: Condition vectors; a value that the training part does not have is missing.
         labels: Positions in `schema.labels`.
         summary: Plain data: kind, counts, duplicates across the split, skipped files.
+        digests: The sha256 of each row's pixels as decoded: equal for exact duplicates only.
         cache_key: What the images were made from.
         intensity: What levels mean, where one window made all images; None where they are the files' own.
     """
@@ -47,6 +48,7 @@ class PreparedSet:
     conditions: Float32[np.ndarray, "images condition"]
     labels: Int64[np.ndarray, " images"]
     summary: dict[str, Any]
+    digests: tuple[str, ...]
     cache_key: str
     intensity: Intensity | None = None
 
@@ -112,6 +114,7 @@ def prepare(
         schema.encode(rows),
         schema.label_indices(rows),
         summary,
+        tuple(cache.digests),
         cache.key,
         image_set.intensity,
     )

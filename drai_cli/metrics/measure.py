@@ -1,4 +1,4 @@
-"""All measures of one model on one part of one data set, in one call: arrays in, JSON-able numbers out."""
+"""All measures that need no second training, of a model or a folder of images, in one call: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from jaxtyping import Float32, Int64, Integer
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
-from drai_cli.metrics.generation import ModelNetworks, encode, sample, style_dim_of
+from drai_cli.metrics.fidelity import measure_fidelity
+from drai_cli.metrics.generation import ModelNetworks, encode, style_dim_of
 from drai_cli.metrics.judge import Judge, judge_config, train_judge
 from drai_cli.metrics.measured_style import measured_style
 from drai_cli.metrics.probes import measure_probe
-from drai_cli.metrics.samples import Extractor, measure_agreement, measure_distance, rows_per_label
+from drai_cli.metrics.samples import Extractor, measure_agreement, rows_per_label
+from drai_cli.metrics.source import ModelSource, SampleSource, drawable
 from drai_cli.metrics.spread import measure_spread
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 
@@ -47,10 +49,11 @@ def measure(
     labels: Int64[np.ndarray, " n"],
     parts: np.ndarray,
     groups: np.ndarray,
-    networks: ModelNetworks,
+    networks: ModelNetworks | None,
     conditions: Float32[np.ndarray, "n t"],
     label_count: int,
     *,
+    source: SampleSource | None = None,
     part: str = "test",
     factors: Mapping[str, Float32[np.ndarray, " n"]] | None = None,
     extractor: Extractor | None = None,
@@ -68,9 +71,10 @@ def measure(
         labels: Label index per row.
         parts: `train`, `validation` or `test` per row.
         groups: Lesion or patient per row; intervals resample these.
-        networks: The model, in eval mode, at the precision wanted.
+        networks: The model, in eval mode, at the precision wanted; None where there are only images, of `source`.
         conditions: Condition vector per row.
         label_count: Labels the model knows.
+        source: Where synthetic images come from; None: `networks`.
         part: Rows that are reported on.
         factors: True style factors per row, where known.
         extractor: Features for distances and spread; None for the judge's own.
@@ -84,6 +88,9 @@ def measure(
     Returns:
         A dict with an entry per measure, and `judge`, `part`, `n`, `seed`, `extractor`. Measures that need an
         encoder are None where there is none.
+
+    Raises:
+        ValueError: Neither networks nor a source.
     """
     config = config or MeasureConfig()
     wanted = set(MEASURES if only is None else only)
@@ -102,45 +109,39 @@ def measure(
         "judge": {"balanced_accuracy": own.to_json()},
         "extractor": (extractor or judge).name,
     }
-    style_dim = style_dim_of(networks, here[:1], device)
-    source = extractor or judge
+    if source is None:
+        if networks is None:
+            raise ValueError("expected networks or a source of images")
+        style_dim = style_dim_of(networks, here[:1], device)
+        source = ModelSource(networks, conditions, style_dim, images.dtype, device)
+    look = extractor or judge
 
     if wanted & {"agreement", "spread"}:
         chosen = rows_per_label(here_labels, config.samples_per_label, seed)
-        made = sample(networks, conditions[rows[chosen]], style_dim, images.dtype, seed=seed, device=device)
+        chosen = chosen[drawable(source, rows[chosen], here_labels[chosen])]
+        made = source.draw(rows[chosen], seed)
         if "agreement" in wanted:
             out["agreement"] = measure_agreement(judge, made, here_labels[chosen], own, seed)
         if "spread" in wanted:
             pool = np.flatnonzero(parts == "train")
             pool = pool[rows_per_label(labels[pool], config.samples_per_label, seed, again=False)]
             out["spread"] = measure_spread(
-                source.features(here),
+                look.features(here),
                 here_labels,
                 here_groups,
-                source.features(made),
+                look.features(made),
                 here_labels[chosen],
-                other=source.features(images[pool]),
+                other=look.features(images[pool]),
                 other_labels=labels[pool],
                 seed=seed,
             )
     if "distance" in wanted:
-        out["distance"] = measure_distance(
-            source,
-            images,
-            labels,
-            parts,
-            groups,
-            networks,
-            conditions,
-            style_dim,
-            part=part,
-            draws=config.draws,
-            seed=seed,
-            device=device,
+        out["distance"] = measure_fidelity(
+            look, images, labels, parts, groups, source, part=part, draws=config.draws, seed=seed
         )
     if "swaps" in wanted:
         out["swaps"] = None
-        if networks.encoder is not None:
+        if networks is not None and networks.encoder is not None:
             known = None if factors is None else {name: values[rows] for name, values in factors.items()}
             pairs = choose_pairs(here_labels, config.pairs, seed)
             swapped = swap_images(networks, here, conditions[rows], pairs, device)
@@ -161,7 +162,7 @@ def measure(
                 out["regressor"] = {"r2": dict(zip(names, scores.tolist(), strict=True)), "n": len(rows)}
     if "probes" in wanted:
         out["probes"] = None
-        if networks.encoder is not None:
+        if networks is not None and networks.encoder is not None:
             kept = _probe_rows(parts, part, config.probe_rows, seed)
             codes = encode(networks, images[kept], conditions[kept], device)
             known = None if factors is None else {name: values[kept] for name, values in factors.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,14 @@ class RunDirectory:
     @property
     def split(self) -> Path:
         return self.path / "split.csv"
+
+    @property
+    def seen(self) -> Path:
+        """Digests of the images that training or selection saw, a line each: what a leak is recognised by.
+
+        They stand here and never in a model file, so that a shared model does not say whose images made it.
+        """
+        return self.path / "seen.sha256"
 
     @property
     def config(self) -> Path:
@@ -157,6 +165,16 @@ class RunDirectory:
             if tick.get("images_seen", up_to + 1) <= up_to:
                 ticks.append(tick)
         return ticks
+
+    def write_seen(self, digests: Iterable[str]) -> None:
+        with atomic_writer(self.seen) as file:
+            file.write("".join(f"{digest}\n" for digest in sorted(set(digests))).encode())
+
+    def read_seen(self) -> frozenset[str] | None:
+        """The digests in `seen`; None where there is no such file."""
+        if not self.seen.exists():
+            return None
+        return frozenset(self.seen.read_text(encoding="ascii", errors="replace").split())
 
     def write_stats(self, ticks: list[dict[str, Any]]) -> None:
         with atomic_writer(self.stats) as file:

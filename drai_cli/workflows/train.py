@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
 from drai_cli.config import ModelConfig, TrainOptions, objective_of
@@ -85,6 +87,8 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     directory.make_folders()
     if not directory.split.exists():
         write_split(directory.split, data.entries, data.parts.tolist())
+    if not directory.seen.exists():
+        directory.write_seen(data.digests[row] for row in np.flatnonzero(data.parts != "test"))
     trainer = Trainer(run, options, data, source, directory, device, reporter)
     stopped_by = trainer.go_on()
     return TrainResult(

@@ -1,0 +1,129 @@
+"""Fidelity: how far synthetic images are from real ones, always beside other real images at the same n.
+
+Arrays and callables in, JSON-able numbers out. Which features the numbers stand on is the caller's choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64, Integer
+
+from drai_cli.metrics.frechet import frechet_distance, kernel_distance, match_counts
+from drai_cli.metrics.manifold import NEIGHBOURS, measure_manifold
+from drai_cli.metrics.samples import Extractor
+from drai_cli.metrics.source import SampleSource, drawable
+
+Images = Integer[np.ndarray, "n h w c"]
+
+LEAST_A_LABEL = 10
+"""Images of a label below which nothing is said of it alone."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Features of one side of a comparison, with the groups that its interval resamples."""
+
+    features: Float[np.ndarray, "n d"]
+    groups: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> _Side:
+        return _Side(self.features[rows], self.groups[rows])
+
+
+def measure_fidelity(
+    extractor: Extractor,
+    images: Images,
+    labels: Int64[np.ndarray, " n"],
+    parts: np.ndarray,
+    groups: np.ndarray,
+    source: SampleSource,
+    *,
+    part: str,
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Distances of synthetic images to the part's images, beside training images' at the same n and class counts.
+
+    Each draw takes from part and training images, without replacement, as many of each label as the smaller side has
+    (and as the source can give), and synthetic images of the same labels.
+
+    Args:
+        extractor: Features to measure in.
+        images: Stored images of all parts.
+        labels: Of those.
+        parts: Of those.
+        groups: Of those: intervals resample them.
+        source: Of the synthetic images.
+        part: What is held against: `test` or `validation`.
+        draws: Independent draws, over which the Fréchet distance is averaged.
+        seed: Of the draws and the bootstrap.
+
+    Returns:
+        `frechet`: `samples`, `real` (mean, least and largest over draws, n) and their `ratio`; `kernel`: `samples` and
+        `real`, unbiased, with intervals over groups, of the first draw; `manifold`: precision, recall, density and
+        coverage of both, of the first draw; `labels`: the same three by label index, of the first draw, for labels
+        with `LEAST_A_LABEL` images or more; `extractor`; `draws`.
+
+    Raises:
+        ValueError: No label is on all sides.
+    """
+    rows, train = np.flatnonzero(parts == part), np.flatnonzero(parts == "train")
+    features = extractor.features(images[rows])
+    values: dict[str, list[float]] = {"samples": [], "real": []}
+    first: dict[str, Any] = {}
+    by_label: dict[str, Any] = {}
+    count = 0
+    for draw in range(draws):
+        chosen, pool = match_counts(labels[rows], labels[train], seed + draw)
+        kept = drawable(source, rows[chosen], labels[rows[chosen]])
+        chosen, pool = chosen[kept], pool[kept]
+        if not len(chosen):
+            raise ValueError("no label is among the synthetic, the held-out and the training images")
+        count = len(chosen)
+        made = source.draw(rows[chosen], seed + 1000 * (draw + 1))
+        real = _Side(features[chosen], groups[rows[chosen]])
+        others = {
+            "samples": _Side(extractor.features(made), np.arange(count)),
+            "real": _Side(extractor.features(images[train[pool]]), groups[train[pool]]),
+        }
+        for name, other in others.items():
+            values[name].append(frechet_distance(real.features, other.features))
+        if draw == 0:
+            first = _compare(real, others, seed)
+            of = labels[rows[chosen]]
+            for label in np.unique(of):
+                mine = np.flatnonzero(of == label)
+                if len(mine) >= LEAST_A_LABEL:
+                    theirs = {name: other[mine] for name, other in others.items()}
+                    frechets = {
+                        name: frechet_distance(real[mine].features, other.features)
+                        for name, other in theirs.items()
+                    }
+                    compared = _compare(real[mine], theirs, seed)
+                    by_label[str(int(label))] = {"n": len(mine), "frechet": frechets, **compared}
+    frechet: dict[str, Any] = {
+        name: {"value": float(np.mean(found)), "low": min(found), "high": max(found), "n": count}
+        for name, found in values.items()
+    }
+    frechet["ratio"] = frechet["samples"]["value"] / max(frechet["real"]["value"], 1e-12)
+    return {"extractor": extractor.name, "draws": draws, "frechet": frechet, **first, "labels": by_label}
+
+
+def _compare(real: _Side, others: dict[str, _Side], seed: int) -> dict[str, Any]:
+    """Kernel distance and manifold measures of either side."""
+    kernel, manifold = {}, {}
+    for name, other in others.items():
+        kernel[name] = kernel_distance(
+            real.features, other.features, real.groups, other.groups, seed
+        ).to_json()
+        manifold[name] = _manifold(real.features, other.features)
+    return {"kernel": kernel, "manifold": manifold}
+
+
+def _manifold(real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "n d"]) -> dict[str, float]:
+    """`measure_manifold`; with fewer rows than it needs, as many neighbours as there can be."""
+    neighbours = min(NEIGHBOURS, len(real) - 1)
+    return {**measure_manifold(real, other, neighbours), "neighbours": neighbours} if neighbours else {}
