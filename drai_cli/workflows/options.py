@@ -302,6 +302,71 @@ class PushOptions:
     dry_run: bool = False
 
 
+# The parts of an evaluation, in the order of its report.
+EVALUATION_PARTS = ("fidelity", "disentanglement", "usefulness", "privacy")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to evaluate, against what, and how thoroughly.
+
+    Attributes:
+        data: The real images, a data set of any kind. Of a run with its own split the test part is looked at.
+        weights: A model file, run directory, bundled name or Hub name.
+        synthetic: A folder of synthetic images, in one folder a label or with a table, instead of a model: anybody's.
+        train_data: The data set that the generator was trained on, where there is no split; DATA is then all held out.
+        split: A run's split.csv that says which images of DATA were trained on; a run directory brings its own.
+        out: Folder for report.json and report.html; what was measured before is kept in it and not measured again.
+        metrics: Parts to measure: fidelity, disentanglement, usefulness, privacy; all if not given.
+        features: What distances are measured in: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
+            SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: the judge, a small network
+            trained on DATA's own training images.
+        part: The part of the split that is looked at; test is for numbers to report.
+        samples: Synthetic images a label, for label agreement and spread.
+        pairs: Pairs of images whose styles are swapped.
+        draws: Independent draws for the Fréchet distance.
+        judge_images: Images the judge is shown in training; None: what suits the image size.
+        usefulness_images: Images each classifier of usefulness is shown in training; None: what suits the image size.
+        usefulness_seeds: Classifiers trained of each kind.
+        privacy_samples: Synthetic images compared with every training image.
+        metadata: Table (CSV) that says what the images of DATA are.
+        image_column: Its column that names the images, with or without suffix.
+        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
+        group: Its column whose value keeps images together (patient, lesion); intervals resample groups.
+        kind: Which kind of set DATA is, where two are possible.
+        size: With a folder of synthetic images, the side at which both are compared.
+        seed: Of samples, pairs, probes, classifiers and bootstrap.
+        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        overwrite: Replace a report that is already there and not this command's.
+    """
+
+    data: Path
+    weights: str | None = None
+    synthetic: Path | None = None
+    train_data: Path | None = None
+    split: Path | None = None
+    out: Path = Path("report")
+    metrics: tuple[str, ...] = ()
+    features: Path | None = None
+    part: Literal["test", "validation"] = "test"
+    samples: int = 200
+    pairs: int = 1050
+    draws: int = 3
+    judge_images: int | None = None
+    usefulness_images: int | None = None
+    usefulness_seeds: int = 3
+    privacy_samples: int = 1000
+    metadata: Path | None = None
+    image_column: str | None = None
+    label: str | None = None
+    group: str | None = None
+    kind: str | None = None
+    size: int | None = None
+    seed: int = 0
+    device: str | None = None
+    overwrite: bool = False
+
+
 @dataclass(frozen=True)
 class TrainRun:
     """One `drai train`.
