@@ -65,11 +65,21 @@ def estimate(statistic: Callable[[Weights], Float[np.ndarray, " draws"]], weight
     Draws for which the statistic is undefined (a label that did not come up) are left out.
     """
     count = weights.shape[1]
-    value = float(statistic(np.ones((1, count)))[0])
-    drawn = statistic(weights)
+    return _with_interval(statistic(np.ones((1, count))), statistic(weights), count)
+
+
+def estimate_two(
+    statistic: Callable[[Weights, Weights], Float[np.ndarray, " draws"]], first: Weights, second: Weights
+) -> Estimate:
+    """As `estimate`, of a statistic of two sets whose groups are drawn independently; `n` is the first one's."""
+    value = statistic(np.ones((1, first.shape[1])), np.ones((1, second.shape[1])))
+    return _with_interval(value, statistic(first, second), first.shape[1])
+
+
+def _with_interval(value: np.ndarray, drawn: np.ndarray, count: int) -> Estimate:
     drawn = drawn[np.isfinite(drawn)]
     low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
-    return Estimate(value, float(low), float(high), count)
+    return Estimate(float(value[0]), float(low), float(high), count)
 
 
 def macro_mean(
@@ -95,6 +105,31 @@ def mean(values: Float[np.ndarray, " n"]) -> Callable[[Weights], Float[np.ndarra
 
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
         out: np.ndarray = (weights @ values) / weights.sum(1)
+        return out
+
+    return statistic
+
+
+def quantile(
+    values: Float[np.ndarray, " n"], share: float
+) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
+    """The weighted quantile, placed so that a new draw lies below it with probability `share`.
+
+    That is between the order statistics at `share` (n + 1) (Hyndman and Fan 1996, definition 6), each row counted
+    as often as its weight, a whole number, says; with fewer than 1 / share - 1 rows it is the smallest value.
+    """
+    order = np.argsort(values, kind="stable")
+    ascending = np.asarray(values, np.float64)[order]
+
+    def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
+        reached = weights[:, order].cumsum(1)
+        total = reached[:, -1]
+        place = np.clip(share * (total + 1), 1, total)
+        below = np.floor(place)
+        left, right = (
+            ascending[(reached < rank[:, None]).sum(1)] for rank in (below, np.minimum(below + 1, total))
+        )
+        out: np.ndarray = left + (place - below) * (right - left)
         return out
 
     return statistic

@@ -68,3 +68,38 @@ def test_weights_stand_for_repeated_rows() -> None:
 
 def test_a_constant_has_no_correlation_and_no_warning() -> None:
     assert intervals.correlation(np.ones((5, 1)), np.arange(5.0)[:, None])(np.ones((1, 5)))[0] == 0
+
+
+def test_a_quantile_has_its_share_below_it_whatever_the_number_of_rows() -> None:
+    # Of a uniform variable the quantile's expectation is the share itself; at 0.1 the least of 9 rows.
+    generator = np.random.default_rng(0)
+    for count in (9, 25, 200):
+        drawn = [
+            intervals.quantile(generator.uniform(size=count), 0.1)(np.ones((1, count)))[0]
+            for _ in range(2000)
+        ]
+        assert np.mean(drawn) == pytest.approx(0.1, abs=0.007)
+
+
+def test_a_weight_counts_as_so_many_rows() -> None:
+    generator = np.random.default_rng(0)
+    values, weights = generator.normal(size=30), generator.integers(0, 4, (20, 30))
+    for share in (0.01, 0.3, 0.5, 0.99):
+        found = intervals.quantile(values, share)(weights.astype(np.float64))
+        rows = [np.repeat(values, weight) for weight in weights]
+        assert found == pytest.approx([np.quantile(row, share, method="weibull") for row in rows])
+
+
+def test_two_sides_are_drawn_independently() -> None:
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(1, 1, 300), generator.normal(0, 2, 200)
+
+    def difference(left: intervals.Weights, right: intervals.Weights) -> np.ndarray:
+        return intervals.mean(first)(left) - intervals.mean(second)(right)
+
+    weights = intervals.group_weights(np.arange(300), 0), intervals.group_weights(np.arange(200), 1)
+    found = intervals.estimate_two(difference, *weights)
+    error = np.sqrt(first.var() / 300 + second.var() / 200)
+    assert found.value == pytest.approx(first.mean() - second.mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert found.n == 300
