@@ -1,0 +1,174 @@
+"""The nearest of a set of images: distances in pixels and in features, under the symmetries of the data.
+
+Knows nothing of what a small distance means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64, Integer
+from torch import Tensor
+from torch.nn import functional as F
+
+from drai_cli.metrics.pixels import batches, map_images
+
+Images = Integer[np.ndarray, "n h w c"]
+Symmetry = Literal["none", "flip", "dihedral"]
+
+PIXEL_SIDE = 32
+_QUERIES = 1024  # images looked at together
+_ROWS = 2048  # rows of a block on either side, so 32 MiB of distances at most
+_VALUES = 1 << 23  # entries of a block on either side, 64 MiB
+
+
+class Features(Protocol):
+    """Turns stored images into rows between which distances are taken."""
+
+    def features(self, images: Images) -> Float[np.ndarray, "n d"]: ...
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest reference row of each query.
+
+    Attributes:
+        distance: Euclidean.
+        row: Index of the reference row; of equally near ones the first.
+        view: Index in `views` of the mirrored or turned query that came nearest; 0 is the image as it is.
+    """
+
+    distance: Float64[np.ndarray, " n"]
+    row: Int64[np.ndarray, " n"]
+    view: Int64[np.ndarray, " n"]
+
+
+class PixelFeatures:
+    """The pixels themselves, averaged down so that noise and a pixel's shift count for little.
+
+    Images of more than `side` pixels are shrunk (bilinear, antialiased) until their longer side has as many. The rows
+    are scaled so that their distance is the root mean square difference of the images, in 0..1.
+    """
+
+    name = "pixels"
+
+    def __init__(self, side: int = PIXEL_SIDE) -> None:
+        self._side = side
+
+    def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Shrunk images as rows."""
+        return map_images(self._look, images)
+
+    def _look(self, batch: Tensor) -> Tensor:
+        height, width = batch.shape[-2:]
+        scale = self._side / max(height, width)
+        if scale < 1:
+            shown = (max(1, round(height * scale)), max(1, round(width * scale)))
+            batch = F.interpolate(batch, size=shown, mode="bilinear", antialias=True)
+        rows = batch.add(1).div(2).flatten(1)
+        return rows / rows.shape[1] ** 0.5
+
+
+def views(images: Images, symmetry: Symmetry) -> Iterator[Images]:
+    """The images as they are, then as the symmetry also allows them: mirrored left-right, and by quarter turns.
+
+    Raises:
+        ValueError: An unknown symmetry, or turns of images that are not square.
+    """
+    if symmetry not in ("none", "flip", "dihedral"):
+        raise ValueError(f"symmetry {symmetry!r}: expected none, flip or dihedral")
+    if symmetry == "dihedral" and images.shape[1] != images.shape[2]:
+        raise ValueError(
+            f"images of {images.shape[1]}×{images.shape[2]} pixels cannot be turned into each other"
+        )
+    sides = [images] if symmetry == "none" else [images, images[:, :, ::-1]]
+    for turns in range(4 if symmetry == "dihedral" else 1):
+        for side in sides:
+            yield np.rot90(side, turns, (1, 2))
+
+
+def nearest(queries: Float[np.ndarray, "n d"], reference: Float[np.ndarray, "m d"]) -> Nearest:
+    """The nearest row of `reference` to each query, in float64 and in blocks.
+
+    Which row is nearest is found from products, ‖q‖² + ‖r‖² - 2 q·r, and its distance then taken from the difference:
+    the products alone would leave about 1e-8 of the norm between equal rows.
+
+    Raises:
+        ValueError: No reference rows, or rows of another length than the queries.
+    """
+    if not len(reference) or queries.shape[1] != reference.shape[1]:
+        raise ValueError(f"the nearest to queries {queries.shape} among {reference.shape}")
+    size = max(1, min(_ROWS, _VALUES // max(1, queries.shape[1])))
+    least, row = np.full(len(queries), np.inf), np.zeros(len(queries), np.int64)
+    distance = np.empty(len(queries))
+    centre = np.asarray(reference[:size], np.float64).mean(0)  # smaller norms, smaller errors
+    for below in batches(len(reference), size):
+        theirs = np.asarray(reference[below], np.float64) - centre
+        square = np.square(theirs).sum(1)
+        for part in batches(len(queries), size):
+            mine = np.asarray(queries[part], np.float64) - centre
+            found = square - 2 * mine @ theirs.T
+            index = found.argmin(1)
+            value = found[np.arange(len(mine)), index]
+            closer = value < least[part]
+            least[part] = np.where(closer, value, least[part])
+            row[part] = np.where(closer, below.start + index, row[part])
+    for part in batches(len(queries), size):
+        gap = np.asarray(queries[part], np.float64) - np.asarray(reference[row[part]], np.float64)
+        distance[part] = np.sqrt(np.square(gap).sum(1))
+    return Nearest(distance, row, np.zeros(len(queries), np.int64))
+
+
+def find_nearest(
+    images: Images,
+    space: Features,
+    references: Sequence[Float[np.ndarray, "m d"]],
+    symmetry: Symmetry,
+) -> list[Nearest]:
+    """The nearest row of each reference to images seen under a symmetry: the smallest distance of all views counts.
+
+    Features of a view are computed once for all references, and forgotten.
+
+    Args:
+        images: Stored images.
+        space: Where distances are taken.
+        references: Features of other images in that space.
+        symmetry: Under which a mirrored or turned image is as good as the upright one.
+
+    Returns:
+        One `Nearest` a reference, rows in the order of the images.
+    """
+    parts: list[list[Nearest]] = [[] for _ in references]
+    for part in batches(len(images), _QUERIES):
+        best: list[Nearest] = []
+        for view, seen in enumerate(views(images[part], symmetry)):
+            rows = space.features(np.ascontiguousarray(seen))
+            found = [nearest(rows, reference) for reference in references]
+            best = [_closer(old, new, view) for old, new in zip(best, found, strict=True)] if view else found
+        for kept, one in zip(parts, best, strict=True):
+            kept.append(one)
+    return [_joined(kept) for kept in parts]
+
+
+def _closer(old: Nearest, new: Nearest, view: int) -> Nearest:
+    """The better of two findings, query by query; `new` is of the view of that number."""
+    closer = new.distance < old.distance
+    return Nearest(
+        np.where(closer, new.distance, old.distance),
+        np.where(closer, new.row, old.row),
+        np.where(closer, view, old.view),
+    )
+
+
+def _joined(parts: Sequence[Nearest]) -> Nearest:
+    """Findings of consecutive queries as one."""
+    if not parts:
+        return Nearest(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    return Nearest(
+        np.concatenate([one.distance for one in parts]),
+        np.concatenate([one.row for one in parts]),
+        np.concatenate([one.view for one in parts]),
+    )
