@@ -1,0 +1,71 @@
+"""Membership inference: can one tell from samples, or from a model, which images it was trained on.
+
+Scores in, areas under the curve out. Knows nothing of how images are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Float64, Integer
+
+from drai_cli.metrics import intervals
+from drai_cli.metrics.intervals import Estimate, Weights
+from drai_cli.metrics.pixels import batches
+
+Images = Integer[np.ndarray, "n h w c"]
+
+
+def measure_attack(
+    members: Float[np.ndarray, " m"],
+    others: Float[np.ndarray, " n"],
+    member_groups: np.ndarray,
+    other_groups: np.ndarray,
+    seed: int,
+) -> Estimate:
+    """How well a distance or an error, small for members, tells members from others: 0.5 is not at all, 1 always.
+
+    The interval is a bootstrap over groups on both sides.
+
+    Args:
+        members: Of training images: the distance to the nearest sample, for an attack by samples alone (the
+            full black-box attack of Chen et al. 2020, "GAN-Leaks"), or the error of the reconstruction.
+        others: The same of images that the model has not seen.
+        member_groups: Lesion or patient of each member.
+        other_groups: Of each of the others.
+        seed: Of the bootstrap.
+    """
+    first = intervals.group_weights(member_groups, seed)
+    second = intervals.group_weights(other_groups, seed + 1)
+    return intervals.estimate_two(area_under_curve(members, others), first, second)
+
+
+def area_under_curve(
+    members: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]
+) -> Callable[[Weights, Weights], Float[np.ndarray, " draws"]]:
+    """The share of pairs in which the member's value is the smaller, ties counted half (Mann and Whitney 1947)."""
+    order = np.argsort(others, kind="stable")
+    ascending = np.asarray(others)[order]
+    sides = [np.searchsorted(ascending, members, side) for side in ("left", "right")]
+
+    def statistic(first: Weights, second: Weights) -> Float[np.ndarray, " draws"]:
+        total = second.sum(1, keepdims=True)
+        reached = np.concatenate([np.zeros_like(total), second[:, order].cumsum(1)], 1)
+        beaten = total - (reached[:, sides[0]] + reached[:, sides[1]]) / 2
+        out: np.ndarray = (first * beaten).sum(1) / (first.sum(1) * total[:, 0])
+        return out
+
+    return statistic
+
+
+def reconstruction_errors(
+    images: Images, reconstruct: Callable[[Images], Images]
+) -> Float64[np.ndarray, " n"]:
+    """Mean absolute difference of each image to what the model makes of it, in 0..1."""
+    peak = float(np.iinfo(images.dtype).max)
+    errors = []
+    for part in batches(len(images)):
+        gap = images[part].astype(np.float64) - reconstruct(images[part]).astype(np.float64)
+        errors.append(np.abs(gap).mean((1, 2, 3)) / peak)
+    return np.concatenate(errors)
