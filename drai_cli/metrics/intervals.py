@@ -64,22 +64,23 @@ def estimate(statistic: Callable[[Weights], Float[np.ndarray, " draws"]], weight
 
     Draws for which the statistic is undefined (a label that did not come up) are left out.
     """
-    count = weights.shape[1]
-    return _with_interval(statistic(np.ones((1, count))), statistic(weights), count)
+    value = float(statistic(np.ones((1, weights.shape[1])))[0])
+    return between(value, statistic(weights), weights.shape[1])
 
 
 def estimate_two(
     statistic: Callable[[Weights, Weights], Float[np.ndarray, " draws"]], first: Weights, second: Weights
 ) -> Estimate:
     """As `estimate`, of a statistic of two sets whose groups are drawn independently; `n` is the first one's."""
-    value = statistic(np.ones((1, first.shape[1])), np.ones((1, second.shape[1])))
-    return _with_interval(value, statistic(first, second), first.shape[1])
+    value = float(statistic(np.ones((1, first.shape[1])), np.ones((1, second.shape[1])))[0])
+    return between(value, statistic(first, second), first.shape[1])
 
 
-def _with_interval(value: np.ndarray, drawn: np.ndarray, count: int) -> Estimate:
+def between(value: float, drawn: Float[np.ndarray, " draws"], n: int) -> Estimate:
+    """A value with the interval that its draws span; those that are undefined are left out."""
     drawn = drawn[np.isfinite(drawn)]
     low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
-    return Estimate(float(value[0]), float(low), float(high), count)
+    return Estimate(value, float(low), float(high), n)
 
 
 def macro_mean(

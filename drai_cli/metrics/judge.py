@@ -19,6 +19,7 @@ from drai_cli.metrics.augment import augment
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
 from drai_cli.metrics.pixels import map_images, to_unit
+from drai_cli.metrics.training_sets import balanced, rows_of_labels
 
 
 @dataclass(frozen=True)
@@ -165,21 +166,11 @@ def train_judge(
     validation = np.flatnonzero(parts == "validation")
     if not len(train) or not len(validation):
         raise ValueError("a judge needs rows in both parts, train and validation")
-    counts = np.bincount(labels[train], minlength=label_count)
-    per_class = np.where(counts > 0, counts.clip(1) ** (1 - config.balance), 0.0)
-    rows_of = [train[labels[train] == label] for label in range(label_count)]
-    share = torch.from_numpy(per_class / per_class.sum())
+    drawn_from = balanced(rows_of_labels(train, labels[train], label_count), config.balance)
     held_images, held_labels = images[validation], labels[validation]
 
     def draw(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        drawn = torch.multinomial(share, size, replacement=True, generator=generator)
-        places = torch.rand(size, generator=generator).numpy()
-        rows = np.array(
-            [
-                rows_of[label][int(place * len(rows_of[label]))]
-                for label, place in zip(drawn.tolist(), places, strict=True)
-            ]
-        )
+        rows, drawn = drawn_from.draw(size, generator)
         batch = augment(
             to_unit(images[rows]),
             generator,

@@ -1,0 +1,268 @@
+"""Are synthetic images of use for training a classifier? Classifiers trained with and without, tested on real images.
+
+Arrays in, JSON-able numbers out. Knows nothing of generators or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, Integer
+
+from drai_cli.metrics.samples import rows_per_label
+from drai_cli.metrics.scores import Draws, draw_both, macro_auc, macro_mean_of, recalls, spanned
+from drai_cli.metrics.trainer import Trainer, UsefulnessConfig
+from drai_cli.metrics.training_sets import Arm, make_arms
+
+Images = Integer[np.ndarray, "n h w c"]
+
+FEWEST_GROUPS = 6
+"""Groups below which nothing is said of a label: five that all changed one way are no rarer than 1 in 16 by chance."""
+_HELD_PER_LABEL = 200
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Scores of an arm, by draw."""
+
+    balanced_accuracy: Float[np.ndarray, " draws"]
+    macro_auc: Float[np.ndarray, " draws"]
+    recall: Float[np.ndarray, "draws labels"]
+    small: Float[np.ndarray, " draws"]
+
+
+def measure_usefulness(
+    images: Images,
+    labels: Int64[np.ndarray, " n"],
+    parts: np.ndarray,
+    groups: np.ndarray,
+    made: Images,
+    made_labels: Int64[np.ndarray, " m"],
+    label_count: int,
+    *,
+    part: str = "test",
+    small: Collection[int] | None = None,
+    config: UsefulnessConfig | None = None,
+    seed: int,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Trains classifiers on each arm of `training_sets.make_arms` and tests them on the same real images.
+
+    All arms take the same number of steps, from the same first weights and, where labels are as frequent, with the
+    same labels in every batch; the best of a training's looks is chosen by balanced accuracy on real validation
+    images, for `synthetic` too. Arms that would draw the same (in a set with equal counts `oversampled` draws as
+    `real` does) are trained once.
+
+    Intervals are over test groups and classifiers together (`draw_both`), differences over the same draws of both.
+    There is an interval per ratio, label and comparison: of forty that are nothing but chance one or two miss 0.
+
+    Args:
+        images: Stored real images of all parts, square.
+        labels: Label index per row.
+        parts: `train`, `validation` or `test` per row. Where there are no validation rows, or they are what is
+            reported on, a fifth of the training groups selects in their place.
+        groups: Lesion or patient per row.
+        made: The pool of synthetic images, of the same size; `training_sets.synthetic_counts` says how many of each
+            label are asked for. None is used twice.
+        made_labels: Labels they were asked for.
+        label_count: Labels in all.
+        part: Rows that are tested on.
+        small: Labels to take together beside each alone; None for those with less than half the mean count.
+        config: How; None for the defaults.
+        seed: All randomness follows from it; classifiers take it and the numbers after it.
+        device: Where to train.
+        progress: Called with trainings done and in all after each.
+
+    Returns:
+        `arms`: by name (`real`, `synthetic`, `oversampled 0.5`, `real + synthetic 0.5`), `kind`, `ratio`,
+            `balanced_accuracy`, `macro_auc` (left out where there is one label), `recall` by label index and
+            `small`, each with interval and n; `seeds`, `images_seen` (per training); by label index, different
+            images trained on (`real`, `synthetic`) and how often a draw is of the label (`share`).
+        `differences`: by ratio and by what it is held against (`oversampled` at this ratio, or `real`), what
+            `real + synthetic` has more of each of those scores.
+        `helped`: of the same shape, `helped` where the difference's interval lies above 0, `harmed` below,
+            `neither`, or `too few` with fewer than `FEWEST_GROUPS` test groups of the label.
+        `short`: arms for which the pool had too few, and by label index `wanted` and `had`; they were trained with
+            what there was.
+        Also `part`, `n`, `groups` (in the part), `small_labels`, `image_size`, `trainings`, `seed` and `config`.
+
+    Raises:
+        ValueError: No training or test rows, no synthetic image of any label trained on, or images of another shape.
+    """
+    config = config or UsefulnessConfig()
+    test = np.flatnonzero(parts == part)
+    train, held = _fitting_rows(labels, parts, groups, part, seed)
+    if not len(train) or not len(held) or not len(test):
+        raise ValueError(f"usefulness needs rows to train, to select and to test ({part}) on")
+    if made.shape[1:] != images.shape[1:]:
+        raise ValueError(f"synthetic images {made.shape[1:]} beside real ones {images.shape[1:]}")
+    if not np.isin(made_labels, labels[train]).any():
+        raise ValueError("no synthetic image of a label that is trained on")
+
+    arms = make_arms(labels, train, made_labels, label_count, config.ratios, seed)
+    trainer = Trainer(images, made, labels, held, label_count, config, device)
+    keys = [arm.set.key() for arm in arms]
+    sets = dict(zip(keys, (arm.set for arm in arms), strict=True))
+    total = len(sets) * config.seeds
+    logits: dict[bytes, list[Float[np.ndarray, "n labels"]]] = {key: [] for key in sets}
+    images_seen = dict.fromkeys(sets, 0)
+    for key, rows in sets.items():
+        for number in range(config.seeds):
+            found, images_seen[key] = trainer.train(rows, seed + number, images[test])
+            logits[key].append(found)
+            if progress is not None:
+                progress(sum(map(len, logits.values())), total)
+
+    small = _small_labels(labels[train], label_count) if small is None else small
+    table = _Table(labels[test], groups[test], sorted(set(small) & set(labels[test].tolist())))
+    draws = draw_both(groups[test], config.seeds, seed)
+    by_key = {key: table.scores(np.stack(found), draws) for key, found in logits.items()}
+    scores = {arm.name: by_key[key] for arm, key in zip(arms, keys, strict=True)}
+    out: dict[str, Any] = {
+        "part": part,
+        "n": len(test),
+        "groups": table.all_groups,
+        "seed": seed,
+        "small_labels": table.small,
+        "image_size": min(images.shape[1], config.largest),
+        "trainings": total,
+        "config": asdict(config),
+        "arms": {
+            arm.name: {
+                **_arm_json(arm),
+                "seeds": config.seeds,
+                "images_seen": images_seen[key],
+                **table.estimates(scores[arm.name]),
+            }
+            for arm, key in zip(arms, keys, strict=True)
+        },
+        "differences": {},
+        "helped": {},
+        "short": {arm.name: _short(arm) for arm in arms if (arm.synthetic < arm.wanted).any()},
+    }
+    for ratio in config.ratios:
+        name = f"{ratio:g}"
+        mine = scores[f"real + synthetic {name}"]
+        against = {"oversampled": scores[f"oversampled {name}"], "real": scores["real"]}
+        out["differences"][name] = {
+            other: table.estimates(_less(mine, theirs)) for other, theirs in against.items()
+        }
+        out["helped"][name] = {
+            other: table.verdicts(found) for other, found in out["differences"][name].items()
+        }
+    return out
+
+
+class _Table:
+    """Turns scores by draw into estimates and verdicts, label by label."""
+
+    def __init__(self, labels: Int64[np.ndarray, " n"], groups: np.ndarray, small: list[int]) -> None:
+        self.labels, self.small = labels, small
+        self.present = [int(label) for label in np.unique(labels)]
+        self.counts = {label: int((labels == label).sum()) for label in self.present}
+        self.groups = {label: len(np.unique(groups[labels == label])) for label in self.present}
+        self.all_groups = len(np.unique(groups))
+        is_small = np.isin(labels, small)
+        self.small_count, self.small_groups = int(is_small.sum()), len(np.unique(groups[is_small]))
+
+    def scores(self, logits: Float[np.ndarray, "seeds n outputs"], draws: Draws) -> _Scores:
+        recall = recalls(logits, self.labels, draws)
+        return _Scores(
+            macro_mean_of(recall),
+            macro_auc(logits, self.labels, draws),
+            recall,
+            macro_mean_of(recall[:, np.isin(self.present, self.small)]),
+        )
+
+    def estimates(self, scores: _Scores) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "balanced_accuracy": spanned(scores.balanced_accuracy, len(self.labels)).to_json(),
+            "recall": {
+                str(label): spanned(column, self.counts[label]).to_json()
+                for label, column in zip(self.present, scores.recall.T, strict=True)
+            },
+        }
+        if len(self.present) > 1:
+            found["macro_auc"] = spanned(scores.macro_auc, len(self.labels)).to_json()
+        if self.small:
+            found["small"] = spanned(scores.small, self.small_count).to_json()
+        return found
+
+    def verdicts(self, differences: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            name: _verdict(differences[name], self.all_groups)
+            for name in ("balanced_accuracy", "macro_auc")
+            if name in differences
+        }
+        found["recall"] = {
+            str(label): _verdict(differences["recall"][str(label)], self.groups[label])
+            for label in self.present
+        }
+        if self.small:
+            found["small"] = _verdict(differences["small"], self.small_groups)
+        return found
+
+
+def _verdict(difference: dict[str, Any], groups: int) -> str:
+    if groups < FEWEST_GROUPS:
+        return "too few"
+    if difference["low"] > 0:
+        return "helped"
+    return "harmed" if difference["high"] < 0 else "neither"
+
+
+def _less(mine: _Scores, theirs: _Scores) -> _Scores:
+    return _Scores(
+        mine.balanced_accuracy - theirs.balanced_accuracy,
+        mine.macro_auc - theirs.macro_auc,
+        mine.recall - theirs.recall,
+        mine.small - theirs.small,
+    )
+
+
+def _arm_json(arm: Arm) -> dict[str, Any]:
+    def by_label(values: np.ndarray) -> dict[str, Any]:
+        return {str(label): value for label, value in enumerate(values.tolist())}
+
+    return {
+        "kind": arm.kind,
+        "ratio": arm.ratio,
+        "real": by_label(arm.real),
+        "synthetic": by_label(arm.synthetic),
+        "share": by_label(arm.set.share),
+    }
+
+
+def _short(arm: Arm) -> dict[str, dict[str, int]]:
+    return {
+        str(label): {"wanted": int(arm.wanted[label]), "had": int(arm.synthetic[label])}
+        for label in np.flatnonzero(arm.synthetic < arm.wanted)
+    }
+
+
+def _small_labels(labels: Int64[np.ndarray, " n"], label_count: int) -> list[int]:
+    counts = np.bincount(labels, minlength=label_count)
+    return np.flatnonzero((counts > 0) & (counts < counts[counts > 0].mean() / 2)).tolist()
+
+
+def _fitting_rows(
+    labels: Int64[np.ndarray, " n"], parts: np.ndarray, groups: np.ndarray, part: str, seed: int
+) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " held"]]:
+    """Rows to train on and rows to select by, of which no label has more than `_HELD_PER_LABEL`."""
+    train, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
+    if part == "validation" or not len(held):
+        generator = np.random.default_rng(seed)
+        names, first, of_row = np.unique(groups[train], return_index=True, return_inverse=True)
+        is_held = np.zeros(len(names), bool)
+        for label in np.unique(labels[train]):
+            own = generator.permutation(np.flatnonzero(labels[train][first] == label))
+            is_held[own[: len(own) // 5]] = True
+        train, held = train[~is_held[of_row]], train[is_held[of_row]]
+    if len(held):
+        held = np.sort(held[rows_per_label(labels[held], _HELD_PER_LABEL, seed, again=False)])
+    return train, held

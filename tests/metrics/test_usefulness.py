@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from drai_cli.metrics.augment import augment
+from drai_cli.metrics.intervals import group_weights
+from drai_cli.metrics.scores import auc, draw_both, macro_auc, recalls, spanned
+from drai_cli.metrics.trainer import UsefulnessConfig
+from drai_cli.metrics.training_sets import balanced, fill_up, make_arms, synthetic_counts
+from drai_cli.metrics.usefulness import measure_usefulness
+
+SIZE = 16
+FEW = 2  # the label of which there are few real images
+CONFIG = UsefulnessConfig(
+    images=2_560, batch_size=64, seeds=2, ratios=(1.0,), widths=(8, 16, 32), symmetry="flip", looks=4
+)
+
+
+def bars(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A bar on noise, its place and colour style; it lies, stands, or (label 2) does both."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(60, 110, (len(labels), SIZE, SIZE, 3)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        colour = generator.integers(130, 256, 3)
+        row, column = generator.integers(4, 12, 2)
+        if label != 1:
+            image[row : row + 2, column - 3 : column + 4] = colour
+        if label != 0:
+            image[row - 3 : row + 4, column : column + 2] = colour
+    return images
+
+
+def problem(train: tuple[int, ...] = (120, 120, 4), held: int = 30, test: int = 60) -> dict[str, Any]:
+    counts = {"train": train, "validation": (held,) * 3, "test": (test,) * 3}
+    labels = np.concatenate([np.repeat(np.arange(3), counts[part]) for part in counts])
+    parts = np.concatenate([np.full(sum(counts[part]), part) for part in counts])
+    groups = np.array([f"g{row // 2}" for row in range(len(labels))])
+    return {
+        "images": bars(labels, 0), "labels": labels, "parts": parts, "groups": groups, "label_count": 3,
+    }  # fmt: skip
+
+
+def pool(each: int, seed: int = 1) -> dict[str, Any]:
+    made_labels = np.repeat(np.arange(3), each)
+    return {"made": bars(made_labels, seed), "made_labels": made_labels}
+
+
+@pytest.fixture(scope="module")
+def right() -> dict[str, Any]:
+    done: list[tuple[int, int]] = []
+    found = measure_usefulness(
+        **problem(), **pool(200), config=CONFIG, seed=0, progress=lambda *counts: done.append(counts)
+    )
+    return {**found, "done": done}
+
+
+def test_images_that_are_right_help_the_small_label_beyond_oversampling(right) -> None:
+    helped, differences = (right[name]["1"]["oversampled"] for name in ("helped", "differences"))
+    assert right["small_labels"] == [FEW]
+    assert helped["recall"][str(FEW)] == helped["small"] == helped["balanced_accuracy"] == "helped"
+    assert differences["recall"][str(FEW)]["value"] > 0.2
+    assert differences["recall"][str(FEW)]["low"] > 0
+    assert differences["recall"][str(FEW)]["n"] == 60
+    arms = right["arms"]
+    assert arms["synthetic"]["balanced_accuracy"]["value"] > 0.8
+    for score in ("balanced_accuracy", "macro_auc"):
+        gain = arms["real + synthetic 1"][score]["value"] - arms["oversampled 1"][score]["value"]
+        assert differences[score]["value"] == pytest.approx(gain)
+
+
+def test_images_with_shuffled_labels_harm(right) -> None:
+    made = pool(200)
+    made["made_labels"] = np.random.default_rng(0).permutation(made["made_labels"])
+    found = measure_usefulness(**problem(train=(40, 40, 30)), **made, config=CONFIG, seed=0)
+    assert found["helped"]["1"]["oversampled"]["balanced_accuracy"] == "harmed"
+    assert found["differences"]["1"]["oversampled"]["balanced_accuracy"]["high"] < 0
+    assert found["arms"]["synthetic"]["balanced_accuracy"]["value"] < 0.6
+
+
+def test_arms_take_equal_steps_and_say_what_they_were_trained_on(right) -> None:
+    arms = right["arms"]
+    assert list(arms) == ["real", "synthetic", "oversampled 1", "real + synthetic 1"]
+    assert {arm["images_seen"] for arm in arms.values()} == {2_560}
+    assert {arm["seeds"] for arm in arms.values()} == {2}
+    assert arms["real"]["real"] == {"0": 120, "1": 120, "2": 4}
+    assert arms["real"]["synthetic"] == {"0": 0, "1": 0, "2": 0}
+    assert arms["synthetic"]["synthetic"] == {"0": 82, "1": 82, "2": 82}
+    # 244 added: all three labels end at (244 + 244) / 3
+    assert arms["real + synthetic 1"]["synthetic"] == {"0": 42, "1": 42, "2": 158}
+    assert right["short"] == {}
+    json.dumps({name: value for name, value in right.items() if name != "done"}, allow_nan=False)
+
+
+def test_arms_that_draw_the_same_are_trained_once(right) -> None:
+    assert right["done"] == [(done, 6) for done in range(1, 7)]  # of 4 arms 2 are one; 2 seeds
+    scores = [
+        {name: right["arms"][arm][name] for name in ("balanced_accuracy", "macro_auc", "recall", "share")}
+        for arm in ("real", "oversampled 1")
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_intervals_hold_the_value(right) -> None:
+    def check(found: Any) -> int:
+        if not isinstance(found, dict):
+            return 0
+        if "low" in found:
+            assert found["low"] <= found["value"] <= found["high"]
+            return 1
+        return sum(check(value) for value in found.values())
+
+    assert check(right["arms"]) == 4 * 6
+    assert check(right["differences"]) == 2 * 6
+
+
+QUICK = UsefulnessConfig(
+    images=192, batch_size=32, seeds=2, ratios=(0.25, 3.0), widths=(8, 8), turn_degrees=0, looks=2
+)
+
+
+def test_all_follows_from_the_seed_and_test_images_choose_nothing() -> None:
+    data, made = problem((20, 20, 5), 5, 12), pool(60)
+    config = replace(QUICK, ratios=(1.0,), seeds=1)
+
+    def measured(part: str = "test", seed: int = 3) -> dict[str, Any]:
+        return measure_usefulness(**data, **made, part=part, config=config, seed=seed)["arms"]
+
+    state = torch.get_rng_state()
+    first = measured()
+    assert measured() == first
+    assert measured(seed=4) != first
+    assert torch.equal(torch.get_rng_state(), state)
+    test = np.flatnonzero(data["parts"] == "test")
+    data["parts"] = data["parts"].astype("<U16")
+    data["parts"][test[::2]], data["parts"][test[1::2]] = "first half", "second half"
+    halves = measured("first half"), measured("second half")  # answers to these do not depend on the others
+    for arm, found in first.items():
+        values = [half[arm]["balanced_accuracy"]["value"] for half in halves]
+        assert found["balanced_accuracy"]["value"] == pytest.approx(np.mean(values))
+
+
+def test_a_pool_that_is_too_small_is_said_and_not_repeated() -> None:
+    found = measure_usefulness(**problem((20, 20, 5), 5, 12), **pool(30), config=QUICK, seed=0)
+    assert found["short"] == {
+        "real + synthetic 3": {"2": {"wanted": 55, "had": 30}, "0": {"wanted": 40, "had": 30}}
+        | {"1": {"wanted": 40, "had": 30}}
+    }
+    arms = found["arms"]
+    assert arms["real + synthetic 3"]["synthetic"] == {"0": 30, "1": 30, "2": 30}
+    assert arms["oversampled 3"]["share"] == arms["real + synthetic 3"]["share"]
+    assert arms["oversampled 3"]["share"]["2"] == pytest.approx(35 / 135)
+    assert found["helped"]["3"]["oversampled"]["recall"]["0"] != "too few"
+
+
+def test_few_test_groups_give_no_verdict() -> None:
+    data = problem((20, 20, 5), 5, 5)  # 3 groups a label
+    helped = measure_usefulness(**data, **pool(60), config=QUICK, seed=0)["helped"]["3"]["real"]
+    assert set(helped["recall"].values()) == {"too few"} == {helped["small"]}
+    assert helped["balanced_accuracy"] != "too few"
+
+
+def test_large_images_are_averaged_down_and_validation_may_be_reported_on() -> None:
+    data, made = problem((20, 20, 10), 10, 5), pool(60)
+    data["images"] = data["images"].repeat(2, 1).repeat(2, 2)
+    made["made"] = (made["made"].astype(np.uint16) * 257).repeat(2, 1).repeat(2, 2)
+    config = UsefulnessConfig(images=64, batch_size=32, seeds=1, ratios=(1.0,), widths=(8, 8), largest=16)
+    found = measure_usefulness(**data, **made, part="validation", config=config, seed=0)
+    assert (found["n"], found["image_size"]) == (30, 16)
+    held_out = sum(found["arms"]["real"]["real"].values())
+    assert 35 < held_out < 50  # a fifth of the groups selects
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"made": np.zeros((3, 8, 8, 3), np.uint8), "made_labels": np.arange(3)}, "beside real ones"),
+        ({"made": np.zeros((0, SIZE, SIZE, 3), np.uint8), "made_labels": np.zeros(0, int)}, "no synthetic"),
+        ({"part": "elsewhere"}, "elsewhere"),
+    ],
+)
+def test_what_cannot_be_measured_is_an_error(change, text) -> None:
+    with pytest.raises(ValueError, match=text):
+        measure_usefulness(**{**problem((5, 5, 5), 5, 5), **pool(5), **change}, config=QUICK, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "total", "added"),
+    [
+        ([10, 4, 1], 3, [0, 0, 3]),
+        ([10, 4, 1], 5, [0, 1, 4]),
+        ([10, 4, 1], 6, [0, 1, 4]),  # one cannot be shared out
+        ([10, 4, 1], 18, [1, 7, 10]),
+        ([10, 0, 1], 4, [0, 0, 4]),  # nothing of a label that has none
+        ([5, 5, 5], 0, [0, 0, 0]),
+    ],
+)
+def test_the_smallest_labels_are_filled_first(counts, total, added) -> None:
+    assert fill_up(np.array(counts), total).tolist() == added
+
+
+def test_a_pool_of_the_counts_asked_for_is_never_short() -> None:
+    counts, ratios = np.array([50, 7, 0, 20]), (0.5, 1.0, 2.0)
+    labels = np.repeat(np.arange(4), counts)
+    made_labels = np.repeat(np.arange(4), synthetic_counts(counts, ratios))
+    arms = make_arms(labels, np.arange(len(labels)), made_labels, 4, ratios, 0)
+    assert all((arm.synthetic == arm.wanted).all() for arm in arms)
+    assert max(arm.synthetic.sum() for arm in arms) == pytest.approx(2 * counts.sum(), abs=3)
+
+
+def test_paired_arms_draw_the_same_labels_and_real_rows_only_where_they_should() -> None:
+    labels = np.repeat(np.arange(3), [40, 20, 2])
+    arms = make_arms(labels, np.arange(62), np.repeat(np.arange(3), 60), 3, (1.0,), 0)
+    drawn = {}
+    for arm in arms:
+        rows, of = arm.set.draw(4000, torch.Generator().manual_seed(0))
+        drawn[arm.kind] = rows, of
+        true = np.concatenate([labels, np.repeat(np.arange(3), 60)])
+        assert (true[rows] == of.numpy()).all()
+        assert len(np.unique(rows)) == arm.real.sum() + arm.synthetic.sum()
+    assert torch.equal(drawn["oversampled"][1], drawn["real + synthetic"][1])
+    assert drawn["real"][0].max() < 62 <= drawn["synthetic"][0].min()
+
+
+def test_balance_says_how_often_labels_are_drawn() -> None:
+    rows = [np.arange(9), np.arange(1), np.arange(0)]
+    assert balanced(rows).share.tolist() == [0.5, 0.5, 0]
+    assert balanced(rows, 0.0).share.tolist() == [0.9, 0.1, 0]
+    assert balanced(rows, 0.5).share == pytest.approx([0.75, 0.25, 0])
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
+    scores = np.array([0.1, 0.4, 0.4, 0.8, 0.4])
+    positive = np.array([False, False, True, True, True])
+    ones = np.ones((1, 5))
+    assert auc(scores, positive, ones)[0] == pytest.approx((1 + 1 + 1 + 0.5 + 1 + 0.5) / 6)
+    assert auc(-scores, positive, ones)[0] == pytest.approx(1 - 5 / 6)
+    assert auc(np.zeros(5), positive, ones)[0] == 0.5
+    assert np.isnan(auc(scores, np.ones(5, bool), ones)[0])
+
+
+def test_weights_stand_for_repeated_rows() -> None:
+    generator = np.random.default_rng(0)
+    scores, positive = generator.integers(0, 6, 30) / 5, generator.random(30) < 0.4
+    weights = group_weights(np.arange(30), 0, 20)
+    for row, found in zip(weights, auc(scores, positive, weights), strict=True):
+        chosen = np.repeat(np.arange(30), row.astype(int))
+        high, low = scores[chosen][positive[chosen]], scores[chosen][~positive[chosen]]
+        pairs = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
+        assert found == pytest.approx(pairs)
+
+
+def test_scores_are_means_over_classifiers() -> None:
+    labels = np.array([0, 0, 1, 1, 1])
+    logits = np.zeros((2, 5, 3))
+    logits[0, np.arange(5), labels] = 9.0  # all right
+    logits[1, :, 0] = 9.0  # always says 0, and knows nothing
+    draws = draw_both(np.arange(5), 2, seed=0)
+    assert recalls(logits, labels, draws)[0].tolist() == [1.0, 0.5]
+    assert macro_auc(logits, labels, draws)[0] == 0.75
+
+
+def test_the_interval_covers_what_varies_between_classifiers() -> None:
+    generator = np.random.default_rng(1)
+    values = []
+    for trial in range(60):  # classifiers of one quality each, perfectly known
+        quality = generator.normal(size=3)
+        draws = draw_both(np.arange(4), 3, seed=trial, draws=400)
+        values.append((draws.seeds[1:] @ quality).var() / (quality.var(ddof=1) / 3))
+    assert np.mean(values) == pytest.approx(1, abs=0.05)
+    assert (draw_both(np.arange(4), 1, seed=0).seeds == 1).all()
+
+
+def test_a_paired_difference_of_equal_classifiers_is_nought() -> None:
+    logits = np.random.default_rng(0).normal(size=(2, 40, 3))
+    labels = np.arange(40) % 3
+    draws = draw_both(np.arange(40), 2, seed=0)
+    once = macro_auc(logits, labels, draws)
+    assert spanned(once - once, 40).to_json() == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 40}
+
+
+@pytest.mark.parametrize(("symmetry", "count"), [("none", 1), ("flip", 2), ("dihedral", 8)])
+def test_augmentation_keeps_to_the_symmetry(symmetry, count) -> None:
+    image = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    made = augment(
+        image.expand(64, -1, -1, -1), torch.Generator(), symmetry=symmetry, shift=0, contrast=0, brightness=0
+    )
+    assert len(torch.unique(made.flatten(1), dim=0)) == count
+
+
+def test_augmentation_turns_about_the_middle_and_no_further_than_asked() -> None:
+    image = torch.full((64, 1, 33, 33), -1.0)
+    image[:, :, 16, 26] = 1.0  # ten pixels right of the middle
+    made = augment(
+        image, torch.Generator().manual_seed(0), symmetry="none", turn_degrees=20, shift=0, contrast=0, brightness=0
+    )  # fmt: skip
+    peak = made.flatten(1).argmax(1)
+    angles = torch.rad2deg(torch.atan2(peak // 33 - 16.0, peak % 33 - 16.0))
+    assert 15 < angles.abs().max() < 24
+    assert angles.min() < -8 < 8 < angles.max()
+    radius = torch.hypot(peak // 33 - 16.0, peak % 33 - 16.0)
+    assert (radius - 10).abs().max() < 1
