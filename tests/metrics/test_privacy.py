@@ -131,6 +131,15 @@ def test_a_single_exact_copy_is_enough_for_the_verdict():
     assert found["closest"][0]["distance"] < 1e-6
 
 
+def test_a_few_near_copies_are_within_what_test_images_allow_for():
+    made = fresh.copy()
+    made[:6] = shaken(train[:6], 4, 9)
+    found = measured(made, symmetry="none")
+    assert 0 < found["copies"]["rate"]["low"] <= found["copies"]["bar"]
+    assert {pair["sample"] for pair in found["copies"]["flagged"]} >= set(range(6))
+    assert not found["verdict"]["copies_found"]
+
+
 def test_independent_samples_tell_nothing_of_the_members(clean):
     for found in clean["membership"]["distance"].values():
         assert found["low"] < 0.5 < found["high"]
