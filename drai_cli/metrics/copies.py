@@ -19,6 +19,7 @@ Thresholds = Mapping[str, float] | Mapping[str, Float64[np.ndarray, "draws 1"]]
 
 PIXELS = "pixels"
 QUANTILE = 0.01  # of the distances of images that the model has not seen
+SURE = 0.5  # of the threshold in pixels
 IDENTICAL = 1e-5  # root mean square of pixels in 0..1: rounding, and less than a level of 16 bits
 
 
@@ -43,11 +44,13 @@ def is_copy(
 ) -> Bool[np.ndarray, "*draws n"]:
     """Which images are copies, by their distance to the nearest training image in each space.
 
-    A copy is below the threshold in pixels and in at least one feature space, or equal in pixels. One space alone
-    does not do: images of few details (much skin, much black) are near to others in pixels, and two lesions alike
-    to the extractor need not be one image; and each space alone calls 1 % of all unseen images a copy. The nearest
-    training images of the spaces need not agree, as there may be several of one lesion. Without any feature space
-    the pixels decide.
+    A copy is below the threshold in pixels and in at least one feature space, or below half the threshold in pixels,
+    or equal in pixels. A threshold alone does not do: images of few details (much skin, much black) are near to
+    others in pixels, and two lesions alike to the extractor need not be one image; and each space alone calls 1 % of
+    all unseen images a copy. Half the threshold does, and has to: extractors look at fine texture, which a blur or a
+    JPEG file changes beyond their threshold while the pixels stay several times nearer than those of other images.
+    The nearest training images of the spaces need not agree, as there may be several of one lesion. Without any
+    feature space the pixels decide.
 
     Args:
         distances: To the nearest training image, by space.
@@ -58,7 +61,7 @@ def is_copy(
     others = [distances[name] < thresholds[name] for name in distances if name != PIXELS]
     if others:
         close = close & np.any(others, axis=0)
-    out: np.ndarray = close | (pixels <= IDENTICAL)
+    out: np.ndarray = close | (pixels < SURE * thresholds[PIXELS]) | (pixels <= IDENTICAL)
     return out
 
 

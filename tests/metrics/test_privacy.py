@@ -194,17 +194,32 @@ def test_the_interval_counts_the_uncertainty_of_the_threshold():
     assert found["high"] - found["low"] > 1.5 * 2 * 1.96 * np.sqrt(found["value"] * 0.99 / 2000)
 
 
-def test_a_copy_is_near_in_pixels_and_in_some_feature_space_or_equal():
+def test_a_copy_is_near_in_pixels_and_in_some_feature_space_or_nearer_still():
     distances = {
-        "pixels": np.array([0.1, 0.1, 0.1, 0.3, 0.0, 0.2]),
-        "a": np.array([9.0, 1.0, 9.0, 1.0, 9.0, 1.0]),
-        "b": np.array([9.0, 9.0, 1.0, 1.0, 9.0, 1.0]),
+        "pixels": np.array([0.15, 0.15, 0.15, 0.3, 0.0, 0.2, 0.09]),
+        "a": np.array([9.0, 1.0, 9.0, 1.0, 9.0, 1.0, 9.0]),
+        "b": np.array([9.0, 9.0, 1.0, 1.0, 9.0, 1.0, 9.0]),
     }
     limits = {"pixels": 0.2, "a": 2.0, "b": 2.0}
-    assert is_copy(distances, limits).tolist() == [False, True, True, False, True, False]
-    assert is_copy({"pixels": distances["pixels"]}, limits).tolist() == [True, True, True, False, True, False]
+    assert is_copy(distances, limits).tolist() == [False, True, True, False, True, False, True]
+    alone = is_copy({"pixels": distances["pixels"]}, limits)
+    assert alone.tolist() == [True, True, True, False, True, False, True]
     columns = {name: np.array([[limit], [0.0]]) for name, limit in limits.items()}
-    assert is_copy(distances, columns).sum(1).tolist() == [3, 1]
+    assert is_copy(distances, columns).sum(1).tolist() == [4, 1]
+
+
+def test_a_copy_in_which_the_extractor_sees_another_image_is_found_by_its_pixels():
+    class Lost:
+        def features(self, images):
+            return np.random.default_rng(len(images)).normal(size=(len(images), 40))
+
+    made = fresh.copy()
+    made[:20] = shaken(train[:20], 4, 9)
+    found = measure_privacy(
+        made, train, test, test_groups, train_groups, extractors={"lost": Lost()}, symmetry="none", seed=0
+    )
+    assert {pair["sample"] for pair in found["copies"]["flagged"]} >= set(range(20))
+    assert found["verdict"]["copies_found"]
 
 
 def test_a_filter_tells_copies_as_the_measure_does():
