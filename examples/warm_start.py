@@ -21,7 +21,7 @@ from drai_cli.checkpoint import load_model
 from drai_cli.config import TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import PreparedSet, prepare
-from drai_cli.metrics.features import load_squeezenet
+from drai_cli.metrics.extractors.squeezenet import load_squeezenet
 from drai_cli.metrics.judge import judge_config, train_judge
 from drai_cli.metrics.measure import MeasureConfig, measure
 from drai_cli.workflows.options import TrainRun

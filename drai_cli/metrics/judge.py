@@ -81,6 +81,11 @@ class Judge:
         return "judge"
 
     @property
+    def comparable_with(self) -> str:
+        """What these numbers may be compared with, in a line."""
+        return "numbers in the features of this very judge and of as many images; not with published FID"
+
+    @property
     def label_count(self) -> int:
         return self.network.config.outputs
 

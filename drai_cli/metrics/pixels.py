@@ -43,10 +43,11 @@ def map_images(
     function: Callable[[Tensor], Tensor],
     images: Integer[np.ndarray, "count height width channel"],
     device: torch.device | str = "cpu",
+    size: int = BATCH,
 ) -> Float[np.ndarray, "count ..."]:
-    """`function` over stored images in batches, as one float32 array."""
+    """`function` over stored images in batches of `size`, as one float32 array."""
     rows = []
-    for part in batches(len(images)):
+    for part in batches(len(images), size):
         batch = to_unit(images[part]).to(device)
         rows.append(function(batch).float().cpu().numpy())
     return np.concatenate(rows)

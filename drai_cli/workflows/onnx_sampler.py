@@ -134,22 +134,33 @@ def import_runtime(option: str = "--runtime onnx") -> Any:
     return onnxruntime
 
 
-def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[Any, ModelHeader]:
-    """A session on a model's bytes, which can refer to no other file, and its header.
+def start_session(
+    path: Path, data: bytes, runtime: Any, provider: str = _PROVIDERS["cpu"], hint: str = "export it again"
+) -> Any:
+    """A session on a model's bytes, which can refer to no other file.
 
     Raises:
-        WeightsError: It is no model, or none that drai exported.
+        WeightsError: It is no model that can be run.
     """
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is raised
     try:
-        session = runtime.InferenceSession(data, options, providers=[provider])
+        return runtime.InferenceSession(data, options, providers=[provider])
     except Exception as error:  # ONNX Runtime has no common class for what it raises
         if type(error).__module__.split(".")[0] != "onnxruntime" and not isinstance(error, RuntimeError):
             raise
         raise WeightsError(
-            shown(path), f"is no ONNX model that can be run ({shown(str(error))[:160]})", "export it again"
+            shown(path), f"is no ONNX model that can be run ({shown(str(error))[:160]})", hint
         ) from error
+
+
+def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[Any, ModelHeader]:
+    """A session on a model's bytes and its header.
+
+    Raises:
+        WeightsError: It is no model, or none that drai exported.
+    """
+    session = start_session(path, data, runtime, provider)
     text = session.get_modelmeta().custom_metadata_map.get(HEADER_KEY)
     try:
         entry = json.loads(text) if text else None
