@@ -52,7 +52,7 @@ def fit_probe(
     Codes are standardised by the training rows; classes weigh equally. Where `part` is `validation` itself, a
     fifth of the training rows, drawn by the seed, regularises in its place.
     """
-    train, validation, test = _rows(parts, part, seed)
+    train, validation, test = fitting_rows(parts, part, seed)
     mean, deviation = codes[train].mean(0), codes[train].std(0)
     table = torch.from_numpy(((codes - mean) / np.maximum(deviation, 1e-6)).astype(np.float32))
     targets = torch.from_numpy(labels)
@@ -122,7 +122,11 @@ def measure_probe(
     return out
 
 
-def _rows(parts: np.ndarray, part: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fitting_rows(parts: np.ndarray, part: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows to fit on, to regularise on and to report on; `part` is the last, and never among the others.
+
+    Where it is `validation`, a fifth of the training rows, drawn by the seed, regularises in its place.
+    """
     train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == part)
     if part != "validation":
         return train, np.flatnonzero(parts == "validation"), test
