@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -14,7 +16,9 @@ def measure_manifold(
 ) -> dict[str, float]:
     """How much of either set lies within the other's neighbourhoods.
 
-    A row's neighbourhood is the ball around it that reaches to its `neighbours`-th nearest of its own set.
+    A row's neighbourhood is the ball around it that reaches to its `neighbours`-th nearest of its own set, its edge
+    included, as in Kynkäänniemi et al. 2019, eq. 1 (≤). The package prdc of Naeem et al. leaves the edge out (<); the
+    two differ only where distances are equal, as among copies.
 
     Returns:
         `precision`: share of `other` within any ball of `real` (Kynkäänniemi et al. 2019, eq. 1 and 2); `recall`: share
@@ -52,13 +56,11 @@ def _inside(
     return np.concatenate([block <= radii for block in _distances(points, centres)])
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
+def _distances(first: np.ndarray, second: np.ndarray) -> Iterator[np.ndarray]:
     """Distances of the rows, some rows of `first` at a time."""
     square = np.square(second).sum(1)
     step = max(1, _BLOCK // max(1, len(second)))
-    blocks = []
     for start in range(0, len(first), step):
         rows = first[start : start + step]
         found = np.square(rows).sum(1)[:, None] + square - 2 * rows @ second.T
-        blocks.append(np.sqrt(found.clip(0)))
-    return blocks
+        yield np.sqrt(found.clip(0))
