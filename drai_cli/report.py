@@ -1,18 +1,29 @@
-"""What an evaluation found, as data: the one shape behind `report.json`, the HTML report and the comparison's tables.
+"""What evaluations found, as data: the one shape behind `report.json`, the HTML report and the comparison's tables.
 
 Standard library only. What is measured, and how, is `metrics`' and the workflows' to know.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 REPORT_SCHEMA = "drai-report/1"
 """Named in every `report.json`; a change that a reader has to know of is another number."""
+COMPARISON_SCHEMA = "drai-comparison/1"
+"""Named in every comparison's JSON."""
+
+INTERVALS = (
+    "An interval runs from the 2.5 % to the 97.5 % quantile of the measure over bootstrap draws of whole groups "
+    "(patients or lesions where the data names them, else images). It covers the chance of which cases were looked "
+    "at, and not what another training run would give."
+)
+"""How intervals are made where a report does not say otherwise."""
 
 Better = Literal["lower", "higher", "baseline"]
+Standing = Literal["good", "near", "poor"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,29 @@ class Measure:
     extractor: str | None = None
     is_headline: bool = False
 
+    @property
+    def standing(self) -> Standing | None:
+        """Where the interval lies against the baseline, in one word; None without either.
+
+        Where lower or higher is better: `good` is wholly on the better side of the baseline's value, `poor` wholly on
+        the worse side without reaching the baseline's interval, `near` all between. Where the baseline itself is the
+        aim: `good` covers its value, `near` reaches its interval, `poor` does not.
+        """
+        baseline, low, high = self.baseline, self.low, self.high
+        if baseline is None or low is None or high is None:
+            return None
+        base_low = baseline.value if baseline.low is None else baseline.low
+        base_high = baseline.value if baseline.high is None else baseline.high
+        if not all(map(math.isfinite, (low, high, baseline.value, base_low, base_high))):
+            return None
+        if self.better == "baseline":
+            is_good, is_apart = low <= baseline.value <= high, low > base_high or high < base_low
+        elif self.better == "lower":
+            is_good, is_apart = high < baseline.value, low > base_high
+        else:
+            is_good, is_apart = low > baseline.value, high < base_low
+        return "good" if is_good else "poor" if is_apart else "near"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -89,6 +123,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """Images that show what the numbers say.
+
+    Attributes:
+        part: Key of the part it belongs to; in a comparison, the heading under which it stands beside others.
+        title: What it shows, in a few words.
+        caption: What to look for, and what of it is real and what synthetic.
+        png: A PNG file.
+    """
+
+    part: str
+    title: str
+    caption: str
+    png: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole evaluation.
 
@@ -98,6 +149,7 @@ class Report:
         settings: Seed, numbers of samples, extractor and what its numbers may be compared with.
         parts: In the order to show them.
         version: Of drai.
+        intervals: How its intervals are made, in a sentence or two.
     """
 
     subject: Mapping[str, Any]
@@ -105,16 +157,95 @@ class Report:
     settings: Mapping[str, Any]
     parts: Sequence[Part] = field(default_factory=tuple)
     version: str = ""
+    intervals: str = INTERVALS
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; what is None or empty is left out of measures."""
+        """Plain data; what is None or empty is left out of measures, a value that is not finite is null."""
         return {
             "schema": REPORT_SCHEMA,
             "version": self.version,
             "subject": dict(self.subject),
             "data": dict(self.data),
             "settings": dict(self.settings),
+            "intervals": self.intervals,
             "parts": {part.key: _part_json(part) for part in self.parts},
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one method reached on one measure.
+
+    Attributes:
+        mean: Over seeds; None where the measure is impossible or was not made, and `note` says why.
+        std: Standard deviation over seeds (n - 1 below the line), None for one seed.
+        n: Seeds.
+        note: What a reader has to know of this cell; empty for nothing.
+    """
+
+    mean: float | None
+    std: float | None = None
+    n: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One measure of every method.
+
+    Attributes:
+        key: The measure's stable name.
+        name: For people.
+        better: Which way is better; `baseline`: the nearer to its baseline.
+        cells: In the order of the comparison's methods.
+        baseline: What the numbers stand beside; without one, no cell of a `baseline` row is the best.
+    """
+
+    key: str
+    name: str
+    better: Better
+    cells: tuple[Cell, ...]
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same measures of several methods, trained alike.
+
+    Attributes:
+        methods: In the order to show them.
+        rows: In the order to show them.
+
+    Raises:
+        ValueError: A row has not one cell a method.
+    """
+
+    methods: tuple[str, ...]
+    rows: tuple[ComparisonRow, ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row.cells) != len(self.methods):
+                raise ValueError(f"{row.key}: {len(row.cells)} cells for {len(self.methods)} methods")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, cells by method; what is None or empty is left out of cells."""
+        return {
+            "schema": COMPARISON_SCHEMA,
+            "methods": list(self.methods),
+            "rows": [
+                {
+                    "key": row.key,
+                    "name": row.name,
+                    "better": row.better,
+                    "baseline": None if row.baseline is None else _known(vars(row.baseline)),
+                    "cells": {
+                        method: _known(vars(cell))
+                        for method, cell in zip(self.methods, row.cells, strict=True)
+                    },
+                }
+                for row in self.rows
+            ],
         }
 
 
@@ -140,13 +271,20 @@ def _measure_json(measure: Measure) -> dict[str, Any]:
         "high": measure.high,
         "n": measure.n,
         "better": measure.better,
-        "baseline": None if baseline is None else _without_none(vars(baseline)),
+        "standing": measure.standing,
+        "baseline": None if baseline is None else _known(vars(baseline)),
         "extractor": measure.extractor,
         "is_headline": measure.is_headline,
         "how_to_read": measure.how_to_read,
     }
-    return {name: value for name, value in found.items() if value not in (None, "", False)}
+    known = {name: value for name, value in _known(found).items() if value is not False}
+    return {**known, "value": known.get("value")}
 
 
-def _without_none(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if value is not None}
+def _known(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is None, empty or not finite; a zero is known."""
+    return {
+        name: value
+        for name, value in data.items()
+        if value is not None and value != "" and not (isinstance(value, float) and not math.isfinite(value))
+    }
