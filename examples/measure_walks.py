@@ -82,7 +82,7 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path, help="run directory")
     parser.add_argument(
-        "--tools", type=Path, required=True, help="folder with the judge that measure.py made"
+        "--tools", type=Path, required=True, help="folder with the judge that drai evaluate made"
     )
     parser.add_argument("--part", default="test", choices=("test", "validation"))
     parser.add_argument("--pairs", type=int, default=60)

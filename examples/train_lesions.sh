@@ -5,5 +5,5 @@
 set -euo pipefail
 data=$1 features=$2
 drai train --data "$data" --size 64 --preset 64px --out runs/lesions-64 --kimg 160 --tick-kimg 10
-python examples/measure.py runs/lesions-64 --features "$features" --out runs/lesions-64/measures.json
-python examples/bundle_model.py runs/lesions-64 runs/lesions-64/measures.json --name lesions-64
+drai evaluate --data "$data" --weights runs/lesions-64 --features "$features" --out reports/lesions-64
+python examples/bundle_model.py runs/lesions-64 --name lesions-64

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from drai_cli.cli import (
+    compare,
     convert,
     encode,
+    evaluate,
     export,
     info,
     inspect,
@@ -66,6 +68,8 @@ for module in (
     inspect,
     convert,
     verify,
+    compare,
+    evaluate,
     export,
     pull,
     push,

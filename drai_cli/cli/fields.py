@@ -121,12 +121,18 @@ def _parameter_name(name: str, flags: Mapping[str, str] | None) -> str:
 
 
 def given_fields(
-    cls: type, values: Mapping[str, Any], *, flags: Mapping[str, str] | None = None
+    cls: type,
+    values: Mapping[str, Any],
+    *,
+    skip: Sequence[str] = (),
+    flags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Those of the command's values that were given and are fields of `cls`, by field; `flags` as above."""
+    """Those of the command's values that were given and are fields of `cls`, by field; `skip`, `flags` as above."""
     hints = get_type_hints(cls)
     given = {}
     for field in dataclasses.fields(cls):
+        if field.name in skip:
+            continue
         value = values.get(_parameter_name(field.name, flags))
         if value is not None and value != []:
             kind = _without_none(hints[field.name])

@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float32, Int64, Integer
 
 from drai_cli.metrics import intervals
+from drai_cli.metrics.disentanglement import measure_dci, mutual_information_gap
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
 from drai_cli.metrics.fidelity import measure_fidelity
-from drai_cli.metrics.generation import ModelNetworks, encode, style_dim_of
+from drai_cli.metrics.generation import Codes, ModelNetworks, encode, style_dim_of
 from drai_cli.metrics.judge import Judge, judge_config, train_judge
+from drai_cli.metrics.known_factors import KnownFactors
 from drai_cli.metrics.measured_style import measured_style
 from drai_cli.metrics.probes import measure_probe
 from drai_cli.metrics.samples import Extractor, measure_agreement, rows_per_label
@@ -24,7 +26,7 @@ from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 
 Images = Integer[np.ndarray, "n h w c"]
 
-MEASURES = ("agreement", "distance", "spread", "swaps", "probes")
+MEASURES = ("agreement", "distance", "spread", "swaps", "probes", "codes")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def measure(
         device: Where the networks are.
 
     Returns:
-        A dict with an entry per measure, and `judge`, `part`, `n`, `seed`, `extractor`. Measures that need an
-        encoder are None where there is none.
+        A dict with an entry per measure, and `judge`, `part`, `n`, `seed`, `extractor`, `comparable_with`. Measures
+        that need an encoder are None where there is none.
 
     Raises:
         ValueError: Neither networks nor a source.
@@ -108,6 +110,7 @@ def measure(
         "seed": seed,
         "judge": {"balanced_accuracy": own.to_json()},
         "extractor": (extractor or judge).name,
+        "comparable_with": (extractor or judge).comparable_with,
     }
     if source is None:
         if networks is None:
@@ -160,20 +163,42 @@ def measure(
                 names, table = factor_table(known)
                 scores = r_squared(regressor.predict(here), table)
                 out["regressor"] = {"r2": dict(zip(names, scores.tolist(), strict=True)), "n": len(rows)}
-    if "probes" in wanted:
-        out["probes"] = None
+    if wanted & {"probes", "codes"}:
+        out |= dict.fromkeys(wanted & {"probes", "codes"})
         if networks is not None and networks.encoder is not None:
             kept = _probe_rows(parts, part, config.probe_rows, seed)
             codes = encode(networks, images[kept], conditions[kept], device)
             known = None if factors is None else {name: values[kept] for name, values in factors.items()}
-            floor = measured_style(images[kept]) if known is None else factor_table(known)[1]
-            of = (labels[kept], parts[kept], groups[kept], label_count)
-            out["probes"] = {
-                "label_in_style": measure_probe(codes.style, *of, part=part, floor=floor, seed=seed),
-                "label_in_content": measure_probe(codes.content, *of, part=part, seed=seed),
-                "floor_from": "measured style" if known is None else "known factors",
-            }
+            if "probes" in wanted:
+                floor = measured_style(images[kept]) if known is None else factor_table(known)[1]
+                of = (labels[kept], parts[kept], groups[kept], label_count)
+                out["probes"] = {
+                    "label_in_style": measure_probe(codes.style, *of, part=part, floor=floor, seed=seed),
+                    "label_in_content": measure_probe(codes.content, *of, part=part, seed=seed),
+                    "floor_from": "measured style" if known is None else "known factors",
+                }
+            if "codes" in wanted and known is not None:
+                out["codes"] = _measure_codes(
+                    codes, {**known, "label": labels[kept]}, parts[kept], part, seed
+                )
     return out
+
+
+def _measure_codes(
+    codes: Codes, factors: KnownFactors, parts: np.ndarray, part: str, seed: int
+) -> dict[str, Any]:
+    """MIG and DCI of both codes side by side, and in which of the two each factor lies."""
+    table = np.concatenate([codes.content, codes.style], 1)
+    split = codes.content.shape[1]
+    blocks = {"content": slice(0, split), "style": slice(split, table.shape[1])}
+    dci = measure_dci(table, factors, parts, blocks, part=part, seed=seed)
+    told = parts == part
+    mig = mutual_information_gap(table[told], {name: values[told] for name, values in factors.items()})
+    return {
+        "mig": mig.value, "mig_by_factor": mig.gaps, "disentanglement": dci.disentanglement,
+        "completeness": dci.completeness, "informativeness": dci.informativeness,
+        "informativeness_by_factor": dci.by_factor, "shares": dci.shares, "n": dci.n,
+    }  # fmt: skip
 
 
 def _probe_rows(parts: np.ndarray, part: str, limit: int, seed: int) -> np.ndarray:

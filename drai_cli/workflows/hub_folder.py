@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from drai_cli.workflows.figure import draw_figure
 from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.marks import synthetic_marks
 from drai_cli.workflows.model_card import model_card
+from drai_cli.workflows.run_directory import measures_beside
 from drai_cli.workflows.sample import draw_images
 from drai_cli.workflows.sample_plan import Item
 
@@ -36,6 +38,8 @@ def write_hub_folder(model: Path, name: str, out: Path, reporter: Reporter = SIL
         reporter: Told of the device the samples are made on.
     """
     header = read_header(model)
+    if found := measures_beside(model, file_sha256(model)):
+        header = replace(header, measures=found)
     shutil.copyfile(model, out / MODEL_FILE)
     (out / CONFIG_FILE).write_text(json.dumps(config_json(model, header), indent=2) + "\n", encoding="utf-8")
     (out / SAMPLES_FILE).write_bytes(_sample_grid(model, reporter))

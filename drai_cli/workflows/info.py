@@ -17,6 +17,7 @@ from drai_cli.hub import DEFAULT_WEIGHTS, bundled_models, locate_weights
 from drai_cli.hub_repository import MODEL_FILE, cached_models, origin_of
 from drai_cli.io.files import file_sha256
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.run_directory import measures_beside
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def list_models(reporter: Reporter = SILENT) -> tuple[ModelInfo, ...]:
 
 
 def _describe(path: Path) -> ModelInfo:
-    header = read_header(path)
+    header, sha256 = read_header(path), file_sha256(path)
     parameters, dtype = _count_parameters(path)
     bundled = {file: name for name, file in bundled_models().items()}
     origin = "bundled" if path in bundled else origin_of(path)
@@ -126,7 +127,7 @@ def _describe(path: Path) -> ModelInfo:
         is_default=name == DEFAULT_WEIGHTS and path in bundled,
         path=path,
         size_bytes=path.stat().st_size,
-        sha256=file_sha256(path),
+        sha256=sha256,
         format_version=header.format_version,
         method=header.method,
         image_size=header.architecture.image_size,
@@ -142,7 +143,7 @@ def _describe(path: Path) -> ModelInfo:
         images_seen=images_seen if isinstance(images_seen, int) else None,
         intensity=header.intensity,
         training=training,
-        measures=header.measures,
+        measures=measures_beside(path, sha256) or header.measures,
         licence=header.licence,
         data=header.data,
         intended_use=header.intended_use,

@@ -317,6 +317,7 @@ class EvaluateOptions:
         train_data: The data set that the generator was trained on, where there is no split; DATA is then all held out.
         split: A run's split.csv that says which images of DATA were trained on; a run directory brings its own.
         out: Folder for report.json and report.html; what was measured before is kept in it and not measured again.
+        tools: Folder where judge and regressor are kept, for several evaluations on the same data; None: in OUT.
         metrics: Parts to measure: fidelity, disentanglement, usefulness, privacy; all if not given.
         features: What distances are measured in: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: the judge, a small network
@@ -325,7 +326,7 @@ class EvaluateOptions:
         samples: Synthetic images a label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent draws for the Fréchet distance.
-        judge_images: Images the judge is shown in training; None: what suits the image size.
+        judge_images: Images that judge and factor regressor are shown in training; None: what suits the image size.
         usefulness_images: Images each classifier of usefulness is shown in training; None: what suits the image size.
         usefulness_seeds: Classifiers trained of each kind.
         privacy_samples: Synthetic images compared with every training image.
@@ -346,6 +347,7 @@ class EvaluateOptions:
     train_data: Path | None = None
     split: Path | None = None
     out: Path = Path("report")
+    tools: Path | None = None
     metrics: tuple[str, ...] = ()
     features: Path | None = None
     part: Literal["test", "validation"] = "test"
@@ -388,3 +390,30 @@ class TrainRun:
     device: str | None = None
     licence: str | None = None
     tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Which methods to compare, on what.
+
+    Attributes:
+        data: What is trained on.
+        training: How; method and seed are each run's own, the seed being the first of all.
+        methods: Names of methods; `all` for every one.
+        seeds: Runs of each method, with seeds that follow one another.
+        out: Folder for runs, reports and the table; one that was begun is gone on with.
+        devices: Where to compute; with several, runs go side by side, one a device.
+        features: What distances are measured in, as `evaluate` takes it.
+        judge_images: Images that each judge and regressor is shown in training; None: what suits the image size.
+        part: The part of the split that is looked at.
+    """
+
+    data: DataOptions
+    training: TrainOptions
+    methods: tuple[str, ...] = ("all",)
+    seeds: int = 1
+    out: Path = Path("compare")
+    devices: tuple[str, ...] = ()
+    features: Path | None = None
+    judge_images: int | None = None
+    part: Literal["test", "validation"] = "test"

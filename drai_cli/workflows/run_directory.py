@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "seen.sha256"
 
     @property
+    def measures(self) -> Path:
+        """The headline numbers of the last evaluation on test images, for the model card."""
+        return self.path / "measures.json"
+
+    @property
     def config(self) -> Path:
         return self.path / "config.json"
 
@@ -176,10 +181,27 @@ class RunDirectory:
             return None
         return frozenset(self.seen.read_text(encoding="ascii", errors="replace").split())
 
+    def write_measures(self, measures: Mapping[str, Any]) -> None:
+        _write_json(self.measures, measures)
+
+    def read_measures(self, sha256: str) -> Mapping[str, Any]:
+        """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""
+        try:
+            found = json.loads(self.measures.read_text(encoding="utf-8"))
+            return {} if found.pop("model_sha256") != sha256 else dict(found)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
     def write_stats(self, ticks: list[dict[str, Any]]) -> None:
         with atomic_writer(self.stats) as file:
             for tick in ticks:
                 file.write((json.dumps(tick) + "\n").encode())
+
+
+def measures_beside(model: Path, sha256: str) -> Mapping[str, Any]:
+    """What the evaluation of a run says of its model; empty for a file in no run, or for another model."""
+    directory = RunDirectory(model.parent)
+    return directory.read_measures(sha256) if directory.is_begun and model == directory.model else {}
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:

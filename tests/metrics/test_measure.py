@@ -34,6 +34,8 @@ def test_every_measure_is_there_with_n_interval_and_baseline(report) -> None:
     assert report["agreement"]["real"] == report["judge"]["balanced_accuracy"]
     assert report["swaps"]["pairs"] == 60
     assert report["regressor"]["r2"]["x"] > 0.9
+    assert report["extractor"] == report["distance"]["extractor"] == "judge"
+    assert "this very judge" in report["comparable_with"]
 
 
 def test_a_right_model_measures_right(report) -> None:

@@ -1,0 +1,90 @@
+"""`drai evaluate`: what synthetic images are worth, in one report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from drai_cli.cli import options
+from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.text import one_line, show_table
+from drai_cli.data.options import KIND_NAMES
+from drai_cli.workflows.options import EvaluateOptions
+
+FLAGS = {"out": "-o --out"}
+PARAMETERS = field_options(
+    EvaluateOptions,
+    {
+        options.INPUT: (
+            "data", "synthetic", "train_data", "split", "part", "metadata", "image_column", "label", "group", "kind",
+            "size",
+        ),
+        options.MODEL: ("weights",),
+        "Measures": (
+            "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images", "usefulness_seeds",
+            "privacy_samples",
+        ),
+        options.OUTPUT: ("out", "tools", "overwrite"),
+        options.RUN: ("seed", "device"),
+    },
+    flags=FLAGS,
+    choices={"kind": KIND_NAMES},
+    shared=options.SHARED,
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(
+        "evaluate",
+        rich_help_panel=options.LOOK,
+        epilog=options.examples(
+            "drai evaluate --data lesions/ --weights runs/lesions",
+            "drai evaluate --data held_out/ --synthetic others/ --train-data lesions/ --metrics fidelity,privacy",
+        ),
+    )(evaluate)
+
+
+@with_options(PARAMETERS)
+def evaluate(
+    context: typer.Context,
+    as_json: options.Json = False,
+    config: options.Config = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    **settings: Any,
+) -> None:
+    """Measure fidelity, disentanglement, usefulness and privacy of a model, or of a folder of synthetic images.
+
+    Everything is measured on images that the generator was not trained on; where one of them was, it stops. OUT holds
+    report.json and report.html, and what was measured, so that the same command again measures only what is new.
+    """
+    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
+    given = given_fields(EvaluateOptions, settings, flags=FLAGS)
+    given["metrics"] = tuple(name.strip() for text in given.get("metrics", ()) for name in text.split(","))
+    chosen = EvaluateOptions(**given)
+    if dry_run:
+        options.preview_options(output, chosen)
+        return
+    from drai_cli.workflows.evaluate import evaluate as run
+
+    result = run(chosen, output)
+    rows = [
+        (measure.name, measure.variant or measure.label, _number(measure.value), _interval(measure.low, measure.high),
+         "" if measure.baseline is None else f"{_number(measure.baseline.value)} {measure.baseline.what}")
+        for part in result.report.parts
+        for measure in part.measures
+        if measure.is_headline
+    ]  # fmt: skip
+    table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
+    output.result(result.to_json(), f"{table}\n\n{one_line(str(result.out / 'report.html'))}")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"

@@ -1,0 +1,259 @@
+"""`drai compare`: the same training by several methods and seeds, each evaluated, as one table.
+
+Every method has the same data, split, budget and networks; a run that is finished is not trained again, and a report
+that is there is not measured again, so the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import queue
+import statistics
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from drai_cli import __version__
+from drai_cli.config import METHODS
+from drai_cli.errors import DraiError, InputError, UsageError
+from drai_cli.io.files import atomic_writer, shown
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.report import Cell, Comparison, ComparisonRow, Figure
+from drai_cli.workflows.comparison_html import comparison_html
+from drai_cli.workflows.comparison_tables import to_csv, to_latex, to_markdown
+from drai_cli.workflows.evaluate import evaluate
+from drai_cli.workflows.options import CompareOptions, EvaluateOptions, TrainRun
+from drai_cli.workflows.train import train
+
+_MEASURED = ("fidelity", "disentanglement")
+# What the table shows of each report, in this order: the measure's key and, where it has several, its variants.
+_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("agreement", ("",)), ("kept", ("",)), ("leaked", ("",)), ("followed", ("",)), ("leftover", ("",)),
+    ("label_in_style", ("",)), ("label_in_content", ("",)), ("cifc", ("",)),
+    ("factor", ("x", "y", "radius", "tone")), ("mig", ("",)), ("disentanglement", ("",)), ("completeness", ("",)),
+    ("frechet", ("",)), ("kernel", ("",)), ("precision", ("",)), ("recall", ("",)), ("spread", ("",)),
+)  # fmt: skip
+_NO_SWAP = "infers no codes, so nothing can be swapped"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a method and a seed."""
+
+    method: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """What was compared.
+
+    Attributes:
+        comparison: The table.
+        out: Folder that it was written to, as comparison.md, .csv, .tex, .json and .html.
+        is_finished: Whether all runs are in it; False after Ctrl-C.
+    """
+
+    comparison: Comparison
+    out: Path
+    is_finished: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {"out": str(self.out), "is_finished": self.is_finished, **self.comparison.to_json()}
+
+
+def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResult:
+    """Trains and evaluates every method with every seed, and writes the table.
+
+    Raises:
+        InputError: The data cannot be used, or a training diverges.
+        UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
+    """
+    methods = METHODS if "all" in options.methods else options.methods
+    if unknown := [name for name in methods if name not in METHODS]:
+        raise UsageError(
+            f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
+        )
+    if options.training.kimg is None:
+        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+    # Seed by seed, so that what is there at any time compares all methods as far as it goes.
+    first = options.training.seed
+    jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
+    is_finished = _run_all(options, jobs, reporter)
+    comparison, figures = _collect(options, methods, jobs)
+    _write(options, comparison, figures)
+    return CompareResult(comparison, options.out, is_finished)
+
+
+def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> bool:
+    """Trains and evaluates one run; False where Ctrl-C stopped it."""
+    training = replace(options.training, method=job.method, seed=job.seed)
+    out = options.out / "runs" / job.name
+    if not train(TrainRun(options.data, training, out, device=device), reporter).is_finished:
+        return False
+    evaluate(_evaluation(options, job, device), reporter)
+    return True
+
+
+def _evaluation(options: CompareOptions, job: Job, device: str | None) -> EvaluateOptions:
+    return EvaluateOptions(
+        options.data.path,
+        str(options.out / "runs" / job.name),
+        out=options.out / "reports" / job.name,
+        tools=options.out / "tools",  # the runs of a seed share its split and so its judge
+        metrics=_MEASURED,
+        features=options.features,
+        judge_images=options.judge_images,
+        part=options.part,
+        device=device,
+    )
+
+
+def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -> bool:
+    """Runs every job, on one device in this process, on several side by side; whether all came to their end."""
+    devices = options.devices or (None,)
+    if len(devices) == 1:
+        for number, job in enumerate(jobs, 1):
+            reporter.info(f"{job.name} ({number} of {len(jobs)})")
+            if not run_job(options, job, devices[0], reporter):
+                return False
+        return True
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    failures: list[str] = []
+    workers = [
+        threading.Thread(target=_work, args=(options, waiting, device, failures, reporter))
+        for device in devices
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failures:
+        raise InputError(
+            "compare", f"{len(failures)} runs failed, first {failures[0]}", "look at its messages above"
+        )
+    return True
+
+
+def _work(
+    options: CompareOptions,
+    waiting: queue.SimpleQueue[Job],
+    device: str | None,
+    failures: list[str],
+    reporter: Reporter,
+) -> None:
+    """Takes jobs as long as there are any, each in a process of its own on this worker's device."""
+    context = multiprocessing.get_context("spawn")
+    while True:
+        try:
+            job = waiting.get_nowait()
+        except queue.Empty:
+            return
+        reporter.info(f"{job.name} on {device}")
+        process = context.Process(target=_run_alone, args=(options, job, device))
+        process.start()
+        process.join()
+        if process.exitcode:
+            failures.append(job.name)
+
+
+def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
+    """A job as a process of its own: its errors go to stderr in one line, as at the prompt."""
+    import sys
+
+    try:
+        finished = run_job(options, job, device, SILENT)
+    except DraiError as error:
+        sys.stderr.write(f"drai: error: {job.name}: {error}\n")
+        raise SystemExit(int(error.exit_code)) from None
+    raise SystemExit(0 if finished else 130)
+
+
+def _collect(
+    options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]
+) -> tuple[Comparison, list[Figure]]:
+    """The table of all reports that are there."""
+    found: dict[str, list[list[dict[str, Any]]]] = {method: [] for method in methods}
+    for job in jobs:
+        report = options.out / "reports" / job.name / "report.json"
+        if report.exists():
+            parts = json.loads(report.read_text(encoding="utf-8"))["parts"]
+            found[job.method].append([measure for part in parts.values() for measure in part["measures"]])
+    rows = []
+    for key, variants in _ROWS:
+        for variant in variants:
+            values = {method: _values(reports, key, variant) for method, reports in found.items()}
+            known = next((measure for measures in values.values() for measure in measures), None)
+            if known is not None:
+                name = f"{known['name']}, {variant}" if variant else known["name"]
+                cells = tuple(_cell(method, values[method], bool(found[method])) for method in methods)
+                rows.append(
+                    ComparisonRow(key + (f"_{variant}" if variant else ""), name, known["better"], cells)
+                )
+    return Comparison(tuple(methods), tuple(rows)), _figures(options, methods, jobs)
+
+
+def _values(
+    reports: Sequence[Sequence[Mapping[str, Any]]], key: str, variant: str
+) -> list[Mapping[str, Any]]:
+    """This measure of every report, over all labels; of what is measured by label alone, the least of them."""
+    out = []
+    for measures in reports:
+        of_key = [m for m in measures if m["key"] == key and m.get("variant", "") == variant]
+        overall = [measure for measure in of_key if not measure.get("label")]
+        if overall or of_key:
+            out.append(overall[0] if overall else min(of_key, key=lambda measure: float(measure["value"])))
+    return out
+
+
+def _cell(method: str, measures: Sequence[Mapping[str, Any]], is_there: bool) -> Cell:
+    if not measures:
+        return Cell(None, note=_NO_SWAP if is_there else "not trained yet")
+    values = [float(measure["value"]) for measure in measures]
+    return Cell(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+
+def _figures(options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]) -> list[Figure]:
+    """The last grid of each method's first run: samples, reconstructions and swaps, side by side."""
+    figures = []
+    for method in methods:
+        first = next(job for job in jobs if job.method == method)
+        grids = sorted((options.out / "runs" / first.name / "grids").glob("*.png"))
+        if grids:
+            caption = "Real images, reconstructions, swaps and samples of the last tick."
+            figures.append(
+                Figure("Samples, reconstructions and swaps", method, caption, grids[-1].read_bytes())
+            )
+    return figures
+
+
+def _write(options: CompareOptions, comparison: Comparison, figures: Sequence[Figure]) -> None:
+    settings = {
+        "data": options.data.path.name, "image size": options.data.size,
+        "images seen": f"{options.training.kimg:g} thousand", "seeds": options.seeds, "part": options.part,
+    }  # fmt: skip
+    texts: dict[str, Callable[[], str]] = {
+        "comparison.md": lambda: to_markdown(comparison),
+        "comparison.csv": lambda: to_csv(comparison),
+        "comparison.tex": lambda: to_latex(comparison),
+        "comparison.json": lambda: json.dumps(comparison.to_json(), indent=2) + "\n",
+        "comparison.html": lambda: comparison_html(
+            "Methods compared", comparison, figures, settings=settings, version=__version__
+        ),
+    }
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(shown(options.out), "cannot be made", "choose another --out") from error
+    for name, text in texts.items():
+        with atomic_writer(options.out / name) as file:
+            file.write(text().encode())

@@ -1,0 +1,192 @@
+"""`drai evaluate`: fidelity, disentanglement, usefulness and privacy of a model or a folder, in one report.
+
+Each part is measured once for the same images, generator and settings, and kept; the report is made of what is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drai_cli import __version__
+from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.files import atomic_writer, shown
+from drai_cli.metrics.samples import Extractor
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.report import Figure, Part, Report
+from drai_cli.workflows.evaluation.context import Evaluation
+from drai_cli.workflows.evaluation.disentanglement import DISENTANGLEMENT
+from drai_cli.workflows.evaluation.fidelity import FIDELITY
+from drai_cli.workflows.evaluation.instruments import Instruments
+from drai_cli.workflows.evaluation.measured import MeasuredPart
+from drai_cli.workflows.evaluation.privacy import PRIVACY
+from drai_cli.workflows.evaluation.real import evaluation_set, find_subject, with_images
+from drai_cli.workflows.evaluation.usefulness import USEFULNESS
+from drai_cli.workflows.extractors import load_extractor
+from drai_cli.workflows.inference import choose_device
+from drai_cli.workflows.options import EVALUATION_PARTS, EvaluateOptions
+from drai_cli.workflows.report_html import report_html
+
+REPORT_JSON, REPORT_HTML = "report.json", "report.html"
+_KEPT = "measured"
+_PARTS: dict[str, MeasuredPart] = dict(
+    zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
+)
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """What was found.
+
+    Attributes:
+        report: The report.
+        out: Folder that it was written to.
+        raw: What the measures gave, by part.
+    """
+
+    report: Report
+    out: Path
+    raw: Mapping[str, Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"out": str(self.out), **self.report.to_json()}
+
+
+def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateResult:
+    """Measures what is asked for and writes the report.
+
+    Raises:
+        InputError: The data or the synthetic images cannot be used, or images to look at were trained on.
+        WeightsError, NetworkError: No such model, or it cannot be used.
+        UsageError: Options that contradict each other.
+        OverwriteError: OUT holds something else.
+    """
+    wanted = options.metrics or EVALUATION_PARTS
+    if unknown := [name for name in wanted if name not in EVALUATION_PARTS]:
+        raise UsageError(f"--metrics {unknown[0]}", "no such part", f"one of: {', '.join(EVALUATION_PARTS)}")
+    _check_out(options.out, options.overwrite)
+    device = choose_device(options.device)
+    reporter.info(f"device: {device}")
+    subject = find_subject(options, device, reporter)
+    real = evaluation_set(options, subject, reporter)
+    if options.synthetic is not None:
+        subject = with_images(subject, options.synthetic, real, reporter)
+    instruments = Instruments(
+        real, options.tools or options.out / _KEPT, options.judge_images, options.seed, device, reporter
+    )
+    evaluation = Evaluation(
+        options, real, subject, instruments, _features(options, instruments), device, reporter
+    )
+    report_subject = evaluation.subject_json()
+    _check_same(options.out, report_subject, options.overwrite)
+    raw: dict[str, Mapping[str, Any]] = {}
+    parts: list[Part] = []
+    pictures: list[Figure] = []
+    chosen = [name for name in EVALUATION_PARTS if name in wanted]
+    for name in chosen:
+        measured = _PARTS[name]
+        if reason := measured.refuse(evaluation):
+            reporter.warn(f"{name} is not measured: {reason}")
+            parts.append(Part(name, measured.title, not_measured=(reason,)))
+            continue
+        reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
+        raw[name] = _kept(options.out, name, measured, evaluation)
+        parts.append(measured.describe(evaluation, raw[name]))
+        pictures += measured.draw(evaluation, raw[name])
+    report = Report(
+        report_subject, evaluation.data_json(), evaluation.settings_json(), tuple(parts), __version__
+    )
+    _write(options.out, report, pictures)
+    if subject.run is not None and options.part == "test":
+        subject.run.write_measures({"model_sha256": subject.sha256, "test": headline(report)})
+    return EvaluateResult(report, options.out, raw)
+
+
+def headline(report: Report) -> dict[str, float]:
+    """The numbers of the summary and what they stand beside, by name: what a model card quotes."""
+    out: dict[str, float] = {}
+    for part in report.parts:
+        for measure in part.measures:
+            if measure.is_headline:
+                name = " ".join(word for word in (measure.name, measure.label, measure.variant) if word)
+                out[name] = round(measure.value, 4)
+                if measure.baseline is not None:
+                    out[f"{name}, {measure.baseline.what}"] = round(measure.baseline.value, 4)
+    return out
+
+
+def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[], Extractor]:
+    """The extractor, loaded or trained when it is first asked for; a file that is none is refused at once."""
+    if options.features is None:
+        return lambda: instruments.judge
+    extractor = load_extractor(options.features, None, instruments.device)
+    assert extractor is not None
+    return lambda: extractor
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    """Whether a report may be written to OUT: new, empty, or one that holds a report."""
+    if out.exists() and not out.is_dir():
+        raise OverwriteError(shown(out), "it is a file", "choose another --out")
+    if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / _KEPT).is_dir():
+        others = [path for path in out.iterdir() if not path.name.startswith(".")]
+        if others:
+            raise OverwriteError(
+                shown(out), "the folder holds other files", "choose another --out, or --overwrite"
+            )
+
+
+def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
+    """Whether the report that is there is one of the same generator."""
+    path = out / REPORT_JSON
+    if overwrite or not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["subject"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        before = None
+    if before != subject["sha256"]:
+        raise OverwriteError(
+            shown(path), "the report there is of another generator", "choose another --out, or --overwrite"
+        )
+
+
+def _kept(out: Path, name: str, part: MeasuredPart, evaluation: Evaluation) -> Mapping[str, Any]:
+    """A part measured before on the same things, or now."""
+    path = out / _KEPT / f"{name}-{evaluation.key(name, part.depends_on)[:16]}.json"
+    if path.exists():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                return found
+        except (OSError, ValueError):
+            pass  # measured again and written anew
+    # Through JSON either way, so that what is kept and what is fresh cannot differ.
+    text = json.dumps(part.measure(evaluation))
+    _make(path.parent)
+    with atomic_writer(path) as file:
+        file.write(text.encode())
+    found = json.loads(text)
+    assert isinstance(found, dict)
+    return found
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(shown(folder), f"cannot be made ({reason})", "choose another --out") from error
+
+
+def _write(out: Path, report: Report, pictures: list[Figure]) -> None:
+    _make(out)
+    for name, text in (
+        (REPORT_JSON, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"),
+        (REPORT_HTML, report_html(report, pictures)),
+    ):
+        with atomic_writer(out / name) as file:
+            file.write(text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,125 @@
+"""An evaluation at work: what is evaluated, against what, with which instruments; the measures all parts share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Integer
+
+from drai_cli import __version__
+from drai_cli.io.files import file_sha256
+from drai_cli.metrics.generation import style_dim_of
+from drai_cli.metrics.measure import MeasureConfig, measure
+from drai_cli.metrics.samples import Extractor
+from drai_cli.metrics.source import FolderSource, ModelSource, SampleSource, drawable
+from drai_cli.progress import Reporter
+from drai_cli.workflows.evaluation.instruments import Instruments
+from drai_cli.workflows.evaluation.real import EvaluationSet, Subject
+from drai_cli.workflows.options import EvaluateOptions
+
+Images = Integer[np.ndarray, "n h w c"]
+Raw = Mapping[str, Any]
+
+
+@dataclass
+class Evaluation:
+    """Everything that the parts measure with.
+
+    Attributes:
+        options: As asked for.
+        real: The real images.
+        subject: What is evaluated.
+        instruments: Judge and regressor.
+        features: Gives the extractor; the judge is trained when it is first asked for.
+        device: Where to compute.
+        reporter: Shown progress.
+    """
+
+    options: EvaluateOptions
+    real: EvaluationSet
+    subject: Subject
+    instruments: Instruments
+    features: Callable[[], Extractor]
+    device: torch.device
+    reporter: Reporter
+
+    @cached_property
+    def source(self) -> SampleSource:
+        """Where synthetic images come from."""
+        subject, real = self.subject, self.real
+        if subject.model is not None:
+            style_dim = style_dim_of(subject.model, real.images[:1], self.device)
+            return ModelSource(subject.model, real.conditions, style_dim, real.images.dtype, self.device)
+        assert subject.images is not None
+        assert subject.labels is not None
+        return FolderSource(subject.images, subject.labels, real.labels)
+
+    def rows(self, part: str) -> Int64[np.ndarray, " rows"]:
+        return np.flatnonzero(self.real.parts == part)
+
+    def measure(self, only: Sequence[str]) -> dict[str, Any]:
+        """Some of `metrics.measure`."""
+        options, real = self.options, self.real
+        return measure(
+            real.images, real.labels, real.parts, real.groups, self.subject.model, real.conditions,
+            len(real.schema.labels), source=self.source, part=options.part, factors=real.factors,
+            extractor=self.features(), judge=self.instruments.judge,
+            regressor=self.instruments.regressor if "swaps" in only else None,
+            config=MeasureConfig(options.samples, options.pairs, draws=options.draws), only=only,
+            seed=options.seed, device=self.device,
+        )  # fmt: skip
+
+    def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> tuple[Images, Int64[np.ndarray, " n"]]:
+        """Synthetic images for rows of the real set, as far as the source has them, and their labels."""
+        rows = rows[drawable(self.source, rows, self.real.labels[rows])]
+        return self.source.draw(rows, seed), self.real.labels[rows]
+
+    def key(self, part: str, depends_on: Sequence[str]) -> str:
+        """Changes with whatever the part's numbers depend on."""
+        options = self.options
+        asked = {name: getattr(options, name) for name in (*depends_on, "part", "seed", "judge_images")}
+        if "features" in asked:
+            asked["features"] = self.features_sha256
+        settings = [part, __version__, self.subject.sha256, self.real.key, asked]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    @cached_property
+    def features_sha256(self) -> str:
+        """Of the extractor's file; empty for the judge."""
+        return "" if self.options.features is None else file_sha256(self.options.features)
+
+    def subject_json(self) -> dict[str, Any]:
+        subject = self.subject
+        found: dict[str, Any] = {
+            "kind": "folder" if subject.model is None else "model", "name": subject.name, "sha256": subject.sha256,
+        }  # fmt: skip
+        if subject.model is not None:
+            header = subject.model.header
+            found |= {"method": header.method, "images_seen": header.training.get("images_seen")}
+        elif subject.images is not None:
+            found["images"] = len(subject.images)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def data_json(self) -> dict[str, Any]:
+        real, part = self.real, self.options.part
+        rows = self.rows(part)
+        counts = np.bincount(real.labels[rows], minlength=len(real.schema.labels))
+        return {
+            "kind": real.kind, "part": part, "n": len(rows), "groups": len(np.unique(real.groups[rows])),
+            "labels": dict(zip(real.schema.labels, counts.tolist(), strict=True)),
+            "image_size": real.images.shape[1], "is_training_known": real.is_training_known,
+        }  # fmt: skip
+
+    def settings_json(self) -> dict[str, Any]:
+        options, extractor = self.options, self.features()
+        return {
+            "seed": options.seed, "samples_per_label": options.samples, "pairs": options.pairs, "draws": options.draws,
+            "extractor": extractor.name, "comparable_with": extractor.comparable_with,
+        }  # fmt: skip

@@ -1,0 +1,96 @@
+"""What measures are read off with, trained once on real images and kept: the judge, and the regressor of factors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from drai_cli.checkpoint import load_state, save_state
+from drai_cli.errors import WeightsError
+from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
+from drai_cli.metrics.judge import Judge, judge_config, load_judge, train_judge
+from drai_cli.progress import Reporter
+from drai_cli.workflows.evaluation.real import EvaluationSet
+
+Instrument = TypeVar("Instrument", Judge, FactorRegressor)
+
+
+@dataclass
+class Instruments:
+    """Judge and regressor for one set, trained when they are first asked for.
+
+    Attributes:
+        real: Trained on its training part, chosen by its validation part.
+        folder: Where they are kept, so that all models measured on the set share them.
+        judge_images: Images that judge and regressor are shown; None: what suits the image size.
+        seed: Of their training.
+        device: Where they run.
+        reporter: Told when one is trained.
+    """
+
+    real: EvaluationSet
+    folder: Path
+    judge_images: int | None
+    seed: int
+    device: torch.device
+    reporter: Reporter
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The classifier by which samples and swaps are judged."""
+        real, config = self.real, judge_config(self.real.images.shape[1])
+        if self.judge_images is not None:
+            config = replace(config, fit=replace(config.fit, images=self.judge_images))
+
+        def train() -> Judge:
+            return train_judge(
+                real.images, real.labels, real.parts, len(real.schema.labels), config,
+                seed=self.seed, device=self.device,
+            )  # fmt: skip
+
+        return self._kept("judge", f"{config.fit.images}-{self.seed}", load_judge, train)
+
+    @cached_property
+    def regressor(self) -> FactorRegressor | None:
+        """Reads the known factors off an image; None where there are none."""
+        real, factors = self.real, self.real.factors
+        if factors is None:
+            return None
+
+        config = RegressorConfig()
+        if self.judge_images is not None:
+            config = replace(config, fit=replace(config.fit, images=self.judge_images))
+
+        def train() -> FactorRegressor:
+            return train_regressor(
+                real.images, factors, real.parts, config, seed=self.seed, device=self.device
+            )
+
+        return self._kept("regressor", f"{config.fit.images}-{self.seed}", load_regressor, train)
+
+    def _kept(
+        self,
+        name: str,
+        settings: str,
+        load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
+        train: Callable[[], Instrument],
+    ) -> Instrument:
+        # The set's key holds its split: a judge must not have been trained on another split's test images.
+        path = self.folder / f"{name}-{self.real.key[:16]}-{settings}.safetensors"
+        if path.exists():
+            try:
+                tensors, config = load_state(path)
+                return load(config, tensors, self.device)
+            except (WeightsError, KeyError, TypeError, RuntimeError):
+                self.reporter.warn(f"the kept {name} cannot be read and is trained again")
+        with self.reporter.task(f"training the {name}", None, "images"):
+            found = train()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_state(path, found.state(), found.config_json())
+        return found

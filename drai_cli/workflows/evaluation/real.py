@@ -1,0 +1,344 @@
+"""What an evaluation stands on: the real images, which of them were trained on, and the synthetic ones beside them.
+
+A generator is never measured on what it was trained on: where an image stands on both sides, nothing is measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64, Integer
+
+from drai_cli.checkpoint import LoadedModel, load_model
+from drai_cli.condition import ConditionSchema
+from drai_cli.data.cache import build_cache
+from drai_cli.data.options import Channels, DataOptions
+from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.data.reading import first_names
+from drai_cli.errors import InputError, UsageError
+from drai_cli.header import model_fit
+from drai_cli.hub import locate_weights
+from drai_cli.io.files import shown
+from drai_cli.metrics.augment import Symmetry
+from drai_cli.progress import Reporter
+from drai_cli.workflows.factors import read_factors
+from drai_cli.workflows.model_header import known_set
+from drai_cli.workflows.options import EvaluateOptions
+from drai_cli.workflows.run_directory import RunDirectory
+
+Images = Integer[np.ndarray, "n h w c"]
+
+NO_TRAINING_DATA = (
+    "what the generator was trained on is not known: name it with --train-data, or a run's --split"
+)
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Real images in three parts, row by row, as the measures take them.
+
+    Attributes:
+        images: uint8 or uint16.
+        labels: Positions in `schema.labels`.
+        parts: `train`, `validation`, and the part that is looked at.
+        groups: Lesion, patient or image.
+        conditions: Condition vectors.
+        schema: The model's, or that of the data where there is no model.
+        kind: Of the data set.
+        symmetry: Under which mirrorings and turns its images stay real, as known.
+        is_training_known: Whether the training part is what the generator was trained on.
+        factors: True style factors by name, where known (phantoms).
+        key: Changes with anything above.
+    """
+
+    images: Images
+    labels: Int64[np.ndarray, " n"]
+    parts: np.ndarray
+    groups: np.ndarray
+    conditions: Float32[np.ndarray, "n condition"]
+    schema: ConditionSchema
+    kind: str
+    symmetry: Symmetry
+    is_training_known: bool
+    factors: dict[str, np.ndarray] | None
+    key: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated.
+
+    Attributes:
+        name: As the user named it, without its folders.
+        model: The model, or None for a folder of images.
+        run: The run directory the model lies in, or None.
+        images: The synthetic images of a folder, at the real ones' size and depth.
+        labels: Of those.
+        sha256: Of the model file, or of the images.
+    """
+
+    name: str
+    model: LoadedModel | None
+    run: RunDirectory | None
+    images: Images | None = None
+    labels: Int64[np.ndarray, " m"] | None = None
+    sha256: str = ""
+
+
+def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> Subject:
+    """The model to evaluate; of a folder only its name, until the real images say what it has to look like.
+
+    Raises:
+        UsageError: Both, a model and a folder.
+        WeightsError, NetworkError: No such model, or it cannot be used.
+        InputError: No such folder.
+    """
+    if options.synthetic is not None:
+        if options.weights is not None:
+            raise UsageError("--synthetic", "contradicts --weights", "evaluate one of them")
+        if not options.synthetic.exists():
+            raise InputError(shown(options.synthetic), "no such folder", "look at --synthetic")
+        return Subject(options.synthetic.resolve().name, None, None)
+    path = locate_weights(options.weights, reporter)
+    directory = RunDirectory(path.parent)
+    run = directory if directory.is_begun and path == directory.model else None
+    model = load_model(path, device)
+    name = directory.path.resolve().name if run is not None else path.stem
+    return Subject(name, model, run, sha256=model.sha256)
+
+
+def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:
+    """The real images, with the part that is looked at.
+
+    The split is `--split`, else the run's own. Without one, `--train-data` is the training part and all of DATA is
+    looked at; without that, DATA is split by group for the judge, and `is_training_known` is False.
+
+    Raises:
+        InputError: The data cannot be used, or images that are looked at were trained on.
+        UsageError: Options that contradict each other.
+    """
+    data = _data_options(options, subject)
+    split = options.split or (
+        subject.run.split if subject.run is not None and _has_images(subject.run, data) else None
+    )
+    if split is not None and options.train_data is not None:
+        raise UsageError("--train-data", "contradicts a split", "leave one of the two out")
+    seen = subject.run.read_seen() if subject.run is not None else None
+    real = prepare(data, seed=options.seed, split_file=split, reporter=reporter)
+    schema = subject.model.header.schema if subject.model is not None else real.schema
+    parts = real.parts.astype("<U10")
+    is_known = split is not None
+    sets = [real]
+    if split is None and (options.train_data is not None or seen is not None):
+        trained_on = _training_options(options, subject, data)
+        if trained_on is not None:
+            split_file = subject.run.split if options.train_data is None and subject.run is not None else None
+            training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
+            own = np.where(training.parts == "validation", "validation", "train")
+            if split_file is not None:  # what the run held out is no part of either side
+                training, own = _only(training, training.parts != "test")
+            parts = np.concatenate([np.full(len(parts), options.part), own])
+            sets.append(training)
+            is_known = True
+    digests = [digest for one in sets for digest in one.digests]
+    _refuse_leaks(sets, digests, parts, options.part, seen if split is None else None)
+    rows = [dict(entry.values) for one in sets for entry in one.entries]
+    kept = _known_labels(rows, schema, reporter)
+    images = sets[0].images if len(sets) == 1 else np.concatenate([one.images for one in sets])
+    factors = read_factors(data.path / "metadata.csv", real) if len(sets) == 1 else None
+    if len(kept) < len(rows):
+        images, parts, rows = images[kept], parts[kept], [rows[row] for row in kept]
+        factors = factors and {name: values[kept] for name, values in factors.items()}
+    groups = np.array([entry.group for one in sets for entry in one.entries])[kept]
+    labels = schema.label_indices(rows)
+    _check_part(options, labels, parts)
+    key = hashlib.sha256(
+        "\n".join([*(one.cache_key for one in sets), *parts.tolist(), str(schema.to_json())]).encode()
+    ).hexdigest()
+    return EvaluationSet(
+        images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
+        str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, key,
+    )  # fmt: skip
+
+
+def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: Reporter) -> Subject:
+    """A folder's subject with its images read: every label the real images have, at their size and depth.
+
+    Raises:
+        InputError: It holds no images of these labels.
+    """
+    options = DataOptions(folder, size=real.images.shape[1])
+    found = find_set(options, reporter)
+    channels: Channels = 1 if real.images.shape[3] == 1 else 3
+    cache = build_cache(found, size=options.size, channels=channels, reporter=reporter)
+    rows = [dict(entry.values) for entry in cache.entries]
+    for row in rows:
+        row[real.schema.label.name] = row[found.label]
+    kept = _known_labels(rows, real.schema, reporter)
+    if not len(kept):
+        raise InputError(
+            shown(folder),
+            "no image has a label of the real ones",
+            f"they have: {', '.join(real.schema.labels)}",
+        )
+    digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
+    images = _at_depth(cache.images[kept], real.images.dtype)
+    labels = real.schema.label_indices([rows[row] for row in kept])
+    return replace(subject, images=images, labels=labels, sha256=digest)
+
+
+def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
+    """How DATA is read: as the run read its own, as the model needs it, and as the command says."""
+    if subject.run is not None:
+        base = replace(subject.run.read_data_options(), cache_dir=None)
+        if base.path.resolve() != options.data.resolve():
+            base = replace(base, path=options.data, metadata=None, kind=None)
+        base = replace(base, path=options.data)
+    elif subject.model is not None:
+        header = subject.model.header
+        shape, further = header.architecture, header.schema.attributes[1:]
+        base = DataOptions(
+            options.data, size=shape.image_size, channels=1 if shape.image_channels == 1 else 3,
+            fit=model_fit(header), conditions=tuple(attribute.name for attribute in further),
+        )  # fmt: skip
+    else:
+        base = DataOptions(options.data, size=options.size or DataOptions.size)
+    if subject.model is not None and options.size not in (None, base.size):
+        raise UsageError(
+            f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
+        )
+    names = ("metadata", "image_column", "label", "group", "kind")
+    return replace(
+        base, **{name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    )
+
+
+def _training_options(options: EvaluateOptions, subject: Subject, data: DataOptions) -> DataOptions | None:
+    """Where the training images are: what the command names, else what the run was trained on, if it is still there."""
+    if options.train_data is not None:
+        return replace(data, path=options.train_data, metadata=None, kind=None)
+    assert subject.run is not None
+    own = subject.run.read_data_options()
+    return own if own.path.exists() else None
+
+
+def _has_images(run: RunDirectory, data: DataOptions) -> bool:
+    """Whether DATA is what the run was trained on."""
+    return run.split.exists() and run.read_data_options().path.resolve() == data.path.resolve()
+
+
+def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarray]:
+    """Some rows of a set, and their parts."""
+    rows = np.flatnonzero(chosen)
+    kept = replace(
+        data,
+        images=data.images[rows],
+        entries=tuple(data.entries[row] for row in rows),
+        parts=data.parts[rows],
+        conditions=data.conditions[rows],
+        labels=data.labels[rows],
+        digests=tuple(data.digests[row] for row in rows),
+    )
+    return kept, np.asarray(kept.parts)
+
+
+def _refuse_leaks(
+    sets: Sequence[PreparedSet],
+    digests: Sequence[str],
+    parts: np.ndarray,
+    part: str,
+    seen: Collection[str] | None,
+) -> None:
+    """Stops where an image that is looked at is, pixel by pixel, one that was trained on.
+
+    Raises:
+        InputError: Naming the first ones.
+    """
+    trained = {digest for digest, its in zip(digests, parts, strict=True) if its != part} | set(seen or ())
+    names = [shown(entry.name) for one in sets for entry in one.entries]
+    leaked = [
+        name
+        for name, digest, its in zip(names, digests, parts, strict=True)
+        if its == part and digest in trained
+    ]
+    if leaked:
+        count = int((parts == part).sum())
+        raise InputError(
+            "the images to evaluate on",
+            f"{len(leaked)} of {count} were trained on, pixel by pixel: {first_names(leaked)}",
+            "take them out of DATA, or name the split that says which images were held out with --split",
+        )
+
+
+def _known_labels(
+    rows: Sequence[dict[str, str]], schema: ConditionSchema, reporter: Reporter
+) -> Int64[np.ndarray, " k"]:
+    """Rows whose label the schema has, which is then written as the schema has it."""
+    name, kept, left_out = schema.label.name, [], 0
+    resolved: dict[str, str | None] = {}
+    for index, row in enumerate(rows):
+        value = row.get(name, "")
+        if value not in resolved:
+            try:
+                resolved[value] = schema.label.resolve(value)
+            except UsageError:
+                resolved[value] = None
+        label = resolved[value]
+        if label is None:
+            left_out += 1
+        else:
+            row[name] = label
+            kept.append(index)
+    if left_out:
+        reporter.warn(
+            f"{left_out} images have another label than {', '.join(schema.labels)} and are left out"
+        )
+    return np.array(kept, np.int64)
+
+
+def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[dict[str, str]]:
+    """Rows whose values the schema can encode; others become missing."""
+    out = []
+    for row in rows:
+        values = dict(row)
+        for attribute in schema.attributes[1:]:
+            try:
+                attribute.encode(values.get(attribute.name))
+            except UsageError:
+                values[attribute.name] = ""
+        out.append(values)
+    return out
+
+
+def _check_part(options: EvaluateOptions, labels: np.ndarray, parts: np.ndarray) -> None:
+    """Whether there is enough to look at, and to train a judge on."""
+    for part in (options.part, "train", "validation"):
+        there = len(np.unique(labels[parts == part]))
+        if there < 2:
+            raise InputError(
+                shown(options.data),
+                f"expected two labels or more in the {part} part, got {there}",
+                "look at the split",
+            )
+
+
+def _symmetry(subject: Subject, data: PreparedSet) -> Symmetry:
+    """What the model was trained with, else what is known of the kind of set."""
+    options = {} if subject.model is None else subject.model.header.training.get("options", {})
+    recorded = options.get("symmetry") if isinstance(options, Mapping) else None
+    return recorded if recorded in ("none", "flip", "dihedral") else known_set(data).symmetry
+
+
+def _at_depth(images: Images, dtype: np.dtype[Any]) -> Images:
+    """Levels of 8 bits as 16, or the other way round."""
+    if images.dtype == dtype:
+        return np.asarray(images)
+    if dtype == np.uint16:
+        return images.astype(np.uint16) * np.uint16(257)
+    shrunk: np.ndarray = np.round(images / 257).astype(np.uint8)
+    return shrunk

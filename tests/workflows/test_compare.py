@@ -1,0 +1,87 @@
+"""`compare` on a handful of phantoms: the table, going on where it stopped, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drai_cli.config import ModelConfig, TrainOptions
+from drai_cli.data.options import DataOptions
+from drai_cli.errors import UsageError
+from drai_cli.workflows import compare as module
+from drai_cli.workflows.compare import compare
+from drai_cli.workflows.options import CompareOptions
+from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+
+TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> CompareOptions:
+    folder = tmp_path_factory.mktemp("compare")
+    make_phantoms(PhantomOptions(folder / "lesions", count=420, size=16))
+    training = TrainOptions(model=TINY, kimg=0.064, tick_kimg=1, batch_size=16, precision="fp32")
+    data = DataOptions(folder / "lesions", size=16, cache_dir=folder / "cache")
+    return CompareOptions(
+        data, training, ("dai", "drai"), seeds=2, out=folder / "out", devices=("cpu",), judge_images=256
+    )
+
+
+@pytest.fixture(scope="module")
+def result(options: CompareOptions):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAI_CACHE", str(options.out.parent / "cache"))
+        yield compare(options)
+
+
+def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptions) -> None:
+    assert result.is_finished
+    rows = {row.key: row for row in result.comparison.rows}
+    assert {"agreement", "kept", "leaked", "label_in_style", "cifc", "factor_x", "frechet", "recall"} <= set(rows)
+    assert all(cell.n == 2 and cell.std is not None for cell in rows["kept"].cells)
+    reports = [json.loads((options.out / "reports" / f"drai-{n}" / "report.json").read_text()) for n in (0, 1)]
+    kept = [
+        measure["value"]
+        for report in reports
+        for measure in report["parts"]["disentanglement"]["measures"]
+        if measure["key"] == "kept"
+    ]
+    assert rows["kept"].cells[1].mean == pytest.approx(sum(kept) / 2)
+    for name in ("comparison.md", "comparison.tex", "comparison.html", "comparison.json"):
+        assert "drai" in (options.out / name).read_text()
+    with open(options.out / "comparison.csv", newline="") as file:
+        assert {row["method"] for row in csv.DictReader(file)} == {"dai", "drai"}
+
+
+def test_runs_of_a_seed_share_their_judge(result, options: CompareOptions) -> None:
+    assert len(list((options.out / "tools").glob("judge-*.safetensors"))) == options.seeds
+
+
+def test_the_same_command_goes_on_with_what_is_missing(result, options: CompareOptions, monkeypatch) -> None:
+    shutil.rmtree(options.out / "reports" / "dai-1")
+    shutil.rmtree(options.out / "runs" / "dai-1")
+    trained = []
+    run_job = module.run_job
+
+    def watched(options, job, device, reporter):
+        if not (options.out / "runs" / job.name / "model.safetensors").exists():
+            trained.append(job.name)
+        return run_job(options, job, device, reporter)
+
+    monkeypatch.setattr(module, "run_job", watched)
+    monkeypatch.setenv("DRAI_CACHE", str(options.out.parent / "cache"))
+    again = compare(options)
+    assert trained == ["dai-1"]
+    assert again.comparison == result.comparison
+
+
+def test_what_cannot_be_compared_is_refused(options: CompareOptions) -> None:
+    with pytest.raises(UsageError, match="no such method"):
+        compare(replace(options, methods=("gan",)))
+    with pytest.raises(UsageError, match="equal images seen"):
+        compare(replace(options, training=replace(options.training, kimg=None)))

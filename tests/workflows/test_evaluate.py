@@ -1,0 +1,175 @@
+"""`evaluate` end to end on phantoms: what is measured, what is refused, what is kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drai_cli.config import ModelConfig, TrainOptions
+from drai_cli.data.options import DataOptions
+from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.workflows.evaluate import evaluate, headline
+from drai_cli.workflows.info import InfoOptions, describe_model
+from drai_cli.workflows.options import EvaluateOptions, TrainRun
+from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+from drai_cli.workflows.train import train
+
+TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
+SMALL = {
+    "samples": 6, "pairs": 42, "draws": 2, "judge_images": 1280, "usefulness_images": 256, "usefulness_seeds": 1,
+    "privacy_samples": 40,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAI_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("data") / "lesions"
+    make_phantoms(PhantomOptions(out, count=420, size=16))
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(lesions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = TrainOptions(model=TINY, kimg=0.32, tick_kimg=1, batch_size=16, precision="fp32")
+    out = tmp_path_factory.mktemp("runs") / "lesions"
+    train(TrainRun(DataOptions(lesions, size=16), options, out, device="cpu"))
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(lesions: Path, run: Path, tmp_path_factory: pytest.TempPathFactory):
+    out = tmp_path_factory.mktemp("out") / "report"
+    return evaluate(EvaluateOptions(lesions, str(run), out=out, **SMALL)), out
+
+
+def copied(source: Path, out: Path, names: list[str]) -> Path:
+    """Some images of a set as class folders."""
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, out / name)
+    return out
+
+
+def split_of(run: Path) -> dict[str, list[str]]:
+    rows = [line.rsplit(",", 1) for line in (run / "split.csv").read_text().splitlines()[1:]]
+    return {part: [name for name, its in rows if its == part] for part in ("train", "validation", "test")}
+
+
+def test_every_part_is_measured_on_the_test_part_beside_baselines(report, run: Path) -> None:
+    result, out = report
+    found = json.loads((out / "report.json").read_text())
+    assert list(found["parts"]) == ["fidelity", "disentanglement", "usefulness", "privacy"]
+    assert found["data"]["n"] == len(split_of(run)["test"]) == sum(found["data"]["labels"].values())
+    keys = {measure["key"] for part in found["parts"].values() for measure in part["measures"]}
+    assert {"frechet", "kernel", "recall", "agreement", "kept", "leaked", "cifc", "label_in_style"} <= keys
+    assert {"mig", "completeness", "factor", "gain", "balanced_accuracy", "copies", "membership"} <= keys
+    for part in found["parts"].values():
+        assert part["verdict"]
+        assert all(measure["how_to_read"] for measure in part["measures"])
+        assert all("baseline" in measure for measure in part["measures"] if measure.get("is_headline"))
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "evidence, not a guarantee" in page
+    assert result.report.subject["name"] == "lesions"
+
+
+def test_the_headline_stands_in_the_runs_card(report, run: Path) -> None:
+    result, _ = report
+    measures = describe_model(InfoOptions(str(run))).measures["test"]
+    assert measures == headline(result.report)
+    assert "Label agreement, the judge on real images" in measures
+
+
+def test_what_was_measured_is_not_measured_again(report, lesions: Path, run: Path, monkeypatch) -> None:
+    _, out = report
+    before = (out / "report.json").read_bytes()
+    monkeypatch.setattr("drai_cli.workflows.evaluation.context.measure", None)  # calling it would fail
+    monkeypatch.setattr("drai_cli.workflows.evaluation.usefulness.measure_usefulness", None)
+    evaluate(EvaluateOptions(lesions, str(run), out=out, **SMALL))
+    assert (out / "report.json").read_bytes() == before
+
+
+def test_a_folder_of_images_is_measured_without_swaps(lesions: Path, run: Path, tmp_path: Path) -> None:
+    made = copied(lesions, tmp_path / "made", split_of(run)["train"])
+    found = evaluate(
+        EvaluateOptions(
+            lesions, synthetic=made, split=run / "split.csv", size=16, out=tmp_path / "out",
+            metrics=("fidelity", "disentanglement", "privacy"), **SMALL,
+        )
+    )  # fmt: skip
+    fidelity, disentanglement, privacy = found.report.parts
+    assert found.report.subject["kind"] == "folder"
+    assert {measure.key for measure in disentanglement.measures} == {"agreement"}
+    assert "encoder" in disentanglement.not_measured[0]
+    # The folder holds the training images themselves: real enough, and all of them copies.
+    assert next(m for m in privacy.measures if m.key == "copies").value == 1
+    assert "copies" in privacy.verdict
+    assert next(m for m in fidelity.measures if m.key == "kernel").value < 0.05
+
+
+def test_what_needs_the_training_images_says_so_without_them(
+    lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.safetensors"
+    shutil.copyfile(run / "model.safetensors", model)
+    options = EvaluateOptions(lesions, str(model), out=tmp_path / "out", metrics=("privacy",), **SMALL)
+    (part,) = evaluate(options).report.parts
+    assert not part.measures
+    assert "--train-data" in part.not_measured[0]
+
+
+def test_images_that_were_trained_on_are_refused(lesions: Path, run: Path, tmp_path: Path) -> None:
+    parts = split_of(run)
+    train_set = copied(lesions, tmp_path / "train", parts["train"])
+    held_out = copied(lesions, tmp_path / "held", parts["test"])
+    fine = EvaluateOptions(
+        held_out, str(tmp_path / "m.safetensors"), train_data=train_set, out=tmp_path / "out",
+        metrics=("privacy",), **SMALL,
+    )  # fmt: skip
+    shutil.copyfile(run / "model.safetensors", tmp_path / "m.safetensors")
+    (part,) = evaluate(fine).report.parts
+    assert part.measures
+    copied(lesions, held_out, parts["train"][:1])
+    with pytest.raises(InputError, match=r"1 of \d+ were trained on"):
+        evaluate(replace(fine, out=tmp_path / "other"))
+    # A run remembers what it saw, wherever its images now lie.
+    with pytest.raises(InputError, match=r"1 of \d+ were trained on"):
+        evaluate(replace(fine, weights=str(run), train_data=None, out=tmp_path / "third"))
+
+
+def test_a_report_of_another_model_is_not_overwritten(
+    report, lesions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    _, out = report
+    made = tmp_path / "made"
+    for label in "amber", "brick":
+        for number in range(4):
+            (made / label).mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(number).integers(0, 255, (16, 16, 3), np.uint8)
+            Image.fromarray(noise).save(made / label / f"{number}.png")
+    with pytest.raises(OverwriteError, match="another generator"):
+        evaluate(EvaluateOptions(lesions, synthetic=made, size=16, out=out, metrics=("fidelity",), **SMALL))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    with pytest.raises(OverwriteError, match="other files"):
+        evaluate(EvaluateOptions(lesions, out=tmp_path / "full"))
+
+
+def test_contradictions_and_unknown_parts_are_usage_errors(lesions: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such part"):
+        evaluate(EvaluateOptions(lesions, out=tmp_path / "a", metrics=("fid",)))
+    with pytest.raises(UsageError, match="contradicts --weights"):
+        evaluate(EvaluateOptions(lesions, "lesions-64", synthetic=lesions, out=tmp_path / "b"))
