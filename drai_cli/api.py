@@ -13,6 +13,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.header import ModelHeader, model_fit
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.given_content import check_labels, contents_of_labels
 from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import read_for_model, stack_pixels
 from drai_cli.workflows.options import Along, Precision
@@ -25,9 +26,9 @@ ImageLike: TypeAlias = "str | Path | np.ndarray | Any"
 
 
 class ImageCodes(NamedTuple):
-    """Content `[N, content_dim]` and style `[N, style_dim]` of images, float32."""
+    """Content `[N, content_dim]` (None for a model that infers none) and style `[N, style_dim]` of images, float32."""
 
-    content: Float32[np.ndarray, "images content_dim"]
+    content: Float32[np.ndarray, "images content_dim"] | None
     style: Float32[np.ndarray, "images style_dim"]
 
 
@@ -159,16 +160,28 @@ class Drai:
         return self._inference.generate(contents, styles)
 
     def swap_style(
-        self, a: ImageLike, b: ImageLike
+        self, a: ImageLike, b: ImageLike, *, label_a: str | None = None, label_b: str | None = None
     ) -> tuple[UInt[np.ndarray, "height width channels"], UInt[np.ndarray, "height width channels"]]:
         """The content of `a` in b's style, and the content of `b` in a's.
 
+        Args:
+            a: The first image.
+            b: The second image.
+            label_a: Of `a`, for a model that infers no content (`cinfogan`, `cavae`); its content is then the label's.
+            label_b: Of `b`, likewise.
+
         Raises:
             InputError: An image cannot be read or used.
+            UsageError: A label is missing, not needed, or none of the model's.
             WeightsError: The model has no encoder.
         """
-        codes = self.encode([a, b])
-        made = self.generate(codes.content, codes.style[::-1])
+        self._inference.model.require_encoder()
+        given = {"label_a": label_a, "label_b": label_b}
+        check_labels(self._inference, given, 'swap_style(a, b, label_a="{0}", label_b="{1}")')
+        content, style = self.encode([a, b])
+        if content is None:
+            content = contents_of_labels(self._inference, [str(label_a), str(label_b)])
+        made = self.generate(content, style[::-1])
         return made[0], made[1]
 
     def interpolate(
@@ -192,14 +205,16 @@ class Drai:
         Raises:
             InputError: An image cannot be read or used.
             UsageError: Fewer than 2 steps, or no such code.
-            WeightsError: The model has no encoder.
+            WeightsError: The model has no encoder, or infers no content.
         """
         if steps < 2 or along not in get_args(Along):
             raise UsageError(
                 "interpolate", f"steps {steps}, along {along!r}", "at least 2; style, content or both"
             )
-        codes = self.encode([a, b])
-        walk = Walk.along(along, codes.content, codes.style)
+        self._inference.model.require_content("generate(content, style) takes any codes")
+        content, style = self.encode([a, b])
+        assert content is not None
+        walk = Walk.along(along, content, style)
         return walk_frames(self._inference, walk, steps, even).images
 
     def _fitted(self, image: ImageLike) -> np.ndarray:

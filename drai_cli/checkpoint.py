@@ -21,6 +21,7 @@ from torch import Tensor
 from drai_cli.errors import InputError, WeightsError
 from drai_cli.header import HEADER_KEY, ModelHeader, parse_header
 from drai_cli.io.files import atomic_writer, file_sha256, open_regular, shown
+from drai_cli.methods import METHODS
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
@@ -37,7 +38,7 @@ class LoadedModel:
     Attributes:
         header: What the file says of itself.
         generator: (content, style) to images in [-1, 1].
-        encoder: Images to (content, style) posteriors; None for a method without one.
+        encoder: Images to (content, style) posteriors, content None where it is not inferred; None for `cgan`.
         content_prior: Condition to content.
         sha256: Of the file.
     """
@@ -47,6 +48,24 @@ class LoadedModel:
     encoder: Encoder | None
     content_prior: ContentPrior
     sha256: str
+
+    @property
+    def infers_content(self) -> bool:
+        """Whether the encoder infers content, too, or style alone."""
+        return METHODS[self.header.method].infers_content
+
+    def require_content(self, way_out: str) -> None:
+        """That content can be inferred of an image.
+
+        Args:
+            way_out: What to do instead, for the hint.
+
+        Raises:
+            WeightsError: The model has no encoder, or one that infers style alone.
+        """
+        self.require_encoder()
+        if not self.infers_content:
+            raise WeightsError("model", f"method {self.header.method} infers no content of an image", way_out)
 
     def require_encoder(self) -> Encoder:
         """The encoder, or an error in words.
@@ -92,12 +111,15 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
         WeightsError: Missing, truncated, not a model, or its tensors are not what the header promises.
     """
     header = read_header(path)
+    if header.method not in METHODS:
+        raise WeightsError(
+            shown(path), f"method {shown(header.method)!r} is not known to this drai", "upgrade drai"
+        )
     tensors = _load_tensors(path)
-    has_encoder = any(name.startswith("encoder.") for name in tensors)
     # On the meta device nothing is allocated, whatever a header claims; but it makes torch import sympy, which takes
     # a second. Networks of a usual size are made in 30 ms.
     with torch.device("cpu" if _is_usual(header) else "meta"), torch.random.fork_rng(devices=[]):
-        networks = Networks(header.architecture, header.schema.dim, has_encoder)
+        networks = Networks(header.architecture, header.schema.dim, METHODS[header.method])
     check_tensors(path, tensors, networks.state_dict())
     networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     # Buffers that are not saved are constants; those made on the meta device have no values.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from drai_cli.errors import UsageError
@@ -53,6 +53,8 @@ class ModelConfig:
 class Objective:
     """The weight of every term of METHOD section 2; 0 switches a term off, and then it is not computed.
 
+    Which of them a method has at all stands in `methods`.
+
     Attributes:
         condition_weight: V_cond, the matching-aware conditional GAN.
         dual_weight: V_dual, the two inference games.
@@ -60,6 +62,7 @@ class Objective:
         match_weight: The deciding half of V_align: an image's own condition found among the batch's by its content.
         image_cycle_weight: Mean absolute difference of an image and its reconstruction, at three resolutions.
         code_cycle_weight: Mean squared difference of codes and those inferred again.
+        aggregate_weight: V_aggregate of the autoencoders (`cavae`), codes of all images matched to their priors.
         grl_weight: V_grl, what the predictors between the codes find, reversed for the encoder.
         independence_weight: Dependence of style and condition within a batch, beside V_grl; off, since what it hides of
             the label it takes from the size of things as well (examples/RUNS.md).
@@ -82,6 +85,7 @@ class Objective:
     match_weight: float = 0.1
     image_cycle_weight: float = 20.0
     code_cycle_weight: float = 1.0
+    aggregate_weight: float = 1.0
     grl_weight: float = 1.0
     independence_weight: float = 0.0
     self_weight: float = 0.5
@@ -95,20 +99,13 @@ class Objective:
     predictor_updates: int = 4
     predictor_images: float = 3.0
 
-
-# The terms that a method leaves out, by weight. `drai` is the whole objective.
-METHOD_OFF: dict[str, dict[str, float]] = {
-    "drai": {},
-    "dai-grl": {"self_weight": 0.0},
-    "dai-self": {"grl_weight": 0.0, "independence_weight": 0.0},
-    "dai": {"grl_weight": 0.0, "independence_weight": 0.0, "self_weight": 0.0},
-}
-METHODS = tuple(METHOD_OFF)
-
-
-def objective_of(method: str, objective: Objective) -> Objective:
-    """The objective with the terms that `method` lacks switched off."""
-    return replace(objective, **METHOD_OFF[method])  # type: ignore[arg-type]
+    @property
+    def reads_images(self) -> bool:
+        """Whether any term takes the codes of real images; if not, the encoder is shown none."""
+        return any((
+            self.dual_weight, self.align_weight, self.match_weight, self.image_cycle_weight, self.aggregate_weight,
+            self.grl_weight, self.independence_weight, self.self_weight, self.style_kl_weight, self.swap_share,
+        ))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ class TrainOptions:
     """How a model is trained; what it is trained on is `data.prepared.DataOptions`.
 
     Attributes:
-        method: One of `METHODS`.
+        method: What is trained, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
         kimg: Budget in thousands of images seen; None: until the validation measure stops improving, or `hours`.

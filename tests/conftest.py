@@ -66,7 +66,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         intended_use="Tests",
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_model(path, header, Networks(config, schema.dim, True))
+    save_model(path, header, Networks(config, schema.dim))
     return path
 
 
@@ -166,5 +166,29 @@ def tiny_ct_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
         intensity={"unit": "HU", "low": -1000, "high": 600, "dtype": "uint8"},
     )
     path = tmp_path_factory.mktemp("weights") / "ct.safetensors"
-    save_model(path, header, Networks(header.architecture, header.schema.dim, True))
+    save_model(path, header, Networks(header.architecture, header.schema.dim))
     return path
+
+
+@pytest.fixture(scope="session")
+def model_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a model file of random networks of a method, else as `tiny_model`."""
+    from dataclasses import replace
+
+    import torch
+
+    from drai_cli.checkpoint import read_header, save_model
+    from drai_cli.methods import METHODS
+    from drai_cli.model.networks import Networks
+
+    folder = tmp_path_factory.mktemp("methods")
+
+    def make(method: str) -> Path:
+        path = folder / f"{method}.safetensors"
+        if not path.exists():
+            torch.manual_seed(0)
+            header = replace(read_header(tiny_model), method=method)
+            save_model(path, header, Networks(header.architecture, header.schema.dim, METHODS[method]))
+        return path
+
+    return make

@@ -94,3 +94,15 @@ def test_a_length_beyond_reason_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
     with pytest.raises(WeightsError, match="header of"):
         read_header(path)
+
+
+def test_a_method_of_a_newer_version_is_an_error_in_words(tiny_model: Path, tmp_path: Path) -> None:
+    header = {**read_header(tiny_model).to_json(), "method": "drai-2"}
+    with pytest.raises(WeightsError, match="'drai-2' is not known"):
+        load_model(rewritten(tiny_model, tmp_path / "m.safetensors", header=header))
+
+
+def test_the_tensors_have_to_be_those_of_the_method(model_of, tmp_path: Path) -> None:
+    header = {**read_header(model_of("cavae")).to_json(), "method": "drai"}
+    with pytest.raises(WeightsError, match=r"'content_prior\.layers\.2\.weight': expected shape"):
+        load_model(rewritten(model_of("cavae"), tmp_path / "m.safetensors", header=header))

@@ -15,11 +15,12 @@ PACKAGE = Path(__file__).parents[1] / "drai_cli"
 
 # What may be imported from where: the first part below `drai_cli`, imports in function bodies included.
 BASE = {"errors", "progress"}
-SETTINGS = BASE | {"config", "presets", "condition"}
+SETTINGS = BASE | {"config", "methods", "presets", "condition"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "progress": set(),
     "config": {"errors"},
+    "methods": {"errors", "config"},
     "presets": {"errors", "config"},
     "condition": {"errors"},
     "losses": SETTINGS | {"model"},
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "workflows": SETTINGS
     | {"model", "losses", "data", "io", "metrics", "codes", "header", "checkpoint", "hub", "hub_repository"}
     | {"report", "training", ""},
-    "cli": BASE | {"config", "presets", "hub", "workflows", ""},
+    "cli": BASE | {"config", "methods", "presets", "hub", "workflows", ""},
     "api": SETTINGS | {"model", "data", "io", "codes", "header", "checkpoint", "hub", "workflows", ""},
     "": {"api"},
     "__main__": {"cli"},
@@ -45,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
 HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
 # What may be said at the prompt stands in these, so that the prompt can read it without what carries it out.
 OPTIONS = {"drai_cli.data.options", "drai_cli.workflows.options"}
-STANDARD_ONLY = ("", "errors", "progress", "config", "presets", "report", "__main__")
+STANDARD_ONLY = ("", "errors", "progress", "config", "methods", "presets", "report", "__main__")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _page(model: ModelInfo) -> str:
         ("origin", model.origin),
         ("file", f"{model.path} ({show_bytes(model.size_bytes)}, {model.dtype})"),
         ("sha256", model.sha256),
-        ("method", model.method if model.has_encoder else f"{model.method} (no encoder: it samples only)"),
+        ("method", f"{model.method}{_limits(model)}"),
         ("image", _image(model)),
         ("codes", f"content {model.content_dim}, style {model.style_dim}"),
         ("parameters", parameters),
@@ -100,6 +100,13 @@ def _page(model: ModelInfo) -> str:
     if model.measures:
         parts.append(show_table([("measure", "value"), *_flatten(model.measures)]))
     return "\n\n".join(part for part in parts if part)
+
+
+def _limits(model: ModelInfo) -> str:
+    """What the model cannot do, after its method."""
+    if not model.has_encoder:
+        return " (no encoder: it samples only)"
+    return " (infers style alone: swaps take labels)" if model.infers == ("style",) else ""
 
 
 def _attributes(model: ModelInfo) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -113,6 +113,11 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
 def preview_options(output: Output, chosen: Any) -> None:
     """What `--dry-run` prints of a command whose options say all that it would do."""
     output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
+
+
+def listing(title: str, entries: Mapping[str, str]) -> str:
+    """A further part of a command's help: names and what they are."""
+    return "\n\n".join(["", f"{title}:", *(f"  {name}: {what}" for name, what in entries.items())])
 
 
 def examples(*lines: str) -> str:

@@ -16,7 +16,7 @@ FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(
     SwapOptions,
     {
-        options.INPUT: ("pairs", "fit", "frame", "window"),
+        options.INPUT: ("pairs", "label_a", "label_b", "fit", "frame", "window"),
         options.OUTPUT: ("out", "format", "compression", "size", "overwrite"),
         options.MODEL: ("weights",),
         options.RUN: ("device", "precision"),

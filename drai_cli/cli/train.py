@@ -11,9 +11,10 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.config import METHODS, ModelConfig, Objective, TrainOptions
+from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import KIND_NAMES, DataOptions
 from drai_cli.errors import ExitCode
+from drai_cli.methods import METHODS
 from drai_cli.presets import PRESETS, preset_for_size
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ PARAMETERS = [
             options.RUN: ("kimg", "hours", "tick_kimg", "patience", "batch_size", "seed"),
         },
         skip=("model", "objective"),
-        choices={"method": METHODS},
+        choices={"method": tuple(METHODS)},
     ),
     *field_options(Objective, {"Objective": ()}),
 ]
@@ -47,7 +48,8 @@ def register(app: typer.Typer) -> None:
         epilog=options.examples(
             "drai train --data lesions/ --out runs/lesions --hours 8",
             "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
-        ),
+        )
+        + options.listing("Methods", {name: method.summary for name, method in METHODS.items()}),
     )(train)
 
 

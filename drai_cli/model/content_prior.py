@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -13,12 +14,21 @@ _HIDDEN_DIM = 128
 
 
 class ContentPrior(nn.Module):
-    """Condition vector to a diagonal Gaussian over content."""
+    """Condition vector to a diagonal Gaussian over content.
 
-    def __init__(self, config: ModelConfig, condition_dim: int) -> None:
+    Where content is fixed, the mean is an embedding of the condition and the deviation is 0: whoever draws content then
+    gets the mean, without knowing of it.
+    """
+
+    def __init__(self, config: ModelConfig, condition_dim: int, is_fixed: bool = False) -> None:
         super().__init__()
-        self.layers = mlp(condition_dim, _HIDDEN_DIM, 2 * config.content_dim, hidden_layers=1)
+        self.is_fixed = is_fixed
+        out_dim = config.content_dim if is_fixed else 2 * config.content_dim
+        self.layers = mlp(condition_dim, _HIDDEN_DIM, out_dim, hidden_layers=1)
 
     def forward(self, condition: Float[Tensor, "batch condition"]) -> Gaussian:
+        if self.is_fixed:
+            mean = self.layers(condition)
+            return Gaussian(mean, torch.full_like(mean, -torch.inf))
         mean, log_variance = self.layers(condition).chunk(2, dim=1)
         return Gaussian(mean, (log_variance - 2.0).clamp(*LOG_VARIANCE_RANGE))

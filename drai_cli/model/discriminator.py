@@ -1,4 +1,4 @@
-"""The discriminator: one image trunk, four heads (METHOD section 1)."""
+"""The discriminator: one image trunk, four heads (METHOD section 1), and what judges codes alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from drai_cli.config import ModelConfig
+from drai_cli.methods import DEFAULT, Method
 from drai_cli.model.layers import linear, mlp
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
 
@@ -29,16 +30,43 @@ class JointHead(nn.Module):
         return joint + agreement
 
 
+class CodeDiscriminators(nn.Module):
+    """Is a code drawn from its prior or inferred? The adversaries of V_aggregate (Makhzani et al. 2016) see no image.
+
+    That of content sees the condition too, since its prior is p(c|t). Logits, high = drawn.
+    """
+
+    def __init__(self, config: ModelConfig, condition_dim: int, has_content: bool) -> None:
+        super().__init__()
+        self.on_style = mlp(config.style_dim, _HIDDEN_DIM, 1)
+        self.on_content = mlp(config.content_dim + condition_dim, _HIDDEN_DIM, 1) if has_content else None
+
+    def style(self, style: Float[Tensor, "batch style_dim"]) -> Float[Tensor, " batch"]:
+        return self.on_style(style).squeeze(1)
+
+    def content(
+        self, content: Float[Tensor, "batch content_dim"], condition: Float[Tensor, "batch condition"]
+    ) -> Float[Tensor, " batch"]:
+        assert self.on_content is not None
+        return self.on_content(torch.cat([content, condition], dim=1)).squeeze(1)
+
+
 class Discriminator(nn.Module):
     """Heads read the trunk's features, so that one pass over the images serves all games.
 
     Heads: `image` D_x(x), `condition` D_xt(x, t), `content` D_xc(x, c), `style` D_xz(x, z); logits, high = real side.
+    `codes` is None for methods without V_aggregate.
     """
 
-    def __init__(self, config: ModelConfig, condition_dim: int) -> None:
+    def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
         super().__init__()
         self.trunk = Trunk(config)
         self.image = linear(FEATURE_DIM, 1)
         self.condition = JointHead(condition_dim)
         self.content = JointHead(config.content_dim)
         self.style = JointHead(config.style_dim)
+        self.codes = (
+            CodeDiscriminators(config, condition_dim, method.infers_content)
+            if "aggregate" in method.terms
+            else None
+        )

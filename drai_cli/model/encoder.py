@@ -1,4 +1,4 @@
-"""The encoder E(x): image to posteriors over content and style."""
+"""The encoder E(x): image to posteriors over content and style, or over style alone."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ from drai_cli.model.trunk import FEATURE_DIM, Trunk
 
 
 class Encoder(nn.Module):
-    """q(c|x) and q(z|x), two diagonal Gaussians read from one trunk."""
+    """q(c|x) and q(z|x), two diagonal Gaussians read from one trunk; no q(c|x) where content is not inferred."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, infers_content: bool = True) -> None:
         super().__init__()
         self.trunk = Trunk(config)
-        self.content = linear(FEATURE_DIM, 2 * config.content_dim, gain=0.7)
+        self.content = linear(FEATURE_DIM, 2 * config.content_dim, gain=0.7) if infers_content else None
         self.style = linear(FEATURE_DIM, 2 * config.style_dim, gain=0.7)
         # Posteriors start narrow (deviation 0.37), so that reconstruction has something to hold on to.
         for head in (self.content, self.style):
+            if head is None:
+                continue
             with torch.no_grad():
                 head.weight[head.out_features // 2 :] *= 0.1
                 head.bias[head.out_features // 2 :] = -2.0
 
-    def forward(self, images: Float[Tensor, "batch channels height width"]) -> tuple[Gaussian, Gaussian]:
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> tuple[Gaussian | None, Gaussian]:
+        """Posteriors over content (None where it is not inferred) and style."""
         # Of unit scale, so that a gradient's spike cannot blow up the codes: an unbounded trunk did, after 60 kimg.
         features = functional.rms_norm(self.trunk(images), (FEATURE_DIM,))
         with torch.autocast(features.device.type, enabled=False):
-            return _gaussian(self.content(features)), _gaussian(self.style(features))
+            content = None if self.content is None else _gaussian(self.content(features))
+            return content, _gaussian(self.style(features))
 
 
 def _gaussian(output: Tensor) -> Gaussian:

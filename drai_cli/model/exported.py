@@ -32,17 +32,15 @@ class ExportedSampler(nn.Module):
 
 
 class ExportedEncoder(nn.Module):
-    """Images in [-1, 1] to their codes, the posteriors' means."""
+    """Images in [-1, 1] to their codes, the posteriors' means; style alone where content is not inferred."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
 
-    def forward(
-        self, images: Images
-    ) -> tuple[Float[Tensor, "batch content_dim"], Float[Tensor, "batch style_dim"]]:
+    def forward(self, images: Images) -> tuple[Float[Tensor, "batch _"], ...]:
         content, style = self.encoder(images)
-        return content.mean, style.mean
+        return (style.mean,) if content is None else (content.mean, style.mean)
 
 
 class ExportedSwap(nn.Module):
@@ -56,4 +54,17 @@ class ExportedSwap(nn.Module):
         # Two passes: to trace one over both would fix the batch's size.
         (content, _), (_, style) = self.encoder(content_images), self.encoder(style_images)
         images: Tensor = self.generator(content.mean, style.mean)
+        return images
+
+
+class ExportedConditionSwap(nn.Module):
+    """The contents of conditions in the styles of images, for a model that infers no content."""
+
+    def __init__(self, content_prior: ContentPrior, encoder: Encoder, generator: Generator) -> None:
+        super().__init__()
+        self.content_prior, self.encoder, self.generator = content_prior, encoder, generator
+
+    def forward(self, condition: Float[Tensor, "batch condition"], style_images: Images) -> Images:
+        _, style = self.encoder(style_images)
+        images: Tensor = self.generator(self.content_prior(condition).mean, style.mean)
         return images

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from drai_cli.config import ModelConfig
+from drai_cli.methods import DEFAULT, Method
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.encoder import Encoder
@@ -15,17 +16,17 @@ from drai_cli.model.predictors import Predictors
 class Networks(nn.Module):
     """What a model file holds: generator, content prior, and an encoder unless the method has none (`cgan`)."""
 
-    def __init__(self, config: ModelConfig, condition_dim: int, has_encoder: bool = True) -> None:
+    def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
         super().__init__()
         self.generator = Generator(config)
-        self.content_prior = ContentPrior(config, condition_dim)
-        self.encoder = Encoder(config) if has_encoder else None
+        self.content_prior = ContentPrior(config, condition_dim, method.content == "fixed")
+        self.encoder = Encoder(config, method.infers_content) if method.has_encoder else None
 
 
 class Adversaries(nn.Module):
     """What only training needs: the discriminator and the predictors between codes."""
 
-    def __init__(self, config: ModelConfig, condition_dim: int) -> None:
+    def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
         super().__init__()
-        self.discriminator = Discriminator(config, condition_dim)
+        self.discriminator = Discriminator(config, condition_dim, method)
         self.predictors = Predictors(config, condition_dim)

@@ -100,6 +100,17 @@ def cut_out(images: Images, size: float, generator: torch.Generator, probability
     return images * (~hole).to(images.device)
 
 
+def augment(images: Images, probability: float, generator: torch.Generator) -> Images:
+    """The discriminator's adaptive augmentation; at probability 0 nothing is drawn."""
+    if probability == 0:
+        return images
+    images = change(images, _DISCRIMINATOR_CHANGES, generator, probability)
+    return cut_out(images, 0.4, generator, probability)
+
+
+_DISCRIMINATOR_CHANGES = Changes("flip", turn_degrees=15, shift=0.12, zoom=0.2, brightness=0.2, contrast=0.3)
+
+
 def seeded(*numbers: int) -> torch.Generator:
     """A CPU generator whose state follows from whole numbers alone, such as (seed, images seen, purpose)."""
     mixed = 0

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt
 from torch import Tensor
+from torch.nn import functional
 
 from drai_cli.data.tensors import from_unit, to_unit
 from drai_cli.model.networks import Networks
@@ -20,17 +21,20 @@ _GAP = 2
 def draw_grid(
     networks: Networks,
     images: UInt[np.ndarray, "n height width channels"],
+    conditions: Float[Tensor, "n condition"],
     label_conditions: Float[Tensor, "label condition"],
     style_dim: int,
     device: torch.device,
 ) -> UInt[np.ndarray, "height width channels"]:
     """Rows: one of samples for each label (same styles down a column), real images, their reconstructions, and swaps.
 
-    Swap row k shows real image k's content in the style of every column's real image.
+    Swap row k shows real image k's content in the style of every column's real image. Where content is not inferred, it
+    is the prior's mean of the image's condition; without an encoder there are samples alone.
 
     Args:
         networks: In eval mode.
-        images: Up to `COLUMNS` real images, uint8 or uint16.
+        images: Real images, uint8 or uint16; the first `COLUMNS` are shown.
+        conditions: Of those images.
         label_conditions: A condition for each label, at most the first twelve are shown.
         style_dim: Entries of the style code.
         device: Where the networks are.
@@ -46,7 +50,11 @@ def draw_grid(
     if len(real) < COLUMNS:
         real = torch.cat([real, -torch.ones(COLUMNS - len(real), *real.shape[1:], device=device)])
     if networks.encoder is not None:
-        content, style = (posterior.mean for posterior in networks.encoder(real))
+        inferred, of_style = networks.encoder(real)
+        if inferred is None:
+            shown = functional.pad(conditions[:COLUMNS], (0, 0, 0, COLUMNS - len(conditions[:COLUMNS])))
+            inferred = networks.content_prior(shown.to(device))
+        content, style = inferred.mean, of_style.mean
         rows += [real, networks.generator(content, style)]
         rows += [networks.generator(content[k : k + 1].expand(COLUMNS, -1), style) for k in range(_SWAPS)]
     height, width = images.shape[1:3]

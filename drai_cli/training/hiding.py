@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli import losses
-from drai_cli.training.passes import Batch, Passes, StepPlan, autocast
+from drai_cli.training.passes import Batch, Inferred, StepPlan, autocast
 from drai_cli.training.state import TrainingState
 
 
@@ -30,7 +30,7 @@ def predictor_losses(
 
 
 def update_predictors(
-    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, terms: dict[str, Tensor]
+    state: TrainingState, batch: Batch, plan: StepPlan, real: Inferred, terms: dict[str, Tensor]
 ) -> None:
     """The predictors learn from this step's codes and from as many of the last steps'.
 
@@ -39,7 +39,7 @@ def update_predictors(
     """
     content, style, condition = (
         torch.cat(pair).detach()
-        for pair in zip(passes.real_codes(batch.condition), _more_codes(state, batch, plan), strict=True)
+        for pair in zip(real.means(batch.condition), _more_codes(state, batch, plan), strict=True)
     )
     state.content_moments.update(content)
     state.style_moments.update(style)

@@ -56,31 +56,66 @@ class StepPlan:
 
 
 @dataclass
-class Passes:
-    """The tensors that one forward pass leaves for both updates."""
+class Inferred:
+    """What the encoder infers of the batch's images.
 
-    content: Gaussian
+    Attributes:
+        content: q(c|x); None for a method that infers no content.
+        style: q(z|x).
+        changed_content: Of the transformed copies; None without V_self, or without content.
+        changed_style: Of the transformed copies; None without V_self.
+        drawn_content: One draw from q(c|x); None without it.
+        drawn_style: One draw from q(z|x).
+    """
+
+    content: Gaussian | None
     style: Gaussian
     changed_content: Gaussian | None
     changed_style: Gaussian | None
-    inferred_content: Tensor
-    inferred_style: Tensor
+    drawn_content: Tensor | None
+    drawn_style: Tensor
+
+    def contents(self) -> list[Gaussian]:
+        """Those of the images and of their copies, as far as there are any."""
+        return [content for content in (self.content, self.changed_content) if content is not None]
+
+    def styles(self) -> list[Gaussian]:
+        """Those of the images and of their copies, as far as there are any."""
+        return [style for style in (self.style, self.changed_style) if style is not None]
+
+    def means(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Content and style means of the images and of their transformed copies, which share their condition."""
+        contents, styles = self.contents(), self.styles()
+        if len(styles) == 1:
+            return contents[0].mean, styles[0].mean, condition
+        return (
+            torch.cat([content.mean for content in contents]),
+            torch.cat([style.mean for style in styles]),
+            torch.cat([condition, condition]),
+        )
+
+
+@dataclass
+class Passes:
+    """The tensors that one forward pass leaves for both updates.
+
+    Attributes:
+        real: Codes of the batch's images; None where no term takes them.
+        prior: p(c|t) of the drawn conditions.
+        drawn_content: Content of the generated images, a draw from `prior`.
+        drawn_style: Their style: the first `from_prior` rows from N(0, I), the others borrowed from real images.
+        from_prior: Rows whose style comes from its prior.
+        generated: Images of `drawn_content` and `drawn_style`.
+        reconstructed: Images of the codes of the batch's images; None where no term takes them.
+    """
+
+    real: Inferred | None
     prior: Gaussian
     drawn_content: Tensor
     drawn_style: Tensor
     from_prior: int
     generated: Tensor
-    reconstructed: Tensor
-
-    def real_codes(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Content and style means of the images and of their transformed copies, which share their condition."""
-        if self.changed_content is None or self.changed_style is None:
-            return self.content.mean, self.style.mean, condition
-        return (
-            torch.cat([self.content.mean, self.changed_content.mean]),
-            torch.cat([self.style.mean, self.changed_style.mean]),
-            torch.cat([condition, condition]),
-        )
+    reconstructed: Tensor | None
 
 
 def autocast(device: torch.device, plan: StepPlan) -> torch.autocast:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from drai_cli.config import TrainOptions
+from drai_cli.methods import METHODS
 from drai_cli.model.networks import Adversaries, Networks
 
 _MOMENTS_DECAY = 0.99
@@ -75,9 +76,10 @@ class TrainingState:
 
     def __init__(self, options: TrainOptions, condition_dim: int, device: torch.device) -> None:
         torch.manual_seed(options.seed)
+        method = METHODS[options.method]
         place = {"device": device, "memory_format": torch.channels_last}
-        self.networks = Networks(options.model, condition_dim).to(**place)  # type: ignore[call-overload]
-        self.adversaries = Adversaries(options.model, condition_dim).to(**place)  # type: ignore[call-overload]
+        self.networks = Networks(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
+        self.adversaries = Adversaries(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).eval().requires_grad_(False)
         self.content_moments = Moments(options.model.content_dim).to(device)
         self.style_moments = Moments(options.model.style_dim).to(device)

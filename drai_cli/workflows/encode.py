@@ -28,7 +28,7 @@ class EncodeResult:
         out: The `.npz`.
         images: Images encoded.
         skipped: Files left out, with the reason.
-        content_dim: Entries of a content code.
+        content_dim: Entries of a content code; 0 for a model that infers none.
         style_dim: Entries of a style code.
         device: Where it was computed.
         weights_sha256: Of the model file.
@@ -51,6 +51,7 @@ class EncodeResult:
 def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
     """Writes `file_name`, `content`, `style` (posterior means), their log-variances, and the provenance.
 
+    Of a model that infers no content there is none of it in the file.
     `file_name` is the name as given, or relative to the folder that was given.
 
     Raises:
@@ -77,14 +78,18 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         options.out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(shown(options.out.parent), f"cannot be made ({error.strerror})") from error
+    codes = encoded.codes
+    arrays: dict[str, Any] = {
+        "content": codes.content,
+        "style": codes.style,
+        "content_log_variance": codes.content_log_variance,
+        "style_log_variance": codes.style_log_variance,
+    }
     with atomic_writer(options.out) as file:
         np.savez(
             file,
             file_name=np.array([by_path[path] for path in encoded.paths]),
-            content=encoded.codes.content,
-            style=encoded.codes.style,
-            content_log_variance=encoded.codes.content_log_variance,
-            style_log_variance=encoded.codes.style_log_variance,
+            **{name: array for name, array in arrays.items() if array is not None},
             weights_sha256=np.array(inference.model.sha256),
             version=np.array(__version__),
         )
@@ -92,8 +97,8 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         out=options.out,
         images=len(encoded.images),
         skipped=encoded.skipped,
-        content_dim=encoded.codes.content.shape[1],
-        style_dim=encoded.codes.style.shape[1],
+        content_dim=0 if codes.content is None else codes.content.shape[1],
+        style_dim=codes.style.shape[1],
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )

@@ -23,7 +23,7 @@ from drai_cli.errors import DraiError, UsageError
 from drai_cli.header import HEADER_KEY
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import atomic_writer, shown
-from drai_cli.model.exported import ExportedEncoder, ExportedSampler, ExportedSwap
+from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
 from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, import_runtime, load_session
@@ -139,7 +139,7 @@ def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> Ex
 
 def _ways(model: LoadedModel) -> list[_Way]:
     ways = [_Way("", ExportedSampler(model.content_prior, model.generator), INPUTS, OUTPUTS)]
-    if model.encoder is not None:
+    if model.encoder is not None and model.infers_content:
         ways += [
             _Way(".encoder", ExportedEncoder(model.encoder), ("images",), ("content", "style")),
             _Way(
@@ -147,6 +147,12 @@ def _ways(model: LoadedModel) -> list[_Way]:
                 ("content_images", "style_images"), ("images",),
             ),
         ]  # fmt: skip
+    elif model.encoder is not None:
+        swap = ExportedConditionSwap(model.content_prior, model.encoder, model.generator)
+        ways += [
+            _Way(".encoder", ExportedEncoder(model.encoder), ("images",), ("style",)),
+            _Way(".swap", swap, ("condition", "style_images"), ("images",)),
+        ]
     return [_Way(way.suffix, way.module.eval(), way.inputs, way.outputs) for way in ways]
 
 
@@ -163,10 +169,10 @@ def _inputs(way: _Way, model: LoadedModel, n: int, seed: int) -> tuple[Tensor, .
             made: Tensor = model.generator(normal(shape.content_dim), normal(shape.style_dim))
             return made.clamp(-1, 1).clone()
 
-    if way.inputs != INPUTS:
-        return tuple(images() for _ in way.inputs)
     labels = [{schema.label.name: schema.labels[row % len(schema.labels)]} for row in range(n)]
     condition = torch.from_numpy(schema.encode(labels))
+    if way.inputs != INPUTS:
+        return tuple(condition if name == "condition" else images() for name in way.inputs)
     return condition, normal(shape.content_dim), normal(shape.style_dim), torch.tensor(0.9)
 
 

@@ -31,12 +31,15 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Codes:
-    """What the encoder infers of images: the posteriors' means, which are the codes, and log-variances."""
+    """What the encoder infers of images: the posteriors' means, which are the codes, and log-variances.
 
-    content: Float32[np.ndarray, "images content_dim"]
+    Both of content are None for a model that infers none.
+    """
+
     style: Float32[np.ndarray, "images style_dim"]
-    content_log_variance: Float32[np.ndarray, "images content_dim"]
     style_log_variance: Float32[np.ndarray, "images style_dim"]
+    content: Float32[np.ndarray, "images content_dim"] | None = None
+    content_log_variance: Float32[np.ndarray, "images content_dim"] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,8 @@ class Inference:
 
         def step(images: Tensor) -> tuple[Tensor, ...]:
             content, style = encoder(images)
-            return content.mean, style.mean, content.log_variance, style.log_variance
+            of_content = () if content is None else (content.mean, content.log_variance)
+            return style.mean, style.log_variance, *of_content
 
         return Codes(*(part.numpy() for part in self._run(step, images)))
 

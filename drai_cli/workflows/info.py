@@ -16,6 +16,7 @@ from drai_cli.errors import WeightsError
 from drai_cli.hub import DEFAULT_WEIGHTS, bundled_models, locate_weights
 from drai_cli.hub_repository import MODEL_FILE, cached_models, origin_of
 from drai_cli.io.files import file_sha256
+from drai_cli.methods import METHODS
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.run_directory import measures_beside
 
@@ -49,6 +50,7 @@ class ModelInfo:
         content_dim: Entries of the content code.
         style_dim: Entries of the style code.
         has_encoder: Whether it can encode and swap styles.
+        infers: Codes that the encoder infers of an image.
         parameters: Numbers in the file by network (`generator`, `encoder`, ...).
         dtype: How they are stored.
         labels: What it makes.
@@ -76,6 +78,7 @@ class ModelInfo:
     content_dim: int
     style_dim: int
     has_encoder: bool
+    infers: tuple[str, ...]
     parameters: Mapping[str, int]
     dtype: str
     labels: tuple[str, ...]
@@ -135,6 +138,7 @@ def _describe(path: Path) -> ModelInfo:
         content_dim=header.architecture.content_dim,
         style_dim=header.architecture.style_dim,
         has_encoder="encoder" in parameters,
+        infers=METHODS[header.method].infers if header.method in METHODS else (),
         parameters=parameters,
         dtype=dtype,
         labels=header.schema.labels,

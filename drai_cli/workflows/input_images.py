@@ -286,5 +286,6 @@ def stack_pixels(images: Sequence[np.ndarray]) -> UInt[np.ndarray, "images size 
 
 
 def _joined(codes: Sequence[Codes]) -> Codes:
-    parts = [(c.content, c.style, c.content_log_variance, c.style_log_variance) for c in codes]
-    return Codes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    parts = [(c.style, c.style_log_variance, c.content, c.content_log_variance) for c in codes]
+    columns = zip(*parts, strict=True)
+    return Codes(*(None if column[0] is None else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

@@ -90,6 +90,8 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     out = options.out or Path(_default_name(options))
     _check_out(out, options)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    if options.images:
+        inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
     fit = options.fit or model_fit(inference.header)
     encoded = _encode(options, inference, fit, reporter)
     frames, distances = None, None
@@ -198,6 +200,7 @@ def _walk(
     """The walk, and what decides it."""
     if options.from_label is None or options.to_label is None:
         assert encoded is not None
+        assert encoded.codes.content is not None
         ends = [encoded.paths.index(path) for path in options.images]
         walk = Walk.along(options.along, encoded.codes.content[ends], encoded.codes.style[ends])
         hashes = [encoded.images[end].sha256 for end in ends]
@@ -261,6 +264,7 @@ def _grid(options: InterpolateOptions, inference: Inference, encoded: EncodedIma
     contents = [encoded.paths.index(path) for path in options.images]
     styles = [encoded.paths.index(path) for path in options.style or options.images]
     pairs = [(content, style) for style in styles for content in contents]
+    assert encoded.codes.content is not None
     images = inference.generate(
         encoded.codes.content[[content for content, _ in pairs]],
         encoded.codes.style[[style for _, style in pairs]],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drai_cli.header import ModelHeader
+from drai_cli.methods import METHODS
 
 _HUB_LICENCES = (
     "cc-by-nc-4.0",
@@ -36,8 +37,7 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
         f"![Samples, a row a label]({samples})" if samples else "",
         f"**Licence of the weights:** {header.licence or 'not stated'}",
         f"**What it makes:** {shape.image_size} px {kind} images of {', '.join(f'`{label}`' for label in labels)}\n"
-        f"(`drai sample --weights {name} --label LABEL`), and style swaps of real images "
-        f"(`drai swap-style a.png b.png --weights {name}`).",
+        f"(`drai sample --weights {name} --label LABEL`){_swaps(header, name)}.",
         _attributes(header),
         f"**Intended use.** {header.intended_use}" if header.intended_use else "",
         _training(header, training),
@@ -63,6 +63,15 @@ def _front_matter(header: ModelHeader, samples: str) -> str:
         else None,
     )
     return f"---\n{metadata.to_yaml()}\n---\n\n"
+
+
+def _swaps(header: ModelHeader, name: str) -> str:
+    """How to swap styles with it, if it can."""
+    infers = METHODS[header.method].infers if header.method in METHODS else ()
+    if not infers:
+        return ""
+    labels = "" if "content" in infers else " --label-a LABEL --label-b LABEL"
+    return f", and style swaps of real images (`drai swap-style a.png b.png{labels} --weights {name}`)"
 
 
 def _attributes(header: ModelHeader) -> str:

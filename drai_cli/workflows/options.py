@@ -91,7 +91,10 @@ class SwapOptions:
     Attributes:
         content: The first image, a.
         style: The second image, b.
-        pairs: CSV with the columns `content` and `style`, instead of two images.
+        pairs: CSV with the columns `content` and `style`, instead of two images; where labels are needed also
+            `content_label`.
+        label_a: Label of the first image, or an alias of it, for a model that infers no content (`cinfogan`, `cavae`).
+        label_b: Label of the second image, likewise.
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
         weights: A model file, run directory, bundled name or Hub name.
         format: Kind of file; None: the content image's own, PNG for JPEG, BMP and GIF.
@@ -109,6 +112,8 @@ class SwapOptions:
     content: Path | None = None
     style: Path | None = None
     pairs: Path | None = None
+    label_a: str | None = None
+    label_b: str | None = None
     out: Path | None = None
     weights: str | None = None
     format: Literal["png", "tiff", "dicom", "nifti"] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from drai_cli.config import TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, shown
@@ -119,7 +120,9 @@ class RunDirectory:
             UsageError: It differs in more than budget; the differences are listed.
         """
         try:
-            own = _flat(json.loads(self.config.read_text(encoding="utf-8")))
+            # A setting that a newer version brought was at its default before there was a choice.
+            brought = _flat({"training": TrainOptions().to_json()})
+            own = {**brought, **_flat(json.loads(self.config.read_text(encoding="utf-8")))}
         except (OSError, ValueError) as error:
             raise InputError(
                 shown(self.config), "cannot be read", "name another folder with --out"

@@ -22,6 +22,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.derived_images import DerivedImages
 from drai_cli.workflows.figure import draw_figure
 from drai_cli.workflows.file_names import safe_stems
+from drai_cli.workflows.given_content import check_labels, contents_of_labels
 from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.workflows.options import SwapOptions
@@ -33,11 +34,19 @@ FIGURE = "figure.png"
 
 @dataclass(frozen=True)
 class Swap:
-    """One image to make: rows of the encoded images, and the file name without suffix."""
+    """One image to make.
+
+    Attributes:
+        content: Row of the encoded images whose content it gets.
+        style: Row of the encoded images whose style it gets.
+        stem: Its file name without suffix.
+        label: Of the content image, where the model infers no content and takes the label's; else None.
+    """
 
     content: int
     style: int
     stem: str
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,20 +83,26 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     All inputs are read before anything is written.
 
     Raises:
-        UsageError: Neither or both of two images and a table.
+        UsageError: Neither or both of two images and a table, or a label missing or not needed.
         InputError: An image or the table cannot be used, or OUT cannot be written.
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT holds something.
     """
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
-    pairs = _read_pairs(options)
+    pairs, labels = _read_pairs(options)
     out = options.out or Path(_default_name(options))
     check_folder(out, options.overwrite)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    inference.model.require_encoder()
+    is_two = options.pairs is None
+    if not is_two and inference.model.infers_content:
+        labels = dict.fromkeys(labels)  # one table may serve models of either kind
+    check_labels(
+        inference, labels, "--label-a {0} --label-b {1}" if is_two else "a column content_label in the table"
+    )
     fit = options.fit or model_fit(inference.header)
     paths = list(dict.fromkeys(path for pair in pairs for path in pair))
-    is_two = options.pairs is None
     encoded = encode_files(
         inference, paths, fit,
         keep_pixels=is_two, frame=options.frame, window=options.window, reporter=reporter,
@@ -97,7 +112,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
             f"scaled from {inference.header.architecture.image_size} px to the inputs' sizes: no detail is added"
             + (", and what was cropped is black" if _is_cropped(encoded.images, fit) else "")
         )
-    swaps = _plan_swaps(pairs, paths, is_two)
+    swaps = _plan_swaps(pairs, paths, list(labels.values()), is_two)
     derived = DerivedImages(inference, "swap-style", fit, options.format, options.size, options.compression)
     with staged(out, options.overwrite) as stage:
         names, sidecars, made = _write_swaps(stage, swaps, encoded, derived, options, reporter)
@@ -116,20 +131,25 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     )
 
 
-def _read_pairs(options: SwapOptions) -> list[tuple[Path, Path]]:
-    """Content and style of each image to make."""
+def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str, str | None]]:
+    """Content and style of each image to make, and the labels of the contents by where they are given."""
     if options.pairs is None:
         if options.content is None or options.style is None:
             raise UsageError("swap-style", "expected two images or --pairs", "drai swap-style a.png b.png")
-        return [(options.content, options.style), (options.style, options.content)]
+        labels = {"--label-a": options.label_a, "--label-b": options.label_b}
+        return [(options.content, options.style), (options.style, options.content)], labels
     if options.content is not None or options.style is not None:
         raise UsageError("--pairs", "contradicts two images", "give one of them")
+    if options.label_a is not None or options.label_b is not None:
+        raise UsageError("--pairs", "contradicts labels of two images", "a column content_label in the table")
     table = read_table(options.pairs)
     absent = [name for name in ("content", "style") if name not in table.columns]
     if absent:
         raise InputError(shown(options.pairs), f"expected a column {absent[0]!r}, got none", "content,style")
     pairs = []
+    labels = {}
     for number, row in enumerate(table.rows, 1):
+        labels[f"{shown(options.pairs)}, row {number}, content_label"] = row.get("content_label") or None
         found = []
         for name in ("content", "style"):
             given = Path(row[name])
@@ -144,7 +164,7 @@ def _read_pairs(options: SwapOptions) -> list[tuple[Path, Path]]:
                 )
             found.append(path)
         pairs.append((found[0], found[1]))
-    return pairs
+    return pairs, labels
 
 
 def _default_name(options: SwapOptions) -> str:
@@ -156,19 +176,21 @@ def _default_name(options: SwapOptions) -> str:
     return f"swap_{a}_{b}"
 
 
-def _plan_swaps(pairs: Sequence[tuple[Path, Path]], paths: Sequence[Path], is_two: bool) -> list[Swap]:
+def _plan_swaps(
+    pairs: Sequence[tuple[Path, Path]], paths: Sequence[Path], labels: Sequence[str | None], is_two: bool
+) -> list[Swap]:
     rows = {path: row for row, path in enumerate(paths)}
     if is_two:
         first, second = pairs[0]
         a, b = safe_stems([first.name, second.name])
         return [
-            Swap(rows[first], rows[second], f"{a}_in_style_of_{b}"),
-            Swap(rows[second], rows[first], f"{b}_in_style_of_{a}"),
+            Swap(rows[first], rows[second], f"{a}_in_style_of_{b}", labels[0]),
+            Swap(rows[second], rows[first], f"{b}_in_style_of_{a}", labels[1]),
         ]
     swaps = []
-    for number, (content, style) in enumerate(pairs):
+    for number, ((content, style), label) in enumerate(zip(pairs, labels, strict=True)):
         a, b = (safe_stems([path.name])[0] for path in (content, style))
-        swaps.append(Swap(rows[content], rows[style], f"{number:06d}_{a}_in_style_of_{b}"))
+        swaps.append(Swap(rows[content], rows[style], f"{number:06d}_{a}_in_style_of_{b}", label))
     return swaps
 
 
@@ -193,15 +215,15 @@ def _write_swaps(
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
             batch = swaps[start : start + size]
-            pixels = inference.generate(
-                encoded.codes.content[[swap.content for swap in batch]],
-                encoded.codes.style[[swap.style for swap in batch]],
-            )
+            content_codes = _contents(batch, encoded, inference)
+            pixels = inference.generate(content_codes, encoded.codes.style[[swap.style for swap in batch]])
             for swap, made in zip(batch, pixels, strict=True):
                 if options.pairs is None:
                     kept.append(made)
                 content, style = encoded.images[swap.content], encoded.images[swap.style]
                 deciding = {"content_sha256": content.sha256, "style_sha256": style.sha256}
+                if swap.label is not None:
+                    deciding["content_label"] = inference.header.schema.label.resolve(swap.label)
                 files = derived.files(made, content, deciding)
                 for suffix, data in files.items():
                     (stage / (swap.stem + suffix)).write_bytes(data)
@@ -210,6 +232,13 @@ def _write_swaps(
                 sidecars += beside
             task.advance(len(batch))
     return names, sidecars, kept
+
+
+def _contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> np.ndarray:
+    """Inferred contents, or those of the labels for a model that infers none."""
+    if encoded.codes.content is None:
+        return contents_of_labels(inference, [str(swap.label) for swap in swaps])
+    return encoded.codes.content[[swap.content for swap in swaps]]
 
 
 def _write_figure(

@@ -11,12 +11,13 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.config import ModelConfig, TrainOptions, objective_of
+from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
+from drai_cli.methods import objective_of
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.model_header import known_set

@@ -253,11 +253,13 @@ class Trainer:
 
     def _draw_grid(self) -> None:
         schema = self.data.schema
-        conditions = schema.encode([{schema.label.name: label} for label in schema.labels])
+        of_labels = schema.encode([{schema.label.name: label} for label in schema.labels])
+        rows = self._in_turn("validation", COLUMNS)
         sheet = draw_grid(
             self.state.average,
-            self.data.images[self._in_turn("validation", COLUMNS)],
-            torch.from_numpy(conditions),
+            self.data.images[rows],
+            torch.from_numpy(self.data.conditions[rows]),
+            torch.from_numpy(of_labels),
             self.options.model.style_dim,
             self.device,
         )

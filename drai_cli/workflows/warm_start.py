@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from drai_cli.checkpoint import LoadedModel
 from drai_cli.condition import ConditionSchema
 from drai_cli.training.state import TrainingState
@@ -18,25 +20,35 @@ class Taken:
 
 
 def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema) -> Taken:
-    """Copies a model into a fresh state of the same architecture.
+    """Copies a model into a fresh state of the same architecture, whatever the methods of the two.
 
-    The generator and the encoder are kept. The content prior is kept if the conditions are the same. The discriminator
-    is in no model file: its trunk starts from the encoder's, which reads the same images, its heads are new.
+    The generator is kept, and of the encoder what both have. The content prior is kept if the conditions are the same
+    and content is given in the same way. The discriminator is in no model file: its trunk starts from the encoder's,
+    which reads the same images, its heads are new.
     """
     taken, new = ["generator"], ["discriminator heads", "predictors"]
-    encoder = model.require_encoder()
-    sources = {"generator": model.generator, "encoder": encoder}
-    taken.append("encoder")
-    if _same_conditions(model.header.schema, schema):
+    sources: dict[str, nn.Module] = {"generator": model.generator}
+    own = state.networks
+    if own.encoder is not None and model.encoder is not None:
+        sources["encoder"] = model.encoder
+        taken.append("encoder")
+        if own.encoder.content is not None and model.encoder.content is None:
+            new.append("the encoder's content")
+    elif own.encoder is not None:
+        new.append("encoder")
+    is_alike = own.content_prior.is_fixed == model.content_prior.is_fixed
+    if is_alike and _same_conditions(model.header.schema, schema):
         sources["content_prior"] = model.content_prior
         taken.append("content prior")
     else:
         new.append("content prior")
     for networks in (state.networks, state.average):
         for name, source in sources.items():
-            getattr(networks, name).load_state_dict(source.state_dict())
-    state.adversaries.discriminator.trunk.load_state_dict(encoder.trunk.state_dict())
-    taken.append("discriminator trunk (from the encoder)")
+            # Not strict: one of the two encoders may have no head for content.
+            getattr(networks, name).load_state_dict(source.state_dict(), strict=name != "encoder")
+    if model.encoder is not None:
+        state.adversaries.discriminator.trunk.load_state_dict(model.encoder.trunk.state_dict())
+        taken.append("discriminator trunk (from the encoder)")
     return Taken(tuple(taken), tuple(new))
 
 

@@ -42,6 +42,18 @@ def test_the_page_for_people(drai, tiny_model):
     assert ["test.label", "agreement", "0.5"] in words
 
 
+@pytest.mark.parametrize(
+    ("method", "infers", "limits"),
+    [
+        ("cgan", [], "(no encoder: it samples only)"),
+        ("cavae", ["style"], "(infers style alone: swaps take labels)"),
+    ],
+)
+def test_what_a_method_cannot_do(drai, model_of, method, infers, limits):
+    assert json.loads(drai("info", model_of(method), "--json").stdout)["infers"] == infers
+    assert limits in drai("info", model_of(method)).stdout
+
+
 def test_weights_by_variable(drai, tiny_model, monkeypatch):
     monkeypatch.setenv("DRAI_WEIGHTS", str(tiny_model))
     assert str(tiny_model) in drai("info").stdout

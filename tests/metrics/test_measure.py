@@ -86,8 +86,13 @@ def test_without_an_encoder_swaps_and_probes_say_so(world, right, judge) -> None
 
 def test_where_content_is_not_inferred_the_prior_gives_it(world, right, judge) -> None:
     model = replace(right, encoder=lambda images: (None, right.encoder(images)[1]))
-    found = measured(world, model, judge, only=["swaps"])
+    found = measured(world, model, judge, only=["swaps", "probes"])
     assert found["swaps"]["rows"]["swap"]["kept"]["value"] > 0.97
+    # The condition's content comes back in the second cycle, too, so nothing is lost on the way.
+    cifc = found["swaps"]["cifc"]["pixels"]
+    assert cifc["twice_swapped"]["value"] == pytest.approx(cifc["reconstruction"]["value"], abs=0.01)
+    assert found["probes"]["label_in_content"] is None
+    assert found["probes"]["label_in_style"]["value"] < 0.5
 
 
 def test_the_validation_part_is_measured_on_its_own_rows(world, right, judge) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from drai_cli.config import ModelConfig
+from drai_cli.methods import METHODS
 from drai_cli.model.layers import UpConv
 from drai_cli.model.networks import Adversaries, Networks
 
@@ -43,3 +44,22 @@ def test_upconv_leaves_no_checkerboard() -> None:
     layer = UpConv(8, 8)
     flat = layer(torch.ones(1, 8, 8, 8))[:, :, 4:-4, 4:-4]
     assert flat.std(dim=(2, 3)).max().item() < 1e-5
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_the_networks_its_codes_need(name: str) -> None:
+    method, config = METHODS[name], ModelConfig(16, 1, content_dim=3, style_dim=5, channels=8, max_channels=8)
+    networks, adversaries = Networks(config, 4, method), Adversaries(config, 4, method)
+    prior = networks.content_prior(torch.randn(2, 4))
+    assert bool((prior.deviation == 0).all()) == (method.content == "fixed")
+    assert torch.equal(prior.sample(torch.randn(2, 3)), prior.mean) == (method.content == "fixed")
+    assert (networks.encoder is None) == (method.infers == ())
+    if networks.encoder is not None:
+        content, style = networks.encoder(torch.zeros(2, 1, 16, 16))
+        assert (content is not None) == ("content" in method.infers)
+        assert style.mean.shape == (2, 5)
+    codes = adversaries.discriminator.codes
+    assert (codes is not None) == (name in ("cavae", "dual-cavae"))
+    if codes is not None:
+        assert codes.style(torch.randn(2, 5)).shape == (2,)
+        assert (codes.on_content is not None) == (name == "dual-cavae")

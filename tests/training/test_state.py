@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from drai_cli.config import TrainOptions
+from drai_cli.methods import METHODS, objective_of
 from drai_cli.training.batches import Batches
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import Moments, RecentCodes, TrainingState
 from drai_cli.training.step import train_step
 
 
+@pytest.mark.parametrize("method", METHODS)
 def test_tensors_round_trip_and_the_next_step_is_the_same(
-    state: TrainingState, batches: Batches, plan: StepPlan, options: TrainOptions, schema
+    method: str, batches: Batches, plan: StepPlan, options: TrainOptions, schema
 ) -> None:
+    options = replace(options, method=method)
+    plan = replace(plan, objective=objective_of(method, plan.objective))
+    state = TrainingState(options, schema.dim, torch.device("cpu"))
     for _ in range(3):
         train_step(state, batches.at(state.images_seen), plan, has_penalty=True)
     other = TrainingState(options, schema.dim, torch.device("cpu"))

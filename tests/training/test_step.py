@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from drai_cli.condition import ConditionSchema
-from drai_cli.config import METHODS, Objective, objective_of
+from drai_cli.config import Objective, TrainOptions
+from drai_cli.methods import METHODS, objective_of
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.hiding import predictor_losses, update_predictors
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import discriminator_terms, forward, player_terms, train_step
+from drai_cli.training.step import discriminator_terms, forward, train_step
+from drai_cli.training.terms import player_terms
 
 # The networks that each of the players' terms reaches, and no others.
 REACHED = {
@@ -39,14 +41,14 @@ REACHED = {
 
 def parts_of(state: TrainingState) -> dict[str, nn.Module]:
     networks, adversaries = state.networks, state.adversaries
-    assert networks.encoder is not None
-    return {
+    parts = {
         "generator": networks.generator,
         "encoder": networks.encoder,
         "content_prior": networks.content_prior,
         "discriminator": adversaries.discriminator,
         "predictors": adversaries.predictors,
     }
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def reached_by(state: TrainingState, term: Tensor) -> set[str]:
@@ -113,7 +115,8 @@ def test_the_discriminators_terms_reach_it_alone(
 def test_predictors_learn_to_predict_and_the_encoder_to_hide(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
 ) -> None:
-    codes = passes.content.mean, passes.style.mean
+    assert passes.real is not None
+    codes = passes.real.content.mean, passes.real.style.mean
     state.adversaries.predictors.requires_grad_(True)
     found, _ = predictor_losses(state, plan, codes[0].detach(), codes[1].detach(), batch.condition)
     assert reached_by(state, found.sum()) == {"predictors"}
@@ -128,16 +131,121 @@ def test_predictors_learn_to_predict_and_the_encoder_to_hide(
     assert float((towards * away).sum()) <= 0
 
 
+# What each method's step computes, of the players and of their adversaries.
+_GAN = {"d_image", "d_condition", "g_image", "g_condition", "real_logits", "fake_logits", "real_sign", "r1"}
+_DUAL = {"d_content", "d_style", "g_content", "g_style", "e_content", "e_style"}
+_DAI = {*_GAN, *_DUAL, "align", "match", "image_cycle", "code_cycle", "prior_kl", "style_kl"}
+_HIDING = {"grl", "independence", "f_content", "f_style", "f_condition"}
+COMPUTED = {
+    "drai": {*_DAI, *_HIDING, "self_content", "self_style"},
+    "dai-grl": {*_DAI, *_HIDING},
+    "dai-self": {*_DAI, "self_content", "self_style"},
+    "dai": _DAI,
+    "cgan": _GAN,
+    "cinfogan": {*_GAN, "code_cycle"},
+    "dual-cinfogan": {*_GAN, "code_cycle", "prior_kl"},
+    "cavae": {*_GAN, "image_cycle", "d_all_style", "all_style"},
+    "dual-cavae": {*_GAN, "image_cycle", "d_all_style", "all_style", "d_all_content", "all_content", "prior_kl"},
+}  # fmt: skip
+
+# Where a method's terms reach other networks than the same terms of drai. Without an encoder's content, the content
+# prior is the embedding of the condition, a part of the generator.
+REACHED_OF = {
+    "cinfogan": {"code_cycle": {"generator", "encoder", "content_prior"}},
+    "dual-cinfogan": {"code_cycle": {"generator", "encoder", "content_prior"}},
+    "cavae": {"image_cycle": {"generator", "encoder", "content_prior"}, "all_style": {"encoder"}},
+    "dual-cavae": {"all_content": {"encoder"}, "all_style": {"encoder"}},
+}
+
+
+def of_method(
+    method: str, options: TrainOptions, plan: StepPlan, schema: ConditionSchema
+) -> tuple[TrainingState, StepPlan]:
+    """A method's own networks and plan."""
+    state = TrainingState(replace(options, method=method), schema.dim, torch.device("cpu"))
+    return state, replace(plan, objective=objective_of(method, plan.objective))
+
+
+def test_every_method_is_covered() -> None:
+    assert set(COMPUTED) == set(METHODS)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_computes_its_terms_only(
-    method: str, state: TrainingState, batch: Batch, plan: StepPlan
+    method: str, options: TrainOptions, batch: Batch, plan: StepPlan, schema: ConditionSchema
 ) -> None:
-    objective = objective_of(method, replace(plan.objective, independence_weight=1.0))
-    terms = train_step(state, batch, replace(plan, objective=objective), has_penalty=True)
-    assert ("independence" in terms) == ("grl" in terms)
-    assert ("grl" in terms) == bool(objective.grl_weight) == (method in ("drai", "dai-grl"))
-    assert ("self_content" in terms) == bool(objective.self_weight) == (method in ("drai", "dai-self"))
+    state, plan = of_method(method, options, plan, schema)
+    before = {name: tensor.clone() for name, tensor in state.networks.state_dict().items()}
+    terms = train_step(state, batch, plan, has_penalty=True)
+    assert set(terms) == COMPUTED[method]
     assert all(bool(torch.isfinite(term)) for term in terms.values())
+    moved = {n.split(".")[0] for n, t in state.networks.state_dict().items() if not torch.equal(t, before[n])}
+    assert moved == {"generator", "content_prior"} | ({"encoder"} if METHODS[method].has_encoder else set())
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"drai", "dai", "dai-grl", "dai-self"}))
+def test_the_terms_of_a_method_reach_its_networks_and_no_other(
+    method: str, options: TrainOptions, batch: Batch, plan: StepPlan, schema: ConditionSchema
+) -> None:
+    state, plan = of_method(method, options, plan, schema)
+    state.adversaries.requires_grad_(False)
+    passes = forward(state, batch, plan)
+    features = state.adversaries.discriminator.trunk(batch.images).detach()
+    for name, (weight, term) in player_terms(state, batch, plan, passes, features).items():
+        assert weight > 0
+        assert reached_by(state, term) == {**REACHED, **REACHED_OF.get(method, {})}[name], name
+
+
+@pytest.mark.parametrize(("method", "count"), [("cavae", 1), ("dual-cavae", 2)])
+def test_code_discriminators_learn_from_codes_alone_and_push_them_apart(
+    method: str, count: int, options: TrainOptions, batch: Batch, plan: StepPlan, schema: ConditionSchema
+) -> None:
+    state, plan = of_method(method, options, plan, schema)
+    discriminator = state.adversaries.discriminator.requires_grad_(True)
+    passes, n = forward(state, batch, plan), len(batch.images)
+    features = discriminator.trunk(torch.cat([batch.images, passes.generated.detach()]))
+    terms = discriminator_terms(discriminator, features[:n], features[n:], batch, passes, plan.objective, {})
+    own = [name for name in terms if name.startswith("d_all")]
+    assert len(own) == count
+    for name in own:
+        discriminator.zero_grad()
+        assert reached_by(state, terms[name]) == {"discriminator"}
+        touched = {k.split(".")[0] for k, p in discriminator.named_parameters() if p.grad is not None}
+        assert touched == {"codes"}
+    # A step of the encoder against its term makes its codes look more as if they were drawn.
+    state.adversaries.requires_grad_(False)
+    codes, real = discriminator.codes, passes.real
+    term = player_terms(state, batch, plan, passes, features[:n].detach())["all_style"][1]
+    (gradient,) = torch.autograd.grad(term, real.drawn_style, retain_graph=True)
+    moved = real.drawn_style - 0.1 * gradient / gradient.norm()
+    gain = codes.style(moved) - codes.style(real.drawn_style)
+    assert float(gain.mean().detach()) > 0
+
+
+def test_an_encoder_of_generated_images_never_sees_a_real_one(
+    options: TrainOptions, batch: Batch, plan: StepPlan, schema: ConditionSchema
+) -> None:
+    for method in ("cinfogan", "dual-cinfogan"):
+        state, plan_of = of_method(method, options, plan, schema)
+        seen: list[Tensor] = []
+        state.networks.encoder.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        before = batch.images.clone()
+        train_step(state, batch, plan_of, has_penalty=True)
+        assert len(seen) == 1
+        assert not torch.equal(seen[0], before)
+        assert forward(state, batch, plan_of).real is None
+
+
+def test_fixed_content_is_the_mean_of_the_prior(
+    options: TrainOptions, batch: Batch, plan: StepPlan, schema: ConditionSchema
+) -> None:
+    state, plan = of_method("cavae", options, plan, schema)
+    passes = forward(state, batch, plan)
+    assert torch.equal(passes.drawn_content, state.networks.content_prior(batch.drawn_condition).mean)
+    assert passes.from_prior == len(batch.images)
+    content, half = state.networks.content_prior(batch.condition).mean, len(batch.images) // 2
+    style = torch.cat([passes.real.drawn_style[:half], passes.real.style.mean[half:]])
+    torch.testing.assert_close(passes.reconstructed, state.networks.generator(content, style))
 
 
 def test_a_switched_off_term_is_not_computed(state: TrainingState, batch: Batch, plan: StepPlan) -> None:
@@ -165,9 +273,8 @@ def test_alignment_sees_the_transformed_copy_too(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
 ) -> None:
     features = state.adversaries.discriminator.trunk(batch.images).detach()
-    assert passes.changed_content is not None
-    mean, log_variance = passes.changed_content
-    moved = replace(passes, changed_content=Gaussian(mean + 1, log_variance))
+    mean, log_variance = passes.real.changed_content
+    moved = replace(passes, real=replace(passes.real, changed_content=Gaussian(mean + 1, log_variance)))
     before, after = (player_terms(state, batch, plan, seen, features) for seen in (passes, moved))
     for name in ("align", "match"):
         assert not torch.equal(before[name][1], after[name][1])
@@ -178,7 +285,7 @@ def test_borrowed_styles_are_another_rows(state: TrainingState, batch: Batch, pl
     n = len(batch.images)
     borrowed = passes.drawn_style[passes.from_prior :]
     assert len(borrowed) == round(n * plan.objective.swap_share)
-    assert torch.equal(borrowed, passes.inferred_style[passes.from_prior :])
+    assert torch.equal(borrowed, passes.real.drawn_style[passes.from_prior :])
     assert not borrowed.requires_grad
 
 
@@ -205,9 +312,8 @@ def test_predictors_see_this_steps_codes_of_images_copies_and_more(
     assert state.networks.encoder is not None
     with torch.no_grad():
         _, more = state.networks.encoder(batch.more_images)
-    update_predictors(state, batch, plan, passes, {})
-    assert passes.changed_style is not None
-    own = torch.cat([passes.style.mean, passes.changed_style.mean, more.mean])
+    update_predictors(state, batch, plan, passes.real, {})
+    own = torch.cat([passes.real.style.mean, passes.real.changed_style.mean, more.mean])
     conditions = torch.cat([batch.condition, batch.condition, batch.more_condition])
     assert len(seen) == plan.objective.predictor_updates
     for _, style, condition in seen:
@@ -222,7 +328,6 @@ def test_hiding_counts_the_transformed_copies(
 ) -> None:
     features = state.adversaries.discriminator.trunk(batch.images).detach()
     hiding = player_terms(state, batch, plan, passes, features)["grl"][1]
-    assert passes.changed_style is not None
-    (gradient,) = torch.autograd.grad(hiding, passes.changed_style.mean, allow_unused=True)
+    (gradient,) = torch.autograd.grad(hiding, passes.real.changed_style.mean, allow_unused=True)
     assert gradient is not None
     assert float(gradient.abs().sum()) > 0

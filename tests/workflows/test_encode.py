@@ -73,3 +73,11 @@ def test_usage(options, tmp_path):
         with pytest.raises(kind):
             encode(wrong)
     assert "codes.npz" not in os.listdir(tmp_path)
+
+
+def test_a_model_that_infers_no_content_writes_none(options, model_of):
+    result = encode(replace(options, weights=str(model_of("cavae"))))
+    assert (result.content_dim, result.style_dim) == (0, 6)
+    with np.load(options.out, allow_pickle=False) as file:
+        assert file["style"].shape == (20, 6)
+        assert not [name for name in file if name.startswith("content")]

@@ -198,3 +198,21 @@ def test_torch_export(tiny_model, tmp_path):
     assert json.loads(extra["drai"])["method"] == "drai"
     with pytest.raises(WeightsError):
         locate_weights(str(tmp_path / "m.pt2"))
+
+
+@pytest.mark.parametrize(("method", "swap"), [("cgan", None), ("cavae", ["condition", "style_images"])])
+def test_methods_that_infer_no_content(model_of, method, swap, tmp_path):
+    result = export(ExportOptions(tmp_path / "m.onnx", "onnx", str(model_of(method))))
+    sessions = {name: session(tmp_path / name) for name in result.files}
+    inputs = {name: [one.name for one in found.get_inputs()] for name, found in sessions.items()}
+    assert inputs.get("m.swap.onnx") == swap
+    if swap:
+        assert [one.name for one in sessions["m.encoder.onnx"].get_outputs()] == ["style"]
+    # Fixed content: the noise that is drawn for it changes nothing.
+    codes = {"condition": np.eye(2, 5, dtype=np.float32), "style": np.zeros((2, 6), np.float32)}
+    contents = []
+    for noise in (0, 3):
+        noises = {"content_noise": np.full((2, 4), noise, np.float32), "truncation": np.array(1, np.float32)}
+        contents.append(sessions["m.onnx"].run(["content"], {**codes, **noises})[0])
+    np.testing.assert_array_equal(*contents)
+    assert (contents[0][0] != contents[0][1]).any()

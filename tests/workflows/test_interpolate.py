@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.api import Drai
-from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.errors import OverwriteError, UsageError, WeightsError
 from drai_cli.io.read import read_stack
 from drai_cli.workflows.interpolate import interpolate
 from drai_cli.workflows.marks import read_marks
@@ -183,3 +183,16 @@ def test_api(model, options):
     assert images.shape == (3, 16, 16, 3)
     with pytest.raises(UsageError):
         model.interpolate(*options.images, along="colour")
+
+
+def test_without_inferred_content_a_walk_is_between_labels(options, model_of, tmp_path):
+    style_alone = replace(options, weights=str(model_of("cinfogan")))
+    for asked in (style_alone, replace(style_alone, grid=True)):
+        with pytest.raises(WeightsError, match="cinfogan infers no content") as caught:
+            interpolate(asked)
+        assert "--from-label" in caught.value.hint
+    labels = {"images": (), "from_label": "mel", "to_label": "nv"}
+    made = frames(replace(style_alone, **labels, style_from=options.images[0], steps=3))
+    model = Drai.from_pretrained(style_alone.weights)
+    np.testing.assert_array_equal(made[0], model.sample("mel", style_from=options.images[0])[0])
+    assert frames(replace(options, **labels, weights=str(model_of("cgan")), out=tmp_path / "cgan"))

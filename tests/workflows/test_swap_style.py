@@ -259,11 +259,55 @@ def test_two_images_or_a_table(options, tmp_path):
             swap_style(wrong)
 
 
-def test_a_model_without_encoder_says_so(options, tmp_path, tiny_model):
-    from drai_cli.checkpoint import read_header, save_model
-    from drai_cli.model.networks import Networks
-
-    header = replace(read_header(tiny_model), method="cgan")
-    save_model(tmp_path / "cgan.safetensors", header, Networks(header.architecture, header.schema.dim, False))
+def test_a_model_without_encoder_says_so(options, model_of):
     with pytest.raises(WeightsError, match="no encoder"):
-        swap_style(replace(options, weights=str(tmp_path / "cgan.safetensors")))
+        swap_style(replace(options, weights=str(model_of("cgan"))))
+
+
+@pytest.mark.parametrize("method", ["cinfogan", "cavae"])
+def test_where_content_is_not_inferred_the_labels_give_it(options, model_of, method):
+    from drai_cli.api import Drai
+
+    weights = str(model_of(method))
+    swap_style(replace(options, weights=weights, label_a="melanoma", label_b="nv"))
+    model = Drai.from_pretrained(weights)
+    assert model.encode([options.content, options.style]).content is None
+    # A label's content has no deviation, so samples in the style of an image are the swaps.
+    for label, source, name in (("mel", 1, "a_in_style_of_b"), ("nv", 0, "b_in_style_of_a")):
+        other = (options.content, options.style)[source]
+        expected = model.sample(label, 1, seed=5, style_from=other)[0]
+        np.testing.assert_array_equal(pixels(options.out / f"{name}.png"), expected)
+    made = model.swap_style(options.content, options.style, label_a="mel", label_b="nv")
+    np.testing.assert_array_equal(made[1], pixels(options.out / "b_in_style_of_a.png"))
+
+
+def test_pairs_give_labels_in_a_column(options, model_of, tmp_path):
+    weights = str(model_of("cavae"))
+    table = tmp_path / "pairs.csv"
+    table.write_text("content,style,content_label\na.png,b.png,mel\nb.png,a.png,nv\n")
+    swap_style(replace(options, content=None, style=None, pairs=table, weights=weights))
+    swap_style(replace(options, weights=weights, label_a="mel", label_b="nv", out=tmp_path / "two"))
+    # The same table serves a model that needs no labels.
+    swap_style(replace(options, content=None, style=None, pairs=table, out=tmp_path / "drai"))
+    for number, name in enumerate(("a_in_style_of_b", "b_in_style_of_a")):
+        one, other = options.out / f"{number:06d}_{name}.png", tmp_path / "two" / f"{name}.png"
+        np.testing.assert_array_equal(pixels(one), pixels(other))
+
+
+def test_labels_are_asked_for_where_they_are_needed_alone(options, model_of, tmp_path):
+    style_alone = replace(options, weights=str(model_of("cinfogan")))
+    with pytest.raises(UsageError, match=r"--label-b: this model \(cinfogan\) infers no content") as caught:
+        swap_style(replace(style_alone, label_a="mel"))
+    assert caught.value.hint == "--label-a mel --label-b nv"
+    with pytest.raises(UsageError, match="nevus"):
+        swap_style(replace(style_alone, label_a="mel", label_b="nevus"))
+    with pytest.raises(UsageError, match="--label-a: this model infers content"):
+        swap_style(replace(options, label_a="mel"))
+    (tmp_path / "pairs.csv").write_text("content,style\na.png,b.png\n")
+    of_table = replace(style_alone, content=None, style=None, pairs=tmp_path / "pairs.csv")
+    with pytest.raises(UsageError, match="row 1, content_label: this model") as caught:
+        swap_style(of_table)
+    assert "column content_label" in caught.value.hint
+    with pytest.raises(UsageError, match="contradicts labels"):
+        swap_style(replace(of_table, label_a="mel"))
+    assert not options.out.exists()

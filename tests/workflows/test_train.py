@@ -291,6 +291,66 @@ def test_a_warm_start_takes_the_backbone_and_the_licence(run: TrainRun, tmp_path
     )
 
 
+@pytest.mark.parametrize("method", ["cgan", "cinfogan", "dual-cavae"])
+def test_other_methods_resume_bit_for_bit_too(method: str, run: TrainRun, tmp_path: Path) -> None:
+    run = replace(run, training=replace(run.training, method=method, kimg=0.16))
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    assert not train(other, StopAfter(80)).is_finished
+    train(other)
+    for name in ("model.safetensors", "checkpoint/state.safetensors", "grids/000000160.png"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+    assert load_model(run.out / "model.safetensors").header.method == method
+
+
+@pytest.mark.parametrize(
+    ("source", "method", "taken", "new"),
+    [
+        ("drai", "cgan", ["discriminator trunk"], ["content prior"]),
+        ("cgan", "drai", ["generator"], ["encoder", "content prior"]),
+        ("cavae", "dual-cavae", ["encoder"], ["the encoder's content", "content prior"]),
+        ("dual-cavae", "cinfogan", ["encoder"], ["content prior"]),
+        ("cavae", "cinfogan", ["encoder", "content prior"], []),
+    ],
+)
+def test_a_warm_start_takes_what_both_methods_have(
+    source: str, method: str, taken: list[str], new: list[str]
+) -> None:
+    import torch
+
+    from drai_cli.checkpoint import LoadedModel
+    from drai_cli.condition import ConditionSchema
+    from drai_cli.header import ModelHeader
+    from drai_cli.training.state import TrainingState
+    from drai_cli.workflows.warm_start import warm_start
+
+    schema = ConditionSchema.from_rows([{"label": "a"}, {"label": "b"}], "label", [])
+    states = {
+        name: TrainingState(TrainOptions(method=name, model=TINY, seed=seed), schema.dim, torch.device("cpu"))
+        for seed, name in enumerate((source, method))
+    }
+    of = states[source].average
+    model = LoadedModel(ModelHeader(TINY, schema, source), of.generator, of.encoder, of.content_prior, "")
+    found = warm_start(states[method], model, schema)
+    assert all(any(text.startswith(name) for text in found.taken) for name in taken)
+    assert set(found.new) - {"discriminator heads", "predictors"} == set(new)
+    own = states[method].networks
+    assert torch.equal(own.generator.start.weight, of.generator.start.weight)
+    if own.encoder is not None and of.encoder is not None:
+        assert torch.equal(own.encoder.style.weight, of.encoder.style.weight)
+
+
+def test_a_run_of_an_older_version_lacks_settings_and_goes_on(run: TrainRun) -> None:
+    train(replace(run, training=replace(run.training, kimg=0.032)))
+    saved = json.loads((run.out / "config.json").read_text())
+    del saved["training"]["objective"]["aggregate_weight"]
+    (run.out / "config.json").write_text(json.dumps(saved))
+    assert train(replace(run, training=replace(run.training, kimg=0.064))).resumed_from == 32
+    objective = replace(run.training.objective, aggregate_weight=3.0)
+    with pytest.raises(UsageError, match="aggregate_weight: 1"):
+        train(replace(run, training=replace(run.training, objective=objective)))
+
+
 def test_the_header_names_no_file_of_the_data(run: TrainRun) -> None:
     train(replace(run, training=replace(run.training, kimg=0.016)))
     text = json.dumps(read_header(run.out / "model.safetensors").to_json())
