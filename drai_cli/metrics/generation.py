@@ -41,13 +41,15 @@ class Codes:
     Attributes:
         content: From the encoder, or the prior's mean for the image's condition where the method infers none.
         style: From the encoder.
+        has_inferred_content: Whether the encoder gave the content.
     """
 
     content: Float32[np.ndarray, "n content_dim"]
     style: Float32[np.ndarray, "n style_dim"]
+    has_inferred_content: bool = True
 
     def __getitem__(self, rows: Any) -> Codes:
-        return Codes(self.content[rows], self.style[rows])
+        return Codes(self.content[rows], self.style[rows], self.has_inferred_content)
 
 
 @torch.inference_mode()
@@ -69,13 +71,15 @@ def encode(
     if encoder is None:
         raise ValueError("these networks have no encoder")
     contents, styles = [], []
+    is_inferred = True
     for rows in batches(len(images)):
         content, style = encoder(to_unit(images[rows]).to(device))
         if content is None:
+            is_inferred = False
             content = networks.content_prior(torch.from_numpy(conditions[rows]).to(device))
         contents.append(content.mean.float().cpu().numpy())
         styles.append(style.mean.float().cpu().numpy())
-    return Codes(np.concatenate(contents), np.concatenate(styles))
+    return Codes(np.concatenate(contents), np.concatenate(styles), is_inferred)
 
 
 @torch.inference_mode()

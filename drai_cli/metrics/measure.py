@@ -89,7 +89,7 @@ def measure(
 
     Returns:
         A dict with an entry per measure, and `judge`, `part`, `n`, `seed`, `extractor`, `comparable_with`. Measures
-        that need an encoder are None where there is none.
+        that need an encoder are None where there is none, and so is the label in content where content is not inferred.
 
     Raises:
         ValueError: Neither networks nor a source.
@@ -174,7 +174,10 @@ def measure(
                 of = (labels[kept], parts[kept], groups[kept], label_count)
                 out["probes"] = {
                     "label_in_style": measure_probe(codes.style, *of, part=part, floor=floor, seed=seed),
-                    "label_in_content": measure_probe(codes.content, *of, part=part, seed=seed),
+                    # Content that is the condition's own would tell the label and say nothing.
+                    "label_in_content": measure_probe(codes.content, *of, part=part, seed=seed)
+                    if codes.has_inferred_content
+                    else None,
                     "floor_from": "measured style" if known is None else "known factors",
                 }
             if "codes" in wanted and known is not None:
@@ -187,10 +190,14 @@ def measure(
 def _measure_codes(
     codes: Codes, factors: KnownFactors, parts: np.ndarray, part: str, seed: int
 ) -> dict[str, Any]:
-    """MIG and DCI of both codes side by side, and in which of the two each factor lies."""
-    table = np.concatenate([codes.content, codes.style], 1)
-    split = codes.content.shape[1]
-    blocks = {"content": slice(0, split), "style": slice(split, table.shape[1])}
+    """MIG and DCI of the inferred codes side by side, and in which of the two each factor lies."""
+    inferred = {"content": codes.content} if codes.has_inferred_content else {}
+    inferred["style"] = codes.style
+    table = np.concatenate(list(inferred.values()), 1)
+    ends = np.cumsum([block.shape[1] for block in inferred.values()])
+    blocks = {
+        name: slice(end - block.shape[1], end) for (name, block), end in zip(inferred.items(), ends, strict=True)
+    }
     dci = measure_dci(table, factors, parts, blocks, part=part, seed=seed)
     told = parts == part
     mig = mutual_information_gap(table[told], {name: values[told] for name, values in factors.items()})

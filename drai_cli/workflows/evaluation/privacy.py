@@ -57,7 +57,7 @@ def _like_training(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:
 def _reconstruction(evaluation: Evaluation) -> Callable[[Images], Images] | None:
     """The model's image of an image; None where it has no encoder, or infers no content and would need the label."""
     model, device = evaluation.subject.model, evaluation.device
-    if model is None or model.encoder is None:
+    if model is None or model.encoder is None or not model.infers_content:
         return None
     unused = np.zeros((1, evaluation.real.schema.dim), np.float32)
 
