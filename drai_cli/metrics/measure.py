@@ -196,7 +196,8 @@ def _measure_codes(
     table = np.concatenate(list(inferred.values()), 1)
     ends = np.cumsum([block.shape[1] for block in inferred.values()])
     blocks = {
-        name: slice(end - block.shape[1], end) for (name, block), end in zip(inferred.items(), ends, strict=True)
+        name: slice(end - block.shape[1], end)
+        for (name, block), end in zip(inferred.items(), ends, strict=True)
     }
     dci = measure_dci(table, factors, parts, blocks, part=part, seed=seed)
     told = parts == part

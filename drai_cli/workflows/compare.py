@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
-from drai_cli.config import METHODS
+from drai_cli.methods import METHODS
 from drai_cli.errors import DraiError, InputError, UsageError
 from drai_cli.io.files import atomic_writer, shown
 from drai_cli.progress import SILENT, Reporter
@@ -76,7 +76,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
         InputError: The data cannot be used, or a training diverges.
         UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
     """
-    methods = METHODS if "all" in options.methods else options.methods
+    methods = tuple(METHODS) if "all" in options.methods else options.methods
     if unknown := [name for name in methods if name not in METHODS]:
         raise UsageError(
             f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"

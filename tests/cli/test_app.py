@@ -40,7 +40,7 @@ def command_lines() -> list[str]:
 
 def test_commands():
     assert COMMANDS == [
-        "convert", "encode", "export", "info", "inspect", "interpolate", "phantom", "pull", "push", "sample",
+        "compare", "convert", "encode", "evaluate", "export", "info", "inspect", "interpolate", "phantom", "pull", "push", "sample",
         "style-transfer", "swap-style", "train", "verify",
     ]  # fmt: skip
 

@@ -6,7 +6,6 @@ import csv
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -42,9 +41,13 @@ def result(options: CompareOptions):
 def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptions) -> None:
     assert result.is_finished
     rows = {row.key: row for row in result.comparison.rows}
-    assert {"agreement", "kept", "leaked", "label_in_style", "cifc", "factor_x", "frechet", "recall"} <= set(rows)
+    assert {"agreement", "kept", "leaked", "label_in_style", "cifc", "factor_x", "frechet", "recall"} <= set(
+        rows
+    )
     assert all(cell.n == 2 and cell.std is not None for cell in rows["kept"].cells)
-    reports = [json.loads((options.out / "reports" / f"drai-{n}" / "report.json").read_text()) for n in (0, 1)]
+    reports = [
+        json.loads((options.out / "reports" / f"drai-{n}" / "report.json").read_text()) for n in (0, 1)
+    ]
     kept = [
         measure["value"]
         for report in reports
