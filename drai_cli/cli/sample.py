@@ -26,6 +26,8 @@ PARAMETERS = field_options(
             "window",
             "truncation",
             "seed",
+            "reject_copies",
+            "train_data",
         ),
         options.OUTPUT: ("out", "format", "compression", "overwrite"),
         options.MODEL: ("weights",),

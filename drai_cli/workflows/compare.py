@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
-from drai_cli.methods import METHODS
 from drai_cli.errors import DraiError, InputError, UsageError
 from drai_cli.io.files import atomic_writer, shown
+from drai_cli.methods import METHODS
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report import Cell, Comparison, ComparisonRow, Figure
 from drai_cli.workflows.comparison_html import comparison_html

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,13 @@ def shard_name(name: str, part: tuple[int, int]) -> str:
     return f"{stem}-{part[0]}-of-{part[1]}{dot}{suffix}"
 
 
-def write_metadata(path: Path, plan: Plan, seed: int, start: int, stop: int) -> str:
-    """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256."""
+def write_metadata(
+    path: Path, plan: Plan, seed: int, start: int, stop: int, rejected: Collection[str] = ()
+) -> str:
+    """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
+
+    Images whose file names are `rejected` were left out, and have no row.
+    """
     attributes = [attribute.name for attribute in plan.schema.attributes[1:]]
     reserved = {"file_name", "label", "seed", "index"}
     names = [f"condition_{name}" if name in reserved else name for name in attributes]
@@ -100,12 +105,18 @@ def write_metadata(path: Path, plan: Plan, seed: int, start: int, stop: int) -> 
                     item.index,
                 ]
                 for item in items
+                if plan.file_name(item) not in rejected
             )
     return digest.hexdigest()
 
 
-def write_manifest(path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str]]) -> None:
-    """Writes the manifest; `files` are names and sha256 in the plan's order, read as they are written."""
+def write_manifest(
+    path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str | None]]
+) -> None:
+    """Writes the manifest; `files` are names and sha256 in the plan's order, read as they are written.
+
+    A sha256 of None (`null`) says that the image was left out as a copy.
+    """
     head = json.dumps({**job.to_json(), "metadata_sha256": metadata_sha256}, indent=1, sort_keys=True)
     with atomic_writer(path) as file:
         file.write(head[:-2].encode() + b',\n "files": {')
@@ -146,8 +157,8 @@ class Manifest:
             raise OverwriteError(shown(path), "it is no manifest of drai", "choose another --out")
         return cls(path, values)
 
-    def files(self) -> Iterator[tuple[str, str]]:
-        """Names and sha256, in order.
+    def files(self) -> Iterator[tuple[str, str | None]]:
+        """Names and sha256, in order; None for a file that was left out.
 
         Raises:
             OverwriteError: A line is not what this tool writes.

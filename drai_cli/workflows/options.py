@@ -56,6 +56,9 @@ class SampleOptions:
         shard: Which part of the job, as I/N with I from 1.
         batch_size: Images in flight; changes speed and memory, never an image.
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
+        reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
+            as may be, than 99 % of unseen real images are. Their places stay empty.
+        train_data: With reject_copies, the data set that the model was trained on; of a run, its split says which part.
         runtime: What runs the model: torch, or onnx for an exported .onnx file, without torch (needs the extra
             `drai-cli[onnx]`).
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
@@ -79,6 +82,8 @@ class SampleOptions:
     shard: str | None = None
     batch_size: int = 256
     precision: Precision = "fp32"
+    reject_copies: bool = False
+    train_data: Path | None = None
     runtime: Runtime = "torch"
     device: str | None = None
     overwrite: bool = False

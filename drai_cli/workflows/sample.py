@@ -25,7 +25,7 @@ from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
 from drai_cli.workflows.sample_files import SampleEncoder, check_compression
 from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.sample_plan import Item, Plan, parse_attributes, plan_samples
-from drai_cli.workflows.sampler import Sampler, open_sampler
+from drai_cli.workflows.sampler import CopyCheck, Sampler, open_sampler
 
 _MAX_WRITERS = 8
 
@@ -39,6 +39,7 @@ class SampleResult:
         images: Images that this command stands for (its shard's).
         made: Of these, made now.
         found: Of these, there already from the same command, interrupted or done.
+        rejected: Of these, left out as copies of training images.
         labels: Images of each label in the whole job.
         is_complete: Whether the whole job, all shards, is done.
         seed: As given.
@@ -53,6 +54,7 @@ class SampleResult:
     images: int
     made: int
     found: int
+    rejected: int
     labels: Mapping[str, int]
     is_complete: bool
     seed: int
@@ -84,7 +86,13 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         if options.style_from is None
         else style_of(sampler, options.style_from, options.frame, options.window, reporter)
     )
-    job = Job(__version__, sampler.sha256, _job_options(options, plan), sampler.origin)
+    copies = None
+    if options.reject_copies:
+        from drai_cli.workflows.copy_filter import copy_filter
+
+        copies = copy_filter(options, sampler.header, reporter)
+    settled = _job_options(options, plan) | ({} if copies is None else {"reject_copies": copies.key})
+    job = Job(__version__, sampler.sha256, settled, sampler.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
     if output.open(overwrite=options.overwrite):
@@ -92,15 +100,19 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         made, is_complete = 0, (options.out / "manifest.json").exists()
     else:
         try:
-            made = _Sampling(options, sampler, plan, output, job, style).run(reporter)
+            made = _Sampling(options, sampler, plan, output, job, style, copies).run(reporter)
             is_complete = output.finish()
         finally:
             output.close()
+    rejected = output.count_rejected() if options.reject_copies else 0
+    if rejected:
+        reporter.warn(f"{rejected} of {images} images are copies of training images and are left out")
     return SampleResult(
         out=options.out,
         images=images,
         made=made,
         found=images - made,
+        rejected=rejected,
         labels=plan.counts,
         is_complete=is_complete,
         seed=options.seed,
@@ -179,9 +191,10 @@ class _Sampling:
         output: SampleOutput,
         job: Job,
         style: np.ndarray | None,
+        copies: CopyCheck | None,
     ) -> None:
         self.options, self.sampler, self.plan = options, sampler, plan
-        self.output, self.style = output, style
+        self.output, self.style, self.copies = output, style, copies
         self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
 
     def run(self, reporter: Reporter) -> int:
@@ -238,10 +251,17 @@ class _Sampling:
         wanted: list[int],
         drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> list[tuple[int, tuple[str, ...]]]:
-        """Encodes and writes images; runs in a thread."""
-        done = []
-        for position in wanted:
-            row = position - start
+        """Encodes and writes images, and gives the digests of their files, none of one that is left out.
+
+        Runs in a thread.
+        """
+        done: list[tuple[int, tuple[str, ...]]] = []
+        rows = [position - start for position in wanted]
+        is_copy = [False] * len(rows) if self.copies is None else self.copies.find(drawn[0][rows])
+        for position, row, rejected in zip(wanted, rows, is_copy, strict=True):
+            if rejected:
+                done.append((position, ()))
+                continue
             files = self.encoder.encode(items[row], *(array[row] for array in drawn))
             digests = self.output.place(items[row], files, overwrite=self.options.overwrite)
             done.append((position, digests))
@@ -250,7 +270,10 @@ class _Sampling:
     def _record(self, future: Future[list[tuple[int, tuple[str, ...]]]], task: Task) -> int:
         written = future.result()
         for position, digests in written:
-            self.output.record(position, digests)
+            if digests:
+                self.output.record(position, digests)
+            else:
+                self.output.record_rejected(position)
         task.advance(len(written))
         return len(written)
 
@@ -267,6 +290,12 @@ def _check(options: SampleOptions) -> None:
                 raise UsageError(
                     f"{option} {value}", "says how to read an image, and none is given", "--style-from IMAGE"
                 )
+    if options.reject_copies != (options.train_data is not None):
+        raise UsageError(
+            "--reject-copies" if options.reject_copies else "--train-data",
+            "copies are told by the training images, and only then are these looked at",
+            "sample --reject-copies --train-data PATH",
+        )
     if not (math.isfinite(options.truncation) and options.truncation >= 0):
         raise UsageError(
             f"--truncation {options.truncation}", "expected a number of at least 0", "--truncation 0.7"

@@ -37,6 +37,7 @@ _OWN_TABLE = re.compile(r"(metadata|manifest)(-\d+-of-\d+)?\.(csv|json)")
 _TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.tmp")
 _NEW_FOLDER = "choose another --out, or --overwrite"
 _DIGEST_BYTES = 32
+_REJECTED = "ff" * _DIGEST_BYTES  # stands in a journal for an image that was left out
 _ANY_SUFFIX = "|".join(re.escape(suffix) for suffixes in SAMPLE_SUFFIXES.values() for suffix in suffixes)
 
 
@@ -121,7 +122,9 @@ class SampleOutput:
         return [_split_digests(entry) if any(entry) else () for entry in entries]
 
     def is_there(self, item: Item, digests: tuple[str, ...]) -> bool:
-        """Whether the files of the journal's image are on the disk, unchanged."""
+        """Whether the files of the journal's image are on the disk, unchanged, or it was left out."""
+        if _REJECTED in digests:
+            return True
         names = self.plan.file_names(item)
         return bool(digests) and all(
             _sha256(self.out / name) == digest for name, digest in zip(names, digests, strict=True)
@@ -153,11 +156,16 @@ class SampleOutput:
             self._journal.seek((position - self.start) * self._entry_bytes)
             self._journal.write(bytes.fromhex("".join(digests)))
 
+    def record_rejected(self, position: int) -> None:
+        """Writes down that an image is left out."""
+        self.record(position, (_REJECTED,) * len(self.plan.suffixes))
+
     def finish(self) -> bool:
         """Writes this part's tables and, if all parts are done, merges them; returns whether the job is complete."""
         with _os_errors(self.out):
             metadata = self.out / shard_name(METADATA, self.part)
-            metadata_sha256 = write_metadata(metadata, self.plan, self.seed, self.start, self.stop)
+            rejected = {name for name, digest in self._finished() if digest is None}
+            metadata_sha256 = write_metadata(metadata, self.plan, self.seed, self.start, self.stop, rejected)
             write_manifest(
                 self.out / shard_name(MANIFEST, self.part), self.job, metadata_sha256, self._finished()
             )
@@ -166,11 +174,22 @@ class SampleOutput:
                 self._journal_path().unlink(missing_ok=True)
                 return self._merge()
 
-    def _finished(self) -> Iterator[tuple[str, str]]:
+    def count_rejected(self) -> int:
+        """Images of this part that were left out, by the tables of a finished output."""
+        for name in (MANIFEST, shard_name(MANIFEST, self.part)):
+            manifest = Manifest.open(self.out / name)
+            if manifest is not None:
+                own = {self.plan.file_name(item) for item in self.plan.items(self.start, self.stop)}
+                return sum(digest is None and name in own for name, digest in manifest.files())
+        return 0
+
+    def _finished(self) -> Iterator[tuple[str, str | None]]:
+        """Names and sha256 of this part's files, in order; None for one that was left out."""
         for start in range(self.start, self.stop, 4096):
             stop = min(start + 4096, self.stop)
             for item, digests in zip(self.plan.items(start, stop), self.digests(start, stop), strict=True):
-                yield from zip(self.plan.file_names(item), digests, strict=True)
+                for name, digest in zip(self.plan.file_names(item), digests, strict=True):
+                    yield name, None if digest == _REJECTED else digest
 
     def _is_done(self) -> bool:
         """Whether this part or all has its manifest; its files are compared with it."""
@@ -213,7 +232,16 @@ class SampleOutput:
             files = [manifest.files() for manifest in manifests if manifest is not None]
             if len(files) < len(parts):
                 return False
-            metadata_sha256 = write_metadata(self.out / METADATA, self.plan, self.seed, 0, self.plan.total)
+            rejected = {
+                name
+                for manifest in manifests
+                if manifest is not None
+                for name, digest in manifest.files()
+                if digest is None
+            }
+            metadata_sha256 = write_metadata(
+                self.out / METADATA, self.plan, self.seed, 0, self.plan.total, rejected
+            )
             write_manifest(
                 self.out / MANIFEST, self.job, metadata_sha256, (entry for part in files for entry in part)
             )

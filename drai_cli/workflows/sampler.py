@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float32, UInt
+from jaxtyping import Bool, Float32, UInt
 
 from drai_cli.errors import UsageError
 from drai_cli.header import ModelHeader
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import RUNTIMES
+
+
+class CopyCheck(Protocol):
+    """Tells which images are copies of training images."""
+
+    @property
+    def key(self) -> str: ...
+    def find(
+        self, images: UInt[np.ndarray, "images height width channels"]
+    ) -> Bool[np.ndarray, " images"]: ...
 
 
 class Sampler(Protocol):

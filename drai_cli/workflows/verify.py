@@ -80,7 +80,7 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
     rows = _read_rows(options.out, str(head.get("metadata_sha256")), found)
     listed = {name for row in rows for name in _names(row["file_name"], suffixes)}
-    for name in sorted(set(digests) ^ listed):
+    for name in sorted({name for name, digest in digests.items() if digest is not None} ^ listed):
         found(name, "is not in metadata.csv" if name in digests else "is not in manifest.json")
     for name in _unlisted(options.out, digests):
         found(name, "is in no table")
@@ -99,7 +99,7 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
     return VerifyResult(
         out=options.out,
         images=len(rows),
-        files=len(digests),
+        files=len(listed),
         regenerated=regenerated,
         findings=tuple(findings),
         weights_sha256=weights_sha256,
@@ -156,7 +156,7 @@ def _names(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(stem + suffix for suffix in suffixes)
 
 
-def _unlisted(out: Path, digests: dict[str, str]) -> list[str]:
+def _unlisted(out: Path, digests: dict[str, str | None]) -> list[str]:
     """Files beside the images that no table names; hidden ones are nobody's."""
     names = []
     for path in sorted(out.rglob("*")):
@@ -167,7 +167,7 @@ def _unlisted(out: Path, digests: dict[str, str]) -> list[str]:
     return names
 
 
-def _differs(out: Path, name: str, digest: str) -> str:
+def _differs(out: Path, name: str, digest: str | None) -> str:
     """How a file differs from the manifest; empty if it does not."""
     path = out / name
     # A manifest may come from strangers: it must not make this look outside the folder.
@@ -177,6 +177,8 @@ def _differs(out: Path, name: str, digest: str) -> str:
         is_inside = False
     if not is_inside:
         return "lies outside the folder"
+    if digest is None:
+        return "was left out as a copy, and is there" if path.exists() else ""
     if not path.exists():
         return "is gone"
     try:
