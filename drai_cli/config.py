@@ -21,6 +21,8 @@ class ModelConfig:
         channels: Channels at half the image's resolution (a space-to-depth stem halves it); doubles with each halving.
         max_channels: Upper bound of the doubling.
         blocks: Residual blocks at each resolution.
+        pools_content: Whether the encoder reads content off features averaged over the frame: what an image shows, and
+            not where. Of photographs this overfits less; style always reads the whole frame.
     """
 
     image_size: int = 64
@@ -30,14 +32,20 @@ class ModelConfig:
     channels: int = 64
     max_channels: int = 128
     blocks: int = 1
+    pools_content: bool = False
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:
         """Reads `to_json`; raises ValueError on anything that is not one of its numbers in a sane range."""
+        data = {"pools_content": False, **data}  # files from before there was a choice
         names = {f.name for f in fields(cls)}
         if set(data) != names:
             raise ValueError(f"expected {sorted(names)}, got {sorted(data)}")
+        if not isinstance(data["pools_content"], bool):
+            raise ValueError(f"pools_content: expected true or false, got {data['pools_content']!r}")
         for name, value in data.items():
+            if name == "pools_content":
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
                 raise ValueError(f"{name}: expected a whole number from 1 to 4096, got {value!r}")
         config = cls(**data)

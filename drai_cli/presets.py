@@ -14,14 +14,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "64px": {
         "image_size": 64, "channels": 48, "max_channels": 128, "content_dim": 16, "style_dim": 32,
         "batch_size": 32, "r1_gamma": 0.2, "image_cycle_weight": 10.0,
+        "pools_content": True,
     },
     "128px": {
         "image_size": 128, "channels": 48, "max_channels": 192, "content_dim": 16, "style_dim": 48,
         "batch_size": 32, "r1_gamma": 0.5, "image_cycle_weight": 10.0,
+        "pools_content": True,
     },
     "256px": {
         "image_size": 256, "channels": 32, "max_channels": 256, "content_dim": 16, "style_dim": 64,
         "batch_size": 16, "r1_gamma": 1.5, "image_cycle_weight": 10.0,
+        "pools_content": True,
     },
 }  # fmt: skip
 

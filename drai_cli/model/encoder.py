@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from drai_cli.config import ModelConfig
 from drai_cli.model.gaussian import LOG_VARIANCE_RANGE, Gaussian
-from drai_cli.model.layers import linear
+from drai_cli.model.generator import stage_channels
+from drai_cli.model.layers import activate, linear
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
 
 
@@ -19,7 +20,9 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig, infers_content: bool = True) -> None:
         super().__init__()
         self.trunk = Trunk(config)
-        self.content = linear(FEATURE_DIM, 2 * config.content_dim, gain=0.7) if infers_content else None
+        self.pools_content = config.pools_content
+        width = stage_channels(config)[-1] if config.pools_content else FEATURE_DIM
+        self.content = linear(width, 2 * config.content_dim, gain=0.7) if infers_content else None
         self.style = linear(FEATURE_DIM, 2 * config.style_dim, gain=0.7)
         # Posteriors start narrow (deviation 0.37), so that reconstruction has something to hold on to.
         for head in (self.content, self.style):
@@ -33,11 +36,21 @@ class Encoder(nn.Module):
         self, images: Float[Tensor, "batch channels height width"]
     ) -> tuple[Gaussian | None, Gaussian]:
         """Posteriors over content (None where it is not inferred) and style."""
-        # Of unit scale, so that a gradient's spike cannot blow up the codes: an unbounded trunk did, after 60 kimg.
-        features = functional.rms_norm(self.trunk(images), (FEATURE_DIM,))
+        *_, coarsest = self.trunk.maps(images)
+        seen = activate(coarsest)
+        features = _unit(self.trunk.read(seen))
         with torch.autocast(features.device.type, enabled=False):
-            content = None if self.content is None else _gaussian(self.content(features))
-            return content, _gaussian(self.style(features))
+            style = _gaussian(self.style(features))
+            if self.content is None:
+                return None, style
+            if self.pools_content:
+                features = _unit(seen.float().mean((2, 3)))
+            return _gaussian(self.content(features)), style
+
+
+def _unit(features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
+    """Of unit scale, so that a gradient's spike cannot blow up the codes: an unbounded trunk did, after 60 kimg."""
+    return functional.rms_norm(features, features.shape[1:])
 
 
 def _gaussian(output: Tensor) -> Gaussian:

@@ -30,8 +30,12 @@ class Trunk(nn.Module):
         self.flat = linear(channels[-1] * smallest_size(config) ** 2, FEATURE_DIM, gain=1.4)
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch feature"]:
-        *_, x = self.maps(images)
-        features: Tensor = activate(self.flat(activate(x).flatten(1)))
+        *_, coarsest = self.maps(images)
+        return self.read(activate(coarsest))
+
+    def read(self, seen: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch feature"]:
+        """The feature vector of the whole frame, from the last of `maps`, activated."""
+        features: Tensor = activate(self.flat(seen.flatten(1)))
         return features.float()
 
     def maps(
