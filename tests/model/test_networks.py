@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from drai_cli.config import ModelConfig
 from drai_cli.methods import METHODS
+from drai_cli.model.encoder import Encoder
 from drai_cli.model.layers import UpConv
 from drai_cli.model.networks import Adversaries, Networks
 
@@ -63,3 +64,32 @@ def test_a_method_has_the_networks_its_codes_need(name: str) -> None:
     if codes is not None:
         assert codes.style(torch.randn(2, 5)).shape == (2,)
         assert (codes.on_content is not None) == (name == "dual-cavae")
+
+
+def test_pooled_content_is_read_off_the_frames_mean_and_style_off_the_whole_frame() -> None:
+    config = ModelConfig(16, 3, content_dim=3, style_dim=5, channels=8, max_channels=8, pools_content=True)
+    encoder = Encoder(config)
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    content, style = encoder(images)
+    assert content is not None
+    (to_content,) = torch.autograd.grad(
+        content.mean.sum(), encoder.trunk.flat.weight, allow_unused=True, retain_graph=True
+    )
+    (to_style,) = torch.autograd.grad(style.mean.sum(), encoder.trunk.flat.weight, retain_graph=True)
+    assert to_content is None
+    assert to_style.abs().sum() > 0
+    # What the last maps hold moves nothing in content when it is moved about the frame.
+    *_, coarsest = encoder.trunk.maps(images)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder.trunk, "maps", lambda images: iter([coarsest.roll((1, 2), (2, 3))]))
+        moved_content, moved_style = encoder(images)
+    assert torch.allclose(moved_content.mean, content.mean, atol=1e-5)
+    assert not torch.allclose(moved_style.mean, style.mean, atol=1e-3)
+
+
+def test_a_model_from_before_content_could_be_pooled_still_loads() -> None:
+    saved = ModelConfig(16).to_json()
+    del saved["pools_content"]
+    assert ModelConfig.from_json(saved) == ModelConfig(16, pools_content=False)
+    with pytest.raises(ValueError, match="pools_content"):
+        ModelConfig.from_json({**saved, "pools_content": 1})
