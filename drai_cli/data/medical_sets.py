@@ -17,6 +17,7 @@ from pydicom.datadict import tag_for_keyword
 
 from drai_cli.condition import is_missing
 from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.reading import begin_ahead
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
 from drai_cli.data.volumes import Axis, VolumePixels, chosen_slices
@@ -87,6 +88,7 @@ def find_dicom_set(
     ):
         if name not in columns and name != FOLDER:
             _check_keyword(table, name, option)
+    begin_ahead(len(tree.dicom))
     wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
     headers = list(_headers(tree, sorted(wanted)))
     images = [header for header in headers if not header.refusal]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -27,6 +29,8 @@ Result = TypeVar("Result")
 
 _MAX_WORKERS = 16
 _AHEAD = 2  # batches waiting per worker
+# A server that has imported all once forks workers at once; where there is none, each imports for itself.
+_START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _PROCESSES_FROM = 100  # images: fewer are decoded before processes have begun
 
 
@@ -95,11 +99,25 @@ def read_all(
             pool.shutdown(cancel_futures=True)
 
 
+def begin_ahead(count: int) -> None:
+    """Has what worker processes are made from ready by the time that `count` files are to be decoded in them."""
+    if count >= _PROCESSES_FROM and usable_cores() > 1 and _START == "forkserver":
+        _context()
+        forkserver.ensure_running()
+
+
 def _pool(image_set: ImageSet, workers: int) -> Executor:
     if image_set.pixels.holds_interpreter and workers > 1 and len(image_set.entries) >= _PROCESSES_FROM:
-        # Begun afresh on every system: a fork would copy the locks of threads that it does not have.
-        return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin_process)
+        return ProcessPoolExecutor(workers, _context(), initializer=_begin_process)
     return ThreadPoolExecutor(workers)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Where workers come from: never this process itself, whose threads' locks a fork would copy."""
+    context = multiprocessing.get_context(_START)
+    if _START == "forkserver":
+        context.set_forkserver_preload(["drai_cli.data.cache", "drai_cli.io.read"])
+    return context
 
 
 def _begin_process() -> None:

@@ -37,6 +37,8 @@ FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, B
 
 _MAX_INFLATED_BYTES = 1 << 29
 _PREAMBLE = 128
+_META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
+_DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
 _VALUE_REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
@@ -109,8 +111,14 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
 
 def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
     """The data set of a deflated file (PS3.5 A.5), never more than the bound of it; None for any other."""
-    if file.read(_PREAMBLE + 4)[_PREAMBLE:] != b"DICM":
+    head = file.read(_META_BYTES)
+    if head[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
         return None
+    if (
+        len(head) == _META_BYTES and _DEFLATED not in head
+    ):  # as nearly always; parsing twice would cost a third
+        return None
+    file.seek(_PREAMBLE + 4)
     meta = pydicom.dataset.FileMetaDataset(
         read_dataset(cast(BinaryIO, file), False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     )
