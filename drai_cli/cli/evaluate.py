@@ -25,7 +25,7 @@ PARAMETERS = field_options(
             "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images", "usefulness_seeds",
             "privacy_samples",
         ),
-        options.OUTPUT: ("out", "tools", "overwrite"),
+        options.OUTPUT: ("out", "figures", "tools", "overwrite"),
         options.RUN: ("seed", "device"),
     },
     flags=FLAGS,

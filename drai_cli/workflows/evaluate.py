@@ -23,7 +23,7 @@ from drai_cli.workflows.evaluation.fidelity import FIDELITY
 from drai_cli.workflows.evaluation.instruments import Instruments
 from drai_cli.workflows.evaluation.measured import MeasuredPart
 from drai_cli.workflows.evaluation.privacy import PRIVACY
-from drai_cli.workflows.evaluation.real import evaluation_set, find_subject, with_images
+from drai_cli.workflows.evaluation.real import NO_TRAINING_DATA, evaluation_set, find_subject, with_images
 from drai_cli.workflows.evaluation.usefulness import USEFULNESS
 from drai_cli.workflows.extractors import load_extractor
 from drai_cli.workflows.inference import choose_device
@@ -72,6 +72,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     reporter.info(f"device: {device}")
     subject = find_subject(options, device, reporter)
     real = evaluation_set(options, subject, reporter)
+    if not real.is_training_known:
+        reporter.warn(f"the images that are looked at may have been trained on: {NO_TRAINING_DATA}")
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
     instruments = Instruments(
@@ -95,7 +97,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
         reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
         raw[name] = _kept(options.out, name, measured, evaluation)
         parts.append(measured.describe(evaluation, raw[name]))
-        pictures += measured.draw(evaluation, raw[name])
+        if options.figures:
+            pictures += measured.draw(evaluation, raw[name])
     report = Report(
         report_subject, evaluation.data_json(), evaluation.settings_json(), tuple(parts), __version__
     )

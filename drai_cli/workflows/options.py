@@ -346,6 +346,8 @@ class EvaluateOptions:
         group: Its column whose value keeps images together (patient, lesion); intervals resample groups.
         kind: Which kind of set DATA is, where two are possible.
         size: With a folder of synthetic images, the side at which both are compared.
+        figures: Put pictures into report.html. They show real images beside synthetic ones, so a report that is to be
+            shared does without.
         seed: Of samples, pairs, probes, classifiers and bootstrap.
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
         overwrite: Replace a report that is already there and not this command's.
@@ -374,6 +376,7 @@ class EvaluateOptions:
     group: str | None = None
     kind: str | None = None
     size: int | None = None
+    figures: bool = True
     seed: int = 0
     device: str | None = None
     overwrite: bool = False

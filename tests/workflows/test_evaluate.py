@@ -14,6 +14,7 @@ from PIL import Image
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.options import EvaluateOptions, TrainRun
@@ -98,8 +99,9 @@ def test_what_was_measured_is_not_measured_again(report, lesions: Path, run: Pat
     before = (out / "report.json").read_bytes()
     monkeypatch.setattr("drai_cli.workflows.evaluation.context.measure", None)  # calling it would fail
     monkeypatch.setattr("drai_cli.workflows.evaluation.usefulness.measure_usefulness", None)
-    evaluate(EvaluateOptions(lesions, str(run), out=out, **SMALL))
+    evaluate(EvaluateOptions(lesions, str(run), out=out, figures=False, **SMALL))
     assert (out / "report.json").read_bytes() == before
+    assert "data:image" not in (out / "report.html").read_text()  # no real image leaves with it
 
 
 def test_a_folder_of_images_is_measured_without_swaps(lesions: Path, run: Path, tmp_path: Path) -> None:
@@ -126,7 +128,11 @@ def test_what_needs_the_training_images_says_so_without_them(
     model = tmp_path / "model.safetensors"
     shutil.copyfile(run / "model.safetensors", model)
     options = EvaluateOptions(lesions, str(model), out=tmp_path / "out", metrics=("privacy",), **SMALL)
-    (part,) = evaluate(options).report.parts
+    warnings: list[str] = []
+    reporter = Reporter()
+    reporter.warn = warnings.append  # type: ignore[method-assign]
+    (part,) = evaluate(options, reporter).report.parts
+    assert any("may have been trained on" in text for text in warnings)
     assert not part.measures
     assert "--train-data" in part.not_measured[0]
 
