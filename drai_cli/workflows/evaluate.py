@@ -23,7 +23,9 @@ from drai_cli.workflows.evaluation.fidelity import FIDELITY
 from drai_cli.workflows.evaluation.instruments import Instruments
 from drai_cli.workflows.evaluation.measured import MeasuredPart
 from drai_cli.workflows.evaluation.privacy import PRIVACY
-from drai_cli.workflows.evaluation.real import NO_TRAINING_DATA, evaluation_set, find_subject, with_images
+from drai_cli.workflows.evaluation.real import NO_TRAINING_DATA, evaluation_set
+from drai_cli.workflows.evaluation.subject import find_subject
+from drai_cli.workflows.evaluation.synthetic import with_images
 from drai_cli.workflows.evaluation.usefulness import USEFULNESS
 from drai_cli.workflows.extractors import load_extractor
 from drai_cli.workflows.inference import choose_device
@@ -104,7 +106,7 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     )
     _write(options.out, report, pictures)
     if subject.run is not None and options.part == "test":
-        subject.run.write_measures({"model_sha256": subject.sha256, "test": headline(report)})
+        subject.run.write_measures(subject.sha256, options.part, headline(report))
     return EvaluateResult(report, options.out, raw)
 
 

@@ -184,8 +184,12 @@ class RunDirectory:
             return None
         return frozenset(self.seen.read_text(encoding="ascii", errors="replace").split())
 
-    def write_measures(self, measures: Mapping[str, Any]) -> None:
-        _write_json(self.measures, measures)
+    def write_measures(self, sha256: str, part: str, measures: Mapping[str, float]) -> None:
+        """Keeps what was measured of the model file with this sha256, beside what was measured of it before."""
+        before = self.read_measures(sha256)
+        _write_json(
+            self.measures, {**before, "model_sha256": sha256, part: {**before.get(part, {}), **measures}}
+        )
 
     def read_measures(self, sha256: str) -> Mapping[str, Any]:
         """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""

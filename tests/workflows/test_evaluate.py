@@ -94,6 +94,15 @@ def test_the_headline_stands_in_the_runs_card(report, run: Path) -> None:
     assert "Label agreement, the judge on real images" in measures
 
 
+def test_measuring_a_part_alone_keeps_what_the_card_has_of_the_others(
+    report, lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    before = describe_model(InfoOptions(str(run))).measures["test"]
+    options = EvaluateOptions(lesions, str(run), out=tmp_path / "alone", metrics=("privacy",), **SMALL)
+    evaluate(options)
+    assert describe_model(InfoOptions(str(run))).measures["test"].keys() == before.keys()
+
+
 def test_what_was_measured_is_not_measured_again(report, lesions: Path, run: Path, monkeypatch) -> None:
     _, out = report
     before = (out / "report.json").read_bytes()

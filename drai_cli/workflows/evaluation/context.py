@@ -21,7 +21,8 @@ from drai_cli.metrics.samples import Extractor
 from drai_cli.metrics.source import FolderSource, ModelSource, SampleSource, drawable
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.instruments import Instruments
-from drai_cli.workflows.evaluation.real import EvaluationSet, Subject
+from drai_cli.workflows.evaluation.real import EvaluationSet
+from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.options import EvaluateOptions
 
 Images = Integer[np.ndarray, "n h w c"]

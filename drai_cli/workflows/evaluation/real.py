@@ -1,4 +1,4 @@
-"""What an evaluation stands on: the real images, which of them were trained on, and the synthetic ones beside them.
+"""The real images that an evaluation stands on, and which of them were trained on.
 
 A generator is never measured on what it was trained on: where an image stands on both sides, nothing is measured.
 """
@@ -8,24 +8,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64, Integer
 
-from drai_cli.checkpoint import LoadedModel, load_model
 from drai_cli.condition import ConditionSchema
-from drai_cli.data.cache import build_cache
-from drai_cli.data.options import Channels, DataOptions
-from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.data.options import DataOptions
+from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import first_names
 from drai_cli.errors import InputError, UsageError
 from drai_cli.header import model_fit
-from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
 from drai_cli.metrics.augment import Symmetry
 from drai_cli.progress import Reporter
+from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.factors import read_factors
 from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.options import EvaluateOptions
@@ -69,49 +65,6 @@ class EvaluationSet:
     key: str
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated.
-
-    Attributes:
-        name: As the user named it, without its folders.
-        model: The model, or None for a folder of images.
-        run: The run directory the model lies in, or None.
-        images: The synthetic images of a folder, at the real ones' size and depth.
-        labels: Of those.
-        sha256: Of the model file, or of the images.
-    """
-
-    name: str
-    model: LoadedModel | None
-    run: RunDirectory | None
-    images: Images | None = None
-    labels: Int64[np.ndarray, " m"] | None = None
-    sha256: str = ""
-
-
-def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> Subject:
-    """The model to evaluate; of a folder only its name, until the real images say what it has to look like.
-
-    Raises:
-        UsageError: Both, a model and a folder.
-        WeightsError, NetworkError: No such model, or it cannot be used.
-        InputError: No such folder.
-    """
-    if options.synthetic is not None:
-        if options.weights is not None:
-            raise UsageError("--synthetic", "contradicts --weights", "evaluate one of them")
-        if not options.synthetic.exists():
-            raise InputError(shown(options.synthetic), "no such folder", "look at --synthetic")
-        return Subject(options.synthetic.resolve().name, None, None)
-    path = locate_weights(options.weights, reporter)
-    directory = RunDirectory(path.parent)
-    run = directory if directory.is_begun and path == directory.model else None
-    model = load_model(path, device)
-    name = directory.path.resolve().name if run is not None else path.stem
-    return Subject(name, model, run, sha256=model.sha256)
-
-
 def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:
     """The real images, with the part that is looked at.
 
@@ -148,7 +101,7 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     digests = [digest for one in sets for digest in one.digests]
     _refuse_leaks(sets, digests, parts, options.part, seen if split is None else None)
     rows = [dict(entry.values) for one in sets for entry in one.entries]
-    kept = _known_labels(rows, schema, reporter)
+    kept = known_labels(rows, schema, reporter)
     images = sets[0].images if len(sets) == 1 else np.concatenate([one.images for one in sets])
     factors = read_factors(data.path / "metadata.csv", real) if len(sets) == 1 else None
     if len(kept) < len(rows):
@@ -164,32 +117,6 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
         str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, key,
     )  # fmt: skip
-
-
-def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: Reporter) -> Subject:
-    """A folder's subject with its images read: every label the real images have, at their size and depth.
-
-    Raises:
-        InputError: It holds no images of these labels.
-    """
-    options = DataOptions(folder, size=real.images.shape[1])
-    found = find_set(options, reporter)
-    channels: Channels = 1 if real.images.shape[3] == 1 else 3
-    cache = build_cache(found, size=options.size, channels=channels, reporter=reporter)
-    rows = [dict(entry.values) for entry in cache.entries]
-    for row in rows:
-        row[real.schema.label.name] = row[found.label]
-    kept = _known_labels(rows, real.schema, reporter)
-    if not len(kept):
-        raise InputError(
-            shown(folder),
-            "no image has a label of the real ones",
-            f"they have: {', '.join(real.schema.labels)}",
-        )
-    digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
-    images = _at_depth(cache.images[kept], real.images.dtype)
-    labels = real.schema.label_indices([rows[row] for row in kept])
-    return replace(subject, images=images, labels=labels, sha256=digest)
 
 
 def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
@@ -275,7 +202,7 @@ def _refuse_leaks(
         )
 
 
-def _known_labels(
+def known_labels(
     rows: Sequence[dict[str, str]], schema: ConditionSchema, reporter: Reporter
 ) -> Int64[np.ndarray, " k"]:
     """Rows whose label the schema has, which is then written as the schema has it."""
@@ -332,13 +259,3 @@ def _symmetry(subject: Subject, data: PreparedSet) -> Symmetry:
     options = {} if subject.model is None else subject.model.header.training.get("options", {})
     recorded = options.get("symmetry") if isinstance(options, Mapping) else None
     return recorded if recorded in ("none", "flip", "dihedral") else known_set(data).symmetry
-
-
-def _at_depth(images: Images, dtype: np.dtype[Any]) -> Images:
-    """Levels of 8 bits as 16, or the other way round."""
-    if images.dtype == dtype:
-        return np.asarray(images)
-    if dtype == np.uint16:
-        return images.astype(np.uint16) * np.uint16(257)
-    shrunk: np.ndarray = np.round(images / 257).astype(np.uint8)
-    return shrunk

@@ -1,0 +1,58 @@
+"""A folder of synthetic images, read as the real ones are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+
+from drai_cli.data.cache import build_cache
+from drai_cli.data.options import Channels, DataOptions
+from drai_cli.data.prepared import find_set
+from drai_cli.errors import InputError
+from drai_cli.io.files import shown
+from drai_cli.progress import Reporter
+from drai_cli.workflows.evaluation.real import EvaluationSet, known_labels
+from drai_cli.workflows.evaluation.subject import Subject
+
+Images = Integer[np.ndarray, "n h w c"]
+
+
+def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: Reporter) -> Subject:
+    """A folder's subject with its images read: every label the real images have, at their size and depth.
+
+    Raises:
+        InputError: It holds no images of these labels.
+    """
+    options = DataOptions(folder, size=real.images.shape[1])
+    found = find_set(options, reporter)
+    channels: Channels = 1 if real.images.shape[3] == 1 else 3
+    cache = build_cache(found, size=options.size, channels=channels, reporter=reporter)
+    rows = [dict(entry.values) for entry in cache.entries]
+    for row in rows:
+        row[real.schema.label.name] = row[found.label]
+    kept = known_labels(rows, real.schema, reporter)
+    if not len(kept):
+        raise InputError(
+            shown(folder),
+            "no image has a label of the real ones",
+            f"they have: {', '.join(real.schema.labels)}",
+        )
+    digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
+    images = _at_depth(cache.images[kept], real.images.dtype)
+    labels = real.schema.label_indices([rows[row] for row in kept])
+    return replace(subject, images=images, labels=labels, sha256=digest)
+
+
+def _at_depth(images: Images, dtype: np.dtype[Any]) -> Images:
+    """Levels of 8 bits as 16, or the other way round."""
+    if images.dtype == dtype:
+        return np.asarray(images)
+    if dtype == np.uint16:
+        return images.astype(np.uint16) * np.uint16(257)
+    shrunk: np.ndarray = np.round(images / 257).astype(np.uint8)
+    return shrunk
