@@ -23,6 +23,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.image_files import About, image_bytes, values_bytes
 from drai_cli.workflows.marks import read_marks
 from drai_cli.workflows.options import IMAGE_SUFFIXES, ConvertOptions
+from drai_cli.workflows.output_folder import check_file
 from drai_cli.workflows.sample_files import check_compression
 
 _KINDS = {
@@ -87,8 +88,7 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
     if options.keep_patient and kind != "dicom":
         raise UsageError("--keep-patient", f"is for DICOM, got {kind}", "--format dicom")
     if suffix:
-        if options.out.exists() and not options.overwrite:
-            raise OverwriteError(shown(options.out), "it exists", "choose another OUT, or --overwrite")
+        check_file(options.out, options.overwrite, "OUT")
         stack = _read(options.source)
         target = _Target(
             options.out.with_name(options.out.name[: -len(suffix)]), (suffix, *IMAGE_SUFFIXES[kind][1:])
@@ -181,8 +181,7 @@ class _Writing:
             files = files[:1]  # what is real needs no sidecar that says otherwise
         paths = [target.path.with_name(target.path.name + suffix) for suffix in target.suffixes[: len(files)]]
         for path in paths:
-            if path.exists() and not self.options.overwrite:
-                raise OverwriteError(shown(path), "it exists", "choose another OUT, or --overwrite")
+            check_file(path, self.options.overwrite, "OUT")
         for path, data in zip(paths, files, strict=True):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

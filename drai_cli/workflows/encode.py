@@ -11,13 +11,14 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.data.tree import walk
-from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.errors import InputError, UsageError
 from drai_cli.header import model_fit
 from drai_cli.io.files import atomic_writer, shown
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import encode_files
 from drai_cli.workflows.options import EncodeOptions
+from drai_cli.workflows.output_folder import check_file
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         raise UsageError("IMG", "no image is named", "drai encode a.png b.png --out codes.npz")
     if options.out.suffix != ".npz":
         raise UsageError(f"--out {options.out}", "expected a name in .npz", f"--out {options.out}.npz")
-    if options.out.exists() and not options.overwrite:
-        raise OverwriteError(shown(options.out), "it exists", "choose another --out, or --overwrite")
+    check_file(options.out, options.overwrite)
     names, paths, has_folder = _expanded(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)

@@ -31,16 +31,16 @@ def check_folder(out: Path, overwrite: bool) -> None:
         raise InputError(shown(out), f"cannot be looked at ({error.strerror})") from error
 
 
-def check_file(out: Path, overwrite: bool) -> None:
-    """Whether a file may be written as `out`: a new one, or one to be overwritten.
+def check_file(out: Path, overwrite: bool, option: str = "--out") -> None:
+    """Whether a file may be written as `out`, which the user names by `option`: a new one, or one to be overwritten.
 
     Raises:
         OverwriteError: Something is there.
     """
     if out.is_dir():
-        raise OverwriteError(shown(out), "it is a folder", "choose another --out")
+        raise OverwriteError(shown(out), "it is a folder", f"choose another {option}")
     if out.exists() and not overwrite:
-        raise OverwriteError(shown(out), "it is there already", "choose another --out, or --overwrite")
+        raise OverwriteError(shown(out), "it is there already", f"choose another {option}, or --overwrite")
 
 
 @contextmanager
