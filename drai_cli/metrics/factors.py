@@ -5,7 +5,7 @@ Trained on real images whose factors are known. Knows nothing of generators or f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -126,6 +126,7 @@ def train_regressor(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    progress: Callable[[int], None] | None = None,
 ) -> FactorRegressor:
     """Trains on `train` rows, selects by mean R² on `validation` rows; `test` rows are not looked at.
 
@@ -136,6 +137,7 @@ def train_regressor(
         config: How; None for the defaults.
         seed: All randomness follows from it.
         device: Where to train and to run afterwards.
+        progress: Called after each step with the images it saw.
     """
     config = config or RegressorConfig()
     names, table = factor_table(factors)
@@ -160,5 +162,7 @@ def train_regressor(
         return float(r_squared(finished(network).predict(held), held_table).mean())
 
     size = ConvNetConfig(images.shape[1], images.shape[3], len(names), config.widths, config.depth, "grid")
-    network, record = fit(build(size, seed), draw, F.mse_loss, score, config.fit, seed=seed, device=device)
+    network, record = fit(
+        build(size, seed), draw, F.mse_loss, score, config.fit, seed=seed, device=device, progress=progress
+    )
     return finished(network, record)

@@ -58,6 +58,7 @@ def fit(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[ConvNet, FitRecord]:
     """Trains `network` and gives the averaged weights that scored best on validation.
 
@@ -69,6 +70,7 @@ def fit(
         config: Budget and rates.
         seed: All randomness follows from it.
         device: Where to run.
+        progress: Called after each step with the images it saw.
     """
     generator = torch.Generator().manual_seed(seed)
     network.to(device).train()
@@ -92,6 +94,8 @@ def fit(
         value.backward()
         optimiser.step()
         _average(averaged, network, min(config.averaging, step / (step + 9)))
+        if progress is not None:
+            progress(config.batch_size)
         if step % look == 0 or step == steps:
             now = score(averaged)
             if now > best:

@@ -5,7 +5,7 @@ Arrays in, labels and features out. Knows nothing of generators or files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -154,6 +154,7 @@ def train_judge(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    progress: Callable[[int], None] | None = None,
 ) -> Judge:
     """Trains on rows whose part is `train`, stops and selects by balanced accuracy on `validation`.
 
@@ -165,6 +166,7 @@ def train_judge(
         config: How; None for the defaults.
         seed: All randomness follows from it.
         device: Where to train and to run afterwards.
+        progress: Called after each step with the images it saw.
     """
     config = config or JudgeConfig()
     train = np.flatnonzero(parts == "train")
@@ -192,5 +194,7 @@ def train_judge(
         return balanced_accuracy(Judge(network, torch.device(device)).labels(held_images), held_labels)
 
     size = ConvNetConfig(images.shape[1], images.shape[3], label_count, config.widths, config.depth, "mean")
-    network, record = fit(build(size, seed), draw, loss, score, config.fit, seed=seed, device=device)
+    network, record = fit(
+        build(size, seed), draw, loss, score, config.fit, seed=seed, device=device, progress=progress
+    )
     return Judge(network, torch.device(device), record)

@@ -78,6 +78,8 @@ def test_every_part_is_measured_on_the_test_part_beside_baselines(report, run: P
     assert {"frechet", "kernel", "recall", "agreement", "kept", "leaked", "cifc", "label_in_style"} <= keys
     assert {"mig", "completeness", "factor", "gain", "balanced_accuracy", "copies", "membership"} <= keys
     for part in found["parts"].values():
+        names = [(m["key"], m.get("label"), m.get("variant")) for m in part["measures"]]
+        assert len(set(names)) == len(names)
         assert part["verdict"]
         assert all(measure["how_to_read"] for measure in part["measures"])
         assert all("baseline" in measure for measure in part["measures"] if measure.get("is_headline"))

@@ -18,6 +18,7 @@ from drai_cli.metrics.judge import Judge, judge_config, load_judge, train_judge
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.real import EvaluationSet
 
+Progress = Callable[[int], None]
 Instrument = TypeVar("Instrument", Judge, FactorRegressor)
 
 
@@ -48,13 +49,13 @@ class Instruments:
         if self.judge_images is not None:
             config = replace(config, fit=replace(config.fit, images=self.judge_images))
 
-        def train() -> Judge:
+        def train(progress: Progress) -> Judge:
             return train_judge(
                 real.images, real.labels, real.parts, len(real.schema.labels), config,
-                seed=self.seed, device=self.device,
+                seed=self.seed, device=self.device, progress=progress,
             )  # fmt: skip
 
-        return self._kept("judge", f"{config.fit.images}-{self.seed}", load_judge, train)
+        return self._kept("judge", config.fit.images, load_judge, train)
 
     @cached_property
     def regressor(self) -> FactorRegressor | None:
@@ -67,30 +68,36 @@ class Instruments:
         if self.judge_images is not None:
             config = replace(config, fit=replace(config.fit, images=self.judge_images))
 
-        def train() -> FactorRegressor:
+        def train(progress: Progress) -> FactorRegressor:
             return train_regressor(
-                real.images, factors, real.parts, config, seed=self.seed, device=self.device
+                real.images,
+                factors,
+                real.parts,
+                config,
+                seed=self.seed,
+                device=self.device,
+                progress=progress,
             )
 
-        return self._kept("regressor", f"{config.fit.images}-{self.seed}", load_regressor, train)
+        return self._kept("regressor", config.fit.images, load_regressor, train)
 
     def _kept(
         self,
         name: str,
-        settings: str,
+        images: int,
         load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
-        train: Callable[[], Instrument],
+        train: Callable[[Progress], Instrument],
     ) -> Instrument:
         # The set's key holds its split: a judge must not have been trained on another split's test images.
-        path = self.folder / f"{name}-{self.real.key[:16]}-{settings}.safetensors"
+        path = self.folder / f"{name}-{self.real.key[:16]}-{images}-{self.seed}.safetensors"
         if path.exists():
             try:
                 tensors, config = load_state(path)
                 return load(config, tensors, self.device)
             except (WeightsError, KeyError, TypeError, RuntimeError):
                 self.reporter.warn(f"the kept {name} cannot be read and is trained again")
-        with self.reporter.task(f"training the {name}", None, "images"):
-            found = train()
+        with self.reporter.task(f"training the {name}", images, "images") as task:
+            found = train(task.advance)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_state(path, found.state(), found.config_json())
         return found
