@@ -36,7 +36,6 @@ _ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("factor", ("x", "y", "radius", "tone")), ("mig", ("",)), ("disentanglement", ("",)), ("completeness", ("",)),
     ("frechet", ("",)), ("kernel", ("",)), ("precision", ("",)), ("recall", ("",)), ("spread", ("",)),
 )  # fmt: skip
-_NO_SWAP = "infers no codes, so nothing can be swapped"
 
 
 @dataclass(frozen=True)
@@ -217,9 +216,18 @@ def _values(
 
 def _cell(method: str, measures: Sequence[Mapping[str, Any]], is_there: bool) -> Cell:
     if not measures:
-        return Cell(None, note=_NO_SWAP if is_there else "not trained yet")
+        return Cell(None, note=_reason(method) if is_there else "not trained yet")
     values = [float(measure["value"]) for measure in measures]
     return Cell(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+
+def _reason(method: str) -> str:
+    """Why a method has no number where others have one."""
+    if not METHODS[method].has_encoder:
+        return "has no encoder, so no codes and no swaps"
+    return (
+        "infers no content: it is given the label" if not METHODS[method].infers_content else "not measured"
+    )
 
 
 def _figures(options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]) -> list[Figure]:

@@ -88,3 +88,16 @@ def test_what_cannot_be_compared_is_refused(options: CompareOptions) -> None:
         compare(replace(options, methods=("gan",)))
     with pytest.raises(UsageError, match="equal images seen"):
         compare(replace(options, training=replace(options.training, kimg=None)))
+
+
+def test_several_devices_work_side_by_side_and_what_a_method_lacks_is_said(
+    options: CompareOptions, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("DRAI_CACHE", str(options.out.parent / "cache"))
+    found = compare(
+        replace(options, methods=("cgan", "cavae"), seeds=1, out=tmp_path / "two", devices=("cpu", "cpu"))
+    )
+    rows = {row.key: row for row in found.comparison.rows}
+    assert "no encoder" in rows["kept"].cells[0].note
+    assert rows["kept"].cells[1].mean is not None
+    assert all(cell.mean is not None for cell in rows["agreement"].cells)
