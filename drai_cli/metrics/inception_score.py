@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float, Float64
 
+from drai_cli.metrics.scores import log_softmax
+
 SPLITS = 10
 
 
@@ -35,9 +37,7 @@ class InceptionScore:
 
 def class_probabilities(logits: Float[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
     """Softmax over the last axis, in float64."""
-    logits = np.asarray(logits, np.float64)
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    return raised / raised.sum(1, keepdims=True)
+    return np.exp(log_softmax(logits))
 
 
 def inception_score(

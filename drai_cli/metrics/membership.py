@@ -13,6 +13,7 @@ from jaxtyping import Float, Float64, Integer
 from drai_cli.metrics import intervals
 from drai_cli.metrics.intervals import Estimate, Weights
 from drai_cli.metrics.pixels import batches
+from drai_cli.metrics.scores import auc
 
 Images = Integer[np.ndarray, "n h w c"]
 
@@ -45,16 +46,11 @@ def area_under_curve(
     members: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]
 ) -> Callable[[Weights, Weights], Float[np.ndarray, " draws"]]:
     """The share of pairs in which the member's value is the smaller, ties counted half (Mann and Whitney 1947)."""
-    order = np.argsort(others, kind="stable")
-    ascending = np.asarray(others)[order]
-    sides = [np.searchsorted(ascending, members, side) for side in ("left", "right")]
+    scores = -np.concatenate([members, others])
+    is_member = np.arange(len(scores)) < len(members)
 
     def statistic(first: Weights, second: Weights) -> Float[np.ndarray, " draws"]:
-        total = second.sum(1, keepdims=True)
-        reached = np.concatenate([np.zeros_like(total), second[:, order].cumsum(1)], 1)
-        beaten = total - (reached[:, sides[0]] + reached[:, sides[1]]) / 2
-        out: np.ndarray = (first * beaten).sum(1) / (first.sum(1) * total[:, 0])
-        return out
+        return auc(scores, is_member, np.concatenate([first, second], 1))
 
     return statistic
 
