@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -11,9 +11,8 @@ from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import one_line
 from drai_cli.cli.train import PARAMETERS as TRAIN_PARAMETERS
-from drai_cli.cli.train import resolve_settings
+from drai_cli.cli.train import Preset, resolve_settings
 from drai_cli.errors import ExitCode
-from drai_cli.presets import PRESETS
 from drai_cli.workflows.options import CompareOptions
 
 FLAGS = {"out": "-o --out", "devices": "--device"}
@@ -49,16 +48,7 @@ def register(app: typer.Typer) -> None:
 @with_options(PARAMETERS)
 def compare(
     context: typer.Context,
-    preset: Annotated[
-        str | None,
-        options.choice(
-            "--preset",
-            names=tuple(PRESETS),
-            rich_help_panel=options.MODEL,
-            show_default="by size",
-            help="Settings that go together; a flag or --config goes before them.",
-        ),
-    ] = None,
+    preset: Preset = None,
     as_json: options.Json = False,
     config: options.Config = None,
     dry_run: options.DryRun = False,

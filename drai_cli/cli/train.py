@@ -39,6 +39,17 @@ PARAMETERS = [
     *field_options(Objective, {"Objective": ()}),
 ]
 
+Preset = Annotated[
+    str | None,
+    options.choice(
+        "--preset",
+        names=tuple(PRESETS),
+        rich_help_panel=options.MODEL,
+        show_default="by size",
+        help="Settings that go together; a flag or --config goes before them.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -56,16 +67,7 @@ def register(app: typer.Typer) -> None:
 @with_options(PARAMETERS)
 def train(
     context: typer.Context,
-    preset: Annotated[
-        str | None,
-        options.choice(
-            "--preset",
-            names=tuple(PRESETS),
-            rich_help_panel=options.MODEL,
-            show_default="by size",
-            help="Settings that go together; a flag or --config goes before them.",
-        ),
-    ] = None,
+    preset: Preset = None,
     init: Annotated[
         str | None,
         typer.Option(
