@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Integer
 
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import prepare
 from drai_cli.errors import UsageError
-from drai_cli.header import ModelHeader, model_fit
+from drai_cli.header import ModelHeader
 from drai_cli.hub import locate_weights
 from drai_cli.metrics.copies import PIXELS, CopyFilter, spaces_of
 from drai_cli.metrics.copies import threshold as threshold_of
 from drai_cli.metrics.nearest import Symmetry, find_nearest
 from drai_cli.progress import Reporter
+from drai_cli.workflows.model_data import as_model_needs, as_run_reads
 from drai_cli.workflows.options import SampleOptions
-from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.workflows.run_directory import run_of
 
 _SYMMETRY: Symmetry = "dihedral"  # a turned copy is a copy, whatever symmetry the set has
 
@@ -52,9 +52,10 @@ def copy_filter(options: SampleOptions, header: ModelHeader, reporter: Reporter)
     """
     assert options.train_data is not None
     path = locate_weights(options.weights, reporter)
-    directory = RunDirectory(path.parent)
-    run = directory if directory.is_begun and path == directory.model else None
-    data = _data_options(options, header, run)
+    run = run_of(path)
+    data = (
+        as_model_needs(header, options.train_data) if run is None else as_run_reads(run, options.train_data)
+    )
     split = run.split if run is not None and run.split.exists() else None
     found = prepare(data, seed=0, split_file=split, reporter=reporter)
     if found.images.shape[1] != header.architecture.image_size:
@@ -70,23 +71,3 @@ def copy_filter(options: SampleOptions, header: ModelHeader, reporter: Reporter)
     key = hashlib.sha256(f"{digests}{limit!r}{split is None}".encode()).hexdigest()
     reporter.info(f"copies: nearer than {limit:.3g} to one of {len(reference)} training images")
     return TrainingCopies(made, key)
-
-
-def _data_options(options: SampleOptions, header: ModelHeader, run: RunDirectory | None) -> DataOptions:
-    """How the training images are read: as the run read them, or as the model needs them."""
-    assert options.train_data is not None
-    if run is not None:
-        own = run.read_data_options()
-        same = own.path.resolve() == options.train_data.resolve()
-        return (
-            replace(own, path=options.train_data)
-            if same
-            else replace(own, path=options.train_data, metadata=None)
-        )
-    shape = header.architecture
-    return DataOptions(
-        options.train_data,
-        size=shape.image_size,
-        channels=1 if shape.image_channels == 1 else 3,
-        fit=model_fit(header),
-    )

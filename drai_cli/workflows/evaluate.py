@@ -46,12 +46,10 @@ class EvaluateResult:
     Attributes:
         report: The report.
         out: Folder that it was written to.
-        raw: What the measures gave, by part.
     """
 
     report: Report
     out: Path
-    raw: Mapping[str, Mapping[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         return {"out": str(self.out), **self.report.to_json()}
@@ -86,7 +84,6 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     )
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
-    raw: dict[str, Mapping[str, Any]] = {}
     parts: list[Part] = []
     pictures: list[Figure] = []
     chosen = [name for name in EVALUATION_PARTS if name in wanted]
@@ -97,17 +94,17 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
             parts.append(Part(name, measured.title, not_measured=(reason,)))
             continue
         reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
-        raw[name] = _kept(options.out, name, measured, evaluation)
-        parts.append(measured.describe(evaluation, raw[name]))
+        found = _kept(options.out, name, measured, evaluation)
+        parts.append(measured.describe(evaluation, found))
         if options.figures:
-            pictures += measured.draw(evaluation, raw[name])
+            pictures += measured.draw(evaluation, found)
     report = Report(
         report_subject, evaluation.data_json(), evaluation.settings_json(), tuple(parts), __version__
     )
     _write(options.out, report, pictures)
     if subject.run is not None and options.part == "test":
         subject.run.write_measures(subject.sha256, options.part, headline(report))
-    return EvaluateResult(report, options.out, raw)
+    return EvaluateResult(report, options.out)
 
 
 def headline(report: Report) -> dict[str, float]:

@@ -205,10 +205,16 @@ class RunDirectory:
                 file.write((json.dumps(tick) + "\n").encode())
 
 
+def run_of(model: Path) -> RunDirectory | None:
+    """The run whose model a file is; None for any other file."""
+    directory = RunDirectory(model.parent)
+    return directory if directory.is_begun and model == directory.model else None
+
+
 def measures_beside(model: Path, sha256: str) -> Mapping[str, Any]:
     """What the evaluation of a run says of its model; empty for a file in no run, or for another model."""
-    directory = RunDirectory(model.parent)
-    return directory.read_measures(sha256) if directory.is_begun and model == directory.model else {}
+    run = run_of(model)
+    return {} if run is None else run.read_measures(sha256)
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -17,12 +17,12 @@ from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import first_names
 from drai_cli.errors import InputError, UsageError
-from drai_cli.header import model_fit
 from drai_cli.io.files import shown
 from drai_cli.metrics.augment import Symmetry
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.factors import read_factors
+from drai_cli.workflows.model_data import as_model_needs, as_run_reads
 from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.options import EvaluateOptions
 from drai_cli.workflows.run_directory import RunDirectory
@@ -122,17 +122,10 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
 def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
     """How DATA is read: as the run read its own, as the model needs it, and as the command says."""
     if subject.run is not None:
-        base = replace(subject.run.read_data_options(), cache_dir=None)
-        if base.path.resolve() != options.data.resolve():
-            base = replace(base, path=options.data, metadata=None, kind=None)
-        base = replace(base, path=options.data)
+        base = as_run_reads(subject.run, options.data)
     elif subject.model is not None:
         header = subject.model.header
-        shape, further = header.architecture, header.schema.attributes[1:]
-        base = DataOptions(
-            options.data, size=shape.image_size, channels=1 if shape.image_channels == 1 else 3,
-            fit=model_fit(header), conditions=tuple(attribute.name for attribute in further),
-        )  # fmt: skip
+        base = replace(as_model_needs(header, options.data), conditions=header.schema.names[1:])
     else:
         base = DataOptions(options.data, size=options.size or DataOptions.size)
     if subject.model is not None and options.size not in (None, base.size):

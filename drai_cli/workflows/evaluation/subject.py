@@ -14,7 +14,7 @@ from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
 from drai_cli.progress import Reporter
 from drai_cli.workflows.options import EvaluateOptions
-from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.workflows.run_directory import RunDirectory, run_of
 
 Images = Integer[np.ndarray, "n h w c"]
 
@@ -55,8 +55,7 @@ def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> S
             raise InputError(shown(options.synthetic), "no such folder", "look at --synthetic")
         return Subject(options.synthetic.resolve().name, None, None)
     path = locate_weights(options.weights, reporter)
-    directory = RunDirectory(path.parent)
-    run = directory if directory.is_begun and path == directory.model else None
+    run = run_of(path)
     model = load_model(path, device)
-    name = directory.path.resolve().name if run is not None else path.stem
+    name = run.path.resolve().name if run is not None else path.stem
     return Subject(name, model, run, sha256=model.sha256)
