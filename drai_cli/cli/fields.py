@@ -87,8 +87,8 @@ def _annotation(
 ) -> Any:
     """The annotated type of one option."""
     is_empty = default is None or default is dataclasses.MISSING or default == ()
-    show_default = "" if is_empty else str(default)
-    extra: dict[str, Any] = {"rich_help_panel": panel, "help": help, "show_default": show_default or False}
+    show_default = ", ".join(map(str, default if isinstance(default, tuple) else (default,)))
+    extra: dict[str, Any] = {"rich_help_panel": panel, "help": help, "show_default": not is_empty and show_default}
     if names:
         kind, option = str, choice(*declarations, names=names, **extra)
     elif kind is bool:
