@@ -39,7 +39,9 @@ def main() -> None:
     model = load_model(directory.model)
     encoder = model.require_encoder()
     seen, said = [], []
-    for rows in data.rows("train")[: 1 << 13].reshape(-1)[: len(data.rows("train")) // 64 * 64].reshape(-1, 64):
+    for rows in (
+        data.rows("train")[: 1 << 13].reshape(-1)[: len(data.rows("train")) // 64 * 64].reshape(-1, 64)
+    ):
         images = to_unit(data.images[rows], torch.device("cpu"))
         *_, coarsest = encoder.trunk.maps(images)
         pooled = activate(coarsest.float()).mean((2, 3))

@@ -16,6 +16,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from drai_cli.training.step import train_step
 from drai_cli.workflows.inference import choose_device
 
 LABELS = 7
+_SHAPE = ("image_size", "channels", "max_channels", "content_dim", "style_dim")
 
 
 def bare_step(
@@ -70,6 +72,45 @@ def bare_step(
         module.zero_grad()
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a step works on."""
+
+    options: TrainOptions
+    state: TrainingState
+    batches: Batches
+
+
+def make_training(
+    preset: str, device: torch.device, images: np.ndarray | None = None
+) -> tuple[Callable[[int], None], Training]:
+    """A preset's whole step, as a function of its number, on stored images or noise, with seven labels."""
+    settings = PRESETS[preset]
+    model = ModelConfig(**{name: settings[name] for name in _SHAPE})
+    objective = Objective(r1_gamma=settings["r1_gamma"])
+    options = TrainOptions(
+        model=model, objective=objective, batch_size=settings["batch_size"], augment="none"
+    )
+    state = TrainingState(options, LABELS + 1, device)
+    if images is None:
+        shape = (1024, model.image_size, model.image_size, 3)
+        images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    rows = np.arange(len(images))
+    labels = rows % LABELS
+    conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
+    batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
+    dtype = autocast_dtype("auto", device)
+    plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
+
+    def step(index: int) -> None:
+        state.set_rates(schedule.learning_rate_factors(options, state.images_seen, 0.0))
+        terms = train_step(state, batches.at(state.images_seen), plan, index % objective.r1_interval == 0)
+        state.update_average(schedule.average_keep(options, state.images_seen))
+        _ = {name: float(value) for name, value in terms.items()}
+
+    return step, Training(options, state, batches)
+
+
 def rate(step: Callable[[int], None], steps: int, batch_size: int, device: torch.device) -> float:
     """Images a second over one round."""
     begin = time.perf_counter()
@@ -88,38 +129,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device")
     given = parser.parse_args()
-    device, settings = choose_device(given.device), PRESETS[given.preset]
-    shape = {k: settings[k] for k in ("image_size", "channels", "max_channels", "content_dim", "style_dim")}
-    model = ModelConfig(**shape)
-    options = TrainOptions(model=model, batch_size=settings["batch_size"], augment="none")
-    objective = Objective(r1_gamma=settings["r1_gamma"])
-    state = TrainingState(options, LABELS + 1, device)
-    size, rows = model.image_size, np.arange(1024)
-    images = np.random.default_rng(0).integers(0, 256, (len(rows), size, size, 3), np.uint8)
-    labels = rows % LABELS
-    conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
-    batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
-    dtype = autocast_dtype("auto", device)
-    plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
-    first = batches.at(0)
-
-    def whole(index: int) -> None:
-        state.set_rates(schedule.learning_rate_factors(options, state.images_seen, 0.0))
-        terms = train_step(state, batches.at(state.images_seen), plan, index % objective.r1_interval == 0)
-        state.update_average(schedule.average_keep(options, state.images_seen))
-        _ = {name: float(value) for name, value in terms.items()}
+    device = choose_device(given.device)
+    whole, training = make_training(given.preset, device)
+    first, dtype = training.batches.at(0), autocast_dtype("auto", device)
+    size, interval = training.options.batch_size, training.options.objective.r1_interval
 
     def bare(index: int) -> None:
-        bare_step(state, first.images, first.more_images, dtype, index % objective.r1_interval == 0)
+        bare_step(training.state, first.images, first.more_images, dtype, index % interval == 0)
 
     for step in (whole, bare):
-        rate(step, 3, options.batch_size, device)
-    rounds = [
-        [rate(step, objective.r1_interval, options.batch_size, device) for step in (whole, bare)]
-        for _ in range(given.rounds)
-    ]
+        rate(step, 3, size, device)
+    rounds = [[rate(step, interval, size, device) for step in (whole, bare)] for _ in range(given.rounds)]
     whole_rate, bare_rate = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"{given.preset}, batch {options.batch_size}, {dtype or torch.float32}, {device}")
+    print(f"{given.preset}, batch {size}, {dtype or torch.float32}, {device}")
     print(f"whole step   {whole_rate:8.1f} images/s")
     print(f"bare passes  {bare_rate:8.1f} images/s")
     print(f"ratio        {whole_rate / bare_rate:8.2f}")

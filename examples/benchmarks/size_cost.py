@@ -1,0 +1,94 @@
+"""What training and sampling cost against the images' size and against how many there are to train on.
+
+    python examples/benchmarks/size_cost.py [--out cost.csv]
+
+Every line is a fresh process: images a second of the whole training step and of the generator, and the largest memory
+that the process held. First the presets' sizes with 1,024 images, then 32 px with 1,000 to 1,000,000 stored images, in
+a memory-mapped file as the cache keeps them. Noise stands in for images: a step costs the same whatever it sees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from train_speed import make_training
+
+from drai_cli.presets import PRESETS
+
+_FIELDS = ("preset", "training images", "train images/s", "sample images/s", "peak MiB")
+_STORED = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def stored_images(folder: str, count: int, size: int) -> np.ndarray:
+    """Noise in a memory-mapped file, written a block at a time."""
+    images = np.memmap(Path(folder) / "images", np.uint8, "w+", shape=(count, size, size, 3))
+    block = np.random.default_rng(0).integers(0, 256, (min(count, 10_000), size, size, 3), np.uint8)
+    for start in range(0, count, len(block)):
+        images[start : start + len(block)] = block[: count - start]
+    images.flush()
+    del images
+    return np.memmap(Path(folder) / "images", np.uint8, "r", shape=(count, size, size, 3))
+
+
+def measure(preset: str, count: int, seconds: float) -> list[object]:
+    """One line of the table."""
+    size = PRESETS[preset]["image_size"]
+    with tempfile.TemporaryDirectory() as folder:
+        step, training = make_training(preset, torch.device("cpu"), stored_images(folder, count, size))
+        interval, batch = training.options.objective.r1_interval, training.options.batch_size
+        step(0)
+        begin, index = time.perf_counter(), 0
+        while time.perf_counter() - begin < seconds or index % interval:  # whole turns of R1 alone
+            step(index)
+            index += 1
+        trained = index * batch / (time.perf_counter() - begin)
+    generator, model = training.state.average.generator, training.options.model
+    content, style = torch.randn(32, model.content_dim), torch.randn(32, model.style_dim)
+    with torch.inference_mode():
+        generator(content, style)
+        begin, index = time.perf_counter(), 0
+        while time.perf_counter() - begin < seconds / 4:
+            generator(content, style)
+            index += 1
+        sampled = index * len(content) / (time.perf_counter() - begin)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return [preset, count, round(trained, 1), round(sampled, 1), round(peak)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="of training a line, at least")
+    parser.add_argument("--out", type=Path, help="the table as CSV")
+    parser.add_argument(
+        "--line", nargs=2, metavar=("PRESET", "COUNT"), help="one line alone, in this process"
+    )
+    given = parser.parse_args()
+    if given.line:
+        print(*measure(given.line[0], int(given.line[1]), given.seconds), sep=",")
+        return
+    lines = [*((preset, 1024) for preset in PRESETS), *(("32px", count) for count in _STORED)]
+    rows: list[list[str]] = []
+    print(",".join(_FIELDS))
+    for preset, count in lines:
+        command = [sys.executable, __file__, "--seconds", str(given.seconds), "--line", preset, str(count)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        print(said, flush=True)
+        rows.append(said.split(","))
+    if given.out:
+        with given.out.open("w", newline="") as file:
+            csv.writer(file).writerows([_FIELDS, *rows])
+
+
+if __name__ == "__main__":
+    main()
