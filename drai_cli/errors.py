@@ -25,6 +25,9 @@ class DraiError(Exception):
         subject: The thing that is wrong, as the user typed it (`scan.dcm`, `--label`).
         message: What was expected and what was got, without a final full stop.
         hint: What to type or change; empty where there is nothing to suggest.
+
+    Attributes:
+        is_told: Whether another process of the same command has said it; None: it was not settled between them.
     """
 
     exit_code: ExitCode = ExitCode.BAD_INPUT
@@ -33,6 +36,7 @@ class DraiError(Exception):
         self.subject = str(subject)
         self.message = message
         self.hint = hint
+        self.is_told: bool | None = None
         super().__init__(f"{self.subject}: {message}.")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from drai_cli.errors import DraiError
+
 
 class Task:
     """A counted piece of work. This one is not shown."""
@@ -28,6 +30,9 @@ class Reporter:
 
     def info(self, message: str) -> None:
         """Something worth a line that asks nothing of the user (the device, the kind of data found)."""
+
+    def error(self, error: DraiError) -> None:
+        """What ends the process at once: said by what cannot raise it, a thread beside the work."""
 
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
         """A task that ends with its `with` block.

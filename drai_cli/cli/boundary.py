@@ -90,12 +90,10 @@ def run(session: Session, call: Any) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else ExitCode.DONE
     except DraiError as error:
-        session.output.error(error)
-        for cause in _causes(error):
-            session.output.detail(f"caused by {type(cause).__name__}: {cause}")
+        _tell(session, error)
         return error.exit_code
     except typer.TyperException as error:
-        session.output.error(as_usage_error(error))
+        _tell(session, as_usage_error(error))
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         session.output.interrupted()
@@ -118,6 +116,18 @@ def run(session: Session, call: Any) -> int:
             session.output.error(_out_of_memory(error))
             return ExitCode.BAD_INPUT
         return _bug(session)
+
+
+def _tell(session: Session, error: DraiError) -> None:
+    """Says an error, unless another process of the same command does: they all find the same one in its options."""
+    is_told = error.is_told
+    if is_told is None:
+        is_told = isinstance(error, UsageError) and session.output.is_mute
+    if is_told:
+        return
+    session.output.error(error)
+    for cause in _causes(error):
+        session.output.detail(f"caused by {type(cause).__name__}: {cause}")
 
 
 def as_usage_error(error: Any) -> UsageError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from drai_cli.cli.text import encodable, one_line, show_duration, show_rate, to_plain
 from drai_cli.errors import DraiError
+from drai_cli.launch import launched
 from drai_cli.progress import Reporter, Task
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ class Output(Reporter):
         quiet: No progress and no remarks on stderr; warnings and errors stay.
         verbose: Details too, and the cause of an error.
         as_json: The result is one JSON object.
+
+    Of several processes of one command the first speaks; the others say errors alone.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self.as_json = as_json
+        self.is_mute = not launched().is_first
         self.is_interrupt_told = False
         self._progress: Progress | None = None
         self._open_tasks = 0
@@ -51,7 +55,7 @@ class Output(Reporter):
         """
         if self.as_json:
             text = json.dumps(to_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
-        if text:
+        if text and not self.is_mute:
             write_stdout(text + "\n")
 
     def warn(self, message: str) -> None:
@@ -80,7 +84,7 @@ class Output(Reporter):
             self.warn(message)
 
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        if self.quiet:
+        if self.quiet or self.is_mute:
             return super().task(name, total, unit)
         if _is_terminal(sys.stderr):
             return self._bar(name, total, unit)
@@ -88,6 +92,8 @@ class Output(Reporter):
 
     def _say(self, kind: str, message: str) -> None:
         """One line on stderr, above any progress bar; control characters of file names are made harmless."""
+        if self.is_mute and kind not in ("error", "hint"):
+            return
         lead = f"drai: {kind}: " if kind else "drai: "
         body = one_line(message)
         try:

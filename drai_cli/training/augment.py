@@ -1,6 +1,7 @@
 """Random changes of images as one affine warp and one change of tone: V_self's T and the discriminator's augmentation.
 
-Everything is drawn from a generator that the caller seeds, per image, and is differentiable in the images.
+Everything is drawn from a generator that the caller seeds, per image, and is differentiable in the images. Where the
+images are a share of a batch, what is drawn is that of the whole batch, and theirs is taken from it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+from drai_cli.training.parallel import Share
 
 Images = Float[Tensor, "batch channels height width"]
 Symmetry = Literal["none", "flip", "dihedral"]
@@ -39,12 +42,15 @@ class Changes:
     contrast: float = 0.1
 
 
-def orient(images: Images, symmetry: Symmetry, generator: torch.Generator) -> Images:
+def orient(
+    images: Images, symmetry: Symmetry, generator: torch.Generator, share: Share | None = None
+) -> Images:
     """Mirrors and, where the symmetry allows, quarter-turns each image at random: exact, without interpolation."""
     if symmetry == "none":
         return images
-    n = len(images)
-    code = torch.randint(0, 8 if symmetry == "dihedral" else 2, (n,), generator=generator).to(images.device)
+    n = len(images) if share is None else share.total
+    code = torch.randint(0, 8 if symmetry == "dihedral" else 2, (n,), generator=generator)
+    code = _taken(code, share).to(images.device)
     images = torch.where((code % 2 == 1)[:, None, None, None], images.flip(3), images)
     if symmetry == "dihedral":
         images = torch.where((code // 2 % 2 == 1)[:, None, None, None], images.flip(2), images)
@@ -52,15 +58,22 @@ def orient(images: Images, symmetry: Symmetry, generator: torch.Generator) -> Im
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def change(images: Images, changes: Changes, generator: torch.Generator, probability: float = 1.0) -> Images:
+def change(
+    images: Images,
+    changes: Changes,
+    generator: torch.Generator,
+    probability: float = 1.0,
+    share: Share | None = None,
+) -> Images:
     """Each kind of change befalls each image with `probability`; uncovered parts are filled by reflection."""
     n, device = len(images), images.device
+    drawn = n if share is None else share.total
 
     def draw(low: float, high: float) -> Tensor:
-        values = torch.empty(n).uniform_(low, high, generator=generator)
+        values = torch.empty(drawn).uniform_(low, high, generator=generator)
         if probability < 1:
-            values = values * (torch.rand(n, generator=generator) < probability)
-        return values
+            values = values * (torch.rand(drawn, generator=generator) < probability)
+        return _taken(values, share)
 
     limit = 180.0 if changes.symmetry == "dihedral" else changes.turn_degrees
     angle = draw(-limit, limit) * (math.pi / 180)
@@ -86,12 +99,15 @@ def change(images: Images, changes: Changes, generator: torch.Generator, probabi
     return images
 
 
-def cut_out(images: Images, size: float, generator: torch.Generator, probability: float) -> Images:
+def cut_out(
+    images: Images, size: float, generator: torch.Generator, probability: float, share: Share | None = None
+) -> Images:
     """Blanks a square of `size` (fraction of the frame) at a random place of each image, with `probability`."""
-    n, _, height, width = images.shape
+    height, width = images.shape[2:]
+    n = len(images) if share is None else share.total
     half = size / 2
-    centre: Float[Tensor, "2 batch"] = torch.rand(2, n, generator=generator)
-    chosen = torch.rand(n, generator=generator) < probability
+    centre: Float[Tensor, "2 batch"] = _taken(torch.rand(2, n, generator=generator).T, share).T
+    chosen = _taken(torch.rand(n, generator=generator) < probability, share)
     rows = (torch.arange(height) + 0.5) / height
     columns = (torch.arange(width) + 0.5) / width
     in_rows = (rows[None] - centre[0][:, None]).abs() < half
@@ -100,12 +116,18 @@ def cut_out(images: Images, size: float, generator: torch.Generator, probability
     return images * (~hole).to(images.device)
 
 
-def augment(images: Images, probability: float, generator: torch.Generator) -> Images:
+def augment(
+    images: Images, probability: float, generator: torch.Generator, share: Share | None = None
+) -> Images:
     """The discriminator's adaptive augmentation; at probability 0 nothing is drawn."""
     if probability == 0:
         return images
-    images = change(images, _DISCRIMINATOR_CHANGES, generator, probability)
-    return cut_out(images, 0.4, generator, probability)
+    images = change(images, _DISCRIMINATOR_CHANGES, generator, probability, share)
+    return cut_out(images, 0.4, generator, probability, share)
+
+
+def _taken(drawn: Tensor, share: Share | None) -> Tensor:
+    return drawn if share is None else drawn[share.rows]
 
 
 _DISCRIMINATOR_CHANGES = Changes("flip", turn_degrees=15, shift=0.12, zoom=0.2, brightness=0.2, contrast=0.3)

@@ -11,6 +11,7 @@ from drai_cli.config import TrainOptions
 from drai_cli.data.tensors import to_unit
 from drai_cli.methods import objective_of
 from drai_cli.training.augment import Symmetry, orient, seeded
+from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import Batch
 
 BALANCE_FROM = 4.0
@@ -42,6 +43,7 @@ class Batches:
         options: Batch size, balance, missing share and seed.
         symmetry: Under which images are as real as they are.
         device: Where the batches go.
+        processes: Those that share each batch: its images are a process's own, its conditions those of all.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Batches:
         options: TrainOptions,
         symmetry: Symmetry,
         device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
         self.images = images
         self.conditions = torch.from_numpy(conditions)
@@ -64,6 +67,7 @@ class Batches:
         self.options = options
         self.symmetry = symmetry
         self.device = device
+        self.processes = processes
         objective = objective_of(options.method, options.objective)
         self.more = round(options.batch_size * objective.predictor_images) if objective.grl_weight else 0
 
@@ -73,11 +77,11 @@ class Batches:
         generator = seeded(self.options.seed, images_seen)
         draws = torch.rand(2 * n + self.more, generator=generator, dtype=torch.float64).numpy()
         rows = self.rows[np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)]
-        images = orient(to_unit(self.images[rows[:n]], self.device), self.symmetry, generator)
+        images = self._images(rows[:n], generator)
         condition = self._with_missing(self.conditions[rows[:n]], generator)
         drawn = self._with_missing(self.conditions[rows[n : 2 * n]], generator)
         wrong = _differing(condition, self.widths, generator)
-        more = orient(to_unit(self.images[rows[2 * n :]], self.device), self.symmetry, generator)
+        more = self._images(rows[2 * n :], generator)
         of_more = self._with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
             images,
@@ -92,6 +96,13 @@ class Batches:
     def to_device(self, rows: np.ndarray) -> Float[Tensor, "batch channels height width"]:
         """Stored images of these rows as they are, in [-1, 1] on the device."""
         return to_unit(self.images[rows], self.device)
+
+    def _images(
+        self, rows: np.ndarray, generator: torch.Generator
+    ) -> Float[Tensor, "share channels height width"]:
+        """This process's share of these rows, mirrored and turned at random."""
+        own = self.to_device(rows[self.processes.span(len(rows))])
+        return orient(own, self.symmetry, generator, self.processes.share_of(len(rows)))
 
     def _with_missing(
         self, condition: Float[Tensor, "batch condition"], generator: torch.Generator

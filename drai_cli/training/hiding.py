@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli import losses
-from drai_cli.training.passes import Batch, Inferred, StepPlan, autocast
+from drai_cli.training.passes import Batch, Inferred, StepPlan, autocast, codes_of_all
 from drai_cli.training.state import TrainingState
 
 
@@ -51,6 +51,7 @@ def update_predictors(
         found, constant = predictor_losses(state, plan, *rows)
         state.optimisers["predictors"].zero_grad()
         found.sum().backward()
+        plan.processes.average_gradients(state.adversaries.predictors)
         state.optimisers["predictors"].step()
     state.adversaries.predictors.requires_grad_(False)
     # An attribute of which the drawn rows show one value only has a constant of zero and says nothing.
@@ -64,5 +65,8 @@ def _more_codes(state: TrainingState, batch: Batch, plan: StepPlan) -> tuple[Ten
     """Content and style means of the further images."""
     assert state.networks.encoder is not None
     with autocast(state.device, plan):
-        content, style = state.networks.encoder(batch.more_images)
+        content, style = codes_of_all(
+            state.networks.encoder, batch.more_images, plan, len(batch.more_condition)
+        )
+    assert content is not None
     return content.mean, style.mean, batch.more_condition

@@ -9,31 +9,37 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli.config import Objective
+from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import Changes
+from drai_cli.training.parallel import ALONE, Processes
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step is fed.
+    """What a step is fed. Of B rows in all, images are this process's share; of one process, all.
 
     Attributes:
-        images: `[B, C, H, W]` in [-1, 1], channels last.
+        images: `[share, C, H, W]` in [-1, 1], channels last.
         condition: `[B, T]`, of the images.
         wrong_condition: `[B, T]`, other rows' conditions that differ.
         drawn_condition: `[B, T]`, for the generated images.
         more_images: Further images, that the predictors alone see the codes of; none where there are no predictors.
-        more_condition: Of those images.
+        more_condition: Of all those images.
         generator: CPU generator that the step draws all its noise from.
     """
 
-    images: Float[Tensor, "batch channels height width"]
+    images: Float[Tensor, "share channels height width"]
     condition: Float[Tensor, "batch condition"]
     wrong_condition: Float[Tensor, "batch condition"]
     drawn_condition: Float[Tensor, "batch condition"]
-    more_images: Float[Tensor, "more channels height width"]
+    more_images: Float[Tensor, "more_share channels height width"]
     more_condition: Float[Tensor, "more condition"]
     generator: torch.Generator
+
+    def __len__(self) -> int:
+        """Rows of the whole batch."""
+        return len(self.condition)
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class StepPlan:
         condition_slices: Where each attribute stands in the condition.
         is_categorical: Whether each attribute is categorical.
         autocast_dtype: bfloat16 or None.
+        processes: Those that share each step.
     """
 
     objective: Objective
@@ -53,11 +60,12 @@ class StepPlan:
     condition_slices: tuple[slice, ...]
     is_categorical: tuple[bool, ...]
     autocast_dtype: torch.dtype | None
+    processes: Processes = ALONE
 
 
 @dataclass
 class Inferred:
-    """What the encoder infers of the batch's images.
+    """What the encoder infers of the batch's images, all of them.
 
     Attributes:
         content: q(c|x); None for a method that infers no content.
@@ -97,7 +105,7 @@ class Inferred:
 
 @dataclass
 class Passes:
-    """The tensors that one forward pass leaves for both updates.
+    """The tensors that one forward pass leaves for both updates: codes of the whole batch, images of the share.
 
     Attributes:
         real: Codes of the batch's images; None where no term takes them.
@@ -116,6 +124,16 @@ class Passes:
     from_prior: int
     generated: Tensor
     reconstructed: Tensor | None
+
+
+def codes_of_all(
+    encoder: Encoder, images: Tensor, plan: StepPlan, n: int, segments: int = 1
+) -> tuple[Gaussian | None, Gaussian]:
+    """What the encoder infers of these images and of the other processes': `segments` times `n` rows in all."""
+    content, style = encoder(images)
+    own = [*style] if content is None else [*style, *content]
+    whole = plan.processes.gather(own, n, segments)
+    return None if content is None else Gaussian(*whole[2:]), Gaussian(*whole[:2])
 
 
 def autocast(device: torch.device, plan: StepPlan) -> torch.autocast:

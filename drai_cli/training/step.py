@@ -18,7 +18,7 @@ from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import augment, change
 from drai_cli.training.hiding import update_predictors
-from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, autocast
+from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, autocast, codes_of_all
 from drai_cli.training.state import TrainingState
 from drai_cli.training.terms import player_terms
 
@@ -43,17 +43,18 @@ def train_step(
     total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
     state.optimisers["networks"].zero_grad()
     total.backward()
+    plan.processes.average_gradients(state.networks)
     clip_grad_norm_(state.networks.parameters(), _LARGEST_GRADIENT)
     state.optimisers["networks"].step()
     terms |= {name: term for name, (_, term) in losses_of_players.items()}
-    state.images_seen += len(batch.images)
+    state.images_seen += len(batch)
     return {name: term.detach() for name, term in terms.items()}
 
 
 def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     """Codes of the images, as far as a term takes them, codes for generation, and all images made of them."""
-    networks, objective = state.networks, plan.objective
-    n = len(batch.images)
+    networks, objective, share = state.networks, plan.objective, plan.processes.share
+    n, own = len(batch), len(batch.images)
     real = None
     if objective.reads_images and networks.encoder is not None:
         real = infer(networks.encoder, batch, plan)
@@ -70,23 +71,24 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
         # Half of the reconstructions are of the means, which is what is used later: the generator must know them too.
         half = n // 2
         if real.content is not None and real.drawn_content is not None:
-            contents += [real.drawn_content[:half], real.content.mean[half:]]
+            contents.append(torch.cat([real.drawn_content[:half], real.content.mean[half:]]))
         else:
             contents.append(networks.content_prior(batch.condition).mean)
-        styles += [real.drawn_style[:half], real.style.mean[half:]]
-    made = networks.generator(torch.cat(contents), torch.cat(styles))
-    reconstructed = made[n:] if len(made) > n else None
-    return Passes(real, prior, drawn_content, drawn_style, from_prior, made[:n], reconstructed)
+        styles.append(torch.cat([real.drawn_style[:half], real.style.mean[half:]]))
+    made = networks.generator(torch.cat(list(map(share, contents))), torch.cat(list(map(share, styles))))
+    reconstructed = made[own:] if len(made) > own else None
+    return Passes(real, prior, drawn_content, drawn_style, from_prior, made[:own], reconstructed)
 
 
 def infer(encoder: Encoder, batch: Batch, plan: StepPlan) -> Inferred:
     """Codes of the images and, for V_self, of their transformed copies."""
-    n = len(batch.images)
+    n, segments = len(batch), 1
     seen = batch.images
     if plan.objective.self_weight:
-        changed = change(batch.images, plan.changes, batch.generator)
+        changed = change(batch.images, plan.changes, batch.generator, share=plan.processes.share_of(n))
         seen = torch.cat([batch.images, changed]).contiguous(memory_format=torch.channels_last)
-    both_contents, both_styles = encoder(seen)
+        segments = 2
+    both_contents, both_styles = codes_of_all(encoder, seen, plan, n, segments)
     content, changed_content = (None, None) if both_contents is None else _halves(both_contents, n)
     style, changed_style = _halves(both_styles, n)
     drawn_content = None if content is None else content.sample(_noise(content.mean, batch.generator))
@@ -105,22 +107,23 @@ def _update_discriminator(
     """D's update; returns the features of the real images (detached), which E's inference game reads again."""
     discriminator, objective = state.adversaries.discriminator, plan.objective
     discriminator.requires_grad_(True)
-    n = len(batch.images)
+    n, own, processes = len(batch), len(batch.images), plan.processes
     both = torch.cat([batch.images, passes.generated.detach()])
-    shown = augment(both, state.augment_probability, batch.generator)
-    features = discriminator.trunk(shown)
+    shown = augment(both, state.augment_probability, batch.generator, processes.share_of(n, segments=2))
+    (features,) = processes.gather([discriminator.trunk(shown)], n, segments=2)
     with torch.autocast(state.device.type, enabled=False):
         parts = discriminator_terms(
             discriminator, features[:n], features[n:], batch, passes, objective, terms
         )
         total = sum(parts.values(), torch.zeros((), device=state.device))
     if has_penalty and objective.r1_gamma and parts:
-        penalty = _penalty(discriminator, shown[:n], batch, passes, objective)
+        penalty = processes.mean(_penalty(discriminator, shown[:own], batch, passes, plan), n)
         total = total + penalty * (0.5 * objective.r1_gamma * objective.r1_interval)
         terms["r1"] = penalty
     if parts:
         state.optimisers["discriminator"].zero_grad()
         total.backward()
+        processes.average_gradients(discriminator)
         clip_grad_norm_(discriminator.parameters(), _LARGEST_GRADIENT)
         state.optimisers["discriminator"].step()
     discriminator.requires_grad_(False)
@@ -177,17 +180,18 @@ def discriminator_terms(
 
 
 def _penalty(
-    discriminator: Discriminator, images: Tensor, batch: Batch, passes: Passes, objective: Objective
+    discriminator: Discriminator, images: Tensor, batch: Batch, passes: Passes, plan: StepPlan
 ) -> Tensor:
-    """R1 of the summed logits at the real images: of V_cond's heads, and of V_dual's where it is played."""
+    """R1 of the summed logits at the share's real images: of V_cond's heads, and of V_dual's where it is played."""
     images = images.detach().requires_grad_(True)
     features = discriminator.trunk(images)
-    real = passes.real
+    real, share = passes.real, plan.processes.share
     with torch.autocast(images.device.type, enabled=False):
-        logits = discriminator.image(features).squeeze(1) + discriminator.condition(features, batch.condition)
-        if objective.dual_weight and real is not None and real.drawn_content is not None:
-            logits = logits + discriminator.content(features, real.drawn_content.detach())
-            logits = logits + discriminator.style(features, real.drawn_style.detach())
+        logits = discriminator.image(features).squeeze(1)
+        logits = logits + discriminator.condition(features, share(batch.condition))
+        if plan.objective.dual_weight and real is not None and real.drawn_content is not None:
+            logits = logits + discriminator.content(features, share(real.drawn_content.detach()))
+            logits = logits + discriminator.style(features, share(real.drawn_style.detach()))
         return losses.r1_penalty(logits, images)
 
 

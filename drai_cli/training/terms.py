@@ -15,7 +15,7 @@ from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import augment
 from drai_cli.training.hiding import predictor_losses
-from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan
+from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, codes_of_all
 from drai_cli.training.state import TrainingState
 
 Features = Float[Tensor, "batch feature"]
@@ -28,10 +28,12 @@ def player_terms(
     """All of them as (weight, loss)."""
     objective, networks, discriminator = plan.objective, state.networks, state.adversaries.discriminator
     real, out = passes.real, Terms()
-    fake = discriminator.trunk(augment(passes.generated, state.augment_probability, batch.generator))
+    processes, n = plan.processes, len(batch)
+    shown = augment(passes.generated, state.augment_probability, batch.generator, processes.share_of(n))
+    (fake,) = processes.gather([discriminator.trunk(shown)], n)
     again = None
     if objective.code_cycle_weight and networks.encoder is not None:
-        again = networks.encoder(passes.generated)
+        again = codes_of_all(networks.encoder, passes.generated, plan, n)
     with torch.autocast(state.device.type, enabled=False):
         if objective.condition_weight:
             out |= _condition_terms(discriminator, fake, real_features, batch, objective)
@@ -42,7 +44,7 @@ def player_terms(
                 prior = networks.content_prior(batch.condition)
             out |= _alignment_terms(real, prior, batch, objective)
         if passes.reconstructed is not None:
-            cycle = losses.image_cycle_loss(batch.images, passes.reconstructed)
+            cycle = processes.mean(losses.image_cycle_loss(batch.images, passes.reconstructed), n)
             out["image_cycle"] = objective.image_cycle_weight, cycle
         if again is not None:
             out["code_cycle"] = objective.code_cycle_weight, _code_cycle(passes, *again)

@@ -21,6 +21,7 @@ from drai_cli.errors import UsageError
 from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.hub import locate_weights
 from drai_cli.hub_repository import origin_of
+from drai_cli.launch import launched
 from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import PRECISIONS, Precision
@@ -227,14 +228,14 @@ def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device asked for, or the first there is of cuda, mps and cpu.
+    """The device asked for, or the first there is of cuda, mps and cpu; of several GPUs a launched process has its own.
 
     Raises:
         UsageError: There is no such device here.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name is None:
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+        name = "cuda" if has_cuda else "mps" if has_mps else "cpu"
     there = ["cpu", *(["cuda"] if has_cuda else []), *(["mps"] if has_mps else [])]
     try:
         device = torch.device(name)
@@ -242,6 +243,10 @@ def choose_device(name: str | None = None) -> torch.device:
         device = None
     if device is None or device.type not in there or (device.type == "cuda" and not _has_index(device)):
         raise UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
+    place = launched()
+    if name == "cuda" and place.size > 1:
+        # Where each process is shown its own GPU alone, that one is the first.
+        device = torch.device("cuda", place.local_rank % torch.cuda.device_count())
     return device
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
@@ -17,11 +19,14 @@ from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
+from drai_cli.launch import launched
 from drai_cli.methods import objective_of
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.training.parallel import Processes
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.process_group import joined
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.trainer import Trainer
 
@@ -53,13 +58,16 @@ class TrainResult:
 
 
 def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
-    """Trains, or goes on with, the run in `run.out`.
+    """Trains, or goes on with, the run in `run.out`; under a launcher, together with its other processes.
+
+    What is returned speaks of the first process, which alone measures and writes.
 
     Raises:
         InputError: The data cannot be used, or the training diverges.
         UsageError: The directory holds a run with other settings.
         OverwriteError: The directory holds something else.
         WeightsError: `init` or the checkpoint cannot be used.
+        LostProcessError: Another process is gone.
     """
     run.training.check()
     if run.data.size % 16 or not 16 <= run.data.size <= 1024:
@@ -70,27 +78,38 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
             f"for example --size {nearest}",
         )
     device = choose_device(run.device)
-    reporter.info(f"device: {device}")
+    with joined(device, reporter) as processes:
+        return _train(run, device, processes, reporter)
+
+
+def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: Reporter) -> TrainResult:
+    """The work of one process; the first alone looks after the run directory."""
+    count = f", {processes.size} processes" if processes.size > 1 else ""
+    reporter.info(f"device: {device}{count}")
+    if processes.size > run.training.batch_size:
+        raise UsageError(
+            f"--batch-size {run.training.batch_size}",
+            f"all processes share a batch, and there are {processes.size}",
+            "start fewer processes",
+        )
     directory = RunDirectory(run.out)
-    is_resumed = directory.is_begun
+    is_resumed = processes.is_first and directory.is_begun
     if is_resumed:
         directory.check_same(settings_of(run))
-    else:
+    elif processes.is_first:
         directory.check_free()
     source = load_model(locate_weights(run.init)) if run.init else None
-    data = prepare(
-        run.data, seed=run.training.seed,
-        split_file=directory.split if directory.split.exists() else None, reporter=reporter,
-    )  # fmt: skip
+    data = _prepare_together(run, directory, processes, reporter)
     options = resolve_options(run, data, source, reporter)
-    if not is_resumed:
-        directory.begin(settings_of(run))
-    directory.make_folders()
-    if not directory.split.exists():
-        write_split(directory.split, data.entries, data.parts.tolist())
-    if not directory.seen.exists():
-        directory.write_seen(data.digests[row] for row in np.flatnonzero(data.parts != "test"))
-    trainer = Trainer(run, options, data, source, directory, device, reporter)
+    if processes.is_first:
+        if not is_resumed:
+            directory.begin(settings_of(run))
+        directory.make_folders()
+        if not directory.split.exists():
+            write_split(directory.split, data.entries, data.parts.tolist())
+        if not directory.seen.exists():
+            directory.write_seen(data.digests[row] for row in np.flatnonzero(data.parts != "test"))
+    trainer = Trainer(run, options, data, source, directory, device, reporter, processes)
     stopped_by = trainer.go_on()
     return TrainResult(
         run.out,
@@ -101,6 +120,34 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,
     )
+
+
+def _prepare_together(
+    run: TrainRun, directory: RunDirectory, processes: Processes, reporter: Reporter
+) -> PreparedSet:
+    """The data; of the processes on a machine the first decodes, and the others take what it has cached.
+
+    Raises:
+        InputError: The processes do not have the same data.
+    """
+    decodes = launched().local_rank == 0
+    if not decodes:
+        processes.wait()
+    data = prepare(
+        run.data, seed=run.training.seed,
+        split_file=directory.split if directory.split.exists() else None, reporter=reporter,
+    )  # fmt: skip
+    if decodes:
+        processes.wait()
+    content = ("\n".join(data.digests) + "\n".join(data.parts.tolist())).encode() + data.conditions.tobytes()
+    own = hashlib.sha256(content).hexdigest()
+    if processes.from_first(own) != own:
+        raise InputError(
+            shown(run.data.path),
+            f"process {processes.rank} has other images, conditions or parts than the first",
+            "let all machines read the same data set, and one run directory",
+        )
+    return data
 
 
 def settings_of(run: TrainRun) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from drai_cli.training import health, schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.grid import COLUMNS, draw_grid
+from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype
 from drai_cli.training.state import TrainingState
@@ -34,6 +36,7 @@ from drai_cli.workflows.validation import AveragedNetworks, Validation
 from drai_cli.workflows.warm_start import warm_start
 
 _SCORE_NOISE = 0.01
+_REASONS = ("", "kimg", "hours", "patience")
 _WATCHED_LABELS = 8
 
 
@@ -72,9 +75,11 @@ class Trainer:
         directory: RunDirectory,
         device: torch.device,
         reporter: Reporter,
+        processes: Processes = ALONE,
     ) -> None:
         self.run, self.options, self.data = run, options, data
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
+        self.processes = processes
         schema = data.schema
         self.state = TrainingState(options, schema.dim, device)
         self.progress = Progress()
@@ -89,6 +94,7 @@ class Trainer:
             options,
             options.symmetry,
             device,
+            processes,
         )
         self.plan = StepPlan(
             options.objective,
@@ -96,27 +102,24 @@ class Trainer:
             schema.slices(),
             tuple(attribute.kind == "categorical" for attribute in schema.attributes),
             autocast_dtype(options.precision, device),
+            processes,
         )
         self.validation = Validation(data, directory.judge, options.seed, device)
         self.began = time.monotonic()
         self.tick_began = self.began
         self.resumed_from = 0
-        self.events = open_events(directory.path / "tensorboard") if run.tensorboard else None
+        self.share_used = 0.0
+        is_logged = run.tensorboard and processes.is_first
+        self.events = open_events(directory.path / "tensorboard") if is_logged else None
 
     def go_on(self) -> str:
         """Trains from where the run stands, and says what ended it: see `TrainResult.stopped_by`."""
-        if self.directory.state.exists():
-            self._resume()
-        elif self.source is not None:
-            taken = warm_start(self.state, self.source, self.data.schema)
-            self.reporter.info(
-                f"taken from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}"
-            )
+        self._begin()
         if self.batches.balance:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
         if not self.validation.is_possible:
             self._do_without_validation()
-        reason = self._over()
+        reason, _ = self._agree(is_asked=False)
         if reason:
             return "nothing to do"
         total = None if self.options.kimg is None else int(self.options.kimg * 1000)
@@ -124,16 +127,46 @@ class Trainer:
             task.advance(self.state.images_seen)
             while not reason:
                 self._step(task)
-                reason = self._over()
+                reason, is_asked = self._agree(is_asked_to_stop())
                 is_tick = bool(reason) or self._is_tick()
                 if is_tick:
-                    self._tick(task, is_last=bool(reason))
-                    reason = reason or self._over()
-                if is_asked_to_stop() and not reason:
-                    if not is_tick:
+                    if self.processes.is_first:
+                        self._tick(task, is_last=bool(reason))
+                    reason, is_asked = self._agree(is_asked_to_stop())
+                if is_asked and not reason:
+                    if not is_tick and self.processes.is_first:
                         self._save()
                     return "signal"
         return reason
+
+    def _agree(self, is_asked: bool) -> tuple[str, bool]:
+        """Why the run is over, or nothing, and whether to stop: the same for all processes after the same step.
+
+        The first one's clock, measures and augmentation count; the wish to stop of any.
+        """
+        state = self.state
+        found = [0.0, 0.0, 0.0]
+        if self.processes.is_first:
+            found = [_REASONS.index(self._over()), self._share_used(), state.augment_probability]
+        asked, reason, self.share_used, state.augment_probability = self.processes.largest([is_asked, *found])
+        return _REASONS[int(reason)], bool(asked)
+
+    def _begin(self) -> None:
+        """Takes up the checkpoint, or another model's weights; the other processes take what the first one has."""
+        if self.processes.is_first and self.directory.state.exists():
+            self._load(*load_state(self.directory.state))
+            self.reporter.info(f"going on from {self.state.images_seen / 1000:g} kimg")
+        elif self.source is not None:
+            taken = warm_start(self.state, self.source, self.data.schema)
+            self.reporter.info(
+                f"taken from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}"
+            )
+        if self.processes.size > 1:
+            record = self.processes.from_first(self._record())
+            tensors = self.processes.tensors_from_first(self.state.tensors())
+            if not self.processes.is_first:
+                self._load(tensors, record)
+        self.resumed_from = self.state.images_seen
 
     def _do_without_validation(self) -> None:
         """Says what it means that the validation part is too small to measure.
@@ -153,7 +186,7 @@ class Trainer:
         options, state = self.options, self.state
         seen = state.images_seen
         state.set_rates(
-            schedule.learning_rate_factors(options, seen, self._share_used(), self.source is not None)
+            schedule.learning_rate_factors(options, seen, self.share_used, self.source is not None)
         )
         index = seen // options.batch_size
         interval = options.objective.r1_interval
@@ -279,16 +312,18 @@ class Trainer:
         return rows[np.lexsort((labels, turn))[:count]]
 
     def _save(self) -> None:
-        record = {
+        save_state(self.directory.state, self.state.tensors(), self._record())
+
+    def _record(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the tensors."""
+        return {
             **asdict(self.progress),
             "elapsed_s": self._elapsed_s() if self.options.hours is not None else 0.0,
             "images_seen": self.state.images_seen,
             "augment_probability": self.state.augment_probability,
         }
-        save_state(self.directory.state, self.state.tensors(), record)
 
-    def _resume(self) -> None:
-        tensors, record = load_state(self.directory.state)
+    def _load(self, tensors: Mapping[str, torch.Tensor], record: dict[str, Any]) -> None:
         try:
             self.state.load_tensors(tensors)
             self.state.images_seen = int(record.pop("images_seen"))
@@ -300,8 +335,6 @@ class Trainer:
                 "the checkpoint does not belong to this run",
                 "name another folder with --out",
             ) from error
-        self.resumed_from = self.state.images_seen
-        self.reporter.info(f"going on from {self.state.images_seen / 1000:g} kimg")
 
     def _share_used(self) -> float:
         """Share of the budget that is used, by images and by time, whichever is more; 0 without a budget."""
