@@ -53,7 +53,8 @@ class SampleOptions:
         format: Kind of file, one of `SAMPLE_FORMATS`.
         compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
         seed: With the condition and the index, decides each image.
-        shard: Which part of the job, as I/N with I from 1.
+        shard: Which part of the job, as I/N with I from 1; all N make one folder, at once or copied together. Under
+            torchrun each process makes a part of it.
         batch_size: Images in flight; changes speed and memory, never an image.
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
         reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned

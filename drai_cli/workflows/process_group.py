@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import secrets
 import selectors
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from types import FrameType
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -63,6 +66,7 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
         # A launcher that starts them again (--max-restarts) may keep its store.
         store = PrefixStore(f"drai-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     lines = Lifelines(place, store, reporter)
+    before = _hear_of_the_end(lines)
     try:
         with connected():
             lines.connect()
@@ -86,6 +90,23 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
         raise
     finally:
         lines.close()
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _hear_of_the_end(lines: Lifelines) -> Any:
+    """Lets SIGTERM end the work as Ctrl-C does; returns the handler before, None outside the main thread.
+
+    A launcher sends it at once when a process has died, and the others still have to say so: then it is not heeded.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if not lines.is_lost.is_set():
+            raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGTERM, end)
 
 
 class Lifelines:

@@ -19,6 +19,7 @@ from drai_cli.codes import draw_noise
 from drai_cli.errors import UsageError
 from drai_cli.header import model_fit
 from drai_cli.io.files import file_sha256
+from drai_cli.launch import Place, launched
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.workflows.manifest import Job
 from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
@@ -43,7 +44,7 @@ class SampleResult:
         labels: Images of each label in the whole job.
         is_complete: Whether the whole job, all shards, is done.
         seed: As given.
-        shard: As given.
+        shard: As given, or as the launcher's processes share the job; None: all of it.
         device: Where it was computed.
         precision: Arithmetic of the networks.
         weights_sha256: Of the model file.
@@ -77,7 +78,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         WeightsError, NetworkError: A model that cannot be found or used.
         OverwriteError: The folder holds anything else than this job's images.
     """
-    part = parse_shard(options.shard)
+    part = part_of(options.shard, launched())
     _check(options)
     sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
     plan = plan_samples(options, sampler.header, reporter)
@@ -116,11 +117,23 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         labels=plan.counts,
         is_complete=is_complete,
         seed=options.seed,
-        shard=options.shard,
+        shard=None if part[1] == 1 else f"{part[0]}/{part[1]}",
         device=sampler.place,
         precision=options.precision,
         weights_sha256=sampler.sha256,
     )
+
+
+def part_of(shard: str | None, place: Place) -> tuple[int, int]:
+    """Which part of the job a process makes: of its shard again one of equal parts, where it was launched with others.
+
+    They need not hear of each other: an image depends on none but itself, and whoever ends last merges the tables.
+
+    Raises:
+        UsageError: As `parse_shard`.
+    """
+    number, count = parse_shard(shard)
+    return (number - 1) * place.size + place.rank + 1, count * place.size
 
 
 def parse_shard(shard: str | None) -> tuple[int, int]:

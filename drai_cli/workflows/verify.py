@@ -115,13 +115,20 @@ def _open_manifest(out: Path) -> Manifest:
     except OverwriteError as error:
         raise InputError(error.subject, error.message, "make the output again") from error
     if manifest is None:
-        unfinished = any(out.glob("manifest-*-of-*.json")) or any(out.glob(".drai-sample*"))
-        reason = "the job is not finished" if unfinished else "expected manifest.json, got none"
-        hint = (
-            "the same drai sample command goes on" if unfinished else "name a folder that drai sample wrote"
-        )
-        raise InputError(shown(out), reason, hint)
+        raise InputError(shown(out), *_unfinished(out))
     return manifest
+
+
+def _unfinished(out: Path) -> tuple[str, str]:
+    """Why a folder has no manifest, and the way out."""
+    parts = sorted(path.name for path in out.glob("manifest-*-of-*.json"))
+    counts = {int(name.removesuffix(".json").rpartition("-")[2]) for name in parts if name[-6].isdecimal()}
+    if counts == {len(parts)}:
+        again = f"the same drai sample command with --shard 1/{len(parts)} joins them, and makes no image"
+        return f"all {len(parts)} parts are here, but not yet one", again
+    if parts or any(out.glob(".drai-sample*")):
+        return "the job is not finished", "the same drai sample command goes on"
+    return "expected manifest.json, got none", "name a folder that drai sample wrote"
 
 
 def _check_job(job: Any) -> None:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,9 +22,10 @@ from PIL import Image as PillowImage
 from drai_cli.errors import DraiError, ExitCode, InputError, OverwriteError, UsageError
 from drai_cli.progress import Reporter
 from drai_cli.workflows import sample as sample_module
-from drai_cli.workflows.options import SampleOptions
+from drai_cli.workflows.options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.sample_output import SampleOutput
+from drai_cli.workflows.verify import verify
 
 
 class Heard(Reporter):
@@ -126,6 +128,36 @@ def test_shards_at_the_same_time(options, whole):
         results = list(pool.map(lambda i: sample(replace(options, shard=f"{i}/3")), (1, 2, 3)))
     assert sum(result.made for result in results) == 21
     assert any(result.is_complete for result in results)
+    assert contents(options.out) == whole
+
+
+@pytest.mark.parametrize("with_hidden", [True, False])
+def test_shards_made_apart_are_copied_together(options, whole, tmp_path, with_hidden):
+    for number in (1, 2, 3):
+        apart = replace(options, out=tmp_path / str(number), shard=f"{number}/3")
+        assert not sample(apart).is_complete
+        ignore = None if with_hidden else shutil.ignore_patterns(".*")
+        shutil.copytree(apart.out, options.out, ignore=ignore, dirs_exist_ok=True)
+    with pytest.raises(InputError, match="all 3 parts are here") as caught:
+        verify(VerifyOptions(options.out))
+    assert "--shard 1/3" in caught.value.hint
+    again = sample(replace(options, shard="1/3"))
+    assert (again.made, again.is_complete) == (0, True)
+    assert contents(options.out) == whole
+    assert verify(VerifyOptions(options.out)).findings == ()
+
+
+def test_launched_processes_share_the_job(options, whole, monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    shards = []
+    for shard in ("1/2", "2/2"):
+        for rank in ("1", "0"):
+            monkeypatch.setenv("RANK", rank)
+            result = sample(replace(options, shard=shard))
+            assert 0 < result.images < 21
+            shards.append(result.shard)
+    assert shards == ["2/4", "1/4", "4/4", "3/4"]
     assert contents(options.out) == whole
 
 
