@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from drai_cli.cli.output import Output, StdoutClosedError
 from drai_cli.errors import DraiError, ExitCode, UsageError
+from drai_cli.launch import launched
 
 # What the machine or the user refuses, as opposed to what this program did wrong.
 OUTSIDE_ERRNOS = frozenset(
@@ -122,12 +123,19 @@ def _tell(session: Session, error: DraiError) -> None:
     """Says an error, unless another process of the same command does: they all find the same one in its options."""
     is_told = error.is_told
     if is_told is None:
-        is_told = isinstance(error, UsageError) and session.output.is_mute
+        is_told = isinstance(error, UsageError) and not _is_first()
     if is_told:
         return
     session.output.error(error)
     for cause in _causes(error):
         session.output.detail(f"caused by {type(cause).__name__}: {cause}")
+
+
+def _is_first() -> bool:
+    try:
+        return launched().is_first
+    except UsageError:  # nobody knows who is: all say so
+        return True
 
 
 def as_usage_error(error: Any) -> UsageError:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from drai_cli.cli.text import encodable, one_line, show_duration, show_rate, to_plain
 from drai_cli.errors import DraiError
-from drai_cli.launch import launched
 from drai_cli.progress import Reporter, Task
 
 if TYPE_CHECKING:
@@ -33,15 +32,16 @@ class Output(Reporter):
         quiet: No progress and no remarks on stderr; warnings and errors stay.
         verbose: Details too, and the cause of an error.
         as_json: The result is one JSON object.
-
-    Of several processes of one command the first speaks; the others say errors alone.
+        is_mute: Errors alone are said: of several processes of one command the first speaks for all.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False, is_mute: bool = False
+    ) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self.as_json = as_json
-        self.is_mute = not launched().is_first
+        self.is_mute = is_mute
         self.is_interrupt_told = False
         self._progress: Progress | None = None
         self._open_tasks = 0

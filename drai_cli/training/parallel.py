@@ -33,7 +33,7 @@ class LostProcessError(NetworkError):
     def __init__(self, which: str = "one of the others") -> None:
         super().__init__(
             "training processes", f"{which} has ended or cannot be reached",
-            "its own error says why; the last checkpoint is whole, and the same command goes on from there",
+            "its own error or the launcher's report says why; the last checkpoint is whole: the same command goes on from it",
         )  # fmt: skip
 
 
