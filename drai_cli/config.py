@@ -128,7 +128,7 @@ class TrainOptions:
         hours: Budget in hours of this command; None: no limit.
         tick_kimg: Thousands of images between two ticks (stats, grid, checkpoint, validation measure).
         patience: Ticks without a better validation measure before an unlimited run stops.
-        batch_size: Images a step.
+        batch_size: Images a step, of all processes together.
         learning_rate: Of all networks.
         discriminator_rate: The discriminator's learning rate over that of the others.
         predictor_rate: The predictors' learning rate over that of the others.

@@ -59,7 +59,7 @@ class WeightsError(DraiError):
 
 
 class NetworkError(DraiError):
-    """A Hub that cannot be reached or refuses."""
+    """A Hub that cannot be reached or refuses, or another process of the same training that is lost."""
 
     exit_code = ExitCode.NETWORK
 

@@ -119,7 +119,8 @@ def train(
 
     The run directory holds model.safetensors (the best so far, usable as WEIGHTS), checkpoint/, config.json,
     split.csv, stats.jsonl and grids/. The same command again resumes exactly; only --kimg, --hours and --device may
-    then differ. Without --kimg and --hours it trains until the validation measure stops improving.
+    then differ. Without --kimg and --hours it trains until the validation measure stops improving. The processes of
+    `torchrun -m drai_cli train` train as one.
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     data, training = resolve_settings(preset, settings)

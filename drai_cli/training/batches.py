@@ -93,15 +93,11 @@ class Batches:
             generator,
         )
 
-    def to_device(self, rows: np.ndarray) -> Float[Tensor, "batch channels height width"]:
-        """Stored images of these rows as they are, in [-1, 1] on the device."""
-        return to_unit(self.images[rows], self.device)
-
     def _images(
         self, rows: np.ndarray, generator: torch.Generator
     ) -> Float[Tensor, "share channels height width"]:
         """This process's share of these rows, mirrored and turned at random."""
-        own = self.to_device(rows[self.processes.span(len(rows))])
+        own = to_unit(self.images[rows[self.processes.span(len(rows))]], self.device)
         return orient(own, self.symmetry, generator, self.processes.share_of(len(rows)))
 
     def _with_missing(

@@ -33,7 +33,7 @@ class LostProcessError(NetworkError):
     def __init__(self, which: str = "one of the others") -> None:
         super().__init__(
             "training processes", f"{which} has ended or cannot be reached",
-            "its own error or the launcher's report says why; the last checkpoint is whole: the same command goes on from it",
+            "its own error or the launcher says why; the last checkpoint is whole: the same command goes on from it",
         )  # fmt: skip
 
 

@@ -242,7 +242,9 @@ def choose_device(name: str | None = None) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in there or (device.type == "cuda" and not _has_index(device)):
-        raise UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
+        error = UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
+        error.is_told = False  # of several processes, those on other machines may well have it
+        raise error
     place = launched()
     if name == "cuda" and place.size > 1:
         # Where each process is shown its own GPU alone, that one is the first.

@@ -8,26 +8,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from drai_cli.checkpoint import LoadedModel, load_state, save_model, save_state
 from drai_cli.config import TrainOptions
-from drai_cli.data.image_set import Part
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.io.files import shown
-from drai_cli.io.raster import write_png
 from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
-from drai_cli.training.grid import COLUMNS, draw_grid
 from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
+from drai_cli.workflows.look import Look
 from drai_cli.workflows.model_header import header_of
 from drai_cli.workflows.options import TrainRun
 from drai_cli.workflows.run_directory import RunDirectory
@@ -37,7 +34,6 @@ from drai_cli.workflows.warm_start import warm_start
 
 _SCORE_NOISE = 0.01
 _REASONS = ("", "kimg", "hours", "patience")
-_WATCHED_LABELS = 8
 
 
 @dataclass
@@ -104,6 +100,7 @@ class Trainer:
             autocast_dtype(options.precision, device),
             processes,
         )
+        self.look = Look(self.state, data, device)
         self.validation = Validation(data, directory.judge, options.seed, device)
         self.began = time.monotonic()
         self.tick_began = self.began
@@ -222,7 +219,7 @@ class Trainer:
         elapsed = time.monotonic() - self.tick_began
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
-        self._draw_grid()
+        self.look.draw(self.directory.grid(state.images_seen))
         # The judge is trained at the second tick: the first is there to be looked at in a minute. Of a run that ends
         # before a whole one there is nothing to choose from.
         is_short = state.images_seen < 1000 * self.options.tick_kimg
@@ -241,7 +238,7 @@ class Trainer:
             inherited = self.source.header if self.source is not None else None
             header = header_of(self.run, self.options, self.data, inherited, state.images_seen)
             save_model(self.directory.model, header, state.average)
-        for warning in health.warnings(**self._vital_signs()):
+        for warning in health.warnings(**self.look.vital_signs()):
             self.reporter.warn(warning)
         tick = {
             "images_seen": state.images_seen, "images_per_s": round(rate, 1), "elapsed_s": round(elapsed, 1),
@@ -259,57 +256,6 @@ class Trainer:
         shown_measures = ("agreement", "kept", "followed", "score")
         task.note(" ".join(f"{name} {measures[name]:.2f}" for name in shown_measures if name in measures))
         self.tick_began = time.monotonic()
-
-    def _vital_signs(self) -> dict[str, float]:
-        """What `health.warnings` asks for, from samples and from a few images of either part, labels taking turns."""
-        state, count = self.state, 4 * COLUMNS
-        discriminator = state.adversaries.discriminator
-        generator = torch.Generator().manual_seed(0)
-        schema = self.data.schema
-        conditions = torch.from_numpy(schema.encode([{schema.label.name: label} for label in schema.labels]))
-        style = torch.randn(COLUMNS, self.options.model.style_dim, generator=generator).to(self.device)
-        with torch.inference_mode():
-            real = self.batches.to_device(self._in_turn("validation", count))
-            trained_on = self.batches.to_device(self._in_turn("train", count))
-            signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
-            spreads = []
-            for condition in conditions[:_WATCHED_LABELS].to(self.device):
-                content = state.average.content_prior(condition.expand(COLUMNS, -1)).mean
-                # Within a label: a generator that ignores style still differs between labels.
-                spreads.append(state.average.generator(content, style).std(0).mean())
-        return {
-            "spread": float(torch.stack(spreads).mean() / real.std(0).mean().clamp(min=1e-6)),
-            "real_sign": float(signs[0]),
-            "held_out_sign": float(signs[1]),
-            "augment_probability": state.augment_probability,
-        }
-
-    def _draw_grid(self) -> None:
-        schema = self.data.schema
-        of_labels = schema.encode([{schema.label.name: label} for label in schema.labels])
-        rows = self._in_turn("validation", COLUMNS)
-        sheet = draw_grid(
-            self.state.average,
-            self.data.images[rows],
-            torch.from_numpy(self.data.conditions[rows]),
-            torch.from_numpy(of_labels),
-            self.options.model.style_dim,
-            self.device,
-        )
-        write_png(
-            self.directory.grid(self.state.images_seen), sheet, {"Comment": "synthetic images made by drai"}
-        )
-
-    def _in_turn(self, part: Part, count: int) -> np.ndarray:
-        """Up to `count` rows of a part, labels taking turns; of the training part where the part has too few."""
-        rows = self.data.rows(part)
-        if len(rows) < COLUMNS:
-            rows = self.data.rows("train")
-        labels = self.data.labels[rows]
-        turn = np.zeros(len(rows), np.int64)
-        for label in np.unique(labels):
-            turn[labels == label] = np.arange((labels == label).sum())
-        return rows[np.lexsort((labels, turn))[:count]]
 
     def _save(self) -> None:
         save_state(self.directory.state, self.state.tensors(), self._record())
