@@ -165,7 +165,7 @@ class Lifelines:
         """Whether this process is the first to speak of what ends them all; it is asked once."""
         try:
             return int(self.store.add("told", 1)) == 1
-        except RuntimeError:  # the store went with whoever held it
+        except RuntimeError:  # whoever held the store is gone with it: better said by several than by none
             return True
 
     def _accept_all(self) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from torch.distributed import TCPStore
 
 from drai_cli.checkpoint import load_model, load_state
 from drai_cli.errors import ExitCode
@@ -54,13 +54,13 @@ def train(
         "train", "--data", str(lesions), "--out", str(out), "--cache-dir", str(out.parent / "cache"),
         *OPTIONS.split(), "--kimg", str(kimg), *options,
     ]  # fmt: skip
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    # Where they meet outlives them all, as with torchrun, whose agent holds it.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
     def start(rank: int) -> subprocess.Popen[str]:
         place: Mapping[str, str] = {
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+            "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True", "OMP_NUM_THREADS": "1",
         }  # fmt: skip
         return subprocess.Popen(
             [sys.executable, SCRIPT, *map(str, at), *arguments], env={**os.environ, **place},
