@@ -16,8 +16,9 @@ from drai_cli.methods import METHODS
 from drai_cli.training.augment import Changes, augment, change, orient, seeded
 from drai_cli.training.parallel import ALONE, Processes
 
-# Rounding of float32 sums in another order gives 1e-5 through two steps; a wrong weight of a share 1e-2 and more.
-TOLERANCE = 1e-4
+# Rounding gives 1e-5 through two steps, 1e-3 at most where it moves a row over a kink (of |x - G|, an activation);
+# a share that is weighed wrongly is off by 1e-2 and more.
+TOLERANCE = 2e-3
 
 
 def run_together(script: Path, size: int, folder: Path) -> list[dict]:
