@@ -50,8 +50,35 @@ def test_continuous_integration_is_the_second_command():
 
 
 def test_exit_codes_are_documented():
-    rows = re.findall(r"^\| (\d+) \|", README, re.MULTILINE)
+    commands = (ROOT / "drai_cli/reference/commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|", commands, re.MULTILINE)
     assert [int(row) for row in rows] == [code.value for code in ExitCode]
+
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("drai_cli/reference/*.md")), *sorted(ROOT.glob("examples/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            assert link in anchors, link
+        elif not link.startswith("https://"):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_module_stands_in_the_tree():
+    page = (ROOT / "drai_cli/reference/architecture.md").read_text(encoding="utf-8")
+    words = set(page.partition("## The tree")[2].split())
+    modules = {path.name for path in (ROOT / "drai_cli").rglob("*.py")}
+    modules -= {"__init__.py", "__main__.py"}
+    modules -= {path.name for path in (ROOT / "drai_cli/metrics/extractors").glob("*.py")}  # as a folder
+    modules -= {path.name for path in (ROOT / "drai_cli/workflows/evaluation").glob("*.py")}
+    modules -= {path.name for path in (ROOT / "drai_cli/cli").glob("*.py")}  # one command each
+    assert modules - words == set()
 
 
 def test_base_dependencies():
