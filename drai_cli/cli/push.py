@@ -38,7 +38,7 @@ def push(
     repository: Annotated[
         str,
         typer.Argument(
-            metavar="OWNER/NAME\\[@BRANCH]", help="Repository on the Hub; made if it is not there."
+            metavar="OWNER/NAME[@BRANCH]", help="Repository on the Hub; made if it is not there."
         ),
     ],
     as_json: options.Json = False,
