@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from drai_cli import __version__
 from drai_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
@@ -138,6 +140,35 @@ def test_wheel_has_the_models_and_both_licences(installed):
     assert "License-Expression: Apache-2.0 AND CC-BY-NC-4.0" in metadata.read_text(encoding="utf-8")
     assert not (installed / "tests").exists()
     assert (installed / "drai_cli/py.typed").exists()
+
+
+def test_wheel_has_the_reference_pages(installed):
+    pages = {path.name for path in (ROOT / "drai_cli/reference").glob("*.md")}
+    assert pages
+    assert {path.name for path in (installed / "drai_cli/reference").iterdir()} == pages
+
+
+def test_source_distribution_has_all_that_is_tracked(tmp_path):
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    assert archive.name == f"drai_cli-{__version__}.tar.gz"
+    with tarfile.open(archive) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    tracked = {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+    assert tracked - names == set()
+    # What the build adds of its own, and files that are not committed yet but not ignored either.
+    assert not any("__pycache__" in name or name.startswith(("runs/", "site/")) for name in names)
+
+
+def test_changelog_names_the_version():
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1].split()[0] == __version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
 def test_wheel_says_its_version(installed, tmp_path):
