@@ -47,7 +47,9 @@ def with_datasets(folder: Path) -> Counter[str]:
         sys.exit("datasets is not installed: pip install datasets")
     images = load_dataset("imagefolder", data_dir=str(folder), split="train", drop_labels=True)
     first = images[0]
-    print(f"first image: {first['image'].size}, {first['label']}, seed {first['seed']}, index {first['index']}")
+    print(
+        f"first image: {first['image'].size}, {first['label']}, seed {first['seed']}, index {first['index']}"
+    )
     return Counter(images["label"])
 
 

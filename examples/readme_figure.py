@@ -89,7 +89,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--weights", help="WEIGHTS of a lesion model (default: the bundled one)")
-    parser.add_argument("--real", type=Path, action="append", default=[], help="an image to swap (.png), at most 7")
+    parser.add_argument(
+        "--real", type=Path, action="append", default=[], help="an image to swap (.png), at most 7"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()

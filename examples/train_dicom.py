@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("table", type=Path, help="CSV with the labels")
     parser.add_argument("--label", default="label", help="its column with the label")
     parser.add_argument("--size", type=int, default=64, help="pixels, a multiple of 16")
-    parser.add_argument("--kimg", type=float, default=None, help="thousands of images to show (default: enough)")
+    parser.add_argument(
+        "--kimg", type=float, default=None, help="thousands of images to show (default: enough)"
+    )
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--out", type=Path, required=True, help="run directory")
     given = parser.parse_args()

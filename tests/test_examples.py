@@ -18,7 +18,8 @@ from tests.hub_server import serve
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-SCRIPTS = re.findall(r"\]\((\w+\.py)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8").split("How the models")[0])
+INDEX = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"\]\((\w+\.py)\)", INDEX.partition("How the models")[0])
 TINY = ["--size", "16", "--kimg", "0.032", "--batch-size", "8"]
 
 
@@ -26,8 +27,8 @@ def run(place: Path, script: str, *arguments: object, code: int = 0, **environme
     """Runs an example as a user does; what it printed."""
     command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
     settings = {
-        "PYTHONPATH": str(ROOT), "DRAI_CACHE": str(place / "cache"), "HF_HUB_OFFLINE": "1", "HF_HOME": str(place / "hf"),
-        "OMP_NUM_THREADS": "1", **environment,
+        "PYTHONPATH": str(ROOT), "DRAI_CACHE": str(place / "cache"), "HF_HOME": str(place / "hf"),
+        "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **environment,
     }  # fmt: skip
     done = subprocess.run(command, cwd=place, env={**os.environ, **settings}, capture_output=True, text=True)
     assert done.returncode == code, done.stderr
@@ -55,8 +56,8 @@ def test_every_script_is_tested_and_every_file_is_in_the_index():
     own = Path(__file__).read_text(encoding="utf-8")
     assert len(SCRIPTS) == 7
     assert [script for script in SCRIPTS if f'"{script}"' not in own] == []
-    index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in EXAMPLES.glob("*.*") if f"({path.name})" not in index and path.name != "README.md"] == []
+    files = {path.name for path in EXAMPLES.glob("*.*")} - {"README.md"}
+    assert {name for name in files if f"({name})" not in INDEX} == set()
 
 
 @pytest.mark.slow
@@ -80,7 +81,9 @@ def test_train_on_dicom_with_a_table(tmp_path, make_dicom):
                 PatientID=f"patient-{patient}",
             )
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
-    shown = run(tmp_path, "train_dicom.py", "scans", "labels.csv", "--label", "diagnosis", *TINY, "--out", "run")
+    shown = run(
+        tmp_path, "train_dicom.py", "scans", "labels.csv", "--label", "diagnosis", *TINY, "--out", "run"
+    )
     assert "run: 32 images seen, ended by kimg" in shown
     made = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("run-samples/*/*.dcm"))
     assert made[0] == "run-samples/sick/sick_000000.dcm"
@@ -131,7 +134,9 @@ def test_sample_without_torch_gives_the_same_images(tmp_path, tiny_model, drai):
     line = ("m.onnx", "--label", "melanoma", "-n", "3", "--out", "few.npz")
     shown = run(tmp_path, "sample_without_torch.py", *line, PYTHONPATH=str(tmp_path / "hidden"))
     assert shown == "few.npz: 3 images, 16 x 16, no torch\n"
-    sampled = drai("sample", "--weights", tiny_model, "--label", "mel", "-n", "3", "--out", tmp_path / "few", "-q")
+    sampled = drai(
+        "sample", "--weights", tiny_model, "--label", "mel", "-n", "3", "--out", tmp_path / "few", "-q"
+    )
     assert sampled.exit_code == 0, sampled.stderr
     images = np.load(tmp_path / "few.npz")["images"].astype(int)
     for index in range(3):
@@ -170,7 +175,9 @@ def samples(tiny_model, tmp_path_factory):
     [
         ("csv", []),
         pytest.param("torchvision", ["first image: (16, 16), mel"], marks=is_needed("torchvision")),
-        pytest.param("datasets", ["first image: (16, 16), mel, seed 0, index 0"], marks=is_needed("datasets")),
+        pytest.param(
+            "datasets", ["first image: (16, 16), mel, seed 0, index 0"], marks=is_needed("datasets")
+        ),
     ],
 )
 def test_read_samples(tmp_path, samples, reader, first):
@@ -183,7 +190,9 @@ def test_read_samples(tmp_path, samples, reader, first):
 def test_without_a_library_the_line_that_installs_it_is_named(tmp_path, samples, library):
     (tmp_path / "hidden").mkdir()
     (tmp_path / f"hidden/{library}.py").write_text("raise ImportError\n")
-    said = run(tmp_path, "read_samples.py", samples, "--with", library, code=1, PYTHONPATH=str(tmp_path / "hidden"))
+    said = run(
+        tmp_path, "read_samples.py", samples, "--with", library, code=1, PYTHONPATH=str(tmp_path / "hidden")
+    )
     assert said == f"{library} is not installed: pip install {library}\n"
 
 

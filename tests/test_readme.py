@@ -56,7 +56,9 @@ LEFT = {
 
 def command_lines() -> list[str]:
     """The README's lines after the two that set up, comments left out."""
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[2:] for line in block.splitlines()]
+    lines = [
+        line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[2:] for line in block.splitlines()
+    ]
     return [line.split("  #")[0].strip() for line in lines]
 
 
@@ -119,8 +121,9 @@ def test_every_line_is_a_command_and_every_substitution_is_needed():
 
 
 def test_every_command_is_shown():
-    from drai_cli.cli.app import app
     from typer.main import get_command
+
+    from drai_cli.cli.app import app
 
     shown = {line.split()[1] for line in command_lines()}
     assert {name for name, command in get_command(app).commands.items() if not command.hidden} == shown

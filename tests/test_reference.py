@@ -21,7 +21,16 @@ COMMAND = re.search(r"^\.venv/bin/pdoc (.*)$", CONTRIBUTING, re.MULTILINE)[1]
 def test_every_part_is_in_the_command():
     named = set(re.search(r"\{(.*)\}", COMMAND)[1].split(","))
     parts = {path.name.removesuffix(".py") for path in (ROOT / "drai_cli").iterdir()}
-    left_out = {"__init__", "__main__", "__pycache__", "py.typed", "reference", "cli", "progress", "hub_repository"}
+    left_out = {
+        "__init__",
+        "__main__",
+        "__pycache__",
+        "py.typed",
+        "reference",
+        "cli",
+        "progress",
+        "hub_repository",
+    }
     assert parts - left_out == named
 
 
@@ -30,7 +39,9 @@ def test_every_part_is_in_the_command():
 def test_it_builds_without_warnings(tmp_path):
     command = f"{sys.executable} -m pdoc {COMMAND}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "site/drai_cli/api.html").read_text(encoding="utf-8")
     public = [name for name in vars(drai_cli.Drai) if not name.startswith("_")]

@@ -101,7 +101,11 @@ def _annotation(
         option = choice(*declarations, names=names, help=help, default=shown, rich_help_panel=panel)
         return Annotated[str if is_required else Union[str, None], option]  # noqa: UP007
     # The default is part of the text: the parser itself has None, and would put a default in words in brackets.
-    extra: dict[str, Any] = {"rich_help_panel": panel, "help": with_default(help, shown), "show_default": False}
+    extra: dict[str, Any] = {
+        "rich_help_panel": panel,
+        "help": with_default(help, shown),
+        "show_default": False,
+    }
     if kind is bool:
         option = typer.Option(f"{declarations[-1]}/--no-{declarations[-1].removeprefix('--')}", **extra)
     elif get_origin(kind) in (tuple, Mapping):

@@ -58,7 +58,8 @@ class SampleOptions:
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
         reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
             as may be, than 99 % of unseen real images are. Their places stay empty.
-        train_data: With `--reject-copies`, the data set that the model was trained on; of a run, its split says which part.
+        train_data: With `--reject-copies`, the data set that the model was trained on; of a run, its split says which
+            part.
         runtime: What runs the model: torch, or onnx for an exported .onnx file, without torch (needs the extra
             `drai-cli[onnx]`).
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.

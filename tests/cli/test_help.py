@@ -23,10 +23,10 @@ COMMANDS = {name: command for name, command in GROUP.commands.items() if not com
 GROUPS = {options.INPUT, options.OUTPUT, options.MODEL, options.RUN}
 OWN_GROUPS = {"train": {"Objective"}, "compare": {"Objective", "Comparison"}, "evaluate": {"Measures"}}
 # Options that stand in several commands and say the same of each.
-SAME = (
-    "--weights --overwrite --json --config --dry-run --quiet --verbose --compression --metadata --image-column --kind "
-    "--axis --slices"
-).split()
+SAME = [
+    "--weights", "--overwrite", "--json", "--config", "--dry-run", "--quiet", "--verbose", "--compression",
+    "--metadata", "--image-column", "--kind", "--axis", "--slices",
+]  # fmt: skip
 # Misspelt, they are as near to another: --label-b, --seed.
 TWINS = {"--label-a", "--seeds"}
 SHORT = {"--out": "-o", "--weights": "-w", "--count": "-n", "--quiet": "-q", "--verbose": "-v"}
@@ -69,7 +69,9 @@ def test_wording_is_the_same_everywhere():
     metavars = {name: {metavar for _, metavar, _ in texts} for name, texts in found.items()}
     assert metavars["--device"] == {"DEVICE"}
     assert metavars["--out"] == {"PATH"}
-    assert all(len(panels) == 1 for panels in ({panel for _, _, panel in found[n]} for n in ("--seed", "--device")))
+    assert all(
+        len(panels) == 1 for panels in ({panel for _, _, panel in found[n]} for n in ("--seed", "--device"))
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
