@@ -57,11 +57,11 @@ def test_exit_codes_are_documented():
     assert [int(row) for row in rows] == [code.value for code in ExitCode]
 
 
-PAGES = [
-    ROOT / "README.md",
-    *sorted(ROOT.glob("drai_cli/reference/*.md")),
-    *sorted(ROOT.glob("examples/*.md")),
-]
+PAGES = sorted(
+    path
+    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md")
+    for path in ROOT.glob(pattern)
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
