@@ -1,7 +1,5 @@
 """The Python API: `from drai_cli import Drai`. The same functions as the command line's, on arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, get_args
@@ -21,7 +19,7 @@ from drai_cli.workflows.sample import draw_images
 from drai_cli.workflows.sample_plan import Item, parse_attributes
 from drai_cli.workflows.walk import Walk, walk_frames
 
-ImageLike: TypeAlias = "str | Path | np.ndarray | Any"
+ImageLike: TypeAlias = str | Path | np.ndarray | Any
 """A path, a uint8 or uint16 array `[H, W]` or `[H, W, C]`, or a Pillow image."""
 
 
@@ -53,7 +51,7 @@ class Drai:
         device: str | None = None,
         precision: Precision = "fp32",
         reporter: Reporter = SILENT,
-    ) -> Drai:
+    ) -> "Drai":
         """Loads a model.
 
         Args:

@@ -133,7 +133,7 @@ class TrainOptions:
         discriminator_rate: The discriminator's learning rate over that of the others.
         predictor_rate: The predictors' learning rate over that of the others.
         warm_up_kimg: Linear rise of the learning rate at the start.
-        hold_kimg: With `init`, how long the discriminator learns alone before the taken networks move.
+        hold_kimg: With `--init`, how long the discriminator learns alone before the taken networks move.
         decay_share: Last share of a `kimg` budget over which the learning rate falls linearly to a twentieth.
         ema_kimg: Half-life of the averaged weights.
         symmetry: Which mirrored and turned images are as real as the upright ones: `none`, `flip` or `dihedral`; None:

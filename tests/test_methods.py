@@ -1,4 +1,4 @@
-"""The table of methods: coherent, and what the README says of it."""
+"""The table of methods: coherent, and what the reference says of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from drai_cli.config import Objective, TrainOptions
 from drai_cli.methods import DEFAULT, METHODS, TERMS, Method, objective_of
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+REFERENCE = Path(__file__).parents[1] / "drai_cli/reference/commands.md"
 
 
 def test_the_default_is_the_trainers() -> None:
@@ -58,5 +58,5 @@ def test_a_method_that_cannot_be_is_refused(terms, options, words) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_readme_lists_every_method(name: str) -> None:
-    assert f"| `{name}` | {METHODS[name].summary} |" in README
+def test_the_reference_lists_every_method(name: str) -> None:
+    assert f"| `{name}` | {METHODS[name].summary} |" in REFERENCE.read_text(encoding="utf-8")

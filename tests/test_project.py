@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from drai_cli import __version__
 from drai_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
@@ -50,8 +52,39 @@ def test_continuous_integration_is_the_second_command():
 
 
 def test_exit_codes_are_documented():
-    rows = re.findall(r"^\| (\d+) \|", README, re.MULTILINE)
+    commands = (ROOT / "drai_cli/reference/commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|", commands, re.MULTILINE)
     assert [int(row) for row in rows] == [code.value for code in ExitCode]
+
+
+PAGES = sorted(
+    path
+    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            assert link in anchors, link
+        elif not link.startswith("https://"):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_module_stands_in_the_tree():
+    page = (ROOT / "drai_cli/reference/architecture.md").read_text(encoding="utf-8")
+    words = set(page.partition("## The tree")[2].split())
+    modules = {path.name for path in (ROOT / "drai_cli").rglob("*.py")}
+    modules -= {"__init__.py", "__main__.py"}
+    modules -= {path.name for path in (ROOT / "drai_cli/metrics/extractors").glob("*.py")}  # as a folder
+    modules -= {path.name for path in (ROOT / "drai_cli/workflows/evaluation").glob("*.py")}
+    modules -= {path.name for path in (ROOT / "drai_cli/cli").glob("*.py")}  # one command each
+    assert modules - words == set()
 
 
 def test_base_dependencies():
@@ -111,6 +144,35 @@ def test_wheel_has_the_models_and_both_licences(installed):
     assert "License-Expression: Apache-2.0 AND CC-BY-NC-4.0" in metadata.read_text(encoding="utf-8")
     assert not (installed / "tests").exists()
     assert (installed / "drai_cli/py.typed").exists()
+
+
+def test_wheel_has_the_reference_pages(installed):
+    pages = {path.name for path in (ROOT / "drai_cli/reference").glob("*.md")}
+    assert pages
+    assert {path.name for path in (installed / "drai_cli/reference").iterdir()} == pages
+
+
+def test_source_distribution_has_all_that_is_tracked(tmp_path):
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    assert archive.name == f"drai_cli-{__version__}.tar.gz"
+    with tarfile.open(archive) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    tracked = {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+    assert tracked - names == set()
+    # What the build adds of its own, and files that are not committed yet but not ignored either.
+    assert not any("__pycache__" in name or name.startswith(("runs/", "site/")) for name in names)
+
+
+def test_changelog_names_the_version():
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1].split()[0] == __version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
 
 
 def test_wheel_says_its_version(installed, tmp_path):

@@ -14,7 +14,10 @@ from drai_cli.workflows.options import ConvertOptions
 
 PARAMETERS = field_options(
     ConvertOptions,
-    {options.OUTPUT: ("format", "window", "keep_patient", "compression", "overwrite")},
+    {
+        options.INPUT: ("window",),
+        options.OUTPUT: ("format", "keep_patient", "compression", "overwrite"),
+    },
     skip=("source", "out"),
     shared=options.SHARED,
 )

@@ -16,8 +16,15 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 
-from drai_cli.cli.options import choice
+from drai_cli.cli.options import choice, with_default
 from drai_cli.errors import UsageError
+
+# What a text stands for, by the option that takes it.
+_TEXTS = {
+    "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--condition": "COLUMN", "--label": "LABEL",
+    "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL", "--to-label": "LABEL", "--window": "WINDOW",
+    "--slices": "WHICH", "--metrics": "PARTS", "--methods": "NAMES", "--name": "OWNER/NAME",
+}  # fmt: skip
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., None])
 
@@ -87,32 +94,35 @@ def _annotation(
 ) -> Any:
     """The annotated type of one option."""
     is_empty = default is None or default is dataclasses.MISSING or default == ()
-    show_default = ", ".join(map(str, default if isinstance(default, tuple) else (default,)))
+    shown = "" if is_empty else ", ".join(map(str, default if isinstance(default, tuple) else (default,)))
+    if kind is bool:
+        shown = "on" if default else "off"
+    if names:
+        option = choice(*declarations, names=names, help=help, default=shown, rich_help_panel=panel)
+        return Annotated[str if is_required else Union[str, None], option]  # noqa: UP007
+    # The default is part of the text: the parser itself has None, and would put a default in words in brackets.
     extra: dict[str, Any] = {
         "rich_help_panel": panel,
-        "help": help,
-        "show_default": not is_empty and show_default,
+        "help": with_default(help, shown),
+        "show_default": False,
     }
-    if names:
-        kind, option = str, choice(*declarations, names=names, **extra)
-    elif kind is bool:
-        extra["show_default"] = "on" if default else "off"
+    if kind is bool:
         option = typer.Option(f"{declarations[-1]}/--no-{declarations[-1].removeprefix('--')}", **extra)
     elif get_origin(kind) in (tuple, Mapping):
         kind = list[get_args(kind)[0]]  # type: ignore[misc]
-        option = typer.Option(*declarations, metavar=_metavar(get_args(kind)[0], help), **extra)
+        option = typer.Option(*declarations, metavar=_metavar(get_args(kind)[0], declarations, help), **extra)
     else:
         if kind in (int, float):
             extra["min"] = 1 if kind is int and not {"--seed", "--frame"} & set(declarations) else 0
-        option = typer.Option(*declarations, metavar=_metavar(kind, help), **extra)
+        option = typer.Option(*declarations, metavar=_metavar(kind, declarations, help), **extra)
     return Annotated[kind if is_required else Union[kind, None], option]  # noqa: UP007  kind is a value here
 
 
-def _metavar(kind: Any, help: str) -> str:
-    """`N`, `X`, `PATH`; for a text what its help calls it in capitals (`NAME=VALUE`, `I/N`)."""
+def _metavar(kind: Any, declarations: Sequence[str], help: str) -> str:
+    """`N`, `X`, `PATH`; for a text what it is, or what its help calls it in capitals (`NAME=VALUE`, `I/N`)."""
     shape = re.search(r"\b[A-Z]+[=/][A-Z]+\b", help)
-    if kind is str and shape:
-        return shape[0]
+    if kind is str:
+        return shape[0] if shape else _TEXTS.get(declarations[-1], "TEXT")
     return {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")
 
 

@@ -28,9 +28,9 @@ def info(
         str | None,
         typer.Argument(
             metavar="[WEIGHTS]",
-            show_default=options.WEIGHTS_DEFAULT,
+            show_default=False,
             autocompletion=options.complete_weights,
-            help=options.WEIGHTS_HELP,
+            help=options.with_default(options.WEIGHTS_HELP, options.WEIGHTS_DEFAULT),
         ),
     ] = None,
     list_all: Annotated[

@@ -32,7 +32,13 @@ WEIGHTS_HELP = (
 WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
 
 
-def choice(*flags: str, names: Sequence[str], help: str, **extra: Any) -> Any:
+def with_default(help: str, default: str) -> str:
+    """A help text that ends with the default, as the parser shows those that it knows itself."""
+    shown = default.replace("[", "\\[")
+    return f"{help} [dim]\\[default: {shown}][/dim]" if default else help
+
+
+def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **extra: Any) -> Any:
     """An option whose value is one of a registry's names: offered by completion, the nearest on a typo."""
 
     def check(context: typer.Context, value: str | None) -> str | None:
@@ -47,7 +53,7 @@ def choice(*flags: str, names: Sequence[str], help: str, **extra: Any) -> Any:
 
     return typer.Option(
         *flags, metavar="NAME", callback=check, autocompletion=complete,
-        help=f"{help} One of: {', '.join(names)}.", **extra,
+        help=with_default(f"{help} One of: {', '.join(names)}.", default), show_default=False, **extra,
     )  # fmt: skip
 
 
@@ -61,16 +67,15 @@ def complete_weights(incomplete: str) -> list[str]:
 Weights = Annotated[
     str | None,
     typer.Option(
-        "--weights", "-w", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=complete_weights,
-        show_default=WEIGHTS_DEFAULT,
-        help=WEIGHTS_HELP,
+        "-w", "--weights", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=complete_weights,
+        show_default=False, help=with_default(WEIGHTS_HELP, WEIGHTS_DEFAULT),
     ),
 ]  # fmt: skip
 Device = Annotated[
     str | None,
     typer.Option(
-        "--device", metavar="DEVICE", rich_help_panel=RUN, show_default="cuda, then mps, then cpu",
-        help="Where to compute: cpu, cuda, cuda:1, mps.",
+        "--device", metavar="DEVICE", rich_help_panel=RUN, show_default=False,
+        help=with_default("Where to compute: cpu, cuda, cuda:1, mps.", "cuda, then mps, then cpu"),
     ),
 ]  # fmt: skip
 Config = Annotated[
@@ -87,9 +92,9 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is already there.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="No progress; warnings and errors stay.")
+    bool, typer.Option("-q", "--quiet", rich_help_panel=RUN, help="No progress; warnings and errors stay.")
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, help="Details too.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=RUN, help="Details too.")]
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
 ]

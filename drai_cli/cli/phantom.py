@@ -27,8 +27,8 @@ def phantom(
     count: Annotated[
         int,
         typer.Option(
-            "--count",
             "-n",
+            "--count",
             metavar="N",
             min=1,
             rich_help_panel=options.INPUT,
@@ -47,15 +47,15 @@ def phantom(
             "--seed",
             metavar="N",
             min=0,
-            rich_help_panel=options.INPUT,
+            rich_help_panel=options.RUN,
             help="With the index, decides each image.",
         ),
     ] = 0,
     out: Annotated[
         Path,
         typer.Option(
-            "--out",
             "-o",
+            "--out",
             metavar="PATH",
             rich_help_panel=options.OUTPUT,
             help="Folder for the images; new or empty.",

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 @with_options(PARAMETERS)
 def pull(
     context: typer.Context,
-    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME\\[@REV]", help="Repository on the Hub.")],
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME[@REV]", help="Repository on the Hub.")],
     as_json: options.Json = False,
     config: options.Config = None,
     dry_run: options.DryRun = False,

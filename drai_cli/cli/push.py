@@ -37,9 +37,7 @@ def push(
     ],
     repository: Annotated[
         str,
-        typer.Argument(
-            metavar="OWNER/NAME\\[@BRANCH]", help="Repository on the Hub; made if it is not there."
-        ),
+        typer.Argument(metavar="OWNER/NAME[@BRANCH]", help="Repository on the Hub; made if it is not there."),
     ],
     as_json: options.Json = False,
     config: options.Config = None,

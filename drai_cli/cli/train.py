@@ -45,7 +45,7 @@ Preset = Annotated[
         "--preset",
         names=tuple(PRESETS),
         rich_help_panel=options.MODEL,
-        show_default="by size",
+        default="by size",
         help="Settings that go together; a flag or --config goes before them.",
     ),
 ]
@@ -84,19 +84,24 @@ def train(
             "--licence",
             metavar="SPDX",
             rich_help_panel=options.OUTPUT,
-            help="Licence expression that the model carries.",
-            show_default="what is known of the data or of --init",
+            help=options.with_default(
+                "Licence expression that the model carries.", "what is known of the data or of --init"
+            ),
+            show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             "-o",
+            "--out",
             metavar="PATH",
             rich_help_panel=options.OUTPUT,
-            help="Run directory; one that was begun with the same options is gone on with.",
-            show_default="runs/ and the data's name",
+            help=options.with_default(
+                "Run directory; one that was begun with the same options is gone on with.",
+                "runs/ and the data's name",
+            ),
+            show_default=False,
         ),
     ] = None,
     tensorboard: Annotated[

@@ -68,7 +68,7 @@ class DataOptions:
         group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
         kind: Which kind of set it is, where two are possible.
         size: Height and width of the images in pixels.
-        channels: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
+        channels: Of the images: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
         fit: How an image is made square: `crop` its centre or `pad` it.
         cache_dir: Folder for decoded images; None: `$DRAI_CACHE` or the user's cache folder.
         aliases: Further names for labels, alias to label.

@@ -113,7 +113,7 @@ def decode_image(path: Path, *, frame: int | None = None) -> Image:
             picture.close()
 
 
-def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "*frames height width *channels"], int]:
+def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "..."], int]:
     """Every frame of a file as stored, alpha included, for looking at rather than for training.
 
     Returns:

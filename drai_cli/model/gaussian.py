@@ -1,7 +1,5 @@
 """Diagonal Gaussians: what the encoder and the content prior put out."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

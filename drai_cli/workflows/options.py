@@ -59,7 +59,8 @@ class SampleOptions:
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
         reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
             as may be, than 99 % of unseen real images are. Their places stay empty.
-        train_data: With reject_copies, the data set that the model was trained on; of a run, its split says which part.
+        train_data: With `--reject-copies`, the data set that the model was trained on; of a run, its split says which
+            part.
         runtime: What runs the model: torch, or onnx for an exported .onnx file, without torch (needs the extra
             `drai-cli[onnx]`).
         device: Where to compute (cuda, mps, cpu); None: the first of these there is.
@@ -150,7 +151,7 @@ class InterpolateOptions:
         even: Space the frames evenly in what one sees, by distance of features, not in the codes.
         out: A strip or grid as .png, a walk as .gif or .mp4 (needs the extra `drai-cli[video]`), or a folder for the
             frames; None: a .png named after the images, here.
-        format: Kind of the frames in a folder; None: the first image's own, PNG for JPEG, BMP and GIF.
+        format: Kind of file of frames in a folder; None: the first image's own, PNG for JPEG, BMP and GIF.
         compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
         fps: Frames a second of .gif and .mp4.
         weights: A model file, run directory, bundled name or Hub name.
@@ -222,7 +223,7 @@ class ConvertOptions:
     Attributes:
         source: An image file, or a folder.
         out: A file whose suffix says its kind, or a folder.
-        format: Kind of the files in OUT where that is a folder.
+        format: Kind of file, where OUT is a folder.
         window: What grey is shown through, as CENTRE,WIDTH, full, auto or a window's name in the file; for PNG and TIFF
             values become 8 bits by it.
         keep_patient: Keep the attributes of patient and study of a DICOM image.
@@ -341,11 +342,11 @@ class EvaluateOptions:
         usefulness_images: Images each classifier of usefulness is shown in training; None: what suits the image size.
         usefulness_seeds: Classifiers trained of each kind.
         privacy_samples: Synthetic images compared with every training image.
-        metadata: Table (CSV) that says what the images of DATA are.
+        metadata: Table (CSV) that says what the images are.
         image_column: Its column that names the images, with or without suffix.
         label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         group: Its column whose value keeps images together (patient, lesion); intervals resample groups.
-        kind: Which kind of set DATA is, where two are possible.
+        kind: Which kind of set it is, where two are possible.
         size: With a folder of synthetic images, the side at which both are compared.
         figures: Put pictures into report.html. They show real images beside synthetic ones, so a report that is to be
             shared does without.
@@ -416,9 +417,9 @@ class CompareOptions:
         methods: Names of methods; `all` for every one.
         seeds: Runs of each method, with seeds that follow one another.
         out: Folder for runs, reports and the table; one that was begun is gone on with.
-        devices: Where to compute; with several, runs go side by side, one a device.
+        devices: Where to compute: cpu, cuda, cuda:1, mps; given several times, runs go side by side, one a device.
         features: What distances are measured in, as `evaluate` takes it.
-        judge_images: Images that each judge and regressor is shown in training; None: what suits the image size.
+        judge_images: Images that judge and factor regressor are shown in training; None: what suits the image size.
         part: The part of the split that is looked at.
     """
 

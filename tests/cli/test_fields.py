@@ -84,7 +84,7 @@ def test_several_values_and_short_flags():
 def test_help_and_defaults_are_the_dataclass_s():
     shown = " ".join(run("--help").stdout.split())
     assert "Budget in thousands of images; by default no limit." in shown
-    assert "[default: (48)]" in shown
+    assert "[default: 48]" in shown
     assert "One of: auto, fp32." in shown
     assert "--hidden" not in shown
 

@@ -1,0 +1,71 @@
+"""Reads what `drai sample` wrote: by the standard library, by torchvision's ImageFolder, by Hugging Face datasets.
+
+    drai sample --per-class 8 --out few/
+    python examples/read_samples.py few/ --with csv
+    python examples/read_samples.py few/ --with torchvision
+    python examples/read_samples.py few/ --with datasets
+
+Each prints how many images there are of every label. Where the library is missing it says which line installs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from pathlib import Path
+
+
+def with_csv(folder: Path) -> Counter[str]:
+    """metadata.csv names every image, its label, attributes, seed and index."""
+    with open(folder / "metadata.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    missing = [row["file_name"] for row in rows if not (folder / row["file_name"]).is_file()]
+    if missing:
+        sys.exit(f"{missing[0]}: in metadata.csv, but not there")
+    return Counter(row["label"] for row in rows)
+
+
+def with_torchvision(folder: Path) -> Counter[str]:
+    """One folder a label is what ImageFolder wants; the two tables beside the folders do not disturb it."""
+    try:
+        from torchvision.datasets import ImageFolder
+    except ImportError:
+        sys.exit("torchvision is not installed: pip install torchvision")
+    images = ImageFolder(str(folder))
+    picture, target = images[0]
+    print(f"first image: {picture.size}, {images.classes[target]}")
+    return Counter(images.classes[target] for target in images.targets)
+
+
+def with_datasets(folder: Path) -> Counter[str]:
+    """metadata.csv is what the imagefolder builder wants: all its columns become features."""
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        sys.exit("datasets is not installed: pip install datasets")
+    images = load_dataset("imagefolder", data_dir=str(folder), split="train", drop_labels=True)
+    first = images[0]
+    print(
+        f"first image: {first['image'].size}, {first['label']}, seed {first['seed']}, index {first['index']}"
+    )
+    return Counter(images["label"])
+
+
+READERS = {"csv": with_csv, "torchvision": with_torchvision, "datasets": with_datasets}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="an output of drai sample")
+    parser.add_argument("--with", dest="reader", choices=READERS, default="csv")
+    given = parser.parse_args()
+    for label, count in sorted(READERS[given.reader](given.folder).items()):
+        print(f"{label}  {count}")
+
+
+if __name__ == "__main__":
+    main()
