@@ -2,7 +2,7 @@
 
 A cache is a folder named by a key, the hash of all it was made from: names, sizes and times of the files, and
 the options. Another input has another key, so a cache is never stale. It is built under a temporary name and
-renamed when whole; of two that build it at once, the second to finish takes the first one's.
+renamed when whole; of two that build it at once, the second waits and takes the first one's.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from drai_cli.data.image_set import Entry, ImageSet
 from drai_cli.data.options import Channels
 from drai_cli.data.reading import Unreadable, first_names, pixel_digest, read_all
 from drai_cli.errors import InputError
-from drai_cli.io.files import shown
+from drai_cli.io.files import shown, why
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
+from drai_cli.io.locks import held
 from drai_cli.progress import SILENT, Reporter
 
 MAX_UNREADABLE = 0.01
@@ -101,11 +102,16 @@ def build_cache(
     cache = _open(folder, image_set, key)
     if cache is None:
         try:
-            _build(folder, image_set, key, size, channels, fit, reporter)
+            cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = cache_dir / f".{folder.name}.lock"
+            with held(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
+                if _open(folder, image_set, key) is None:
+                    _remove_abandoned(folder, is_alone)
+                    _build(folder, image_set, key, size, channels, fit, reporter)
         except OSError as error:
             raise InputError(
                 shown(cache_dir),
-                f"the image cache cannot be written ({(error.strerror or str(error)).lower()})",
+                f"the image cache cannot be written ({why(error, cache_dir)})",
                 "name a folder with free space by --cache-dir or $DRAI_CACHE",
             ) from error
         cache = _open(folder, image_set, key)
@@ -163,8 +169,6 @@ def _build(
     folder: Path, image_set: ImageSet, key: str, size: int, channels: Channels, fit: Fit, reporter: Reporter
 ) -> None:
     """Decodes the set into a temporary folder and gives it its name."""
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _remove_abandoned(folder.parent)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     temporary.mkdir(mode=0o700)
     try:
@@ -223,11 +227,16 @@ def _publish(temporary: Path, folder: Path, image_set: ImageSet, key: str) -> No
     os.rename(temporary, folder)
 
 
-def _remove_abandoned(cache_dir: Path) -> None:
-    """Removes what builds left that were killed a day ago or more."""
-    for path in cache_dir.glob(".images-*.tmp"):
+def _wait(who: str, reporter: Reporter) -> None:
+    reporter.info(f"waiting for {who}, which decodes the same images")
+
+
+def _remove_abandoned(folder: Path, is_alone: bool) -> None:
+    """Removes what killed builds left: of this cache at once where nobody else can build it, of any after a day."""
+    for path in folder.parent.glob(".images-*.tmp"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            is_ours = is_alone and path.name.startswith(f".{folder.name}.")
+            if is_ours or time.time() - path.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
 
 

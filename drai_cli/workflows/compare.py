@@ -18,7 +18,8 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer, remove_left_over
+from drai_cli.io.locks import alone_in
 from drai_cli.methods import METHODS
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report import Cell, Comparison, ComparisonRow, Figure
@@ -74,6 +75,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     Raises:
         InputError: The data cannot be used, or a training diverges.
         UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
+        OverwriteError: Another process writes to OUT.
     """
     methods = tuple(METHODS) if "all" in options.methods else options.methods
     if unknown := [name for name in methods if name not in METHODS]:
@@ -85,9 +87,11 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     # Seed by seed, so that what is there at any time compares all methods as far as it goes.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
-    is_finished = _run_all(options, jobs, reporter)
-    comparison, figures = _collect(options, methods, jobs)
-    _write(options, comparison, figures)
+    with alone_in(options.out, "drai compare"):
+        remove_left_over(options.out)
+        is_finished = _run_all(options, jobs, reporter)
+        comparison, figures = _collect(options, methods, jobs)
+        _write(options, comparison, figures)
     return CompareResult(comparison, options.out, is_finished)
 
 
@@ -258,10 +262,6 @@ def _write(options: CompareOptions, comparison: Comparison, figures: Sequence[Fi
             "Methods compared", comparison, figures, settings=settings, version=__version__
         ),
     }
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(shown(options.out), "cannot be made", "choose another --out") from error
     for name, text in texts.items():
         with atomic_writer(options.out / name) as file:
             file.write(text().encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
@@ -17,6 +18,7 @@ from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
+from drai_cli.io.locks import alone_in
 from drai_cli.methods import objective_of
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import choose_device
@@ -58,7 +60,7 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     Raises:
         InputError: The data cannot be used, or the training diverges.
         UsageError: The directory holds a run with other settings.
-        OverwriteError: The directory holds something else.
+        OverwriteError: The directory holds something else, or another process writes to it.
         WeightsError: `init` or the checkpoint cannot be used.
     """
     run.training.check()
@@ -71,12 +73,16 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         )
     device = choose_device(run.device)
     reporter.info(f"device: {device}")
+    with alone_in(run.out, "drai train"):
+        return _train(run, device, reporter)
+
+
+def _train(run: TrainRun, device: torch.device, reporter: Reporter) -> TrainResult:
+    """Trains in a run directory that is this process's alone."""
     directory = RunDirectory(run.out)
     is_resumed = directory.is_begun
-    if is_resumed:
-        directory.check_same(settings_of(run))
-    else:
-        directory.check_free()
+    directory.check(settings_of(run))
+    directory.remove_left_over()
     source = load_model(locate_weights(run.init)) if run.init else None
     data = prepare(
         run.data, seed=run.training.seed,

@@ -157,6 +157,22 @@ def test_train_and_again(drai, phantoms, tmp_path):
     assert len(shown["labels"]) == 7
 
 
+def test_dry_run_looks_at_out(drai, phantoms, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for out, message in (
+        ("mine", "the folder holds other files and no run"),
+        ("file", "expected a folder, got a file"),
+        ("file/run", "expected a folder, got a file"),
+    ):
+        planned = drai("train", "--data", phantoms, "--out", tmp_path / out, "--dry-run")
+        begun = drai("train", "--data", phantoms, "--out", tmp_path / out, *SMALL)
+        assert (planned.exit_code, begun.exit_code) == (6, 6), planned.stderr + begun.stderr
+        assert message in planned.stderr
+        assert message in begun.stderr
+
+
 def test_stopped_by_the_user_is_130_and_says_how_to_go_on(drai, phantoms, tmp_path, monkeypatch):
     from drai_cli.workflows import train as workflow
 

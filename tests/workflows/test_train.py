@@ -14,6 +14,7 @@ from drai_cli.checkpoint import load_model, read_header
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows import trainer as module
 from drai_cli.workflows.options import TrainRun
@@ -68,6 +69,15 @@ class StopAfter(Reporter):
 
 class Killed(BaseException):
     """Stands for the process ending at this very point."""
+
+
+def test_two_on_one_run(run: TrainRun) -> None:
+    with (
+        alone_in(run.out, "drai train"),
+        pytest.raises(OverwriteError, match=rf"drai train \(process {os.getpid()} on .+\) is writing it"),
+    ):
+        train(run)
+    assert not run.out.exists()
 
 
 def test_a_run_leaves_what_it_promises(run: TrainRun) -> None:
