@@ -9,15 +9,18 @@ that are forked from this one, which has imported all and computed nothing, so t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,28 +45,31 @@ class Case:
         name: For the counts.
         line: Its arguments; `OUT` stands for its output and `W` for the folder of what all cases share.
         may_be_there: Whether, run again when it was done, it may say that its output is there (exit code 6).
+        every: It is killed in one of so many rounds; what takes long more rarely.
+        environment: Variables of its own.
         whole_s: What it takes undisturbed.
     """
 
     name: str
     line: str
     may_be_there: bool = False
-    whole_s: float = 0.0
+    every: int = 1
     environment: dict[str, str] = field(default_factory=dict)
+    whole_s: float = 0.0
 
 
 CASES = [
     Case("train", f"train --data W/lesions --out OUT --cache-dir W/cache {TRAINING}"),
     *(
-        Case(f"sample {kind}", f"sample --weights W/tiny.safetensors -n 60 --batch-size 16 --format {kind} --out OUT")
+        Case(f"sample {kind}", f"sample --weights W/tiny.safetensors -n 48 --batch-size 16 --format {kind} --out OUT")
         for kind in ("png", "dicom", "nifti", "npz")
     ),
     Case("cache", "cache W/lesions OUT"),
     Case("pull", "pull clinic/lesions --to OUT", True, environment={"HF_HOME": "OUT.hub"}),
     Case("export hub-folder", "export --weights W/tiny.safetensors --to hub-folder --out OUT", True),
-    Case("export onnx", "export --weights W/tiny.safetensors --to onnx --out OUT/m.onnx", True),
-    Case("export torch", "export --weights W/tiny.safetensors --to torch-export --out OUT/m.pt2", True),
-    Case("evaluate", f"evaluate --data W/others --train-data W/lesions --weights W/run --out OUT {MEASURES}"),
+    Case("export onnx", "export --weights W/tiny.safetensors --to onnx --out OUT/m.onnx", True, 8),
+    Case("export torch", "export --weights W/tiny.safetensors --to torch-export --out OUT/m.pt2", True, 8),
+    Case("evaluate", f"evaluate --data W/others --train-data W/lesions --weights W/run --out OUT {MEASURES}", every=4),
 ]  # fmt: skip
 
 
@@ -80,40 +86,43 @@ class Kills:
             self._prepare()
             for case in cases:
                 self._expect(case)
-            for number in range(first, first + count):
-                case = cases[number % len(cases)]
+            for number, case in itertools.islice(in_turn(cases), first, first + count):
                 with self._noted(number, case):
-                    self._kill(case, random.Random(number))
-                print(f"kill {number} ({case.name}): {len(self.wrong)} wrong so far", file=sys.stderr)
+                    self.disturb(case, random.Random(number))
+                print(f"{number} ({case.name}): {len(self.wrong)} wrong so far", file=sys.stderr)
 
-    def _kill(self, case: Case, chance: random.Random) -> None:
+    def disturb(self, case: Case, chance: random.Random) -> None:
         """Kills a command once or twice, looks at what is there, runs it again and looks at the end."""
-        out = self._out(case, "killed")
+        out = self.out(case, "killed")
         counts = self.counts.setdefault(case.name, Counter())
         for _ in range(1 + (chance.random() < 0.3)):
-            code = self._run(case, out, kill_after_s=chance.random() * case.whole_s)
+            code = self.run_one(case, out, kill_after_s=chance.random() * case.whole_s)
             counts["killed" if code == -signal.SIGKILL else "ended first"] += 1
-            assert code in (0, -signal.SIGKILL), f"exit code {code}: {self._said()}"
-            self._check_whole(case, out)
+            assert code in (0, -signal.SIGKILL), f"exit code {code}: {self.said()}"
+            self.check_whole(case, out)
             if code == 0:
                 break
         before = snapshot(out)
-        code = self._run(case, out)
+        code = self.run_one(case, out)
         if code == 6 and case.may_be_there:
             assert before == snapshot(out), "a refusal changed something"
             counts["was done"] += 1
         else:
-            assert code == 0, f"run again, exit code {code}: {self._said()}"
+            assert code == 0, f"run again, exit code {code}: {self.said()}"
             counts["gone on"] += 1
-        expected, found = snapshot(self._out(case, "whole")), snapshot(out)
+        self.compare(case, out)
+
+    def compare(self, case: Case, out: Path) -> None:
+        """Whether it has ended as undisturbed, with nothing left over."""
+        expected, found = snapshot(self.out(case, "whole")), snapshot(out)
         hidden = [name for name in found if any(part.startswith(".") for part in Path(name).parts)]
         assert not hidden, f"left over: {hidden}"
         different = [name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)]
         assert not different, f"ends otherwise: {different}"
 
-    def _check_whole(self, case: Case, out: Path) -> None:
+    def check_whole(self, case: Case, out: Path) -> None:
         """Whether every file under its final name is one that an undisturbed command writes."""
-        expected = snapshot(self._out(case, "whole"))
+        expected = snapshot(self.out(case, "whole"))
         for name, data in snapshot(out).items():
             if any(part.startswith(".") for part in Path(name).parts):
                 continue
@@ -124,20 +133,26 @@ class Kills:
 
     def _expect(self, case: Case) -> None:
         started = time.monotonic()
-        out = self._out(case, "whole")
-        assert self._run(case, out) == 0, f"{case.name}: {self._said()}"
+        out = self.out(case, "whole")
+        assert self.run_one(case, out) == 0, f"{case.name}: {self.said()}"
         case.whole_s = time.monotonic() - started
         print(f"{case.name}: {case.whole_s:.1f} s undisturbed", file=sys.stderr)
         if case.name.startswith("export") or case.name in ("pull", "evaluate"):
             return
         if case.name != "cache":
-            assert self._run(case, out) == 0, f"{case.name} again: {self._said()}"
+            assert self.run_one(case, out) == 0, f"{case.name} again: {self.said()}"
 
-    def _run(self, case: Case, out: Path, kill_after_s: float = LIMIT_S) -> int:
+    def run_one(
+        self,
+        case: Case,
+        out: Path,
+        kill_after_s: float = LIMIT_S,
+        limits: dict[int, tuple[int, int]] | None = None,
+    ) -> int:
         """The exit code, negative for the signal that ended it."""
         words = [word.replace("OUT", str(out)).replace("W/", f"{self.folder}/") for word in case.line.split()]
         environment = {name: value.replace("OUT", str(out)) for name, value in case.environment.items()}
-        process = self._fork(lambda: command(words), environment)
+        process = self._fork(lambda: command(words), environment, limits or {})
         deadline = time.monotonic() + kill_after_s
         while True:
             ended, status = os.waitpid(process, os.WNOHANG)
@@ -148,7 +163,9 @@ class Kills:
                 return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
             time.sleep(0.001)
 
-    def _fork(self, work: Callable[[], object], environment: dict[str, str]) -> int:
+    def _fork(
+        self, work: Callable[[], object], environment: dict[str, str], limits: dict[int, tuple[int, int]]
+    ) -> int:
         process = os.fork()
         if process:
             return process
@@ -158,6 +175,8 @@ class Kills:
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.environ.update(environment)
+            for limit, values in limits.items():
+                resource.setrlimit(limit, values)
             if "HF_HOME" in environment:
                 from huggingface_hub import constants
 
@@ -175,9 +194,9 @@ class Kills:
 
     def _prepare(self) -> None:
         """What all cases share: phantoms, a tiny model, a finished run, a Hub with a model."""
-        process = self._fork(lambda: prepare(self.folder), {})
+        process = self._fork(lambda: prepare(self.folder), {}, {})
         status = os.waitpid(process, 0)[1]
-        assert status == 0, self._said()
+        assert status == 0, self.said()
 
     @contextlib.contextmanager
     def _hub(self) -> Iterator[None]:
@@ -204,31 +223,40 @@ class Kills:
 
     @contextlib.contextmanager
     def _noted(self, number: int, case: Case) -> Iterator[None]:
-        out = self._out(case, "killed")
+        out = self.out(case, "killed")
         try:
             yield
         except Exception as error:
-            self.wrong.append(f"kill {number} ({case.name}): {error}")
+            self.wrong.append(f"{number} ({case.name}): {error}")
+            print(self.wrong[-1], file=sys.stderr)
             if out.exists():
                 out.rename(self.folder / f"wrong-{number}")
         for place in (out, out.with_name(f"{out.name}.hub")):
             shutil.rmtree(place, ignore_errors=True)
 
-    def _out(self, case: Case, kind: str) -> Path:
+    def out(self, case: Case, kind: str) -> Path:
         return self.folder / f"{kind}-{case.name.replace(' ', '-')}"
 
-    def _said(self) -> str:
+    def said(self) -> str:
         return (self.folder / "said").read_text(errors="replace")[-1500:]
+
+
+def in_turn(cases: list[Case]) -> Iterator[tuple[int, Case]]:
+    """All kills there are, by number: round after round, each of the cases whose turn it is."""
+    rounds = (case for turn in itertools.count() for case in cases if turn % case.every == 0)
+    return enumerate(rounds)
 
 
 def command(words: list[str]) -> None:
     """Runs a command line of drai in this process, or builds a cache."""
+    warnings.simplefilter("ignore")  # as at the prompt
     if words[0] == "cache":
+        from drai_cli.cli.boundary import Session, run
         from drai_cli.data.cache import build_cache
         from drai_cli.data.sources import find_image_set
 
-        build_cache(find_image_set(Path(words[1])), size=64, cache_dir=Path(words[2]))
-        return
+        found = find_image_set(Path(words[1]))
+        sys.exit(run(Session(), lambda: build_cache(found, size=64, cache_dir=Path(words[2]))))
     from drai_cli.cli.app import app
 
     if words[0] == "export" and "/m." in words[-1]:
@@ -311,6 +339,8 @@ def import_all() -> None:
     """Imports what the commands do, so that a fork has it."""
     import huggingface_hub  # noqa: F401
     import PIL.Image  # noqa: F401
+    import torch._dynamo
+    import torch.onnx  # noqa: F401
 
     from drai_cli.cli import app  # noqa: F401
     from drai_cli.workflows import compare, evaluate, export, phantom, sample, share, train  # noqa: F401
@@ -321,19 +351,20 @@ def import_all() -> None:
         import onnxscript  # noqa: F401
 
 
-def main() -> int:
+def main(kind: type[Kills] = Kills) -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 24
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     cases = [case for case in CASES if not sys.argv[3:] or any(case.name.startswith(a) for a in sys.argv[3:])]
     import_all()
-    kills = Kills(Path(tempfile.mkdtemp(prefix="drai-kill-")))
+    kills = kind(Path(tempfile.mkdtemp(prefix="drai-kill-")))
     start = time.monotonic()
-    kills.run(count, first, cases)
+    with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told
+        kills.run(count, first, cases)
     print(*kills.wrong, sep="\n")
     for case in cases:
         print(f"{case.name}: {dict(kills.counts.get(case.name, {}))}, undisturbed {case.whole_s:.1f} s")
-    killed = sum(counts["killed"] for counts in kills.counts.values())
-    print(f"{killed} killed, {len(kills.wrong)} wrong, {time.monotonic() - start:.0f} s")
+    total = sum(kills.counts.values(), Counter())
+    print(f"{dict(total)}, {len(kills.wrong)} wrong, {time.monotonic() - start:.0f} s")
     if kills.wrong:
         print(f"what was found is kept in {kills.folder}")
     else:

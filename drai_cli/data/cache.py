@@ -29,6 +29,7 @@ from drai_cli.errors import InputError
 from drai_cli.io.files import shown, why
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
 from drai_cli.io.locks import held
+from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
 
 MAX_UNREADABLE = 0.01
@@ -36,6 +37,7 @@ MAX_UNREADABLE = 0.01
 
 _FORMAT = 1
 _IMAGES, _INDEX = "images.raw", "index.json"
+_OTHER_PLACE = "name a folder with free space by --cache-dir or $DRAI_CACHE"
 _ABANDONED_S = 24 * 3600.0
 
 
@@ -112,7 +114,7 @@ def build_cache(
             raise InputError(
                 shown(cache_dir),
                 f"the image cache cannot be written ({why(error, cache_dir)})",
-                "name a folder with free space by --cache-dir or $DRAI_CACHE",
+                _OTHER_PLACE,
             ) from error
         cache = _open(folder, image_set, key)
         if cache is None:
@@ -169,6 +171,11 @@ def _build(
     folder: Path, image_set: ImageSet, key: str, size: int, channels: Channels, fit: Fit, reporter: Reporter
 ) -> None:
     """Decodes the set into a temporary folder and gives it its name."""
+    least = len(image_set.entries) * size * size * (1 if channels == "auto" else channels)
+    check_room(
+        folder.parent, "the image cache", (1 - MAX_UNREADABLE) * least, least * (6 if channels == "auto" else 2),
+        _OTHER_PLACE, reporter,
+    )  # fmt: skip
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     temporary.mkdir(mode=0o700)
     try:

@@ -36,6 +36,7 @@ _JOB = ".drai-sample.json"
 _LOCK = ".drai-sample.lock"
 _COMMAND = "drai sample"
 _OWN_TABLE = re.compile(r"(metadata|manifest)(-\d+-of-\d+)?\.(csv|json)")
+_GO_ON = "what is written is kept: make room or mend the permissions, and the same command goes on"
 _NEW_FOLDER = "choose another --out, or --overwrite"
 _DIGEST_BYTES = 32
 _REJECTED = "ff" * _DIGEST_BYTES  # stands in a journal for an image that was left out
@@ -108,6 +109,11 @@ class SampleOutput:
                     raise
         return False
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds the record of a job, this one or another."""
+        return (self.out / _JOB).exists() or (self.out / MANIFEST).exists()
+
     def close(self) -> None:
         """Lets go of the journal and of the part; what the journal holds stays for the next time."""
         self._journal = None
@@ -150,7 +156,7 @@ class SampleOutput:
                 # What a power cut left is a beginning of the right file; anything else is somebody's.
                 if path.exists() and not overwrite and not data.startswith(path.read_bytes()):
                     raise OverwriteError(shown(path), "there is another file of that name", _NEW_FOLDER)
-            with atomic_writer(path) as file:
+            with _os_errors(path), atomic_writer(path) as file:
                 file.write(data)
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
@@ -393,7 +399,9 @@ def _os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            shown(error.filename or path),
-            f"cannot be written ({why(error, path)})",
-            "look at the free space and the permissions; the same command then goes on",
+            shown(error.filename or path), f"cannot be written ({why(error, path)})", _GO_ON
         ) from error
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise InputError(error.subject, error.message, _GO_ON) from error.__cause__
+        raise

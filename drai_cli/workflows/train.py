@@ -36,8 +36,8 @@ class TrainResult:
         run: The run directory.
         images_seen: Real images shown in all.
         resumed_from: Images seen when this command began, 0 for a new run.
-        is_finished: Whether the budget is used up; False after Ctrl-C.
-        stopped_by: `kimg`, `hours`, `patience`, `signal`, or `nothing to do`.
+        is_finished: Whether the budget is used up; False after a signal.
+        stopped_by: `kimg`, `hours`, `patience`, the signal (`SIGINT`, `SIGTERM`, `SIGHUP`), or `nothing to do`.
         best_images_seen: Of the snapshot in `model.safetensors`.
         measures: Validation measures of that snapshot.
     """
@@ -102,7 +102,7 @@ def _train(run: TrainRun, device: torch.device, reporter: Reporter) -> TrainResu
         run.out,
         trainer.state.images_seen,
         trainer.resumed_from,
-        stopped_by != "signal",
+        not stopped_by.startswith("SIG"),
         stopped_by,
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,

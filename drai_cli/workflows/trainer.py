@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from drai_cli.checkpoint import LoadedModel, load_state, save_model, save_state
 from drai_cli.config import TrainOptions
 from drai_cli.data.image_set import Part
 from drai_cli.data.prepared import PreparedSet
-from drai_cli.errors import UsageError, WeightsError
+from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.io.files import shown
 from drai_cli.io.raster import write_png
+from drai_cli.io.room import check_room
 from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
 from drai_cli.training.augment import Changes
@@ -101,6 +104,7 @@ class Trainer:
         self.began = time.monotonic()
         self.tick_began = self.began
         self.resumed_from = 0
+        self.saved_at: int | None = None
         self.events = open_events(directory.path / "tensorboard") if run.tensorboard else None
 
     def go_on(self) -> str:
@@ -119,21 +123,52 @@ class Trainer:
         reason = self._over()
         if reason:
             return "nothing to do"
+        self._check_room()
         total = None if self.options.kimg is None else int(self.options.kimg * 1000)
-        with stop_signals() as is_asked_to_stop, self.reporter.task("training", total, "images") as task:
+        with stop_signals() as asked_to_stop, self.reporter.task("training", total, "images") as task:
             task.advance(self.state.images_seen)
             while not reason:
                 self._step(task)
                 reason = self._over()
                 is_tick = bool(reason) or self._is_tick()
                 if is_tick:
-                    self._tick(task, is_last=bool(reason))
+                    with self._keeping():
+                        self._tick(task, is_last=bool(reason))
                     reason = reason or self._over()
-                if is_asked_to_stop() and not reason:
+                if asked_to_stop() and not reason:
                     if not is_tick:
-                        self._save()
-                    return "signal"
+                        with self._keeping():
+                            self._save()
+                    return asked_to_stop()
         return reason
+
+    def _check_room(self) -> None:
+        """Whether model and checkpoint fit: a new one is written whole before the old one goes."""
+        state_bytes = self.state.saved_bytes
+        model_bytes = sum(tensor.nbytes for tensor in self.state.average.state_dict().values())
+        more = max(state_bytes, model_bytes)
+        files = (self.directory.state, self.directory.model)
+        missing = max(
+            0, state_bytes + model_bytes - sum(file.stat().st_size for file in files if file.exists())
+        )
+        least = missing or more
+        check_room(
+            self.directory.path, "model and checkpoint", least, missing + more,
+            "make room, or name another folder with --out", self.reporter,
+        )  # fmt: skip
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        """Says of a failure to write what is kept."""
+        try:
+            yield
+        except InputError as error:
+            if self.saved_at is None:
+                raise
+            raise InputError(
+                error.subject, error.message,
+                f"the checkpoint at {self.saved_at / 1000:g} kimg is kept: make room, and the same command goes on",
+            ) from error  # fmt: skip
 
     def _do_without_validation(self) -> None:
         """Says what it means that the validation part is too small to measure.
@@ -286,6 +321,7 @@ class Trainer:
             "augment_probability": self.state.augment_probability,
         }
         save_state(self.directory.state, self.state.tensors(), record)
+        self.saved_at = self.state.images_seen
 
     def _resume(self) -> None:
         tensors, record = load_state(self.directory.state)
@@ -300,7 +336,7 @@ class Trainer:
                 "the checkpoint does not belong to this run",
                 "name another folder with --out",
             ) from error
-        self.resumed_from = self.state.images_seen
+        self.resumed_from = self.saved_at = self.state.images_seen
         self.reporter.info(f"going on from {self.state.images_seen / 1000:g} kimg")
 
     def _share_used(self) -> float:

@@ -113,7 +113,7 @@ def test_ctrl_c_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path)
     other = replace(run, out=tmp_path / "other")
     stopped = train(other, StopAfter(144))
     assert not stopped.is_finished
-    assert stopped.stopped_by == "signal"
+    assert stopped.stopped_by == "SIGINT"
     assert 144 <= stopped.images_seen < 320
     resumed = train(other)
     assert resumed.resumed_from == stopped.images_seen

@@ -93,7 +93,9 @@ class Instruments:
         path = self.folder / f"{name}-{self.real.key[:16]}-{images}-{self.seed}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Runs that are evaluated side by side share it: one trains it, the others wait.
-        with held(path.with_suffix(".lock"), "drai evaluate", path, lambda who: self._wait(name, who)):
+        with held(
+            path.with_name(f".{path.stem}.lock"), "drai evaluate", path, lambda who: self._wait(name, who)
+        ):
             return self._kept_or_trained(path, name, images, load, train)
 
     def _wait(self, name: str, who: str) -> None:
