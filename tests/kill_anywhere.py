@@ -356,6 +356,7 @@ def main(kind: type[Kills] = Kills) -> int:
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     cases = [case for case in CASES if not sys.argv[3:] or any(case.name.startswith(a) for a in sys.argv[3:])]
     import_all()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     kills = kind(Path(tempfile.mkdtemp(prefix="drai-kill-")))
     start = time.monotonic()
     with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told

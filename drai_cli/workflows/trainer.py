@@ -123,7 +123,8 @@ class Trainer:
         reason = self._over()
         if reason:
             return "nothing to do"
-        self._check_room()
+        with self._keeping():
+            self._check_room()
         total = None if self.options.kimg is None else int(self.options.kimg * 1000)
         with stop_signals() as asked_to_stop, self.reporter.task("training", total, "images") as task:
             task.advance(self.state.images_seen)
