@@ -88,7 +88,11 @@ def _annotation(
     """The annotated type of one option."""
     is_empty = default is None or default is dataclasses.MISSING or default == ()
     show_default = ", ".join(map(str, default if isinstance(default, tuple) else (default,)))
-    extra: dict[str, Any] = {"rich_help_panel": panel, "help": help, "show_default": not is_empty and show_default}
+    extra: dict[str, Any] = {
+        "rich_help_panel": panel,
+        "help": help,
+        "show_default": not is_empty and show_default,
+    }
     if names:
         kind, option = str, choice(*declarations, names=names, **extra)
     elif kind is bool:

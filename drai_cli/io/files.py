@@ -79,10 +79,10 @@ def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[by
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when whole; on any failure the earlier one stays as it was."""
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    temporary: Path | None = None
     try:
-        with open(temporary, "xb") as file:
-            try_lock(file)  # what is locked is not left over
+        file, temporary = _open_temporary(path)
+        with file:
             yield file
         os.replace(temporary, path)
     except OSError as error:
@@ -97,6 +97,17 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def _open_temporary(path: Path) -> tuple[IO[bytes], Path]:
+    """A new hidden file beside `path`, locked: what is locked is not left over."""
+    while True:
+        temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+        file = open(temporary, "xb")  # noqa: SIM115  closed by who asked for it
+        # Whoever removes what is left over may have come before the lock.
+        if try_lock(file) is not False and temporary.exists():
+            return file, temporary
+        file.close()
+
+
 def remove_left_over(folder: Path, name: str | None = None) -> None:
     """Removes what an `atomic_writer` that was killed left in a folder; not what another process is writing.
 
@@ -109,8 +120,7 @@ def remove_left_over(folder: Path, name: str | None = None) -> None:
             match = _TEMPORARY.fullmatch(entry.name)
             if match and (name is None or match[1] == name[:100]):
                 with suppress(OSError), open(entry.path, "rb") as file:
-                    # It is empty for a moment before its writer has locked it.
-                    if entry.stat().st_size and try_lock(file):
+                    if try_lock(file):
                         os.unlink(entry.path)
 
 
@@ -165,9 +175,10 @@ def _is_there(path: Path) -> bool:
     return False
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # on a disk that turned read-only it stays
-        path.unlink(missing_ok=True)
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        with suppress(OSError):  # on a disk that turned read-only it stays
+            path.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

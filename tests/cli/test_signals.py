@@ -29,7 +29,7 @@ def command(drai, tiny_model):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 @pytest.mark.parametrize(("name", "code"), ENDS)
-def test_sample_ends_and_goes_on(command, tmp_path, monkeypatch, name, code):
+def test_sample_ends_and_goes_on(command, tmp_path, monkeypatch, request, name, code):
     record, recorded = SampleOutput.record, []
 
     def send(self, position, digests):
@@ -38,6 +38,10 @@ def test_sample_ends_and_goes_on(command, tmp_path, monkeypatch, name, code):
         if len(recorded) == 20:
             os.kill(os.getpid(), getattr(signal, name))
 
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored, where the tests run in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with monkeypatch.context() as patch:
         patch.setattr(SampleOutput, "record", send)
         stopped = command(tmp_path / "out", "-q", "--batch-size", 16)

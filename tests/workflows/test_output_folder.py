@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from drai_cli.errors import InputError, OverwriteError
+from drai_cli.io import files
 from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import alone_in
 from drai_cli.workflows.output_folder import check_file, check_folder, staged
@@ -94,12 +95,29 @@ def test_one_at_a_time(tmp_path):
 
 def test_what_a_killed_writer_left_is_removed_and_a_living_one_s_is_not(tmp_path):
     (tmp_path / ".codes.npz.1-0123abcd.tmp").write_text("left by a killed process")
+    (tmp_path / ".codes.npz.1-01234567.tmp").touch()  # killed before a byte was written
     (tmp_path / ".other.npz.1-0123abcd.tmp").write_text("of another name")
     with atomic_writer(tmp_path / "codes.npz") as file:
         file.write(b"whole")
         file.flush()
         check_file(tmp_path / "codes.npz", overwrite=False)
-        assert ".codes.npz.1-0123abcd.tmp" not in names(tmp_path)
+        assert [name for name in names(tmp_path) if "1-0123" in name] == [".other.npz.1-0123abcd.tmp"]
         remove_left_over(tmp_path)
     assert names(tmp_path) == ["codes.npz"]
     assert (tmp_path / "codes.npz").read_bytes() == b"whole"
+
+
+def test_one_that_is_removed_before_it_is_locked_is_opened_anew(tmp_path, monkeypatch):
+    real, calls = files.try_lock, []
+
+    def swept(file, wait=False):
+        calls.append(file.name)
+        if len(calls) == 1:
+            os.unlink(file.name)  # by another process that took it for left over
+        return real(file, wait=wait)
+
+    monkeypatch.setattr(files, "try_lock", swept)
+    with atomic_writer(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert (tmp_path / "a").read_bytes() == b"whole"
+    assert names(tmp_path) == ["a"]
