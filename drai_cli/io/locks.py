@@ -40,7 +40,8 @@ def held(
     try:
         yield is_locked
     finally:
-        path.unlink(missing_ok=True)  # still locked: who opened it before looks at the name again
+        with suppress(OSError):  # still locked: who opened it before looks at the name again
+            path.unlink()
         file.close()
 
 

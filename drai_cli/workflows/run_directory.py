@@ -13,6 +13,8 @@ from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, remove_left_over, shown
 from drai_cli.io.locks import check_no_file
+from drai_cli.io.room import check_room
+from drai_cli.progress import Reporter
 
 # What may differ between a run's own settings and the command that goes on with it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "version"})
@@ -87,6 +89,19 @@ class RunDirectory:
             self._check_same(settings)
         else:
             self._check_free()
+
+    def check_room(self, state_bytes: int, model_bytes: int, reporter: Reporter) -> None:
+        """Whether model and checkpoint fit: a new one is written whole before the old one goes.
+
+        Raises:
+            InputError: They do not.
+        """
+        there = sum(file.stat().st_size for file in (self.state, self.model) if file.exists())
+        missing, more = max(0, state_bytes + model_bytes - there), max(state_bytes, model_bytes)
+        check_room(
+            self.path, "model and checkpoint", missing or more, missing + more,
+            "make room, or name another folder with --out", reporter,
+        )  # fmt: skip
 
     def remove_left_over(self) -> None:
         """Removes what a killed process was writing."""

@@ -19,7 +19,6 @@ from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.io.files import shown
 from drai_cli.io.raster import write_png
-from drai_cli.io.room import check_room
 from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
 from drai_cli.training.augment import Changes
@@ -123,8 +122,9 @@ class Trainer:
         reason = self._over()
         if reason:
             return "nothing to do"
+        model_bytes = sum(tensor.nbytes for tensor in self.state.average.state_dict().values())
         with self._keeping():
-            self._check_room()
+            self.directory.check_room(self.state.saved_bytes, model_bytes, self.reporter)
         total = None if self.options.kimg is None else int(self.options.kimg * 1000)
         with stop_signals() as asked_to_stop, self.reporter.task("training", total, "images") as task:
             task.advance(self.state.images_seen)
@@ -142,21 +142,6 @@ class Trainer:
                             self._save()
                     return asked_to_stop()
         return reason
-
-    def _check_room(self) -> None:
-        """Whether model and checkpoint fit: a new one is written whole before the old one goes."""
-        state_bytes = self.state.saved_bytes
-        model_bytes = sum(tensor.nbytes for tensor in self.state.average.state_dict().values())
-        more = max(state_bytes, model_bytes)
-        files = (self.directory.state, self.directory.model)
-        missing = max(
-            0, state_bytes + model_bytes - sum(file.stat().st_size for file in files if file.exists())
-        )
-        least = missing or more
-        check_room(
-            self.directory.path, "model and checkpoint", least, missing + more,
-            "make room, or name another folder with --out", self.reporter,
-        )  # fmt: skip
 
     @contextmanager
     def _keeping(self) -> Iterator[None]:
