@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns; documented in the README."""
+    """What the process returns; documented in the README. Of a signal 128 and its number, as shells have it."""
 
     DONE = 0
     BUG = 1
@@ -15,7 +15,9 @@ class ExitCode(IntEnum):
     WEIGHTS = 4
     NETWORK = 5
     REFUSED = 6
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class DraiError(Exception):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from drai_cli.errors import DraiError, NetworkError, WeightsError
+from drai_cli.io.files import why
 from drai_cli.progress import SILENT, Reporter
 
 MODEL_FILE = "model.safetensors"
@@ -226,7 +227,7 @@ def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
     if isinstance(error, OSError):
         return WeightsError(
             name,
-            f"cannot be stored in the Hub cache ({error.strerror or error})",
+            f"cannot be stored in the Hub cache ({why(error, Path(constants.HF_HUB_CACHE))})",
             "look at the space in HF_HOME",
         )
     return None

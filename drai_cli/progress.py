@@ -50,4 +50,14 @@ def _silent_task() -> Iterator[Task]:
     yield Task()
 
 
+def show_bytes(size_bytes: int) -> str:
+    """A size in powers of 1000: `9.4 MB`."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
 SILENT = Reporter()

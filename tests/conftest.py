@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,36 @@ def model_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         return path
 
     return make
+
+
+class SmallDisks:
+    """Makes small disks of memory, each a tmpfs below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mounted: list[Path] = []
+
+    def __call__(self, size: str) -> Path:
+        """A new disk of a size as mount has it (`16k`); the test is skipped where one may not be mounted."""
+        disk = self.folder / f"disk-{len(self.mounted)}"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("may not mount a tmpfs")
+        self.mounted.append(disk)
+        return disk
+
+    def resize(self, disk: Path, size: str, *options: str) -> None:
+        """Gives a disk another size, or options (`ro`)."""
+        subprocess.run(["mount", "-o", ",".join(["remount", f"size={size}", *options]), disk], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisks]:
+    """`SmallDisks`, unmounted at the end."""
+    disks = SmallDisks(tmp_path)
+    yield disks
+    for disk in disks.mounted:
+        subprocess.run(["umount", "-l", disk], check=True)

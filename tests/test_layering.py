@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "header": SETTINGS | {"io"},
     "report": set(),
     "checkpoint": SETTINGS | {"model", "io", "header", ""},
-    "hub_repository": BASE,
+    "hub_repository": BASE | {"io"},
     "hub": BASE | {"hub_repository"},
     "training": SETTINGS | {"model", "losses", "data"},
     "workflows": SETTINGS

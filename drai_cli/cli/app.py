@@ -36,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
-    epilog="Exit codes: 0 done, 1 bug, 2 usage, 3 input, 4 weights, 5 network, 6 would overwrite, 130 Ctrl-C",
+    epilog="Exit codes: 0 done, 1 bug, 2 usage, 3 input, 4 weights, 5 network, 6 would overwrite, 128 + n signal n",
 )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 import typer
@@ -72,10 +75,12 @@ class Session:
 
     Attributes:
         output: The command's output once it has one.
+        signal: That ends it, once one has come.
     """
 
     def __init__(self) -> None:
         self.output = Output()
+        self.signal = signal.SIGINT
 
 
 def run(session: Session, call: Any) -> int:
@@ -85,6 +90,36 @@ def run(session: Session, call: Any) -> int:
         session: Holds the output that the command has set up.
         call: The parsing and running of one command line.
     """
+    with _signals_as_interrupts(session):
+        return _run(session, call)
+
+
+def exit_code_of(name: str) -> int:
+    """What a process returns that ended for a signal of this name."""
+    return 128 + signal.Signals[name]
+
+
+@contextlib.contextmanager
+def _signals_as_interrupts(session: Session) -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does, so that it cleans up; what is ignored (nohup) stays so."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        session.signal = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if is_main and hasattr(signal, name)]
+    taken = [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _run(session: Session, call: Any) -> int:
     try:
         code = call()
         if code == ExitCode.INTERRUPTED:  # the parser turns Ctrl-C into this code
@@ -98,9 +133,13 @@ def run(session: Session, call: Any) -> int:
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         session.output.interrupted()
-        return ExitCode.INTERRUPTED
+        return exit_code_of(session.signal.name)
     except StdoutClosedError:
         return ExitCode.DONE
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # the parser's way, where nobody reads its help
+            return ExitCode.DONE
+        raise
     except MemoryError as error:
         session.output.error(_out_of_memory(error))
         return ExitCode.BAD_INPUT

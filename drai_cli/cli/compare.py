@@ -8,11 +8,11 @@ from typing import Any
 import typer
 
 from drai_cli.cli import options
+from drai_cli.cli.boundary import exit_code_of
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import one_line
 from drai_cli.cli.train import PARAMETERS as TRAIN_PARAMETERS
 from drai_cli.cli.train import Preset, resolve_settings
-from drai_cli.errors import ExitCode
 from drai_cli.workflows.options import CompareOptions
 
 FLAGS = {"out": "-o --out", "devices": "--device"}
@@ -75,5 +75,5 @@ def compare(
     result = run(chosen, output)
     path = one_line(str(Path(result.out) / "comparison.html"))
     output.result(result.to_json(), f"{to_markdown(result.comparison)}\n{path}")
-    if not result.is_finished:
-        raise typer.Exit(ExitCode.INTERRUPTED)
+    if result.stopped_by:
+        raise typer.Exit(exit_code_of(result.stopped_by))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.text import show_bytes, show_table
+from drai_cli.cli.text import show_table
+from drai_cli.progress import show_bytes
 
 if TYPE_CHECKING:
     from drai_cli.workflows.info import ModelInfo

@@ -28,16 +28,6 @@ def show_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def show_bytes(size_bytes: int) -> str:
-    """A size in powers of 1000: `9.4 MB`."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
-
-
 def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
     shown = [[one_line(str(cell)) for cell in row] for row in rows]

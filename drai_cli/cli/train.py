@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drai_cli.cli import options
+from drai_cli.cli.boundary import exit_code_of
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import KIND_NAMES, DataOptions
-from drai_cli.errors import ExitCode
 from drai_cli.methods import METHODS
 from drai_cli.presets import PRESETS, preset_for_size
 
@@ -162,7 +162,7 @@ def train(
         )
     output.result(result.to_json(), str(result.run))
     if not result.is_finished:
-        raise typer.Exit(ExitCode.INTERRUPTED)
+        raise typer.Exit(exit_code_of(result.stopped_by))
 
 
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:

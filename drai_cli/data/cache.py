@@ -2,7 +2,7 @@
 
 A cache is a folder named by a key, the hash of all it was made from: names, sizes and times of the files, and
 the options. Another input has another key, so a cache is never stale. It is built under a temporary name and
-renamed when whole; of two that build it at once, the second to finish takes the first one's.
+renamed when whole; of two that build it at once, the second waits and takes the first one's.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from drai_cli.data.image_set import Entry, ImageSet
 from drai_cli.data.options import Channels
 from drai_cli.data.reading import Unreadable, first_names, pixel_digest, read_all
 from drai_cli.errors import InputError
-from drai_cli.io.files import shown
+from drai_cli.io.files import shown, why
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
+from drai_cli.io.locks import held
+from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
 
 MAX_UNREADABLE = 0.01
@@ -35,6 +37,7 @@ MAX_UNREADABLE = 0.01
 
 _FORMAT = 1
 _IMAGES, _INDEX = "images.raw", "index.json"
+_OTHER_PLACE = "name a folder with free space by --cache-dir or $DRAI_CACHE"
 _ABANDONED_S = 24 * 3600.0
 
 
@@ -101,12 +104,17 @@ def build_cache(
     cache = _open(folder, image_set, key)
     if cache is None:
         try:
-            _build(folder, image_set, key, size, channels, fit, reporter)
+            cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = cache_dir / f".{folder.name}.lock"
+            with held(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
+                if _open(folder, image_set, key) is None:
+                    _remove_abandoned(folder, is_alone)
+                    _build(folder, image_set, key, size, channels, fit, reporter)
         except OSError as error:
             raise InputError(
                 shown(cache_dir),
-                f"the image cache cannot be written ({(error.strerror or str(error)).lower()})",
-                "name a folder with free space by --cache-dir or $DRAI_CACHE",
+                f"the image cache cannot be written ({why(error, cache_dir)})",
+                _OTHER_PLACE,
             ) from error
         cache = _open(folder, image_set, key)
         if cache is None:
@@ -163,8 +171,11 @@ def _build(
     folder: Path, image_set: ImageSet, key: str, size: int, channels: Channels, fit: Fit, reporter: Reporter
 ) -> None:
     """Decodes the set into a temporary folder and gives it its name."""
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _remove_abandoned(folder.parent)
+    least = len(image_set.entries) * size * size * (1 if channels == "auto" else channels)
+    check_room(
+        folder.parent, "the image cache", (1 - MAX_UNREADABLE) * least, least * (6 if channels == "auto" else 2),
+        _OTHER_PLACE, reporter,
+    )  # fmt: skip
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     temporary.mkdir(mode=0o700)
     try:
@@ -223,11 +234,16 @@ def _publish(temporary: Path, folder: Path, image_set: ImageSet, key: str) -> No
     os.rename(temporary, folder)
 
 
-def _remove_abandoned(cache_dir: Path) -> None:
-    """Removes what builds left that were killed a day ago or more."""
-    for path in cache_dir.glob(".images-*.tmp"):
+def _wait(who: str, reporter: Reporter) -> None:
+    reporter.info(f"waiting for {who}, which decodes the same images")
+
+
+def _remove_abandoned(folder: Path, is_alone: bool) -> None:
+    """Removes what killed builds left: of this cache at once where nobody else can build it, of any after a day."""
+    for path in folder.parent.glob(".images-*.tmp"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            is_ours = is_alone and path.name.startswith(f".{folder.name}.")
+            if is_ours or time.time() - path.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -5,17 +5,21 @@ Knows nothing of what is in them.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
+import shutil
 import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError
+from drai_cli.progress import show_bytes
 
 BROKEN = (
     OSError,
@@ -34,6 +38,9 @@ BROKEN = (
 
 MAX_FILE_BYTES = 1 << 30
 """Largest image file or table that is opened (1 GiB)."""
+
+_TEMPORARY = re.compile(r"\.(.*)\.\d+-[0-9a-f]{8}\.tmp")
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 def shown(name: object) -> str:
@@ -72,25 +79,106 @@ def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[by
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when whole; on any failure the earlier one stays as it was."""
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    temporary: Path | None = None
     try:
-        with open(temporary, "xb") as file:
+        file, temporary = _open_temporary(path)
+        with file:
             yield file
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise InputError(
-            shown(path), f"cannot be written ({_reason(error)})", "look at the free space and the permissions"
+            shown(path),
+            f"cannot be written ({why(error, path.parent)})",
+            f"look at the free space and the permissions{'; the earlier file is kept' if _is_there(path) else ''}",
         ) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _open_temporary(path: Path) -> tuple[IO[bytes], Path]:
+    """A new hidden file beside `path`, locked: what is locked is not left over."""
+    while True:
+        temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+        file = open(temporary, "xb")  # noqa: SIM115  closed by who asked for it
+        # Whoever removes what is left over may have come before the lock.
+        if try_lock(file) is not False and temporary.exists():
+            return file, temporary
+        file.close()
+
+
+def remove_left_over(folder: Path, name: str | None = None) -> None:
+    """Removes what an `atomic_writer` that was killed left in a folder; not what another process is writing.
+
+    Args:
+        folder: Where; it need not be there.
+        name: Only what was to become this file.
+    """
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and (name is None or match[1] == name[:100]):
+                with suppress(OSError), open(entry.path, "rb") as file:
+                    if try_lock(file):
+                        os.unlink(entry.path)
+
+
+def try_lock(file: IO[bytes], *, wait: bool = False) -> bool | None:
+    """Locks an open file for this process until it is closed; None where the system or the disk knows no locks.
+
+    Args:
+        file: Open; the lock is advisory, and the kernel's: it ends with the process, however that ends.
+        wait: For whoever has it. Else the answer is False.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
+    return True
+
+
+def why(error: OSError, folder: Path) -> str:
+    """What the system says, in lower case, with the room that is left where it is about room."""
+    reason = _reason(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        with suppress(OSError):
+            return f"{reason}, {show_bytes(free_bytes(folder))} free"
+    return reason
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that this user may still write there, or where it would be made; OSError if that cannot be told."""
+    for place in (folder.absolute(), *folder.absolute().parents):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return shutil.disk_usage(place).free
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
 
 
 def file_sha256(path: Path) -> str:
     """The sha256 of a file's bytes, in hex."""
     with open_regular(path, max_bytes=None) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _is_there(path: Path) -> bool:
+    with suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        with suppress(OSError):  # on a disk that turned read-only it stays
+            path.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -130,6 +130,15 @@ class TrainingState:
                 }
         return out
 
+    @property
+    def saved_bytes(self) -> int:
+        """Size of `tensors` once every optimiser has made a step and so has two moments a parameter."""
+        held = sum(
+            tensor.nbytes for module in self.modules.values() for tensor in module.state_dict().values()
+        )
+        groups = (group for optimiser in self.optimisers.values() for group in optimiser.param_groups)
+        return held + sum(2 * parameter.nbytes for group in groups for parameter in group["params"])
+
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Puts back what `tensors` gave; raises KeyError or RuntimeError where names or shapes do not fit."""
         for name, module in self.modules.items():

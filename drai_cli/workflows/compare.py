@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import multiprocessing
 import queue
+import signal
 import statistics
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer, remove_left_over
+from drai_cli.io.locks import alone_in
 from drai_cli.methods import METHODS
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report import Cell, Comparison, ComparisonRow, Figure
@@ -57,15 +61,16 @@ class CompareResult:
     Attributes:
         comparison: The table.
         out: Folder that it was written to, as comparison.md, .csv, .tex, .json and .html.
-        is_finished: Whether all runs are in it; False after Ctrl-C.
+        stopped_by: The signal that stopped it before all runs were in it; empty where none did.
     """
 
     comparison: Comparison
     out: Path
-    is_finished: bool
+    stopped_by: str
 
     def to_json(self) -> dict[str, Any]:
-        return {"out": str(self.out), "is_finished": self.is_finished, **self.comparison.to_json()}
+        finished = {"is_finished": not self.stopped_by}
+        return {"out": str(self.out), **finished, **self.comparison.to_json()}
 
 
 def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResult:
@@ -74,6 +79,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     Raises:
         InputError: The data cannot be used, or a training diverges.
         UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
+        OverwriteError: Another process writes to OUT.
     """
     methods = tuple(METHODS) if "all" in options.methods else options.methods
     if unknown := [name for name in methods if name not in METHODS]:
@@ -85,20 +91,23 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     # Seed by seed, so that what is there at any time compares all methods as far as it goes.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
-    is_finished = _run_all(options, jobs, reporter)
-    comparison, figures = _collect(options, methods, jobs)
-    _write(options, comparison, figures)
-    return CompareResult(comparison, options.out, is_finished)
+    with alone_in(options.out, "drai compare"):
+        remove_left_over(options.out)
+        stopped_by = _run_all(options, jobs, reporter)
+        comparison, figures = _collect(options, methods, jobs)
+        _write(options, comparison, figures)
+    return CompareResult(comparison, options.out, stopped_by)
 
 
-def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> bool:
-    """Trains and evaluates one run; False where Ctrl-C stopped it."""
+def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
+    """Trains and evaluates one run; the signal where one stopped it."""
     training = replace(options.training, method=job.method, seed=job.seed)
     out = options.out / "runs" / job.name
-    if not train(TrainRun(options.data, training, out, device=device), reporter).is_finished:
-        return False
+    trained = train(TrainRun(options.data, training, out, device=device), reporter)
+    if not trained.is_finished:
+        return trained.stopped_by
     evaluate(_evaluation(options, job, device), reporter)
-    return True
+    return ""
 
 
 def _evaluation(options: CompareOptions, job: Job, device: str | None) -> EvaluateOptions:
@@ -115,32 +124,43 @@ def _evaluation(options: CompareOptions, job: Job, device: str | None) -> Evalua
     )
 
 
-def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -> bool:
-    """Runs every job, on one device in this process, on several side by side; whether all came to their end."""
+def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -> str:
+    """Runs every job, on one device in this process, on several side by side; the signal where one stopped it."""
     devices = options.devices or (None,)
     if len(devices) == 1:
         for number, job in enumerate(jobs, 1):
             reporter.info(f"{job.name} ({number} of {len(jobs)})")
-            if not run_job(options, job, devices[0], reporter):
-                return False
-        return True
+            if stopped_by := run_job(options, job, devices[0], reporter):
+                return stopped_by
+        return ""
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
     failures: list[str] = []
+    running: set[SpawnProcess] = set()
     workers = [
-        threading.Thread(target=_work, args=(options, waiting, device, failures, reporter))
+        threading.Thread(target=_work, args=(options, waiting, device, failures, running, reporter))
         for device in devices
     ]
     for worker in workers:
         worker.start()
-    for worker in workers:
-        worker.join()
+    try:
+        for worker in workers:
+            worker.join()
+    except BaseException:  # a signal: no further job begins, and those at work save and end
+        with suppress(queue.Empty):
+            while True:
+                waiting.get_nowait()
+        for process in tuple(running):
+            process.terminate()
+        for worker in workers:
+            worker.join()
+        raise
     if failures:
         raise InputError(
             "compare", f"{len(failures)} runs failed, first {failures[0]}", "look at its messages above"
         )
-    return True
+    return ""
 
 
 def _work(
@@ -148,6 +168,7 @@ def _work(
     waiting: queue.SimpleQueue[Job],
     device: str | None,
     failures: list[str],
+    running: set[SpawnProcess],
     reporter: Reporter,
 ) -> None:
     """Takes jobs as long as there are any, each in a process of its own on this worker's device."""
@@ -160,7 +181,9 @@ def _work(
         reporter.info(f"{job.name} on {device}")
         process = context.Process(target=_run_alone, args=(options, job, device))
         process.start()
+        running.add(process)
         process.join()
+        running.discard(process)
         if process.exitcode:
             failures.append(job.name)
 
@@ -170,11 +193,11 @@ def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
     import sys
 
     try:
-        finished = run_job(options, job, device, SILENT)
+        stopped_by = run_job(options, job, device, SILENT)
     except DraiError as error:
         sys.stderr.write(f"drai: error: {job.name}: {error}\n")
         raise SystemExit(int(error.exit_code)) from None
-    raise SystemExit(0 if finished else 130)
+    raise SystemExit(128 + signal.Signals[stopped_by] if stopped_by else 0)
 
 
 def _collect(
@@ -258,10 +281,6 @@ def _write(options: CompareOptions, comparison: Comparison, figures: Sequence[Fi
             "Methods compared", comparison, figures, settings=settings, version=__version__
         ),
     }
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(shown(options.out), "cannot be made", "choose another --out") from error
     for name, text in texts.items():
         with atomic_writer(options.out / name) as file:
             file.write(text().encode())

@@ -6,14 +6,15 @@ Each part is measured once for the same images, generator and settings, and kept
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer, remove_left_over, shown
+from drai_cli.io.locks import alone_in
 from drai_cli.metrics.samples import Extractor
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report import Figure, Part, Report
@@ -62,12 +63,20 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
         InputError: The data or the synthetic images cannot be used, or images to look at were trained on.
         WeightsError, NetworkError: No such model, or it cannot be used.
         UsageError: Options that contradict each other.
-        OverwriteError: OUT holds something else.
+        OverwriteError: OUT holds something else, or another process writes to it.
     """
     wanted = options.metrics or EVALUATION_PARTS
     if unknown := [name for name in wanted if name not in EVALUATION_PARTS]:
         raise UsageError(f"--metrics {unknown[0]}", "no such part", f"one of: {', '.join(EVALUATION_PARTS)}")
     _check_out(options.out, options.overwrite)
+    with alone_in(options.out, "drai evaluate"):
+        remove_left_over(options.out)
+        remove_left_over(options.out / _KEPT)
+        return _evaluate(options, wanted, reporter)
+
+
+def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:
+    """Measures into a folder that is this process's alone."""
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
     subject = find_subject(options, device, reporter)
@@ -131,8 +140,6 @@ def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[]
 
 def _check_out(out: Path, overwrite: bool) -> None:
     """Whether a report may be written to OUT: new, empty, or one that holds a report."""
-    if out.exists() and not out.is_dir():
-        raise OverwriteError(shown(out), "it is a file", "choose another --out")
     if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / _KEPT).is_dir():
         others = [path for path in out.iterdir() if not path.name.startswith(".")]
         if others:

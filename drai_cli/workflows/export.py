@@ -22,7 +22,7 @@ from drai_cli.checkpoint import LoadedModel, load_model
 from drai_cli.errors import DraiError, UsageError
 from drai_cli.header import HEADER_KEY
 from drai_cli.hub import locate_weights
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer, remove_left_over, shown
 from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
@@ -103,8 +103,7 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
     model = load_model(path)
     ways = _ways(model)
     targets = [options.out.with_name(options.out.stem + way.suffix + suffix) for way in ways]
-    for target in targets:
-        check_file(target, options.overwrite)
+    check_file(targets[0], options.overwrite)
     make = _make_onnx if options.to == "onnx" else _make_torch_export
     made: list[tuple[Path, bytes, Difference]] = []
     with reporter.task("exporting", len(ways), "files") as task:
@@ -119,6 +118,10 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
             made.append((target, data, difference))
             task.advance()
     for target, data, _ in made:
+        remove_left_over(target.parent, target.name)
+        if not _holds(target, data):
+            check_file(target, options.overwrite)
+    for target, data, _ in reversed(made):  # OUT last: where it is, all are
         with atomic_writer(target) as file:
             file.write(data)
     return ExportResult(
@@ -129,9 +132,14 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
     )
 
 
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a killed export of the same model has written this file already: the same command, the same bytes."""
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+
+
 def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> ExportResult:
     check_folder(options.out, options.overwrite)
-    with staged(options.out, options.overwrite) as stage:
+    with staged(options.out, options.overwrite, "drai export") as stage:
         files = write_hub_folder(path, options.name, stage, reporter)
         sha256 = json.loads((stage / "config.json").read_text("utf-8"))["weights_sha256"]
     return ExportResult(options.out, dict.fromkeys(files), None, sha256)

@@ -312,7 +312,7 @@ def _write(
     """Writes one file or a folder; returns the names of the images in the folder."""
     suffix = out.suffix.lower()
     if suffix not in _FILES:
-        with staged(out, options.overwrite) as stage:
+        with staged(out, options.overwrite, "drai interpolate") as stage:
             return _write_folder(stage, pictures, derived)
     if suffix == ".png":
         panels = [(picture.caption, picture.pixels) for picture in pictures]

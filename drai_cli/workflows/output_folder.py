@@ -1,7 +1,12 @@
-"""Where a command writes to: a folder filled whole or not at all, or a file, and never over somebody's files."""
+"""Where a command writes to: a folder filled whole or not at all, or a file, and never over somebody's files.
+
+A folder is filled by a stage inside it, hidden, whose files move into it at the end. Which ones is written down before,
+so that what a killed command has moved is known and removed by the next.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,11 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import shown
+from drai_cli.io.files import atomic_writer, remove_left_over, shown, why
+from drai_cli.io.locks import alone_in
+
+_HIDDEN = ".drai"
+_STAGE = ".drai-stage-"
+_MOVING = ".drai-moving.json"
 
 
 def check_folder(out: Path, overwrite: bool) -> None:
-    """Whether images may be written to `out`: new, empty, or to be overwritten.
+    """Whether images may be written to `out`: new, empty but for what a killed command left, or to be overwritten.
 
     Raises:
         InputError: It cannot be looked at.
@@ -23,10 +33,13 @@ def check_folder(out: Path, overwrite: bool) -> None:
     try:
         if out.exists() and not out.is_dir():
             raise OverwriteError(shown(out), "it is a file", "choose another --out")
-        if out.exists() and not overwrite and any(True for _ in out.iterdir()):
-            raise OverwriteError(
-                shown(out), "the folder is not empty", "choose another --out, or --overwrite"
-            )
+        if out.exists() and not overwrite:
+            left = set(_moved(out))
+            others = [path.name for path in out.iterdir() if not path.name.startswith(_HIDDEN)]
+            if set(others) - left:
+                raise OverwriteError(
+                    shown(out), "the folder is not empty", "choose another --out, or --overwrite"
+                )
     except OSError as error:
         raise InputError(shown(out), f"cannot be looked at ({error.strerror})") from error
 
@@ -37,6 +50,7 @@ def check_file(out: Path, overwrite: bool, option: str = "--out") -> None:
     Raises:
         OverwriteError: Something is there.
     """
+    remove_left_over(out.parent, out.name)
     if out.is_dir():
         raise OverwriteError(shown(out), "it is a folder", f"choose another {option}")
     if out.exists() and not overwrite:
@@ -44,40 +58,65 @@ def check_file(out: Path, overwrite: bool, option: str = "--out") -> None:
 
 
 @contextmanager
-def staged(out: Path, overwrite: bool) -> Iterator[Path]:
+def staged(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
     """A hidden folder inside `out` whose files move into it at the end, all or none.
+
+    Args:
+        out: Made where it is missing, and gone again after a failure.
+        overwrite: Files that are there may be replaced.
+        command: What others are told that is writing to it (`drai pull`).
 
     Raises:
         InputError: It cannot be written.
-        OverwriteError: Since the start, somebody else put something there.
+        OverwriteError: Something is there, or another command is writing to it.
     """
-    is_new = not out.exists()
-    stage: Path | None = None
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".drai-", dir=out))
-        yield stage
-        _check_foreign(out, stage, overwrite)
-        for path in sorted(stage.iterdir()):
-            os.replace(path, out / path.name)
-        stage.rmdir()
-    except BaseException as error:
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                out.rmdir()  # only if nothing is in it
-        if isinstance(error, OSError):
+    with alone_in(out, command):
+        stage: Path | None = None
+        try:
+            _remove_moved(out)
+            check_folder(out, overwrite)
+            stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=out))
+            yield stage
+            check_folder(out, overwrite)  # since the start, somebody else may have put something there
+            _move(stage, out)
+        except OSError as error:
             raise InputError(
                 shown(error.filename or out),
-                f"cannot be written ({(error.strerror or str(error)).lower()})",
+                f"cannot be written ({why(error, out)})",
                 "look at the free space and the permissions",
             ) from error
-        raise
+        finally:
+            if stage is not None:
+                shutil.rmtree(stage, ignore_errors=True)
 
 
-def _check_foreign(out: Path, stage: Path, overwrite: bool) -> None:
-    """Whether, since the start, somebody else put something there."""
-    others = [path for path in out.iterdir() if not path.name.startswith(".drai-")]
-    if others and not overwrite:
-        raise OverwriteError(shown(out), "the folder is not empty any more", "choose another --out")
+def _move(stage: Path, out: Path) -> None:
+    paths = sorted(stage.iterdir())
+    with atomic_writer(out / _MOVING) as file:
+        file.write(json.dumps([stage.name, [path.name for path in paths]]).encode())
+    for path in paths:
+        os.replace(path, out / path.name)
+    (out / _MOVING).unlink()
+
+
+def _moved(out: Path) -> list[str]:
+    """Names of what a killed command has moved before it was done."""
+    try:
+        stage, names = json.loads((out / _MOVING).read_bytes())
+        # Whoever prepared the folder, no name leads out of it.
+        return [
+            name for name in map(str, names) if Path(name).name == name and not (out / stage / name).exists()
+        ]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _remove_moved(out: Path) -> None:
+    """Removes what a killed command left. The folder is this process's alone."""
+    for name in _moved(out):
+        with suppress(FileNotFoundError):
+            (out / name).unlink()
+    for stage in out.glob(f"{_STAGE}*"):
+        shutil.rmtree(stage, ignore_errors=True)
+    (out / _MOVING).unlink(missing_ok=True)
+    remove_left_over(out)

@@ -79,12 +79,12 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     Raises:
         InputError: The data cannot be used.
         UsageError: Options that do not go with the data, or the directory holds a run with other settings.
+        OverwriteError: The directory holds something else.
         WeightsError, NetworkError: `init` cannot be found.
     """
     device = choose_device(run.device)
     directory = RunDirectory(run.out)
-    if directory.is_begun:
-        directory.check_same(settings_of(run))
+    directory.check(settings_of(run))
     if run.init is not None:
         read_header(locate_weights(run.init, reporter))
     found = find_set(run.data, reporter)

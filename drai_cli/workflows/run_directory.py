@@ -11,7 +11,10 @@ from typing import Any
 from drai_cli.config import TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer, remove_left_over, shown
+from drai_cli.io.locks import check_no_file
+from drai_cli.io.room import check_room
+from drai_cli.progress import Reporter
 
 # What may differ between a run's own settings and the command that goes on with it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "version"})
@@ -75,14 +78,38 @@ class RunDirectory:
     def is_begun(self) -> bool:
         return self.config.exists()
 
-    def check_free(self) -> None:
-        """Whether a run may begin here.
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Whether a command may begin a run here, or go on with the one that is here.
 
         Raises:
             OverwriteError: There is something else in it.
+            UsageError: The run differs in more than budget; the differences are listed.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise OverwriteError(shown(self.path), "expected a folder, got a file", "name another with --out")
+        if self.is_begun:
+            self._check_same(settings)
+        else:
+            self._check_free()
+
+    def check_room(self, state_bytes: int, model_bytes: int, reporter: Reporter) -> None:
+        """Whether model and checkpoint fit: a new one is written whole before the old one goes.
+
+        Raises:
+            InputError: They do not.
+        """
+        there = sum(file.stat().st_size for file in (self.state, self.model) if file.exists())
+        missing, more = max(0, state_bytes + model_bytes - there), max(state_bytes, model_bytes)
+        check_room(
+            self.path, "model and checkpoint", missing or more, missing + more,
+            "make room, or name another folder with --out", reporter,
+        )  # fmt: skip
+
+    def remove_left_over(self) -> None:
+        """Removes what a killed process was writing."""
+        for folder in (self.path, self.state.parent, self.path / "grids"):
+            remove_left_over(folder)
+
+    def _check_free(self) -> None:
+        check_no_file(self.path)
         if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise OverwriteError(
                 shown(self.path), "the folder holds other files and no run", "name another with --out"
@@ -113,12 +140,7 @@ class RunDirectory:
                 shown(self.path), f"cannot be made ({reason})", "name another with --out"
             ) from error
 
-    def check_same(self, settings: Mapping[str, Any]) -> None:
-        """Whether a command goes on with this run.
-
-        Raises:
-            UsageError: It differs in more than budget; the differences are listed.
-        """
+    def _check_same(self, settings: Mapping[str, Any]) -> None:
         try:
             # A setting that a newer version brought was at its default before there was a choice.
             brought = _flat({"training": TrainOptions().to_json()})

@@ -17,8 +17,9 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.codes import draw_noise
 from drai_cli.errors import UsageError
-from drai_cli.header import model_fit
+from drai_cli.header import ModelHeader, model_fit
 from drai_cli.io.files import file_sha256
+from drai_cli.io.room import check_room
 from drai_cli.launch import Place, launched
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.workflows.manifest import Job
@@ -29,6 +30,7 @@ from drai_cli.workflows.sample_plan import Item, Plan, parse_attributes, plan_sa
 from drai_cli.workflows.sampler import CopyCheck, Sampler, open_sampler
 
 _MAX_WRITERS = 8
+_BLOCK_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     job = Job(__version__, sampler.sha256, settled, sampler.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
+    if not output.is_begun or options.overwrite:
+        _check_room(options.out, images, sampler.header, reporter)
     if output.open(overwrite=options.overwrite):
         reporter.info(f"{options.out}: all {images} images are there already, nothing to do")
         made, is_complete = 0, (options.out / "manifest.json").exists()
@@ -289,6 +293,16 @@ class _Sampling:
                 self.output.record_rejected(position)
         task.advance(len(written))
         return len(written)
+
+
+def _check_room(out: Path, images: int, header: ModelHeader, reporter: Reporter) -> None:
+    """Whether the images fit. What is packed best is a twentieth of 16 bits a value; a file takes whole blocks."""
+    shape = header.architecture
+    values = shape.image_size**2 * shape.image_channels
+    most = images * (2 * values + 4 * (shape.content_dim + shape.style_dim) + 2 * _BLOCK_BYTES)
+    check_room(
+        out, f"{images} images", most / 20, most, "make room, or name another folder with --out", reporter
+    )
 
 
 def _check(options: SampleOptions) -> None:

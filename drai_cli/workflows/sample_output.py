@@ -12,13 +12,14 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer, remove_left_over, shown, why
+from drai_cli.io.locks import held
 from drai_cli.workflows.manifest import (
     MANIFEST,
     METADATA,
@@ -33,8 +34,9 @@ from drai_cli.workflows.sample_plan import Item, Plan
 
 _JOB = ".drai-sample.json"
 _LOCK = ".drai-sample.lock"
+_COMMAND = "drai sample"
 _OWN_TABLE = re.compile(r"(metadata|manifest)(-\d+-of-\d+)?\.(csv|json)")
-_TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.tmp")
+_GO_ON = "what is written is kept: make room or mend the permissions, and the same command goes on"
 _NEW_FOLDER = "choose another --out, or --overwrite"
 _DIGEST_BYTES = 32
 _REJECTED = "ff" * _DIGEST_BYTES  # stands in a journal for an image that was left out
@@ -59,6 +61,7 @@ class SampleOutput:
     seed: int
     part: tuple[int, int] = (1, 1)
     _journal: IO[bytes] | None = field(default=None, init=False)
+    _held: ExitStack = field(default_factory=ExitStack, init=False)
 
     @property
     def start(self) -> int:
@@ -99,14 +102,22 @@ class SampleOutput:
                     is_same = self._check_recorded()
                 if is_same and self._is_done():
                     return True
-                self._begin()
+                try:
+                    self._begin()
+                except BaseException:
+                    self.close()
+                    raise
         return False
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds the record of a job, this one or another."""
+        return (self.out / _JOB).exists() or (self.out / MANIFEST).exists()
+
     def close(self) -> None:
-        """Lets go of the journal; what it holds stays for the next time."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        """Lets go of the journal and of the part; what the journal holds stays for the next time."""
+        self._journal = None
+        self._held.close()
 
     @property
     def _entry_bytes(self) -> int:
@@ -145,7 +156,7 @@ class SampleOutput:
                 # What a power cut left is a beginning of the right file; anything else is somebody's.
                 if path.exists() and not overwrite and not data.startswith(path.read_bytes()):
                     raise OverwriteError(shown(path), "there is another file of that name", _NEW_FOLDER)
-            with atomic_writer(path) as file:
+            with _os_errors(path), atomic_writer(path) as file:
                 file.write(data)
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
@@ -252,16 +263,10 @@ class SampleOutput:
         """Removes what a finished job needs no more: parts' tables, hidden records, leftovers of killed processes."""
         for entry in self._entries():
             is_part = _OWN_TABLE.fullmatch(entry.name) and entry.name not in (METADATA, MANIFEST)
-            if is_part or entry.name.startswith(".drai-sample") or _TEMPORARY.fullmatch(entry.name):
+            if is_part or _is_record(entry):
                 entry.unlink(missing_ok=True)
-        for folder in self.plan.folders:
-            self._sweep_folder(self.out / folder)
-
-    def _sweep_folder(self, folder: Path) -> None:
-        with suppress(FileNotFoundError), os.scandir(folder) as found:
-            for entry in found:
-                if entry.name.startswith(".") and _TEMPORARY.fullmatch(entry.name):
-                    os.unlink(entry.path)
+        for folder in (self.out, *(self.out / folder for folder in self.plan.folders)):
+            remove_left_over(folder)
 
     def _recorded(self) -> tuple[set[str], list[str]]:
         """The names of the records that stand in the folder, and how they differ from this job."""
@@ -330,23 +335,24 @@ class SampleOutput:
         for folder in self.plan.folders:
             (self.out / folder).mkdir(exist_ok=True)
         path = self._journal_path()
+        self._held.enter_context(held(path.with_suffix(".lock"), _COMMAND, self.out))
         path.touch()
-        self._journal = open(path, "r+b", buffering=0)  # noqa: SIM115  closed by close()
-        if not _lock(self._journal, wait=False):
-            self.close()
-            raise OverwriteError(
-                shown(self.out), "another drai sample is writing it", "wait for it, or choose another --out"
-            )
+        self._journal = self._held.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
         self._journal.truncate((self.stop - self.start) * self._entry_bytes)
 
     def _clear(self, *, is_ours: bool) -> None:
-        """Makes room for a new job: removes what an earlier `sample` left, and nothing else."""
+        """Makes room for a new job: removes what an earlier `sample` left, and nothing else.
+
+        Raises:
+            OverwriteError: That is still at work.
+        """
         if not is_ours:
             return
+        for lock in self.out.glob(".drai-sample-*.lock"):
+            with held(lock, _COMMAND, self.out):
+                pass  # nobody holds it, and it is gone
         for entry in self._entries():
-            if _OWN_TABLE.fullmatch(entry.name) or (
-                entry.name.startswith(".drai-sample") and entry.name != _LOCK
-            ):
+            if _OWN_TABLE.fullmatch(entry.name) or _is_record(entry):
                 entry.unlink()
             elif entry.is_dir() and not entry.is_symlink():
                 own = re.compile(rf"{re.escape(entry.name)}_\d{{6,}}({_ANY_SUFFIX})")
@@ -365,14 +371,13 @@ class SampleOutput:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Holds the folder against other processes of the same job."""
-        path = self.out / _LOCK
-        with open(path, "ab") as file:
-            _lock(file, wait=True)
-            try:
-                yield
-            finally:
-                if not (self.out / _JOB).exists():
-                    path.unlink(missing_ok=True)
+        with held(self.out / _LOCK, _COMMAND, self.out, waiting=lambda who: None):  # for a moment
+            yield
+
+
+def _is_record(path: Path) -> bool:
+    """Whether it is a job's record or journal. Locks go with those who hold them."""
+    return path.name.startswith(".drai-sample") and path.suffix != ".lock"
 
 
 def _split_digests(entry: bytes) -> tuple[str, ...]:
@@ -387,21 +392,6 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _lock(file: IO[bytes], *, wait: bool) -> bool:
-    """Locks a file for this process; whether it did. True where the system or the disk knows no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 @contextmanager
 def _os_errors(path: Path) -> Iterator[None]:
     """The system's refusals as errors in words."""
@@ -409,7 +399,9 @@ def _os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            shown(error.filename or path),
-            f"cannot be written ({(error.strerror or str(error)).lower()})",
-            "look at the free space and the permissions; the same command then goes on",
+            shown(error.filename or path), f"cannot be written ({why(error, path)})", _GO_ON
         ) from error
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise InputError(error.subject, error.message, _GO_ON) from error.__cause__
+        raise

@@ -82,7 +82,7 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
     commit = origin_of(model).rpartition("@")[2]
     weights = f"{repository.name}@{commit}" if commit else str(model)
     if options.to is not None:
-        with staged(options.to, options.overwrite) as stage:
+        with staged(options.to, options.overwrite, "drai pull") as stage:
             for name, path in files.items():
                 (stage / name).write_bytes(path.read_bytes())
         files, weights = {name: options.to / name for name in files}, str(options.to)

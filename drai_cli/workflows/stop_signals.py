@@ -8,24 +8,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not there on Windows
+
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within it, the first SIGINT or SIGTERM only sets a flag, so that a step ends whole; a second acts as usual."""
-    asked: list[int] = []
+def stop_signals() -> Iterator[Callable[[], str]]:
+    """Within it, the first of these signals is only remembered, so that a step ends whole; a second acts as usual.
+
+    One that the process ignores (under nohup, in the background) stays ignored.
+
+    Yields:
+        What tells the name of the signal that came, or nothing.
+    """
+    asked: list[str] = []
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: ""
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.Signals[name] for name in _NAMES if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
 
     def remember(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        asked.append(signal.Signals(number).name)
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, remember)
     try:
-        yield lambda: bool(asked)
+        yield lambda: asked[0] if asked else ""
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

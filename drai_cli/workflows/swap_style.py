@@ -114,7 +114,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         )
     swaps = _plan_swaps(pairs, paths, list(labels.values()), is_two)
     derived = DerivedImages(inference, "swap-style", fit, options.format, options.size, options.compression)
-    with staged(out, options.overwrite) as stage:
+    with staged(out, options.overwrite, "drai swap-style") as stage:
         names, sidecars, made = _write_swaps(stage, swaps, encoded, derived, options, reporter)
         if is_two:
             _write_figure(stage, swaps, encoded, made, derived)

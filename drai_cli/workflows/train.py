@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
+from drai_cli.io.locks import alone_in
 from drai_cli.launch import launched
 from drai_cli.methods import objective_of
 from drai_cli.progress import SILENT, Reporter
@@ -39,8 +41,8 @@ class TrainResult:
         run: The run directory.
         images_seen: Real images shown in all.
         resumed_from: Images seen when this command began, 0 for a new run.
-        is_finished: Whether the budget is used up; False after Ctrl-C.
-        stopped_by: `kimg`, `hours`, `patience`, `signal`, or `nothing to do`.
+        is_finished: Whether the budget is used up; False after a signal.
+        stopped_by: `kimg`, `hours`, `patience`, the signal (`SIGINT`, `SIGTERM`, `SIGHUP`), or `nothing to do`.
         best_images_seen: Of the snapshot in `model.safetensors`.
         measures: Validation measures of that snapshot.
     """
@@ -65,7 +67,7 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     Raises:
         InputError: The data cannot be used, or the training diverges.
         UsageError: The directory holds a run with other settings.
-        OverwriteError: The directory holds something else.
+        OverwriteError: The directory holds something else, or another process writes to it.
         WeightsError: `init` or the checkpoint cannot be used.
         LostProcessError: Another process is gone.
     """
@@ -78,8 +80,15 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
             f"for example --size {nearest}",
         )
     device = choose_device(run.device)
-    with joined(device, reporter) as processes:
+    with joined(device, reporter) as processes, _alone(run, processes):
         return _train(run, device, processes, reporter)
+
+
+@contextmanager
+def _alone(run: TrainRun, processes: Processes) -> Iterator[None]:
+    """The run directory is this command's alone; of several processes the first holds it for all."""
+    with alone_in(run.out, "drai train") if processes.is_first else nullcontext():
+        yield
 
 
 def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: Reporter) -> TrainResult:
@@ -94,10 +103,9 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         )
     directory = RunDirectory(run.out)
     is_resumed = processes.is_first and directory.is_begun
-    if is_resumed:
-        directory.check_same(settings_of(run))
-    elif processes.is_first:
-        directory.check_free()
+    if processes.is_first:
+        directory.check(settings_of(run))
+        directory.remove_left_over()
     source = load_model(locate_weights(run.init)) if run.init else None
     data = _prepare_together(run, directory, processes, reporter)
     options = resolve_options(run, data, source, reporter)
@@ -115,7 +123,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         run.out,
         trainer.state.images_seen,
         trainer.resumed_from,
-        stopped_by != "signal",
+        not stopped_by.startswith("SIG"),
         stopped_by,
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,

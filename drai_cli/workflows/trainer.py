@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import torch
 from drai_cli.checkpoint import LoadedModel, load_state, save_model, save_state
 from drai_cli.config import TrainOptions
 from drai_cli.data.prepared import PreparedSet
-from drai_cli.errors import UsageError, WeightsError
+from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.io.files import shown
 from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
@@ -106,6 +108,7 @@ class Trainer:
         self.tick_began = self.began
         self.resumed_from = 0
         self.share_used = 0.0
+        self.saved_at: int | None = None
         is_logged = run.tensorboard and processes.is_first
         self.events = open_events(directory.path / "tensorboard") if is_logged else None
 
@@ -116,37 +119,43 @@ class Trainer:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
         if not self.validation.is_possible:
             self._do_without_validation()
-        reason, _ = self._agree(is_asked=False)
+        reason, _ = self._agree()
         if reason:
             return "nothing to do"
+        model_bytes = sum(tensor.nbytes for tensor in self.state.average.state_dict().values())
+        with self._keeping():
+            self.directory.check_room(self.state.saved_bytes, model_bytes, self.reporter)
         total = None if self.options.kimg is None else int(self.options.kimg * 1000)
-        with stop_signals() as is_asked_to_stop, self.reporter.task("training", total, "images") as task:
+        with stop_signals() as asked_to_stop, self.reporter.task("training", total, "images") as task:
             task.advance(self.state.images_seen)
             while not reason:
                 self._step(task)
-                reason, is_asked = self._agree(is_asked_to_stop())
+                reason, asked = self._agree(asked_to_stop())
                 is_tick = bool(reason) or self._is_tick()
                 if is_tick:
                     if self.processes.is_first:
-                        self._tick(task, is_last=bool(reason))
-                    reason, is_asked = self._agree(is_asked_to_stop())
-                if is_asked and not reason:
+                        with self._keeping():
+                            self._tick(task, is_last=bool(reason))
+                    reason, asked = self._agree(asked_to_stop())
+                if asked and not reason:
                     if not is_tick and self.processes.is_first:
-                        self._save()
-                    return "signal"
+                        with self._keeping():
+                            self._save()
+                    return asked
         return reason
 
-    def _agree(self, is_asked: bool) -> tuple[str, bool]:
-        """Why the run is over, or nothing, and whether to stop: the same for all processes after the same step.
+    def _agree(self, asked: str = "") -> tuple[str, str]:
+        """Why the run is over, and which signal asks to stop, or nothing: the same for all processes after a step.
 
-        The first one's clock, measures and augmentation count; the wish to stop of any.
+        The first one's clock, measures and augmentation count; the signal that came to any.
         """
         state = self.state
         found = [0.0, 0.0, 0.0]
         if self.processes.is_first:
             found = [_REASONS.index(self._over()), self._share_used(), state.augment_probability]
-        asked, reason, self.share_used, state.augment_probability = self.processes.largest([is_asked, *found])
-        return _REASONS[int(reason)], bool(asked)
+        number = float(signal.Signals[asked]) if asked else 0.0
+        number, reason, self.share_used, state.augment_probability = self.processes.largest([number, *found])
+        return _REASONS[int(reason)], signal.Signals(int(number)).name if number else ""
 
     def _begin(self) -> None:
         """Takes up the checkpoint, or another model's weights; the other processes take what the first one has."""
@@ -164,6 +173,20 @@ class Trainer:
             if not self.processes.is_first:
                 self._load(tensors, record)
         self.resumed_from = self.state.images_seen
+        self.saved_at = self.resumed_from or None
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        """Says of a failure to write what is kept."""
+        try:
+            yield
+        except InputError as error:
+            if self.saved_at is None:
+                raise
+            raise InputError(
+                error.subject, error.message,
+                f"the checkpoint at {self.saved_at / 1000:g} kimg is kept: make room, and the same command goes on",
+            ) from error  # fmt: skip
 
     def _do_without_validation(self) -> None:
         """Says what it means that the validation part is too small to measure.
@@ -259,6 +282,7 @@ class Trainer:
 
     def _save(self) -> None:
         save_state(self.directory.state, self.state.tensors(), self._record())
+        self.saved_at = self.state.images_seen
 
     def _record(self) -> dict[str, Any]:
         """What a checkpoint holds beside the tensors."""

@@ -15,8 +15,9 @@ import pytest
 
 from drai_cli.cli import output as output_module
 from drai_cli.cli.output import Output, StdoutClosedError
-from drai_cli.cli.text import one_line, show_bytes, show_duration, show_rate, show_table, to_plain
+from drai_cli.cli.text import one_line, show_duration, show_rate, show_table, to_plain
 from drai_cli.errors import DraiError
+from drai_cli.progress import show_bytes
 
 
 class Terminal(io.StringIO):

@@ -157,15 +157,34 @@ def test_train_and_again(drai, phantoms, tmp_path):
     assert len(shown["labels"]) == 7
 
 
-def test_stopped_by_the_user_is_130_and_says_how_to_go_on(drai, phantoms, tmp_path, monkeypatch):
+def test_dry_run_looks_at_out(drai, phantoms, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for out, message in (
+        ("mine", "the folder holds other files and no run"),
+        ("file", "expected a folder, got a file"),
+        ("file/run", "expected a folder, got a file"),
+    ):
+        planned = drai("train", "--data", phantoms, "--out", tmp_path / out, "--dry-run")
+        begun = drai("train", "--data", phantoms, "--out", tmp_path / out, *SMALL)
+        assert (planned.exit_code, begun.exit_code) == (6, 6), planned.stderr + begun.stderr
+        assert message in planned.stderr
+        assert message in begun.stderr
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
+    drai, phantoms, tmp_path, monkeypatch, name, code
+):
     from drai_cli.workflows import train as workflow
 
     def stopped(run, reporter):
-        return workflow.TrainResult(run.out, 12_000, 0, False, "signal", 8_000, {"score": 0.5})
+        return workflow.TrainResult(run.out, 12_000, 0, False, name, 8_000, {"score": 0.5})
 
     monkeypatch.setattr(workflow, "train", stopped)
     result = drai("train", "--data", phantoms, "--out", tmp_path / "run", "--json")
-    assert result.exit_code == 130
+    assert result.exit_code == code
     assert json.loads(result.stdout)["images_seen"] == 12_000
     assert result.stderr.splitlines()[-1] == (
         "drai: warning: stopped at 12 kimg, and all is saved: the same command goes on from there"

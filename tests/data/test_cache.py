@@ -15,6 +15,7 @@ from drai_cli.data import cache as cache_module
 from drai_cli.data.cache import build_cache, default_cache_dir
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
+from drai_cli.io import locks
 from drai_cli.io.image import Image, fit_to_square
 
 
@@ -151,7 +152,7 @@ def test_nothing_half_written_is_left(folders, cache_dir, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cache_module._Rows, "append", fail)
         with pytest.raises(
-            InputError, match=r"cache cannot be written \(no space left on device\)"
+            InputError, match=r"cache cannot be written \(no space left on device, .* free\)"
         ) as caught:
             build_cache(find_image_set(root), size=8)
         assert "$DRAI_CACHE" in caught.value.hint
@@ -194,7 +195,42 @@ def test_a_damaged_cache_is_made_anew(folders, reporter, cache_dir, damage):
     assert caches(cache_dir) == [folder.name]
 
 
-def test_two_builders_at_once(folders, cache_dir, monkeypatch):
+def test_two_builders_at_once(folders, cache_dir, monkeypatch, reporter):
+    root = folders(nv=4, mel=4)
+    found = find_image_set(root)
+    begun, may_end = threading.Event(), threading.Event()
+    build = cache_module._build
+    builds: list[int] = []
+
+    def slow(*arguments: object) -> None:
+        builds.append(1)
+        begun.set()
+        assert may_end.wait(20)
+        build(*arguments)
+
+    class Waiting(type(reporter)):
+        def info(self, message: str) -> None:
+            super().info(message)
+            if message.startswith("waiting"):
+                may_end.set()
+
+    monkeypatch.setattr(cache_module, "_build", slow)
+    second, results = Waiting(), []
+    first = threading.Thread(target=lambda: results.append(build_cache(found, size=8)))
+    first.start()
+    assert begun.wait(20)
+    results.append(build_cache(found, size=8, reporter=second))
+    first.join()
+    assert builds == [1], "the second takes what the first has built"
+    assert second.remarks[0] == (
+        f"waiting for drai (process {os.getpid()} on {os.uname().nodename}), which decodes the same images"
+    )
+    assert (results[0].images == results[1].images).all()
+    assert caches(cache_dir) == [f"images-{results[0].key[:32]}"]
+
+
+def test_two_builders_where_the_disk_knows_no_locks(folders, cache_dir, monkeypatch):
+    monkeypatch.setattr(locks, "try_lock", lambda file, wait=False: None)
     root = folders(nv=4, mel=4)
     barrier = threading.Barrier(3, timeout=20)
     publish = cache_module._publish
@@ -220,8 +256,13 @@ def test_abandoned_builds_are_removed(folders, cache_dir):
     for name, age in {".images-old.1-a.tmp": 2 * 86400, ".images-new.1-a.tmp": 60}.items():
         (cache_dir / name).mkdir(parents=True)
         os.utime(cache_dir / name, (time.time() - age,) * 2)
-    build_cache(find_image_set(folders(a=1, b=1)), size=8)
+    found = find_image_set(folders(a=1, b=1))
+    own = build_cache(found, size=8).key[:32]
     assert [name for name in caches(cache_dir) if name.startswith(".")] == [".images-new.1-a.tmp"]
+    shutil.rmtree(cache_dir / f"images-{own}")
+    (cache_dir / f".images-{own}.1-a.tmp").mkdir()  # a moment ago, and nobody holds the lock
+    build_cache(found, size=8)
+    assert caches(cache_dir) == [".images-new.1-a.tmp", f"images-{own}"]
 
 
 def test_a_file_that_goes_while_reading(folders):

@@ -11,7 +11,8 @@ import pytest
 
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
-from drai_cli.errors import UsageError
+from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.io.locks import alone_in
 from drai_cli.workflows import compare as module
 from drai_cli.workflows.compare import compare
 from drai_cli.workflows.options import CompareOptions
@@ -39,7 +40,7 @@ def result(options: CompareOptions):
 
 
 def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptions) -> None:
-    assert result.is_finished
+    assert result.stopped_by == ""
     rows = {row.key: row for row in result.comparison.rows}
     assert {"agreement", "kept", "leaked", "label_in_style", "cifc", "factor_x", "frechet", "recall"} <= set(
         rows
@@ -101,3 +102,11 @@ def test_several_devices_work_side_by_side_and_what_a_method_lacks_is_said(
     assert "no encoder" in rows["kept"].cells[0].note
     assert rows["kept"].cells[1].mean is not None
     assert all(cell.mean is not None for cell in rows["agreement"].cells)
+
+
+def test_two_on_one_comparison(options: CompareOptions, tmp_path) -> None:
+    with (
+        alone_in(tmp_path / "out", "drai compare"),
+        pytest.raises(OverwriteError, match=r"drai compare \(process \d+ on .+\) is writing it"),
+    ):
+        compare(replace(options, out=tmp_path / "out"))

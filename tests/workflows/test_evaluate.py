@@ -14,6 +14,7 @@ from PIL import Image
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
 from drai_cli.workflows.info import InfoOptions, describe_model
@@ -190,3 +191,11 @@ def test_contradictions_and_unknown_parts_are_usage_errors(lesions: Path, tmp_pa
         evaluate(EvaluateOptions(lesions, out=tmp_path / "a", metrics=("fid",)))
     with pytest.raises(UsageError, match="contradicts --weights"):
         evaluate(EvaluateOptions(lesions, "lesions-64", synthetic=lesions, out=tmp_path / "b"))
+
+
+def test_two_on_one_report(lesions: Path, run: Path, tmp_path: Path) -> None:
+    with (
+        alone_in(tmp_path / "report", "drai evaluate"),
+        pytest.raises(OverwriteError, match=r"drai evaluate \(process \d+ on .+\) is writing it"),
+    ):
+        evaluate(EvaluateOptions(lesions, str(run), out=tmp_path / "report", **SMALL))

@@ -366,12 +366,26 @@ def test_two_writers_of_one_part_do_not_mix(options, monkeypatch):
     run = sample_module._Sampling.run
 
     def run_twice(self, reporter):
-        with pytest.raises(OverwriteError, match="another drai sample"):
+        with pytest.raises(OverwriteError, match=r"drai sample \(process \d+ on .+\) is writing it"):
             sample(options)
         return run(self, reporter)
 
     monkeypatch.setattr(sample_module._Sampling, "run", run_twice)
     sample(options)
+
+
+def test_another_job_does_not_clear_a_folder_that_is_written(options, monkeypatch):
+    run = sample_module._Sampling.run
+
+    def run_twice(self, reporter):
+        with pytest.raises(OverwriteError, match="is writing it"):
+            sample(replace(options, seed=5, overwrite=True))
+        return run(self, reporter)
+
+    monkeypatch.setattr(sample_module._Sampling, "run", run_twice)
+    sample(options)
+    monkeypatch.undo()
+    assert sample(options).made == 0
 
 
 def test_labels_are_drawn_in_the_training_proportions(options):

@@ -14,6 +14,7 @@ from drai_cli.checkpoint import load_model, read_header
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows import trainer as module
 from drai_cli.workflows.options import TrainRun
@@ -38,7 +39,7 @@ def run(lesions: Path, tmp_path: Path) -> TrainRun:
 
 
 class StopAfter(Reporter):
-    """Sends this process SIGINT after some images, as Ctrl-C would."""
+    """Sends this process SIGTERM after some images, as a scheduler would."""
 
     def __init__(self, images: int) -> None:
         self.images = images
@@ -57,7 +58,7 @@ class StopAfter(Reporter):
                 self.seen += n
                 if name == "training" and self.seen >= outer.images and n:
                     outer.images = 10**9
-                    os.kill(os.getpid(), signal.SIGINT)
+                    os.kill(os.getpid(), signal.SIGTERM)
 
         @contextmanager
         def counting():  # type: ignore[no-untyped-def]
@@ -68,6 +69,15 @@ class StopAfter(Reporter):
 
 class Killed(BaseException):
     """Stands for the process ending at this very point."""
+
+
+def test_two_on_one_run(run: TrainRun) -> None:
+    with (
+        alone_in(run.out, "drai train"),
+        pytest.raises(OverwriteError, match=rf"drai train \(process {os.getpid()} on .+\) is writing it"),
+    ):
+        train(run)
+    assert not run.out.exists()
 
 
 def test_a_run_leaves_what_it_promises(run: TrainRun) -> None:
@@ -98,12 +108,12 @@ def test_the_same_run_gives_the_same_bytes(run: TrainRun, tmp_path: Path) -> Non
     assert (run.out / model).read_bytes() == (tmp_path / "again" / model).read_bytes()
 
 
-def test_ctrl_c_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path) -> None:
+def test_a_signal_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path) -> None:
     whole = train(run)
     other = replace(run, out=tmp_path / "other")
     stopped = train(other, StopAfter(144))
     assert not stopped.is_finished
-    assert stopped.stopped_by == "signal"
+    assert stopped.stopped_by == "SIGTERM"
     assert 144 <= stopped.images_seen < 320
     resumed = train(other)
     assert resumed.resumed_from == stopped.images_seen

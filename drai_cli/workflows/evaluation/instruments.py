@@ -13,6 +13,7 @@ from torch import Tensor
 
 from drai_cli.checkpoint import load_state, save_state
 from drai_cli.errors import WeightsError
+from drai_cli.io.locks import held
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
 from drai_cli.metrics.judge import Judge, judge_config, load_judge, train_judge
 from drai_cli.progress import Reporter
@@ -90,6 +91,24 @@ class Instruments:
     ) -> Instrument:
         # The set's key holds its split: a judge must not have been trained on another split's test images.
         path = self.folder / f"{name}-{self.real.key[:16]}-{images}-{self.seed}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Runs that are evaluated side by side share it: one trains it, the others wait.
+        with held(
+            path.with_name(f".{path.stem}.lock"), "drai evaluate", path, lambda who: self._wait(name, who)
+        ):
+            return self._kept_or_trained(path, name, images, load, train)
+
+    def _wait(self, name: str, who: str) -> None:
+        self.reporter.info(f"waiting for {who}, which trains the same {name}")
+
+    def _kept_or_trained(
+        self,
+        path: Path,
+        name: str,
+        images: int,
+        load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
+        train: Callable[[Progress], Instrument],
+    ) -> Instrument:
         if path.exists():
             try:
                 tensors, config = load_state(path)
@@ -98,6 +117,5 @@ class Instruments:
                 self.reporter.warn(f"the kept {name} cannot be read and is trained again")
         with self.reporter.task(f"training the {name}", images, "images") as task:
             found = train(task.advance)
-        path.parent.mkdir(parents=True, exist_ok=True)
         save_state(path, found.state(), found.config_json())
         return found
