@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from drai_cli.checkpoint import load_state, save_state
+from drai_cli.checkpoint import UNFIT, load_state, save_state
 from drai_cli.errors import WeightsError
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
 from drai_cli.metrics.judge import Judge, judge_config, load_judge, train_judge
@@ -55,7 +55,10 @@ class Instruments:
                 seed=self.seed, device=self.device, progress=progress,
             )  # fmt: skip
 
-        return self._kept("judge", config.fit.images, load_judge, train)
+        def fits(kept: Judge) -> bool:
+            return kept.fits(real.images, len(real.schema.labels))
+
+        return self._kept("judge", config.fit.images, load_judge, fits, train)
 
     @cached_property
     def regressor(self) -> FactorRegressor | None:
@@ -79,13 +82,17 @@ class Instruments:
                 progress=progress,
             )
 
-        return self._kept("regressor", config.fit.images, load_regressor, train)
+        def fits(kept: FactorRegressor) -> bool:
+            return kept.fits(real.images, factors)
+
+        return self._kept("regressor", config.fit.images, load_regressor, fits, train)
 
     def _kept(
         self,
         name: str,
         images: int,
         load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
+        fits: Callable[[Instrument], bool],
         train: Callable[[Progress], Instrument],
     ) -> Instrument:
         # The set's key holds its split: a judge must not have been trained on another split's test images.
@@ -93,9 +100,12 @@ class Instruments:
         if path.exists():
             try:
                 tensors, config = load_state(path)
-                return load(config, tensors, self.device)
-            except (WeightsError, KeyError, TypeError, RuntimeError):
-                self.reporter.warn(f"the kept {name} cannot be read and is trained again")
+                kept = load(config, tensors, self.device)
+                if fits(kept):
+                    return kept
+            except (WeightsError, *UNFIT):
+                pass
+            self.reporter.warn(f"the kept {name} cannot be used and is trained again")
         with self.reporter.task(f"training the {name}", images, "images") as task:
             found = train(task.advance)
         path.parent.mkdir(parents=True, exist_ok=True)
