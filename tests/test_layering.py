@@ -48,7 +48,18 @@ ALLOWED: dict[str, set[str]] = {
 HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
 # What may be said at the prompt stands in these, so that the prompt can read it without what carries it out.
 OPTIONS = {"drai_cli.data.options", "drai_cli.workflows.options"}
-STANDARD_ONLY = ("", "errors", "progress", "launch", "config", "methods", "presets", "report", "typed", "__main__")
+STANDARD_ONLY = (
+    "",
+    "errors",
+    "progress",
+    "launch",
+    "config",
+    "methods",
+    "presets",
+    "report",
+    "typed",
+    "__main__",
+)
 
 
 @dataclass(frozen=True)

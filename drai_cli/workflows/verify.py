@@ -154,7 +154,8 @@ def _open_manifest(out: Path) -> Manifest:
 def _unfinished(out: Path) -> tuple[str, str]:
     """Why a folder has no manifest, and the way out."""
     parts = sorted(path.name for path in out.glob("manifest-*-of-*.json"))
-    counts = {int(found[1]) for name in parts if (found := re.search(r"-of-(\d{1,9})\.json$", name, re.ASCII))}
+    numbers = (re.search(r"-of-(\d{1,9})\.json$", name, re.ASCII) for name in parts)
+    counts = {int(found[1]) for found in numbers if found}
     if counts == {len(parts)}:
         again = f"the same drai sample command with --shard 1/{len(parts)} joins them, and makes no image"
         return f"all {len(parts)} parts are here, but not yet one", again
