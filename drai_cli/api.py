@@ -146,7 +146,7 @@ class Drai:
         """Images of codes.
 
         Raises:
-            UsageError: Codes of another shape than `[N, content_dim]` and `[N, style_dim]`.
+            UsageError: Codes of another shape than `[N, content_dim]` and `[N, style_dim]`, or not finite.
         """
         contents, styles = (np.atleast_2d(np.asarray(codes, np.float32)) for codes in (content, style))
         expected = ((len(contents), self.content_dim), (len(contents), self.style_dim))
@@ -155,6 +155,8 @@ class Drai:
                 "generate",
                 f"expected codes of shape {expected[0]} and {expected[1]}, got {contents.shape} and {styles.shape}",
             )
+        if not (np.isfinite(contents).all() and np.isfinite(styles).all()):
+            raise UsageError("generate", "expected finite codes, got some that are not")
         return self._inference.generate(contents, styles)
 
     def swap_style(

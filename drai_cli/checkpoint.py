@@ -30,6 +30,9 @@ from drai_cli.model.networks import Networks
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MAX_HEADER_BYTES = 16 << 20
 
+UNFIT = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+"""What is raised where tensors and a record do not go with what they are loaded into."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:

@@ -10,6 +10,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -73,7 +74,7 @@ class Attribute:
         if self.kind == "continuous":
             self._number(value)
             return value
-        if value in self.values:
+        if value in self._positions:
             return value
         folded = value.strip().casefold().replace("_", " ")
         names = {name.casefold().replace("_", " "): name for name in self.values}
@@ -92,13 +93,26 @@ class Attribute:
     def encode(self, value: str | None) -> np.ndarray:
         """One value as float32 `[width]`; a missing one is zeros with the flag set."""
         vector = np.zeros(self.width, np.float32)
-        if is_missing(value):
-            vector[-1] = 1
-        elif self.kind == "categorical":
-            vector[self.values.index(self.resolve(str(value)))] = 1
-        else:
-            vector[0] = (self._number(str(value)) - self.mean) / self.deviation
+        position, entry = self.entry(value)
+        vector[position] = entry
         return vector
+
+    def entry(self, value: str | None) -> tuple[int, float]:
+        """The one place of a value's vector that is not zero, and what stands there; raises as `resolve`."""
+        if is_missing(value):
+            return self.width - 1, 1.0
+        if self.kind == "categorical":
+            return self.position(str(value)), 1.0
+        return 0, (self._number(str(value)) - self.mean) / self.deviation
+
+    def position(self, value: str) -> int:
+        """Where in the vector a category stands; raises as `resolve`."""
+        return self._positions[self.resolve(value)]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        """Of each category; a lookup, since there may be thousands."""
+        return {value: position for position, value in enumerate(self.values)}
 
     def _number(self, value: str) -> float:
         try:
@@ -157,17 +171,17 @@ class ConditionSchema:
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
         """Rows of attribute values (absent or empty = missing) as float32 `[N, T]`."""
-        if not rows:
-            return np.zeros((0, self.dim), np.float32)
-        return np.stack(
-            [np.concatenate([a.encode(row.get(a.name)) for a in self.attributes]) for row in rows]
-        )
+        # Of thousands of classes nearly all entries are zeros, which take no memory before they are written.
+        out = np.zeros((len(rows), self.dim), np.float32)
+        for attribute, place in zip(self.attributes, self.slices(), strict=True):
+            for number, row in enumerate(rows):
+                position, value = attribute.entry(row.get(attribute.name))
+                out[number, place.start + position] = value
+        return out
 
     def label_indices(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
         """Position of each row's label in `labels`, int64 `[N]`."""
-        return np.array(
-            [self.labels.index(self.label.resolve(row[self.label.name])) for row in rows], np.int64
-        )
+        return np.array([self.label.position(row[self.label.name]) for row in rows], np.int64)
 
     def to_json(self) -> list[dict[str, Any]]:
         """As plain data for a header; `from_json` reads it back."""

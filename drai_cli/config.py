@@ -206,3 +206,16 @@ _OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
     "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
     "predictor_updates": (0, 100), "predictor_images": (0, 100),
 }  # fmt: skip
+
+
+def check_image_size(size: int) -> None:
+    """Whether networks can be made for images of that side.
+
+    Raises:
+        UsageError: It is no multiple of 16, too small or too large.
+    """
+    if size % 16 or not 16 <= size <= 1024:
+        nearest = min(1024, max(16, round(size / 16) * 16))
+        raise UsageError(
+            f"--size {size}", "expected a multiple of 16 from 16 to 1024", f"for example --size {nearest}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,13 +64,14 @@ class ModelHeader:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelHeader:
-        """Reads `to_json`; raises ValueError, KeyError, TypeError or AttributeError on anything else."""
+        """Reads `to_json`; raises ValueError, KeyError, TypeError, AttributeError or OverflowError."""
         texts = {name: data[name] for name in ("method", "data", "licence", "intended_use")}
         tables = {name: data[name] for name in ("intensity", "training", "measures")}
         if not all(isinstance(text, str) for text in texts.values()):
             raise ValueError(f"{', '.join(texts)} have to be text")
         if not all(isinstance(table, dict) for table in tables.values()):
             raise ValueError(f"{', '.join(tables)} have to be objects")
+        json.dumps(tables, allow_nan=False)  # raises ValueError at NaN and infinity, which are no JSON
         return cls(
             ModelConfig.from_json(data["architecture"]),
             ConditionSchema.from_json(data["schema"]),
@@ -94,7 +96,7 @@ def parse_header(path: Path, entry: Mapping[str, Any]) -> ModelHeader:
                 "upgrade drai",
             )
         return ModelHeader.from_json(entry)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise WeightsError(
             shown(path), f"the header cannot be used ({shown(repr(error))[:200]})", "get the file again"
         ) from error

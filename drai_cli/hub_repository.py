@@ -27,6 +27,7 @@ PICKLE_SUFFIXES = {".pt", ".pt2", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 # What huggingface_hub has spoken HTTP with, by its version.
 _NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}
+_CHUNK_BYTES = 1 << 20
 _CACHED = re.compile(r"models--(?P<owner>.+?)--(?P<name>.+)/snapshots/(?P<commit>[0-9a-f]{40})/[^/]+")
 
 
@@ -139,12 +140,14 @@ class HubRepository:
         expected = stored.name
         if stored == path or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", expected):
             return
-        data = stored.read_bytes()
         if len(expected) == 64:
-            found = hashlib.sha256(data).hexdigest()
+            digest = hashlib.sha256()
         else:
-            found = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-        if found != expected:
+            digest = hashlib.sha1(b"blob %d\0" % stored.stat().st_size, usedforsecurity=False)
+        with open(stored, "rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        if digest.hexdigest() != expected:
             stored.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise WeightsError(

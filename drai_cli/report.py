@@ -121,6 +121,15 @@ class Part:
     caution: str = ""
     not_measured: tuple[str, ...] = ()
 
+    def check_numbers(self) -> None:
+        """Whether all that should be numbers are, finite or not; raises TypeError."""
+        for measure in self.measures:
+            baseline = measure.baseline
+            ends = () if baseline is None else (baseline.value, baseline.low, baseline.high)
+            for number in (measure.value, measure.low, measure.high, measure.n, *ends):
+                if number is not None and type(number) not in (int, float):
+                    raise TypeError(f"{measure.key}: expected a number, got {type(number).__name__}")
+
 
 @dataclass(frozen=True)
 class Figure:

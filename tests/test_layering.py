@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "drai_cli"
 
 # What may be imported from where: the first part below `drai_cli`, imports in function bodies included.
 BASE = {"errors", "progress", "launch"}
-SETTINGS = BASE | {"config", "methods", "presets", "condition"}
+SETTINGS = BASE | {"config", "methods", "presets", "condition", "typed"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "progress": {"errors"},
@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "methods": {"errors", "config"},
     "presets": {"errors", "config"},
     "condition": {"errors"},
+    "typed": set(),
     "losses": SETTINGS | {"model"},
     "model": SETTINGS,
     "io": BASE,
@@ -47,7 +48,18 @@ ALLOWED: dict[str, set[str]] = {
 HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
 # What may be said at the prompt stands in these, so that the prompt can read it without what carries it out.
 OPTIONS = {"drai_cli.data.options", "drai_cli.workflows.options"}
-STANDARD_ONLY = ("", "errors", "progress", "launch", "config", "methods", "presets", "report", "__main__")
+STANDARD_ONLY = (
+    "",
+    "errors",
+    "progress",
+    "launch",
+    "config",
+    "methods",
+    "presets",
+    "report",
+    "typed",
+    "__main__",
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import typer
 
 from drai_cli.cli.boundary import nearest
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import UsageError
 
 # Of one call, not of a setting: these are typed, or not meant.
 NOT_IN_FILES = frozenset({"config", "help"})
@@ -30,14 +29,9 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     """
     if path is None or context.resilient_parsing:
         return path
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            path, f"expected TOML, got: {error}", "a line is for example: batch-size = 16"
-        ) from error
+    from drai_cli.workflows.settings_file import read_settings
+
+    data = read_settings(path)
     context.default_map = dict(_values(context, path, data))
     return path
 

@@ -32,7 +32,7 @@ def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> 
     """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
     shown = [[one_line(str(cell)) for cell in row] for row in rows]
     if header:
-        shown.insert(0, list(header))
+        shown.insert(0, [one_line(name) for name in header])
     if not shown:
         return ""
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]

@@ -87,8 +87,11 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
     suffix = PurePosixPath(item.name).suffix.lower()
     if item.is_symlink():
         refusal = _link_refusal(tree.root / name, real_root)
-        if refusal is not None and (suffix in (*SUFFIXES, *MEDICAL_SUFFIXES) or refusal.endswith("folder")):
-            tree.skipped.append((shown(name), refusal))
+        if refusal is not None:
+            if suffix in (*SUFFIXES, *MEDICAL_SUFFIXES) or refusal.endswith("folder"):
+                tree.skipped.append((shown(name), refusal))
+            else:
+                tree.others[suffix or "without suffix"] += 1
             return
     elif item.is_dir(follow_symlinks=False):
         if "/" not in name:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from drai_cli.errors import InputError
 from drai_cli.progress import show_bytes
@@ -38,6 +39,9 @@ BROKEN = (
 
 MAX_FILE_BYTES = 1 << 30
 """Largest image file or table that is opened (1 GiB)."""
+
+MAX_RECORD_BYTES = 64 << 20
+"""Largest file of settings or records that is read whole (64 MiB)."""
 
 _TEMPORARY = re.compile(r"\.(.*)\.\d+-[0-9a-f]{8}\.tmp")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -74,6 +78,20 @@ def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[by
         os.close(descriptor)
         raise InputError(subject, f"expected at most {max_bytes} bytes, got {status.st_size}")
     return os.fdopen(descriptor, "rb")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of at most `MAX_RECORD_BYTES` holds.
+
+    Raises:
+        InputError: It cannot be read, is too large, or is no JSON in UTF-8.
+    """
+    with open_regular(path, max_bytes=MAX_RECORD_BYTES) as file:
+        raw = file.read()
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(shown(path), "it is no JSON, or damaged") from error
 
 
 @contextmanager

@@ -7,14 +7,20 @@ resolution. Knows nothing of labels, factors or training.
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from drai_cli.typed import check_types
+
+# Bounds for a file that claims a size: far above what is ever trained.
+_MAX_WIDTH, _MAX_OUTPUTS, _MAX_BLOCKS = 1024, 100_000, 32
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,24 @@ class ConvNet(nn.Module):
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b outputs"]:
         out: Tensor = self.head(self.features(images))
         return out.float()
+
+
+def rebuild(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> ConvNet:
+    """A net from its size as plain data and its weights, which nobody vouches for.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: They are no net's, or do not go together.
+    """
+    check_types(ConvNetConfig, config)
+    size = ConvNetConfig(**{**config, "widths": tuple(config["widths"])})
+    numbers = (size.image_size, size.image_channels, size.outputs, size.depth, *size.widths)
+    if not size.widths or min(numbers) < 1 or max(size.widths) > _MAX_WIDTH or size.outputs > _MAX_OUTPUTS:
+        raise ValueError("a net of an impossible size")
+    if size.depth * len(size.widths) > _MAX_BLOCKS:
+        raise ValueError("a net of an impossible depth")
+    network = build(size, 0)
+    network.load_state_dict(dict(state))
+    return network
 
 
 def build(config: ConvNetConfig, seed: int) -> ConvNet:

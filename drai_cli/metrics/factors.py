@@ -15,9 +15,10 @@ from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
 from drai_cli.metrics.pixels import map_images, to_unit
+from drai_cli.typed import check_types
 
 Factors = Mapping[str, Float32[np.ndarray, " n"]]
 
@@ -60,6 +61,11 @@ class FactorRegressor:
         """Factors of stored images, in their own units, columns as `names`."""
         return map_images(self._forward, images, self.device) * np.array(self.deviation) + np.array(self.mean)
 
+    def fits(self, images: Integer[np.ndarray, "n h w c"], factors: Factors) -> bool:
+        """Whether it can have been trained on such images and factors."""
+        size = self.network.config
+        return (size.image_size, size.image_channels) == images.shape[2:] and self.names == tuple(factors)
+
     def config_json(self) -> dict[str, Any]:
         """Plain data that with the tensors of `state` is all that `load_regressor` needs."""
         named = {"names": list(self.names), "mean": list(self.mean), "deviation": list(self.deviation)}
@@ -79,10 +85,12 @@ class FactorRegressor:
 def load_regressor(
     config: Mapping[str, Any], state: Mapping[str, Tensor], device: torch.device | str = "cpu"
 ) -> FactorRegressor:
-    """A regressor from what `config_json` and `state` gave."""
-    size = ConvNetConfig(**{**config["network"], "widths": tuple(config["network"]["widths"])})
-    network = build(size, 0)
-    network.load_state_dict(dict(state))
+    """A regressor from what `config_json` and `state` gave; raises as `rebuild`, and LookupError."""
+    network = rebuild(config["network"], state)
+    lists = {name: config[name] for name in ("names", "mean", "deviation")}
+    check_types(FactorRegressor, lists)
+    if {len(entries) for entries in lists.values()} != {network.config.outputs}:
+        raise ValueError("as many names, means and deviations as outputs")
     return FactorRegressor(
         network.to(device).eval().requires_grad_(False),
         tuple(config["names"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int64
 
+from drai_cli.errors import InputError
 from drai_cli.metrics.intervals import Estimate, group_weights
 
 
@@ -18,6 +19,8 @@ def frechet_distance(real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m
     comes from the symmetric C^½ C' C^½, so that rank-deficient covariances (n < d) need no jitter.
     """
     real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
+    if not (np.isfinite(real).all() and np.isfinite(other).all()):
+        raise InputError("features", "they are not finite: the model, or what measures it, is damaged")
     gap = real.mean(0) - other.mean(0)
     left, right = np.cov(real, rowvar=False), np.cov(other, rowvar=False)
     values, vectors = np.linalg.eigh(left)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.metrics.augment import augment
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
 from drai_cli.metrics.pixels import map_images, to_unit
 from drai_cli.metrics.training_sets import balanced, rows_of_labels
@@ -89,6 +89,13 @@ class Judge:
     def label_count(self) -> int:
         return self.network.config.outputs
 
+    def fits(self, images: Integer[np.ndarray, "n h w c"], label_count: int) -> bool:
+        """Whether it can have been trained on such images and as many labels."""
+        size = self.network.config
+        return (size.image_size, size.image_channels, size.outputs) == (
+            images.shape[1], images.shape[3], label_count,
+        )  # fmt: skip
+
     def logits(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n labels"]:
         """Scores of stored images."""
         return map_images(self._forward, images, self.device)
@@ -132,10 +139,8 @@ class Judge:
 def load_judge(
     config: Mapping[str, Any], state: Mapping[str, Tensor], device: torch.device | str = "cpu"
 ) -> Judge:
-    """A judge from what `Judge.config_json` and `Judge.state` gave."""
-    size = ConvNetConfig(**{**config, "widths": tuple(config["widths"])})
-    network = build(size, 0)
-    network.load_state_dict(dict(state))
+    """A judge from what `Judge.config_json` and `Judge.state` gave; raises as `rebuild`."""
+    network = rebuild(config, state)
     return Judge(network.to(device).eval().requires_grad_(False), torch.device(device))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -125,7 +127,7 @@ def _differing(
     for width in widths:
         # Only what both rows know can differ: with an attribute missing a condition is still true of the image.
         values, known = condition[:, start : start + width - 1], condition[:, start + width - 1] == 0
-        far |= ((values[:, None] - values[None]).abs().amax(2) >= 1) & known[:, None] & known[None]
+        far |= (torch.cdist(values, values, p=math.inf) >= 1) & known[:, None] & known[None]
         start += width
     scores = (torch.rand(far.shape, generator=generator) * far).fill_diagonal_(1e-12)
     return condition[scores.argmax(1)]

@@ -15,6 +15,7 @@ from drai_cli.model.networks import Adversaries, Networks
 
 _MOMENTS_DECAY = 0.99
 _RECENT = 4096
+_SLOTS = {"step", "exp_avg", "exp_avg_sq"}  # of Adam
 
 
 class Moments(nn.Module):
@@ -140,7 +141,10 @@ class TrainingState:
         return held + sum(2 * parameter.nbytes for group in groups for parameter in group["params"])
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `tensors` gave; raises KeyError or RuntimeError where names or shapes do not fit."""
+        """Puts back what `tensors` gave; raises LookupError, ValueError or RuntimeError where it does not fit."""
+        broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
+        if broken:
+            raise ValueError(f"{broken[0]} is not finite")
         for name, module in self.modules.items():
             prefix = f"{name}/"
             own = {
@@ -154,10 +158,14 @@ class TrainingState:
                 if key.startswith(f"optimiser/{name}/"):
                     index, slot = key.split("/")[2:]
                     like = parameters[int(index)]
-                    if value.shape == like.shape:
+                    if slot != "step":
+                        if value.shape != like.shape:
+                            raise ValueError(f"{key} has another shape than its parameter")
                         # The fused step walks parameter and moments side by side in memory: their strides must agree.
                         value = torch.empty_like(like).copy_(value)
                     slots.setdefault(int(index), {})[slot] = value
+            if any(set(own) != _SLOTS or own["step"].shape for own in slots.values()):
+                raise ValueError(f"the moments of {name} are not whole")
             state = optimiser.state_dict()
             optimiser.load_state_dict({**state, "state": slots})
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError
-from drai_cli.io.files import atomic_writer, remove_left_over
+from drai_cli.io.files import atomic_writer, read_json, remove_left_over, shown
 from drai_cli.io.locks import alone_in
 from drai_cli.methods import METHODS
 from drai_cli.progress import SILENT, Reporter
@@ -208,8 +208,7 @@ def _collect(
     for job in jobs:
         report = options.out / "reports" / job.name / "report.json"
         if report.exists():
-            parts = json.loads(report.read_text(encoding="utf-8"))["parts"]
-            found[job.method].append([measure for part in parts.values() for measure in part["measures"]])
+            found[job.method].append(_measures(report))
     rows = []
     for key, variants in _ROWS:
         for variant in variants:
@@ -222,6 +221,30 @@ def _collect(
                     ComparisonRow(key + (f"_{variant}" if variant else ""), name, known["better"], cells)
                 )
     return Comparison(tuple(methods), tuple(rows)), _figures(options, methods, jobs)
+
+
+def _measures(report: Path) -> list[dict[str, Any]]:
+    """All measures of a report.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        parts = read_json(report)["parts"].values()
+        measures = [measure for part in parts for measure in part["measures"]]
+        if any(
+            not isinstance(measure[name], str) for measure in measures for name in ("key", "name", "better")
+        ):
+            raise TypeError("a measure without its names")
+        return [
+            {**measure, "value": float(measure["value"])}
+            for measure in measures
+            if measure["value"] is not None
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(
+            shown(report), "it is no report of drai", "remove its folder: it is made again"
+        ) from error
 
 
 def _values(

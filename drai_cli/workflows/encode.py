@@ -111,7 +111,7 @@ def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], li
     has_folder = False
     for given in images:
         if not given.is_dir():
-            names.append(str(given))
+            names.append(given.name)  # where it lies is nobody's business who is given the codes
             paths.append(given)
             continue
         has_folder = True

@@ -13,7 +13,7 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, remove_left_over, shown
+from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over, shown
 from drai_cli.io.locks import alone_in
 from drai_cli.metrics.samples import Extractor
 from drai_cli.progress import SILENT, Reporter
@@ -103,8 +103,8 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
             parts.append(Part(name, measured.title, not_measured=(reason,)))
             continue
         reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
-        found = _kept(options.out, name, measured, evaluation)
-        parts.append(measured.describe(evaluation, found))
+        found, part = _described(options.out, name, measured, evaluation)
+        parts.append(part)
         if options.figures:
             pictures += measured.draw(evaluation, found)
     report = Report(
@@ -154,8 +154,8 @@ def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
     if overwrite or not path.exists():
         return
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))["subject"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        before = read_json(path)["subject"]["sha256"]
+    except (InputError, KeyError, TypeError):
         before = None
     if before != subject["sha256"]:
         raise OverwriteError(
@@ -163,24 +163,26 @@ def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
         )
 
 
-def _kept(out: Path, name: str, part: MeasuredPart, evaluation: Evaluation) -> Mapping[str, Any]:
-    """A part measured before on the same things, or now."""
+def _described(
+    out: Path, name: str, part: MeasuredPart, evaluation: Evaluation
+) -> tuple[Mapping[str, Any], Part]:
+    """A part measured before on the same things, or now, and as the report has it."""
     path = out / _KEPT / f"{name}-{evaluation.key(name, part.depends_on)[:16]}.json"
     if path.exists():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(found, dict):
-                return found
-        except (OSError, ValueError):
-            pass  # measured again and written anew
+            found = read_json(path)
+            described = part.describe(evaluation, found)
+            described.check_numbers()
+            return found, described
+        except (InputError, *BROKEN):
+            evaluation.reporter.warn(f"what is kept of {name} is damaged: it is measured again")
     # Through JSON either way, so that what is kept and what is fresh cannot differ.
     text = json.dumps(part.measure(evaluation))
     _make(path.parent)
     with atomic_writer(path) as file:
         file.write(text.encode())
     found = json.loads(text)
-    assert isinstance(found, dict)
-    return found
+    return found, part.describe(evaluation, found)
 
 
 def _make(folder: Path) -> None:

@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from drai_cli.workflows.sample_plan import Item, Plan
 METADATA = "metadata.csv"
 MANIFEST = "manifest.json"
 _CHUNK = 4096
+_FILES = b'\n "files": {'  # ends the head
+_MAX_HEAD_BYTES = 16 << 20
+_MAX_LINE_BYTES = 1 << 16  # a name and a sha256
 
 
 @dataclass(frozen=True)
@@ -143,15 +147,12 @@ class Manifest:
         """
         if not path.exists():
             return None
-        head: list[str] = []
         with open_regular(path, max_bytes=None) as file:
-            for raw in file:
-                if raw.startswith(b' "files": {') or len(head) > 100_000:
-                    break
-                head.append(raw.decode("utf-8", "replace"))
+            start = file.read(_MAX_HEAD_BYTES)
+        head, _, _ = start.partition(_FILES)
         try:
-            values = json.loads("".join(head).rstrip().removesuffix(",") + "}")
-        except ValueError:
+            values = json.loads(head.decode("utf-8", "replace").rstrip().removesuffix(",") + "}")
+        except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
             raise OverwriteError(shown(path), "it is no manifest of drai", "choose another --out")
@@ -164,16 +165,19 @@ class Manifest:
             OverwriteError: A line is not what this tool writes.
         """
         with open_regular(self.path, max_bytes=None) as file:
-            for raw in file:
-                if raw.startswith(b' "files": {'):
+            lines = iter(partial(file.readline, _MAX_LINE_BYTES), b"")
+            for raw in lines:
+                if raw.startswith(_FILES[1:]):
                     break
-            for raw in file:
+            for raw in lines:
                 if raw.startswith(b" }"):
                     return
                 try:
                     ((name, digest),) = json.loads(b"{" + raw.strip().removesuffix(b",") + b"}").items()
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise OverwriteError(shown(self.path), "it is damaged", "choose another --out") from error
+                if digest is not None and not isinstance(digest, str):
+                    raise OverwriteError(shown(self.path), "it is damaged", "choose another --out")
                 yield name, digest
         raise OverwriteError(shown(self.path), "it ends too early", "choose another --out")
 

@@ -86,7 +86,7 @@ def read_marks(path: Path) -> dict[str, str]:
 
 
 def _raster_marks(path: Path) -> dict[str, str]:
-    with PillowImage.open(path) as picture:
+    with PillowImage.open(path, formats=("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF")) as picture:
         if picture.format == "TIFF":
             text = str(getattr(picture, "tag_v2", {}).get(_IMAGE_DESCRIPTION, ""))
             pairs = (part.partition(": ") for part in text.split("; "))
@@ -134,5 +134,6 @@ def _nifti_marks(path: Path) -> dict[str, str]:
 
 def _npz_marks(path: Path) -> dict[str, str]:
     with open_regular(path, max_bytes=None) as raw, np.load(raw, allow_pickle=False) as file:
-        found = {name: file[name] for name in _NAMES if name in file.files}
+        small = {info.filename for info in file.zip.infolist() if info.file_size <= _MAX_SIDECAR_BYTES}
+        found = {name: file[name] for name in _NAMES if f"{name}.npy" in small}
     return {name: str(text) for name, text in found.items() if text.ndim == 0 and text.dtype.kind == "U"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from drai_cli.io.files import open_regular, shown
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.sampler import micro_batch_of
 
+_AGAIN = "export it again"
 INPUTS = ("condition", "content_noise", "style", "truncation")
 OUTPUTS = ("images", "content")
 _MOST_IMAGES = 16  # small, so that a small job is done soon
@@ -108,10 +111,23 @@ class OnnxSampler:
             # Padded to one size, so that a row's result does not depend on how many others are asked for.
             padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
             feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
-            image, content = self.session.run(OUTPUTS, feeds)
+            with explained("model", _AGAIN):
+                image, content = self.session.run(OUTPUTS, feeds)
+            self._check(image, content, size)
             images.append(image[: rows - start])
             contents.append(content[: rows - start])
         return self._to_stored(np.concatenate(images)), np.concatenate(contents)
+
+    def _check(self, images: np.ndarray, content: np.ndarray, size: int) -> None:
+        """Whether the model made what its header promises; anybody may have written the file."""
+        shape = self.header.architecture
+        expected = (size, shape.image_channels, shape.image_size, shape.image_size)
+        if images.shape != expected or content.shape != (size, shape.content_dim):
+            raise WeightsError(
+                "model", f"expected images of shape {expected}, it made {images.shape}", _AGAIN
+            )
+        if not (np.isfinite(images).all() and np.isfinite(content).all()):
+            raise WeightsError("model", "it makes values that are not finite", _AGAIN)
 
     def _to_stored(self, images: np.ndarray) -> np.ndarray:
         dtype = np.dtype(model_intensity(self.header).dtype)
@@ -135,7 +151,7 @@ def import_runtime(option: str = "--runtime onnx") -> Any:
 
 
 def start_session(
-    path: Path, data: bytes, runtime: Any, provider: str = _PROVIDERS["cpu"], hint: str = "export it again"
+    path: Path, data: bytes, runtime: Any, provider: str = _PROVIDERS["cpu"], hint: str = _AGAIN
 ) -> Any:
     """A session on a model's bytes, which can refer to no other file.
 
@@ -144,13 +160,26 @@ def start_session(
     """
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is raised
-    try:
+    # Weights that lie in other files would be looked for in the working folder: below this there is none.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    with explained(shown(path), hint):
         return runtime.InferenceSession(data, options, providers=[provider])
+
+
+@contextmanager
+def explained(subject: str, hint: str) -> Iterator[None]:
+    """What ONNX Runtime raises, in words.
+
+    Raises:
+        WeightsError: It is no model that can be run.
+    """
+    try:
+        yield
     except Exception as error:  # ONNX Runtime has no common class for what it raises
         if type(error).__module__.split(".")[0] != "onnxruntime" and not isinstance(error, RuntimeError):
             raise
         raise WeightsError(
-            shown(path), f"is no ONNX model that can be run ({shown(str(error))[:160]})", hint
+            subject, f"is no ONNX model that can be run ({shown(str(error))[:160]})", hint
         ) from error
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drai_cli.config import TrainOptions
+from drai_cli.config import TrainOptions, check_image_size
 from drai_cli.data.options import DataOptions
-from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, remove_left_over, shown
+from drai_cli.errors import DraiError, InputError, OverwriteError, UsageError
+from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_left_over, shown
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
 from drai_cli.progress import Reporter
+from drai_cli.typed import check_types
 
 # What may differ between a run's own settings and the command that goes on with it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "version"})
@@ -144,8 +145,8 @@ class RunDirectory:
         try:
             # A setting that a newer version brought was at its default before there was a choice.
             brought = _flat({"training": TrainOptions().to_json()})
-            own = {**brought, **_flat(json.loads(self.config.read_text(encoding="utf-8")))}
-        except (OSError, ValueError) as error:
+            own = {**brought, **_flat(read_json(self.config))}
+        except (InputError, AttributeError) as error:
             raise InputError(
                 shown(self.config), "cannot be read", "name another folder with --out"
             ) from error
@@ -171,13 +172,16 @@ class RunDirectory:
             InputError: There is no run here, or its settings cannot be read.
         """
         try:
-            saved = json.loads(self.config.read_text(encoding="utf-8"))["data"]
+            saved = read_json(self.config)["data"]
             known = {option.name for option in fields(DataOptions)} & saved.keys()
             values = {name: saved[name] for name in known}
+            check_types(DataOptions, values)
             values |= {"path": Path(saved["path"]), "conditions": tuple(saved["conditions"])}
             values["metadata"] = Path(saved["metadata"]) if saved["metadata"] else None
-            return DataOptions(**values)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            options = DataOptions(**values)
+            check_image_size(options.size)
+            return options
+        except (DraiError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 shown(self.config), "expected a run's settings", "name a run directory"
             ) from error
@@ -186,14 +190,16 @@ class RunDirectory:
         """The ticks up to `up_to` images seen; later ones belong to what a crash has undone."""
         if not self.stats.exists():
             return []
+        with open_regular(self.stats) as file:
+            lines = file.read().splitlines()
         ticks = []
-        for line in self.stats.read_text(encoding="utf-8").splitlines():
+        for line in lines:
             try:
                 tick = json.loads(line)
-            except ValueError:
-                continue
-            if tick.get("images_seen", up_to + 1) <= up_to:
-                ticks.append(tick)
+                if tick.get("images_seen", up_to + 1) <= up_to:
+                    ticks.append(tick)
+            except (ValueError, RecursionError, AttributeError, TypeError):
+                continue  # half a line, as a crash leaves it
         return ticks
 
     def write_seen(self, digests: Iterable[str]) -> None:
@@ -204,7 +210,8 @@ class RunDirectory:
         """The digests in `seen`; None where there is no such file."""
         if not self.seen.exists():
             return None
-        return frozenset(self.seen.read_text(encoding="ascii", errors="replace").split())
+        with open_regular(self.seen) as file:
+            return frozenset(file.read().decode("ascii", "replace").split())
 
     def write_measures(self, sha256: str, part: str, measures: Mapping[str, float]) -> None:
         """Keeps what was measured of the model file with this sha256, beside what was measured of it before."""
@@ -216,9 +223,9 @@ class RunDirectory:
     def read_measures(self, sha256: str) -> Mapping[str, Any]:
         """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""
         try:
-            found = json.loads(self.measures.read_text(encoding="utf-8"))
+            found = read_json(self.measures)
             return {} if found.pop("model_sha256") != sha256 else dict(found)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (InputError, KeyError, TypeError, AttributeError):
             return {}
 
     def write_stats(self, ticks: list[dict[str, Any]]) -> None:

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, remove_left_over, shown, why
+from drai_cli.io.files import (
+    atomic_writer,
+    file_sha256,
+    open_regular,
+    read_json,
+    remove_left_over,
+    shown,
+    why,
+)
 from drai_cli.io.locks import held
 from drai_cli.workflows.manifest import (
     MANIFEST,
@@ -154,7 +162,7 @@ class SampleOutput:
             path = self.out / name
             with _os_errors(path):
                 # What a power cut left is a beginning of the right file; anything else is somebody's.
-                if path.exists() and not overwrite and not data.startswith(path.read_bytes()):
+                if path.exists() and not overwrite and not data.startswith(_beginning(path, len(data))):
                     raise OverwriteError(shown(path), "there is another file of that name", _NEW_FOLDER)
             with _os_errors(path), atomic_writer(path) as file:
                 file.write(data)
@@ -278,8 +286,8 @@ class SampleOutput:
                     records[entry.name] = dict(manifest.head)
             elif entry.name == _JOB:
                 try:
-                    records[entry.name] = json.loads(entry.read_bytes())
-                except ValueError as error:
+                    records[entry.name] = dict(read_json(entry))
+                except (InputError, TypeError, ValueError) as error:
                     raise OverwriteError(shown(entry), "it is damaged", _NEW_FOLDER) from error
         if MANIFEST in records:
             return set(records), self.job.differences(records[MANIFEST])
@@ -385,11 +393,19 @@ def _split_digests(entry: bytes) -> tuple[str, ...]:
 
 
 def _sha256(path: Path) -> str | None:
-    """None if there is no such file."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
+    """None if there is no such file, empty if it cannot be read."""
+    if not path.exists():
         return None
+    try:
+        return file_sha256(path)
+    except InputError:
+        return ""
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    """A file's bytes, at most one more than `size`."""
+    with open_regular(path, max_bytes=None) as file:
+        return file.read(size + 1)
 
 
 @contextmanager

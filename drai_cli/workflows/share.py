@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -84,7 +85,7 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
     if options.to is not None:
         with staged(options.to, options.overwrite, "drai pull") as stage:
             for name, path in files.items():
-                (stage / name).write_bytes(path.read_bytes())
+                shutil.copyfile(path, stage / name)
         files, weights = {name: options.to / name for name in files}, str(options.to)
     return PullResult(
         repository.name, commit, weights, {name: str(path) for name, path in files.items()},

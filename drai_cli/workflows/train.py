@@ -14,7 +14,7 @@ import torch
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.config import ModelConfig, TrainOptions
+from drai_cli.config import ModelConfig, TrainOptions, check_image_size
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
@@ -72,13 +72,7 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         LostProcessError: Another process is gone.
     """
     run.training.check()
-    if run.data.size % 16 or not 16 <= run.data.size <= 1024:
-        nearest = min(1024, max(16, round(run.data.size / 16) * 16))
-        raise UsageError(
-            f"--size {run.data.size}",
-            "expected a multiple of 16 from 16 to 1024",
-            f"for example --size {nearest}",
-        )
+    check_image_size(run.data.size)
     device = choose_device(run.device)
     with joined(device, reporter) as processes, _alone(run, processes):
         return _train(run, device, processes, reporter)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from drai_cli.checkpoint import LoadedModel, load_state, save_model, save_state
+from drai_cli.checkpoint import UNFIT, LoadedModel, load_state, save_model, save_state
 from drai_cli.config import TrainOptions
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError, UsageError, WeightsError
@@ -26,6 +26,7 @@ from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
+from drai_cli.typed import check_types
 from drai_cli.workflows.look import Look
 from drai_cli.workflows.model_header import header_of
 from drai_cli.workflows.options import TrainRun
@@ -298,8 +299,11 @@ class Trainer:
             self.state.load_tensors(tensors)
             self.state.images_seen = int(record.pop("images_seen"))
             self.state.augment_probability = float(record.pop("augment_probability"))
+            check_types(Progress, record)
             self.progress = Progress(**record)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            if self.state.images_seen < 0 or not 0 <= self.state.augment_probability <= 1:
+                raise ValueError("numbers out of range")
+        except UNFIT as error:
             raise WeightsError(
                 shown(self.directory.state),
                 "the checkpoint does not belong to this run",

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from drai_cli.checkpoint import load_state, save_state
+from drai_cli.checkpoint import UNFIT, load_state, save_state
 from drai_cli.data.prepared import PreparedSet
+from drai_cli.errors import WeightsError
+from drai_cli.io.files import shown
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
@@ -66,8 +68,7 @@ class Validation:
 
     def _load_or_train(self) -> Judge:
         if self.file.exists():
-            tensors, config = load_state(self.file)
-            return load_judge(config, tensors, self.device)
+            return self._load()
         data = self.data
         judge = train_judge(
             data.images,
@@ -80,6 +81,21 @@ class Validation:
         )
         save_state(self.file, judge.state(), judge.config_json())
         return judge
+
+    def _load(self) -> Judge:
+        tensors, config = load_state(self.file)
+        try:
+            judge = load_judge(config, tensors, self.device)
+        except UNFIT as error:
+            raise self._unfit() from error
+        if not judge.fits(self.data.images, len(self.data.schema.labels)):
+            raise self._unfit()
+        return judge
+
+    def _unfit(self) -> WeightsError:
+        return WeightsError(
+            shown(self.file), "it is not the judge of this run", "remove it: it is then trained again"
+        )
 
 
 class AveragedNetworks:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,41 @@ from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
 from drai_cli.io.files import file_sha256, open_regular, shown
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.typed import check_types
 from drai_cli.workflows.manifest import MANIFEST, METADATA, Manifest
 from drai_cli.workflows.marks import read_marks
-from drai_cli.workflows.options import SAMPLE_SUFFIXES, VerifyOptions
+from drai_cli.workflows.options import SAMPLE_SUFFIXES, Compression, Precision, Runtime, VerifyOptions
 from drai_cli.workflows.sample import draw_images, style_of
 from drai_cli.workflows.sample_files import SampleEncoder
 from drai_cli.workflows.sample_plan import Item
 from drai_cli.workflows.sampler import Sampler, open_sampler
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What has to stand in a manifest's head."""
+
+    weights_sha256: str
+    version: str
+    metadata_sha256: str
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The options in it that images are made again by."""
+
+    seed: int
+    truncation: float
+    format: str
+    compression: Compression | None = None
+    precision: Precision = "fp32"
+    runtime: Runtime = "torch"
+    style_from_sha256: str | None = None
+    style_from_frame: int | None = None
+    style_from_window: str | None = None
+
+
+_JOB = {field.name for field in fields(_Job)}
 
 
 @dataclass(frozen=True)
@@ -72,13 +101,16 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
 
     head = manifest.head
     try:
-        _check_job(head["options"])
-        suffixes = SAMPLE_SUFFIXES[head["options"]["format"]]
+        check_types(_Head, {name: head[name] for name in ("weights_sha256", "version", "metadata_sha256")})
+        job = {name: value for name, value in head["options"].items() if name in _JOB}
+        check_types(_Job, job)
+        _Job(**job)  # all that it needs is there
+        suffixes = SAMPLE_SUFFIXES[job["format"]]
         digests = dict(manifest.files())
-        weights_sha256, version = str(head["weights_sha256"]), str(head["version"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverwriteError) as error:
+        weights_sha256, version = head["weights_sha256"], head["version"]
+    except (KeyError, TypeError, AttributeError, OverwriteError) as error:
         raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
-    rows = _read_rows(options.out, str(head.get("metadata_sha256")), found)
+    rows = _read_rows(options.out, head["metadata_sha256"], found)
     listed = {name for row in rows for name in _names(row["file_name"], suffixes)}
     for name in sorted({name for name, digest in digests.items() if digest is not None} ^ listed):
         found(name, "is not in metadata.csv" if name in digests else "is not in manifest.json")
@@ -122,20 +154,14 @@ def _open_manifest(out: Path) -> Manifest:
 def _unfinished(out: Path) -> tuple[str, str]:
     """Why a folder has no manifest, and the way out."""
     parts = sorted(path.name for path in out.glob("manifest-*-of-*.json"))
-    counts = {int(name.removesuffix(".json").rpartition("-")[2]) for name in parts if name[-6].isdecimal()}
+    numbers = (re.search(r"-of-(\d{1,9})\.json$", name, re.ASCII) for name in parts)
+    counts = {int(found[1]) for found in numbers if found}
     if counts == {len(parts)}:
         again = f"the same drai sample command with --shard 1/{len(parts)} joins them, and makes no image"
         return f"all {len(parts)} parts are here, but not yet one", again
     if parts or any(out.glob(".drai-sample*")):
         return "the job is not finished", "the same drai sample command goes on"
     return "expected manifest.json, got none", "name a folder that drai sample wrote"
-
-
-def _check_job(job: Any) -> None:
-    """Raises KeyError, TypeError or ValueError where the manifest's options are not what `sample` writes."""
-    int(job["seed"]), float(job["truncation"]), SAMPLE_SUFFIXES[job["format"]]
-    if job.get("compression") not in (None, "none", "rle", "jpeg2000"):
-        raise ValueError("compression")
 
 
 def _read_rows(out: Path, digest: str, found: Any) -> list[dict[str, str]]:
@@ -245,7 +271,7 @@ def _regenerate(
                 files = encoder.encode(batch[row], *(array[row] for array in drawn))
                 for name, data in zip(_names(rows[position]["file_name"], suffixes), files, strict=True):
                     path = options.out / name
-                    if path.is_file() and path.read_bytes() != data:
+                    if path.is_file() and file_sha256(path) != hashlib.sha256(data).hexdigest():
                         found(name, "is not what the weights make")
                 task.advance()
     return len(chosen)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from drai_cli.checkpoint import load_state, save_state
+from drai_cli.checkpoint import UNFIT, load_state, save_state
 from drai_cli.errors import WeightsError
 from drai_cli.io.locks import held
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
@@ -56,7 +56,10 @@ class Instruments:
                 seed=self.seed, device=self.device, progress=progress,
             )  # fmt: skip
 
-        return self._kept("judge", config.fit.images, load_judge, train)
+        def fits(kept: Judge) -> bool:
+            return kept.fits(real.images, len(real.schema.labels))
+
+        return self._kept("judge", config.fit.images, load_judge, fits, train)
 
     @cached_property
     def regressor(self) -> FactorRegressor | None:
@@ -80,13 +83,17 @@ class Instruments:
                 progress=progress,
             )
 
-        return self._kept("regressor", config.fit.images, load_regressor, train)
+        def fits(kept: FactorRegressor) -> bool:
+            return kept.fits(real.images, factors)
+
+        return self._kept("regressor", config.fit.images, load_regressor, fits, train)
 
     def _kept(
         self,
         name: str,
         images: int,
         load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
+        fits: Callable[[Instrument], bool],
         train: Callable[[Progress], Instrument],
     ) -> Instrument:
         # The set's key holds its split: a judge must not have been trained on another split's test images.
@@ -96,7 +103,7 @@ class Instruments:
         with held(
             path.with_name(f".{path.stem}.lock"), "drai evaluate", path, lambda who: self._wait(name, who)
         ):
-            return self._kept_or_trained(path, name, images, load, train)
+            return self._kept_or_trained(path, name, images, load, fits, train)
 
     def _wait(self, name: str, who: str) -> None:
         self.reporter.info(f"waiting for {who}, which trains the same {name}")
@@ -107,14 +114,18 @@ class Instruments:
         name: str,
         images: int,
         load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
+        fits: Callable[[Instrument], bool],
         train: Callable[[Progress], Instrument],
     ) -> Instrument:
         if path.exists():
             try:
                 tensors, config = load_state(path)
-                return load(config, tensors, self.device)
-            except (WeightsError, KeyError, TypeError, RuntimeError):
-                self.reporter.warn(f"the kept {name} cannot be read and is trained again")
+                kept = load(config, tensors, self.device)
+                if fits(kept):
+                    return kept
+            except (WeightsError, *UNFIT):
+                pass
+            self.reporter.warn(f"the kept {name} cannot be used and is trained again")
         with self.reporter.task(f"training the {name}", images, "images") as task:
             found = train(task.advance)
         save_state(path, found.state(), found.config_json())
