@@ -107,7 +107,7 @@ def _failures():
         (errors.HfHubHTTPError("x", response=answer(401)), NetworkError, "hf auth login"),
         (errors.HfHubHTTPError("x", response=answer(500)), NetworkError, "answered 500"),
         (library.ConnectError("x"), NetworkError, "cannot be reached"),
-        (OSError(28, "No space left on device"), WeightsError, "No space left"),
+        (OSError(28, "No space left on device"), WeightsError, " free)"),
     ]
 
 
