@@ -79,7 +79,7 @@ def test_two_processes_make_one_run_and_one_speaks(lesions: Path, tmp_path: Path
     # Without a whole tick, since a judge takes its time.
     once = "--tick-kimg", "20", "--json"
     ended = train(lesions, out, 2, 0.064, *once, at=(1, 32, signal.SIGTERM))
-    assert ended.codes == [ExitCode.INTERRUPTED] * 2, ended.err
+    assert ended.codes == [ExitCode.TERMINATED] * 2, ended.err
     assert json.loads(ended.out[0])["images_seen"] == images_seen(out) == 32
     assert ended.out[1] == ended.err[1] == ""
     assert "2 processes" in ended.err[0]
