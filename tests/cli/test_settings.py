@@ -109,7 +109,7 @@ def test_a_wrong_file(run, toml, code, subject, message, hint):
 def test_no_file(tmp_path):
     result = CliRunner().invoke(app, ["work", "--data", "x", "--config", str(tmp_path / "none.toml")])
     assert result.exit_code == 3
-    assert "none.toml: cannot be read: No such file or directory." in result.stderr
+    assert "none.toml: no such file." in result.stderr
 
 
 def test_a_choice_is_in_the_help():
