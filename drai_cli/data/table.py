@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from drai_cli.io.files import open_regular, shown
 
 _HEADER_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
+_QUOTED = re.compile(r'"[^"]*("|$)')
 
 
 @dataclass(frozen=True)
@@ -98,5 +100,5 @@ def read_table(path: Path) -> Table:
 
 
 def _delimiter(header: str) -> str:
-    """The separator that the first line uses most; a comma where it uses none."""
-    return max(_DELIMITERS, key=header.count)
+    """The separator that the first line uses most outside quotes; a comma where it uses none."""
+    return max(_DELIMITERS, key=_QUOTED.sub("", header).count)

@@ -10,6 +10,7 @@ import pytest
 from drai_cli.data.image_set import class_counts
 from drai_cli.data.options import KIND_NAMES
 from drai_cli.data.sources import find_image_set
+from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
 
 HAM = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
@@ -306,3 +307,9 @@ def test_rows_without_any_label(ham):
     write_table(ham / "HAM10000_metadata.csv", HAM, [("L", f"ISIC_{i}", "", "", 1, "", "") for i in range(6)])
     with pytest.raises(InputError, match="expected labelled images, got 0"):
         find_image_set(ham)
+
+
+def test_semicolons_in_a_quoted_column_name_are_no_separators(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('"age; at scan; in years",label\n"60",nv\n')
+    assert read_table(path).columns == ("age; at scan; in years", "label")
