@@ -184,6 +184,14 @@ def origin_of(path: Path) -> str:
     return f"{found['owner']}/{found['name']}@{found['commit']}" if found else ""
 
 
+def _not_reached(name: str) -> NetworkError:
+    return NetworkError(
+        name,
+        "no such file or folder here, and the Hub cannot be reached",
+        "look at the spelling, the connection or HF_ENDPOINT; or carry model.safetensors over and name it",
+    )
+
+
 def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
     """What a failure means to the user; None for what is not the Hub's or the network's doing."""
     from huggingface_hub import constants, errors
@@ -207,11 +215,7 @@ def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
             return NetworkError(
                 name, "not in the local Hub cache, and HF_HUB_OFFLINE is set", "unset it, or name a file"
             )
-        return NetworkError(
-            name,
-            "no such file or folder here, and the Hub cannot be reached",
-            "look at the connection or HF_ENDPOINT, or carry model.safetensors over and name it",
-        )
+        return _not_reached(name)
     if isinstance(error, errors.EntryNotFoundError):
         return WeightsError(name, f"the repository holds no {MODEL_FILE}", "it was not made by drai")
     if isinstance(error, errors.HfHubHTTPError):
@@ -226,7 +230,7 @@ def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
         return WeightsError(name, "no such file, and no valid Hub name", "a Hub name looks like owner/name")
     libraries = {base.__module__.split(".")[0] for base in type(error).__mro__}
     if libraries & _NETWORK_LIBRARIES:
-        return NetworkError(name, "the Hub cannot be reached", "look at the connection or HF_ENDPOINT")
+        return _not_reached(name)
     if isinstance(error, OSError):
         return WeightsError(
             name,

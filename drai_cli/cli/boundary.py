@@ -203,7 +203,8 @@ def as_usage_error(error: Any) -> UsageError:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """`did you mean 'sample'? ` or nothing, to stand before the rest of a hint."""
-    matches = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    begun = [name for name in known if len(word) > 2 and name.startswith(word)]
+    matches = begun or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"did you mean {matches[0]}? " if matches else ""
 
 

@@ -113,7 +113,9 @@ def _annotation(
         option = typer.Option(*declarations, metavar=_metavar(get_args(kind)[0], declarations, help), **extra)
     else:
         if kind in (int, float):
-            extra["min"] = 1 if kind is int and not {"--seed", "--frame"} & set(declarations) else 0
+            # A count of which none is the default may be none.
+            is_counted = kind is int and default != 0 and not {"--seed", "--frame"} & set(declarations)
+            extra["min"] = 1 if is_counted else 0
         option = typer.Option(*declarations, metavar=_metavar(kind, declarations, help), **extra)
     return Annotated[kind if is_required else Union[kind, None], option]  # noqa: UP007  kind is a value here
 

@@ -109,7 +109,7 @@ def train(
         typer.Option(
             "--tensorboard",
             rich_help_panel=options.OUTPUT,
-            help="Also write TensorBoard events (needs the extra drai-cli[tensorboard]).",
+            help="Also write TensorBoard events (needs the extra drai-cli\\[tensorboard]).",
         ),
     ] = False,
     as_json: options.Json = False,

@@ -41,7 +41,7 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
         _attributes(header),
         f"**Intended use.** {header.intended_use}" if header.intended_use else "",
         _training(header, training),
-        *(_measures(part, numbers, name) for part, numbers in header.measures.items() if numbers),
+        *(_measures(part, numbers) for part, numbers in header.measures.items() if numbers),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -102,7 +102,7 @@ def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
     return f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
 
 
-def _measures(part: str, numbers: Any, name: str) -> str:
+def _measures(part: str, numbers: Any) -> str:
     if not isinstance(numbers, Mapping):
         return ""
     unseen = ", which neither training nor the choice of the snapshot saw" if part == "test" else ""
@@ -110,8 +110,8 @@ def _measures(part: str, numbers: Any, name: str) -> str:
         f"| {_cell(key)} | {value:g} |" for key, value in numbers.items() if isinstance(value, int | float)
     )
     return (
-        f"**Measures** on the {part} part{unseen}. `judge` is a classifier trained on the real training images alone.\n"
-        f"The same numbers are in the file's header (`drai info {name} --json`).\n\n"
+        f"**Measures** on the {part} part{unseen}.\n"
+        "`judge` is a classifier trained on the real training images alone.\n\n"
         f"| measure | value |\n|---|---|\n{rows}"
     )
 

@@ -38,10 +38,11 @@ def test_sample_ends_and_goes_on(command, tmp_path, monkeypatch, request, name, 
         if len(recorded) == 20:
             os.kill(os.getpid(), getattr(signal, name))
 
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # ignored, where the tests run in the background
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    # Ignored, where the tests run in the background or under nohup.
+    usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    number = getattr(signal, name)
+    before = signal.signal(number, usual)
+    request.addfinalizer(lambda: signal.signal(number, before))
     with monkeypatch.context() as patch:
         patch.setattr(SampleOutput, "record", send)
         stopped = command(tmp_path / "out", "-q", "--batch-size", 16)
