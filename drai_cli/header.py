@@ -71,7 +71,8 @@ class ModelHeader:
             raise ValueError(f"{', '.join(texts)} have to be text")
         if not all(isinstance(table, dict) for table in tables.values()):
             raise ValueError(f"{', '.join(tables)} have to be objects")
-        json.dumps(tables, allow_nan=False)  # raises ValueError at NaN and infinity, which are no JSON
+        # Raises ValueError at NaN and infinity, which are no JSON, and at halves of letters, which are no UTF-8.
+        json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
         return cls(
             ModelConfig.from_json(data["architecture"]),
             ConditionSchema.from_json(data["schema"]),

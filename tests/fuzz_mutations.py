@@ -97,7 +97,8 @@ def json_value(value: Any, chance: random.Random) -> Any:
         else:
             changed_list[place] = json_value(value[place], chance)
         return changed_list
-    if isinstance(value, int | float) and not isinstance(value, bool) and chance.random() < 0.5:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and abs(value) < 1e300 and chance.random() < 0.5:
         return value * chance.choice((-1, 0, 2, 1000, 10**9, 0.5))
     return chance.choice(_VALUES)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from drai_cli.cli.text import encodable, one_line, show_duration, show_rate, to_plain
+from drai_cli.cli.text import encodable, one_line, printable_json, show_duration, show_rate, to_plain
 from drai_cli.errors import DraiError
 from drai_cli.progress import Reporter, Task
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_INTERVAL_S = 10.0
+_MAX_MESSAGE = 3000  # letters: a strange file may have names of any length
 STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 
 
@@ -54,7 +55,7 @@ class Output(Reporter):
             DraiError: Stdout cannot be written (a full disk).
         """
         if self.as_json:
-            text = json.dumps(to_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+            text = printable_json(json.dumps(to_plain(data), indent=2, ensure_ascii=False, allow_nan=False))
         if text and not self.is_mute:
             write_stdout(text + "\n")
 
@@ -95,7 +96,7 @@ class Output(Reporter):
         if self.is_mute and kind not in ("error", "hint"):
             return
         lead = f"drai: {kind}: " if kind else "drai: "
-        body = one_line(message)
+        body = one_line(message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…")
         try:
             if self._progress is not None or (kind and _is_terminal(sys.stderr)):
                 from rich.console import Console

@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, TextIO
 
+_CONTROL = ("Cc", "Cf", "Zl", "Zp")
+
 
 def show_rate(speed: float, unit: str) -> str:
     """Units per second in three figures; below one, seconds per unit, the unit's plural s dropped."""
@@ -87,7 +89,16 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _CONTROL else c for c in text
+    )
+
+
+def printable_json(text: str) -> str:
+    """JSON with the control characters that it leaves in strings (turns of direction, DEL) as its own escapes."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(
+        f"\\u{ord(c):04x}" if c != "\n" and unicodedata.category(c) in _CONTROL and ord(c) < 0x10000 else c
         for c in text
     )
 

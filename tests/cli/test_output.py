@@ -15,7 +15,7 @@ import pytest
 
 from drai_cli.cli import output as output_module
 from drai_cli.cli.output import Output, StdoutClosedError
-from drai_cli.cli.text import one_line, show_duration, show_rate, show_table, to_plain
+from drai_cli.cli.text import one_line, printable_json, show_duration, show_rate, show_table, to_plain
 from drai_cli.errors import DraiError
 from drai_cli.progress import show_bytes
 
@@ -179,3 +179,14 @@ def test_one_line_leaves_letters_alone():
 
 def test_plain_keeps_numbers():
     assert to_plain({1: True, "x": 3}) == {"1": True, "x": 3}
+
+
+def test_json_turns_no_direction_and_deletes_nothing():
+    shown = printable_json(json.dumps({"name": "a\u202etxt\x7f\x1bé"}, indent=2, ensure_ascii=False))
+    assert not {"\u202e", "\x7f", "\x1b"} & set(shown)
+    assert json.loads(shown) == {"name": "a\u202etxt\x7f\x1bé"}
+
+
+def test_a_message_has_an_end(capsys):
+    Output().warn("x" * 100_000)
+    assert len(capsys.readouterr().err) < 4000
