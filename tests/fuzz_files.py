@@ -37,6 +37,7 @@ from tests.fuzz_mutations import SECRET
 MAX_SECONDS = 10.0  # of the processor, whoever else uses it
 MAX_WAIT_SECONDS = 60.0  # for what never comes, such as a pipe's other end
 MAX_GROWTH_BYTES = 1 << 30
+SECRETS = (SECRET, f"{SECRET}.png")
 DOCUMENTED = {0, 2, 3, 4, 6}
 PROGRAMS = {
     "subprocess.Popen",
@@ -67,7 +68,8 @@ class Watch:
     """What a case makes Python do that it must not, by Python's audit events (PEP 578)."""
 
     def __init__(self, base: Path) -> None:
-        self.base = os.path.realpath(base)
+        cases = os.path.join(os.path.realpath(base), "cases")
+        self.forbidden = {"/dev/zero", "/etc/passwd", *(os.path.join(cases, name) for name in SECRETS)}
         self.allowed: tuple[str, ...] = ()
         self.is_on = False
         self.seen: list[str] = []
@@ -107,7 +109,7 @@ class Watch:
         self.is_on = True
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND):
             self._changed("open to write", path)
-        elif SECRET in real or real in ("/dev/zero", "/etc/passwd"):
+        elif real in self.forbidden:
             self.seen.append(f"opened {path!r:.200}")
 
     def _changed(self, event: str, path: str) -> None:
@@ -126,7 +128,7 @@ class Fuzzer:
         self.base = base
         (base / "cases").mkdir()
         (base / "kept").mkdir()
-        for name in (SECRET, f"{SECRET}.png"):
+        for name in SECRETS:
             (base / "cases" / name).write_bytes(b"nobody may read this")
         self.place = Place(base, self._must)
         self.watch = Watch(base)
@@ -176,7 +178,7 @@ class Fuzzer:
             wrong.append(f"{seconds:.1f} s of processor time")
         if growth > MAX_GROWTH_BYTES:
             wrong.append(f"{growth >> 20} MiB")
-        if {path.name for path in cases.iterdir()} - {"case", "out", SECRET, f"{SECRET}.png"}:
+        if {path.name for path in cases.iterdir()} - {"case", "out", *SECRETS}:
             wrong.append("wrote beside its folder")
         return [f"{what}\n  drai {' '.join(command)!r:.300}" for what in wrong]
 

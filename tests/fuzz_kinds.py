@@ -279,9 +279,8 @@ def _spoil_images(case: Path, chance: random.Random) -> None:
     """Puts one to three things among sound images that are none, or not such ones."""
     sound = seeds()
     for number in range(chance.choice((1, 1, 3))):
-        folder = case / chance.choice(
-            ("a", "b", ".", "a/deep/er", text(chance).replace("/", "").replace("\0", "")[:99])
-        )
+        odd = text(chance).replace("/", "").replace("\0", "").replace("..", "")[:99]
+        folder = case / chance.choice(("a", "b", ".", "a/deep/er", odd))
         suffix = chance.choice((".png", ".png", ".tif", ".jpg", ".dcm", ".nii", ".nii.gz", ".zip", ""))
         name = folder / f"x{number}{suffix}"
         try:

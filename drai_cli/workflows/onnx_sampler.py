@@ -176,7 +176,10 @@ def explained(subject: str, hint: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # ONNX Runtime has no common class for what it raises
-        if type(error).__module__.split(".")[0] != "onnxruntime" and not isinstance(error, RuntimeError):
+        known = isinstance(
+            error, RuntimeError | UnicodeDecodeError
+        )  # the latter where its message is no UTF-8
+        if type(error).__module__.split(".")[0] != "onnxruntime" and not known:
             raise
         raise WeightsError(
             subject, f"is no ONNX model that can be run ({shown(str(error))[:160]})", hint

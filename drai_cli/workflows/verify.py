@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class _Job:
     style_from_window: str | None = None
 
 
+_MAX_PIECE = 1 << 18  # letters; the reader takes fields of half as many
 _JOB = {field.name for field in fields(_Job)}
 
 
@@ -170,12 +172,13 @@ def _read_rows(out: Path, digest: str, found: Any) -> list[dict[str, str]]:
     if not path.is_file():
         found(METADATA, "is gone")
         return []
-    with open_regular(path, max_bytes=None) as file:
-        data = file.read()
-    if hashlib.sha256(data).hexdigest() != digest:
+    if file_sha256(path) != digest:
         found(METADATA, "was changed")
     try:
-        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+        with io.TextIOWrapper(open_regular(path, max_bytes=None), "utf-8", newline="") as file:
+            # Pieces of bounded length: what is no table may be one endless line, at which the reader stops.
+            pieces = iter(partial(file.readline, _MAX_PIECE), "")
+            rows = list(csv.DictReader(pieces, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(shown(path), "it is damaged", "make the output again") from error
     needed = ("file_name", "label", "seed", "index")
