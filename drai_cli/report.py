@@ -122,13 +122,15 @@ class Part:
     not_measured: tuple[str, ...] = ()
 
     def check_numbers(self) -> None:
-        """Whether all that should be numbers are, finite or not; raises TypeError."""
+        """Whether all that should be numbers are, finite or not; raises TypeError or OverflowError."""
         for measure in self.measures:
             baseline = measure.baseline
             ends = () if baseline is None else (baseline.value, baseline.low, baseline.high)
             for number in (measure.value, measure.low, measure.high, measure.n, *ends):
                 if number is not None and type(number) not in (int, float):
                     raise TypeError(f"{measure.key}: expected a number, got {type(number).__name__}")
+                if number is not None:
+                    float(number)  # raises OverflowError where it is a whole number of hundreds of digits
 
 
 @dataclass(frozen=True)

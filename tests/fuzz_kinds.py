@@ -109,12 +109,14 @@ class Kind:
         spoil: Changes one of them, in a copy of the folder.
         command: The command line that reads a spoilt copy, and writes to `out`.
         writes_case: Whether the copy is the command's own output folder.
+        names_data: Whether the files say where the data lies: that of a run's settings is read, wherever it is.
     """
 
     make: Callable[[Place, Path], None]
     spoil: Callable[[Path, random.Random], None]
     command: Callable[[Place, Path, Path, random.Random], Command]
     writes_case: bool = False
+    names_data: bool = False
 
 
 def spoils(*patterns: str) -> Callable[[Path, random.Random], None]:
@@ -377,7 +379,7 @@ KINDS: dict[str, Kind] = {
     "report": Kind(
         _make_report, spoils("report/measured/*.json", "report/measured/*.json", "report/measured/*.safetensors",
                              "report/report.json", "run/*.json", "run/split.csv", "run/seen.sha256"),
-        _use_report, writes_case=True,
+        _use_report, writes_case=True, names_data=True,
     ),
     "images": Kind(_make_images, _spoil_images, _use_images),
     "repository": Kind(_make_repository, _spoil_repository, _use_repository),

@@ -224,7 +224,8 @@ class RunDirectory:
         """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""
         try:
             found = read_json(self.measures)
-            return {} if found.pop("model_sha256") != sha256 else dict(found)
+            is_same = found.pop("model_sha256") == sha256
+            return {part: numbers for part, numbers in found.items() if is_same and isinstance(numbers, dict)}
         except (InputError, KeyError, TypeError, AttributeError):
             return {}
 
