@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns; documented in the README. Of a signal 128 and its number, as shells have it."""
+    """What the process returns; documented in reference/commands.md. Of a signal 128 and its number, as shells do."""
 
     DONE = 0
     BUG = 1
@@ -18,6 +19,11 @@ class ExitCode(IntEnum):
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+def exit_code_of(name: str) -> int:
+    """What a process returns that ended for a signal of this name (`SIGTERM`)."""
+    return 128 + signal.Signals[name]
 
 
 class DraiError(Exception):

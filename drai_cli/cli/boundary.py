@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from drai_cli.cli.output import Output, StdoutClosedError
-from drai_cli.errors import DraiError, ExitCode, UsageError
+from drai_cli.errors import DraiError, ExitCode, UsageError, exit_code_of
 from drai_cli.launch import launched
 
 # What the machine or the user refuses, as opposed to what this program did wrong.
@@ -92,11 +92,6 @@ def run(session: Session, call: Any) -> int:
     """
     with _signals_as_interrupts(session):
         return _run(session, call)
-
-
-def exit_code_of(name: str) -> int:
-    """What a process returns that ended for a signal of this name."""
-    return 128 + signal.Signals[name]
 
 
 @contextlib.contextmanager

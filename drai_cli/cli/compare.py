@@ -8,11 +8,11 @@ from typing import Any
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.boundary import exit_code_of
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import one_line
 from drai_cli.cli.train import PARAMETERS as TRAIN_PARAMETERS
 from drai_cli.cli.train import Preset, resolve_settings
+from drai_cli.errors import exit_code_of
 from drai_cli.workflows.options import CompareOptions
 
 FLAGS = {"out": "-o --out", "devices": "--device"}

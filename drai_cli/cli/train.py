@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.boundary import exit_code_of
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import KIND_NAMES, DataOptions
+from drai_cli.errors import exit_code_of
 from drai_cli.methods import METHODS
 from drai_cli.presets import PRESETS, preset_for_size
 

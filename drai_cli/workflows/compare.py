@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import queue
-import signal
 import statistics
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
-from drai_cli.errors import DraiError, InputError, UsageError
+from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
 from drai_cli.io.files import atomic_writer, read_json, remove_left_over, shown
 from drai_cli.io.locks import alone_in
 from drai_cli.methods import METHODS
@@ -197,7 +196,7 @@ def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
     except DraiError as error:
         sys.stderr.write(f"drai: error: {job.name}: {error}\n")
         raise SystemExit(int(error.exit_code)) from None
-    raise SystemExit(128 + signal.Signals[stopped_by] if stopped_by else 0)
+    raise SystemExit(exit_code_of(stopped_by) if stopped_by else 0)
 
 
 def _collect(
