@@ -218,6 +218,7 @@ def test_reports_and_exports(run, trained, place, tmp_path):
         "--out",
         "out/report",
     )
+    (tmp_path / "out/exported").mkdir()
     for name, to in (("m.onnx", "onnx"), ("m.pt2", "torch-export")):
         run("export", "--weights", model, "--to", to, "--out", f"out/exported/{name}")
     by_design = ("run/config.json", "run/split.csv")
