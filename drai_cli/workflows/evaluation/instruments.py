@@ -99,34 +99,22 @@ class Instruments:
         # The set's key holds its split: a judge must not have been trained on another split's test images.
         path = self.folder / f"{name}-{self.real.key[:16]}-{images}-{self.seed}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
+
         # Runs that are evaluated side by side share it: one trains it, the others wait.
-        with held(
-            path.with_name(f".{path.stem}.lock"), "drai evaluate", path, lambda who: self._wait(name, who)
-        ):
-            return self._kept_or_trained(path, name, images, load, fits, train)
+        def wait(who: str) -> None:
+            self.reporter.info(f"waiting for {who}, which trains the same {name}")
 
-    def _wait(self, name: str, who: str) -> None:
-        self.reporter.info(f"waiting for {who}, which trains the same {name}")
-
-    def _kept_or_trained(
-        self,
-        path: Path,
-        name: str,
-        images: int,
-        load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
-        fits: Callable[[Instrument], bool],
-        train: Callable[[Progress], Instrument],
-    ) -> Instrument:
-        if path.exists():
-            try:
-                tensors, config = load_state(path)
-                kept = load(config, tensors, self.device)
-                if fits(kept):
-                    return kept
-            except (WeightsError, *UNFIT):
-                pass
-            self.reporter.warn(f"the kept {name} cannot be used and is trained again")
-        with self.reporter.task(f"training the {name}", images, "images") as task:
-            found = train(task.advance)
-        save_state(path, found.state(), found.config_json())
-        return found
+        with held(path.with_name(f".{path.stem}.lock"), "drai evaluate", path, wait):
+            if path.exists():
+                try:
+                    tensors, config = load_state(path)
+                    kept = load(config, tensors, self.device)
+                    if fits(kept):
+                        return kept
+                except (WeightsError, *UNFIT):
+                    pass
+                self.reporter.warn(f"the kept {name} cannot be used and is trained again")
+            with self.reporter.task(f"training the {name}", images, "images") as task:
+                found = train(task.advance)
+            save_state(path, found.state(), found.config_json())
+            return found
