@@ -27,7 +27,6 @@ PICKLE_SUFFIXES = {".pt", ".pt2", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 # What huggingface_hub has spoken HTTP with, by its version.
 _NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}
-_CHUNK_BYTES = 1 << 20
 _CACHED = re.compile(r"models--(?P<owner>.+?)--(?P<name>.+)/snapshots/(?P<commit>[0-9a-f]{40})/[^/]+")
 
 
@@ -145,9 +144,8 @@ class HubRepository:
         else:
             digest = hashlib.sha1(b"blob %d\0" % stored.stat().st_size, usedforsecurity=False)
         with open(stored, "rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-        if digest.hexdigest() != expected:
+            found = hashlib.file_digest(file, lambda: digest).hexdigest()
+        if found != expected:
             stored.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise WeightsError(
