@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -53,25 +53,28 @@ def alone_in(folder: Path, command: str) -> Iterator[None]:
         OverwriteError: Another command holds it, or it is a file.
         InputError: It cannot be made or written.
     """
-    try:
-        check_no_file(folder)
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = held(folder / _FOLDER_LOCK, command, folder)
-        lock.__enter__()
-    except OSError as error:
-        raise InputError(
-            shown(folder),
-            f"cannot be written ({why(error, folder)})",
-            "look at the permissions, or choose another --out",
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            check_no_file(folder)
+            missing = [one for one in (folder, *folder.parents) if not one.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = held(folder / _FOLDER_LOCK, command, folder)
+            stack.callback(_remove_empty, missing)  # after the lock, which lies in the first of them
+            stack.enter_context(lock)
+        except OSError as error:
+            raise InputError(
+                shown(folder),
+                f"cannot be written ({why(error, folder)})",
+                "look at the permissions, or choose another --out",
+            ) from error
         yield
-    finally:
-        lock.__exit__(None, None, None)
-        with suppress(OSError):  # the first that is not empty ends it
-            for one in missing:
-                one.rmdir()
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes folders from the innermost on; the first that is not empty ends it."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def check_no_file(folder: Path) -> None:
