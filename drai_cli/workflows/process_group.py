@@ -95,15 +95,20 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
 
 
 def _hear_of_the_end(lines: Lifelines) -> Any:
-    """Lets SIGTERM end the work as Ctrl-C does; returns the handler before, None outside the main thread.
+    """Keeps what SIGTERM does, but for the end of another process; returns the handler, None outside the main thread.
 
     A launcher sends it at once when a process has died, and the others still have to say so: then it is not heeded.
     """
     if threading.current_thread() is not threading.main_thread():
         return None
+    before = signal.getsignal(signal.SIGTERM)
 
     def end(number: int, frame: FrameType | None) -> None:
-        if not lines.is_lost.is_set():
+        if lines.is_lost.is_set():
+            return
+        if callable(before):  # the command line's, which knows the exit code
+            before(number, frame)
+        else:
             raise KeyboardInterrupt
 
     return signal.signal(signal.SIGTERM, end)
