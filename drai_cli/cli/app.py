@@ -80,9 +80,8 @@ for module in (
 
 def main() -> None:
     """The `drai` program: what third-party libraries remark on is shown under `-v` only."""
-    if (
-        "_DRAI_COMPLETE" in os.environ
-    ):  # a shell reads a line an option, and would offer the rest of a wrapped text
+    if "_DRAI_COMPLETE" in os.environ:
+        # A shell reads a line an option, and would offer the rest of a wrapped text.
         os.environ["TERMINAL_WIDTH"] = "10000"
     if not {"-v", "--verbose"} & set(sys.argv[1:]):
         warnings.simplefilter("ignore")

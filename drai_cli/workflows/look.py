@@ -35,15 +35,13 @@ class Look:
         state, count = self.state, 4 * COLUMNS
         discriminator = state.adversaries.discriminator
         generator = torch.Generator().manual_seed(0)
-        schema = self.data.schema
-        conditions = torch.from_numpy(schema.encode([{schema.label.name: label} for label in schema.labels]))
         style = torch.randn(COLUMNS, state.average.generator.style_dim, generator=generator).to(self.device)
         with torch.inference_mode():
             real = self._to_device(self._in_turn("validation", count))
             trained_on = self._to_device(self._in_turn("train", count))
             signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
             spreads = []
-            for condition in conditions[:_WATCHED_LABELS].to(self.device):
+            for condition in self._of_labels()[:_WATCHED_LABELS].to(self.device):
                 content = state.average.content_prior(condition.expand(COLUMNS, -1)).mean
                 # Within a label: a generator that ignores style still differs between labels.
                 spreads.append(state.average.generator(content, style).std(0).mean())
@@ -56,18 +54,21 @@ class Look:
 
     def draw(self, path: Path) -> None:
         """Writes the grid of a tick."""
-        schema = self.data.schema
-        of_labels = schema.encode([{schema.label.name: label} for label in schema.labels])
         rows = self._in_turn("validation", COLUMNS)
         sheet = draw_grid(
             self.state.average,
             self.data.images[rows],
             torch.from_numpy(self.data.conditions[rows]),
-            torch.from_numpy(of_labels),
+            self._of_labels(),
             self.state.average.generator.style_dim,
             self.device,
         )
         write_png(path, sheet, {"Comment": "synthetic images made by drai"})
+
+    def _of_labels(self) -> Tensor:
+        """Conditions that say the label alone, one a label."""
+        schema = self.data.schema
+        return torch.from_numpy(schema.encode([{schema.label.name: label} for label in schema.labels]))
 
     def _in_turn(self, part: Part, count: int) -> np.ndarray:
         """Up to `count` rows of a part, labels taking turns; of the training part where the part has too few."""

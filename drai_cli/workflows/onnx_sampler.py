@@ -176,9 +176,8 @@ def explained(subject: str, hint: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # ONNX Runtime has no common class for what it raises
-        known = isinstance(
-            error, RuntimeError | UnicodeDecodeError
-        )  # the latter where its message is no UTF-8
+        # UnicodeDecodeError where its message is no UTF-8.
+        known = isinstance(error, RuntimeError | UnicodeDecodeError)
         if type(error).__module__.split(".")[0] != "onnxruntime" and not known:
             raise
         raise WeightsError(
