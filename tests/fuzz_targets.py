@@ -11,6 +11,7 @@ import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from drai_cli.checkpoint import read_header
 from drai_cli.data import table
@@ -19,16 +20,15 @@ from drai_cli.errors import DraiError
 from drai_cli.header import HEADER_KEY, ModelHeader
 
 CORPUS = Path(__file__).with_name("corpus")
+Read = TypeVar("Read")
 
 
 def model_file(raw: bytes, place: Path) -> None:
     """The head of a model file; one that is read says the same when it is written and read again."""
     path = place / "m.safetensors"
     path.write_bytes(raw)
-    try:
-        header = read_header(path)
-    except DraiError as error:
-        check_words(error)
+    header = read_or_refuse(read_header, path)
+    if header is None:
         return
     text = json.dumps(header.to_json(), allow_nan=False)
     assert ModelHeader.from_json(json.loads(text)) == header
@@ -46,10 +46,8 @@ def metadata_table(raw: bytes, place: Path) -> None:
     path = place / "t.csv"
     path.write_bytes(raw)
     table.read_header(path)
-    try:
-        found = table.read_table(path)
-    except DraiError as error:
-        check_words(error)
+    found = read_or_refuse(table.read_table, path)
+    if found is None:
         return
     assert found.rows
     assert all(tuple(row) == found.columns for row in found.rows)
@@ -65,12 +63,19 @@ def split_table(raw: bytes, place: Path) -> None:
     """A run's split.csv."""
     path = place / "split.csv"
     path.write_bytes(raw)
-    try:
-        parts = read_split(path)
-    except DraiError as error:
-        check_words(error)
+    parts = read_or_refuse(read_split, path)
+    if parts is None:
         return
     assert set(parts.values()) <= {"train", "validation", "test"}
+
+
+def read_or_refuse(read: Callable[[Path], Read], path: Path) -> Read | None:
+    """What is read; None where an error in words refuses it."""
+    try:
+        return read(path)
+    except DraiError as error:
+        check_words(error)
+        return None
 
 
 def check_words(error: DraiError) -> None:

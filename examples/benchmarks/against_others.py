@@ -32,9 +32,8 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
-from train_speed import make_training
+from train_speed import make_training, model_of
 
-from drai_cli.config import ModelConfig
 from drai_cli.model.generator import Generator
 from drai_cli.presets import PRESETS
 
@@ -193,9 +192,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     torch.manual_seed(0)
-    settings = PRESETS[given.preset]
-    shape = {k: settings[k] for k in ("image_size", "channels", "max_channels", "content_dim", "style_dim")}
-    model, size = ModelConfig(**shape), settings["image_size"]
+    model = model_of(given.preset)
+    size = model.image_size
     generator = Generator(model)
     package = import_stylegan2()
 
@@ -229,9 +227,9 @@ def main() -> None:
         },
         given.rounds,
     )
-    batch = settings["batch_size"]
-    images = torch.rand(batch, 3, size, size) * 2 - 1
     step, training = make_training(given.preset, torch.device("cpu"))
+    batch = training.options.batch_size
+    images = torch.rand(batch, 3, size, size) * 2 - 1
     numbers = iter(range(1 << 30))
 
     def other_steps(dtype: torch.dtype) -> None:

@@ -81,12 +81,16 @@ class Training:
     batches: Batches
 
 
+def model_of(preset: str) -> ModelConfig:
+    """A preset's networks, for colour images."""
+    return ModelConfig(**{name: PRESETS[preset][name] for name in _SHAPE})
+
+
 def make_training(
     preset: str, device: torch.device, images: np.ndarray | None = None
 ) -> tuple[Callable[[int], None], Training]:
     """A preset's whole step, as a function of its number, on stored images or noise, with seven labels."""
-    settings = PRESETS[preset]
-    model = ModelConfig(**{name: settings[name] for name in _SHAPE})
+    settings, model = PRESETS[preset], model_of(preset)
     objective = Objective(r1_gamma=settings["r1_gamma"])
     options = TrainOptions(
         model=model, objective=objective, batch_size=settings["batch_size"], augment="none"
