@@ -26,7 +26,8 @@ from drai_cli.io.files import atomic_writer, remove_left_over, shown
 from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
-from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, import_runtime, load_session
+from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, load_session
+from drai_cli.workflows.onnx_session import CPU_PROVIDER, import_runtime
 from drai_cli.workflows.options import ExportOptions
 from drai_cli.workflows.output_folder import check_file, check_folder, staged
 
@@ -226,7 +227,7 @@ def _make_onnx(way: _Way, model: LoadedModel, target: Path) -> tuple[bytes, Diff
     _forget_source(proto)
     onnx.checker.check_model(proto, full_check=True)
     data: bytes = proto.SerializeToString()
-    session, _ = load_session(target, data, import_runtime(), "CPUExecutionProvider")
+    session, _ = load_session(target, data, import_runtime(), CPU_PROVIDER)
 
     def run(inputs: tuple[Tensor, ...]) -> Any:
         return session.run(None, {name: one.numpy() for name, one in zip(way.inputs, inputs, strict=True)})

@@ -20,7 +20,7 @@ from drai_cli.metrics.extractors.onnx_model import OnnxFeatures
 from drai_cli.metrics.extractors.resnet import load_resnet, resnet_depth
 from drai_cli.metrics.extractors.squeezenet import load_squeezenet
 from drai_cli.metrics.samples import Extractor
-from drai_cli.workflows.onnx_sampler import import_runtime, start_session
+from drai_cli.workflows.onnx_session import import_runtime, start_session
 
 Fallback = TypeVar("Fallback")
 _PICKLED = (".pth", ".pt")

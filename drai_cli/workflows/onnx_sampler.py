@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,20 @@ from drai_cli.header import HEADER_KEY, ModelHeader, model_intensity, parse_head
 from drai_cli.hub import WEIGHTS_VARIABLE
 from drai_cli.io.files import open_regular, shown
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.workflows.onnx_session import (
+    AGAIN,
+    CPU_PROVIDER,
+    BoundedSession,
+    explained,
+    import_runtime,
+    start_session,
+)
 from drai_cli.workflows.sampler import micro_batch_of
 
-_AGAIN = "export it again"
 INPUTS = ("condition", "content_noise", "style", "truncation")
 OUTPUTS = ("images", "content")
 _MOST_IMAGES = 16  # small, so that a small job is done soon
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS = {"cpu": CPU_PROVIDER, "cuda": "CUDAExecutionProvider"}
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,14 @@ class OnnxSampler:
     """A loaded `.onnx` file that `drai export` wrote.
 
     Attributes:
-        session: Of ONNX Runtime.
+        session: Of ONNX Runtime, on the file's bytes.
         header: What the file says of itself.
         sha256: Of the file.
         place: The device, by name.
         origin: Empty: exported models come from no Hub.
     """
 
-    session: Any
+    session: BoundedSession
     header: ModelHeader
     sha256: str
     place: str
@@ -111,7 +116,7 @@ class OnnxSampler:
             # Padded to one size, so that a row's result does not depend on how many others are asked for.
             padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
             feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
-            with explained("model", _AGAIN):
+            with explained("model", AGAIN):
                 image, content = self.session.run(OUTPUTS, feeds)
             self._check(image, content, size)
             images.append(image[: rows - start])
@@ -123,11 +128,9 @@ class OnnxSampler:
         shape = self.header.architecture
         expected = (size, shape.image_channels, shape.image_size, shape.image_size)
         if images.shape != expected or content.shape != (size, shape.content_dim):
-            raise WeightsError(
-                "model", f"expected images of shape {expected}, it made {images.shape}", _AGAIN
-            )
+            raise WeightsError("model", f"expected images of shape {expected}, it made {images.shape}", AGAIN)
         if not (np.isfinite(images).all() and np.isfinite(content).all()):
-            raise WeightsError("model", "it makes values that are not finite", _AGAIN)
+            raise WeightsError("model", "it makes values that are not finite", AGAIN)
 
     def _to_stored(self, images: np.ndarray) -> np.ndarray:
         dtype = np.dtype(model_intensity(self.header).dtype)
@@ -135,57 +138,7 @@ class OnnxSampler:
         return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(dtype)
 
 
-def import_runtime(option: str = "--runtime onnx") -> Any:
-    """ONNX Runtime, which an option asked for.
-
-    Raises:
-        UsageError: It is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UsageError(
-            option, "needs ONNX Runtime, which is not installed", "pip install 'drai-cli[onnx]'"
-        ) from error
-    return onnxruntime
-
-
-def start_session(
-    path: Path, data: bytes, runtime: Any, provider: str = _PROVIDERS["cpu"], hint: str = _AGAIN
-) -> Any:
-    """A session on a model's bytes, which can refer to no other file.
-
-    Raises:
-        WeightsError: It is no model that can be run.
-    """
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is raised
-    # Weights that lie in other files would be looked for in the working folder: below this there is none.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    with explained(shown(path), hint):
-        return runtime.InferenceSession(data, options, providers=[provider])
-
-
-@contextmanager
-def explained(subject: str, hint: str) -> Iterator[None]:
-    """What ONNX Runtime raises, in words.
-
-    Raises:
-        WeightsError: It is no model that can be run.
-    """
-    try:
-        yield
-    except Exception as error:  # ONNX Runtime has no common class for what it raises
-        # UnicodeDecodeError where its message is no UTF-8.
-        known = isinstance(error, RuntimeError | UnicodeDecodeError)
-        if type(error).__module__.split(".")[0] != "onnxruntime" and not known:
-            raise
-        raise WeightsError(
-            subject, f"is no ONNX model that can be run ({shown(str(error))[:160]})", hint
-        ) from error
-
-
-def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[Any, ModelHeader]:
+def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[BoundedSession, ModelHeader]:
     """A session on a model's bytes and its header.
 
     Raises:
