@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from drai_cli.errors import DraiError, NetworkError, WeightsError
+from drai_cli.errors import DraiError, InputError, NetworkError, WeightsError
 from drai_cli.io.files import why
-from drai_cli.progress import SILENT, Reporter
+from drai_cli.io.room import check_room
+from drai_cli.progress import SILENT, Reporter, show_bytes
 
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -24,6 +25,7 @@ SAMPLES_FILE = "samples.png"
 HUB_FILES = (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)
 """What a repository that drai made holds, and all that is ever fetched from one."""
 PICKLE_SUFFIXES = {".pt", ".pt2", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
+_MOST_BYTES = 1 << 30  # of a file; the largest preset's model has a twentieth of it
 
 # What huggingface_hub has spoken HTTP with, by its version.
 _NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}
@@ -76,11 +78,12 @@ class HubRepository:
             }
             return {name: Path(path) for name, path in found.items() if isinstance(path, str)}
         with self._explained():
-            info = huggingface_hub.HfApi().model_info(self.name, revision=self.revision)
-            held = [sibling.rfilename for sibling in info.siblings or ()]
-            self._check_names(held)
+            info = huggingface_hub.HfApi().model_info(self.name, revision=self.revision, files_metadata=True)
+            held = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+            self._check_names(list(held))
             there = [name for name in wanted if name in held]
             reporter.info(f"{self}: commit {info.sha}")
+            self._check_sizes({name: held[name] for name in there}, info.sha, reporter)
             disable_progress_bars()  # the reporter shows it
             with reporter.task(f"downloading {self}", len(there), "files") as task:
                 folder = huggingface_hub.snapshot_download(
@@ -128,6 +131,29 @@ class HubRepository:
             also = f", but pickles ({pickles[0][:80]})" if pickles else ""
             hint = "pickles can run code: they are never loaded" if pickles else "it was not made by drai"
             raise WeightsError(str(self), f"the repository holds no {MODEL_FILE}{also}", hint)
+
+    def _check_sizes(self, sizes: Mapping[str, int], commit: str | None, reporter: Reporter) -> None:
+        """Whether the files are of a size that a model has, and those that are not yet cached fit on the disk."""
+        import huggingface_hub
+        from huggingface_hub import constants
+
+        for name, size in sizes.items():
+            if size > _MOST_BYTES:
+                raise WeightsError(
+                    str(self), f"{name} is of {show_bytes(size)}, expected at most {show_bytes(_MOST_BYTES)}",
+                    "nothing was fetched: drai makes no such files",
+                )  # fmt: skip
+        missing = sum(
+            size
+            for name, size in sizes.items()
+            if huggingface_hub.try_to_load_from_cache(self.name, name, revision=commit) is None
+        )
+        if missing:
+            place, hint = Path(constants.HF_HUB_CACHE), "look at the space in HF_HOME"
+            try:
+                check_room(place, str(self), missing, missing, hint, reporter)
+            except InputError as error:
+                raise WeightsError(error.subject, error.message, hint) from error
 
     def _check_hash(self, path: Path) -> None:
         """Whether a file in the cache is what the Hub stored; if not, it is removed from the cache.

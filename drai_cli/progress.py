@@ -53,11 +53,11 @@ def _silent_task() -> Iterator[Task]:
 def show_bytes(size_bytes: int) -> str:
     """A size in powers of 1000: `9.4 MB`."""
     size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
+    for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
         size /= 1000
-    return f"{size:.3g} GB"
+    return f"{size:.3g} TB"
 
 
 SILENT = Reporter()

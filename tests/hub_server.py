@@ -25,6 +25,7 @@ class FakeHub:
         failures: Status by a pattern of `METHOD /path`; the first that is found answers.
         cuts: How many of the next downloads break off halfway.
         starts: Where downloads that were gone on with began.
+        sizes: What files are said to have, by name, where that is not so.
         token: What writing needs.
         log: `METHOD /path` of every request.
         spoilt: Whether downloads are of other bytes than their hash says.
@@ -36,6 +37,7 @@ class FakeHub:
         self.failures: dict[str, int] = {}
         self.cuts = 0
         self.starts: list[int] = []
+        self.sizes: dict[str, int] = {}
         self.token: str | None = None
         self.log: list[str] = []
         self.spoilt = False
@@ -130,7 +132,10 @@ class _Handler(BaseHTTPRequestHandler):
         commit = self.hub.find(repository, revision)
         if commit is None:
             return self._error(404, "RevisionNotFound", "Invalid rev id")
-        names = [{"rfilename": name} for name in self.hub.commits[repository][commit]]
+        files = self.hub.commits[repository][commit]
+        names = [
+            {"rfilename": name, "size": self.hub.sizes.get(name, len(data))} for name, data in files.items()
+        ]
         self._answer(200, {"id": repository, "sha": commit, "siblings": names, "private": False, "tags": []})
 
     def _tree(self, repository: str, revision: str) -> None:

@@ -230,6 +230,19 @@ def test_only_files_of_known_names_are_fetched(pushed):
     assert not [line for line in pushed.log if "modeling" in line or "more" in line]
 
 
+def test_what_is_too_large_is_not_fetched(pushed, tmp_path, monkeypatch):
+    monkeypatch.setattr("drai_cli.io.room.free_bytes", lambda _: 1000)
+    for size, words in (
+        (1 << 40, r"model\.safetensors is of 1\.1 TB, expected at most 1\.07 GB"),
+        (1 << 29, "expected room for clinic/lesions, at least 537 MB, got 1 kB free"),
+    ):
+        pushed.sizes["model.safetensors"] = size
+        with pytest.raises(WeightsError, match=words):
+            pull(PullOptions(NAME))
+    assert not [line for line in pushed.log if "/resolve/" in line]
+    assert not list((tmp_path / "cache").rglob("model.safetensors"))
+
+
 def test_no_room(pushed, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
