@@ -1,6 +1,8 @@
 """What training and sampling cost against the images' size and against how many there are to train on.
 
-    python examples/benchmarks/size_cost.py [--out cost.csv]
+    pip install matplotlib
+    python examples/benchmarks/size_cost.py --out cost.csv --plot cost.svg
+    python examples/benchmarks/size_cost.py --from cost.csv --plot cost.svg
 
 Every line is a fresh process: images a second of the whole training step and of the generator, and the largest memory
 that the process held. First the presets' sizes with 1,024 images, then 32 px with 1,000 to 1,000,000 stored images, in
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,29 @@ def measure(preset: str, count: int, seconds: float) -> list[object]:
     return [preset, count, round(trained, 1), round(sampled, 1), round(peak)]
 
 
+def draw(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Rates and memory against the images' size, and against how many there are to train on, both axes logarithmic."""
+    from matplotlib.figure import Figure
+
+    first = [row for row in rows if row["training images"] == "1024"]
+    by_size = [(int(row["preset"].removesuffix("px")), row) for row in first]
+    by_count = [(int(row["training images"]), row) for row in rows if row not in first]
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for axis, points, title in zip(
+        axes, (by_size, by_count), ("height and width, px", "training images of 32 px"), strict=True
+    ):
+        places = [place for place, _ in points]
+        for field in _FIELDS[2:]:
+            axis.loglog(places, [float(row[field]) for _, row in points], "o-", label=field)
+        axis.set_xlabel(title)
+        axis.set_xticks(places, [f"{place:,}" for place in places])
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+    axes[0].legend()
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -73,9 +99,15 @@ def main() -> None:
     parser.add_argument(
         "--line", nargs=2, metavar=("PRESET", "COUNT"), help="one line alone, in this process"
     )
+    parser.add_argument("--from", dest="table", type=Path, help="draw this table, and measure nothing")
+    parser.add_argument("--plot", type=Path, help="the table as a picture (needs matplotlib)")
     given = parser.parse_args()
     if given.line:
         print(*measure(given.line[0], int(given.line[1]), given.seconds), sep=",")
+        return
+    if given.table:
+        with given.table.open(newline="") as file:
+            draw(list(csv.DictReader(file)), given.plot)
         return
     lines = [*((preset, 1024) for preset in PRESETS), *(("32px", count) for count in _STORED)]
     rows: list[list[str]] = []
@@ -88,6 +120,8 @@ def main() -> None:
     if given.out:
         with given.out.open("w", newline="") as file:
             csv.writer(file).writerows([_FIELDS, *rows])
+    if given.plot:
+        draw([dict(zip(_FIELDS, row, strict=True)) for row in rows], given.plot)
 
 
 if __name__ == "__main__":
