@@ -28,7 +28,7 @@ PARAMETERS = field_options(
             "reject_copies",
             "train_data",
         ),
-        options.OUTPUT: ("out", "format", "compression", "overwrite"),
+        options.OUTPUT: ("out", "format", "shard_size", "compression", "overwrite"),
         options.MODEL: ("weights",),
         options.RUN: ("seed", "shard", "device", "precision", "runtime", "batch_size"),
     },
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
         epilog=options.examples(
             "drai sample --label melanoma -n 1000 --out aug/",
             "drai sample --per-class 500 --weights runs/lesions --set age=60 --out balanced/",
+            "drai sample -n 1000000 --format webdataset --out million/",
         ),
     )(sample)
 
@@ -63,7 +64,7 @@ def sample(
     """Make labelled images with a model.
 
     Image i depends on the seed, its label and attributes, i and the weights only. The same command goes on where it
-    was interrupted. OUT holds a folder a label, metadata.csv and manifest.json.
+    was interrupted. OUT holds a folder a label (or tar files), metadata.csv and manifest.json.
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = SampleOptions(**given_fields(SampleOptions, settings, flags=FLAGS))

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-# What Windows keeps for devices, and an output folder for its tables.
+# What Windows keeps for devices, and an output folder for its tables and tar files.
 _RESERVED = re.compile(
-    r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|metadata.*\.csv|manifest.*\.json", re.IGNORECASE
+    r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|metadata.*\.csv|manifest.*\.json|images-\d+\.tar", re.IGNORECASE
 )
 
 

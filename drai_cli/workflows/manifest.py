@@ -24,6 +24,7 @@ MANIFEST = "manifest.json"
 _CHUNK = 4096
 _FILES = b'\n "files": {'  # ends the head
 _MAX_HEAD_BYTES = 16 << 20
+_PIECE_BYTES = 1 << 16
 _MAX_LINE_BYTES = 1 << 16  # a name and a sha256
 
 
@@ -147,8 +148,10 @@ class Manifest:
         """
         if not path.exists():
             return None
+        start = b""
         with open_regular(path, max_bytes=None) as file:
-            start = file.read(_MAX_HEAD_BYTES)
+            while _FILES not in start and len(start) < _MAX_HEAD_BYTES and (more := file.read(_PIECE_BYTES)):
+                start += more
         head, _, _ = start.partition(_FILES)
         try:
             values = json.loads(head.decode("utf-8", "replace").rstrip().removesuffix(",") + "}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -68,7 +70,7 @@ def read_marks(path: Path) -> dict[str, str]:
         InputError: It cannot be read.
     """
     name = path.name.lower()
-    try:
+    with _failures_told(shown(path)):
         open_regular(path, max_bytes=None).close()  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -79,14 +81,26 @@ def read_marks(path: Path) -> dict[str, str]:
             if name.endswith((".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif")):
                 return _raster_marks(path)
             return _dicom_marks(path)
+
+
+def marks_of_member(name: str, data: bytes) -> dict[str, str]:
+    """What a member of a WebDataset tar says of itself: a `.png` or the `.json` beside it; raises as `read_marks`."""
+    with _failures_told(shown(name)):
+        return _json_marks(data) if name.endswith(".json") else _raster_marks(io.BytesIO(data))
+
+
+@contextmanager
+def _failures_told(subject: str) -> Iterator[None]:
+    try:
+        yield
     except InputError:
         raise
     except _FAILURES as error:
-        raise InputError(shown(path), f"its marks cannot be read ({type(error).__name__})") from error
+        raise InputError(subject, f"its marks cannot be read ({type(error).__name__})") from error
 
 
-def _raster_marks(path: Path) -> dict[str, str]:
-    with PillowImage.open(path, formats=("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF")) as picture:
+def _raster_marks(file: Path | IO[bytes]) -> dict[str, str]:
+    with PillowImage.open(file, formats=("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF")) as picture:
         if picture.format == "TIFF":
             text = str(getattr(picture, "tag_v2", {}).get(_IMAGE_DESCRIPTION, ""))
             pairs = (part.partition(": ") for part in text.split("; "))
@@ -120,9 +134,12 @@ def _nifti_marks(path: Path) -> dict[str, str]:
     if not beside.is_file():
         return {}
     with open_regular(beside, max_bytes=_MAX_SIDECAR_BYTES) as file:
-        entry = json.loads(file.read())
+        return _json_marks(file.read())
+
+
+def _json_marks(raw: bytes) -> dict[str, str]:
     marks = {}
-    for name, value in entry.items():
+    for name, value in json.loads(raw).items():
         if isinstance(value, bool):
             marks[name] = "yes" if value else "no"
         elif isinstance(value, str):

@@ -29,8 +29,11 @@ IMAGE_SUFFIXES: dict[str, tuple[str, ...]] = {
 SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
     **{name: IMAGE_SUFFIXES[name] for name in ("png", "dicom", "nifti")},
     "npz": (".npz",),
+    "webdataset": (".png", ".json", ".cls"),  # in a tar file
 }
 SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
+TAR_IMAGES = 10_000
+"""Images in a tar file of WebDataset: some 100 MB at 64 px."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class SampleOptions:
         window: Of a `--style-from`, values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or
             auto (a model of values with a unit takes its own, else by modality).
         truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
-        format: Kind of file, one of `SAMPLE_FORMATS`.
+        format: Kind of file, one of `SAMPLE_FORMATS`. A webdataset is tar files of images with their labels.
+        shard_size: Images in each tar file of a webdataset, 10000 if it is not said; `--shard` is something else, the
+            part of the job.
         compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
         seed: With the condition and the index, decides each image.
-        shard: Which part of the job, as I/N with I from 1; all N make one folder, at once or copied together. Under
-            torchrun each process makes a part of it.
+        shard: Which part of the job to make, as I/N with I from 1; all N make one folder, at once or copied together.
+            Under torchrun each process makes a part of it. Of a webdataset a part is whole tar files.
         batch_size: Images in flight; changes speed and memory, never an image.
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
         reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
@@ -79,6 +84,7 @@ class SampleOptions:
     window: str | None = None
     truncation: float = 1.0
     format: str = "png"
+    shard_size: int | None = None
     compression: Compression = "none"
     seed: int = 0
     shard: str | None = None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
 from drai_cli.workflows.sample_files import SampleEncoder, check_compression
 from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.sample_plan import Item, Plan, parse_attributes, plan_samples
+from drai_cli.workflows.sample_store import Placed
 from drai_cli.workflows.sampler import CopyCheck, Sampler, open_sampler
 
 _MAX_WRITERS = 8
@@ -98,8 +98,13 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     job = Job(__version__, sampler.sha256, settled, sampler.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
+    if images == 0 and plan.tar_images is not None:
+        reporter.warn(
+            f"part {part[0]} of {part[1]} has nothing to do: there are fewer tar files of {plan.tar_images} images; "
+            "--shard-size says how many are in one"
+        )
     if not output.is_begun or options.overwrite:
-        _check_room(options.out, images, sampler.header, reporter)
+        _check_room(options.out, images, options.format, sampler.header, reporter)
     if output.open(overwrite=options.overwrite):
         reporter.info(f"{options.out}: all {images} images are there already, nothing to do")
         made, is_complete = 0, (options.out / "manifest.json").exists()
@@ -176,24 +181,22 @@ def draw_images(
         style: One style `[style_dim]` for all of them; None: each its own.
     """
     architecture = sampler.header.architecture
-    conditions, contents, styles = [], [], []
-    for _, group in groupby(items, key=lambda item: id(item.condition)):
-        alike = list(group)
-        content_noise, style_noise = draw_noise(
-            seed,
-            alike[0].condition,
-            [item.index for item in alike],
-            architecture.content_dim,
-            architecture.style_dim,
+    schema = sampler.header.schema
+    conditions = np.empty((len(items), schema.dim), np.float32)
+    contents = np.empty((len(items), architecture.content_dim), np.float32)
+    styles = np.empty((len(items), architecture.style_dim), np.float32)
+    rows_of: defaultdict[int, list[int]] = defaultdict(list)
+    for row, item in enumerate(items):
+        rows_of[id(item.condition)].append(row)
+    for rows in rows_of.values():
+        condition = items[rows[0]].condition
+        indices = [items[row].index for row in rows]
+        contents[rows], styles[rows] = draw_noise(
+            seed, condition, indices, architecture.content_dim, architecture.style_dim
         )
-        vector = sampler.header.schema.encode([alike[0].condition])
-        conditions.append(np.repeat(vector, len(alike), 0))
-        contents.append(content_noise)
-        styles.append(
-            style_noise * np.float32(truncation) if style is None else np.repeat(style[None], len(alike), 0)
-        )
-    used = np.concatenate(styles)
-    images, content = sampler.sample(np.concatenate(conditions), np.concatenate(contents), used, truncation)
+        conditions[rows] = schema.encode([condition])
+    used = styles * np.float32(truncation) if style is None else np.repeat(style[None], len(items), 0)
+    images, content = sampler.sample(conditions, contents, used, truncation)
     return images, content, used
 
 
@@ -219,7 +222,7 @@ class _Sampling:
         size = self.sampler.micro_batch
         in_flight = max(1, math.ceil(self.options.batch_size / size))
         writers = min(_MAX_WRITERS, os.cpu_count() or 1)
-        pending: deque[Future[list[tuple[int, tuple[str, ...]]]]] = deque()
+        pending: deque[Future[list[tuple[int, Placed | None]]]] = deque()
         made = 0
         images = self.output.stop - self.output.start
         with reporter.task("sampling", images, "images") as task:
@@ -249,14 +252,7 @@ class _Sampling:
         output = self.output
         for start in range(output.start // size * size, output.stop, size):
             first, last = max(start, output.start), min(start + size, output.stop)
-            digests = output.digests(first, last)
-            wanted = [
-                first + offset
-                for offset, (item, digest) in enumerate(
-                    zip(self.plan.items(first, last), digests, strict=True)
-                )
-                if not output.is_there(item, digest)
-            ]
+            wanted = output.missing(first, last)
             task.advance(last - first - len(wanted))
             if wanted:
                 yield start, wanted
@@ -267,39 +263,39 @@ class _Sampling:
         items: list[Item],
         wanted: list[int],
         drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
-    ) -> list[tuple[int, tuple[str, ...]]]:
-        """Encodes and writes images, and gives the digests of their files, none of one that is left out.
+    ) -> list[tuple[int, Placed | None]]:
+        """Encodes and places images, and gives what is to be recorded: None of one that is left out.
 
         Runs in a thread.
         """
-        done: list[tuple[int, tuple[str, ...]]] = []
+        done: list[tuple[int, Placed | None]] = []
         rows = [position - start for position in wanted]
         is_copy = [False] * len(rows) if self.copies is None else self.copies.find(drawn[0][rows])
         for position, row, rejected in zip(wanted, rows, is_copy, strict=True):
             if rejected:
-                done.append((position, ()))
+                done.append((position, None))
                 continue
             files = self.encoder.encode(items[row], *(array[row] for array in drawn))
-            digests = self.output.place(items[row], files, overwrite=self.options.overwrite)
-            done.append((position, digests))
+            done.append((position, self.output.place(items[row], files)))
         return done
 
-    def _record(self, future: Future[list[tuple[int, tuple[str, ...]]]], task: Task) -> int:
+    def _record(self, future: Future[list[tuple[int, Placed | None]]], task: Task) -> int:
         written = future.result()
-        for position, digests in written:
-            if digests:
-                self.output.record(position, digests)
-            else:
-                self.output.record_rejected(position)
+        for position, placed in written:
+            self.output.record(position, placed)
         task.advance(len(written))
         return len(written)
 
 
-def _check_room(out: Path, images: int, header: ModelHeader, reporter: Reporter) -> None:
+def _check_room(out: Path, images: int, format: str, header: ModelHeader, reporter: Reporter) -> None:
     """Whether the images fit. What is packed best is a twentieth of 16 bits a value; a file takes whole blocks."""
     shape = header.architecture
     values = shape.image_size**2 * shape.image_channels
-    most = images * (2 * values + 4 * (shape.content_dim + shape.style_dim) + 2 * _BLOCK_BYTES)
+    # In a tar file three members take their headers and what fills the last of their blocks of 512.
+    around = (
+        8 * 512 if format == "webdataset" else 2 * _BLOCK_BYTES + 4 * (shape.content_dim + shape.style_dim)
+    )
+    most = images * (2 * values + around)
     check_room(
         out, f"{images} images", most / 20, most, "make room, or name another folder with --out", reporter
     )
@@ -345,6 +341,7 @@ def _job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         **({} if options.window is None else {"style_from_window": options.window}),
         "truncation": options.truncation,
         "format": options.format,
+        **({} if plan.tar_images is None else {"shard_size": plan.tar_images}),
         "compression": None if options.compression == "none" else options.compression,
         "seed": options.seed,
         "precision": options.precision,

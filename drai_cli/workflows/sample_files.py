@@ -14,7 +14,7 @@ from drai_cli.errors import UsageError
 from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.io.stored import Stored
 from drai_cli.workflows.image_files import About, image_bytes
-from drai_cli.workflows.marks import synthetic_marks
+from drai_cli.workflows.marks import as_json, synthetic_marks
 from drai_cli.workflows.options import Compression
 from drai_cli.workflows.sample_plan import Item
 
@@ -53,7 +53,19 @@ class SampleEncoder:
         }
         compression: Compression = self.options.get("compression") or "none"
         about = About(marks, deciding)
+        if self.options["format"] == "webdataset":
+            return (*image_bytes("png", stored, about), *self._beside(item, marks))
         return image_bytes(self.options["format"], stored, about, compression=compression)
+
+    def _beside(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """An image's `.json`, with the same keys in all images of a model, and its `.cls`: the label's number."""
+        schema = self.header.schema
+        told = as_json({name: text for name, text in marks.items() if name != "condition"})
+        others = [attribute.name for attribute in schema.attributes[1:]]
+        if others:
+            told["attributes"] = {name: item.condition.get(name, "") for name in others}
+        text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+        return text.encode(), str(schema.label.position(item.label)).encode()
 
     def marks(self, item: Item) -> dict[str, str]:
         """What the image says of itself."""

@@ -1,32 +1,24 @@
 """The folder that `sample` writes: whose it is, what of it is done, and how parts become one. Makes no images.
 
-While a job runs, hidden files stand beside the images: the job's record and, for each part, a journal with the
-sha256 of every finished image. A file under its final name is always whole. What a journal does not know is made
+While a job runs, hidden files stand beside the images: the job's record and, for each part, a journal of what is
+done. A file under its final name is always whole. What a journal does not know is made
 again and compared, so a job may be killed at any moment. At the end the hidden files are gone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import (
-    atomic_writer,
-    file_sha256,
-    open_regular,
-    read_json,
-    remove_left_over,
-    shown,
-    why,
-)
+from drai_cli.io.files import atomic_writer, read_json, remove_left_over, shown
 from drai_cli.io.locks import held
 from drai_cli.workflows.manifest import (
     MANIFEST,
@@ -37,18 +29,23 @@ from drai_cli.workflows.manifest import (
     write_manifest,
     write_metadata,
 )
-from drai_cli.workflows.options import SAMPLE_SUFFIXES
+from drai_cli.workflows.sample_journal import Journal
+from drai_cli.workflows.sample_layout import Tars, image_names, is_tar_name, tar_name, tar_of
 from drai_cli.workflows.sample_plan import Item, Plan
+from drai_cli.workflows.sample_store import (
+    NEW_FOLDER,
+    FileStore,
+    Placed,
+    Store,
+    TarStore,
+    os_errors,
+    sha256_of,
+)
 
 _JOB = ".drai-sample.json"
 _LOCK = ".drai-sample.lock"
 _COMMAND = "drai sample"
 _OWN_TABLE = re.compile(r"(metadata|manifest)(-\d+-of-\d+)?\.(csv|json)")
-_GO_ON = "what is written is kept: make room or mend the permissions, and the same command goes on"
-_NEW_FOLDER = "choose another --out, or --overwrite"
-_DIGEST_BYTES = 32
-_REJECTED = "ff" * _DIGEST_BYTES  # stands in a journal for an image that was left out
-_ANY_SUFFIX = "|".join(re.escape(suffix) for suffixes in SAMPLE_SUFFIXES.values() for suffix in suffixes)
 
 
 @dataclass
@@ -60,7 +57,9 @@ class SampleOutput:
         plan: All images of the job.
         job: What decides them.
         seed: For the metadata.
-        part: (i, n), from 1: this process makes the i-th of n equal ranges of the plan.
+        part: (i, n), from 1: this process makes the i-th of n equal ranges of the plan, tar files whole.
+        start: First position of the part.
+        stop: One after its last.
     """
 
     out: Path
@@ -68,18 +67,13 @@ class SampleOutput:
     job: Job
     seed: int
     part: tuple[int, int] = (1, 1)
-    _journal: IO[bytes] | None = field(default=None, init=False)
+    start: int = field(init=False)
+    stop: int = field(init=False)
+    _store: Store | None = field(default=None, init=False)
     _held: ExitStack = field(default_factory=ExitStack, init=False)
 
-    @property
-    def start(self) -> int:
-        """First position of this part."""
-        return self.plan.total * (self.part[0] - 1) // self.part[1]
-
-    @property
-    def stop(self) -> int:
-        """One after the last position of this part."""
-        return self.plan.total * self.part[0] // self.part[1]
+    def __post_init__(self) -> None:
+        self.start, self.stop = self.plan.part(*self.part)
 
     def open(self, *, overwrite: bool) -> bool:
         """Takes the folder for this job, or goes on in it.
@@ -91,7 +85,7 @@ class SampleOutput:
             OverwriteError: The folder holds anything that this job would not make.
             InputError: It cannot be written.
         """
-        with _os_errors(self.out):
+        with os_errors(self.out):
             if self.out.exists() and not self.out.is_dir():
                 raise OverwriteError(shown(self.out), "it is a file", "choose another --out")
             if (
@@ -111,7 +105,7 @@ class SampleOutput:
                 if is_same and self._is_done():
                     return True
                 try:
-                    self._begin()
+                    self._begin(overwrite=overwrite)
                 except BaseException:
                     self.close()
                     raise
@@ -123,71 +117,41 @@ class SampleOutput:
         return (self.out / _JOB).exists() or (self.out / MANIFEST).exists()
 
     def close(self) -> None:
-        """Lets go of the journal and of the part; what the journal holds stays for the next time."""
-        self._journal = None
+        """Lets go of the part; what its journal holds stays for the next time."""
+        if self._store is not None:
+            self._store.close()
+        self._store = None
         self._held.close()
 
-    @property
-    def _entry_bytes(self) -> int:
-        """Of a journal's entry: a digest for each file of an image."""
-        return _DIGEST_BYTES * len(self.plan.suffixes)
+    def missing(self, start: int, stop: int) -> list[int]:
+        """Which of the images at these positions are neither on the disk, unchanged, nor left out."""
+        assert self._store is not None
+        return self._store.missing(start, stop)
 
-    def digests(self, start: int, stop: int) -> list[tuple[str, ...]]:
-        """The journal's sha256 of each image's files at these positions; empty where there is none yet."""
-        assert self._journal is not None
-        self._journal.seek((start - self.start) * self._entry_bytes)
-        data = self._journal.read((stop - start) * self._entry_bytes)
-        entries = [data[i : i + self._entry_bytes] for i in range(0, len(data), self._entry_bytes)]
-        return [_split_digests(entry) if any(entry) else () for entry in entries]
-
-    def is_there(self, item: Item, digests: tuple[str, ...]) -> bool:
-        """Whether the files of the journal's image are on the disk, unchanged, or it was left out."""
-        if _REJECTED in digests:
-            return True
-        names = self.plan.file_names(item)
-        return bool(digests) and all(
-            _sha256(self.out / name) == digest for name, digest in zip(names, digests, strict=True)
-        )
-
-    def place(self, item: Item, files: tuple[bytes, ...], *, overwrite: bool) -> tuple[str, ...]:
-        """Puts an image's files under their final names, each whole or not at all; returns their sha256.
-
-        Safe in threads.
+    def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
+        """Takes an image's files; returns what `record` is given. Safe in threads.
 
         Raises:
             OverwriteError: There is another file of that name already.
             InputError: It cannot be written.
         """
-        for name, data in zip(self.plan.file_names(item), files, strict=True):
-            path = self.out / name
-            with _os_errors(path):
-                # What a power cut left is a beginning of the right file; anything else is somebody's.
-                if path.exists() and not overwrite and not data.startswith(_beginning(path, len(data))):
-                    raise OverwriteError(shown(path), "there is another file of that name", _NEW_FOLDER)
-            with _os_errors(path), atomic_writer(path) as file:
-                file.write(data)
-        return tuple(hashlib.sha256(data).hexdigest() for data in files)
+        assert self._store is not None
+        return self._store.place(item, files)
 
-    def record(self, position: int, digests: tuple[str, ...]) -> None:
-        """Writes down that an image is done."""
-        assert self._journal is not None
-        with _os_errors(self.out):
-            self._journal.seek((position - self.start) * self._entry_bytes)
-            self._journal.write(bytes.fromhex("".join(digests)))
-
-    def record_rejected(self, position: int) -> None:
-        """Writes down that an image is left out."""
-        self.record(position, (_REJECTED,) * len(self.plan.suffixes))
+    def record(self, position: int, placed: Placed | None) -> None:
+        """Writes down that an image is done or, with None, left out; called in order. Raises as `place`."""
+        assert self._store is not None
+        self._store.record(position, placed)
 
     def finish(self) -> bool:
         """Writes this part's tables and, if all parts are done, merges them; returns whether the job is complete."""
-        with _os_errors(self.out):
+        with os_errors(self.out):
             metadata = self.out / shard_name(METADATA, self.part)
-            rejected = {name for name, digest in self._finished() if digest is None}
+            assert self._store is not None
+            listed = partial(self._store.listed, self.start, self.stop)
+            rejected = {name for name, digest in listed() if digest is None}
             metadata_sha256 = write_metadata(metadata, self.plan, self.seed, self.start, self.stop, rejected)
-            write_manifest(
-                self.out / shard_name(MANIFEST, self.part), self.job, metadata_sha256, self._finished()
-            )
+            write_manifest(self.out / shard_name(MANIFEST, self.part), self.job, metadata_sha256, listed())
             self.close()
             with self._locked():
                 self._journal_path().unlink(missing_ok=True)
@@ -198,17 +162,10 @@ class SampleOutput:
         for name in (MANIFEST, shard_name(MANIFEST, self.part)):
             manifest = Manifest.open(self.out / name)
             if manifest is not None:
-                own = {self.plan.file_name(item) for item in self.plan.items(self.start, self.stop)}
-                return sum(digest is None and name in own for name, digest in manifest.files())
+                rejected = {name for name, digest in manifest.files() if digest is None}
+                own = self.plan.items(self.start, self.stop) if rejected else ()
+                return sum(self.plan.file_name(item) in rejected for item in own)
         return 0
-
-    def _finished(self) -> Iterator[tuple[str, str | None]]:
-        """Names and sha256 of this part's files, in order; None for one that was left out."""
-        for start in range(self.start, self.stop, 4096):
-            stop = min(start + 4096, self.stop)
-            for item, digests in zip(self.plan.items(start, stop), self.digests(start, stop), strict=True):
-                for name, digest in zip(self.plan.file_names(item), digests, strict=True):
-                    yield name, None if digest == _REJECTED else digest
 
     def _is_done(self) -> bool:
         """Whether this part or all has its manifest; its files are compared with it."""
@@ -226,22 +183,32 @@ class SampleOutput:
         return True
 
     def _check_files(self, manifest: Manifest, start: int, stop: int) -> None:
-        names = (name for item in self.plan.items(start, stop) for name in self.plan.file_names(item))
+        # What was left out of a tar file is listed too, and is no file.
+        files = (
+            (name, digest) for name, digest in manifest.files() if digest is not None or not tar_of(name)
+        )
         try:
-            for name, (listed, digest) in zip(names, manifest.files(), strict=True):
-                found = _sha256(self.out / listed) if listed == name else ""
+            for name, (listed, digest) in zip(self._names(start, stop), files, strict=True):
+                found = sha256_of(self.out / listed) if listed == name else ""
                 if found != digest:
                     is_gone = listed == name and found is None
                     raise OverwriteError(
-                        shown(self.out / name), "it is gone" if is_gone else "it was changed", _NEW_FOLDER
+                        shown(self.out / name), "it is gone" if is_gone else "it was changed", NEW_FOLDER
                     )
         except ValueError as error:
-            raise OverwriteError(shown(manifest.path), "it lists other images", _NEW_FOLDER) from error
+            raise OverwriteError(shown(manifest.path), "it lists other images", NEW_FOLDER) from error
         metadata = manifest.path.with_name(manifest.path.name.replace("manifest", "metadata")).with_suffix(
             ".csv"
         )
-        if _sha256(metadata) != manifest.head.get("metadata_sha256"):
-            raise OverwriteError(shown(metadata), "it is gone or was changed", _NEW_FOLDER)
+        if sha256_of(metadata) != manifest.head.get("metadata_sha256"):
+            raise OverwriteError(shown(metadata), "it is gone or was changed", NEW_FOLDER)
+
+    def _names(self, start: int, stop: int) -> Iterator[str]:
+        """The files on the disk that hold the images at these positions, in order."""
+        layout = self.plan.layout
+        if isinstance(layout, Tars):
+            return (tar_name(first // layout.unit) for first, _ in layout.ranges(start, stop))
+        return (name for item in self.plan.items(start, stop) for name in self.plan.file_names(item))
 
     def _merge(self) -> bool:
         """Joins the parts' tables if all are there. The folder is locked."""
@@ -273,7 +240,7 @@ class SampleOutput:
             is_part = _OWN_TABLE.fullmatch(entry.name) and entry.name not in (METADATA, MANIFEST)
             if is_part or _is_record(entry):
                 entry.unlink(missing_ok=True)
-        for folder in (self.out, *(self.out / folder for folder in self.plan.folders)):
+        for folder in (self.out, *(self.out / folder for folder in self.plan.layout.folders)):
             remove_left_over(folder)
 
     def _recorded(self) -> tuple[set[str], list[str]]:
@@ -288,7 +255,7 @@ class SampleOutput:
                 try:
                     records[entry.name] = dict(read_json(entry))
                 except (InputError, TypeError, ValueError) as error:
-                    raise OverwriteError(shown(entry), "it is damaged", _NEW_FOLDER) from error
+                    raise OverwriteError(shown(entry), "it is damaged", NEW_FOLDER) from error
         if MANIFEST in records:
             return set(records), self.job.differences(records[MANIFEST])
         differences: list[str] = []
@@ -305,48 +272,54 @@ class SampleOutput:
         recorded, differences = self._recorded()
         if differences:
             raise OverwriteError(
-                shown(self.out), f"made by another command ({'; '.join(differences[:3])})", _NEW_FOLDER
+                shown(self.out), f"made by another command ({'; '.join(differences[:3])})", NEW_FOLDER
             )
         self._check_entries(has_record=bool(recorded))
         return bool(recorded)
 
     def _check_entries(self, *, has_record: bool) -> None:
         """Whether the folder holds nothing but what this job makes. Hidden files are nobody's."""
-        folders = self.plan.folders
+        folders = set(self.plan.layout.folders)
         for entry in self._entries():
             if entry.name.startswith("."):
                 continue
             if not has_record:
                 raise OverwriteError(
-                    shown(self.out), f"the folder holds other files ({shown(entry.name)})", _NEW_FOLDER
+                    shown(self.out), f"the folder holds other files ({shown(entry.name)})", NEW_FOLDER
                 )
             if entry.name in folders and entry.is_dir():
-                self._check_folder(entry, folders[entry.name])
-            elif not _OWN_TABLE.fullmatch(entry.name):
-                raise OverwriteError(shown(entry), "this command would not make it", _NEW_FOLDER)
+                self._check_folder(entry.name, folders)
+            elif not (_OWN_TABLE.fullmatch(entry.name) or self.plan.layout.makes(entry.name)):
+                raise OverwriteError(shown(entry), "this command would not make it", NEW_FOLDER)
 
-    def _check_folder(self, folder: Path, count: int) -> None:
-        suffixes = "|".join(re.escape(suffix) for suffix in self.plan.suffixes)
-        pattern = re.compile(rf"{re.escape(folder.name)}_(\d{{6,}})({suffixes})")
-        with os.scandir(folder) as found:
+    def _check_folder(self, folder: str, folders: Collection[str]) -> None:
+        with os.scandir(self.out / folder) as found:
             for entry in found:
-                match = pattern.fullmatch(entry.name)
-                if not entry.name.startswith(".") and not (match and int(match[1]) < count):
-                    raise OverwriteError(shown(entry.path), "this command would not make it", _NEW_FOLDER)
+                name = f"{folder}/{entry.name}"
+                if name in folders and entry.is_dir():
+                    self._check_folder(name, folders)
+                elif not (entry.name.startswith(".") or self.plan.layout.makes(name)):
+                    raise OverwriteError(shown(entry.path), "this command would not make it", NEW_FOLDER)
 
-    def _begin(self) -> None:
+    def _begin(self, *, overwrite: bool) -> None:
         """Records the job, makes the folders and opens this part's journal."""
         record = self.out / _JOB
         if not record.exists():
             with atomic_writer(record) as file:
                 file.write(json.dumps({**self.job.to_json(), "parts": self.part[1]}).encode())
-        for folder in self.plan.folders:
+        for folder in self.plan.layout.folders:
             (self.out / folder).mkdir(exist_ok=True)
         path = self._journal_path()
         self._held.enter_context(held(path.with_suffix(".lock"), _COMMAND, self.out))
         path.touch()
-        self._journal = self._held.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
-        self._journal.truncate((self.stop - self.start) * self._entry_bytes)
+        file = self._held.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
+        layout = self.plan.layout
+        if isinstance(layout, Tars):
+            journal = Journal(file, self.start, self.stop, 1)
+            self._store = TarStore(self.out, self.plan, layout, journal, overwrite=overwrite)
+        else:
+            journal = Journal(file, self.start, self.stop, len(self.plan.suffixes))
+            self._store = FileStore(self.out, self.plan, journal, overwrite=overwrite)
 
     def _clear(self, *, is_ours: bool) -> None:
         """Makes room for a new job: removes what an earlier `sample` left, and nothing else.
@@ -360,15 +333,10 @@ class SampleOutput:
             with held(lock, _COMMAND, self.out):
                 pass  # nobody holds it, and it is gone
         for entry in self._entries():
-            if _OWN_TABLE.fullmatch(entry.name) or _is_record(entry):
+            if entry.is_dir() and not entry.is_symlink():
+                _clear_folder(entry, image_names(entry.name))
+            elif _OWN_TABLE.fullmatch(entry.name) or is_tar_name(entry.name) or _is_record(entry):
                 entry.unlink()
-            elif entry.is_dir() and not entry.is_symlink():
-                own = re.compile(rf"{re.escape(entry.name)}_\d{{6,}}({_ANY_SUFFIX})")
-                with os.scandir(entry) as found:
-                    for image in [image for image in found if own.fullmatch(image.name)]:
-                        os.unlink(image.path)
-                with suppress(OSError):
-                    entry.rmdir()  # only if nothing else is in it
 
     def _entries(self) -> list[Path]:
         return sorted(self.out.iterdir())
@@ -388,36 +356,14 @@ def _is_record(path: Path) -> bool:
     return path.name.startswith(".drai-sample") and path.suffix != ".lock"
 
 
-def _split_digests(entry: bytes) -> tuple[str, ...]:
-    return tuple(entry[i : i + _DIGEST_BYTES].hex() for i in range(0, len(entry), _DIGEST_BYTES))
-
-
-def _sha256(path: Path) -> str | None:
-    """None if there is no such file, empty if it cannot be read."""
-    if not path.exists():
-        return None
-    try:
-        return file_sha256(path)
-    except InputError:
-        return ""
-
-
-def _beginning(path: Path, size: int) -> bytes:
-    """A file's bytes, at most one more than `size`."""
-    with open_regular(path, max_bytes=None) as file:
-        return file.read(size + 1)
-
-
-@contextmanager
-def _os_errors(path: Path) -> Iterator[None]:
-    """The system's refusals as errors in words."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            shown(error.filename or path), f"cannot be written ({why(error, path)})", _GO_ON
-        ) from error
-    except InputError as error:
-        if isinstance(error.__cause__, OSError):
-            raise InputError(error.subject, error.message, _GO_ON) from error.__cause__
-        raise
+def _clear_folder(folder: Path, own: re.Pattern[str]) -> None:
+    """Removes a label's images from its folder and from the numbered ones in it, and what of these is empty then."""
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if re.fullmatch(r"\d{3,}", entry.name) and entry.is_dir(follow_symlinks=False):
+            _clear_folder(Path(entry.path), own)
+        elif own.fullmatch(entry.name):
+            os.unlink(entry.path)
+    with suppress(OSError):
+        folder.rmdir()  # only if nothing else is in it

@@ -1,6 +1,7 @@
 """Which images a `sample` command stands for, in order: their conditions, indices and file names. Makes none of them.
 
-A plan is a list of runs, each of consecutive images of one condition; it does not grow with their number.
+A plan is a list of runs, each of consecutive images of one condition; it does not grow with their number. Where they
+go into tar files, which are read one after the other, they are made in another order that mixes the runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from drai_cli.header import ModelHeader
 from drai_cli.io.files import file_sha256, shown
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.file_names import folder_names
-from drai_cli.workflows.options import SAMPLE_SUFFIXES, SampleOptions
+from drai_cli.workflows.options import SAMPLE_SUFFIXES, TAR_IMAGES, SampleOptions
+from drai_cli.workflows.sample_layout import Folders, Tars
 
 Condition = Mapping[str, str]
 
@@ -35,11 +37,13 @@ class Item:
         label: Its label.
         condition: All attributes that are set, label included, as the data has them.
         index: Which of its label's images, from 0; with seed and condition it decides the image.
+        stem: Where it goes, relative to the output folder, with `/` and without suffix.
     """
 
     label: str
     condition: Condition
     index: int
+    stem: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,22 @@ class Plan:
     Attributes:
         counts: Images of each label that has any.
         schema: The model's conditions.
-        runs: In the order in which they are made and listed.
+        runs: One after the other; without tar files the order in which they are made and listed.
         suffixes: Of each image's files, with their dots; the image comes first.
+        tar_images: Images in a tar file; None: they are no tar files.
         source_sha256: Of the CSV that the plan follows, if any.
+        layout: Where the images go.
     """
 
     schema: ConditionSchema
     runs: tuple[Run, ...]
     suffixes: tuple[str, ...]
+    tar_images: int | None = None
     source_sha256: str = ""
     counts: dict[str, int] = field(init=False)
+    layout: Folders | Tars = field(init=False)
     _ends: list[int] = field(init=False, repr=False)
-    _folders: dict[str, str] = field(init=False, repr=False)
+    _stride: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         counts = dict.fromkeys(self.schema.labels, 0)
@@ -78,30 +86,34 @@ class Plan:
         present = {label: count for label, count in counts.items() if count}
         object.__setattr__(self, "counts", present)
         object.__setattr__(self, "_ends", list(accumulate(run.count for run in self.runs)))
-        object.__setattr__(self, "_folders", folder_names(self.schema.labels))
+        names = folder_names(self.schema.labels)
+        layout: Folders | Tars = Folders(names, present, self.suffixes)
+        if self.tar_images is not None:
+            keys = {label: name.replace(".", "%2E") for label, name in names.items()}
+            layout = Tars(keys, self.total, self.tar_images)
+        object.__setattr__(self, "layout", layout)
+        object.__setattr__(self, "_stride", 1 if self.tar_images is None else mixing_stride(self.total))
 
     @property
     def total(self) -> int:
         """Images in all."""
         return self._ends[-1] if self._ends else 0
 
-    @property
-    def folders(self) -> dict[str, int]:
-        """Folder to the number of its images."""
-        return {self._folders[label]: count for label, count in self.counts.items()}
+    def part(self, number: int, parts: int) -> tuple[int, int]:
+        """The positions of the part `number`, from 1, of several: the first, and one after the last."""
+        units = -(-self.total // self.layout.unit)
+        first, last = (units * end // parts * self.layout.unit for end in (number - 1, number))
+        return min(first, self.total), min(last, self.total)
 
     def items(self, start: int, stop: int) -> Iterator[Item]:
         """The images at positions `start` to `stop - 1`."""
-        number = bisect_right(self._ends, start)
-        while start < stop:
+        for position in range(start, stop):
+            place = position * self._stride % self.total
+            number = bisect_right(self._ends, place)
             run = self.runs[number]
-            run_start = self._ends[number] - run.count
-            for position in range(start, min(stop, self._ends[number])):
-                yield Item(
-                    run.condition[self.schema.label.name], run.condition, run.first + position - run_start
-                )
-            start = self._ends[number]
-            number += 1
+            label = run.condition[self.schema.label.name]
+            index = run.first + place - (self._ends[number] - run.count)
+            yield Item(label, run.condition, index, self.layout.stem(position, label, index))
 
     def file_name(self, item: Item) -> str:
         """Where an image goes, relative to the output folder, with `/`."""
@@ -109,8 +121,18 @@ class Plan:
 
     def file_names(self, item: Item) -> tuple[str, ...]:
         """Where an image and what lies beside it go."""
-        folder = self._folders[item.label]
-        return tuple(f"{folder}/{folder}_{item.index:06d}{suffix}" for suffix in self.suffixes)
+        return tuple(item.stem + suffix for suffix in self.suffixes)
+
+
+def mixing_stride(total: int) -> int:
+    """By how much to step through 0 to `total - 1`, round and round, to meet each once and any stretch of them evenly.
+
+    The golden section's share of `total`, or the first number above it that has no divisor in common with `total`.
+    """
+    stride = total * 618_033_988_749 // 10**12
+    while math.gcd(stride, total) > 1:
+        stride += 1
+    return stride
 
 
 def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter = SILENT) -> Plan:
@@ -128,9 +150,10 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     if options.label is not None:
         label = schema.label.resolve(options.label)
     _check_counts(options, label)
-    suffixes = SAMPLE_SUFFIXES[options.format]
+    suffixes, tar_images = SAMPLE_SUFFIXES[options.format], _tar_images(options)
     if options.like is not None:
-        return _plan_like(options.like, options.count, settings, schema, suffixes, reporter)
+        rows, digest = _runs_like(options.like, options.count, settings, schema, reporter)
+        return Plan(schema, rows, suffixes, tar_images, digest)
     if options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
     elif label:
@@ -138,7 +161,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     else:
         counts = _draw_counts(options.seed, options.count or 0, header, reporter)
     runs = [Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count]
-    return Plan(schema, tuple(runs), suffixes)
+    return Plan(schema, tuple(runs), suffixes, tar_images)
 
 
 def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
@@ -173,6 +196,21 @@ def canonical(attribute: Attribute, value: str) -> str:
         return resolved
     number = float(resolved)
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+def _tar_images(options: SampleOptions) -> int | None:
+    """Images in a tar file; None where the format has none."""
+    if options.format != "webdataset":
+        if options.shard_size is not None:
+            raise UsageError(
+                f"--shard-size {options.shard_size}", f"is for tar files, got {options.format}",
+                "--format webdataset; a part of a job is --shard I/N",
+            )  # fmt: skip
+        return None
+    size = TAR_IMAGES if options.shard_size is None else options.shard_size
+    if size < 1:
+        raise UsageError(f"--shard-size {size}", "expected at least 1", f"--shard-size {TAR_IMAGES}")
+    return size
 
 
 def _check_counts(options: SampleOptions, label: str | None) -> None:
@@ -212,15 +250,10 @@ def _weight(count: Any) -> float:
     return float(count) if is_count and math.isfinite(count) and count > 0 else 0.0
 
 
-def _plan_like(
-    path: Path,
-    count: int | None,
-    settings: dict[str, str],
-    schema: ConditionSchema,
-    suffixes: tuple[str, ...],
-    reporter: Reporter,
-) -> Plan:
-    """One image a row of a table, or `count` images over its rows evenly, in the table's order."""
+def _runs_like(
+    path: Path, count: int | None, settings: dict[str, str], schema: ConditionSchema, reporter: Reporter
+) -> tuple[tuple[Run, ...], str]:
+    """One image a row of a table, or `count` images over its rows evenly, in the table's order; and its sha256."""
     table = read_table(path)
     label_column = next((name for name in (schema.label.name, "label") if name in table.columns), None)
     if label_column is None:
@@ -259,7 +292,7 @@ def _plan_like(
         raise InputError(shown(path), "expected rows with a label, got none")
     rows = len(conditions)
     chosen = conditions if count is None else [conditions[k * rows // count] for k in range(count)]
-    return Plan(schema, _runs(chosen, schema.label.name), suffixes, file_sha256(path))
+    return _runs(chosen, schema.label.name), file_sha256(path)
 
 
 def _label_of_row(value: str, schema: ConditionSchema, path: Path, number: int) -> str:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -20,12 +21,19 @@ from drai_cli.io.files import file_sha256, open_regular, shown
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.typed import check_types
 from drai_cli.workflows.manifest import MANIFEST, METADATA, Manifest
-from drai_cli.workflows.marks import read_marks
 from drai_cli.workflows.options import SAMPLE_SUFFIXES, Compression, Precision, Runtime, VerifyOptions
 from drai_cli.workflows.sample import draw_images, style_of
 from drai_cli.workflows.sample_files import SampleEncoder
 from drai_cli.workflows.sample_plan import Item
 from drai_cli.workflows.sampler import Sampler, open_sampler
+from drai_cli.workflows.verify_files import (
+    differs,
+    digests_on_disk,
+    files_of,
+    mismarks,
+    names_of,
+    unlisted,
+)
 
 
 @dataclass(frozen=True)
@@ -113,19 +121,24 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
     except (KeyError, TypeError, AttributeError, OverwriteError) as error:
         raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
     rows = _read_rows(options.out, head["metadata_sha256"], found)
-    listed = {name for row in rows for name in _names(row["file_name"], suffixes)}
+    listed = {name for row in rows for name in files_of(row["file_name"], suffixes)}
     for name in sorted({name for name, digest in digests.items() if digest is not None} ^ listed):
         found(name, "is not in metadata.csv" if name in digests else "is not in manifest.json")
-    for name in _unlisted(options.out, digests):
+    for name in unlisted(options.out, digests):
         found(name, "is in no table")
     with reporter.task("verifying", len(digests), "files") as task:
-        by_name = {row["file_name"]: row for row in rows}
+        rows_of: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+        for row in rows:
+            rows_of[files_of(row["file_name"], suffixes)[0]].append(row)
         for name, digest in digests.items():
-            reason = _differs(options.out, name, digest)
-            if not reason and name in by_name:
-                reason = _mismark(options.out / name, by_name[name], weights_sha256)
+            reason = differs(options.out, name, digest)
             if reason:
                 found(name, reason)
+            else:
+                for inner, reason in mismarks(
+                    options.out, name, rows_of.get(name, ()), suffixes, weights_sha256
+                ):
+                    found(inner, reason)
             task.advance()
     regenerated = 0
     if options.regenerate and rows:
@@ -187,57 +200,6 @@ def _read_rows(out: Path, digest: str, found: Any) -> list[dict[str, str]]:
     return rows
 
 
-def _names(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
-    stem = first.removesuffix(suffixes[0])
-    return tuple(stem + suffix for suffix in suffixes)
-
-
-def _unlisted(out: Path, digests: dict[str, str | None]) -> list[str]:
-    """Files beside the images that no table names; hidden ones are nobody's."""
-    names = []
-    for path in sorted(out.rglob("*")):
-        name = path.relative_to(out).as_posix()
-        is_hidden = any(part.startswith(".") for part in path.relative_to(out).parts)
-        if path.is_file() and not is_hidden and name not in digests and name not in (MANIFEST, METADATA):
-            names.append(name)
-    return names
-
-
-def _differs(out: Path, name: str, digest: str | None) -> str:
-    """How a file differs from the manifest; empty if it does not."""
-    path = out / name
-    # A manifest may come from strangers: it must not make this look outside the folder.
-    try:
-        is_inside = ".." not in Path(name).parts and path.resolve().is_relative_to(out.resolve())
-    except (OSError, ValueError, RuntimeError):
-        is_inside = False
-    if not is_inside:
-        return "lies outside the folder"
-    if digest is None:
-        return "was left out as a copy, and is there" if path.exists() else ""
-    if not path.exists():
-        return "is gone"
-    try:
-        return "" if file_sha256(path) == digest else "was changed"
-    except InputError as error:
-        return error.message
-
-
-def _mismark(path: Path, row: dict[str, str], weights_sha256: str) -> str:
-    """How an image's own marks differ from the tables; empty if they do not."""
-    try:
-        marks = read_marks(path)
-    except InputError as error:
-        return error.message
-    if marks.get("synthetic") != "yes":
-        return "does not say that it is synthetic"
-    expected = {"weights_sha256": weights_sha256, **{name: row[name] for name in ("label", "seed", "index")}}
-    for name, text in expected.items():
-        if marks.get(name) != text:
-            return f"says {name} {shown(marks.get(name, 'nothing'))}, metadata.csv says {shown(text)}"
-    return ""
-
-
 def _regenerate(
     options: VerifyOptions,
     head: Any,
@@ -269,14 +231,18 @@ def _regenerate(
             # The whole micro-batch, as `sample` made it.
             batch = items[start : start + size]
             drawn = draw_images(sampler, batch, int(job["seed"]), float(job["truncation"]), style)
+            made: dict[str, str] = {}
             for position in (position for position in chosen if start <= position < start + size):
                 row = position - start
                 files = encoder.encode(batch[row], *(array[row] for array in drawn))
-                for name, data in zip(_names(rows[position]["file_name"], suffixes), files, strict=True):
-                    path = options.out / name
-                    if path.is_file() and file_sha256(path) != hashlib.sha256(data).hexdigest():
-                        found(name, "is not what the weights make")
+                names = names_of(rows[position]["file_name"], suffixes)
+                made |= {
+                    name: hashlib.sha256(data).hexdigest() for name, data in zip(names, files, strict=True)
+                }
                 task.advance()
+            for name, digest in digests_on_disk(options.out, made):
+                if digest != made[name]:
+                    found(name, "is not what the weights make")
     return len(chosen)
 
 
