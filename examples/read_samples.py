@@ -1,9 +1,13 @@
 """Reads what `drai sample` wrote: by the standard library, by torchvision's ImageFolder, by Hugging Face datasets.
 
+For tar files (`--format webdataset`) `--with tar` is all it takes; the package webdataset reads them too.
+
     drai sample --per-class 8 --out few/
     python examples/read_samples.py few/ --with csv
     python examples/read_samples.py few/ --with torchvision
     python examples/read_samples.py few/ --with datasets
+    drai sample --per-class 8 --format webdataset --out packed/
+    python examples/read_samples.py packed/ --with tar
 
 Each prints how many images there are of every label. Where the library is missing it says which line installs it.
 """
@@ -12,7 +16,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -53,7 +59,23 @@ def with_datasets(folder: Path) -> Counter[str]:
     return Counter(images["label"])
 
 
-READERS = {"csv": with_csv, "torchvision": with_torchvision, "datasets": with_datasets}
+def with_tar(folder: Path) -> Counter[str]:
+    """In a tar file each image is three members with one key: .png, .json and .cls, the label's number."""
+    counts: Counter[str] = Counter()
+    for path in sorted(folder.glob("images-*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                key, _, kind = member.name.partition(".")
+                data = tar.extractfile(member).read()
+                if kind == "json":
+                    told = json.loads(data)
+                    counts[told["label"]] += 1
+                elif kind == "png" and not counts:
+                    print(f"first image: {key}, {len(data)} bytes of PNG")
+    return counts
+
+
+READERS = {"csv": with_csv, "tar": with_tar, "torchvision": with_torchvision, "datasets": with_datasets}
 
 
 def main() -> None:

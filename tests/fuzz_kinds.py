@@ -232,6 +232,13 @@ def _make_sampled(place: Place, folder: Path) -> None:
     )
 
 
+def _make_tars(place: Place, folder: Path) -> None:
+    place.run(
+        ["sample", "--weights", str(place.model), "-n", "5", "--format", "webdataset", "--shard-size", "2",
+         "--device", "cpu", "--out", str(folder)]
+    )  # fmt: skip
+
+
 def _use_sampled(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
     again = ["--regenerate", "2", "--weights", str(place.model), "--device", "cpu"]
     return ["verify", str(case), *(again if chance.random() < 0.4 else [])]
@@ -375,6 +382,7 @@ KINDS: dict[str, Kind] = {
     "config": Kind(_make_config, spoils("c.toml"), _use_config),
     "table": Kind(_make_table, spoils("metadata.csv"), _use_table),
     "sampled": Kind(_make_sampled, spoils("manifest.json", "metadata.csv", "mel/*.png"), _use_sampled),
+    "sampled-tars": Kind(_make_tars, spoils("manifest.json", "metadata.csv", "images-*.tar"), _use_sampled),
     "run": Kind(_make_run, spoils(*_RUN_FILES), _use_run, writes_case=True),
     "report": Kind(
         _make_report, spoils("report/measured/*.json", "report/measured/*.json", "report/measured/*.safetensors",

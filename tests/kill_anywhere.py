@@ -34,6 +34,7 @@ CHANGING = ("images_per_s", "elapsed_s")  # of a tick in stats.jsonl
 
 NETWORKS = "--size 16 --base-channels 8 --max-channels 8 --content-dim 4 --style-dim 4 --batch-size 16"
 TRAINING = f"{NETWORKS} --device cpu --kimg 0.16 --tick-kimg 0.064"
+SAMPLING = "sample --weights W/tiny.safetensors -n 48 --batch-size 16"
 MEASURES = "--metrics fidelity --samples 32 --judge-images 64 --device cpu"
 
 
@@ -61,9 +62,10 @@ class Case:
 CASES = [
     Case("train", f"train --data W/lesions --out OUT --cache-dir W/cache {TRAINING}"),
     *(
-        Case(f"sample {kind}", f"sample --weights W/tiny.safetensors -n 48 --batch-size 16 --format {kind} --out OUT")
+        Case(f"sample {kind}", f"{SAMPLING} --format {kind} --out OUT")
         for kind in ("png", "dicom", "nifti", "npz")
     ),
+    Case("sample webdataset", f"{SAMPLING} --format webdataset --shard-size 20 --out OUT"),
     Case("cache", "cache W/lesions OUT"),
     Case("pull", "pull clinic/lesions --to OUT", True, environment={"HF_HOME": "OUT.hub"}),
     Case("export hub-folder", "export --weights W/tiny.safetensors --to hub-folder --out OUT", True),

@@ -186,6 +186,19 @@ def test_read_samples(tmp_path, samples, reader, first):
 
 
 @pytest.mark.slow
+def test_read_tars(tmp_path, tiny_model):
+    from drai_cli.workflows.options import SampleOptions
+    from drai_cli.workflows.sample import sample
+
+    sample(
+        SampleOptions(tmp_path / "packed", str(tiny_model), per_class=3, format="webdataset", shard_size=4)
+    )
+    first, *counts = run(tmp_path, "read_samples.py", "packed", "--with", "tar").splitlines()
+    assert re.fullmatch(r"first image: mel_000000, \d+ bytes of PNG", first)
+    assert counts == ["mel  3", "nv  3"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["torchvision", "datasets"])
 def test_without_a_library_the_line_that_installs_it_is_named(tmp_path, samples, library):
     (tmp_path / "hidden").mkdir()

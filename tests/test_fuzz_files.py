@@ -12,7 +12,16 @@ from drai_cli.workflows import evaluate
 from tests import fuzz_files
 from tests.fuzz_kinds import KINDS
 
-CASES = {"weights": 40, "onnx": 20, "config": 30, "table": 30, "sampled": 30, "images": 20, "repository": 20}
+CASES = {
+    "weights": 40,
+    "onnx": 20,
+    "config": 30,
+    "table": 30,
+    "sampled": 30,
+    "sampled-tars": 15,
+    "images": 20,
+    "repository": 20,
+}
 """Of those kinds whose sound files are made at once; the others train first."""
 
 

@@ -135,7 +135,7 @@ def test_models_and_samples(run, trained, tmp_path):
     model, images = trained
     shown = run("inspect", tmp_path / HOME / FOLDER, "--label", "BodyPartExamined", "--json").stdout
     assert json.loads(shown)
-    for format in ("png", "dicom", "nifti", "npz"):
+    for format in ("png", "dicom", "nifti", "npz", "webdataset"):
         run(
             "sample",
             "--weights",
