@@ -1,4 +1,7 @@
-"""`drai verify`: is an output of `sample` what its manifest says, and do the weights make it again? Changes nothing."""
+"""`drai verify`: is an output of `sample` what its manifest says, and do the weights make it again? Changes nothing.
+
+Both tables are read as streams, which go side by side: memory grows with what is wrong, not with the output.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import csv
 import hashlib
 import io
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
 from drai_cli.io.files import file_sha256, open_regular, shown
-from drai_cli.progress import SILENT, Reporter
+from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.typed import check_types
 from drai_cli.workflows.manifest import MANIFEST, METADATA, Manifest
 from drai_cli.workflows.options import SAMPLE_SUFFIXES, Compression, Precision, Runtime, VerifyOptions
@@ -29,10 +32,12 @@ from drai_cli.workflows.sampler import Sampler, open_sampler
 from drai_cli.workflows.verify_files import (
     differs,
     digests_on_disk,
-    files_of,
+    files_in,
+    files_told,
+    inside,
+    joined,
     mismarks,
     names_of,
-    unlisted,
 )
 
 
@@ -59,6 +64,9 @@ class _Job:
     style_from_frame: int | None = None
     style_from_window: str | None = None
 
+
+Found = Callable[[str, str], None]
+"""Told of a file and what is wrong with it."""
 
 _MAX_PIECE = 1 << 18  # letters; the reader takes fields of half as many
 _JOB = {field.name for field in fields(_Job)}
@@ -116,37 +124,23 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         check_types(_Job, job)
         _Job(**job)  # all that it needs is there
         suffixes = SAMPLE_SUFFIXES[job["format"]]
-        digests = dict(manifest.files())
+        count = sum(1 for _ in manifest.files())
         weights_sha256, version = head["weights_sha256"], head["version"]
     except (KeyError, TypeError, AttributeError, OverwriteError) as error:
         raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
-    rows = _read_rows(options.out, head["metadata_sha256"], found)
-    listed = {name for row in rows for name in files_of(row["file_name"], suffixes)}
-    for name in sorted({name for name, digest in digests.items() if digest is not None} ^ listed):
-        found(name, "is not in metadata.csv" if name in digests else "is not in manifest.json")
-    for name in unlisted(options.out, digests):
-        found(name, "is in no table")
-    with reporter.task("verifying", len(digests), "files") as task:
-        rows_of: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-        for row in rows:
-            rows_of[files_of(row["file_name"], suffixes)[0]].append(row)
-        for name, digest in digests.items():
-            reason = differs(options.out, name, digest)
-            if reason:
-                found(name, reason)
-            else:
-                for inner, reason in mismarks(
-                    options.out, name, rows_of.get(name, ()), suffixes, weights_sha256
-                ):
-                    found(inner, reason)
-            task.advance()
+    if not (options.out / METADATA).is_file():
+        found(METADATA, "is gone")
+    elif file_sha256(options.out / METADATA) != head["metadata_sha256"]:
+        found(METADATA, "was changed")
+    with reporter.task("verifying", count, "files") as task:
+        images, files = _compare(options.out, manifest, suffixes, found, task)
     regenerated = 0
-    if options.regenerate and rows:
-        regenerated = _regenerate(options, head, rows, suffixes, found, reporter)
+    if options.regenerate and images:
+        regenerated = _regenerate(options, head, images, suffixes, found, reporter)
     return VerifyResult(
         out=options.out,
-        images=len(rows),
-        files=len(listed),
+        images=images,
+        files=files,
         regenerated=regenerated,
         findings=tuple(findings),
         weights_sha256=weights_sha256,
@@ -179,33 +173,68 @@ def _unfinished(out: Path) -> tuple[str, str]:
     return "expected manifest.json, got none", "name a folder that drai sample wrote"
 
 
-def _read_rows(out: Path, digest: str, found: Any) -> list[dict[str, str]]:
-    """The rows of metadata.csv, of any length."""
+def _compare(
+    out: Path, manifest: Manifest, suffixes: tuple[str, ...], found: Found, task: Task
+) -> tuple[int, int]:
+    """Holds the manifest, metadata.csv and the files against one another; returns images and files by metadata.csv."""
+    images = files = there = 0
+
+    def listed() -> Iterator[tuple[str, str]]:
+        """What should be there, with how it differs, or nothing."""
+        nonlocal there
+        for name, digest in manifest.files():
+            path = inside(out, name)
+            there += path is not None and path.is_file()
+            reason = differs(path, digest)
+            if reason:
+                found(name, reason)
+            if digest is not None:
+                yield name, reason
+            task.advance()
+
+    for name, reason, rows in joined(listed(), files_told(_read_rows(out), suffixes)):
+        if rows is None:
+            found(name, "is not in metadata.csv")
+            continue
+        images, files = images + len(rows), files + 1
+        if reason is None:
+            found(name, "is not in manifest.json")
+        elif not reason:
+            for inner, mark in mismarks(out, name, rows, suffixes, manifest.head["weights_sha256"]):
+                found(inner, mark)
+    if there != sum(1 for _ in files_in(out)):
+        names = {name for name, _ in manifest.files()}
+        for name in files_in(out):
+            if name not in names:
+                found(name, "is in no table")
+    return images, files
+
+
+def _read_rows(out: Path) -> Iterator[dict[str, str]]:
+    """The rows of metadata.csv, of any length; none where it is gone."""
     path = out / METADATA
     if not path.is_file():
-        found(METADATA, "is gone")
-        return []
-    if file_sha256(path) != digest:
-        found(METADATA, "was changed")
+        return
+    needed = ("file_name", "label", "seed", "index")
     try:
         with io.TextIOWrapper(open_regular(path, max_bytes=None), "utf-8", newline="") as file:
             # Pieces of bounded length: what is no table may be one endless line, at which the reader stops.
-            pieces = iter(partial(file.readline, _MAX_PIECE), "")
-            rows = list(csv.DictReader(pieces, strict=True))
+            for row in csv.DictReader(iter(partial(file.readline, _MAX_PIECE), ""), strict=True):
+                if any(row.get(name) is None for name in needed):
+                    raise InputError(
+                        shown(path), f"expected the columns {', '.join(needed)}", "make the output again"
+                    )
+                yield row
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(shown(path), "it is damaged", "make the output again") from error
-    needed = ("file_name", "label", "seed", "index")
-    if any(row.get(name) is None for row in rows for name in needed):
-        raise InputError(shown(path), f"expected the columns {', '.join(needed)}", "make the output again")
-    return rows
 
 
 def _regenerate(
     options: VerifyOptions,
     head: Any,
-    rows: Sequence[dict[str, str]],
+    images: int,
     suffixes: tuple[str, ...],
-    found: Any,
+    found: Found,
     reporter: Reporter,
 ) -> int:
     """Makes images spread evenly over the output again and compares their files; returns how many."""
@@ -222,20 +251,23 @@ def _regenerate(
         reporter.warn(f"made by drai {head['version']}, this is {__version__}: bytes may differ")
     style = _style(options, job, sampler, reporter)
     encoder = SampleEncoder(sampler.header, sampler.sha256, job)
-    items = [_item(row, sampler) for row in rows]
-    count = min(options.regenerate, len(items))
-    chosen = sorted({number * len(items) // count for number in range(count)})
+    count = min(options.regenerate, images)
+    chosen = {number * images // count for number in range(count)}
     size = sampler.micro_batch
+    rows = _read_rows(options.out)
     with reporter.task("regenerating", len(chosen), "images") as task:
-        for start in sorted({position // size * size for position in chosen}):
+        for start in range(0, images, size):
+            batch = list(islice(rows, size))
+            wanted = [row for row in range(len(batch)) if start + row in chosen]
+            if not wanted:
+                continue
             # The whole micro-batch, as `sample` made it.
-            batch = items[start : start + size]
-            drawn = draw_images(sampler, batch, int(job["seed"]), float(job["truncation"]), style)
+            items = [_item(row, sampler) for row in batch]
+            drawn = draw_images(sampler, items, int(job["seed"]), float(job["truncation"]), style)
             made: dict[str, str] = {}
-            for position in (position for position in chosen if start <= position < start + size):
-                row = position - start
-                files = encoder.encode(batch[row], *(array[row] for array in drawn))
-                names = names_of(rows[position]["file_name"], suffixes)
+            for row in wanted:
+                files = encoder.encode(items[row], *(array[row] for array in drawn))
+                names = names_of(batch[row]["file_name"], suffixes)
                 made |= {
                     name: hashlib.sha256(data).hexdigest() for name, data in zip(names, files, strict=True)
                 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 from drai_cli.errors import InputError
@@ -24,31 +26,63 @@ def names_of(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(stem + suffix for suffix in suffixes)
 
 
-def files_of(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
-    """The files on the disk that hold them: their own, or the tar file that they are in."""
-    return (tar_of(first),) if tar_of(first) else names_of(first, suffixes)
+def files_told(rows: Iterable[Row], suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[Row]]]:
+    """The files that metadata.csv tells of, each with its images' rows; what only lies beside an image has none."""
+    for tar, group in groupby(rows, key=lambda row: tar_of(row["file_name"])):
+        if tar:
+            yield tar, list(group)
+            continue
+        for row in group:
+            first, *beside = names_of(row["file_name"], suffixes)
+            yield first, [row]
+            yield from ((name, []) for name in beside)
 
 
-def unlisted(out: Path, digests: Collection[str]) -> list[str]:
-    """Files beside the images that no table names; hidden ones are nobody's."""
-    names = []
-    for path in sorted(out.rglob("*")):
-        name = path.relative_to(out).as_posix()
-        is_hidden = any(part.startswith(".") for part in path.relative_to(out).parts)
-        if path.is_file() and not is_hidden and name not in digests and name not in (MANIFEST, METADATA):
-            names.append(name)
-    return names
+def joined(
+    ones: Iterable[tuple[str, str]], others: Iterable[tuple[str, list[Row]]]
+) -> Iterator[tuple[str, str | None, list[Row] | None]]:
+    """By name what both have, and (with None) what only one has; kept in memory only where they are not in step."""
+    alone: dict[str, str] = {}
+    other_alone: dict[str, list[Row]] = {}
+    for one, other in zip_longest(ones, others):
+        for name, value in () if one is None else (one,):
+            if name in other_alone:
+                yield name, value, other_alone.pop(name)
+            else:
+                alone[name] = value
+        for name, rows in () if other is None else (other,):
+            if name in alone:
+                yield name, alone.pop(name), rows
+            else:
+                other_alone[name] = rows
+    yield from ((name, value, None) for name, value in alone.items())
+    yield from ((name, None, rows) for name, rows in other_alone.items())
 
 
-def differs(out: Path, name: str, digest: str | None) -> str:
-    """How a file differs from the manifest; empty if it does not."""
+def files_in(out: Path) -> Iterator[str]:
+    """The files beside the tables; hidden ones are nobody's."""
+    for folder, folders, names in os.walk(out):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            relative = path.relative_to(out).as_posix()
+            if not name.startswith(".") and path.is_file() and relative not in (MANIFEST, METADATA):
+                yield relative
+
+
+def inside(out: Path, name: str) -> Path | None:
+    """The path of a file of the output; None for one outside: a manifest may come from strangers."""
     path = out / name
-    # A manifest may come from strangers: it must not make this look outside the folder.
     try:
         is_inside = ".." not in Path(name).parts and path.resolve().is_relative_to(out.resolve())
     except (OSError, ValueError, RuntimeError):
         is_inside = False
-    if not is_inside:
+    return path if is_inside else None
+
+
+def differs(path: Path | None, digest: str | None) -> str:
+    """How a file, as `inside` has it, differs from the manifest; empty if it does not."""
+    if path is None:
         return "lies outside the folder"
     if digest is None:
         return "was left out as a copy, and is there" if path.exists() else ""
