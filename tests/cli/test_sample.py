@@ -29,6 +29,14 @@ def test_labelled_images(sample, tmp_path):
     assert (tmp_path / "aug/manifest.json").is_file()
 
 
+def test_tar_files(sample, tmp_path):
+    packed = ("-n", 5, "--format", "webdataset", "--shard-size", 2)
+    result = sample(*packed, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert len(list((tmp_path / "aug").glob("images-00000?.tar"))) == 3
+    assert json.loads(sample(*packed, "--json", "--shard", "1/2").stdout)["made"] == 0
+
+
 def test_json(sample, tmp_path):
     shown = json.loads(sample("--per-class", 2, "--json", "-q").stdout)
     assert shown["labels"] == {"mel": 2, "nv": 2}
@@ -85,6 +93,7 @@ def test_options_from_a_file(sample, tmp_path):
         (["-n", "1", "--like", "none.csv"], 3, "none.csv: ", ""),
         (["-n", "1", "-q", "-v"], 2, "-q: contradicts -v", ""),
         (["-n", "1", "--truncation", "-1"], 2, "--truncation: ", ""),
+        (["-n", "4", "--shard-size", "2"], 2, "--shard-size 2: is for tar files, got png", "--shard I/N"),
     ],
 )
 def test_mistakes(sample, tmp_path, arguments, code, message, hint):

@@ -76,3 +76,9 @@ def broken() -> dict[str, bytes]:
 def test_what_is_broken_is_refused(name):
     with pytest.raises(InputError, match=r"^a\.tar"):
         read(broken()[name])
+
+
+@pytest.mark.parametrize("name", ["a link", "a size of a terabyte", "an endless name"])
+def test_what_is_claimed_is_not_read(name):
+    with pytest.raises(InputError, match="expected files of at most"):
+        read(broken()[name])

@@ -16,13 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drai_cli.condition import Attribute, ConditionSchema
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.tar import tar_end, tar_member
 from drai_cli.progress import Reporter
 from drai_cli.workflows import copy_filter, sample_layout
+from drai_cli.workflows.manifest import Job
 from drai_cli.workflows.options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.sample_output import SampleOutput
+from drai_cli.workflows.sample_plan import Plan, Run
 from drai_cli.workflows.verify import verify
 
 TARS = [f"images-{number:06d}.tar" for number in range(4)]
@@ -160,6 +163,21 @@ def test_after_a_failure_whole_tars_are_kept_and_no_half_one_is_there(
     result = sample(options)
     assert result.found == len(left) * SIZE
     assert contents(options.out) == whole
+
+
+def test_a_tar_with_a_gap_is_not_written(tmp_path):
+    """Of several batches in flight one may fail, and what comes after it be done."""
+    schema = ConditionSchema((Attribute("dx", "categorical", ("mel",)),))
+    plan = Plan(schema, (Run({"dx": "mel"}, 0, 10),), (".png",), tar_images=4)
+    output = SampleOutput(tmp_path / "out", plan, Job("1", "0" * 64, {}), 0)
+    output.open(overwrite=False)
+    for position, item in enumerate(plan.items(0, 10)):
+        if position != 5:
+            output.record(position, output.place(item, (b"x",)))
+    assert output.missing(0, 10) == [4, 5, 6, 7]
+    output.close()
+    assert [path.name for path in sorted(output.out.glob("*.t*"))] == [TARS[0], TARS[2]]
+    assert not list(output.out.glob(".*.tmp"))
 
 
 def test_what_a_killed_process_left_is_gone_on_from(options, whole, monkeypatch):
