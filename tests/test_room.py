@@ -87,9 +87,16 @@ def test_a_full_disk_keeps_the_earlier_file(small_disk):
     assert contents(disk) == {"a": b"earlier"}
 
 
-def test_sample_onto_a_disk_that_fills_goes_on_when_there_is_room(drai, small_disk, tiny_model, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "least", "files"),
+    [(["--format", "png"], 6, 40), (["--format", "webdataset", "--shard-size", 5], 1, 8)],
+    ids=["png", "webdataset"],
+)
+def test_sample_onto_a_disk_that_fills_goes_on_when_there_is_room(
+    drai, small_disk, tiny_model, tmp_path, kind, least, files
+):
     disk = small_disk("112k")
-    command = ["sample", "--weights", tiny_model, "-l", "mel", "-n", 40, "--out"]
+    command = ["sample", "--weights", tiny_model, "-l", "mel", "-n", 40, *kind, "--out"]
     assert drai(*command, tmp_path / "whole", "-q").exit_code == 0
     full = drai(*command, disk / "out")
     assert full.exit_code == 3
@@ -98,7 +105,9 @@ def test_sample_onto_a_disk_that_fills_goes_on_when_there_is_room(drai, small_di
     assert "what is written is kept" in full.stderr
     made = contents(disk / "out")
     whole = contents(tmp_path / "whole")
-    assert 5 < len(made.keys() & whole.keys()) < 40
+    assert least <= len(made.keys() & whole.keys()) < files
+    hidden = {name for name in made if "/" not in name and name.startswith(".")}
+    assert hidden == {".drai-sample.json", ".drai-sample-1-of-1.journal"}
     assert all(made[name] == whole[name] for name in made.keys() & whole.keys())
     small_disk.resize(disk, "4m")
     assert drai(*command, disk / "out").exit_code == 0

@@ -118,8 +118,6 @@ class SampleOutput:
 
     def close(self) -> None:
         """Lets go of the part; what its journal holds stays for the next time."""
-        if self._store is not None:
-            self._store.close()
         self._store = None
         self._held.close()
 
@@ -320,6 +318,7 @@ class SampleOutput:
         else:
             journal = Journal(file, self.start, self.stop, len(self.plan.suffixes))
             self._store = FileStore(self.out, self.plan, journal, overwrite=overwrite)
+        self._held.callback(self._store.close)
 
     def _clear(self, *, is_ours: bool) -> None:
         """Makes room for a new job: removes what an earlier `sample` left, and nothing else.

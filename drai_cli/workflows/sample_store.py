@@ -145,7 +145,8 @@ class TarStore:
 
     def close(self) -> None:
         self._file = None
-        with suppress(_UnfinishedError), self._begun:
+        # Not even its last bytes may fit on the disk: it goes all the same.
+        with suppress(_UnfinishedError, InputError), self._begun:
             raise _UnfinishedError
 
     @property
