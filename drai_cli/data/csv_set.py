@@ -167,7 +167,9 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
         missing,
         len(table.rows),
         "rows name no image below the folder",
-        f"look at --image-column {column}, the folder, or remove these rows",
+        "what is in tar files is not read here: drai sample --format png makes the same images as files"
+        if ".tar" in tree.others
+        else f"look at --image-column {column}, the folder, or remove these rows",
     )
     _refuse(
         subject,

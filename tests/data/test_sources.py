@@ -167,6 +167,14 @@ def test_nothing_there_is_counted(tmp_path, save_image):
         find_image_set(tmp_path / "flat" / "a.png")
 
 
+def test_of_tar_files_it_is_said_that_they_are_not_read(tmp_path):
+    (tmp_path / "images-000000.tar").write_bytes(b"")
+    (tmp_path / "metadata.csv").write_text("file_name,label\nimages-000000.tar/mel_000000.png,mel\n")
+    with pytest.raises(InputError, match="1 of 1 rows name no image") as caught:
+        find_image_set(tmp_path)
+    assert "--format png" in caught.value.hint
+
+
 def test_missing_and_doubled_rows_are_counted_and_named(ham):
     (ham / "part_0" / "ISIC_2.jpg").unlink()
     (ham / "part_1" / "ISIC_3.jpg").unlink()
