@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from drai_cli.errors import UsageError
 
+Arithmetic = Literal["bf16", "fp32"]
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -143,7 +145,7 @@ class TrainOptions:
         balance: Class exponent of the sampling weights n^-balance; None: 0.7 where the largest class is over four times
             the smallest, else 0.
         missing_share: Probability with which each attribute but the label is made missing.
-        precision: `bf16`, `fp32`, or `auto` (bf16 where the device is faster with it).
+        precision: `bf16`, `fp32`, or `auto` (what some steps are faster with when the run begins; it then stays).
         seed: Of everything random.
     """
 
@@ -193,6 +195,19 @@ class TrainOptions:
         return cls(
             model=ModelConfig.from_json(data["model"]), objective=Objective(**data["objective"]), **rest
         )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a run takes from the device it began on; it stays, so that the run resumes exactly.
+
+    Attributes:
+        batch_size: Images a step, of all processes together.
+        precision: Arithmetic of the step.
+    """
+
+    batch_size: int
+    precision: Arithmetic
 
 
 _RANGES: dict[str, tuple[float, float]] = {

@@ -14,12 +14,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "drai_cli"
 
 # What may be imported from where: the first part below `drai_cli`, imports in function bodies included.
-BASE = {"errors", "progress", "launch"}
+BASE = {"errors", "progress", "launch", "memory"}
 SETTINGS = BASE | {"config", "methods", "presets", "condition", "typed"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "progress": {"errors"},
     "launch": {"errors"},
+    "memory": set(),
     "config": {"errors"},
     "methods": {"errors", "config"},
     "presets": {"errors", "config"},
@@ -53,6 +54,7 @@ STANDARD_ONLY = (
     "errors",
     "progress",
     "launch",
+    "memory",
     "config",
     "methods",
     "presets",

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
@@ -19,6 +20,7 @@ from typer.core import TyperGroup
 from drai_cli.cli.output import Output, StdoutClosedError
 from drai_cli.errors import DraiError, ExitCode, UsageError, exit_code_of
 from drai_cli.launch import launched
+from drai_cli.memory import SmallerBatchWarning, is_device_lost, is_out_of_memory
 
 # What the machine or the user refuses, as opposed to what this program did wrong.
 OUTSIDE_ERRNOS = frozenset(
@@ -90,8 +92,25 @@ def run(session: Session, call: Any) -> int:
         session: Holds the output that the command has set up.
         call: The parsing and running of one command line.
     """
-    with _signals_as_interrupts(session):
+    with _signals_as_interrupts(session), _smaller_batches_told(session):
         return _run(session, call)
+
+
+@contextlib.contextmanager
+def _smaller_batches_told(session: Session) -> Iterator[None]:
+    """Says that work goes on with fewer images at once; each such line once. Other warnings are as they were."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", SmallerBatchWarning)
+        show = warnings.showwarning
+
+        def tell(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SmallerBatchWarning):
+                session.output.warn(str(message))
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 @contextlib.contextmanager
@@ -135,9 +154,6 @@ def _run(session: Session, call: Any) -> int:
         if isinstance(error.__context__, BrokenPipeError):  # the parser's way, where nobody reads its help
             return ExitCode.DONE
         raise
-    except MemoryError as error:
-        session.output.error(_out_of_memory(error))
-        return ExitCode.BAD_INPUT
     except OSError as error:
         if error.errno not in OUTSIDE_ERRNOS:
             return _bug(session)
@@ -145,12 +161,11 @@ def _run(session: Session, call: Any) -> int:
         session.output.error(DraiError(error.filename or "system", f"{reason[:1].lower()}{reason[1:]}"))
         return ExitCode.BAD_INPUT
     except Exception as error:
-        if (
-            type(error).__name__ == "OutOfMemoryError"
-        ):  # torch's, known by name: torch may never have been imported
-            session.output.error(_out_of_memory(error))
-            return ExitCode.BAD_INPUT
-        return _bug(session)
+        told = _of_the_machine(error)
+        if told is None:
+            return _bug(session)
+        session.output.error(told)
+        return told.exit_code
 
 
 def _tell(session: Session, error: DraiError) -> None:
@@ -212,9 +227,14 @@ def _causes(error: BaseException) -> list[BaseException]:
     return causes
 
 
-def _out_of_memory(error: BaseException) -> DraiError:
+def _of_the_machine(error: BaseException) -> DraiError | None:
+    """What the machine has too little of, or has lost; None for anything else."""
     detail = str(error).splitlines()[0] if str(error) else "out of memory"
-    return DraiError("memory", detail, "lower --batch-size, or --size when training")
+    if is_out_of_memory(error):
+        return DraiError("memory", detail, "end what else uses it, lower --batch-size, or take --device cpu")
+    if is_device_lost(error):
+        return DraiError("device", detail, "see whether the GPU is there (nvidia-smi), or take --device cpu")
+    return None
 
 
 def _bug(session: Session) -> int:

@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float32, Integer
 from torch import Tensor
 
-from drai_cli.metrics.pixels import batches, from_unit, to_unit
+from drai_cli.memory import in_passes
+from drai_cli.metrics.pixels import from_unit, pass_size, to_unit
 
 
 class ModelNetworks(Protocol):
@@ -70,16 +71,17 @@ def encode(
     encoder = networks.encoder
     if encoder is None:
         raise ValueError("these networks have no encoder")
-    contents, styles = [], []
-    is_inferred = True
-    for rows in batches(len(images)):
+
+    def one_pass(rows: slice) -> tuple[np.ndarray, np.ndarray, bool]:
         content, style = encoder(to_unit(images[rows]).to(device))
-        if content is None:
-            is_inferred = False
+        is_inferred = content is not None
+        if not is_inferred:
             content = networks.content_prior(torch.from_numpy(conditions[rows]).to(device))
-        contents.append(content.mean.float().cpu().numpy())
-        styles.append(style.mean.float().cpu().numpy())
-    return Codes(np.concatenate(contents), np.concatenate(styles), is_inferred)
+        return content.mean.float().cpu().numpy(), style.mean.float().cpu().numpy(), is_inferred
+
+    passes = list(in_passes(len(images), pass_size(len(images)), one_pass))
+    contents, styles, inferred = zip(*passes, strict=True)
+    return Codes(np.concatenate(contents), np.concatenate(styles), all(inferred))
 
 
 @torch.inference_mode()
@@ -91,11 +93,12 @@ def generate(
     device: torch.device | str = "cpu",
 ) -> Integer[np.ndarray, "n h w c"]:
     """Images of codes, rounded as a user would get them."""
-    made = []
-    for rows in batches(len(content)):
+
+    def one_pass(rows: slice) -> np.ndarray:
         codes = (torch.from_numpy(np.ascontiguousarray(code[rows])).to(device) for code in (content, style))
-        made.append(from_unit(networks.generator(*codes), dtype))
-    return np.concatenate(made)
+        return from_unit(networks.generator(*codes), dtype)
+
+    return np.concatenate(list(in_passes(len(content), pass_size(len(content)), one_pass)))
 
 
 @torch.inference_mode()
@@ -109,16 +112,18 @@ def sample(
     device: torch.device | str = "cpu",
 ) -> Integer[np.ndarray, "n h w c"]:
     """One image per condition: content from the prior of the condition, style from N(0, I)."""
-    source = np.random.default_rng(seed)
-    made = []
-    for rows in batches(len(conditions)):
+    content_dim = networks.content_prior(torch.from_numpy(conditions[:1]).to(device)).mean.shape[1]
+    shape = (len(conditions), content_dim + style_dim)
+    noise = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+    def one_pass(rows: slice) -> np.ndarray:
         prior = networks.content_prior(torch.from_numpy(conditions[rows]).to(device))
         mean, deviation = prior.mean.float(), torch.exp(0.5 * prior.log_variance.float())
-        draws = source.standard_normal((len(mean), mean.shape[1] + style_dim)).astype(np.float32)
-        noise = torch.from_numpy(draws).to(device)
-        content = mean + deviation * noise[:, : mean.shape[1]]
-        made.append(from_unit(networks.generator(content, noise[:, mean.shape[1] :].contiguous()), dtype))
-    return np.concatenate(made)
+        drawn = torch.from_numpy(noise[rows]).to(device)
+        content = mean + deviation * drawn[:, :content_dim]
+        return from_unit(networks.generator(content, drawn[:, content_dim:].contiguous()), dtype)
+
+    return np.concatenate(list(in_passes(len(conditions), pass_size(len(conditions)), one_pass)))
 
 
 @torch.inference_mode()

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from drai_cli.memory import PassSize, in_passes
+
 BATCH = 256
 
 
@@ -45,9 +47,14 @@ def map_images(
     device: torch.device | str = "cpu",
     size: int = BATCH,
 ) -> Float[np.ndarray, "count ..."]:
-    """`function` over stored images in batches of `size`, as one float32 array."""
-    rows = []
-    for part in batches(len(images), size):
-        batch = to_unit(images[part]).to(device)
-        rows.append(function(batch).float().cpu().numpy())
-    return np.concatenate(rows)
+    """`function` over stored images in batches of `size`, smaller where memory runs out, as one float32 array."""
+
+    def one_pass(part: slice) -> np.ndarray:
+        return function(to_unit(images[part]).to(device)).float().cpu().numpy()
+
+    return np.concatenate(list(in_passes(len(images), pass_size(len(images), size), one_pass)))
+
+
+def pass_size(count: int, size: int = BATCH) -> PassSize:
+    """Images a pass of `count`: `size`, or all of fewer."""
+    return PassSize(min(count, size))

@@ -25,6 +25,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from drai_cli.errors import NetworkError
+from drai_cli.memory import is_out_of_memory
 
 
 class LostProcessError(NetworkError):
@@ -165,6 +166,8 @@ def connected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # of gloo, NCCL and the store alike
+        if is_out_of_memory(error):
+            raise
         raise LostProcessError from error
 
 

@@ -1,7 +1,8 @@
 """A model at work on a device: codes to images and images to codes, in micro-batches of one fixed size.
 
 Arrays in, arrays out. The micro-batch never varies (the last is padded), so a row's result does not depend on how many
-others are asked for at once. Arithmetic is float32 unless a precision says otherwise.
+others are asked for at once; where memory runs out passes become smaller, with a warning. Arithmetic is float32 unless
+a precision says otherwise.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -22,11 +24,14 @@ from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.hub import locate_weights
 from drai_cli.hub_repository import origin_of
 from drai_cli.launch import launched
+from drai_cli.memory import PassSize, in_passes
 from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import PRECISIONS, Precision
 from drai_cli.workflows.sampler import micro_batch_of
 
+# What a smaller pass may change: kernels add up in another order (on a CPU only below 4 images).
+_ROUNDING = " (the same but for rounding)"
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -100,6 +105,11 @@ class Inference:
     def micro_batch(self) -> int:
         """Images a pass: fixed by device and image size, never by what is asked for."""
         return micro_batch_of(self.header, 256 if self.device.type == "cuda" else 64)
+
+    @cached_property
+    def passes(self) -> PassSize:
+        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        return PassSize(self.micro_batch, _ROUNDING)
 
     def sample(
         self,
@@ -188,14 +198,14 @@ class Inference:
 
     def _run(self, step: Callable[..., tuple[Tensor, ...]], *inputs: np.ndarray) -> list[Tensor]:
         """`step` over rows in padded micro-batches; its outputs as float32 tensors on the CPU."""
-        rows, size = len(inputs[0]), self.micro_batch
-        outputs: list[tuple[Tensor, ...]] = []
+        rows = len(inputs[0])
+
+        def one_pass(part: slice) -> tuple[Tensor, ...]:
+            given = (self._to_device(_padded(array[part], self.passes.now)) for array in inputs)
+            return tuple(tensor[: rows - part.start].float().cpu() for tensor in step(*given))
+
         with arithmetic(self.device, self.precision):
-            for start in range(0, max(rows, 1), size):
-                parts = [_padded(array[start : start + size], size) for array in inputs]
-                outputs.append(
-                    tuple(t[: rows - start].float().cpu() for t in step(*(self._to_device(p) for p in parts)))
-                )
+            outputs = list(in_passes(max(rows, 1), self.passes, one_pass))
         return [torch.cat(column) for column in zip(*outputs, strict=True)]
 
     def _to_device(self, array: np.ndarray) -> Tensor:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.header import HEADER_KEY, ModelHeader, model_intensity, parse_header
 from drai_cli.hub import WEIGHTS_VARIABLE
 from drai_cli.io.files import open_regular, shown
+from drai_cli.memory import PassSize, in_passes
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.onnx_session import (
     AGAIN,
@@ -101,6 +103,11 @@ class OnnxSampler:
         """Images a pass."""
         return micro_batch_of(self.header, _MOST_IMAGES)
 
+    @cached_property
+    def passes(self) -> PassSize:
+        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        return PassSize(self.micro_batch)
+
     def sample(
         self,
         conditions: Float32[np.ndarray, "images condition"],
@@ -109,19 +116,23 @@ class OnnxSampler:
         truncation: float = 1.0,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
         """As `Inference.sample`; equal to it but for rounding, so a level may differ here and there."""
-        rows, size = len(conditions), self.micro_batch
-        images, contents = [], []
-        for start in range(0, max(rows, 1), size):
-            parts = [array[start : start + size] for array in (conditions, content_noise, style)]
+        rows = len(conditions)
+
+        def one_pass(rows_of_pass: slice) -> tuple[np.ndarray, np.ndarray]:
+            size = self.passes.now
+            parts = [array[rows_of_pass] for array in (conditions, content_noise, style)]
             # Padded to one size, so that a row's result does not depend on how many others are asked for.
             padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
             feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
             with explained("model", AGAIN):
                 image, content = self.session.run(OUTPUTS, feeds)
             self._check(image, content, size)
-            images.append(image[: rows - start])
-            contents.append(content[: rows - start])
-        return self._to_stored(np.concatenate(images)), np.concatenate(contents)
+            left = rows - rows_of_pass.start
+            return image[:left], content[:left]
+
+        made = list(in_passes(max(rows, 1), self.passes, one_pass))
+        images, contents = (np.concatenate(column) for column in zip(*made, strict=True))
+        return self._to_stored(images), contents
 
     def _check(self, images: np.ndarray, content: np.ndarray, size: int) -> None:
         """Whether the model made what its header promises; anybody may have written the file."""

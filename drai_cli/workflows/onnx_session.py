@@ -14,6 +14,7 @@ import numpy as np
 
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.io.files import shown
+from drai_cli.memory import is_out_of_memory
 
 AGAIN = "export it again"
 CPU_PROVIDER = "CPUExecutionProvider"
@@ -108,10 +109,13 @@ def explained(subject: str, hint: str) -> Iterator[None]:
 
     Raises:
         WeightsError: It is no model that can be run.
+        MemoryError: There is not memory enough to run it.
     """
     try:
         yield
     except Exception as error:  # ONNX Runtime has no common class for what it raises
+        if is_out_of_memory(error):
+            raise MemoryError(shown(str(error))[:160]) from error
         # UnicodeDecodeError where its message is no UTF-8.
         known = isinstance(error, RuntimeError | UnicodeDecodeError)
         if type(error).__module__.split(".")[0] != "onnxruntime" and not known:

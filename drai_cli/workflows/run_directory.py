@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drai_cli.config import TrainOptions, check_image_size
+from drai_cli.config import Chosen, TrainOptions, check_image_size
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import DraiError, InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_left_over, shown
@@ -19,6 +19,7 @@ from drai_cli.typed import check_types
 
 # What may differ between a run's own settings and the command that goes on with it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "version"})
+_CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,15 @@ class RunDirectory:
                 shown(self.path), "the folder holds other files and no run", "name another with --out"
             )
 
-    def begin(self, settings: Mapping[str, Any]) -> None:
-        """Makes the directory and writes its settings.
+    def begin(self, settings: Mapping[str, Any], chosen: Chosen) -> None:
+        """Makes the directory and writes its settings, and what it takes from the device.
 
         Raises:
             InputError: It cannot be made.
         """
         self.make_folders(self.path)
         # The settings make it a run; all else is made when it is needed, so a crash in between is a run begun.
-        _write_json(self.config, settings)
+        _write_json(self.config, {**settings, _CHOSEN: asdict(chosen)})
 
     def make_folders(self, *folders: Path) -> None:
         """Makes the run's folders, or those named, where they are missing.
@@ -145,7 +146,8 @@ class RunDirectory:
         try:
             # A setting that a newer version brought was at its default before there was a choice.
             brought = _flat({"training": TrainOptions().to_json()})
-            own = {**brought, **_flat(read_json(self.config))}
+            saved = {name: value for name, value in read_json(self.config).items() if name != _CHOSEN}
+            own = {**brought, **_flat(saved)}
         except (InputError, AttributeError) as error:
             raise InputError(
                 shown(self.config), "cannot be read", "name another folder with --out"
@@ -164,6 +166,23 @@ class RunDirectory:
                 shown(self.path), f"the run was begun with other settings ({listed})",
                 "repeat its settings to go on with it, or name another folder with --out",
             )  # fmt: skip
+
+    def read_chosen(self) -> Chosen | None:
+        """What the run took from its device when it began; None for one from before that was settled.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        try:
+            saved = read_json(self.config).get(_CHOSEN)
+            if saved is None:
+                return None
+            check_types(Chosen, saved)
+            return Chosen(**saved)
+        except (InputError, TypeError, AttributeError) as error:
+            raise InputError(
+                shown(self.config), "cannot be read", "name another folder with --out"
+            ) from error
 
     def read_data_options(self) -> DataOptions:
         """What the run was trained on, as its settings say.

@@ -20,6 +20,7 @@ from drai_cli.header import ModelHeader, model_fit
 from drai_cli.io.files import file_sha256
 from drai_cli.io.room import check_room
 from drai_cli.launch import Place, launched
+from drai_cli.memory import warn_smaller
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.workflows.manifest import Job
 from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
@@ -31,6 +32,8 @@ from drai_cli.workflows.sampler import CopyCheck, Sampler, open_sampler
 
 _MAX_WRITERS = 8
 _BLOCK_BYTES = 4096
+# Positions, and what is to be recorded of each: None of one that is left out.
+Written = Future[list[tuple[int, Placed | None]]]
 
 
 @dataclass(frozen=True)
@@ -216,15 +219,16 @@ class _Sampling:
         self.options, self.sampler, self.plan = options, sampler, plan
         self.output, self.style, self.copies = output, style, copies
         self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
+        self.in_flight = max(1, math.ceil(options.batch_size / sampler.micro_batch))
+        self.pending: deque[Written] = deque()
 
     def run(self, reporter: Reporter) -> int:
         """Makes what is missing; returns how many."""
-        size = self.sampler.micro_batch
-        in_flight = max(1, math.ceil(self.options.batch_size / size))
+        size, pending = self.sampler.micro_batch, self.pending
         writers = min(_MAX_WRITERS, os.cpu_count() or 1)
-        pending: deque[Future[list[tuple[int, Placed | None]]]] = deque()
         made = 0
         images = self.output.stop - self.output.start
+        self.sampler.passes.let_go = self._let_go
         with reporter.task("sampling", images, "images") as task:
             pool = ThreadPoolExecutor(writers, "drai-writer")
             try:
@@ -235,7 +239,7 @@ class _Sampling:
                         self.sampler, items, self.options.seed, self.options.truncation, self.style
                     )
                     pending.append(pool.submit(self._write, start, items, wanted, drawn))
-                    while len(pending) > in_flight or (pending and pending[0].done()):
+                    while len(pending) > self.in_flight or (pending and pending[0].done()):
                         made += self._record(pending.popleft(), task)
                 while pending:
                     made += self._record(pending.popleft(), task)
@@ -246,6 +250,15 @@ class _Sampling:
                     if not future.cancelled() and future.exception() is None:
                         self._record(future, task)
         return made
+
+    def _let_go(self) -> None:
+        """Memory ran out: waits until what is in flight is written, and holds half as much from then on."""
+        size = self.sampler.micro_batch
+        if self.in_flight > 1 and self.pending:
+            before, self.in_flight = self.in_flight, self.in_flight // 2
+            warn_smaller(before * size, self.in_flight * size, " in flight")
+        for future in self.pending:
+            future.exception()
 
     def _missing(self, size: int, task: Task) -> Iterator[tuple[int, list[int]]]:
         """Micro-batches with something to do: their first position and the positions that are missing."""
@@ -279,7 +292,7 @@ class _Sampling:
             done.append((position, self.output.place(items[row], files)))
         return done
 
-    def _record(self, future: Future[list[tuple[int, Placed | None]]], task: Task) -> int:
+    def _record(self, future: Written, task: Task) -> int:
         written = future.result()
         for position, placed in written:
             self.output.record(position, placed)

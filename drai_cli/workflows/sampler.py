@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, UInt
 
 from drai_cli.errors import UsageError
 from drai_cli.header import ModelHeader
+from drai_cli.memory import PassSize
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import RUNTIMES
 
@@ -45,6 +46,10 @@ class Sampler(Protocol):
     @property
     def micro_batch(self) -> int:
         """Images a pass: fixed by device and image size, never by what is asked for."""
+
+    @property
+    def passes(self) -> PassSize:
+        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
 
     def sample(
         self,

@@ -14,7 +14,7 @@ import torch
 
 from drai_cli import __version__
 from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.config import ModelConfig, TrainOptions, check_image_size
+from drai_cli.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
@@ -25,6 +25,7 @@ from drai_cli.launch import launched
 from drai_cli.methods import objective_of
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.training.parallel import Processes
+from drai_cli.workflows.chosen import choice_of_old, choose, say_kept
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.options import TrainRun
@@ -103,9 +104,11 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     source = load_model(locate_weights(run.init)) if run.init else None
     data = _prepare_together(run, directory, processes, reporter)
     options = resolve_options(run, data, source, reporter)
+    chosen = _settle(options, data, directory if is_resumed else None, device, processes, reporter)
+    options = replace(options, **asdict(chosen))
     if processes.is_first:
         if not is_resumed:
-            directory.begin(settings_of(run))
+            directory.begin(settings_of(run), chosen)
         directory.make_folders()
         if not directory.split.exists():
             write_split(directory.split, data.entries, data.parts.tolist())
@@ -122,6 +125,25 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,
     )
+
+
+def _settle(
+    options: TrainOptions,
+    data: PreparedSet,
+    begun: RunDirectory | None,
+    device: torch.device,
+    processes: Processes,
+    reporter: Reporter,
+) -> Chosen:
+    """What the run takes from its device: what it began with, else what is fastest and fits here."""
+    kept = None if begun is None else begun.read_chosen() or choice_of_old(options, device)
+    # Those that are not the first cannot look into the run directory.
+    found = processes.from_first(None if kept is None else asdict(kept))
+    if found is None:
+        return choose(options, data, device, processes, reporter)
+    chosen = Chosen(**found)
+    say_kept(chosen, options, device, reporter)
+    return chosen
 
 
 def _prepare_together(

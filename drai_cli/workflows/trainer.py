@@ -17,13 +17,11 @@ from drai_cli.config import TrainOptions
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.io.files import shown
+from drai_cli.memory import is_device_lost, is_out_of_memory
 from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
-from drai_cli.training.augment import Changes
-from drai_cli.training.batches import Batches
 from drai_cli.training.parallel import ALONE, Processes
-from drai_cli.training.passes import StepPlan
-from drai_cli.training.precision import autocast_dtype
+from drai_cli.training.setup import batches_of, plan_of
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
 from drai_cli.typed import check_types
@@ -79,30 +77,10 @@ class Trainer:
         self.run, self.options, self.data = run, options, data
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
         self.processes = processes
-        schema = data.schema
-        self.state = TrainingState(options, schema.dim, device)
+        self.state = TrainingState(options, data.schema.dim, device)
         self.progress = Progress()
-        assert options.symmetry is not None
-        widths = tuple(attribute.width for attribute in schema.attributes)
-        self.batches = Batches(
-            data.images,
-            data.conditions,
-            data.labels,
-            data.rows("train"),
-            widths,
-            options,
-            options.symmetry,
-            device,
-            processes,
-        )
-        self.plan = StepPlan(
-            options.objective,
-            Changes(options.symmetry),
-            schema.slices(),
-            tuple(attribute.kind == "categorical" for attribute in schema.attributes),
-            autocast_dtype(options.precision, device),
-            processes,
-        )
+        self.batches = batches_of(data, options, device, processes)
+        self.plan = plan_of(data, options, processes)
         self.look = Look(self.state, data, device)
         self.validation = Validation(data, directory.judge, options.seed, device)
         self.began = time.monotonic()
@@ -127,7 +105,8 @@ class Trainer:
         with self._keeping():
             self.directory.check_room(self.state.saved_bytes, model_bytes, self.reporter)
         total = None if self.options.kimg is None else int(self.options.kimg * 1000)
-        with stop_signals() as asked_to_stop, self.reporter.task("training", total, "images") as task:
+        training = self.reporter.task("training", total, "images")
+        with stop_signals() as asked_to_stop, self._on_the_device(), training as task:
             task.advance(self.state.images_seen)
             while not reason:
                 self._step(task)
@@ -187,6 +166,40 @@ class Trainer:
             raise InputError(
                 error.subject, error.message,
                 f"the checkpoint at {self.saved_at / 1000:g} kimg is kept: make room, and the same command goes on",
+            ) from error  # fmt: skip
+
+    @contextmanager
+    def _on_the_device(self) -> Iterator[None]:
+        """Says of memory that ran out, or a GPU that is gone, what is kept and how to go on.
+
+        A step cannot be repeated with fewer images: its terms compare the rows of the whole batch with each other.
+        """
+        try:
+            yield
+        except Exception as error:
+            is_full = is_out_of_memory(error)
+            if not is_full and not is_device_lost(error):
+                raise
+            detail = (str(error).splitlines() or ["out of memory"])[0]
+            kept = "the last checkpoint is whole"
+            if self.processes.is_first:
+                at = self.saved_at
+                kept = (
+                    "there is no checkpoint yet"
+                    if at is None
+                    else f"the checkpoint at {at / 1000:g} kimg is whole"
+                )
+            size = self.options.batch_size
+            if is_full:
+                way_out = (
+                    "free memory, or share the batch among more processes with torchrun, and the same command goes on; "
+                    f"a run of its own (--out) takes --batch-size {max(2, size // 2)}"
+                )
+            else:
+                way_out = "the same command goes on when the GPU is back, or with --device cpu"
+            raise InputError(
+                "memory" if is_full else str(self.device), f"{detail.rstrip('.')}, at {size} images a step",
+                f"{kept}: {way_out}",
             ) from error  # fmt: skip
 
     def _do_without_validation(self) -> None:

@@ -28,7 +28,7 @@ from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.passes import StepPlan
-from drai_cli.training.precision import autocast_dtype
+from drai_cli.training.precision import autocast_dtype, has_bf16
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
 from drai_cli.workflows.inference import choose_device
@@ -103,7 +103,7 @@ def make_training(
     labels = rows % LABELS
     conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
     batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
-    dtype = autocast_dtype("auto", device)
+    dtype = dtype_for(device)
     plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
 
     def step(index: int) -> None:
@@ -113,6 +113,11 @@ def make_training(
         _ = {name: float(value) for name, value in terms.items()}
 
     return step, Training(options, state, batches)
+
+
+def dtype_for(device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the device has it."""
+    return autocast_dtype("bf16" if has_bf16(device) else "fp32")
 
 
 def rate(step: Callable[[int], None], steps: int, batch_size: int, device: torch.device) -> float:
@@ -135,7 +140,7 @@ def main() -> None:
     given = parser.parse_args()
     device = choose_device(given.device)
     whole, training = make_training(given.preset, device)
-    first, dtype = training.batches.at(0), autocast_dtype("auto", device)
+    first, dtype = training.batches.at(0), dtype_for(device)
     size, interval = training.options.batch_size, training.options.objective.r1_interval
 
     def bare(index: int) -> None:

@@ -15,7 +15,8 @@ from jaxtyping import Float32, Integer, UInt8
 from torch import Tensor
 
 from drai_cli.errors import InputError, WeightsError
-from drai_cli.metrics.pixels import batches
+from drai_cli.memory import in_passes
+from drai_cli.metrics.pixels import pass_size
 
 PUBLISHED_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid) and `weights-inception-2015-12-05-6726825d.pth`
@@ -91,12 +92,14 @@ class InceptionFeatures:
         self, images: Integer[np.ndarray, "n h w c"]
     ) -> tuple[Float32[np.ndarray, "n 2048"], Float32[np.ndarray, "n 1008"]]:
         """Features and logits from one pass."""
-        found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-        for rows in batches(len(images), _BATCH):
+
+        def one_pass(rows: slice) -> list[np.ndarray]:
             batch = torch.from_numpy(_to_rgb_bytes(images[rows])).permute(0, 3, 1, 2).to(self._device)
-            for kept, new in zip(found, self._network(batch), strict=True):
-                kept.append(new.float().cpu().numpy())
-        return np.concatenate(found[0]), np.concatenate(found[1])
+            return [found.float().cpu().numpy() for found in self._network(batch)]
+
+        passes = list(in_passes(len(images), pass_size(len(images), _BATCH), one_pass))
+        features, logits = (np.concatenate(column) for column in zip(*passes, strict=True))
+        return features, logits
 
 
 def _to_rgb_bytes(images: Integer[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n h w 3"]:

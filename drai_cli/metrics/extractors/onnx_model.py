@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.errors import WeightsError
+from drai_cli.memory import in_passes, is_out_of_memory
 from drai_cli.metrics.extractors.pooled import SIZE
-from drai_cli.metrics.pixels import batches, to_unit
+from drai_cli.metrics.pixels import batches, pass_size, to_unit
 
 _BATCH = 32
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow makes grey of RGB
@@ -80,8 +81,10 @@ class OnnxFeatures:
         Raises:
             WeightsError: The model fails on them, or does not give one row of finite numbers an image.
         """
-        rows = [self._look(images[part]) for part in batches(len(images), self._rows or _BATCH)]
-        return np.concatenate(rows)
+        if self._rows:  # a smaller pass would be filled up again
+            return np.concatenate([self._look(images[part]) for part in batches(len(images), self._rows)])
+        size = pass_size(len(images), _BATCH)
+        return np.concatenate(list(in_passes(len(images), size, lambda part: self._look(images[part]))))
 
     def _look(self, images: Integer[np.ndarray, "b h w c"]) -> Float32[np.ndarray, "b d"]:
         count, asked = len(images), self._rows or len(images)
@@ -91,6 +94,8 @@ class OnnxFeatures:
         try:
             (found,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # ONNX Runtime has no common class for what it raises
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)[:160]) from error
             if type(error).__module__.split(".")[0] != "onnxruntime":
                 raise
             raise _wrong(f"the model fails on images of {self._size} px ({str(error)[:160]})") from error

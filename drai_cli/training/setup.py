@@ -1,0 +1,38 @@
+"""What a step needs beside the state, made of a prepared set and the options."""
+
+from __future__ import annotations
+
+import torch
+
+from drai_cli.config import TrainOptions
+from drai_cli.data.prepared import PreparedSet
+from drai_cli.training.augment import Changes
+from drai_cli.training.batches import Batches
+from drai_cli.training.parallel import ALONE, Processes
+from drai_cli.training.passes import StepPlan
+from drai_cli.training.precision import autocast_dtype
+
+
+def batches_of(
+    data: PreparedSet, options: TrainOptions, device: torch.device, processes: Processes = ALONE
+) -> Batches:
+    """The training part of a set, in batches."""
+    assert options.symmetry is not None
+    return Batches(
+        data.images, data.conditions, data.labels, data.rows("train"),
+        tuple(attribute.width for attribute in data.schema.attributes),
+        options, options.symmetry, device, processes,
+    )  # fmt: skip
+
+
+def plan_of(data: PreparedSet, options: TrainOptions, processes: Processes = ALONE) -> StepPlan:
+    """What stays the same from step to step."""
+    assert options.symmetry is not None
+    return StepPlan(
+        options.objective,
+        Changes(options.symmetry),
+        data.schema.slices(),
+        tuple(attribute.kind == "categorical" for attribute in data.schema.attributes),
+        autocast_dtype(options.precision),
+        processes,
+    )
