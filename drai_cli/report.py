@@ -61,6 +61,7 @@ class Measure:
         baseline: What it stands beside.
         extractor: Features it was measured in, None where none are involved.
         is_headline: Whether it stands in the report's summary.
+        doubt: Why the number says nothing: what it was measured with is at chance. Empty where it does say something.
     """
 
     key: str
@@ -76,17 +77,18 @@ class Measure:
     baseline: Baseline | None = None
     extractor: str | None = None
     is_headline: bool = False
+    doubt: str = ""
 
     @property
     def standing(self) -> Standing | None:
-        """Where the interval lies against the baseline, in one word; None without either.
+        """Where the interval lies against the baseline, in one word; None without either, and where it says nothing.
 
         Where lower or higher is better: `good` is wholly on the better side of the baseline's value, `poor` wholly on
         the worse side without reaching the baseline's interval, `near` all between. Where the baseline itself is the
         aim: `good` covers its value, `near` reaches its interval, `poor` does not.
         """
         baseline, low, high = self.baseline, self.low, self.high
-        if baseline is None or low is None or high is None:
+        if baseline is None or low is None or high is None or self.doubt:
             return None
         base_low = baseline.value if baseline.low is None else baseline.low
         base_high = baseline.value if baseline.high is None else baseline.high
@@ -111,6 +113,7 @@ class Part:
         measures: Its numbers, in the order to show them.
         verdict: The result in a sentence or two.
         caution: What the numbers cannot show.
+        doubts: Which numbers say nothing and why, a sentence each; empty where all say something.
         not_measured: Why nothing, or some of it, was measured; empty where all was.
     """
 
@@ -120,6 +123,7 @@ class Part:
     verdict: str = ""
     caution: str = ""
     not_measured: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def check_numbers(self) -> None:
         """Whether all that should be numbers are, finite or not; raises TypeError or OverflowError."""
@@ -192,12 +196,14 @@ class Cell:
         std: Standard deviation over seeds (n - 1 below the line), None for one seed.
         n: Seeds.
         note: What a reader has to know of this cell; empty for nothing.
+        doubt: Why the number says nothing, as of a measure; such a cell is never the best.
     """
 
     mean: float | None
     std: float | None = None
     n: int = 0
     note: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -265,6 +271,7 @@ def _part_json(part: Part) -> dict[str, Any]:
         "title": part.title,
         "verdict": part.verdict,
         "caution": part.caution,
+        "doubts": list(part.doubts),
         "not_measured": list(part.not_measured),
         "measures": [_measure_json(measure) for measure in part.measures],
     }
@@ -286,6 +293,7 @@ def _measure_json(measure: Measure) -> dict[str, Any]:
         "baseline": None if baseline is None else _known(vars(baseline)),
         "extractor": measure.extractor,
         "is_headline": measure.is_headline,
+        "doubt": measure.doubt,
         "how_to_read": measure.how_to_read,
     }
     known = {name: value for name, value in _known(found).items() if value is not False}

@@ -37,6 +37,14 @@ def test_standing_against_a_bare_number():
     assert measure("baseline", 0.51, 0.6, Baseline("chance", 0.5)).standing == "poor"
 
 
+def test_what_says_nothing_has_no_standing_and_says_why():
+    found = measure("lower", 7, 9.9, BESIDE, doubt="the judge is at chance")
+    assert found.standing is None
+    (written,) = as_json(found)["parts"]["p"]["measures"]
+    assert written["doubt"] == "the judge is at chance"
+    assert "standing" not in written
+
+
 @pytest.mark.parametrize(
     "found",
     [

@@ -10,6 +10,7 @@ from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import one_line, show_table
 from drai_cli.data.options import KIND_NAMES
+from drai_cli.report import Measure
 from drai_cli.workflows.options import EvaluateOptions
 
 FLAGS = {"out": "-o --out"}
@@ -73,13 +74,22 @@ def evaluate(
     result = run(chosen, output)
     rows = [
         (measure.name, measure.variant or measure.label, _number(measure.value), _interval(measure.low, measure.high),
-         "" if measure.baseline is None else f"{_number(measure.baseline.value)} {measure.baseline.what}")
+         _beside(measure))
         for part in result.report.parts
         for measure in part.measures
         if measure.is_headline
     ]  # fmt: skip
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
-    output.result(result.to_json(), f"{table}\n\n{one_line(str(result.out / 'report.html'))}")
+    doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]
+    output.result(
+        result.to_json(), "\n\n".join([table, *map(one_line, [*doubts, str(result.out / "report.html")])])
+    )
+
+
+def _beside(measure: Measure) -> str:
+    baseline = measure.baseline
+    shown = "" if baseline is None else f"{_number(baseline.value)} {baseline.what}"
+    return f"{shown} (says nothing)" if measure.doubt else shown
 
 
 def _number(value: float) -> str:

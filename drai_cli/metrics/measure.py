@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64, Integer
 
-from drai_cli.metrics import intervals
 from drai_cli.metrics.disentanglement import measure_dci, mutual_information_gap
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
 from drai_cli.metrics.fidelity import measure_fidelity
@@ -19,7 +18,7 @@ from drai_cli.metrics.judge import Judge, judge_config, train_judge
 from drai_cli.metrics.known_factors import KnownFactors
 from drai_cli.metrics.measured_style import measured_style
 from drai_cli.metrics.probes import measure_probe
-from drai_cli.metrics.samples import Extractor, measure_agreement, rows_per_label
+from drai_cli.metrics.samples import Extractor, measure_agreement, measure_judge, rows_per_label
 from drai_cli.metrics.source import ModelSource, SampleSource, drawable
 from drai_cli.metrics.spread import measure_spread
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
@@ -27,6 +26,9 @@ from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 Images = Integer[np.ndarray, "n h w c"]
 
 MEASURES = ("agreement", "distance", "spread", "swaps", "probes", "codes")
+
+JUDGED = frozenset({"agreement", "swaps"})
+"""Those of them that ask the judge, whatever distances are measured in."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def measure(
         part: Rows that are reported on.
         factors: True style factors per row, where known.
         extractor: Features for distances and spread; None for the judge's own.
-        judge: Trained on these training rows; None to train one here.
+        judge: Trained on these training rows; None to train one here, where anything asks it.
         regressor: Reads `factors` off images; needed for the factor rows.
         config: How much is looked at; None for the defaults.
         only: Some of `MEASURES`; None for all.
@@ -88,7 +90,8 @@ def measure(
         device: Where the networks are.
 
     Returns:
-        A dict with an entry per measure, and `judge`, `part`, `n`, `seed`, `extractor`, `comparable_with`. Measures
+        A dict with an entry per measure, and `part`, `n`, `seed`, `extractor`, `comparable_with`, and `judge` where
+        there is one. Measures
         that need an encoder are None where there is none, and so is the label in content where content is not inferred.
 
     Raises:
@@ -96,34 +99,33 @@ def measure(
     """
     config = config or MeasureConfig()
     wanted = set(MEASURES if only is None else only)
-    if judge is None:
+    if judge is None and (extractor is None or wanted & JUDGED):
         config_of_judge = judge_config(images.shape[1])
         judge = train_judge(images, labels, parts, label_count, config_of_judge, seed=seed, device=device)
     rows = np.flatnonzero(parts == part)
     here, here_labels, here_groups = images[rows], labels[rows], groups[rows]
-    weights = intervals.group_weights(here_groups, seed)
-    said = judge.labels(here)
-    own = intervals.estimate(intervals.macro_mean(said == here_labels, here_labels), weights)
+    look = extractor or judge
+    assert look is not None
     out: dict[str, Any] = {
         "part": part,
         "n": len(rows),
         "seed": seed,
-        "judge": {"balanced_accuracy": own.to_json()},
-        "extractor": (extractor or judge).name,
-        "comparable_with": (extractor or judge).comparable_with,
+        "extractor": look.name,
+        "comparable_with": look.comparable_with,
     }
+    if judge is not None:
+        own = measure_judge(judge, here, here_labels, here_groups, seed)
+        out["judge"] = {"balanced_accuracy": own.to_json()}
     if source is None:
         if networks is None:
             raise ValueError("expected networks or a source of images")
         style_dim = style_dim_of(networks, here[:1], device)
         source = ModelSource(networks, conditions, style_dim, images.dtype, device)
-    look = extractor or judge
-
     if wanted & {"agreement", "spread"}:
         chosen = rows_per_label(here_labels, config.samples_per_label, seed)
         chosen = chosen[drawable(source, rows[chosen], here_labels[chosen])]
         made = source.draw(rows[chosen], seed)
-        if "agreement" in wanted:
+        if "agreement" in wanted and judge is not None:
             out["agreement"] = measure_agreement(judge, made, here_labels[chosen], own, seed)
         if "spread" in wanted:
             pool = np.flatnonzero(parts == "train")
@@ -144,7 +146,7 @@ def measure(
         )
     if "swaps" in wanted:
         out["swaps"] = None
-        if networks is not None and networks.encoder is not None:
+        if judge is not None and networks is not None and networks.encoder is not None:
             known = None if factors is None else {name: values[rows] for name, values in factors.items()}
             pairs = choose_pairs(here_labels, config.pairs, seed)
             swapped = swap_images(networks, here, conditions[rows], pairs, device)

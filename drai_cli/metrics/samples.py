@@ -37,6 +37,14 @@ def rows_per_label(
     return np.concatenate(out)
 
 
+def measure_judge(
+    judge: Judge, images: Images, labels: Int64[np.ndarray, " n"], groups: np.ndarray, seed: int
+) -> intervals.Estimate:
+    """The judge's balanced accuracy on real images, with its interval over groups: what its word is worth."""
+    weights = intervals.group_weights(groups, seed)
+    return intervals.estimate(intervals.macro_mean(judge.labels(images) == labels, labels), weights)
+
+
 def measure_agreement(
     judge: Judge,
     made: Images,

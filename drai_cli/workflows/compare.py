@@ -263,7 +263,13 @@ def _cell(method: str, measures: Sequence[Mapping[str, Any]], is_there: bool) ->
     if not measures:
         return Cell(None, note=_reason(method) if is_there else "not trained yet")
     values = [float(measure["value"]) for measure in measures]
-    return Cell(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+    doubts = dict.fromkeys(str(measure["doubt"]) for measure in measures if measure.get("doubt"))
+    return Cell(
+        statistics.mean(values),
+        statistics.stdev(values) if len(values) > 1 else None,
+        len(values),
+        doubt="; ".join(doubts),
+    )
 
 
 def _reason(method: str) -> str:

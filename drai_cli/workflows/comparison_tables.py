@@ -26,12 +26,12 @@ _SUPERSCRIPTS = {sign: str(index) for index, sign in enumerate("⁰¹²³⁴⁵�
 def best_cells(row: ComparisonRow) -> frozenset[int]:
     """Places of the best means; several if they cannot be told apart at the digits shown.
 
-    Empty with fewer than two numbers, and for `baseline` without a baseline.
+    Cells that say nothing are left out. Empty with fewer than two numbers, and for `baseline` without a baseline.
     """
     means = {
         place: cell.mean
         for place, cell in enumerate(row.cells)
-        if cell.mean is not None and math.isfinite(cell.mean)
+        if cell.mean is not None and math.isfinite(cell.mean) and not cell.doubt
     }
     if len(means) < 2 or (row.better == "baseline" and row.baseline is None):
         return frozenset()
@@ -73,11 +73,12 @@ def footnotes(comparison: Comparison) -> dict[str, str]:
 
 
 def cell_note(cell: Cell, usual: int) -> str:
-    """A cell's note, and its number of seeds where that is not the usual one."""
+    """A cell's doubt and note, and its number of seeds where that is not the usual one."""
     seeds = (
         f"{cell.n} seed{'' if cell.n == 1 else 's'}" if cell.mean is not None and 0 < cell.n != usual else ""
     )
-    return "; ".join(part for part in (cell.note, seeds) if part)
+    doubt = f"says nothing: {cell.doubt}" if cell.doubt else ""
+    return "; ".join(part for part in (doubt, cell.note, seeds) if part)
 
 
 def cell_text(cell: Cell) -> str:
@@ -132,7 +133,7 @@ def to_csv(comparison: Comparison) -> str:
                     std,
                     cell.n,
                     int(place in best),
-                    cell.note,
+                    cell_note(cell, cell.n),
                 ]
             )
     return out.getvalue()

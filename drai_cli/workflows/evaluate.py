@@ -108,7 +108,11 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         if options.figures:
             pictures += measured.draw(evaluation, found)
     report = Report(
-        report_subject, evaluation.data_json(), evaluation.settings_json(), tuple(parts), __version__
+        report_subject,
+        evaluation.data_json(),
+        evaluation.settings_json(any(part.measures and part.key != "usefulness" for part in parts)),
+        tuple(parts),
+        __version__,
     )
     _write(options.out, report, pictures)
     if subject.run is not None and options.part == "test":

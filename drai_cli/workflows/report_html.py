@@ -33,6 +33,11 @@ _WORDS = (
         "itself is the aim: it lies in the interval). Poor: worse than the baseline and clear of its interval. Near: "
         "between these. No word stands where an interval or a baseline is missing.",
     ),
+    (
+        "says nothing",
+        "What the number was measured with does no better than chance on real images, so that any generator would look "
+        "as good.",
+    ),
     ("n", "Images, pairs or rows that the value rests on."),
     ("variant", "What else tells measures of one name apart: a feature space, a training set."),
     ("extractor", "The network whose features distances are taken in. Distances in different features do not compare."),
@@ -165,6 +170,7 @@ def _part(part: Part, figures: Sequence[Figure], name: str, first_figure: int) -
         + note(
             "missing", "Not measured:" if len(part.not_measured) == 1 else "Not measured", part.not_measured
         )
+        + note("doubt", "Says nothing.", part.doubts)
         + note("caution", "Caution.", [part.caution] if part.caution else [])
         + _measures([group for group in whole if group], part, f"{name}-measures")
         + "".join(plots)
@@ -231,6 +237,10 @@ def _baseline(measure: Measure, has_interval: bool = True) -> str:
 
 
 def _standing(measure: Measure) -> str:
+    if measure.doubt:
+        return (
+            f'<span class="word doubt">says nothing</span> <span class="aside">{escape(measure.doubt)}</span>'
+        )
     word = measure.standing
     return DASH if word is None else f'<span class="word {word}">{STANDINGS[word]} {word}</span>'
 

@@ -15,6 +15,7 @@ from drai_cli.errors import OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
 from drai_cli.workflows import compare as module
 from drai_cli.workflows.compare import compare
+from drai_cli.workflows.comparison_tables import best_cells
 from drai_cli.workflows.options import CompareOptions
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 
@@ -28,7 +29,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> CompareOptions:
     training = TrainOptions(model=TINY, kimg=0.064, tick_kimg=1, batch_size=16, precision="fp32")
     data = DataOptions(folder / "lesions", size=16, cache_dir=folder / "cache")
     return CompareOptions(
-        data, training, ("dai", "drai"), seeds=2, out=folder / "out", devices=("cpu",), judge_images=256
+        data, training, ("dai", "drai"), seeds=2, out=folder / "out", devices=("cpu",), judge_images=64
     )
 
 
@@ -60,6 +61,20 @@ def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptio
         assert "drai" in (options.out / name).read_text()
     with open(options.out / "comparison.csv", newline="") as file:
         assert {row["method"] for row in csv.DictReader(file)} == {"dai", "drai"}
+
+
+def test_a_judge_at_chance_is_told_of_and_makes_no_best(result, options: CompareOptions) -> None:
+    rows = {row.key: row for row in result.comparison.rows}
+    for key in ("agreement", "kept", "leaked", "frechet"):
+        assert all("judge is" in cell.doubt and "chance" in cell.doubt for cell in rows[key].cells)
+        assert not best_cells(rows[key])
+    assert not any(cell.doubt for cell in rows["followed"].cells)
+    assert "says nothing: the judge is" in (options.out / "comparison.md").read_text()
+    report = json.loads((options.out / "reports" / "drai-0" / "report.json").read_text())
+    part = report["parts"]["disentanglement"]
+    assert part["verdict"].startswith("No verdict")
+    assert "agreement, kept, leaked and CIFC say nothing here" in part["doubts"][0]
+    assert "says nothing" in (options.out / "reports" / "drai-0" / "report.html").read_text()
 
 
 def test_runs_of_a_seed_share_their_judge(result, options: CompareOptions) -> None:

@@ -149,6 +149,30 @@ def test_what_needs_the_training_images_says_so_without_them(
     assert "--train-data" in part.not_measured[0]
 
 
+def test_no_judge_is_trained_where_nothing_asks_it(
+    lesions: Path, run: Path, tmp_path: Path, monkeypatch
+) -> None:
+    class Corner:
+        name, comparable_with = "corner", "nothing"
+
+        def features(self, images: np.ndarray) -> np.ndarray:
+            return images[:, :2, :2].reshape(len(images), -1).astype(np.float32)
+
+    def untrained(*arguments, **options):
+        raise AssertionError("a judge was trained")
+
+    monkeypatch.setattr("drai_cli.workflows.evaluate.load_extractor", lambda *arguments: Corner())
+    monkeypatch.setattr("drai_cli.workflows.evaluation.instruments.train_judge", untrained)
+    features = tmp_path / "features"
+    features.write_bytes(b"x")
+    options = EvaluateOptions(
+        lesions, str(run), features=features, out=tmp_path / "out", metrics=("fidelity",), **SMALL
+    )
+    (part,) = evaluate(options).report.parts
+    assert {measure.extractor for measure in part.measures} == {"corner"}
+    assert not part.doubts
+
+
 def test_images_that_were_trained_on_are_refused(lesions: Path, run: Path, tmp_path: Path) -> None:
     parts = split_of(run)
     train_set = copied(lesions, tmp_path / "train", parts["train"])

@@ -54,6 +54,18 @@ def test_the_page_is_whole_and_loads_nothing(example):
     assert len(page.named("img")) == 3
 
 
+def test_what_says_nothing_is_marked_in_summary_and_table():
+    doubt = "the judge is at chance (0.16 of 0.14)"
+    measure = Measure(
+        "kept", "Kept", 0.16, "higher", "How.", 0.1, 0.2, baseline=Baseline("a itself", 0.16, 0.1, 0.2),
+        is_headline=True, doubt=doubt,
+    )  # fmt: skip
+    page = report_html(Report({}, {}, {}, (Part("p", "P", (measure,), doubts=(f"{doubt}: nothing.",)),)))
+    check_page(page)
+    assert page.count(f'>says nothing</span> <span class="aside">{doubt}<') == 2
+    assert f"{doubt}: nothing." in page
+
+
 def test_the_page_is_the_same_for_the_same_report(example):
     assert report_html(example_report(), example_figures(), example_comparison()) == example
 

@@ -16,8 +16,8 @@ from jaxtyping import Int64, Integer
 from drai_cli import __version__
 from drai_cli.io.files import file_sha256
 from drai_cli.metrics.generation import style_dim_of
-from drai_cli.metrics.measure import MeasureConfig, measure
-from drai_cli.metrics.samples import Extractor
+from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
+from drai_cli.metrics.samples import Extractor, measure_judge
 from drai_cli.metrics.source import FolderSource, ModelSource, SampleSource, drawable
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.instruments import Instruments
@@ -71,11 +71,23 @@ class Evaluation:
         return measure(
             real.images, real.labels, real.parts, real.groups, self.subject.model, real.conditions,
             len(real.schema.labels), source=self.source, part=options.part, factors=real.factors,
-            extractor=self.features(), judge=self.instruments.judge,
+            extractor=self.features(), judge=self.instruments.judge if self._asks_judge(only) else None,
             regressor=self.instruments.regressor if "swaps" in only else None,
             config=MeasureConfig(options.samples, options.pairs, draws=options.draws), only=only,
             seed=options.seed, device=self.device,
         )  # fmt: skip
+
+    def judge_on_real(self) -> dict[str, Any]:
+        """The judge's balanced accuracy on the real images that are looked at: what its numbers are worth."""
+        rows, real = self.rows(self.options.part), self.real
+        own = measure_judge(
+            self.instruments.judge, real.images[rows], real.labels[rows], real.groups[rows], self.options.seed
+        )
+        return {"judge": {"balanced_accuracy": own.to_json()}}
+
+    def _asks_judge(self, only: Sequence[str]) -> bool:
+        """Whether a judge has to be there, which is trained where none is kept."""
+        return self.options.features is None or bool(JUDGED & set(only))
 
     def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> tuple[Images, Int64[np.ndarray, " n"]]:
         """Synthetic images for rows of the real set, as far as the source has them, and their labels."""
@@ -118,9 +130,13 @@ class Evaluation:
             "image_size": real.images.shape[1], "is_training_known": real.is_training_known,
         }  # fmt: skip
 
-    def settings_json(self) -> dict[str, Any]:
-        options, extractor = self.options, self.features()
-        return {
+    def settings_json(self, has_features: bool) -> dict[str, Any]:
+        """Settings of the report; the extractor only where anything was measured in features."""
+        options = self.options
+        found: dict[str, Any] = {
             "seed": options.seed, "samples_per_label": options.samples, "pairs": options.pairs, "draws": options.draws,
-            "extractor": extractor.name, "comparable_with": extractor.comparable_with,
         }  # fmt: skip
+        if has_features:
+            extractor = self.features()
+            found |= {"extractor": extractor.name, "comparable_with": extractor.comparable_with}
+        return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from drai_cli.report import Figure, Measure, Part
 from drai_cli.workflows.evaluation.context import Evaluation
+from drai_cli.workflows.evaluation.doubt import doubt_of_judge, doubts_of_factors, marked, says_nothing
 from drai_cli.workflows.evaluation.figures import swaps_across_labels
 from drai_cli.workflows.evaluation.measured import MeasuredPart, Raw, measure_of
 
@@ -40,6 +42,10 @@ _CODES = {
     "completeness": ("DCI completeness", "Whether each factor stands in one code dimension; 1 is best."),
     "informativeness": ("DCI informativeness", "How well the factors are read from the codes; 1 is best."),
 }
+_OF_JUDGE = ("agreement", "kept", "leaked", "control_kept", "control_leaked", "cifc")
+_OF_REGRESSOR = ("factor", "factor_left")
+_NO_VERDICT = "No verdict: what measures it cannot tell the labels apart."
+_MORE = "A judge that is shown more images (--judge-images), or learns from more, may tell."
 _CAUTION = "The judge errs as well: every number stands beside what it says of real images."
 
 
@@ -79,14 +85,39 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
         ]
     elif swaps:
         not_measured.append("MIG and DCI: they need known factors, as drai phantom makes them")
-    return Part(
-        "disentanglement",
-        DISENTANGLEMENT.title,
-        tuple(measures),
-        f"{verdict}.",
-        _CAUTION,
-        tuple(not_measured),
+    return _doubted(
+        Part(
+            "disentanglement",
+            DISENTANGLEMENT.title,
+            tuple(measures),
+            f"{verdict}.",
+            _CAUTION,
+            tuple(not_measured),
+        ),
+        doubt_of_judge(evaluation, found),
+        doubts_of_factors(found),
     )
+
+
+def _doubted(part: Part, of_judge: str, of_factors: Mapping[str, str]) -> Part:
+    """The part with what says nothing marked."""
+    measures, doubts = part.measures, []
+    if of_judge:
+        measures = marked(measures, of_judge, lambda measure: measure.key in _OF_JUDGE)
+        doubts.append(says_nothing(of_judge, "agreement, kept, leaked and CIFC say nothing", _MORE))
+    measures = tuple(
+        replace(measure, doubt=of_factors[measure.variant])
+        if measure.key in _OF_REGRESSOR and measure.variant in of_factors
+        else measure
+        for measure in measures
+    )
+    concerned = [name for name in of_factors if any(measure.variant == name for measure in measures)]
+    if concerned:
+        which = ", ".join(concerned)
+        unread = f"the regressor does not read {which} off real images"
+        doubts.append(says_nothing(unread, "what swaps keep of them says nothing", _MORE))
+    verdict = _NO_VERDICT if of_judge else part.verdict
+    return replace(part, measures=measures, verdict=verdict, doubts=tuple(doubts))
 
 
 def _swaps(found: Raw) -> Iterator[Measure]:

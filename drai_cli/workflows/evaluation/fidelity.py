@@ -7,8 +7,10 @@ from dataclasses import asdict
 
 from drai_cli.metrics.extractors.inception import InceptionFeatures
 from drai_cli.metrics.inception_score import SPLITS, class_probabilities, inception_score
+from drai_cli.metrics.judge import Judge
 from drai_cli.report import Baseline, Figure, Measure, Part
 from drai_cli.workflows.evaluation.context import Evaluation
+from drai_cli.workflows.evaluation.doubt import doubt_of_judge, marked, says_nothing
 from drai_cli.workflows.evaluation.figures import beside_real
 from drai_cli.workflows.evaluation.measured import MeasuredPart, Raw, measure_of
 
@@ -32,22 +34,22 @@ _MANIFOLD = {
 def _measure(evaluation: Evaluation) -> Raw:
     found = evaluation.measure(("distance", "spread"))
     extractor, seed = evaluation.features(), evaluation.options.seed
-    # The Inception of published scores brings its own logits; else it is the judge that is asked.
-    classifier = extractor if isinstance(extractor, InceptionFeatures) else evaluation.instruments.judge
+    if not isinstance(extractor, InceptionFeatures | Judge):
+        return found  # no judge is trained for a score alone
     rows = evaluation.rows(evaluation.options.part)
     made, _ = evaluation.draw(rows, seed)
     scores = {}
     for name, images in (("samples", made), ("real", evaluation.real.images[rows])):
         splits = max(1, min(SPLITS, len(images) // _LEAST_A_SPLIT))
-        probabilities = class_probabilities(classifier.logits(images))
-        scores[name] = asdict(inception_score(probabilities, classifier.name, splits=splits, seed=seed))
-    return {**found, "inception_score": {**scores, "classifier": classifier.name}}
+        probabilities = class_probabilities(extractor.logits(images))
+        scores[name] = asdict(inception_score(probabilities, extractor.name, splits=splits, seed=seed))
+    return {**found, "inception_score": {**scores, "classifier": extractor.name}}
 
 
 def _describe(evaluation: Evaluation, found: Raw) -> Part:
     labels, distance = evaluation.real.schema.labels, found["distance"]
     extractor, frechet, kernel = distance["extractor"], distance["frechet"], distance["kernel"]
-    manifold, score, count = distance["manifold"], found["inception_score"], frechet["samples"]["n"]
+    manifold, count = distance["manifold"], frechet["samples"]["n"]
     measures = [
         measure_of(
             "frechet", "Fréchet distance", frechet["samples"], "lower", _FRECHET, _REAL, frechet["real"],
@@ -58,11 +60,14 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
             extractor=extractor, is_headline=True,
         ),
         *_manifold(manifold, count, extractor),
-        measure_of(
-            "inception_score", "Inception score", score["samples"], "higher", _SCORE, _REAL, score["real"],
-            extractor=score["classifier"],
-        ),
     ]  # fmt: skip
+    if score := found.get("inception_score"):
+        measures.append(
+            measure_of(
+                "inception_score", "Inception score", score["samples"], "higher", _SCORE, _REAL, score["real"],
+                extractor=score["classifier"],
+            )
+        )  # fmt: skip
     for index, of_label in distance["labels"].items():
         measures += _of_label(labels[int(index)], of_label, extractor)
     for index, entry in found["spread"]["labels"].items():
@@ -73,9 +78,23 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
                 label=labels[int(index)], extractor=extractor,
             )
         )  # fmt: skip
-    return Part("fidelity", FIDELITY.title, tuple(measures), _verdict(distance), _CAUTION)
+    doubt = doubt_of_judge(evaluation, found)
+    of_judge = [measure.key for measure in measures if measure.extractor == _JUDGE]
+    if not doubt or not of_judge:
+        return Part("fidelity", FIDELITY.title, tuple(measures), _verdict(distance), _CAUTION)
+    return Part(
+        "fidelity",
+        FIDELITY.title,
+        marked(measures, doubt, lambda measure: measure.extractor == _JUDGE),
+        _NO_VERDICT if extractor == _JUDGE else _verdict(distance),
+        _CAUTION,
+        doubts=(says_nothing(doubt, "distances and scores in its features say nothing sure", _MORE),),
+    )
 
 
+_JUDGE = "judge"
+_NO_VERDICT = "No verdict: the features that distances are taken in do not tell the labels apart."
+_MORE = "Take other features (--features), or show the judge more images (--judge-images)."
 _CAUTION = (
     "Distances hold for the named features alone: compare only numbers of the same extractor, data and n."
 )

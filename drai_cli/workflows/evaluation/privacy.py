@@ -12,6 +12,7 @@ from drai_cli.metrics.nearest import views
 from drai_cli.metrics.privacy import measure_privacy
 from drai_cli.report import Baseline, Figure, Measure, Part
 from drai_cli.workflows.evaluation.context import Evaluation
+from drai_cli.workflows.evaluation.doubt import doubt_of_judge, marked, says_nothing
 from drai_cli.workflows.evaluation.figures import pairs_sheet
 from drai_cli.workflows.evaluation.measured import MeasuredPart, Raw, measure_of
 from drai_cli.workflows.evaluation.real import NO_TRAINING_DATA
@@ -27,6 +28,8 @@ _MEDIAN = "Typical distance of a sample to the nearest training image over that 
 _MEMBERSHIP = (
     "How well training images are told from unseen ones (area under the curve): 0.5 is chance, 1 no error."
 )
+_IN_JUDGE = ("judge", "distance to samples, judge")
+_MORE = "Take other features too (--features), or show the judge more images (--judge-images)."
 _CAUTION = (
     "This is evidence, not a guarantee: it finds copies and the attacks that were tried, and cannot show that no other "
     "attack would work."
@@ -41,10 +44,11 @@ def _measure(evaluation: Evaluation) -> Raw:
         extractor.name: extractor for extractor in (evaluation.instruments.judge, evaluation.features())
     }
     # A turned copy is a copy, whatever symmetry the set has.
-    return measure_privacy(
+    found = measure_privacy(
         made, np.asarray(real.images[train]), np.asarray(real.images[test]), real.groups[test], real.groups[train],
         extractors=extractors, symmetry="dihedral", reconstruct=_reconstruction(evaluation), seed=options.seed,
     )  # fmt: skip
+    return {**found, **evaluation.judge_on_real()}
 
 
 def _like_training(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:
@@ -108,7 +112,17 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
         if verdict["membership_leaks"]
         else "; the attacks tried do not tell training images from unseen ones to any use."
     )
-    return Part("privacy", PRIVACY.title, tuple(measures), said, _CAUTION)
+    doubt = doubt_of_judge(evaluation, found)
+    if not doubt:
+        return Part("privacy", PRIVACY.title, tuple(measures), said, _CAUTION)
+    return Part(
+        "privacy",
+        PRIVACY.title,
+        marked(measures, doubt, lambda measure: measure.variant in _IN_JUDGE),
+        f"{said} What is said of the judge's features says nothing.",
+        _CAUTION,
+        doubts=(says_nothing(doubt, "copies and attacks are looked for in pixels alone", _MORE),),
+    )
 
 
 def _membership(found: Raw) -> Iterator[Measure]:
