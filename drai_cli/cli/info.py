@@ -160,7 +160,9 @@ def _flatten(measures: Any, prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, value in measures.items():
         if isinstance(value, dict):
-            rows.extend(_flatten(value, f"{prefix}{name}."))
+            rows.extend(_flatten(value, prefix if name == "numbers" else f"{prefix}{name}."))
+        elif isinstance(value, list):
+            rows.extend((f"{prefix}{name}", str(each)) for each in value)
         else:
             rows.append((f"{prefix}{name}", _value(value)))
     return rows

@@ -94,6 +94,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
     parts: list[Part] = []
+    headlines: dict[str, Any] = {}
     pictures: list[Figure] = []
     chosen = [name for name in EVALUATION_PARTS if name in wanted]
     for name in chosen:
@@ -105,6 +106,10 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
         found, part = _described(options.out, name, measured, evaluation)
         parts.append(part)
+        headlines[name] = {
+            "measured_with": evaluation.measured_with(measured.depends_on, found),
+            **headline(part),
+        }
         if options.figures:
             pictures += measured.draw(evaluation, found)
     report = Report(
@@ -116,21 +121,23 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     )
     _write(options.out, report, pictures)
     if subject.run is not None and options.part == "test":
-        subject.run.write_measures(subject.sha256, options.part, headline(report))
+        subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
     return EvaluateResult(report, options.out)
 
 
-def headline(report: Report) -> dict[str, float]:
-    """The numbers of the summary and what they stand beside, by name: what a model card quotes."""
-    out: dict[str, float] = {}
-    for part in report.parts:
-        for measure in part.measures:
-            if measure.is_headline:
-                name = " ".join(word for word in (measure.name, measure.label, measure.variant) if word)
-                out[name] = round(measure.value, 4)
-                if measure.baseline is not None:
-                    out[f"{name}, {measure.baseline.what}"] = round(measure.baseline.value, 4)
-    return out
+def headline(part: Part) -> dict[str, Any]:
+    """What a model card quotes of a part: numbers of the summary and what they stand beside, by name, and cautions.
+
+    Numbers that say nothing are left to the report; the cautions say why.
+    """
+    numbers: dict[str, float] = {}
+    for measure in part.measures:
+        if measure.is_headline and not measure.doubt:
+            name = " ".join(word for word in (measure.name, measure.label, measure.variant) if word)
+            numbers[name] = round(measure.value, 4)
+            if measure.baseline is not None:
+                numbers[f"{name}, {measure.baseline.what}"] = round(measure.baseline.value, 4)
+    return {"numbers": numbers, **({"cautions": list(part.doubts)} if part.doubts else {})}
 
 
 def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[], Extractor]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from drai_cli.header import ModelHeader
 from drai_cli.methods import METHODS
+from drai_cli.workflows.report_text import words
 
 _HUB_LICENCES = (
     "cc-by-nc-4.0",
@@ -102,18 +103,40 @@ def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
     return f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
 
 
-def _measures(part: str, numbers: Any) -> str:
-    if not isinstance(numbers, Mapping):
+def _measures(part: str, measured: Any) -> str:
+    """Numbers of a part of the split: a table, or one a part of the evaluation with what it was measured with."""
+    if not isinstance(measured, Mapping):
         return ""
     unseen = ", which neither training nor the choice of the snapshot saw" if part == "test" else ""
+    sections = [
+        f"**Measures** on the {part} part{unseen}.\n"
+        "`judge` is a classifier trained on the real training images alone.",
+        _numbers(measured),
+        *(_section(name, found) for name, found in measured.items() if isinstance(found, Mapping)),
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _section(name: str, found: Mapping[str, Any]) -> str:
+    """A part of an evaluation."""
+    settings, cautions = found.get("measured_with"), found.get("cautions")
+    with_what = (
+        ", ".join(f"{key.replace('_', ' ')} {words(value)}" for key, value in settings.items())
+        if isinstance(settings, Mapping)
+        else ""
+    )
+    lines = [f"*{name.capitalize()}*" + (f" ({_cell(with_what)})" if with_what else "") + ":"]
+    lines += [f"**Caution.** {text}" for text in cautions] if isinstance(cautions, list) else []
+    numbers = found.get("numbers")
+    lines.append(_numbers(numbers) if isinstance(numbers, Mapping) else "")
+    return "\n\n".join(line for line in lines if line)
+
+
+def _numbers(numbers: Mapping[str, Any]) -> str:
     rows = "\n".join(
         f"| {_cell(key)} | {value:g} |" for key, value in numbers.items() if isinstance(value, int | float)
     )
-    return (
-        f"**Measures** on the {part} part{unseen}.\n"
-        "`judge` is a classifier trained on the real training images alone.\n\n"
-        f"| measure | value |\n|---|---|\n{rows}"
-    )
+    return f"| measure | value |\n|---|---|\n{rows}" if rows else ""
 
 
 def _cell(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -232,12 +233,22 @@ class RunDirectory:
         with open_regular(self.seen) as file:
             return frozenset(file.read().decode("ascii", "replace").split())
 
-    def write_measures(self, sha256: str, part: str, measures: Mapping[str, float]) -> None:
-        """Keeps what was measured of the model file with this sha256, beside what was measured of it before."""
-        before = self.read_measures(sha256)
-        _write_json(
-            self.measures, {**before, "model_sha256": sha256, part: {**before.get(part, {}), **measures}}
-        )
+    def write_measures(self, sha256: str, settings: str, part: str, measures: Mapping[str, Any]) -> None:
+        """Keeps what was measured of the model file with this sha256.
+
+        Args:
+            sha256: Of the model file.
+            settings: Changes with all that every part of an evaluation depends on: the data, the judge, the seed. What
+                was measured under others goes; they never stand side by side.
+            part: Of the split.
+            measures: By part of the evaluation; each replaces what was measured of that part before.
+        """
+        before: Mapping[str, Any] = {}
+        with suppress(InputError, AttributeError):
+            if read_json(self.measures).get("settings_sha256") == settings:
+                before = self.read_measures(sha256)
+        found = {**before.get(part, {}), **measures}
+        _write_json(self.measures, {"model_sha256": sha256, "settings_sha256": settings, part: found})
 
     def read_measures(self, sha256: str) -> Mapping[str, Any]:
         """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""

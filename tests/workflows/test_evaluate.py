@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drai_cli.checkpoint import read_header
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
@@ -18,6 +19,7 @@ from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
 from drai_cli.workflows.info import InfoOptions, describe_model
+from drai_cli.workflows.model_card import model_card
 from drai_cli.workflows.options import EvaluateOptions, TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
@@ -93,17 +95,41 @@ def test_every_part_is_measured_on_the_test_part_beside_baselines(report, run: P
 def test_the_headline_stands_in_the_runs_card(report, run: Path) -> None:
     result, _ = report
     measures = describe_model(InfoOptions(str(run))).measures["test"]
-    assert measures == headline(result.report)
-    assert "Label agreement, the judge on real images" in measures
+    assert list(measures) == ["disentanglement", "fidelity", "privacy", "usefulness"]
+    for part in result.report.parts:
+        found = dict(measures[part.key])
+        assert found.pop("measured_with")["seed"] == 0
+        assert found == headline(part)
+        assert found.get("cautions", []) == list(part.doubts)
+    assert measures["fidelity"]["measured_with"]["extractor"] == "judge"
+    assert measures["disentanglement"]["measured_with"]["judge_images"] == SMALL["judge_images"]
+    assert "Swap keeps the label" in page_of(run) or measures["disentanglement"]["cautions"]
+    assert "*Privacy* (images " in page_of(run)
 
 
-def test_measuring_a_part_alone_keeps_what_the_card_has_of_the_others(
+def page_of(run: Path) -> str:
+    header = replace(
+        read_header(run / "model.safetensors"), measures=describe_model(InfoOptions(str(run))).measures
+    )
+    return model_card(header, "owner/name")
+
+
+def test_a_part_measured_again_replaces_its_own_numbers_and_another_judge_replaces_all(
     report, lesions: Path, run: Path, tmp_path: Path
 ) -> None:
-    before = describe_model(InfoOptions(str(run))).measures["test"]
-    options = EvaluateOptions(lesions, str(run), out=tmp_path / "alone", metrics=("privacy",), **SMALL)
+    def measures():
+        return describe_model(InfoOptions(str(run))).measures["test"]
+
+    before = measures()
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "alone", metrics=("privacy",), **{**SMALL, "privacy_samples": 20}
+    )
     evaluate(options)
-    assert describe_model(InfoOptions(str(run))).measures["test"].keys() == before.keys()
+    assert measures().keys() == before.keys()
+    assert measures()["privacy"]["measured_with"]["privacy_samples"] == 20
+    assert measures()["fidelity"] == before["fidelity"]
+    evaluate(replace(options, out=tmp_path / "other", judge_images=64))
+    assert list(measures()) == ["privacy"]
 
 
 def test_what_was_measured_is_not_measured_again(report, lesions: Path, run: Path, monkeypatch) -> None:

@@ -104,6 +104,29 @@ class Evaluation:
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
     @cached_property
+    def settings_key(self) -> str:
+        """Changes with what all parts depend on: the data and its split, the judge, the seed."""
+        options = self.options
+        settings = [__version__, self.real.key, options.part, options.seed, self.instruments.judge_shown]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    def measured_with(self, depends_on: Sequence[str], found: Raw) -> dict[str, Any]:
+        """What a part's numbers were measured with: what has to be the same before they are compared.
+
+        Args:
+            depends_on: Options that the part depends on.
+            found: What was measured.
+        """
+        options = self.options
+        asked = {name: getattr(options, name) for name in depends_on if name != "features"}
+        known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
+        if "features" in depends_on:
+            known["extractor"] = self.features().name
+        if "judge" in found:
+            known["judge_images"] = self.instruments.judge_shown
+        return {name: value for name, value in known.items() if value is not None}
+
+    @cached_property
     def features_sha256(self) -> str:
         """Of the extractor's file; empty for the judge."""
         return "" if self.options.features is None else file_sha256(self.options.features)

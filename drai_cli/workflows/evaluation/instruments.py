@@ -15,7 +15,7 @@ from drai_cli.checkpoint import UNFIT, load_state, save_state
 from drai_cli.errors import WeightsError
 from drai_cli.io.locks import held
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
-from drai_cli.metrics.judge import Judge, judge_config, load_judge, train_judge
+from drai_cli.metrics.judge import Judge, JudgeConfig, judge_config, load_judge, train_judge
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.real import EvaluationSet
 
@@ -43,12 +43,22 @@ class Instruments:
     device: torch.device
     reporter: Reporter
 
+    @property
+    def judge_shown(self) -> int:
+        """Images that the judge is shown in training, at most."""
+        return self._judge_config.fit.images
+
+    @property
+    def _judge_config(self) -> JudgeConfig:
+        config = judge_config(self.real.images.shape[1])
+        if self.judge_images is not None:
+            config = replace(config, fit=replace(config.fit, images=self.judge_images))
+        return config
+
     @cached_property
     def judge(self) -> Judge:
         """The classifier by which samples and swaps are judged."""
-        real, config = self.real, judge_config(self.real.images.shape[1])
-        if self.judge_images is not None:
-            config = replace(config, fit=replace(config.fit, images=self.judge_images))
+        real, config = self.real, self._judge_config
 
         def train(progress: Progress) -> Judge:
             return train_judge(
