@@ -14,13 +14,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "drai_cli"
 
 # What may be imported from where: the first part below `drai_cli`, imports in function bodies included.
-BASE = {"errors", "progress", "launch", "memory"}
+BASE = {"errors", "progress", "launch", "memory", "cores"}
 SETTINGS = BASE | {"config", "methods", "presets", "condition", "typed"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "progress": {"errors"},
     "launch": {"errors"},
     "memory": set(),
+    "cores": set(),
     "config": {"errors"},
     "methods": {"errors", "config"},
     "presets": {"errors", "config"},
@@ -55,6 +56,7 @@ STANDARD_ONLY = (
     "progress",
     "launch",
     "memory",
+    "cores",
     "config",
     "methods",
     "presets",

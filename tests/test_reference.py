@@ -31,6 +31,7 @@ def test_every_part_is_in_the_command():
         "progress",
         "hub_repository",
         "launch",
+        "cores",
         "typed",
     }
     assert parts - left_out == named

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from drai_cli.cores import usable_cores
 from drai_cli.data.image_set import Batch, Entry, ImageSet
 from drai_cli.errors import InputError
 from drai_cli.io.files import shown
@@ -142,13 +143,6 @@ def _read_batch(batch: Batch, use: Callable[[Image], Result]) -> list[Result | U
         except InputError as error:
             results.append(Unreadable(error.message))
     return results
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def pixel_digest(image: Image) -> str:
