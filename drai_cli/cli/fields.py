@@ -37,6 +37,7 @@ def field_options(
     flags: Mapping[str, str] | None = None,
     choices: Mapping[str, Sequence[str]] | None = None,
     shared: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, str] | None = None,
 ) -> list[inspect.Parameter]:
     """A command's parameters for the fields of a dataclass.
 
@@ -47,6 +48,7 @@ def field_options(
         flags: Flags that differ from the field's name, by field: one, or a short one and a long one (`-n --count`).
         choices: Names that a text field may have, by field, where the type does not say so.
         shared: Annotated options to take as they are, by field.
+        defaults: Defaults in words, by field, where something else than the field decides.
     """
     hints = get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in skip}
@@ -71,6 +73,7 @@ def field_options(
                 None if is_required else field.default,
                 tuple(map(str, names)),
                 is_required,
+                (defaults or {}).get(name, ""),
             )
         parameters.append(
             inspect.Parameter(
@@ -91,12 +94,14 @@ def _annotation(
     default: Any,
     names: tuple[str, ...],
     is_required: bool,
+    in_words: str,
 ) -> Any:
     """The annotated type of one option."""
     is_empty = default is None or default is dataclasses.MISSING or default == ()
     shown = "" if is_empty else ", ".join(map(str, default if isinstance(default, tuple) else (default,)))
     if kind is bool:
         shown = "on" if default else "off"
+    shown = in_words or shown
     if names:
         option = choice(*declarations, names=names, help=help, default=shown, rich_help_panel=panel)
         return Annotated[str if is_required else Union[str, None], option]  # noqa: UP007

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,10 +23,37 @@ if TYPE_CHECKING:
 
 DATA_FLAGS = {"path": "--data", "conditions": "--condition", "aliases": "--alias"}
 MODEL_FLAGS = {"channels": "--base-channels"}
+
+
+def by_preset(cls: type) -> dict[str, str]:
+    """Defaults in words of the fields that presets differ in: `by preset: 32, from 256px 16`."""
+    sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
+    found = {}
+    for name, own in ((field.name, field.default) for field in fields(cls)):
+        values = [PRESETS[preset].get(name, own) for preset in sizes]
+        if all(value == own for value in values):
+            continue
+        changes = [
+            f"from {preset} {_in_words(value)}"
+            for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
+            if value != before
+        ]
+        found[name] = f"by preset: {', '.join([_in_words(values[0]), *changes])}"
+    return found
+
+
+def _in_words(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
+
+
 PARAMETERS = [
     *field_options(DataOptions, {options.INPUT: ()}, flags=DATA_FLAGS, choices={"kind": KIND_NAMES}),
     *field_options(
-        ModelConfig, {options.MODEL: ()}, skip=("image_size", "image_channels"), flags=MODEL_FLAGS
+        ModelConfig,
+        {options.MODEL: ()},
+        skip=("image_size", "image_channels"),
+        flags=MODEL_FLAGS,
+        defaults=by_preset(ModelConfig),
     ),
     *field_options(
         TrainOptions,
@@ -35,8 +63,9 @@ PARAMETERS = [
         },
         skip=("model", "objective"),
         choices={"method": tuple(METHODS)},
+        defaults=by_preset(TrainOptions),
     ),
-    *field_options(Objective, {"Objective": ()}),
+    *field_options(Objective, {"Objective": ()}, defaults=by_preset(Objective)),
 ]
 
 Preset = Annotated[

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from drai_cli.cli.phantom import phantom
-from drai_cli.cli.train import default_name, resolve_settings
+from drai_cli.cli.train import by_preset, default_name, resolve_settings
 from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.presets import PRESETS
@@ -285,3 +285,13 @@ def test_phantom_defaults_are_the_workflow_s():
     assert (own["count"], own["size"], own["seed"]) == (
         PhantomOptions.count, PhantomOptions.size, PhantomOptions.seed,
     )  # fmt: skip
+
+
+def test_help_says_what_presets_decide():
+    found = {**by_preset(ModelConfig), **by_preset(TrainOptions), **by_preset(Objective)}
+    assert found["batch_size"] == "by preset: 32, from 256px 16"
+    assert found["pools_content"] == "by preset: off, from 64px on"
+    assert found["match_weight"] == "by preset: 0.1, from 64px 0"
+    assert "content_dim" not in found  # what every preset leaves as it is
+    decided = {name for preset in PRESETS.values() for name in preset} - {"image_size"}
+    assert decided - {"content_dim"} == set(found) - {"image_size"}
