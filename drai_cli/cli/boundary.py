@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import re
 import signal
 import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,15 @@ OUTSIDE_ERRNOS = frozenset(
         errno.EPERM, errno.EROFS, errno.ESTALE, errno.ETXTBSY,
     }
 )  # fmt: skip
+
+
+# What a word stands for that was given without an option, by the command.
+WORD_OPTIONS = {
+    "train": "--data", "compare": "--data", "evaluate": "--data", "sample": "--label", "export": "--weights",
+    "phantom": "--out",
+}  # fmt: skip
+_ARGUMENTS = "drai.arguments"
+_EXTRA = re.compile(r"unexpected extra argument\S* \((\S+)")
 
 
 class DraiGroup(TyperGroup):
@@ -61,7 +71,21 @@ class DraiGroup(TyperGroup):
             with contextlib.redirect_stdout(sys.stderr):
                 print(ctx.get_help(), end="")
             raise typer.Exit(ExitCode.USAGE)
-        return super().parse_args(ctx, args)
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            option, command = (
+                getattr(error, "option_name", ""),
+                next((a for a in given if a in self.commands), ""),
+            )
+            if type(error).__name__ != "NoSuchOption" or not _takes(ctx, self.commands.values(), option):
+                raise
+            raise UsageError(
+                option,
+                "stands before the command",
+                f"drai {command or 'COMMAND'} {option}, after the command",
+            ) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the command, or says which one is nearest."""
@@ -69,6 +93,7 @@ class DraiGroup(TyperGroup):
         if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
             shown = list(self.list_commands(ctx))
             raise UsageError(name, "no such command", nearest(name, shown) + "drai --help lists the commands")
+        ctx.meta[_ARGUMENTS] = args[1:]
         return super().resolve_command(ctx, args)
 
 
@@ -200,6 +225,9 @@ def as_usage_error(error: Any) -> UsageError:
     if kind == "BadOptionUsage":
         problem = error.message.strip().rstrip(".").removeprefix(f"Option {error.option_name!r} ")
         return UsageError(error.option_name, problem, more)
+    if (word := _bare_word(error, kind)) and context is not None and context.info_name in WORD_OPTIONS:
+        right = f"{path} {WORD_OPTIONS[context.info_name]} {word}"
+        return UsageError(word, f"{path} takes it by an option", right)
     parameter = getattr(error, "param", None)
     if parameter is not None:
         subject = parameter.opts[-1] if parameter.param_type_name == "option" else parameter.display_name_raw
@@ -209,6 +237,20 @@ def as_usage_error(error: Any) -> UsageError:
         return UsageError(subject, f"{message[:1].lower()}{message[1:]}", more)
     message = error.format_message().strip().rstrip(".")
     return UsageError(path, f"{message[:1].lower()}{message[1:]}", more)
+
+
+def _bare_word(error: Any, kind: str) -> str:
+    """A word that stands on the line without an option, where the command takes none; empty where there is none."""
+    context = getattr(error, "ctx", None)
+    given = context.meta.get(_ARGUMENTS, []) if context is not None else []
+    if kind == "MissingParameter" and given and not given[0].startswith("-"):
+        return str(given[0])
+    match = _EXTRA.search(getattr(error, "message", ""))
+    return match[1].rstrip(")") if match else ""
+
+
+def _takes(ctx: Any, commands: Iterable[Any], option: str) -> bool:
+    return any(option in parameter.opts for command in commands for parameter in command.get_params(ctx))
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

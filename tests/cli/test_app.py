@@ -118,3 +118,18 @@ def test_a_closed_pipe_is_quiet():
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_no_escapes_where_none_are_wanted(environment):
     assert "\x1b" not in program("--help", **environment).stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("--quiet sample --label mel", "drai sample --quiet, after the command"),
+        ("train lesions/", "drai train --data lesions/"),
+        ("sample melanoma", "drai sample --label melanoma"),
+        ("sample --out x melanoma", "drai sample --label melanoma"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_the_right_one(drai, line, hint):
+    result = drai(*line.split())
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"drai: hint: {hint}"
