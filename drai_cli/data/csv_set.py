@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ IMAGEFOLDER_COLUMN = "file_name"
 """The column by which a `metadata.csv` names images, as Hugging Face's imagefolder has it."""
 GROUP_COLUMNS = ("patient_id", "subject_id", "lesion_id")
 """Columns recognised as groups, the widest first: a patient may have several lesions."""
+_GROUP_WORDS = re.compile(r"patient|subject|lesion|case|person|nodule|study|exam", re.IGNORECASE)
+_FEW_VALUES = 10
 _PROBED_ROWS = 50
 
 
@@ -51,7 +54,7 @@ def find_csv_set(
     for condition in conditions:
         table.check_column(condition, "--condition")
     conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-    group = _group(table, group, reporter)
+    group = _group(table, group, (image_column, label, *conditions), reporter)
     found, skipped = _locate(table, image_column, tree)
 
     entries, unlabelled, ungrouped = [], 0, 0
@@ -89,14 +92,27 @@ def _label(table: Table, label: str | None) -> str:
     )
 
 
-def _group(table: Table, group: str | None, reporter: Reporter) -> str | None:
+def _group(table: Table, group: str | None, used: Sequence[str], reporter: Reporter) -> str | None:
     if group is not None:
         return table.check_column(group, "--group")
     for name in GROUP_COLUMNS:
         if name in table.columns and any(row[name] for row in table.rows):
             reporter.info(f"images are grouped by {name!r}; --group names another column")
             return name
+    for name in table.columns:
+        if name not in used and _GROUP_WORDS.search(name) and _groups_rows(table, name):
+            reporter.info(
+                f"column {shown(name)!r} looks like a patient or lesion with several images: --group {shown(name)} "
+                "keeps them in one part of a split"
+            )
+            break
     return None
+
+
+def _groups_rows(table: Table, name: str) -> bool:
+    """Whether values repeat, without being a handful as those of a class are."""
+    values = [row[name] for row in table.rows if row[name]]
+    return _FEW_VALUES < len(set(values)) < len(values)
 
 
 def _image_column(table: Table, tree: Tree, reporter: Reporter) -> str:

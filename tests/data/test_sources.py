@@ -321,3 +321,19 @@ def test_semicolons_in_a_quoted_column_name_are_no_separators(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('"age; at scan; in years",label\n"60",nv\n')
     assert read_table(path).columns == ("age; at scan; in years", "label")
+
+
+@pytest.mark.parametrize(
+    ("column", "each", "is_hinted"), [("case_no", 2, True), ("case_no", 1, False), ("age", 2, False)]
+)
+def test_a_column_that_looks_like_a_patient_is_pointed_to(
+    tmp_path, save_image, reporter, column, each, is_hinted
+):
+    rows = []
+    for index in range(24):
+        save_image(tmp_path / "set" / f"{index}.png", index)
+        rows.append((f"{index}.png", ("a", "b")[index % 2], f"{index // each}"))
+    write_table(tmp_path / "set" / "metadata.csv", ("file_name", "label", column), rows)
+    found = find_image_set(tmp_path / "set", reporter=reporter)
+    assert found.group is None
+    assert any(f"--group {column}" in line for line in reporter.remarks) == is_hinted
