@@ -23,7 +23,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.image_files import About, image_bytes, values_bytes
 from drai_cli.workflows.marks import read_marks
 from drai_cli.workflows.options import IMAGE_SUFFIXES, ConvertOptions
-from drai_cli.workflows.output_folder import check_file
+from drai_cli.workflows.output_folder import check_file, make_parent
 from drai_cli.workflows.sample_files import check_compression
 
 _KINDS = {
@@ -183,10 +183,7 @@ class _Writing:
         for path in paths:
             check_file(path, self.options.overwrite, "OUT")
         for path, data in zip(paths, files, strict=True):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(shown(path.parent), f"cannot be made ({error.strerror})") from error
+            make_parent(path)
             with atomic_writer(path) as file:
                 file.write(data)
         return paths

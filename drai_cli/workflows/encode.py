@@ -18,7 +18,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import encode_files
 from drai_cli.workflows.options import EncodeOptions
-from drai_cli.workflows.output_folder import check_file
+from drai_cli.workflows.output_folder import check_file, make_parent
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,7 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         may_skip=has_folder, frame=options.frame, window=options.window, reporter=reporter,
     )  # fmt: skip
     by_path = dict(zip(paths, names, strict=True))
-    try:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(shown(options.out.parent), f"cannot be made ({error.strerror})") from error
+    make_parent(options.out)
     codes = encoded.codes
     arrays: dict[str, Any] = {
         "content": codes.content,

@@ -29,7 +29,7 @@ from drai_cli.workflows.hub_folder import write_hub_folder
 from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, load_session
 from drai_cli.workflows.onnx_session import CPU_PROVIDER, import_runtime
 from drai_cli.workflows.options import ExportOptions
-from drai_cli.workflows.output_folder import check_file, check_folder, staged
+from drai_cli.workflows.output_folder import check_file, check_folder, make_parent, staged
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -122,6 +122,7 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
         remove_left_over(target.parent, target.name)
         if not _holds(target, data):
             check_file(target, options.overwrite)
+    make_parent(options.out)
     for target, data, _ in reversed(made):  # OUT last: where it is, all are
         with atomic_writer(target) as file:
             file.write(data)

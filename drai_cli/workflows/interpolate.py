@@ -27,7 +27,7 @@ from drai_cli.workflows.inference import Inference
 from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.workflows.marks import as_description
 from drai_cli.workflows.options import InterpolateOptions
-from drai_cli.workflows.output_folder import check_file, check_folder, staged
+from drai_cli.workflows.output_folder import check_file, check_folder, make_parent, staged
 from drai_cli.workflows.sample_files import check_compression
 from drai_cli.workflows.walk import Frames, Walk, walk_distances, walk_frames
 
@@ -327,6 +327,7 @@ def _write(
         frames = [enlarged(picture.pixels) for picture in pictures]
         encode = encode_gif if suffix == ".gif" else encode_mp4
         data = encode(frames, options.fps, as_description(derived.marks))
+    make_parent(out)
     with atomic_writer(out) as file:
         file.write(data)
     return []

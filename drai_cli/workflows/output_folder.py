@@ -38,7 +38,9 @@ def check_folder(out: Path, overwrite: bool) -> None:
             others = [path.name for path in out.iterdir() if not path.name.startswith(_HIDDEN)]
             if set(others) - left:
                 raise OverwriteError(
-                    shown(out), "the folder is not empty", "choose another --out, or --overwrite"
+                    shown(out),
+                    "the folder is not empty",
+                    "choose another --out (--overwrite replaces files of the same names, and leaves the others)",
                 )
     except OSError as error:
         raise InputError(shown(out), f"cannot be looked at ({error.strerror})") from error
@@ -48,13 +50,39 @@ def check_file(out: Path, overwrite: bool, option: str = "--out") -> None:
     """Whether a file may be written as `out`, which the user names by `option`: a new one, or one to be overwritten.
 
     Raises:
+        InputError: The folder it would lie in is not there and cannot be made: said before the work, made after it.
         OverwriteError: Something is there.
     """
+    _check_parent(out)
     remove_left_over(out.parent, out.name)
     if out.is_dir():
         raise OverwriteError(shown(out), "it is a folder", f"choose another {option}")
     if out.exists() and not overwrite:
         raise OverwriteError(shown(out), "it is there already", f"choose another {option}, or --overwrite")
+
+
+def _check_parent(out: Path) -> None:
+    """Whether the folders that lead to `out` are there or can be made."""
+    there = out.absolute().parent
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return
+    reason = "permission denied" if there.is_dir() else f"{shown(there)} is no folder"
+    verb = "written to" if there == out.absolute().parent and there.is_dir() else "made"
+    raise InputError(shown(out.parent), f"cannot be {verb} ({reason})", "name a file in another folder")
+
+
+def make_parent(out: Path) -> None:
+    """Makes the folders that lead to `out`.
+
+    Raises:
+        InputError: They cannot be made.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(shown(out.parent), f"cannot be made ({error.strerror})") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
+from drai_cli.data.table import read_header
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, shown
 from drai_cli.io.raster import write_png
@@ -17,6 +18,8 @@ from drai_cli.progress import SILENT, Reporter
 
 _CHUNK = 256
 _MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}
+_TABLE = "metadata.csv"
+_COLUMNS = ("file_name", "label", *FACTORS)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,11 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
         raise OverwriteError(shown(out), "expected a folder, got a file", "name another with --out")
     if out.is_dir() and any(out.iterdir()) and not options.overwrite:
         raise OverwriteError(
-            shown(out), "the folder is not empty", "name another with --out, or add --overwrite"
+            shown(out),
+            "the folder is not empty",
+            "name another with --out (--overwrite replaces phantoms of the same names, and leaves other files)",
         )
+    _check_table(out / _TABLE)
     try:
         for label in CLASSES:
             (out / label).mkdir(parents=True, exist_ok=True)
@@ -78,7 +84,7 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
         ) from error
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["file_name", "label", *FACTORS])
+    rows.writerow(_COLUMNS)
     counts = dict.fromkeys(CLASSES, 0)
     with reporter.task("drawing", options.count, "images") as task:
         for start in range(0, options.count, _CHUNK):
@@ -90,6 +96,16 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
                 counts[label] += 1
                 rows.writerow([name, label, *(f"{made.factors[factor][offset]:.6g}" for factor in FACTORS)])
             task.advance(len(made.images))
-    with atomic_writer(out / "metadata.csv") as file:
+    with atomic_writer(out / _TABLE) as file:
         file.write(table.getvalue().encode())
     return PhantomResult(out, options.count, counts)
+
+
+def _check_table(path: Path) -> None:
+    """Whether the table that would be replaced is one of phantoms.
+
+    Raises:
+        OverwriteError: It is somebody's.
+    """
+    if path.exists() and read_header(path) != _COLUMNS:
+        raise OverwriteError(shown(path), "it is no table of phantoms", "name another folder with --out")

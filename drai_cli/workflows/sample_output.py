@@ -97,6 +97,8 @@ class SampleOutput:
             with self._locked():
                 recorded, differences = self._recorded()
                 is_same = bool(recorded) and not differences
+                if overwrite and not recorded:
+                    self._check_entries(has_record=False)  # what no `sample` made is not replaced
                 if overwrite and not (is_same and self.part[1] > 1 and MANIFEST not in recorded):
                     self._clear(is_ours=bool(recorded))
                     is_same = False
@@ -283,7 +285,9 @@ class SampleOutput:
                 continue
             if not has_record:
                 raise OverwriteError(
-                    shown(self.out), f"the folder holds other files ({shown(entry.name)})", NEW_FOLDER
+                    shown(self.out),
+                    f"the folder holds other files ({shown(entry.name)})",
+                    "choose another --out",
                 )
             if entry.name in folders and entry.is_dir():
                 self._check_folder(entry.name, folders)

@@ -12,7 +12,7 @@ from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io import files
 from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import alone_in
-from drai_cli.workflows.output_folder import check_file, check_folder, staged
+from drai_cli.workflows.output_folder import check_file, check_folder, make_parent, staged
 
 
 def fill(out: Path, overwrite: bool = False, names: tuple[str, ...] = ("a", "b", "c")) -> None:
@@ -121,3 +121,14 @@ def test_one_that_is_removed_before_it_is_locked_is_opened_anew(tmp_path, monkey
         file.write(b"whole")
     assert (tmp_path / "a").read_bytes() == b"whole"
     assert names(tmp_path) == ["a"]
+
+
+def test_folders_that_are_missing_are_looked_at_before_the_work_and_made_after(tmp_path):
+    out = tmp_path / "new" / "deeper" / "codes.npz"
+    check_file(out, overwrite=False)
+    assert names(tmp_path) == []
+    make_parent(out)
+    assert out.parent.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is no folder"):
+        check_file(tmp_path / "file" / "in" / "codes.npz", overwrite=False)

@@ -355,6 +355,15 @@ def test_overwrite_replaces_an_earlier_job_and_nothing_else(options):
     ]  # fmt: skip
 
 
+def test_overwrite_touches_no_folder_that_no_sample_made(options):
+    options.out.mkdir()
+    (options.out / "metadata.csv").write_text("mine")
+    with pytest.raises(OverwriteError, match="other files") as told:
+        sample(replace(options, overwrite=True))
+    assert told.value.hint == "choose another --out"
+    assert (options.out / "metadata.csv").read_text() == "mine"
+
+
 def test_overwrite_with_shards(options, whole):
     sample(replace(options, seed=9))
     for shard in ("1/2", "2/2"):
