@@ -76,20 +76,35 @@ def measure(run: Path, judge: Judge, part: str, n: int, steps: int) -> dict[str,
     }
 
 
+def find_judge(tools: Path) -> Path:
+    """The judge in a folder of tools, or in the folder of a report, which keeps it in `measured`."""
+    found = [
+        path for folder in (tools, tools / "measured") for path in sorted(folder.glob("judge-*.safetensors"))
+    ]
+    if len(found) != 1:
+        raise SystemExit(
+            f"{tools}: expected one judge-*.safetensors there or in {tools / 'measured'}, got {len(found)}. "
+            f"drai evaluate --data DATA --weights RUN --tools {tools} leaves one."
+        )
+    return found[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="run directory")
     parser.add_argument(
-        "--tools", type=Path, required=True, help="folder with the judge that drai evaluate made"
+        "--tools",
+        type=Path,
+        required=True,
+        help="folder with the judge that drai evaluate made: its --tools, or its --out",
     )
     parser.add_argument("--part", default="test", choices=("test", "validation"))
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--steps", type=int, default=8)
     given = parser.parse_args()
-    (path,) = given.tools.glob("judge-*.safetensors")
-    tensors, config = load_state(path)
+    tensors, config = load_state(find_judge(given.tools))
     print(
         json.dumps(
             measure(given.run, load_judge(config, tensors), given.part, given.pairs, given.steps), indent=2
