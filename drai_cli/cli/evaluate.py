@@ -10,7 +10,6 @@ from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import one_line, show_table
 from drai_cli.data.options import KIND_NAMES
-from drai_cli.report import Measure
 from drai_cli.workflows.options import EvaluateOptions
 
 FLAGS = {"out": "-o --out"}
@@ -86,7 +85,7 @@ def evaluate(
     )
 
 
-def _beside(measure: Measure) -> str:
+def _beside(measure: Any) -> str:
     baseline = measure.baseline
     shown = "" if baseline is None else f"{_number(baseline.value)} {baseline.what}"
     return f"{shown} (says nothing)" if measure.doubt else shown

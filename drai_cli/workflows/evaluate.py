@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from drai_cli.workflows.evaluation.measured import MeasuredPart
 from drai_cli.workflows.evaluation.privacy import PRIVACY
 from drai_cli.workflows.evaluation.real import NO_TRAINING_DATA, evaluation_set
 from drai_cli.workflows.evaluation.subject import find_subject
-from drai_cli.workflows.evaluation.synthetic import with_images
+from drai_cli.workflows.evaluation.synthetic import own_size, with_images
 from drai_cli.workflows.evaluation.usefulness import USEFULNESS
 from drai_cli.workflows.extractors import load_extractor
 from drai_cli.workflows.inference import choose_device
@@ -80,13 +80,22 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
     subject = find_subject(options, device, reporter)
+    if options.synthetic is not None and options.size is None:
+        options = replace(options, size=own_size(options.synthetic))
+        reporter.info(f"compared at {options.size} px, the synthetic images' size; --size takes another")
     real = evaluation_set(options, subject, reporter)
     if not real.is_training_known:
         reporter.warn(f"the images that are looked at may have been trained on: {NO_TRAINING_DATA}")
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
     instruments = Instruments(
-        real, options.tools or options.out / _KEPT, options.judge_images, options.seed, device, reporter
+        real,
+        options.tools or options.out / _KEPT,
+        options.judge_images,
+        options.seed,
+        device,
+        reporter,
+        () if options.tools is None else (options.tools / _KEPT, options.out / _KEPT),
     )
     evaluation = Evaluation(
         options, real, subject, instruments, _features(options, instruments), device, reporter
@@ -155,7 +164,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
         others = [path for path in out.iterdir() if not path.name.startswith(".")]
         if others:
             raise OverwriteError(
-                shown(out), "the folder holds other files", "choose another --out, or --overwrite"
+                shown(out), f"the folder holds other files ({shown(others[0].name)})", "choose another --out"
             )
 
 

@@ -335,7 +335,8 @@ class EvaluateOptions:
         train_data: The data set that the generator was trained on, where there is no split; DATA is then all held out.
         split: A run's split.csv that says which images of DATA were trained on; a run directory brings its own.
         out: Folder for report.json and report.html; what was measured before is kept in it and not measured again.
-        tools: Folder where judge and regressor are kept, for several evaluations on the same data; None: in OUT.
+        tools: Folder where judge and regressor are kept, for several evaluations on the same data; an earlier OUT will
+            do; None: in OUT.
         metrics: Parts to measure: fidelity, disentanglement, usefulness, privacy; all if not given.
         features: What distances are measured in: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: the judge, a small network
@@ -353,7 +354,7 @@ class EvaluateOptions:
         label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         group: Its column whose value keeps images together (patient, lesion); intervals resample groups.
         kind: Which kind of set it is, where two are possible.
-        size: With a folder of synthetic images, the side at which both are compared.
+        size: With a folder of synthetic images, the side at which both are compared; None: the synthetic images' own.
         figures: Put pictures into report.html. They show real images beside synthetic ones, so a report that is to be
             shared does without.
         seed: Of samples, pairs, probes, classifiers and bootstrap.

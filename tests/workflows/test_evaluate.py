@@ -18,6 +18,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
+from drai_cli.workflows.evaluation.synthetic import own_size
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.model_card import model_card
 from drai_cli.workflows.options import EvaluateOptions, TrainRun
@@ -104,7 +105,7 @@ def test_the_headline_stands_in_the_runs_card(report, run: Path) -> None:
     assert measures["fidelity"]["measured_with"]["extractor"] == "judge"
     assert measures["disentanglement"]["measured_with"]["judge_images"] == SMALL["judge_images"]
     assert "Swap keeps the label" in page_of(run) or measures["disentanglement"]["cautions"]
-    assert "*Privacy* (images " in page_of(run)
+    assert "*Privacy* (" in page_of(run)
 
 
 def page_of(run: Path) -> str:
@@ -234,6 +235,68 @@ def test_a_report_of_another_model_is_not_overwritten(
     (tmp_path / "full" / "mine.txt").write_text("x")
     with pytest.raises(OverwriteError, match="other files"):
         evaluate(EvaluateOptions(lesions, out=tmp_path / "full"))
+
+
+def test_a_model_of_other_labels_is_told_of_and_not_the_split(
+    lesions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        InputError, match=r"labels and the data's differ: the data has .+, the model mel, nv"
+    ) as told:
+        evaluate(EvaluateOptions(lesions, str(tiny_model), out=tmp_path / "out"))
+    assert "--weights" in told.value.hint
+
+
+def test_a_label_of_another_name_and_a_missing_column_are_no_obstacle(
+    lesions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    rows = ["file_name,label"]
+    for index, source in enumerate(sorted(lesions.glob("*/*.png"))[::4]):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        shutil.copyfile(source, tmp_path / "set" / source.name)
+        rows.append(f"{source.name},{('mel', 'nv')[index % 2]}")
+    (tmp_path / "set" / "metadata.csv").write_text("\n".join(rows))
+    warnings: list[str] = []
+    reporter = Reporter()
+    reporter.warn = warnings.append  # type: ignore[method-assign]
+    small = {**SMALL, "judge_images": 64}
+    options = EvaluateOptions(
+        tmp_path / "set",
+        str(tiny_model),
+        out=tmp_path / "out",
+        metrics=("disentanglement",),
+        figures=False,
+        **small,
+    )
+    assert set(evaluate(options, reporter).report.data["labels"]) == {"mel", "nv"}
+    assert "the data has no column 'age': it is missing of every image" in warnings
+
+
+def test_a_folders_own_size_and_an_earlier_judge_are_taken(
+    lesions: Path, run: Path, report, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    for name in split_of(run)["validation"]:
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(lesions / name).resize((47, 33)).save(made / name)
+    assert own_size(made) == 32
+    said: list[str] = []
+    reporter = Reporter()
+    reporter.info = said.append  # type: ignore[method-assign]
+    small = {**SMALL, "judge_images": 64, "samples": 2}
+    options = EvaluateOptions(
+        lesions,
+        synthetic=made,
+        split=run / "split.csv",
+        out=tmp_path / "out",
+        metrics=("disentanglement",),
+        **small,
+    )
+    assert evaluate(options, reporter).report.data["image_size"] == 32
+    assert any("compared at 32 px" in line for line in said)
+    evaluate(replace(options, out=tmp_path / "other", tools=tmp_path / "out"), reporter)
+    assert any("the judge kept in" in line and "measured" in line for line in said)
+    assert not list((tmp_path / "out").glob("judge-*"))
 
 
 def test_contradictions_and_unknown_parts_are_usage_errors(lesions: Path, tmp_path: Path) -> None:

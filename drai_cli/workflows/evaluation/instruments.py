@@ -13,6 +13,7 @@ from torch import Tensor
 
 from drai_cli.checkpoint import UNFIT, load_state, save_state
 from drai_cli.errors import WeightsError
+from drai_cli.io.files import shown
 from drai_cli.io.locks import held
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
 from drai_cli.metrics.judge import Judge, JudgeConfig, judge_config, load_judge, train_judge
@@ -34,6 +35,7 @@ class Instruments:
         seed: Of their training.
         device: Where they run.
         reporter: Told when one is trained.
+        elsewhere: Folders where an earlier evaluation may have kept them: they are taken from there, too.
     """
 
     real: EvaluationSet
@@ -42,6 +44,7 @@ class Instruments:
     seed: int
     device: torch.device
     reporter: Reporter
+    elsewhere: tuple[Path, ...] = ()
 
     @property
     def judge_shown(self) -> int:
@@ -108,6 +111,10 @@ class Instruments:
     ) -> Instrument:
         # The set's key holds its split: a judge must not have been trained on another split's test images.
         path = self.folder / f"{name}-{self.real.key[:16]}-{images}-{self.seed}.safetensors"
+        others = [folder / path.name for folder in self.elsewhere if (folder / path.name).exists()]
+        if others and not path.exists():
+            path = others[0]
+            self.reporter.info(f"the {name} kept in {shown(path.parent)} is taken")
         path.parent.mkdir(parents=True, exist_ok=True)
 
         # Runs that are evaluated side by side share it: one trains it, the others wait.

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64, Integer
 
 from drai_cli.condition import ConditionSchema
+from drai_cli.config import check_image_size
 from drai_cli.data.options import DataOptions
-from drai_cli.data.prepared import PreparedSet, prepare
+from drai_cli.data.prepared import PreparedSet, find_set, prepare
 from drai_cli.data.reading import first_names
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
@@ -75,7 +77,7 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         InputError: The data cannot be used, or images that are looked at were trained on.
         UsageError: Options that contradict each other.
     """
-    data = _data_options(options, subject)
+    data = _with_known_conditions(_data_options(options, subject), reporter)
     split = options.split or (
         subject.run.split if subject.run is not None and _has_images(subject.run, data) else None
     )
@@ -100,7 +102,14 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
             is_known = True
     digests = [digest for one in sets for digest in one.digests]
     _refuse_leaks(sets, digests, parts, options.part, seen if split is None else None)
-    rows = [dict(entry.values) for one in sets for entry in one.entries]
+    # Whatever the data calls its label, the model knows it by its own name.
+    rows = [
+        {**entry.values, schema.label.name: entry.values[one.schema.label.name]}
+        for one in sets
+        for entry in one.entries
+    ]
+    if subject.model is not None:
+        _check_labels(options, rows, schema)
     kept = known_labels(rows, schema, reporter)
     images = sets[0].images if len(sets) == 1 else np.concatenate([one.images for one in sets])
     factors = read_factors(data.path / "metadata.csv", real) if len(sets) == 1 else None
@@ -127,7 +136,9 @@ def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
         header = subject.model.header
         base = replace(as_model_needs(header, options.data), conditions=header.schema.names[1:])
     else:
-        base = DataOptions(options.data, size=options.size or DataOptions.size)
+        size = options.size or DataOptions.size
+        check_image_size(size)
+        base = DataOptions(options.data, size=size)
     if subject.model is not None and options.size not in (None, base.size):
         raise UsageError(
             f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
@@ -136,6 +147,21 @@ def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
     return replace(
         base, **{name: getattr(options, name) for name in names if getattr(options, name) is not None}
     )
+
+
+def _with_known_conditions(data: DataOptions, reporter: Reporter) -> DataOptions:
+    """Without the model's conditions that the data has no column for: they are missing of every image."""
+    while True:
+        try:
+            find_set(data)
+        except UsageError as error:
+            lacking = error.subject.removeprefix("--condition ")
+            if lacking not in data.conditions:
+                raise
+            reporter.warn(f"the data has no column {shown(lacking)!r}: it is missing of every image")
+            data = replace(data, conditions=tuple(name for name in data.conditions if name != lacking))
+        else:
+            return data
 
 
 def _training_options(options: EvaluateOptions, subject: Subject, data: DataOptions) -> DataOptions | None:
@@ -193,6 +219,29 @@ def _refuse_leaks(
             f"{len(leaked)} of {count} were trained on, pixel by pixel: {first_names(leaked)}",
             "take them out of DATA, or name the split that says which images were held out with --split",
         )
+
+
+def _check_labels(
+    options: EvaluateOptions, rows: Sequence[Mapping[str, str]], schema: ConditionSchema
+) -> None:
+    """Stops where the model knows fewer than two of the data's labels: it is a model of something else."""
+    labels = sorted({row.get(schema.label.name, "") for row in rows})
+    known = 0
+    for label in labels:
+        with suppress(UsageError):
+            schema.label.resolve(label)
+            known += 1
+    if known < 2 <= len(labels):
+        there, its = (_short([shown(label) for label in names]) for names in (labels, schema.labels))
+        raise InputError(
+            shown(options.data),
+            f"the model's labels and the data's differ: the data has {there}, the model {its}",
+            "name the model that was trained for these labels with --weights",
+        )
+
+
+def _short(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
 
 
 def known_labels(

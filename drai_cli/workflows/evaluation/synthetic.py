@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,40 @@ from jaxtyping import Integer
 from drai_cli.data.cache import build_cache
 from drai_cli.data.options import Channels, DataOptions
 from drai_cli.data.prepared import find_set
+from drai_cli.data.reading import Unreadable, read_all
 from drai_cli.errors import InputError
 from drai_cli.io.files import shown
-from drai_cli.progress import Reporter
+from drai_cli.io.image import Image
+from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.evaluation.real import EvaluationSet, known_labels
 from drai_cli.workflows.evaluation.subject import Subject
 
+_PROBED = 64
+
 Images = Integer[np.ndarray, "n h w c"]
+
+
+def own_size(folder: Path) -> int:
+    """The side at which a folder's images are looked at: their own, as a multiple of 16 from 16 to 1024.
+
+    It is that of most of up to 64 of them, by the shorter side.
+
+    Raises:
+        InputError, UsageError: There is no set of images.
+    """
+    found = find_set(DataOptions(folder))
+    entries = found.entries[:: max(1, len(found.entries) // _PROBED)][:_PROBED]
+    with closing(
+        read_all(replace(found, entries=entries), _shorter_side, task="looking at sizes", reporter=SILENT)
+    ) as readings:
+        sides = Counter(each.result for each in readings if not isinstance(each.result, Unreadable))
+    if not sides:
+        return DataOptions.size  # that nothing can be read is said where all are
+    return min(1024, max(16, round(sides.most_common(1)[0][0] / 16) * 16))
+
+
+def _shorter_side(image: Image) -> int:
+    return min(image.width, image.height)
 
 
 def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: Reporter) -> Subject:
