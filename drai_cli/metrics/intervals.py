@@ -107,7 +107,7 @@ def mean(values: Float[np.ndarray, " n"]) -> Callable[[Weights], Float[np.ndarra
     values = np.asarray(values, np.float64)
 
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
-        out: np.ndarray = (weights @ values) / weights.sum(1)
+        out: np.ndarray = _shares(weights) @ values
         return out
 
     return statistic
@@ -145,7 +145,7 @@ def correlation(
     left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
 
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
-        share = weights / weights.sum(1, keepdims=True)
+        share = _shares(weights)
         mean_left, mean_right = share @ left, share @ right
         covariance = share @ (left * right) - mean_left * mean_right
         variance = (share @ left**2 - mean_left**2) * (share @ right**2 - mean_right**2)
@@ -162,9 +162,16 @@ def explained(
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
 
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
-        share = weights / weights.sum(1, keepdims=True)
+        share = _shares(weights)
         total = share @ true**2 - (share @ true) ** 2
         out: np.ndarray = 1 - (share @ (predicted - true) ** 2) / np.maximum(total, 1e-18)
         return out
 
     return statistic
+
+
+def _shares(weights: Weights) -> Weights:
+    """Weights that add up to 1; not a number where none is above 0, as of pairs of which no draw has both groups."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out: np.ndarray = weights / weights.sum(1, keepdims=True)
+    return out

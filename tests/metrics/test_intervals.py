@@ -103,3 +103,14 @@ def test_two_sides_are_drawn_independently() -> None:
     assert found.value == pytest.approx(first.mean() - second.mean())
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
     assert found.n == 300
+
+
+def test_a_draw_without_any_row_is_left_out():
+    values, labels = np.array([0.0, 1.0, 0.5]), np.array([0, 1, 1])
+    weights = np.array([[1.0, 1, 1], [0, 0, 0]])
+    column = values[:, None]
+    for statistic in (
+        intervals.macro_mean(values, labels), intervals.mean(values), intervals.explained(values, values + 1),
+        intervals.correlation(column, column),
+    ):  # fmt: skip
+        assert np.isnan(statistic(weights)).tolist() == [False, True]
