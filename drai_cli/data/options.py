@@ -71,7 +71,7 @@ class DataOptions:
         channels: Of the images: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
         fit: How an image is made square: `crop` its centre or `pad` it.
         cache_dir: Folder for decoded images; None: `$DRAI_CACHE` or the user's cache folder.
-        aliases: Further names for labels, alias to label.
+        aliases: Further names for labels, each as ALIAS=LABEL.
         window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
             -1000 to 1000 HU for the whole set; else each file's own window, else its percentiles).
         axis: Of NIfTI volumes: across which axis slices are cut: `axial`, `coronal` or `sagittal`; None: axial.
