@@ -32,6 +32,7 @@ def test_every_part_is_in_the_command():
         "hub_repository",
         "launch",
         "cores",
+        "memory",
         "typed",
     }
     assert parts - left_out == named

@@ -18,6 +18,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
+from drai_cli.workflows.evaluation import instruments
 from drai_cli.workflows.evaluation.synthetic import own_size
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.model_card import model_card
@@ -189,7 +190,8 @@ def test_no_judge_is_trained_where_nothing_asks_it(
         raise AssertionError("a judge was trained")
 
     monkeypatch.setattr("drai_cli.workflows.evaluate.load_extractor", lambda *arguments: Corner())
-    monkeypatch.setattr("drai_cli.workflows.evaluation.instruments.train_judge", untrained)
+    train_judge = instruments.train_judge
+    monkeypatch.setattr(instruments, "train_judge", untrained)
     features = tmp_path / "features"
     features.write_bytes(b"x")
     options = EvaluateOptions(
@@ -198,6 +200,11 @@ def test_no_judge_is_trained_where_nothing_asks_it(
     (part,) = evaluate(options).report.parts
     assert {measure.extractor for measure in part.measures} == {"corner"}
     assert not part.doubts
+    # Where another part asks it, the score, which needs a classifier, has it too.
+    monkeypatch.setattr(instruments, "train_judge", train_judge)
+    both = replace(options, metrics=("fidelity", "disentanglement"), judge_images=64)
+    (score,) = (one for one in evaluate(both).report.parts[0].measures if one.key == "inception_score")
+    assert score.extractor == "judge"
 
 
 def test_images_that_were_trained_on_are_refused(lesions: Path, run: Path, tmp_path: Path) -> None:

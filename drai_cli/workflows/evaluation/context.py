@@ -85,6 +85,12 @@ class Evaluation:
         )
         return {"judge": {"balanced_accuracy": own.to_json()}}
 
+    @property
+    def has_judge(self) -> bool:
+        """Whether a judge is there anyway: as the extractor, or for another part."""
+        wanted = self.options.metrics
+        return self.options.features is None or not wanted or "disentanglement" in wanted
+
     def _asks_judge(self, only: Sequence[str]) -> bool:
         """Whether a judge has to be there, which is trained where none is kept."""
         return self.options.features is None or bool(JUDGED & set(only))
@@ -99,7 +105,7 @@ class Evaluation:
         options = self.options
         asked = {name: getattr(options, name) for name in (*depends_on, "part", "seed", "judge_images")}
         if "features" in asked:
-            asked["features"] = self.features_sha256
+            asked |= {"features": self.features_sha256, "has_judge": self.has_judge}
         settings = [part, __version__, self.subject.sha256, self.real.key, asked]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 

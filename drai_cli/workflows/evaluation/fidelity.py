@@ -34,16 +34,22 @@ _MANIFOLD = {
 def _measure(evaluation: Evaluation) -> Raw:
     found = evaluation.measure(("distance", "spread"))
     extractor, seed = evaluation.features(), evaluation.options.seed
-    if not isinstance(extractor, InceptionFeatures | Judge):
-        return found  # no judge is trained for a score alone
+    # The Inception of published scores brings its own logits; else it is the judge that is asked, where there is one:
+    # none is trained for a score alone.
+    if isinstance(extractor, InceptionFeatures):
+        classifier: InceptionFeatures | Judge = extractor
+    elif evaluation.has_judge:
+        classifier = evaluation.instruments.judge
+    else:
+        return found
     rows = evaluation.rows(evaluation.options.part)
     made, _ = evaluation.draw(rows, seed)
     scores = {}
     for name, images in (("samples", made), ("real", evaluation.real.images[rows])):
         splits = max(1, min(SPLITS, len(images) // _LEAST_A_SPLIT))
-        probabilities = class_probabilities(extractor.logits(images))
-        scores[name] = asdict(inception_score(probabilities, extractor.name, splits=splits, seed=seed))
-    return {**found, "inception_score": {**scores, "classifier": extractor.name}}
+        probabilities = class_probabilities(classifier.logits(images))
+        scores[name] = asdict(inception_score(probabilities, classifier.name, splits=splits, seed=seed))
+    return {**found, "inception_score": {**scores, "classifier": classifier.name}}
 
 
 def _describe(evaluation: Evaluation, found: Raw) -> Part:
