@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from drai_cli.cores import limit_threads, usable_cores
+from drai_cli.cores import prepare_threads, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,9 @@ def test_a_containers_share_is_kept_to(tmp_path, monkeypatch, quota, cores):
     (tmp_path / "cpu.max").write_text(quota)
     assert usable_cores(tmp_path / "cpu.max") == cores
     environment: dict[str, str] = {}
-    limit_threads(environment, tmp_path / "cpu.max")
-    assert environment == ({"OMP_NUM_THREADS": str(cores)} if cores < 8 else {})
+    prepare_threads(environment, tmp_path / "cpu.max")
+    assert environment.get("OMP_NUM_THREADS") == (str(cores) if cores < 8 else None)
+    assert int(environment["GOMP_SPINCOUNT"]) < 100_000
 
 
 def test_what_a_process_is_bound_to_counts_where_no_share_is_said(tmp_path, monkeypatch):
@@ -33,6 +34,8 @@ def test_what_a_process_is_bound_to_counts_where_no_share_is_said(tmp_path, monk
 def test_the_users_word_goes_first(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     (tmp_path / "cpu.max").write_text("10000 100000")
-    environment = {"OMP_NUM_THREADS": "7"}
-    limit_threads(environment, tmp_path / "cpu.max")
-    assert environment == {"OMP_NUM_THREADS": "7"}
+    for spinning in ({"GOMP_SPINCOUNT": "5"}, {"OMP_WAIT_POLICY": "ACTIVE"}):
+        said = {"OMP_NUM_THREADS": "7", **spinning}
+        environment = dict(said)
+        prepare_threads(environment, tmp_path / "cpu.max")
+        assert environment == said

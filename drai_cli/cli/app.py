@@ -29,7 +29,7 @@ from drai_cli.cli import (
 )
 from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.output import write_stdout
-from drai_cli.cores import limit_threads
+from drai_cli.cores import prepare_threads
 
 app = typer.Typer(
     name="drai",
@@ -84,7 +84,7 @@ def main() -> None:
     if "_DRAI_COMPLETE" in os.environ:
         # A shell reads a line an option, and would offer the rest of a wrapped text.
         os.environ["TERMINAL_WIDTH"] = "10000"
-    limit_threads(os.environ)
+    prepare_threads(os.environ)
     if not {"-v", "--verbose"} & set(sys.argv[1:]):
         warnings.simplefilter("ignore")
         logging.getLogger().addHandler(logging.NullHandler())
