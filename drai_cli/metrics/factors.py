@@ -64,7 +64,8 @@ class FactorRegressor:
     def fits(self, images: Integer[np.ndarray, "n h w c"], factors: Factors) -> bool:
         """Whether it can have been trained on such images and factors."""
         size = self.network.config
-        return (size.image_size, size.image_channels) == images.shape[2:] and self.names == tuple(factors)
+        names, _ = factor_table(factors)
+        return (size.image_size, size.image_channels) == images.shape[2:] and self.names == names
 
     def config_json(self) -> dict[str, Any]:
         """Plain data that with the tensors of `state` is all that `load_regressor` needs."""

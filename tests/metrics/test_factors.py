@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,15 @@ def test_an_angle_becomes_cosine_and_sine_over_its_period() -> None:
     assert names == ("rotation_cos", "rotation_sin", "x")
     assert table[:, 0] == pytest.approx([1, -1, 1])
     assert table[:, 1] == pytest.approx([0, 0, 0], abs=1e-12)
+
+
+def test_it_fits_the_factors_that_it_was_trained_on_an_angle_too(world, regressor: FactorRegressor) -> None:
+    assert regressor.fits(world.images, world.factors)
+    assert not regressor.fits(world.images[:, :8, :8], world.factors)
+    turned = {**world.factors, "rotation": world.factors["x"]}
+    assert not regressor.fits(world.images, turned)
+    turning = replace(regressor, names=(*regressor.names, "rotation_cos", "rotation_sin"))
+    assert turning.fits(world.images, turned)
 
 
 def test_r_squared_by_hand() -> None:
