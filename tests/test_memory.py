@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from drai_cli import Drai
 from drai_cli.checkpoint import load_model
 from drai_cli.io.png import encode_png
 from drai_cli.memory import PassSize, SmallerBatchWarning, in_passes, is_device_lost, is_out_of_memory
@@ -169,6 +170,17 @@ def test_commands_back_off_to_the_same_bytes(drai, tiny_model, small, images, tm
     assert small.asked[:4] == [64, 64, 32, 16]
     assert said.count("drai: warning: out of memory at 64 images; going on with 16") == 1
     assert said.count("out of memory") == 1
+
+
+def test_one_image_at_a_time(tiny_model, small, images):
+    model = Drai.from_pretrained(str(tiny_model), device="cpu")
+    whole = model.swap_style(images[0], images[1])
+    small.limit(Generator, 1)
+    small.limit(Encoder, 1)
+    with pytest.warns(SmallerBatchWarning, match="going on with 1 "):
+        alone = model.swap_style(images[0], images[1])
+    for before, after in zip(whole, alone, strict=True):
+        assert np.abs(before.astype(int) - after.astype(int)).max() <= 1
 
 
 def test_a_command_with_room_for_nothing_names_ways_out(drai, tiny_model, small, tmp_path):

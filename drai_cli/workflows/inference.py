@@ -210,7 +210,8 @@ class Inference:
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         if array.dtype == np.float32:
-            return torch.from_numpy(array).to(self.device)
+            # A copy: torch takes no rows in reverse, which numpy calls contiguous where there is but one.
+            return torch.from_numpy(array.copy(order="C")).to(self.device)
         return to_unit(array, self.device)
 
     def _to_stored(self, images: Tensor) -> np.ndarray:
