@@ -18,10 +18,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-from train_speed import make_training
+from train_speed import dtype_for, make_training
 
 from drai_cli.presets import PRESETS
-from drai_cli.training.precision import autocast_dtype
 from drai_cli.workflows.inference import choose_device
 
 _SIDES = (512, 1024, 2048)  # of the matrices
@@ -94,7 +93,7 @@ def main() -> None:
         for _ in range(20):
             generator(*codes)
 
-    lower = autocast_dtype("auto", device) or torch.float32
+    lower = dtype_for(device) or torch.float32
     works = {"training step": (train, lower), "sampling": (sample, torch.float32)}
     operations = {name: counted(work) for name, (work, _) in works.items()}
     rates: dict[str, list[float]] = {name: [] for name in works}
