@@ -75,17 +75,12 @@ class DraiGroup(TyperGroup):
         try:
             return super().parse_args(ctx, args)
         except typer.TyperException as error:
-            option, command = (
-                getattr(error, "option_name", ""),
-                next((a for a in given if a in self.commands), ""),
-            )
+            option = getattr(error, "option_name", "")
             if type(error).__name__ != "NoSuchOption" or not _takes(ctx, self.commands.values(), option):
                 raise
-            raise UsageError(
-                option,
-                "stands before the command",
-                f"drai {command or 'COMMAND'} {option}, after the command",
-            ) from None
+            command = next((word for word in given if word in self.commands), "COMMAND")
+            right = f"drai {command} {option}, after the command"
+            raise UsageError(option, "stands before the command", right) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the command, or says which one is nearest."""

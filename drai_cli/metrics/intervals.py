@@ -94,9 +94,8 @@ def macro_mean(
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = ((weights * values) @ indicator) / (weights @ indicator)
-            out: np.ndarray = np.nansum(means, 1) / (~np.isnan(means)).sum(
-                1
-            )  # of a draw without any label: nan
+            # Not a number of a draw without any label.
+            out: np.ndarray = np.nansum(means, 1) / (~np.isnan(means)).sum(1)
         return out
 
     return statistic

@@ -5,6 +5,7 @@
 Operations of convolutions and matrix products are counted by torch's own formulas over whole turns of R1, and divided
 by the time that the same steps take without it; all else (activations, normalisation, optimisers, averages) counts as
 time alone. The peak is the best of several square products in the same precision, measured between the rounds.
+A convolution counts as done directly: a library that does it with fewer multiplications may pass the peak.
 """
 
 from __future__ import annotations
