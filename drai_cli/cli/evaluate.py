@@ -12,6 +12,7 @@ from drai_cli.cli.text import one_line, show_table
 from drai_cli.data.options import KIND_NAMES
 from drai_cli.workflows.options import EvaluateOptions
 
+_SAYS_NOTHING = "says nothing: see the caution"
 FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(
     EvaluateOptions,
@@ -71,13 +72,7 @@ def evaluate(
     from drai_cli.workflows.evaluate import evaluate as run
 
     result = run(chosen, output)
-    rows = [
-        (measure.name, measure.variant or measure.label, _number(measure.value), _interval(measure.low, measure.high),
-         _beside(measure))
-        for part in result.report.parts
-        for measure in part.measures
-        if measure.is_headline
-    ]  # fmt: skip
+    rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]
     output.result(
@@ -85,10 +80,14 @@ def evaluate(
     )
 
 
-def _beside(measure: Any) -> str:
+def _row(measure: Any) -> tuple[str, ...]:
+    """A measure as the table shows it: of one that says nothing no number, which could be read as if it did."""
+    name, of = measure.name, measure.variant or measure.label
+    if measure.doubt:
+        return name, of, "–", "–", _SAYS_NOTHING
     baseline = measure.baseline
-    shown = "" if baseline is None else f"{_number(baseline.value)} {baseline.what}"
-    return f"{shown} (says nothing)" if measure.doubt else shown
+    beside = "" if baseline is None else f"{_number(baseline.value)} {baseline.what}"
+    return name, of, _number(measure.value), _interval(measure.low, measure.high), beside
 
 
 def _number(value: float) -> str:

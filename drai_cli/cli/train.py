@@ -79,6 +79,14 @@ Preset = Annotated[
     ),
 ]
 
+_SHOWN = ("agreement", "frechet", "kept", "leaked", "followed", "leftover", "score")
+_OF_JUDGE = ("agreement", "frechet", "kept", "leaked", "score")
+_BESIDE = {
+    "agreement": (("judge", "the judge on real images"), ("chance", "chance")),
+    "kept": (("kept_of_a", "a itself"),),
+}
+"""What a measure stands beside, in `drai evaluate`'s words."""
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -224,6 +232,26 @@ def _own(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 def _summary(result: TrainResult) -> str:
     if result.stopped_by == "nothing to do":
         return f"the run is finished, {result.images_seen / 1000:g} kimg seen: nothing to do"
-    measures = ", ".join(f"{name} {value:.2f}" for name, value in result.measures.items())
-    best = f"; best at {result.best_images_seen / 1000:g} kimg" + (f": {measures}" if measures else "")
+    found = _measures(result)
+    best = f"; best at {result.best_images_seen / 1000:g} kimg" + (f": {found}" if found else "")
     return f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}{best}"
+
+
+def _measures(result: TrainResult) -> str:
+    """Validation measures in words; those of the judge beside what it says of real images, or why they say nothing."""
+    measures = result.measures
+    names = [name for name in _SHOWN if name in measures and not (result.doubt and name in _OF_JUDGE)]
+    found = ", ".join(f"{name} {_number(measures[name])}{_beside(name, measures)}" for name in names)
+    if result.doubt:
+        found += f"{'; ' * bool(found)}what is read off the judge says nothing: {result.doubt}"
+    return found
+
+
+def _beside(name: str, measures: Mapping[str, float]) -> str:
+    known = [f"{_number(measures[key])} {what}" for key, what in _BESIDE.get(name, ()) if key in measures]
+    return f" (beside {', '.join(known)})" if known else ""
+
+
+def _number(value: float) -> str:
+    """Two decimal places, and no negative zero."""
+    return f"{round(value, 2) + 0.0:.2f}"

@@ -8,9 +8,13 @@ from jaxtyping import Float32, Int64, Integer
 
 from drai_cli.metrics.frechet import frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
+from drai_cli.metrics.intervals import estimate, group_weights, macro_mean
 from drai_cli.metrics.judge import Judge, balanced_accuracy
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
+
+_FEW = 2000
+"""Images up to which the judge's interval is asked for; of more it is narrow, and its draws would take much memory."""
 
 
 def quick_measure(
@@ -40,9 +44,12 @@ def quick_measure(
 
     Returns:
         `agreement`, `agreement_ratio` (to the judge's own on real images) and `frechet` in the judge's
-        features; with an encoder also `kept`, `kept_ratio`, `leaked`, `followed`, `leftover`. `score`, higher
-        is better: the mean of agreement ratio, kept ratio and followed less leftover (those that there are),
-        less a tenth of log(1 + distance over that between two halves of the real images).
+        features; what agreement stands beside: `judge`, the judge's balanced accuracy on the real images,
+        `judge_low`, the lower end of its 95 % interval where the images are few enough to ask, and `chance`. With an
+        encoder also `kept`, `kept_of_a` (the judge on the real images themselves), `kept_ratio`, `leaked`,
+        `followed`, `leftover`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed less
+        leftover (those that there are), less a tenth of log(1 + distance over that between two halves of the real
+        images).
     """
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
@@ -56,7 +63,11 @@ def quick_measure(
     real_distance = frechet_distance(features[halves[0]], features[halves[1]])
     balanced = features[chosen]
     distance = frechet_distance(balanced, made_features)
-    out = {"agreement": agreement, "agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
+    out = {"agreement": agreement, "judge": own, "chance": 1 / len(np.unique(labels))}
+    if len(labels) <= _FEW:
+        low = estimate(macro_mean(said == labels, labels), group_weights(groups, seed)).low
+        out |= {"judge_low": low} if np.isfinite(low) else {}
+    out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
     parts = [min(out["agreement_ratio"], 1.0)]
     if networks.encoder is not None:
         pairs = choose_pairs(labels, count, seed)
@@ -64,7 +75,8 @@ def quick_measure(
         rows = measure_swaps(swapped, images, labels, groups, pairs, judge, seed=seed)["rows"]
         for name in ("kept", "leaked", "followed", "leftover"):
             out[name] = rows["swap"][name]["value"]
-        out["kept_ratio"] = out["kept"] / max(rows["a"]["kept"]["value"], 1e-9)
+        out["kept_of_a"] = rows["a"]["kept"]["value"]
+        out["kept_ratio"] = out["kept"] / max(out["kept_of_a"], 1e-9)
         parts += [min(out["kept_ratio"], 1.0), out["followed"] - max(out["leftover"], 0.0)]
     out["score"] = float(np.mean(parts) - 0.1 * np.log1p(distance / max(real_distance, 1e-9)))
     return out

@@ -147,10 +147,12 @@ def _standing_legend() -> str:
 
 
 def _summary_row(measure: Measure) -> str:
+    """A headline; of one that says nothing the numbers stand below only, where all is said of them."""
     which = "".join(f", {isolated(each)}" for each in (measure.label, measure.variant) if each)
+    value, beside = (DASH, DASH) if measure.doubt else (_value(measure), _baseline(measure, False))
     return (
         f'<tr><th scope="row">{escape(measure.name)}{which} {_direction(measure)}</th>'
-        f"<td>{_value(measure)}</td><td>{_baseline(measure, False)}</td><td>{_standing(measure)}</td></tr>\n"
+        f"<td>{value}</td><td>{beside}</td><td>{_standing(measure)}</td></tr>\n"
     )
 
 

@@ -26,6 +26,7 @@ from drai_cli.methods import objective_of
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.training.parallel import Processes
 from drai_cli.workflows.chosen import choice_of_old, choose, say_kept
+from drai_cli.workflows.evaluation.doubt import doubt_in_training
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.options import TrainRun
@@ -45,7 +46,8 @@ class TrainResult:
         is_finished: Whether the budget is used up; False after a signal.
         stopped_by: `kimg`, `hours`, `patience`, the signal (`SIGINT`, `SIGTERM`, `SIGHUP`), or `nothing to do`.
         best_images_seen: Of the snapshot in `model.safetensors`.
-        measures: Validation measures of that snapshot.
+        measures: Validation measures of that snapshot, as `metrics.quick` names them.
+        doubt: Why those that are read off the judge say nothing; empty where they do.
     """
 
     run: Path
@@ -55,6 +57,7 @@ class TrainResult:
     stopped_by: str
     best_images_seen: int
     measures: Mapping[str, float]
+    doubt: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "run": str(self.run), "measures": dict(self.measures)}
@@ -124,6 +127,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         stopped_by,
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,
+        doubt_in_training(trainer.progress.best_measures),
     )
 
 

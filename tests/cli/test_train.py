@@ -191,6 +191,42 @@ def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
     )
 
 
+MEASURED = {"agreement": 0.42, "frechet": 3, "kept": 0.4, "kept_of_a": 0.8, "followed": 0.9, "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (
+            {"judge": 0.81, "judge_low": 0.7, "chance": 0.5},
+            "agreement 0.42 (beside 0.81 the judge on real images, 0.50 chance), frechet 3.00, "
+            "kept 0.40 (beside 0.80 a itself), followed 0.90, score 0.50",
+        ),
+        (
+            {"judge": 0.52, "judge_low": 0.4, "chance": 0.5},
+            "followed 0.90; what is read off the judge says nothing: the judge is at chance "
+            "(balanced accuracy 0.52 on real images, guessing 0.50)",
+        ),
+        # A run that was begun with an earlier version.
+        ({}, "agreement 0.42, frechet 3.00, kept 0.40 (beside 0.80 a itself), followed 0.90, score 0.50"),
+    ],
+)
+def test_what_is_read_off_the_judge_stands_beside_what_it_says_of_real_images(
+    drai, phantoms, tmp_path, monkeypatch, judge, said
+):
+    from drai_cli.workflows import train as workflow
+    from drai_cli.workflows.evaluation.doubt import doubt_in_training
+
+    def finished(run, reporter):
+        measures = {**MEASURED, **judge}
+        doubt = doubt_in_training(measures)
+        return workflow.TrainResult(run.out, 12_000, 0, True, "kimg", 8_000, measures, doubt)
+
+    monkeypatch.setattr(workflow, "train", finished)
+    result = drai("train", "--data", phantoms, "--out", tmp_path / "run")
+    assert result.stderr.splitlines()[-1].endswith(f"best at 8 kimg: {said}")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_saves(phantoms, tmp_path):

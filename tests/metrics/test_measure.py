@@ -115,6 +115,11 @@ def test_the_quick_measure_ranks_models(world, right, returns_a, returns_b, judg
     assert found["followed"] > 0.99
     assert found["score"] > max(look(returns_a)["score"], look(returns_b)["score"])
     assert "kept" not in look(replace(right, encoder=None))
+    # What agreement and kept stand beside: the judge on the real images, and guessing.
+    assert found["chance"] == 1 / len(np.unique(world.labels[rows]))
+    assert found["chance"] < found["judge_low"] <= found["judge"] <= 1
+    assert found["agreement_ratio"] == found["agreement"] / found["judge"]
+    assert found["kept_ratio"] == found["kept"] / found["kept_of_a"]
 
 
 def test_style_measured_on_images_is_the_true_one(world) -> None:

@@ -5,22 +5,86 @@ from __future__ import annotations
 import pytest
 
 from drai_cli.report import Measure
-from drai_cli.workflows.evaluation.doubt import doubt_of_classifier, doubts_of_factors, marked
+from drai_cli.workflows.evaluation.doubt import doubt_of_classifier, doubts_of_factors, marked, way_out
 
 
 @pytest.mark.parametrize(
     ("value", "low", "guessing", "said"),
     [
-        (0.16, 0.12, 0.14, "the judge is at chance (0.16 of 0.14)"),
-        (0.5, 0.5, 0.5, "the judge is at chance (0.50 of 0.50)"),
-        (0.9, float("nan"), 0.5, "the judge is at chance (0.90 of 0.50)"),
-        (0.53, 0.51, 0.5, "the judge is hardly better than chance (0.53 of 0.50)"),
+        (0.16, 0.12, 0.14, "the judge is at chance (balanced accuracy 0.16 on real images, guessing 0.14)"),
+        (0.5, 0.5, 0.5, "the judge is at chance (balanced accuracy 0.50 on real images, guessing 0.50)"),
+        (
+            0.9,
+            float("nan"),
+            0.5,
+            "the judge is not surely better than chance (balanced accuracy 0.90 on real images, guessing 0.50)",
+        ),
+        (
+            0.53,
+            0.51,
+            0.5,
+            "the judge is hardly better than chance (balanced accuracy 0.53 on real images, guessing 0.50)",
+        ),
         (0.6, 0.55, 0.5, ""),
         (0.655, 0.6, 1 / 7, ""),
     ],
 )
 def test_a_classifier_is_believed_above_chance_alone(value, low, guessing, said):
     assert doubt_of_classifier("the judge", {"value": value, "low": low}, guessing) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "learnt_from", "shown", "says", "leaves_out"),
+    [
+        # Shown little: more training, and nothing of the images that are looked at.
+        (
+            0.51,
+            0.49,
+            0.53,
+            1600,
+            2000,
+            ["Shown more than 2000 images in training (--judge-images)"],
+            "too few",
+        ),
+        # Few are looked at, and it did well on them: more of them, no more training.
+        (
+            0.7,
+            0.45,
+            0.9,
+            280,
+            2000,
+            ["The 24 images of the test part are too few", "--part"],
+            "--judge-images",
+        ),
+        # All was seen often already: more to learn from.
+        (
+            0.51,
+            0.49,
+            0.53,
+            280,
+            32000,
+            ["280 training images up to 114 times: more images to learn from"],
+            "Shown more",
+        ),
+        # Both: the newcomer's small set.
+        (
+            0.42,
+            0.25,
+            0.6,
+            280,
+            2000,
+            ["The 24 images of the test part are too few", "--judge-images"],
+            "by heart",
+        ),
+    ],
+)
+def test_the_advice_fits_what_keeps_the_judge_from_telling(
+    value, low, high, learnt_from, shown, says, leaves_out
+):
+    accuracy = {"value": value, "low": low, "high": high}
+    said = way_out(accuracy, 0.5, "test", 24, learnt_from, shown, "--judge-images")
+    assert all(words in said for words in says)
+    assert leaves_out not in said
 
 
 def test_a_factor_is_believed_where_the_regressor_explains_it():

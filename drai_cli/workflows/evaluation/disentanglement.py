@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from drai_cli.report import Figure, Measure, Part
 from drai_cli.workflows.evaluation.context import Evaluation
-from drai_cli.workflows.evaluation.doubt import doubt_of_judge, doubts_of_factors, marked, says_nothing
+from drai_cli.workflows.evaluation.doubt import Doubt, doubt_of_judge, doubts_of_factors, marked, says_nothing
 from drai_cli.workflows.evaluation.figures import swaps_across_labels
 from drai_cli.workflows.evaluation.measured import MeasuredPart, Raw, measure_of
 
@@ -45,7 +45,7 @@ _CODES = {
 _OF_JUDGE = ("agreement", "kept", "leaked", "control_kept", "control_leaked", "cifc")
 _OF_REGRESSOR = ("factor", "factor_left")
 _NO_VERDICT = "No verdict: what measures it cannot tell the labels apart."
-_MORE = "A judge that is shown more images (--judge-images), or learns from more, may tell."
+_MORE = "A regressor that is shown more images (--judge-images), or learns from more, may tell."
 _CAUTION = "The judge errs as well: every number stands beside what it says of real images."
 
 
@@ -99,12 +99,13 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
     )
 
 
-def _doubted(part: Part, of_judge: str, of_factors: Mapping[str, str]) -> Part:
+def _doubted(part: Part, of_judge: Doubt | None, of_factors: Mapping[str, str]) -> Part:
     """The part with what says nothing marked."""
     measures, doubts = part.measures, []
     if of_judge:
-        measures = marked(measures, of_judge, lambda measure: measure.key in _OF_JUDGE)
-        doubts.append(says_nothing(of_judge, "agreement, kept, leaked and CIFC say nothing", _MORE))
+        measures = marked(measures, of_judge.why, lambda measure: measure.key in _OF_JUDGE)
+        what = "agreement, kept, leaked and CIFC say nothing"
+        doubts.append(says_nothing(of_judge.why, what, of_judge.way_out))
     measures = tuple(
         replace(measure, doubt=of_factors[measure.variant])
         if measure.key in _OF_REGRESSOR and measure.variant in of_factors

@@ -91,16 +91,20 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
     return Part(
         "fidelity",
         FIDELITY.title,
-        marked(measures, doubt, lambda measure: measure.extractor == _JUDGE),
+        marked(measures, doubt.why, lambda measure: measure.extractor == _JUDGE),
         _NO_VERDICT if extractor == _JUDGE else _verdict(distance),
         _CAUTION,
-        doubts=(says_nothing(doubt, "distances and scores in its features say nothing sure", _MORE),),
+        doubts=(
+            says_nothing(
+                doubt.why, "distances and scores in its features say nothing sure", f"{doubt.way_out} {_ELSE}"
+            ),
+        ),
     )
 
 
 _JUDGE = "judge"
 _NO_VERDICT = "No verdict: the features that distances are taken in do not tell the labels apart."
-_MORE = "Take other features (--features), or show the judge more images (--judge-images)."
+_ELSE = "Or take other features (--features)."
 _CAUTION = (
     "Distances hold for the named features alone: compare only numbers of the same extractor, data and n."
 )

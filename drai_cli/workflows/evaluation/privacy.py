@@ -29,7 +29,7 @@ _MEMBERSHIP = (
     "How well training images are told from unseen ones (area under the curve): 0.5 is chance, 1 no error."
 )
 _IN_JUDGE = ("judge", "distance to samples, judge")
-_MORE = "Take other features too (--features), or show the judge more images (--judge-images)."
+_ELSE = "Or take other features, too (--features)."
 _CAUTION = (
     "This is evidence, not a guarantee: it finds copies and the attacks that were tried, and cannot show that no other "
     "attack would work."
@@ -118,10 +118,14 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
     return Part(
         "privacy",
         PRIVACY.title,
-        marked(measures, doubt, lambda measure: measure.variant in _IN_JUDGE),
+        marked(measures, doubt.why, lambda measure: measure.variant in _IN_JUDGE),
         f"{said} What is said of the judge's features says nothing.",
         _CAUTION,
-        doubts=(says_nothing(doubt, "copies and attacks are looked for in pixels alone", _MORE),),
+        doubts=(
+            says_nothing(
+                doubt.why, "copies and attacks are looked for in pixels alone", f"{doubt.way_out} {_ELSE}"
+            ),
+        ),
     )
 
 

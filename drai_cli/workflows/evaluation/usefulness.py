@@ -12,7 +12,7 @@ from drai_cli.metrics.training_sets import synthetic_counts
 from drai_cli.metrics.usefulness import measure_usefulness
 from drai_cli.report import Measure, Part
 from drai_cli.workflows.evaluation.context import Evaluation
-from drai_cli.workflows.evaluation.doubt import chance, doubt_of_classifier, marked, says_nothing
+from drai_cli.workflows.evaluation.doubt import doubt_of_usefulness, marked, says_nothing
 from drai_cli.workflows.evaluation.measured import MeasuredPart, Raw, measure_of
 
 Images = Integer[np.ndarray, "n h w c"]
@@ -31,7 +31,6 @@ _CAUTION = (
     "generator or another set; of many comparisons some miss 0 by chance."
 )
 _BESIDE_REAL = ("balanced_accuracy", "macro_auc", "recall")
-_MORE = "Classifiers that are shown more images (--usefulness-images), or learn from more, may tell."
 _REAL = "trained on real images"
 _REPEATED = "real images repeated"
 
@@ -104,17 +103,15 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
     notes = [
         f"{arm}: of some labels there were fewer synthetic images than asked for" for arm in found["short"]
     ]
-    doubt = doubt_of_classifier(
-        "the classifier trained on real images", real["balanced_accuracy"], chance(evaluation)
-    )
+    doubt = doubt_of_usefulness(evaluation, real["balanced_accuracy"], real["images_seen"])
     return Part(
         "usefulness",
         USEFULNESS.title,
-        marked(measures, doubt, lambda measure: measure.key in _BESIDE_REAL),
-        _verdict(found, labels, doubt),
+        marked(measures, doubt.why if doubt else "", lambda measure: measure.key in _BESIDE_REAL),
+        _verdict(found, labels, doubt is not None),
         _CAUTION,
         tuple(notes),
-        (says_nothing(doubt, "what stands beside it says nothing", _MORE),) if doubt else (),
+        (says_nothing(doubt.why, "what stands beside it says nothing", doubt.way_out),) if doubt else (),
     )
 
 
@@ -137,13 +134,13 @@ def _gains(found: Raw, ratio: str, labels: tuple[str, ...]) -> Iterator[Measure]
         )  # fmt: skip
 
 
-def _verdict(found: Raw, labels: tuple[str, ...], doubt: str) -> str:
+def _verdict(found: Raw, labels: tuple[str, ...], is_doubted: bool) -> str:
     arms = found["arms"]
     share = arms["synthetic"]["balanced_accuracy"]["value"] / max(
         arms["real"]["balanced_accuracy"]["value"], 1e-9
     )
     said = f"Trained on synthetic images alone the classifier reaches {share:.0%} of what it reaches on real ones"
-    if doubt:
+    if is_doubted:
         said = "What synthetic images alone are worth cannot be said"
     words = {"helped": set[str](), "harmed": set[str]()}
     overall = set[str]()
