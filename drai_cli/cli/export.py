@@ -56,8 +56,10 @@ def export(
     from drai_cli.workflows.export import export as run
 
     result = run(chosen, output)
-    rows = [
-        (name, f"{found.largest:.2g}", f"{found.mean:.2g}") if found is not None else (name, "", "")
+    compared = [
+        (name, f"{found.largest:.2g}", f"{found.mean:.2g}")
         for name, found in result.files.items()
+        if found is not None
     ]
-    output.result(result.to_json(), show_table(rows, ("file", "largest difference", "mean")))
+    table = show_table(compared, ("file", "largest difference", "mean"))
+    output.result(result.to_json(), table if compared else "\n".join(result.files))

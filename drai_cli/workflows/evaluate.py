@@ -129,8 +129,9 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         __version__,
     )
     _write(options.out, report, pictures)
-    if subject.run is not None and options.part == "test":
-        subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
+    if subject.run is not None and options.part == "test" and headlines:
+        gone = subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
+        reporter.info(_said_of_card(subject.run.measures, list(headlines), gone))
     return EvaluateResult(report, options.out)
 
 
@@ -147,6 +148,14 @@ def headline(part: Part) -> dict[str, Any]:
             if measure.baseline is not None:
                 numbers[f"{name}, {measure.baseline.what}"] = round(measure.baseline.value, 4)
     return {"numbers": numbers, **({"cautions": list(part.doubts)} if part.doubts else {})}
+
+
+def _said_of_card(file: Path, parts: Sequence[str], gone: Sequence[str]) -> str:
+    """What became of the numbers that stand in the model's card."""
+    said = f"the model's card, `drai info` and `push` now have {', '.join(parts)} from this evaluation ({shown(file)})"
+    if gone:
+        said += f"; {', '.join(gone)} went, measured on other data or with another judge or seed"
+    return said
 
 
 def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[], Extractor]:

@@ -142,7 +142,7 @@ def _holds(path: Path, data: bytes) -> bool:
 def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> ExportResult:
     check_folder(options.out, options.overwrite)
     with staged(options.out, options.overwrite, "drai export") as stage:
-        files = write_hub_folder(path, options.name, stage, reporter)
+        files = write_hub_folder(path, options.name or options.out.resolve().name, stage, reporter)
         sha256 = json.loads((stage / "config.json").read_text("utf-8"))["weights_sha256"]
     return ExportResult(options.out, dict.fromkeys(files), None, sha256)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drai_cli.header import ModelHeader
 from drai_cli.methods import METHODS
+from drai_cli.workflows.options import EVALUATION_PARTS
 from drai_cli.workflows.report_text import words
 
 _HUB_LICENCES = (
@@ -18,6 +19,8 @@ _HUB_LICENCES = (
     "apache-2.0",
     "mit",
 )
+_METRICS = {"accuracy": "Label agreement", "frechet-distance": "Fréchet distance"}
+"""The Hub's name of a metric to the name of a measure."""
 _TAGS = ["medical", "synthetic-data", "conditional-gan", "disentanglement", "style-transfer"]
 
 
@@ -58,12 +61,27 @@ def _front_matter(header: ModelHeader, samples: str) -> str:
         license=(licence if licence in _HUB_LICENCES else "other") if licence else None,
         license_name=header.licence if licence and licence not in _HUB_LICENCES else None,
         datasets=["HAM10000"] if header.data.startswith("HAM10000") else None,
-        metrics=["accuracy", "frechet-distance"] if header.measures else None,
+        metrics=_hub_metrics(header) or None,
         widget=[{"text": label, "output": {"url": samples}} for label in header.schema.labels[:1]]
         if samples
         else None,
     )
     return f"---\n{metadata.to_yaml()}\n---\n\n"
+
+
+def _hub_metrics(header: ModelHeader) -> list[str]:
+    """The Hub's names of what the card's tables hold."""
+    names = " ".join(_names(header.measures))
+    return [metric for metric, word in _METRICS.items() if word in names]
+
+
+def _names(measured: Mapping[str, Any]) -> Iterator[str]:
+    """Names of all numbers, of whatever part."""
+    for name, value in measured.items():
+        if isinstance(value, Mapping):
+            yield from _names(value)
+        elif name != "measured_with" and isinstance(value, int | float):
+            yield name
 
 
 def _swaps(header: ModelHeader, name: str) -> str:
@@ -76,19 +94,25 @@ def _swaps(header: ModelHeader, name: str) -> str:
 
 
 def _attributes(header: ModelHeader) -> str:
-    """Labels with their aliases and counts, then the further attributes, as tables."""
+    """Labels with their aliases and counts, as far as there are any, and the further attributes."""
     counts = header.training.get("label_counts")
     counts = counts if isinstance(counts, Mapping) else {}
     aliases: dict[str, list[str]] = {}
     for alias, label in header.schema.label.aliases.items():
         aliases.setdefault(label, []).append(alias)
-    rows = [
-        f"| {_cell(label)} | {_cell(', '.join(aliases.get(label, [])))} | {counts.get(label, '')} |"
-        for label in header.schema.labels
-    ]
-    table = "\n".join(["| label | also called | images in training |", "|---|---|---|", *rows])
+    labels = header.schema.labels
+    columns = {
+        "also called": [_cell(", ".join(aliases.get(label, []))) for label in labels],
+        "images in training": [str(counts.get(label, "")) for label in labels],
+    }
+    known = {title: cells for title, cells in columns.items() if any(cells)}
+    rows = zip(map(_cell, labels), *known.values(), strict=True)
+    lines = [["label", *known], *rows]
+    table = [f"| {' | '.join(line)} |" for line in lines]
+    table.insert(1, "|" + "---|" * (1 + len(known)))
     further = [f"`{attribute.name}` ({attribute.kind})" for attribute in header.schema.attributes[1:]]
-    return table + (f"\n\nFurther attributes, each may be missing: {', '.join(further)}." if further else "")
+    said = f"Further attributes, each may be missing: {', '.join(further)}." if further else ""
+    return "\n\n".join(part for part in ("\n".join(table) if known else "", said) if part)
 
 
 def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
@@ -107,18 +131,23 @@ def _measures(part: str, measured: Any) -> str:
     """Numbers of a part of the split: a table, or one a part of the evaluation with what it was measured with."""
     if not isinstance(measured, Mapping):
         return ""
+    of_parts = {name: found for name, found in measured.items() if isinstance(found, Mapping)}
+    missing = [name for name in EVALUATION_PARTS if name not in of_parts] if of_parts else []
     unseen = ", which neither training nor the choice of the snapshot saw" if part == "test" else ""
     sections = [
         f"**Measures** on the {part} part{unseen}.\n"
         "`judge` is a classifier trained on the real training images alone.",
         _numbers(measured),
-        *(_section(name, found) for name, found in measured.items() if isinstance(found, Mapping)),
+        *(_section(name, found) for name, found in of_parts.items()),
+        f"Not measured: {', '.join(missing)}." if missing else "",
     ]
     return "\n\n".join(section for section in sections if section)
 
 
 def _section(name: str, found: Mapping[str, Any]) -> str:
     """A part of an evaluation."""
+    numbers = found.get("numbers")
+    table = _numbers(numbers) if isinstance(numbers, Mapping) else ""
     settings, cautions = found.get("measured_with"), found.get("cautions")
     with_what = (
         ", ".join(f"{key.replace('_', ' ')} {words(value)}" for key, value in settings.items())
@@ -126,9 +155,9 @@ def _section(name: str, found: Mapping[str, Any]) -> str:
         else ""
     )
     lines = [f"*{name.capitalize()}*" + (f" ({_cell(with_what)})" if with_what else "") + ":"]
+    lines[0] += "" if table else " measured, and no number of it says anything."
     lines += [f"**Caution.** {text}" for text in cautions] if isinstance(cautions, list) else []
-    numbers = found.get("numbers")
-    lines.append(_numbers(numbers) if isinstance(numbers, Mapping) else "")
+    lines.append(table)
     return "\n\n".join(line for line in lines if line)
 
 

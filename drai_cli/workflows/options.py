@@ -275,14 +275,14 @@ class ExportOptions:
             .pt2 files for PyTorch programs; loading one can run code, so drai never takes it as WEIGHTS. hub-folder:
             the files that push would send.
         weights: A model file, run directory, bundled name or Hub name.
-        name: What the card of a hub-folder calls the model.
+        name: What the card of a hub-folder calls the model; None: as OUT is called.
         overwrite: Replace what is already there.
     """
 
     out: Path
     to: ExportKind
     weights: str | None = None
-    name: str = "owner/name"
+    name: str | None = None
     overwrite: bool = False
 
 

@@ -233,8 +233,10 @@ class RunDirectory:
         with open_regular(self.seen) as file:
             return frozenset(file.read().decode("ascii", "replace").split())
 
-    def write_measures(self, sha256: str, settings: str, part: str, measures: Mapping[str, Any]) -> None:
-        """Keeps what was measured of the model file with this sha256.
+    def write_measures(
+        self, sha256: str, settings: str, part: str, measures: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Keeps what was measured of the model file with this sha256; returns the parts that are gone for it.
 
         Args:
             sha256: Of the model file.
@@ -243,12 +245,13 @@ class RunDirectory:
             part: Of the split.
             measures: By part of the evaluation; each replaces what was measured of that part before.
         """
-        before: Mapping[str, Any] = {}
+        before = self.read_measures(sha256).get(part, {})
+        is_same = False
         with suppress(InputError, AttributeError):
-            if read_json(self.measures).get("settings_sha256") == settings:
-                before = self.read_measures(sha256)
-        found = {**before.get(part, {}), **measures}
-        _write_json(self.measures, {"model_sha256": sha256, "settings_sha256": settings, part: found})
+            is_same = read_json(self.measures).get("settings_sha256") == settings
+        found = {**before, **measures} if is_same else measures
+        _write_json(self.measures, {"model_sha256": sha256, "settings_sha256": settings, part: dict(found)})
+        return tuple(name for name in before if name not in found)
 
     def read_measures(self, sha256: str) -> Mapping[str, Any]:
         """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""

@@ -122,16 +122,24 @@ def test_a_part_measured_again_replaces_its_own_numbers_and_another_judge_replac
     def measures():
         return describe_model(InfoOptions(str(run))).measures["test"]
 
+    said: list[str] = []
+    reporter = Reporter()
+    reporter.info = said.append  # type: ignore[method-assign]
     before = measures()
     options = EvaluateOptions(
         lesions, str(run), out=tmp_path / "alone", metrics=("privacy",), **{**SMALL, "privacy_samples": 20}
     )
-    evaluate(options)
+    evaluate(options, reporter)
+    assert said[-1].startswith(
+        "the model's card, `drai info` and `push` now have privacy from this evaluation ("
+    )
+    assert said[-1].endswith("measures.json)")
     assert measures().keys() == before.keys()
     assert measures()["privacy"]["measured_with"]["privacy_samples"] == 20
     assert measures()["fidelity"] == before["fidelity"]
-    evaluate(replace(options, out=tmp_path / "other", judge_images=64))
+    evaluate(replace(options, out=tmp_path / "other", judge_images=64), reporter)
     assert list(measures()) == ["privacy"]
+    assert "; disentanglement, fidelity, usefulness went, measured on other data" in said[-1]
 
 
 def test_what_was_measured_is_not_measured_again(report, lesions: Path, run: Path, monkeypatch) -> None:

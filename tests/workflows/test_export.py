@@ -185,6 +185,17 @@ def test_hub_folder_is_weights(tiny_model, tmp_path):
     assert "# clinic/lesions" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_a_hub_folder_is_called_as_its_folder_where_no_name_is_given(drai, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = drai("export", "--to", "hub-folder", "--weights", tiny_model, "--out", "carried/", "-q")
+    assert result.exit_code == 0, result.stderr
+    # No table: nothing was compared.
+    assert result.stdout.splitlines() == ["model.safetensors", "config.json", "README.md", "samples.png"]
+    card = (tmp_path / "carried" / "README.md").read_text()
+    assert "\n# carried\n" in card
+    assert "drai sample --weights carried --label LABEL" in card
+
+
 @pytest.mark.slow
 def test_torch_export(tiny_model, tmp_path):
     import torch
