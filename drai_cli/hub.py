@@ -5,14 +5,19 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from drai_cli.errors import UsageError, WeightsError
+from drai_cli.errors import NetworkError, UsageError, WeightsError
 from drai_cli.hub_repository import MODEL_FILE, PICKLE_SUFFIXES, HubRepository
 from drai_cli.progress import SILENT, Reporter
 
 DEFAULT_WEIGHTS = "lesions-64"
 WEIGHTS_VARIABLE = "DRAI_WEIGHTS"
+RUNS = "runs"
+"""Folder that runs are written to where --out names none."""
+
+_MOST_LISTED = 8
 
 _HUB_NAME = re.compile(
     r"(?P<repository>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w./-]+))?", re.ASCII
@@ -49,8 +54,15 @@ def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILEN
     hub_name = _HUB_NAME.fullmatch(name)
     if hub_name and not isinstance(weights, Path) and path.suffix not in (".safetensors", ".onnx"):
         repository = HubRepository(hub_name["repository"], hub_name["revision"])
-        return repository.cached() or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
-    raise WeightsError(name, "no such model file, run directory or bundled model", _names_hint(name, bundled))
+        try:
+            return repository.cached() or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
+        except NetworkError as error:
+            if not _models_in(path.parent):
+                raise
+            hint = f"{_names_hint(name, bundled)}. As a Hub name: {error.hint}"
+            raise WeightsError(name, error.message, hint) from error
+    hint = f"{_names_hint(name, bundled)}; a Hub name looks like owner/name"
+    raise WeightsError(name, "no such model file, run directory or bundled model", hint)
 
 
 def parse_hub_name(name: str) -> HubRepository:
@@ -102,11 +114,40 @@ def _in_directory(path: Path, name: str) -> Path:
             f"the run has no {MODEL_FILE} yet",
             "it appears when the first tick is measured; `drai train` with the same options goes on",
         )
-    raise WeightsError(name, f"expected a run directory with {MODEL_FILE}, got a folder without")
+    inside = [path / model for model in _models_in(path)]
+    raise WeightsError(
+        name,
+        f"expected a run directory with {MODEL_FILE}, got a folder without",
+        f"in it are {_listed(inside)}" if inside else _names_hint(name, bundled_models()),
+    )
 
 
 def _names_hint(name: str, bundled: dict[str, Path]) -> str:
-    near = difflib.get_close_matches(name, bundled, n=1)
+    """The nearest of the models that are at hand, and which there are: here, beside what was named, and bundled."""
+    named = Path(name).expanduser()
+    named = named.parent if named.name == MODEL_FILE else named
+    folders = dict.fromkeys((named.parent, Path(RUNS)))
+    runs = [folder / model for folder in folders if folder != Path() for model in _models_in(folder)]
+    near = difflib.get_close_matches(str(named), [*bundled, *map(str, runs)], n=1)
     nearest = f"did you mean {near[0]!r}? " if near else ""
-    known = f"bundled: {', '.join(bundled)}" if bundled else "this installation has no bundled model"
-    return f"{nearest}{known}; a Hub name looks like owner/name"
+    here = f"here: {_listed(runs)}; " if runs else ""
+    return f"{nearest}{here}" + (
+        f"bundled: {', '.join(bundled)}" if bundled else "this installation has no bundled model"
+    )
+
+
+def _models_in(folder: Path) -> list[str]:
+    """Names in a folder that are WEIGHTS: runs and model files, sorted; none of a folder that cannot be read."""
+    try:
+        return sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.suffix == Path(MODEL_FILE).suffix or (path / MODEL_FILE).is_file()
+        )
+    except OSError:
+        return []
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - _MOST_LISTED} more" if len(paths) > _MOST_LISTED else ""
+    return ", ".join(map(str, paths[:_MOST_LISTED])) + more

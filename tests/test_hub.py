@@ -53,6 +53,44 @@ def test_what_is_no_model_says_why(tmp_path, name, words):
     assert words in f"{raised.value} {raised.value.hint}"
 
 
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs in `runs/`, where runs are written to."""
+    for name in ("lesions", "nodules"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "model.safetensors").write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("runs", "in it are runs/lesions, runs/nodules"),
+        ("lesoins", "did you mean 'lesions-64'? here: runs/lesions, runs/nodules; bundled: lesions-64"),
+        ("noduls", "did you mean 'runs/nodules'? here:"),
+        ("empty", "here: runs/lesions, runs/nodules; bundled: lesions-64"),
+        ("runs/lesoins/model.safetensors", "did you mean 'runs/lesions'? here:"),
+    ],
+)
+def test_the_runs_that_are_there_are_named(runs, tmp_path, name, hint):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WeightsError) as raised:
+        locate_weights(name)
+    assert raised.value.hint.startswith(hint)
+
+
+def test_a_mistyped_run_is_no_matter_of_the_hub(runs, monkeypatch):
+    def not_there(self, files, reporter):
+        raise NetworkError(self.name, "no such file or folder here, nor on the Hub", "look at the spelling")
+
+    monkeypatch.setattr("drai_cli.hub.HubRepository.fetch", not_there)
+    with pytest.raises(WeightsError, match="no such file or folder here") as raised:
+        locate_weights("runs/lesoins")
+    assert raised.value.hint.startswith("did you mean 'runs/lesions'? here: runs/lesions, runs/nodules")
+    assert raised.value.hint.endswith("As a Hub name: look at the spelling")
+    with pytest.raises(NetworkError):  # no folder here of that name, so that it was meant for the Hub
+        locate_weights("clinic/lesoins")
+
+
 def test_exported_models_belong_elsewhere(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"x")
     with pytest.raises(UsageError, match="exported"):

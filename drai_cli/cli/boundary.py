@@ -213,6 +213,8 @@ def as_usage_error(error: Any) -> UsageError:
     path = context.command_path if context is not None else "drai"
     more = f"{path} --help lists the options"
     kind = type(error).__name__
+    if kind == "NoSuchOption" and (right := _as_argument(error, context)):
+        return UsageError(error.option_name, f"{path} takes it without an option", right)
     if kind == "NoSuchOption":
         return UsageError(
             error.option_name, "no such option", nearest(error.option_name, error.possibilities or ()) + more
@@ -228,6 +230,8 @@ def as_usage_error(error: Any) -> UsageError:
         subject = parameter.opts[-1] if parameter.param_type_name == "option" else parameter.display_name_raw
         if kind == "MissingParameter":
             return UsageError(subject, "is required", more)
+        if typed := _typed_short(context, parameter):
+            subject = f"{typed}/{subject}"
         message = error.message.strip().rstrip(".")
         return UsageError(subject, f"{message[:1].lower()}{message[1:]}", more)
     message = error.format_message().strip().rstrip(".")
@@ -237,11 +241,34 @@ def as_usage_error(error: Any) -> UsageError:
 def _bare_word(error: Any, kind: str) -> str:
     """A word that stands on the line without an option, where the command takes none; empty where there is none."""
     context = getattr(error, "ctx", None)
-    given = context.meta.get(_ARGUMENTS, []) if context is not None else []
+    given = _arguments(context)
     if kind == "MissingParameter" and given and not given[0].startswith("-"):
         return str(given[0])
     match = _EXTRA.search(getattr(error, "message", ""))
     return match[1].rstrip(")") if match else ""
+
+
+def _arguments(context: Any) -> list[str]:
+    """What stood on the line after the command."""
+    return list(context.meta.get(_ARGUMENTS, [])) if context is not None else []
+
+
+def _typed_short(context: Any, parameter: Any) -> str:
+    """`-n` where a value was given to the option by that name; else nothing."""
+    short = [name for name in parameter.opts[:-1] if not name.startswith("--")]
+    return next((name for name in short for word in _arguments(context) if word.startswith(name)), "")
+
+
+def _as_argument(error: Any, context: Any) -> str:
+    """The right form where an option is asked for that the command takes as its argument: `drai info runs/lesions`."""
+    option = error.option_name.lstrip("-")
+    for parameter in context.command.params if context is not None else ():
+        metavar = (getattr(parameter, "metavar", None) or "").strip("[]")
+        if parameter.param_type_name == "argument" and metavar.lower() == option:
+            given = " ".join(_arguments(context))
+            value = re.search(rf"{error.option_name}[= ]([^\s-]\S*)", given)
+            return f"{context.command_path} {value[1] if value else metavar}"
+    return ""
 
 
 def _takes(ctx: Any, commands: Iterable[Any], option: str) -> bool:

@@ -55,7 +55,8 @@ def verify(
 
     result = run(chosen, output)
     again = f", {result.regenerated} made again" if result.regenerated else ""
-    verdict = f"{len(result.findings)} findings" if result.findings else "all as it was made"
+    found = len(result.findings)
+    verdict = f"{found} finding{'s' * (found != 1)}" if found else "all as it was made"
     output.result(result.to_json(), f"{result.images} images, {result.files} files{again}: {verdict}")
     if result.findings:
         raise typer.Exit(ExitCode.BAD_INPUT)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from drai_cli.checkpoint import read_header
 from drai_cli.condition import Attribute
 from drai_cli.errors import WeightsError
-from drai_cli.hub import DEFAULT_WEIGHTS, bundled_models, locate_weights
+from drai_cli.hub import DEFAULT_WEIGHTS, RUNS, bundled_models, locate_weights
 from drai_cli.hub_repository import MODEL_FILE, cached_models, origin_of
 from drai_cli.io.files import file_sha256
 from drai_cli.methods import METHODS
@@ -106,7 +106,7 @@ def describe_model(options: InfoOptions, reporter: Reporter = SILENT) -> ModelIn
 def list_models(reporter: Reporter = SILENT) -> tuple[ModelInfo, ...]:
     """The same for every model at hand: bundled ones, those in the Hub cache, and the runs in `runs/` here."""
     found = [_describe(path) for path in bundled_models().values()]
-    for path in (*cached_models(), *sorted(Path("runs").glob(f"*/{MODEL_FILE}"))):
+    for path in (*cached_models(), *sorted(Path(RUNS).glob(f"*/{MODEL_FILE}"))):
         try:
             found.append(_describe(path))
         except WeightsError as error:  # somebody else's model in the Hub cache

@@ -150,7 +150,10 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
 
 def _open_manifest(out: Path) -> Manifest:
     if not out.is_dir():
-        raise InputError(shown(out), "expected a folder that drai sample wrote", "drai verify aug/")
+        expected = "expected a folder that drai sample wrote"
+        if out.exists():
+            raise InputError(shown(out), f"{expected}, got a file", "name the folder that it stands in")
+        raise InputError(shown(out), f"no such folder: {expected}", "look at the path: it is sample's --out")
     try:
         manifest = Manifest.open(out / MANIFEST)
     except OverwriteError as error:

@@ -32,7 +32,7 @@ def run(error: BaseException | None, *arguments: str):
     def work(
         context: typer.Context,
         out: Annotated[Path, typer.Option("--out")] = Path("there"),
-        count: Annotated[int, typer.Option("--count", min=1)] = 1,
+        count: Annotated[int, typer.Option("-n", "--count", min=1)] = 1,
         verbose: options.Verbose = False,
     ) -> None:
         output = options.open_output(context, quiet=False, verbose=verbose, as_json=False)
@@ -128,6 +128,9 @@ def test_closed_stdout_is_quiet():
         (["wrok"], "wrok: no such command.", "did you mean work? "),
         (["work", "--cuont", "2"], "--cuont: no such option.", "did you mean --count? "),
         (["work", "--count", "0"], "--count: ", "drai work --help"),
+        (["work", "--count=0"], "--count: ", "drai work --help"),
+        (["work", "-n0"], "-n/--count: ", "drai work --help"),
+        (["work", "-n", "0"], "-n/--count: ", "drai work --help"),
         (["work", "--count", "many"], "--count: ", "drai work --help"),
         (["work", "--out"], "--out: requires an argument.", "--help"),
         (["other"], "--need: is required.", "drai other --help"),

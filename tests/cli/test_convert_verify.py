@@ -58,4 +58,14 @@ def test_verify(drai, tmp_path, tiny_model):
     assert not shown["is_sound"]
     assert ["mel/mel_000001.json", "is gone"] in shown["findings"]
     assert "drai: warning: mel/mel_000001.json: is gone" in result.stderr
-    assert drai("verify", tmp_path / "none").exit_code == 3
+    missing = drai("verify", tmp_path / "none")
+    assert missing.exit_code == 3
+    assert (
+        f"drai: error: {tmp_path / 'none'}: no such folder: expected a folder that drai sample"
+        in missing.stderr
+    )
+    drai("sample", "--weights", tiny_model, "--label", "mel", "-n", 1, "--out", tmp_path / "one")
+    (tmp_path / "one" / "mel" / "mel_000000.png").unlink()
+    assert drai("verify", tmp_path / "one").stdout.endswith(": 1 finding\n")
+    file = drai("verify", out / "metadata.csv")
+    assert "expected a folder that drai sample wrote, got a file" in file.stderr

@@ -85,6 +85,16 @@ def test_no_such_model(drai):
     )
 
 
+@pytest.mark.parametrize("arguments", [["--weights", "runs/lesions"], ["--weights=runs/lesions"]])
+def test_what_it_takes_without_an_option_is_said(drai, arguments):
+    result = drai("info", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "drai: error: --weights: drai info takes it without an option.",
+        "drai: hint: drai info runs/lesions",
+    ]
+
+
 def test_list_of_bundled_models(drai, tiny_model, monkeypatch):
     monkeypatch.setattr("drai_cli.workflows.info.bundled_models", lambda: {"tiny": tiny_model})
     result = drai("info", "--list")

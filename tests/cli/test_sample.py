@@ -81,7 +81,7 @@ def test_options_from_a_file(sample, tmp_path):
             "did you mean 'melanoma'",
         ),
         (["--label", "mel"], 2, "-n: how many images is not said", "-n 16"),
-        (["--label", "mel", "-n", "0"], 2, "--count: ", ""),
+        (["--label", "mel", "-n", "0"], 2, "-n/--count: ", ""),
         (
             ["-n", "1", "--format", "jpg"],
             2,
