@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt
@@ -12,9 +14,16 @@ from drai_cli.data.tensors import from_unit, to_unit
 from drai_cli.model.networks import Networks
 
 COLUMNS = 8
+GAP = 2
+"""White pixels between images."""
 _MAX_LABELS = 12
 _SWAPS = 3
-_GAP = 2
+
+
+def row_names(labels: Sequence[str], has_encoder: bool) -> list[str]:
+    """What each row of `draw_grid` shows, from the top."""
+    swaps = [f"content of {k + 1}" for k in range(_SWAPS)]
+    return [*labels[:_MAX_LABELS], *(["real", "reconstructed", *swaps] if has_encoder else [])]
 
 
 @torch.inference_mode()
@@ -58,9 +67,9 @@ def draw_grid(
         rows += [real, networks.generator(content, style)]
         rows += [networks.generator(content[k : k + 1].expand(COLUMNS, -1), style) for k in range(_SWAPS)]
     height, width = images.shape[1:3]
-    sheet = np.full((len(rows) * (height + _GAP), COLUMNS * (width + _GAP), images.shape[3]), 255, np.uint8)
+    sheet = np.full((len(rows) * (height + GAP), COLUMNS * (width + GAP), images.shape[3]), 255, np.uint8)
     for r, row in enumerate(rows):
         for c, tile in enumerate(from_unit(row)):
-            top, left = r * (height + _GAP), c * (width + _GAP)
+            top, left = r * (height + GAP), c * (width + GAP)
             sheet[top : top + height, left : left + width] = tile
-    return sheet[:-_GAP, :-_GAP]
+    return sheet[:-GAP, :-GAP]

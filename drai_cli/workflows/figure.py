@@ -13,6 +13,7 @@ _PANEL = 256
 _MARGIN = 16
 _CAPTION = 24
 _TEXT_SIZE = 15
+_NAME_WIDTH = 160
 _INK = (20, 20, 20)
 
 
@@ -45,6 +46,22 @@ def draw_figure(
         place = (left, top + height + 4)
         draw.text(place, _shortened(caption, draw, font, step_x - _MARGIN), _INK, font)
     return np.asarray(figure)
+
+
+def with_row_names(
+    sheet: UInt8[np.ndarray, "height width channels"], names: Sequence[str], row_step: int
+) -> UInt8[np.ndarray, "height wider channels"]:
+    """A sheet of rows, `row_step` pixels from one to the next, with a name to the left of each row."""
+    font = ImageFont.load_default(min(_TEXT_SIZE, row_step))
+    draw = ImageDraw.Draw(PillowImage.new("L", (1, 1)))
+    shown = [_shortened(name, draw, font, _NAME_WIDTH) for name in names]
+    width = round(max(draw.textlength(name, font) for name in shown)) + _MARGIN
+    margin = PillowImage.new("L", (width, len(sheet)), "white")
+    draw = ImageDraw.Draw(margin)
+    for row, name in enumerate(shown):
+        draw.text((_MARGIN // 2, row * row_step + row_step // 2), name, _INK[0], font, anchor="lm")
+    named = np.asarray(margin)[..., None].repeat(sheet.shape[2], 2)
+    return np.concatenate([named, sheet], 1)
 
 
 def _shortened(

@@ -12,8 +12,9 @@ from drai_cli.data.image_set import Part
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.data.tensors import to_unit
 from drai_cli.io.raster import write_png
-from drai_cli.training.grid import COLUMNS, draw_grid
+from drai_cli.training.grid import COLUMNS, GAP, draw_grid, row_names
 from drai_cli.training.state import TrainingState
+from drai_cli.workflows.figure import with_row_names
 
 _WATCHED_LABELS = 8
 
@@ -54,15 +55,17 @@ class Look:
 
     def draw(self, path: Path) -> None:
         """Writes the grid of a tick."""
-        rows = self._in_turn("validation", COLUMNS)
+        rows, average = self._in_turn("validation", COLUMNS), self.state.average
         sheet = draw_grid(
-            self.state.average,
+            average,
             self.data.images[rows],
             torch.from_numpy(self.data.conditions[rows]),
             self._of_labels(),
-            self.state.average.generator.style_dim,
+            average.generator.style_dim,
             self.device,
         )
+        names = row_names(self.data.schema.labels, average.encoder is not None)
+        sheet = with_row_names(sheet, names, self.data.images.shape[1] + GAP)
         write_png(path, sheet, {"Comment": "synthetic images made by drai"})
 
     def _of_labels(self) -> Tensor:

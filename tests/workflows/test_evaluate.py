@@ -170,6 +170,21 @@ def test_a_folder_of_images_is_measured_without_swaps(lesions: Path, run: Path, 
     assert next(m for m in fidelity.measures if m.key == "kernel").value < 0.05
 
 
+def test_a_label_without_synthetic_images_is_named(lesions: Path, run: Path, tmp_path: Path) -> None:
+    names = split_of(run)["train"]
+    lacking = sorted({name.split("/")[0] for name in names})[0]
+    made = copied(lesions, tmp_path / "made", [name for name in names if not name.startswith(f"{lacking}/")])
+    warnings: list[str] = []
+    reporter = Reporter()
+    reporter.warn = warnings.append  # type: ignore[method-assign]
+    options = EvaluateOptions(
+        lesions, synthetic=made, split=run / "split.csv", out=tmp_path / "out", metrics=("disentanglement",), **SMALL
+    )  # fmt: skip
+    (part,) = evaluate(options, reporter).report.parts
+    assert f"{made}: no images of {lacking}, which the real set has" in warnings
+    assert lacking not in {measure.label for measure in part.measures}
+
+
 def test_what_needs_the_training_images_says_so_without_them(
     lesions: Path, run: Path, tmp_path: Path
 ) -> None:

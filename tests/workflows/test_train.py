@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image as PillowImage
 
 from drai_cli.checkpoint import load_model, read_header
 from drai_cli.config import ModelConfig, TrainOptions
@@ -93,11 +94,14 @@ def test_a_run_leaves_what_it_promises(run: TrainRun) -> None:
         "stats.jsonl",
         "checkpoint/state.safetensors",
     } <= names
-    assert any(name.startswith("grids/") for name in names)
     ticks = [json.loads(line) for line in (run.out / "stats.jsonl").read_text().splitlines()]
     assert [tick["images_seen"] for tick in ticks] == [96, 192, 288, 320]
     header = load_model(run.out / "model.safetensors").header
     assert header.training["images_seen"] == result.best_images_seen
+    # A row a label, one of real images, one of reconstructions and three of swaps, each with its name.
+    with PillowImage.open(run.out / "grids/000000320.png") as grid:
+        assert grid.height == (len(header.schema.labels) + 5) * (16 + 2) - 2
+        assert grid.width > 8 * (16 + 2)
     assert str(run.out.parent) not in json.dumps(header.to_json())
 
 

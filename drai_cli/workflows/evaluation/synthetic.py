@@ -71,6 +71,9 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
             "no image has a label of the real ones",
             f"they have: {', '.join(real.schema.labels)}",
         )
+    given = {rows[row][real.schema.label.name] for row in kept}
+    if lacking := [label for label in real.schema.labels if label not in given]:
+        reporter.warn(f"{shown(folder)}: no images of {', '.join(lacking)}, which the real set has")
     digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
     images = _at_depth(cache.images[kept], real.images.dtype)
     labels = real.schema.label_indices([rows[row] for row in kept])
