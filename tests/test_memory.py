@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,17 +14,21 @@ import torch
 
 from drai_cli import Drai
 from drai_cli.checkpoint import load_model
+from drai_cli.errors import WeightsError
 from drai_cli.io.png import encode_png
 from drai_cli.memory import PassSize, SmallerBatchWarning, in_passes, is_device_lost, is_out_of_memory
 from drai_cli.metrics import generation
+from drai_cli.metrics.extractors.onnx_model import OnnxFeatures
 from drai_cli.metrics.pixels import map_images
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
+from drai_cli.workflows.onnx_session import explained
 
 ON_CPU = RuntimeError(
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
 )
 OF_ONNX = type("RuntimeException", (Exception,), {"__module__": "onnxruntime.capi"})
+OF_ONNX_FULL = OF_ONNX("Failed to allocate memory for requested buffer of size 68719476736")
 ACCELERATOR = type("AcceleratorError", (RuntimeError,), {})
 
 
@@ -72,7 +77,7 @@ def images(tmp_path: Path) -> list[Path]:
         RuntimeError("MPS backend out of memory (MPS allocated: 18.00 GB)"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         ACCELERATOR("CUDA error: out of memory"),
-        OF_ONNX("Failed to allocate memory for requested buffer of size 68719476736"),
+        OF_ONNX_FULL,
     ],
 )
 def test_out_of_memory_in_many_words(error):
@@ -211,6 +216,37 @@ def test_what_is_in_flight_goes_first(drai, tiny_model, small, monkeypatch, tmp_
     assert "out of memory at 256 images; going on with 128 in flight" in result.stderr
     assert set(asked) == {64}
     assert files_of(out) == files_of(tmp_path / "whole")
+
+
+def test_onnx_runtime_out_of_memory_is_no_fault_of_the_model():
+    for error, told in ((OF_ONNX_FULL, OF_ONNX), (OF_ONNX("Invalid feed"), WeightsError)):
+        with pytest.raises(told), explained("model", "export it again"):
+            raise error
+    session = _Onnx(fits=8, error=OF_ONNX_FULL)
+    with pytest.warns(SmallerBatchWarning, match="out of memory at 32 images; going on with 8"):
+        found = OnnxFeatures(session, "sha").features(np.zeros((40, 4, 4, 3), np.uint8))
+    assert found.shape == (40, 48)
+
+
+class _Onnx:
+    """A session of a model whose output is its input, of 4 px and any number of rows, with memory for so many."""
+
+    def __init__(self, fits: int, error: Exception) -> None:
+        self.fits, self.error = fits, error
+
+    def get_inputs(self):  # type: ignore[no-untyped-def]
+        return [SimpleNamespace(name="x", type="tensor(float)", shape=["n", 3, 4, 4])]
+
+    def get_outputs(self):  # type: ignore[no-untyped-def]
+        return [SimpleNamespace(name="y")]
+
+    def get_modelmeta(self):  # type: ignore[no-untyped-def]
+        return SimpleNamespace(custom_metadata_map={})
+
+    def run(self, outputs, feeds):  # type: ignore[no-untyped-def]
+        if len(feeds["x"]) > self.fits:
+            raise self.error
+        return [feeds["x"]]
 
 
 def test_a_gpu_that_is_gone_is_no_bug(drai, tiny_model, monkeypatch, tmp_path):

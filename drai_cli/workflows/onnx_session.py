@@ -105,20 +105,18 @@ def start_session(
 
 @contextmanager
 def explained(subject: str, hint: str) -> Iterator[None]:
-    """What ONNX Runtime raises, in words.
+    """What ONNX Runtime raises of a model, in words; that memory runs out, which is not the model's fault, as it is.
 
     Raises:
         WeightsError: It is no model that can be run.
-        MemoryError: There is not memory enough to run it.
     """
     try:
         yield
     except Exception as error:  # ONNX Runtime has no common class for what it raises
-        if is_out_of_memory(error):
-            raise MemoryError(shown(str(error))[:160]) from error
         # UnicodeDecodeError where its message is no UTF-8.
         known = isinstance(error, RuntimeError | UnicodeDecodeError)
-        if type(error).__module__.split(".")[0] != "onnxruntime" and not known:
+        is_its_own = type(error).__module__.split(".")[0] == "onnxruntime" or known
+        if is_out_of_memory(error) or not is_its_own:
             raise
         raise WeightsError(
             subject, f"is no ONNX model that can be run ({shown(str(error))[:160]})", hint

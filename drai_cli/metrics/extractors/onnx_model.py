@@ -94,9 +94,7 @@ class OnnxFeatures:
         try:
             (found,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # ONNX Runtime has no common class for what it raises
-            if is_out_of_memory(error):
-                raise MemoryError(str(error)[:160]) from error
-            if type(error).__module__.split(".")[0] != "onnxruntime":
+            if is_out_of_memory(error) or type(error).__module__.split(".")[0] != "onnxruntime":
                 raise
             raise _wrong(f"the model fails on images of {self._size} px ({str(error)[:160]})") from error
         if not isinstance(found, np.ndarray) or found.ndim < 2 or len(found) != asked:
