@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 
 from drai_cli import Drai
-from drai_cli.workflows.options import PullOptions, PushOptions
+from drai_cli.workflows.model_options import PullOptions, PushOptions
 from drai_cli.workflows.share import pull, push
 
 

@@ -24,7 +24,7 @@ from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.metrics.extractors.squeezenet import load_squeezenet
 from drai_cli.metrics.judge import judge_config, train_judge
 from drai_cli.metrics.measure import MeasureConfig, measure
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.train import train
 

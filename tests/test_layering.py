@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
 # What may be said at the prompt stands in these, so that the prompt can read it without what carries it out.
-OPTIONS = {"drai_cli.data.options", "drai_cli.workflows.options"}
+OPTIONS = {"drai_cli.data.options", "drai_cli.workflows.options", "drai_cli.workflows.model_options"}
 STANDARD_ONLY = (
     "",
     "errors",

@@ -20,7 +20,7 @@ from drai_cli import Drai
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.io.png import encode_png
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 from tests import same_everywhere

@@ -17,7 +17,8 @@ from drai_cli.hub import locate_weights
 from drai_cli.hub_repository import HubRepository, origin_of
 from drai_cli.workflows.hub_folder import write_hub_folder
 from drai_cli.workflows.info import InfoOptions, describe_model, list_models
-from drai_cli.workflows.options import PullOptions, PushOptions, SampleOptions
+from drai_cli.workflows.model_options import PullOptions, PushOptions
+from drai_cli.workflows.options import SampleOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.share import pull, push
 from tests.hub_server import serve

@@ -13,7 +13,7 @@ from drai_cli.cli.text import one_line
 from drai_cli.cli.train import PARAMETERS as TRAIN_PARAMETERS
 from drai_cli.cli.train import Preset, resolve_settings
 from drai_cli.errors import exit_code_of
-from drai_cli.workflows.options import CompareOptions
+from drai_cli.workflows.model_options import CompareOptions
 
 FLAGS = {"out": "-o --out", "devices": "--device"}
 OWN = field_options(

@@ -10,7 +10,7 @@ from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import one_line, show_table
 from drai_cli.data.options import KIND_NAMES
-from drai_cli.workflows.options import EvaluateOptions
+from drai_cli.workflows.model_options import EvaluateOptions
 
 _SAYS_NOTHING = "says nothing: see the caution"
 FLAGS = {"out": "-o --out"}

@@ -8,7 +8,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.workflows.options import PullOptions
+from drai_cli.workflows.model_options import PullOptions
 
 PARAMETERS = field_options(
     PullOptions, {options.OUTPUT: ("to", "overwrite")}, skip=("repository",), shared=options.SHARED

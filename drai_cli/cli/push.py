@@ -10,7 +10,7 @@ from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_table
 from drai_cli.progress import show_bytes
-from drai_cli.workflows.options import PushOptions
+from drai_cli.workflows.model_options import PushOptions
 
 PARAMETERS = field_options(
     PushOptions, {options.OUTPUT: ("message", "private")}, skip=("weights", "repository", "dry_run")

@@ -166,7 +166,7 @@ def train(
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     data, training = resolve_settings(preset, settings)
-    from drai_cli.workflows.options import TrainRun
+    from drai_cli.workflows.model_options import TrainRun
 
     run = TrainRun(
         data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard

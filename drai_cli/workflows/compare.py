@@ -28,7 +28,7 @@ from drai_cli.report import Cell, Comparison, ComparisonRow, Figure
 from drai_cli.workflows.comparison_html import comparison_html
 from drai_cli.workflows.comparison_tables import to_csv, to_latex, to_markdown
 from drai_cli.workflows.evaluate import evaluate
-from drai_cli.workflows.options import CompareOptions, EvaluateOptions, TrainRun
+from drai_cli.workflows.model_options import CompareOptions, EvaluateOptions, TrainRun
 from drai_cli.workflows.train import train
 
 _MEASURED = ("fidelity", "disentanglement")

@@ -30,7 +30,7 @@ from drai_cli.workflows.evaluation.synthetic import own_size, with_images
 from drai_cli.workflows.evaluation.usefulness import USEFULNESS
 from drai_cli.workflows.extractors import load_extractor
 from drai_cli.workflows.inference import choose_device
-from drai_cli.workflows.options import EVALUATION_PARTS, EvaluateOptions
+from drai_cli.workflows.model_options import EVALUATION_PARTS, EvaluateOptions
 from drai_cli.workflows.report_html import report_html
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"

@@ -26,9 +26,9 @@ from drai_cli.io.files import atomic_writer, remove_left_over, shown
 from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
+from drai_cli.workflows.model_options import ExportOptions
 from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, load_session
 from drai_cli.workflows.onnx_session import CPU_PROVIDER, import_runtime
-from drai_cli.workflows.options import ExportOptions
 from drai_cli.workflows.output_folder import check_file, check_folder, make_parent, staged
 
 OPSET = 18

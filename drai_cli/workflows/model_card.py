@@ -7,7 +7,7 @@ from typing import Any
 
 from drai_cli.header import ModelHeader
 from drai_cli.methods import METHODS
-from drai_cli.workflows.options import EVALUATION_PARTS
+from drai_cli.workflows.model_options import EVALUATION_PARTS
 from drai_cli.workflows.report_text import words
 
 _HUB_LICENCES = (

@@ -12,7 +12,7 @@ from drai_cli.data.prepared import PreparedSet
 from drai_cli.header import ModelHeader
 from drai_cli.io.intensity import Intensity
 from drai_cli.presets import KNOWN_SETS, KnownSet
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 
 INTENDED_USE = (
     "Synthetic images for research: training and testing of image analysis, teaching, sharing in place of patients' "

@@ -12,7 +12,8 @@ from drai_cli.data.prepared import find_set
 from drai_cli.hub import locate_weights
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.inference import choose_device
-from drai_cli.workflows.options import SampleOptions, TrainRun
+from drai_cli.workflows.model_options import TrainRun
+from drai_cli.workflows.options import SampleOptions
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.sample_plan import plan_samples
 from drai_cli.workflows.sampler import open_sampler

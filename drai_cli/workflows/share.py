@@ -16,7 +16,7 @@ from drai_cli.hub_repository import MODEL_FILE, origin_of
 from drai_cli.io.files import file_sha256
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.hub_folder import write_hub_folder
-from drai_cli.workflows.options import PullOptions, PushOptions
+from drai_cli.workflows.model_options import PullOptions, PushOptions
 from drai_cli.workflows.output_folder import check_folder, staged
 
 

@@ -29,7 +29,7 @@ from drai_cli.workflows.chosen import choice_of_old, choose, say_kept
 from drai_cli.workflows.evaluation.doubt import doubt_in_training
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.model_header import known_set
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.process_group import joined
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.trainer import Trainer

@@ -27,7 +27,7 @@ from drai_cli.training.step import train_step
 from drai_cli.typed import check_types
 from drai_cli.workflows.look import Look
 from drai_cli.workflows.model_header import header_of
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.stop_signals import stop_signals
 from drai_cli.workflows.validation import AveragedNetworks, Validation

@@ -16,7 +16,7 @@ from drai_cli.io.locks import alone_in
 from drai_cli.workflows import compare as module
 from drai_cli.workflows.compare import compare
 from drai_cli.workflows.comparison_tables import best_cells
-from drai_cli.workflows.options import CompareOptions
+from drai_cli.workflows.model_options import CompareOptions
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 
 TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)

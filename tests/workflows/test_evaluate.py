@@ -22,7 +22,7 @@ from drai_cli.workflows.evaluation import instruments
 from drai_cli.workflows.evaluation.synthetic import own_size
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.model_card import model_card
-from drai_cli.workflows.options import EvaluateOptions, TrainRun
+from drai_cli.workflows.model_options import EvaluateOptions, TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 

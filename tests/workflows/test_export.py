@@ -17,7 +17,8 @@ from drai_cli.errors import DraiError, OverwriteError, UsageError, WeightsError
 from drai_cli.hub import locate_weights
 from drai_cli.workflows import export as module
 from drai_cli.workflows.export import export
-from drai_cli.workflows.options import ExportOptions, SampleOptions, VerifyOptions
+from drai_cli.workflows.model_options import ExportOptions
+from drai_cli.workflows.options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.verify import verify
 

@@ -8,7 +8,7 @@ from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import prepare
 from drai_cli.workflows.model_header import header_of
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 
 
 def test_the_window_of_the_set_stands_in_the_header(tmp_path, make_dicom, monkeypatch):

@@ -18,7 +18,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows import trainer as module
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 

@@ -18,7 +18,7 @@ from drai_cli.progress import Reporter
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.parallel import Processes
 from drai_cli.workflows import chosen as module
-from drai_cli.workflows.options import TrainRun
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 

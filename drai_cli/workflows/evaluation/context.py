@@ -23,7 +23,7 @@ from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.instruments import Instruments
 from drai_cli.workflows.evaluation.real import EvaluationSet
 from drai_cli.workflows.evaluation.subject import Subject
-from drai_cli.workflows.options import EvaluateOptions
+from drai_cli.workflows.model_options import EvaluateOptions
 
 Images = Integer[np.ndarray, "n h w c"]
 Raw = Mapping[str, Any]

@@ -26,7 +26,7 @@ from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.factors import read_factors
 from drai_cli.workflows.model_data import as_model_needs, as_run_reads
 from drai_cli.workflows.model_header import known_set
-from drai_cli.workflows.options import EvaluateOptions
+from drai_cli.workflows.model_options import EvaluateOptions
 from drai_cli.workflows.run_directory import RunDirectory
 
 Images = Integer[np.ndarray, "n h w c"]

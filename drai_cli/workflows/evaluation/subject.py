@@ -13,7 +13,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.hub import locate_weights
 from drai_cli.io.files import shown
 from drai_cli.progress import Reporter
-from drai_cli.workflows.options import EvaluateOptions
+from drai_cli.workflows.model_options import EvaluateOptions
 from drai_cli.workflows.run_directory import RunDirectory, run_of
 
 Images = Integer[np.ndarray, "n h w c"]
