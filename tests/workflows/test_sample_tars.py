@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -19,7 +18,6 @@ import pytest
 from drai_cli.condition import Attribute, ConditionSchema
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.tar import tar_end, tar_member
-from drai_cli.progress import Reporter
 from drai_cli.workflows import copy_filter, sample_layout
 from drai_cli.workflows.manifest import Job
 from drai_cli.workflows.options import SampleOptions, VerifyOptions
@@ -27,26 +25,10 @@ from drai_cli.workflows.sample import sample
 from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.sample_plan import Plan, Run
 from drai_cli.workflows.verify import verify
+from tests.workflows.sample_checks import Heard, contents, rows
 
 TARS = [f"images-{number:06d}.tar" for number in range(4)]
 COUNT, SIZE = 70, 20
-
-
-class Heard(Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.lines.append(message)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / "metadata.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def files_of(folder: Path) -> dict[str, str | None]:

@@ -1,0 +1,166 @@
+"""`sample` into a folder that holds something: a finished job is recognised, nothing of anybody's overwritten."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from drai_cli.errors import ExitCode, OverwriteError
+from drai_cli.workflows import sample as sample_module
+from drai_cli.workflows.options import SampleOptions
+from drai_cli.workflows.sample import sample
+from drai_cli.workflows.sample_output import SampleOutput
+from tests.workflows.sample_checks import Heard, contents
+
+
+@pytest.fixture
+def options(tmp_path, tiny_model):
+    return SampleOptions(out=tmp_path / "out", weights=str(tiny_model), label="melanoma", count=21)
+
+
+@pytest.fixture
+def whole(tmp_path, options):
+    """The uninterrupted output of `options`."""
+    sample(replace(options, out=tmp_path / "whole"))
+    return contents(tmp_path / "whole")
+
+
+def test_a_foreign_file_under_our_name_is_not_touched(options, monkeypatch):
+    monkeypatch.setattr(SampleOutput, "finish", lambda self: False)
+    sample(options)
+    monkeypatch.undo()
+    foreign = options.out / "mel" / "mel_000003.png"
+    foreign.write_bytes(b"mine")
+    with pytest.raises(OverwriteError):
+        sample(options)
+    assert foreign.read_bytes() == b"mine"
+
+
+def test_a_finished_job_writes_nothing(options):
+    sample(options)
+    before = {path: path.stat().st_mtime_ns for path in [options.out, *options.out.rglob("*")]}
+    heard = Heard()
+    result = sample(options, heard)
+    assert (result.made, result.found, result.is_complete) == (0, 21, True)
+    assert any("nothing to do" in line for line in heard.lines)
+    assert {path: path.stat().st_mtime_ns for path in [options.out, *options.out.rglob("*")]} == before
+
+
+def test_a_finished_job_is_recognised_on_a_read_only_disk(options):
+    sample(options)
+    os.chmod(options.out, 0o555)
+    try:
+        assert sample(options).made == 0
+    finally:
+        os.chmod(options.out, 0o755)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"seed": 1}, "seed 0 there, 1 here"),
+        ({"count": 22}, "labels"),
+        ({"truncation": 0.5}, "truncation"),
+        ({"attributes": ("age=3",)}, "attributes"),
+        ({"format": "npz"}, "format"),
+        ({"precision": "bf16"}, "precision"),
+    ],
+)
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_another_command_is_refused(options, monkeypatch, change, word, is_finished):
+    if not is_finished:
+        monkeypatch.setattr(SampleOutput, "finish", lambda self: False)
+    sample(options)
+    monkeypatch.undo()
+    before = contents(options.out)
+    with pytest.raises(OverwriteError, match=word) as raised:
+        sample(replace(options, **change))
+    assert raised.value.exit_code == ExitCode.REFUSED
+    assert contents(options.out) == before
+
+
+def test_other_parts_are_refused_while_unfinished(options):
+    sample(replace(options, shard="1/2"))
+    for shard in (None, "1/3"):
+        with pytest.raises(OverwriteError, match="parts 2 there"):
+            sample(replace(options, shard=shard))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "mel/notes.txt", "mel/mel_000021.png", "nv/nv_000000.png"])
+def test_other_files_are_refused(options, name):
+    sample(options)
+    (options.out / name).parent.mkdir(exist_ok=True)
+    (options.out / name).write_text("mine")
+    with pytest.raises(OverwriteError):
+        sample(options)
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(options):
+    options.out.mkdir()
+    (options.out / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(OverwriteError, match="other files"):
+        sample(options)
+    assert os.listdir(options.out) == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_bytes(p.read_bytes() + b"x")])
+@pytest.mark.parametrize("name", ["mel/mel_000004.png", "metadata.csv"])
+def test_a_changed_finished_job_is_refused(options, damage, name):
+    sample(options)
+    damage(options.out / name)
+    with pytest.raises(OverwriteError):
+        sample(options)
+
+
+def test_overwrite_replaces_an_earlier_job_and_nothing_else(options):
+    sample(options)
+    (options.out / "notes.txt").write_text("mine")
+    sample(replace(options, label="nv", count=3, overwrite=True))
+    assert (options.out / "notes.txt").read_text() == "mine"
+    assert sorted(p.name for p in options.out.rglob("*")) == [
+        "manifest.json", "metadata.csv", "notes.txt", "nv", "nv_000000.png", "nv_000001.png", "nv_000002.png"
+    ]  # fmt: skip
+
+
+def test_overwrite_touches_no_folder_that_no_sample_made(options):
+    options.out.mkdir()
+    (options.out / "metadata.csv").write_text("mine")
+    with pytest.raises(OverwriteError, match="other files") as told:
+        sample(replace(options, overwrite=True))
+    assert told.value.hint == "choose another --out"
+    assert (options.out / "metadata.csv").read_text() == "mine"
+
+
+def test_overwrite_with_shards(options, whole):
+    sample(replace(options, seed=9))
+    for shard in ("1/2", "2/2"):
+        sample(replace(options, shard=shard, overwrite=True))
+    assert contents(options.out) == whole
+
+
+def test_two_writers_of_one_part_do_not_mix(options, monkeypatch):
+    run = sample_module._Sampling.run
+
+    def run_twice(self, reporter):
+        with pytest.raises(OverwriteError, match=r"drai sample \(process \d+ on .+\) is writing it"):
+            sample(options)
+        return run(self, reporter)
+
+    monkeypatch.setattr(sample_module._Sampling, "run", run_twice)
+    sample(options)
+
+
+def test_another_job_does_not_clear_a_folder_that_is_written(options, monkeypatch):
+    run = sample_module._Sampling.run
+
+    def run_twice(self, reporter):
+        with pytest.raises(OverwriteError, match="is writing it"):
+            sample(replace(options, seed=5, overwrite=True))
+        return run(self, reporter)
+
+    monkeypatch.setattr(sample_module._Sampling, "run", run_twice)
+    sample(options)
+    monkeypatch.undo()
+    assert sample(options).made == 0
