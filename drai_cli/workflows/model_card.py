@@ -139,7 +139,7 @@ def _measures(part: str, measured: Any) -> str:
         "`judge` is a classifier trained on the real training images alone.",
         _numbers(measured),
         *(_section(name, found) for name, found in of_parts.items()),
-        f"Not measured: {', '.join(missing)}." if missing else "",
+        f"Not measured in this evaluation: {', '.join(missing)}." if missing else "",
     ]
     return "\n\n".join(section for section in sections if section)
 

@@ -34,7 +34,7 @@ def test_each_part_stands_with_what_it_was_measured_with_and_missing_ones_are_na
     assert "*Fidelity* (images 61, seed 4, judge images 2000):" in text
     assert "*Privacy* (images 61, seed 0):" in text
     assert "| Fréchet distance, other real images | 8.25 |" in text
-    assert "Not measured: disentanglement, usefulness." in text
+    assert "Not measured in this evaluation: disentanglement, usefulness." in text
     assert "Not measured" not in card({"Label agreement": 0.8})  # a card of before, without parts
 
 
