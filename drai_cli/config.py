@@ -80,8 +80,8 @@ class Objective:
         self_margin: Cosine of two styles above which V_self pushes them apart.
         prior_kl_weight: KL of the content prior to N(0, I).
         style_kl_weight: KL of q(z|x) to N(0, I): keeps the style's scale.
-        swap_share: Share of generated images whose style is that of a real image instead of a draw from the prior, so
-            that the conditional game and the code cycle see swaps.
+        swap_share: Share of generated images that are swaps, one real image's content with another's style, instead of
+            draws from the priors: so the conditional game makes them show the content's label, whatever the style.
         r1_gamma: R1 gradient penalty at real images (the loss uses gamma/2).
         r1_interval: Steps between R1 penalties; each counts for all of them.
         is_relativistic: Real and generated logits are compared pairwise in D_x.

@@ -23,7 +23,7 @@ class Batch:
         images: `[share, C, H, W]` in [-1, 1], channels last.
         condition: `[B, T]`, of the images.
         wrong_condition: `[B, T]`, other rows' conditions that differ.
-        drawn_condition: `[B, T]`, for the generated images.
+        drawn_condition: `[B, T]`, for the images generated from priors.
         more_images: Further images, that the predictors alone see the codes of; none where there are no predictors.
         more_condition: Of all those images.
         generator: CPU generator that the step draws all its noise from.
@@ -110,17 +110,19 @@ class Passes:
     Attributes:
         real: Codes of the batch's images; None where no term takes them.
         prior: p(c|t) of the drawn conditions.
-        drawn_content: Content of the generated images, a draw from `prior`.
-        drawn_style: Their style: the first `from_prior` rows from N(0, I), the others borrowed from real images.
-        from_prior: Rows whose style comes from its prior.
-        generated: Images of `drawn_content` and `drawn_style`.
+        condition: `[B, T]`, what the generated images are to show.
+        content: Theirs: in the first `from_prior` rows a draw from `prior`, in the others (swaps) a real image's.
+        style: Theirs: in the first `from_prior` rows a draw from N(0, I), in the others another real image's.
+        from_prior: Rows whose codes come from their priors.
+        generated: Images of `content` and `style`.
         reconstructed: Images of the codes of the batch's images; None where no term takes them.
     """
 
     real: Inferred | None
     prior: Gaussian
-    drawn_content: Tensor
-    drawn_style: Tensor
+    condition: Tensor
+    content: Tensor
+    style: Tensor
     from_prior: int
     generated: Tensor
     reconstructed: Tensor | None

@@ -59,14 +59,17 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     if objective.reads_images and networks.encoder is not None:
         real = infer(networks.encoder, batch, plan)
     prior = networks.content_prior(batch.drawn_condition)
-    drawn_content = prior.sample(_noise(prior.mean, batch.generator))
-    drawn_style = torch.randn((n, networks.generator.style_dim), generator=batch.generator).to(state.device)
-    from_prior = n
-    if real is not None:
+    content = prior.sample(_noise(prior.mean, batch.generator))
+    style = torch.randn((n, networks.generator.style_dim), generator=batch.generator).to(state.device)
+    condition, from_prior = batch.drawn_condition, n
+    if real is not None and real.content is not None:
+        # The rest of the generated images are swaps, made as they are later: a row's content and another's style, both
+        # means. Their label is the content's, whatever the style.
         from_prior = n - round(n * objective.swap_share)
-        # The rest of the generated images are swaps: another row's inferred style, which the generator must not change.
-        drawn_style = torch.cat([drawn_style[:from_prior], real.drawn_style.detach()[from_prior:]])
-    contents, styles = [drawn_content], [drawn_style]
+        content = torch.cat([content[:from_prior], real.content.mean.detach()[from_prior:]])
+        style = torch.cat([style[:from_prior], real.style.mean.detach()[from_prior:].roll(1, 0)])
+        condition = torch.cat([condition[:from_prior], batch.condition[from_prior:]])
+    contents, styles = [content], [style]
     if objective.image_cycle_weight and real is not None:
         # Half of the reconstructions are of the means, which is what is used later: the generator must know them too.
         half = n // 2
@@ -77,7 +80,7 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
         styles.append(torch.cat([real.drawn_style[:half], real.style.mean[half:]]))
     made = networks.generator(torch.cat(list(map(share, contents))), torch.cat(list(map(share, styles))))
     reconstructed = made[own:] if len(made) > own else None
-    return Passes(real, prior, drawn_content, drawn_style, from_prior, made[:own], reconstructed)
+    return Passes(real, prior, condition, content, style, from_prior, made[:own], reconstructed)
 
 
 def infer(encoder: Encoder, batch: Batch, plan: StepPlan) -> Inferred:
@@ -151,28 +154,30 @@ def discriminator_terms(
             image = losses.real_side_loss(real_logits) + losses.fake_side_loss(fake_logits)
         matched = losses.real_side_loss(discriminator.condition(real, batch.condition))
         wrong = losses.fake_side_loss(discriminator.condition(real, batch.wrong_condition))
-        made = losses.fake_side_loss(discriminator.condition(fake, batch.drawn_condition))
+        made = losses.fake_side_loss(discriminator.condition(fake, passes.condition))
         parts["d_image"] = objective.condition_weight * image
         parts["d_condition"] = objective.condition_weight * (matched + 0.5 * wrong + 0.5 * made)
         logits["real_logits"], logits["fake_logits"] = real_logits.mean(), fake_logits.mean()
         logits["real_sign"] = real_logits.sign().mean()
     if objective.dual_weight and inferred is not None and inferred.drawn_content is not None:
         up = discriminator.content(real, inferred.drawn_content.detach())
-        down = discriminator.content(fake, passes.drawn_content.detach())
+        # Only codes drawn from their priors stand on the generation side: those of swaps are the inference side's.
+        drawn = fake[: passes.from_prior]
+        down = discriminator.content(drawn, passes.content[: passes.from_prior].detach())
         content = losses.real_side_loss(up) + losses.fake_side_loss(down)
         up = discriminator.style(real, inferred.drawn_style.detach())
-        # Only styles drawn from the prior stand on the generation side: a borrowed one is the inference side's.
-        down = discriminator.style(fake[: passes.from_prior], passes.drawn_style[: passes.from_prior])
+        down = discriminator.style(drawn, passes.style[: passes.from_prior])
         style = losses.real_side_loss(up) + losses.fake_side_loss(down)
         parts["d_content"], parts["d_style"] = objective.dual_weight * content, objective.dual_weight * style
     if objective.aggregate_weight and inferred is not None and discriminator.codes is not None:
         codes = discriminator.codes
         if inferred.drawn_content is not None:
-            up = codes.content(passes.drawn_content.detach(), batch.drawn_condition)
+            drawn = passes.content[: passes.from_prior].detach()
+            up = codes.content(drawn, passes.condition[: passes.from_prior])
             down = codes.content(inferred.drawn_content.detach(), batch.condition)
             content = losses.real_side_loss(up) + losses.fake_side_loss(down)
             parts["d_all_content"] = objective.aggregate_weight * content
-        up = codes.style(passes.drawn_style[: passes.from_prior])
+        up = codes.style(passes.style[: passes.from_prior])
         down = codes.style(inferred.drawn_style.detach())
         style = losses.real_side_loss(up) + losses.fake_side_loss(down)
         parts["d_all_style"] = objective.aggregate_weight * style

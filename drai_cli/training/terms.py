@@ -36,7 +36,7 @@ def player_terms(
         again = codes_of_all(networks.encoder, passes.generated, plan, n)
     with torch.autocast(state.device.type, enabled=False):
         if objective.condition_weight:
-            out |= _condition_terms(discriminator, fake, real_features, batch, objective)
+            out |= _condition_terms(discriminator, fake, real_features, passes, objective)
         if real is not None and objective.dual_weight:
             out |= _dual_terms(discriminator, fake, real_features, passes, real, objective)
         if real is not None and (objective.align_weight or objective.match_weight):
@@ -67,7 +67,7 @@ def player_terms(
 
 
 def _condition_terms(
-    discriminator: Discriminator, fake: Features, real: Features, batch: Batch, objective: Objective
+    discriminator: Discriminator, fake: Features, real: Features, passes: Passes, objective: Objective
 ) -> Terms:
     """V_cond: G fools D_x and D_xt."""
     fake_logits = discriminator.image(fake).squeeze(1)
@@ -75,7 +75,7 @@ def _condition_terms(
         image = losses.relativistic_loss(fake_logits, discriminator.image(real).squeeze(1))
     else:
         image = losses.real_side_loss(fake_logits)
-    condition = losses.real_side_loss(discriminator.condition(fake, batch.drawn_condition))
+    condition = losses.real_side_loss(discriminator.condition(fake, passes.condition))
     weight = objective.condition_weight
     return {"g_image": (weight, image), "g_condition": (weight, condition)}
 
@@ -92,11 +92,12 @@ def _dual_terms(
     if real.drawn_content is None:
         return {}
     out, weight = Terms(), objective.dual_weight
-    drawn = discriminator.content(fake, passes.drawn_content)
+    from_prior = fake[: passes.from_prior]
+    drawn = discriminator.content(from_prior, passes.content[: passes.from_prior])
     inferred = discriminator.content(real_features, real.drawn_content)
     out["g_content"] = weight, losses.real_side_loss(drawn)
     out["e_content"] = weight, losses.fake_side_loss(inferred)
-    drawn = discriminator.style(fake[: passes.from_prior], passes.drawn_style[: passes.from_prior])
+    drawn = discriminator.style(from_prior, passes.style[: passes.from_prior])
     inferred = discriminator.style(real_features, real.drawn_style)
     out["g_style"] = weight, losses.real_side_loss(drawn)
     out["e_style"] = weight, losses.fake_side_loss(inferred)
@@ -117,10 +118,10 @@ def _alignment_terms(real: Inferred, prior: Gaussian, batch: Batch, objective: O
 
 def _code_cycle(passes: Passes, content_again: Gaussian | None, style_again: Gaussian) -> Tensor:
     """V_code-cycle of the codes that the encoder infers."""
-    style = losses.code_cycle_loss(passes.drawn_style, style_again.mean)
+    style = losses.code_cycle_loss(passes.style, style_again.mean)
     if content_again is None:
         return style
-    return losses.code_cycle_loss(passes.drawn_content, content_again.mean) + style
+    return losses.code_cycle_loss(passes.content, content_again.mean) + style
 
 
 def _aggregate_terms(

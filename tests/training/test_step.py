@@ -241,7 +241,7 @@ def test_fixed_content_is_the_mean_of_the_prior(
 ) -> None:
     state, plan = of_method("cavae", options, plan, schema)
     passes = forward(state, batch, plan)
-    assert torch.equal(passes.drawn_content, state.networks.content_prior(batch.drawn_condition).mean)
+    assert torch.equal(passes.content, state.networks.content_prior(batch.drawn_condition).mean)
     assert passes.from_prior == len(batch.images)
     content, half = state.networks.content_prior(batch.condition).mean, len(batch.images) // 2
     style = torch.cat([passes.real.drawn_style[:half], passes.real.style.mean[half:]])
@@ -280,13 +280,49 @@ def test_alignment_sees_the_transformed_copy_too(
         assert not torch.equal(before[name][1], after[name][1])
 
 
-def test_borrowed_styles_are_another_rows(state: TrainingState, batch: Batch, plan: StepPlan) -> None:
+def test_swaps_show_a_rows_content_in_anothers_style(
+    state: TrainingState, batch: Batch, plan: StepPlan
+) -> None:
+    plan = replace(plan, objective=replace(plan.objective, swap_share=0.5))
     passes = forward(state, batch, plan)
-    n = len(batch.images)
-    borrowed = passes.drawn_style[passes.from_prior :]
-    assert len(borrowed) == round(n * plan.objective.swap_share)
-    assert torch.equal(borrowed, passes.real.drawn_style[passes.from_prior :])
-    assert not borrowed.requires_grad
+    swaps = slice(passes.from_prior, None)
+    content, style = passes.content[swaps], passes.style[swaps]
+    assert len(content) == len(batch.images) // 2
+    assert torch.equal(content, passes.real.content.mean[swaps])
+    others = passes.real.style.mean[swaps]
+    assert {*map(tuple, style.tolist())} == {*map(tuple, others.tolist())}
+    assert not (style == others).all(1).any()
+    assert torch.equal(passes.condition[swaps], batch.condition[swaps])
+    assert torch.equal(passes.condition[: passes.from_prior], batch.drawn_condition[: passes.from_prior])
+    assert not style.requires_grad
+
+
+def test_the_conditional_game_asks_a_swap_for_its_contents_label(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+) -> None:
+    features = state.adversaries.discriminator.trunk(batch.images).detach()
+    other = torch.cat([passes.condition[: passes.from_prior], batch.wrong_condition[passes.from_prior :]])
+    asked, otherwise = (
+        player_terms(state, batch, plan, replace(passes, condition=condition), features)["g_condition"][1]
+        for condition in (passes.condition, other)
+    )
+    assert not torch.equal(asked, otherwise)
+
+
+def test_the_inference_games_play_no_swaps(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+) -> None:
+    features = state.adversaries.discriminator.trunk(batch.images).detach()
+    swaps = torch.arange(len(passes.content))[:, None] >= passes.from_prior
+    moved = replace(
+        passes,
+        content=torch.where(swaps, passes.content + 1, passes.content),
+        style=torch.where(swaps, passes.style + 1, passes.style),
+    )
+    before, after = (player_terms(state, batch, plan, seen, features) for seen in (passes, moved))
+    for name in ("g_content", "g_style"):
+        assert torch.equal(before[name][1], after[name][1])
+    assert not torch.equal(before["code_cycle"][1], after["code_cycle"][1])
 
 
 def test_an_attribute_of_which_nothing_is_known_does_not_stop_training(
