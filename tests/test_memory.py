@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -197,24 +198,39 @@ def test_a_command_with_room_for_nothing_names_ways_out(drai, tiny_model, small,
     )
 
 
-def test_what_is_in_flight_goes_first(drai, tiny_model, small, monkeypatch, tmp_path):
-    out, asked = tmp_path / "out", []
-    forward = Generator.forward
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
-    def once_too_little(module, content, *rest):  # type: ignore[no-untyped-def]
+
+def test_passes_at_once_become_one_by_one(drai, tiny_model, two_threads, monkeypatch, tmp_path):
+    """Both of two passes at once find no memory while the other is there; one by one they do."""
+    out, asked, inside, most = tmp_path / "out", [], [], []
+    forward, both = Generator.forward, threading.Barrier(2)
+
+    def one_alone(module, content, *rest):  # type: ignore[no-untyped-def]
         asked.append(len(content))
-        if len(asked) == 3:
+        if len(asked) <= 2:
+            both.wait()
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(module, content, *rest)
+        inside.append(1)
+        most.append(len(inside))
+        try:
+            return forward(module, content, *rest)
+        finally:
+            inside.pop()
 
     whole = drai("sample", "--label", "mel", "-n", 300, "--out", tmp_path / "whole", "--weights", tiny_model)
-    # Nothing in flight is done before it is waited for.
-    monkeypatch.setattr("concurrent.futures.Future.done", lambda future: False)
-    monkeypatch.setattr(Generator, "forward", once_too_little)
+    monkeypatch.setattr(Generator, "forward", one_alone)
     result = drai("sample", "--label", "mel", "-n", 300, "--out", out, "--weights", tiny_model)
     assert (whole.exit_code, result.exit_code) == (0, 0), result.stderr
-    assert "out of memory at 256 images; going on with 128 in flight" in result.stderr
+    assert "out of memory at 128 images; going on with 64 at once" in result.stderr
     assert set(asked) == {64}
+    assert set(most) == {1}
+    assert torch.get_num_threads() == 2
     assert files_of(out) == files_of(tmp_path / "whole")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from drai_cli.workflows.sampler import micro_batch_of
 
 # What a smaller pass may change: kernels add up in another order (on a CPU only below 4 images).
 _ROUNDING = " (the same but for rounding)"
+_MOST_AT_ONCE = 8
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -110,6 +111,28 @@ class Inference:
     def passes(self) -> PassSize:
         """Images a pass that there is memory for: the micro-batch, unless it ran out."""
         return PassSize(self.micro_batch, _ROUNDING)
+
+    @property
+    def at_once(self) -> int:
+        """Passes that are best computed at once: on a CPU one a core, as far as that leaves no core without one.
+
+        Threads that share a pass wait for each other at every operation, and for whatever else their cores do.
+        """
+        threads = torch.get_num_threads()
+        counts = range(1, min(_MOST_AT_ONCE, threads) + 1)
+        return max(counts, key=lambda n: (threads // n * n, n)) if self.device.type == "cpu" else 1
+
+    @contextmanager
+    def sharing(self, count: int) -> Iterator[Callable[[], None]]:
+        """Within it `count` threads may call `sample` at once; each first calls what it gives."""
+        threads = torch.get_num_threads()
+        with arithmetic(
+            self.device, self.precision
+        ):  # what it sets for all threads then stays until the last ends
+            try:
+                yield partial(torch.set_num_threads, max(1, threads // count))
+            finally:
+                torch.set_num_threads(threads)
 
     def sample(
         self,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +109,16 @@ class OnnxSampler:
     def passes(self) -> PassSize:
         """Images a pass that there is memory for: the micro-batch, unless it ran out."""
         return PassSize(self.micro_batch)
+
+    @property
+    def at_once(self) -> int:
+        """1: a session shares the cores by itself."""
+        return 1
+
+    @contextmanager
+    def sharing(self, count: int) -> Iterator[Callable[[], None]]:
+        """Nothing to prepare."""
+        yield lambda: None
 
     def sample(
         self,

@@ -56,7 +56,7 @@ class SampleOptions:
         seed: With the condition and the index, decides each image.
         shard: Which part of the job to make, as I/N with I from 1; all N make one folder, at once or copied together.
             Under torchrun each process makes a part of it. Of a webdataset a part is whole tar files.
-        batch_size: Images in flight; changes speed and memory, never an image.
+        batch_size: Images computed at once, at most; changes speed and memory, never an image.
         precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
         reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
             as may be, than 99 % of unseen real images are. Their places stay empty.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Condition
 from typing import Any
 
 import numpy as np
 
 from drai_cli import __version__
 from drai_cli.codes import draw_noise
+from drai_cli.cores import usable_cores
 from drai_cli.errors import UsageError
 from drai_cli.header import ModelHeader, model_fit
 from drai_cli.io.files import file_sha256
@@ -203,8 +204,40 @@ def draw_images(
     return images, content, used
 
 
+class _Turns:
+    """Lets at most so many threads at once into a `with`."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._inside = 0
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._come_in()
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            self._go_out()
+
+    def one_by_one(self) -> None:
+        """From now on one thread at a time; called by one that is inside, which then waits for its turn."""
+        with self._changed:
+            self._go_out()
+            self.most = 1
+            self._come_in()
+
+    def _come_in(self) -> None:
+        self._changed.wait_for(lambda: self._inside < self.most)
+        self._inside += 1
+
+    def _go_out(self) -> None:
+        self._inside -= 1
+        self._changed.notify_all()
+
+
 class _Sampling:
-    """One run of the pipeline: codes and images here, encoding and writing in threads, a bounded number in flight."""
+    """One run of the pipeline: threads that each take a micro-batch from its codes to its files."""
 
     def __init__(
         self,
@@ -219,27 +252,26 @@ class _Sampling:
         self.options, self.sampler, self.plan = options, sampler, plan
         self.output, self.style, self.copies = output, style, copies
         self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
-        self.in_flight = max(1, math.ceil(options.batch_size / sampler.micro_batch))
-        self.pending: deque[Written] = deque()
+        self.turns = _Turns(max(1, min(sampler.at_once, options.batch_size // sampler.micro_batch)))
 
     def run(self, reporter: Reporter) -> int:
         """Makes what is missing; returns how many."""
-        size, pending = self.sampler.micro_batch, self.pending
-        writers = min(_MAX_WRITERS, os.cpu_count() or 1)
-        made = 0
+        size, pending, made = self.sampler.micro_batch, deque[Written](), 0
         images = self.output.stop - self.output.start
+        if images <= size:
+            self.turns.most = 1
+        # Where passes follow one another, others write what was made meanwhile.
+        threads = self.turns.most if self.turns.most > 1 else min(_MAX_WRITERS, usable_cores())
         self.sampler.passes.let_go = self._let_go
-        with reporter.task("sampling", images, "images") as task:
-            pool = ThreadPoolExecutor(writers, "drai-writer")
+        with (
+            reporter.task("sampling", images, "images") as task,
+            self.sampler.sharing(self.turns.most) as prepare,
+        ):
+            pool = ThreadPoolExecutor(threads, "drai-maker", prepare)
             try:
                 for start, wanted in self._missing(size, task):
-                    # All rows of the micro-batch, so that a shard or a resumed job computes what the whole job does.
-                    items = list(self.plan.items(start, min(start + size, self.plan.total)))
-                    drawn = draw_images(
-                        self.sampler, items, self.options.seed, self.options.truncation, self.style
-                    )
-                    pending.append(pool.submit(self._write, start, items, wanted, drawn))
-                    while len(pending) > self.in_flight or (pending and pending[0].done()):
+                    pending.append(pool.submit(self._make, start, wanted))
+                    while len(pending) > 2 * threads or (pending and pending[0].done()):
                         made += self._record(pending.popleft(), task)
                 while pending:
                     made += self._record(pending.popleft(), task)
@@ -252,13 +284,11 @@ class _Sampling:
         return made
 
     def _let_go(self) -> None:
-        """Memory ran out: waits until what is in flight is written, and holds half as much from then on."""
-        size = self.sampler.micro_batch
-        if self.in_flight > 1 and self.pending:
-            before, self.in_flight = self.in_flight, self.in_flight // 2
-            warn_smaller(before * size, self.in_flight * size, " in flight")
-        for future in self.pending:
-            future.exception()
+        """Memory ran out: from now on one pass follows another."""
+        most, size = self.turns.most, self.sampler.micro_batch
+        self.turns.one_by_one()
+        if most > 1:
+            warn_smaller(most * size, size, " at once")
 
     def _missing(self, size: int, task: Task) -> Iterator[tuple[int, list[int]]]:
         """Micro-batches with something to do: their first position and the positions that are missing."""
@@ -270,17 +300,15 @@ class _Sampling:
             if wanted:
                 yield start, wanted
 
-    def _write(
-        self,
-        start: int,
-        items: list[Item],
-        wanted: list[int],
-        drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
-    ) -> list[tuple[int, Placed | None]]:
-        """Encodes and places images, and gives what is to be recorded: None of one that is left out.
+    def _make(self, start: int, wanted: list[int]) -> list[tuple[int, Placed | None]]:
+        """Draws, encodes and places images, and gives what is to be recorded: None of one that is left out.
 
         Runs in a thread.
         """
+        # All rows of the micro-batch, so that a shard or a resumed job computes what the whole job does.
+        items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
+        with self.turns:
+            drawn = draw_images(self.sampler, items, self.options.seed, self.options.truncation, self.style)
         done: list[tuple[int, Placed | None]] = []
         rows = [position - start for position in wanted]
         is_copy = [False] * len(rows) if self.copies is None else self.copies.find(drawn[0][rows])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +52,13 @@ class Sampler(Protocol):
     @property
     def passes(self) -> PassSize:
         """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+
+    @property
+    def at_once(self) -> int:
+        """Passes that are best computed at once, each on a share of the cores; 1: one after the other."""
+
+    def sharing(self, count: int) -> AbstractContextManager[Callable[[], None]]:
+        """Within it `count` threads may call `sample` at once; each first calls what it gives."""
 
     def sample(
         self,
