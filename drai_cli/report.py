@@ -165,6 +165,7 @@ class Report:
         parts: In the order to show them.
         version: Of drai.
         intervals: How its intervals are made, in a sentence or two.
+        cautions: What flatters or limits all its numbers, a sentence or two each.
     """
 
     subject: Mapping[str, Any]
@@ -173,6 +174,7 @@ class Report:
     parts: Sequence[Part] = field(default_factory=tuple)
     version: str = ""
     intervals: str = INTERVALS
+    cautions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; what is None or empty is left out of measures, a value that is not finite is null."""
@@ -183,6 +185,7 @@ class Report:
             "data": dict(self.data),
             "settings": dict(self.settings),
             "intervals": self.intervals,
+            "cautions": list(self.cautions),
             "parts": {part.key: _part_json(part) for part in self.parts},
         }
 

@@ -18,8 +18,8 @@ PARAMETERS = field_options(
     EvaluateOptions,
     {
         options.INPUT: (
-            "data", "synthetic", "train_data", "split", "part", "metadata", "image_column", "label", "group", "kind",
-            "size",
+            "data", "synthetic", "train_data", "split", "part", "metadata", "image_column", "label", "group",
+            "group_pattern", "kind", "size",
         ),
         options.MODEL: ("weights",),
         "Measures": (

@@ -21,8 +21,9 @@ from drai_cli.errors import UsageError
 
 # What a text stands for, by the option that takes it.
 _TEXTS = {
-    "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--condition": "COLUMN", "--label": "LABEL",
-    "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL", "--to-label": "LABEL", "--window": "WINDOW",
+    "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
+    "--condition": "COLUMN", "--label": "LABEL", "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL",
+    "--to-label": "LABEL", "--window": "WINDOW",
     "--slices": "WHICH", "--metrics": "PARTS", "--methods": "NAMES", "--name": "OWNER/NAME",
 }  # fmt: skip
 

@@ -34,12 +34,14 @@ def find_csv_set(
     label: str | None,
     conditions: Sequence[str],
     group: str | None,
+    has_group_pattern: bool,
     reporter: Reporter,
 ) -> ImageSet:
     """The set that a table and the images under a folder make.
 
     A row names its image by a path relative to the folder, by a file name found anywhere below it, or by
-    either without the suffix. Rows without a label are left out and counted.
+    either without the suffix. Rows without a label are left out and counted. No column is looked for that groups
+    images where a pattern will group them by name.
 
     Raises:
         InputError: Rows without a file, rows that double, names that fit several files: counted and named.
@@ -54,7 +56,8 @@ def find_csv_set(
     for condition in conditions:
         table.check_column(condition, "--condition")
     conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-    group = _group(table, group, (image_column, label, *conditions), reporter)
+    if not has_group_pattern:
+        group = _group(table, group, (image_column, label, *conditions), reporter)
     found, skipped = _locate(table, image_column, tree)
 
     entries, unlabelled, ungrouped = [], 0, 0

@@ -24,6 +24,9 @@ PART_NAMES: Mapping[str, Part] = {
 }
 """How sets name the parts of their own split."""
 
+FILE = "file"
+"""What groups the frames of a file where nothing else does; in tables, what names images."""
+
 Read = Callable[[], Image]
 
 BATCH = 8
@@ -74,6 +77,9 @@ class Pixels(Protocol):
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
 
+    def file_of(self, entry: Entry) -> str:
+        """The file that holds an image, relative to the set's root with `/`."""
+
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """The entries, each with what decodes it, by what is best decoded together."""
 
@@ -90,7 +96,8 @@ class ImageSet:
         root: Its folder, or the npz file.
         label: Column of the label; `label` where there is no table.
         conditions: Further columns asked for.
-        group: Column that groups images, or None where every image stands for itself.
+        group: Column or keyword that groups images, `file` where only frames of one file belong together, or what of
+            their names does; None where every image stands for itself.
         entries: The images, in a fixed order.
         pixels: What decodes them.
         skipped: Files of the set that cannot be used, with the reason; counted with those that do not decode.
@@ -113,6 +120,11 @@ class ImageSet:
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
         return self.pixels.read(entry)
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether anything says which images share a patient, a lesion or the like."""
+        return self.group is not None and not (self.group == FILE and self.kind in ("dicom", "nifti"))
 
 
 def in_batches(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from pydicom.datadict import tag_for_keyword
 
 from drai_cli.condition import is_missing
-from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.image_set import FILE, Entry, ImageSet
 from drai_cli.data.reading import begin_ahead
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
@@ -29,7 +29,6 @@ from drai_cli.io.intensity import Intensity
 from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
 from drai_cli.progress import Reporter
 
-FILE = "file"
 KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
 """By what a row of a table may name DICOM images."""
 LABEL = "label"
@@ -58,12 +57,14 @@ def find_dicom_set(
     label: str | None,
     conditions: Sequence[str],
     group: str | None,
+    has_group_pattern: bool,
     window: str | None,
     reporter: Reporter,
 ) -> ImageSet:
     """The set that a tree of DICOM files makes, one image a frame.
 
-    Label, conditions and group are columns of the table, keywords of DICOM's attributes, or `folder`.
+    Label, conditions and group are columns of the table, keywords of DICOM's attributes, or `folder`. Where a pattern
+    will group them by name, nothing is said of files without a patient.
 
     Raises:
         InputError: No images, or rows that contradict each other.
@@ -119,7 +120,7 @@ def find_dicom_set(
     ungrouped = counts.pop("ungrouped", 0)
     for what, count in counts.items():
         reporter.warn(f"{count} DICOM files {what} and are left out")
-    if ungrouped:
+    if ungrouped and not has_group_pattern:
         reporter.warn(f"{ungrouped} files have no {shown(group)!r}: each is a group of its own")
     chosen = parse_window(window)
     is_ct = bool(images) and all(header.values.get("SOPClassUID") in _CT_CLASSES for header in images)
@@ -128,8 +129,9 @@ def find_dicom_set(
         reporter.info(
             f"CT: {HU_RANGE[0]:g} to {HU_RANGE[1]:g} HU become black to white; --window says otherwise"
         )
+    has_groups = ungrouped < len({file for file, _ in frames.values()})
     return ImageSet(
-        "dicom", tree.root, label, conditions, group, tuple(entries),
+        "dicom", tree.root, label, conditions, group if has_groups else FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped),
         _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
     )  # fmt: skip

@@ -74,6 +74,10 @@ class NpzPixels:
             return read()
         raise InputError(entry.name, f"no such image in {shown(self.path)}")
 
+    def file_of(self, entry: Entry) -> str:
+        """The file that holds an image, relative to the set's root with `/`."""
+        return self.path.name
+
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """The entries in the order in which the file has them, decoded on the way."""
         return in_batches(self._reads(entries))

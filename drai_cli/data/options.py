@@ -38,6 +38,8 @@ class SourceOptions:
         image_column: Its column that names the images, with or without suffix.
         label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
+        group_pattern: In its place a regular expression, searched in each file's path below PATH: its first capture
+            group, or else all it matches, keeps images together, as LIDC-[0-9]+ does of LIDC-0001_n2.png.
         kind: Which kind of set it is, where two are possible.
         window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
             -1000 to 1000 HU for the whole set; else each file's own window, else its percentiles).
@@ -49,6 +51,7 @@ class SourceOptions:
     image_column: str | None = None
     label: str | None = None
     group: str | None = None
+    group_pattern: str | None = None
     kind: str | None = None
     window: str | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
@@ -66,6 +69,8 @@ class DataOptions:
         label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         conditions: Further columns to condition on.
         group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
+        group_pattern: In its place a regular expression, searched in each file's path below PATH: its first capture
+            group, or else all it matches, keeps images together, as LIDC-[0-9]+ does of LIDC-0001_n2.png.
         kind: Which kind of set it is, where two are possible.
         size: Height and width of the images in pixels.
         channels: Of the images: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
@@ -84,6 +89,7 @@ class DataOptions:
     label: str | None = None
     conditions: tuple[str, ...] = ()
     group: str | None = None
+    group_pattern: str | None = None
     kind: str | None = None
     size: int = 64
     channels: Channels = "auto"

@@ -14,14 +14,18 @@ from jaxtyping import Float32, Int64, UInt
 from drai_cli.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, class_counts
+from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.options import DataOptions
 from drai_cli.data.reading import first_names
 from drai_cli.data.sources import find_image_set
-from drai_cli.data.split import read_split, split_by_group
+from drai_cli.data.split import groups_across, read_split, split_by_group
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
+
+BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as the set has it"
+"""What a split kept together, or that the set came with all of it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class PreparedSet:
         schema: Fitted on the training part alone.
         conditions: Condition vectors; a value that the training part does not have is missing.
         labels: Positions in `schema.labels`.
-        summary: Plain data: kind, counts, duplicates across the split, skipped files.
+        summary: Plain data: kind, counts, how it is split (`BY_GROUP`, …), groups and duplicates across the split,
+            skipped files.
         digests: The sha256 of each row's pixels as decoded: equal for exact duplicates only.
         cache_key: What the images were made from.
         intensity: What levels mean, where one window made all images; None where they are the files' own.
@@ -70,6 +75,7 @@ def prepare(
         UsageError: Options that do not go with the set.
     """
     image_set = find_set(options, reporter)
+    warn_of_likely_groups(image_set, reporter)
     label = image_set.label
     _check_classes(options.path, image_set.entries, label)
     cache = build_cache(
@@ -92,6 +98,7 @@ def prepare(
     _check_labels(entries, parts, schema)
     rows = _without_unseen(entries, schema, reporter)
     duplicates = find_duplicates(cache.digests)
+    across = groups_across([entry.group for entry in entries], parts.tolist()) if image_set.is_grouped else 0
     summary = {
         "kind": image_set.kind,
         "label": label,
@@ -99,6 +106,9 @@ def prepare(
         "group": image_set.group,
         "images": len(entries),
         "groups": len({entry.group for entry in entries}),
+        "is_grouped": image_set.is_grouped,
+        "split": _how_split(image_set),
+        "groups_across": across,
         "size": options.size,
         "channels": cache.channels,
         "parts": {part: _count(entries, parts, part, label) for part in PARTS},
@@ -133,6 +143,7 @@ def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
         label=options.label,
         conditions=options.conditions,
         group=options.group,
+        group_pattern=options.group_pattern,
         kind=options.kind,
         window=options.window,
         axis=options.axis,
@@ -200,6 +211,14 @@ def _parts(
     return parts
 
 
+def _how_split(image_set: ImageSet) -> str:
+    if {entry.part for entry in image_set.entries} == set(PARTS):
+        return AS_GIVEN
+    if image_set.is_grouped:
+        return BY_GROUP
+    return BY_IMAGE if image_set.group is None else BY_FILE
+
+
 def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:
     """Stops if a class is measured that was never trained on (only a set's own split can do that)."""
     label = schema.label.name
@@ -259,8 +278,13 @@ def _duplicates_summary(cache: ImageCache, duplicates: list[list[int]], parts: n
 
 def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     sizes = ", ".join(f"{part} {summary['parts'][part]['images']}" for part in PARTS)
-    grouped = f" by {summary['group']}" if summary["group"] else ""
-    reporter.info(f"split{grouped}: {sizes}")
+    how, group = summary["split"], shown(summary["group"])
+    reporter.info(f"split {f'by {group}' if how == BY_GROUP else how}: {sizes}")
+    if summary["groups_across"]:
+        reporter.warn(
+            f"{summary['groups_across']} of {summary['groups']} groups by {group} stand in several parts of the split, "
+            "which was not made by them; this flatters measures"
+        )
     across = summary["duplicates"]["across_split"]
     if across:
         shown_sets = "; ".join(" = ".join(map(shown, same[:3])) for same in across[:5])

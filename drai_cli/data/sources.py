@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 from drai_cli.data.class_folders import find_class_folders
-from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN, find_csv_set
+from drai_cli.data.csv_set import find_csv_set
 from drai_cli.data.image_set import ImageSet, class_counts
 from drai_cli.data.medical_sets import find_dicom_set, find_nifti_set
 from drai_cli.data.medmnist import find_medmnist
+from drai_cli.data.name_groups import group_by_name
 from drai_cli.data.options import KIND_NAMES
-from drai_cli.data.table import list_columns, read_header, read_table
+from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside
+from drai_cli.data.table import read_table
 from drai_cli.data.tree import MEDICAL_SUFFIXES, Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.io.raster import is_raster
 from drai_cli.progress import SILENT, Reporter
-
-_TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
 
 def find_image_set(
@@ -34,6 +34,7 @@ def find_image_set(
     label: str | None = None,
     conditions: Sequence[str] = (),
     group: str | None = None,
+    group_pattern: str | None = None,
     kind: str | None = None,
     window: str | None = None,
     axis: Literal["axial", "coronal", "sagittal"] | None = None,
@@ -50,6 +51,7 @@ def find_image_set(
         label: The table's column that holds the label.
         conditions: Further columns to condition on.
         group: Column whose value keeps images together in a split.
+        group_pattern: In its place a regular expression for the images' names; see `group_by_name`.
         kind: One of `KIND_NAMES`, where two are possible.
         window: Of DICOM and NIfTI, which values become black and white.
         axis: Of NIfTI, across which axis slices are cut.
@@ -63,7 +65,11 @@ def find_image_set(
     path = Path(path)
     if kind is not None and kind not in KIND_NAMES:
         raise UsageError(f"--kind {kind}", "no such kind of data set", f"one of: {', '.join(KIND_NAMES)}")
-    if path.is_file() and path.suffix.lower() in _TABLE_SUFFIXES and metadata is None:
+    if group is not None and group_pattern is not None:
+        raise UsageError(
+            f"--group-pattern {shown(group_pattern)}", "contradicts --group", "leave one of the two out"
+        )
+    if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES and metadata is None:
         path, metadata = path.parent, path
     if not path.exists():
         raise InputError(shown(path), "no such file or folder", "look at the path given to --data")
@@ -74,11 +80,12 @@ def find_image_set(
         tree = walk(path)
         _tell_others(tree, reporter)
         medical = _medical_kind(tree, kind)
-        table = _find_table(tree, metadata, kind, medical)
+        table = find_table(tree, metadata, kind, medical)
         if medical is not None:
             found = _find_medical(
                 tree, medical, table and table[0], image_column=image_column, label=label,
-                conditions=conditions, group=group, window=window, axis=axis, slices=slices, reporter=reporter,
+                conditions=conditions, group=group, has_group_pattern=group_pattern is not None,
+                window=window, axis=axis, slices=slices, reporter=reporter,
             )  # fmt: skip
         elif table is None:
             found = _find_without_table(tree, kind, label, reporter)
@@ -93,9 +100,12 @@ def find_image_set(
                 label=label,
                 conditions=conditions,
                 group=group,
+                has_group_pattern=group_pattern is not None,
                 reporter=reporter,
             )
     unused = {"--window": window, "--axis": axis, "--slices": slices}
+    if found.kind == "medmnist":  # one file, in which images have no names
+        _refuse_unused(found.kind, {"--group-pattern": group_pattern})
     if found.kind not in ("dicom", "nifti"):
         _refuse_unused(found.kind, unused)
     elif found.kind == "dicom":
@@ -104,6 +114,8 @@ def find_image_set(
         raise InputError(
             shown(path), f"expected labelled images, got 0{_of_skipped(found)}", "look at the label column"
         )
+    if group_pattern is not None:
+        found = group_by_name(found, group_pattern, reporter)
     classes = class_counts(found.entries, found.label)
     reporter.info(
         f"data: {found.kind}, {len(found.entries)} images of {len(classes)} classes in {shown(path)}"
@@ -113,7 +125,7 @@ def find_image_set(
 
 def _tell_others(tree: Tree, reporter: Reporter) -> None:
     """Says how many files are neither images nor of a kind that is looked at."""
-    others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*_TABLE_SUFFIXES, ".npz")}
+    others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*TABLE_SUFFIXES, ".npz")}
     if others and tree.images:
         listed = ", ".join(f"{shown(suffix)} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are passed over ({listed})")
@@ -164,6 +176,7 @@ def _find_medical(
     label: str | None,
     conditions: Sequence[str],
     group: str | None,
+    has_group_pattern: bool,
     window: str | None,
     axis: Literal["axial", "coronal", "sagittal"] | None,
     slices: str | None,
@@ -177,7 +190,7 @@ def _find_medical(
     if kind == "dicom":
         return find_dicom_set(
             tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
-            window=window, reporter=reporter,
+            has_group_pattern=has_group_pattern, window=window, reporter=reporter,
         )  # fmt: skip
     return find_nifti_set(
         tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
@@ -194,86 +207,8 @@ def _refuse_unused(kind: str, options: Mapping[str, str | None]) -> None:
             )
 
 
-def _find_table(
-    tree: Tree, metadata: Path | str | None, kind: str | None, medical: str | None
-) -> tuple[Path, str] | None:
-    """The table to use and the kind it makes, or None where the set has none."""
-    if metadata is not None:
-        table_path = Path(metadata)
-        if not table_path.exists() and not table_path.is_absolute() and (tree.root / table_path).exists():
-            table_path = tree.root / table_path
-        if kind not in (None, "csv", "ham10000", "dicom", "nifti"):
-            raise UsageError(f"--kind {kind}", "takes no --metadata", "leave one of the two out")
-        is_ham = set(read_header(table_path)) >= HAM10000_COLUMNS
-        return table_path, kind or ("ham10000" if is_ham else "csv")
-    if kind in ("class-folders", "medmnist"):
-        return None
-    if medical is not None:
-        return _table_beside(tree, medical)
-    headers = {path: frozenset(read_header(path)) for path in _tables(tree.root)}
-    recognised = [(path, "ham10000") for path, columns in headers.items() if columns >= HAM10000_COLUMNS]
-    if kind != "ham10000":
-        recognised += [
-            (path, "csv")
-            for path, columns in headers.items()
-            if path.name.lower() == "metadata.csv" and {IMAGEFOLDER_COLUMN, "label"} <= columns
-        ]
-    if len(recognised) == 1:
-        return recognised[0]
-    if len(recognised) > 1:
-        names = ", ".join(shown(path.name) for path, _ in recognised[:5])
-        raise InputError(
-            shown(tree.root),
-            f"{len(recognised)} tables could be the set's: {names}",
-            "name one with --metadata FILE",
-        )
-    if kind is not None:
-        raise InputError(
-            shown(tree.root), f"expected a table of kind {kind}, got none", "name it with --metadata FILE"
-        )
-    if headers and tree.images:
-        _doubtful(tree, headers)
-    return None
-
-
-def _table_beside(tree: Tree, medical: str) -> tuple[Path, str] | None:
-    """A `metadata.csv` with a label beside medical files; any other table has to be named."""
-    for path in _tables(tree.root):
-        if path.name.lower() == "metadata.csv" and {IMAGEFOLDER_COLUMN, "label"} <= set(read_header(path)):
-            return path, medical
-    return None
-
-
-def _doubtful(tree: Tree, headers: dict[Path, frozenset[str]]) -> None:
-    """Stops: images with a table whose columns are not known, and perhaps class folders as well."""
-    path = next(iter(headers))
-    columns = list_columns(sorted(headers[path]))
-    folders = {name.split("/", 1)[0] for name in tree.images if "/" in name}
-    or_folders = "; or take the folders as classes with --kind class-folders" if len(folders) > 1 else ""
-    raise InputError(
-        shown(tree.root),
-        f"a table with unknown columns ({shown(path.name)}) lies beside {len(tree.images)} images",
-        f"--metadata {shown(path)} --image-column COLUMN --label COLUMN (it has: {columns}){or_folders}",
-    )
-
-
-def _tables(root: Path) -> list[Path]:
-    """The tables directly in a folder; what is no file, or a link out of it, is passed over."""
-    found = []
-    for path in sorted(root.iterdir()):
-        is_named_so = path.suffix.lower() in _TABLE_SUFFIXES or path.name == "HAM10000_metadata"
-        if is_named_so and _is_inside(path, root):
-            found.append(path)
-    return found
-
-
-def _is_inside(path: Path, root: Path) -> bool:
-    """Whether it is a file of the set: a link out of it is followed only where the user names it."""
-    return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())
-
-
 def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
-    archives = [path for path in sorted(tree.root.glob("*.npz")) if _is_inside(path, tree.root)]
+    archives = [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
             return find_medmnist(archives[0], reporter=reporter)
@@ -330,7 +265,8 @@ def _refuse_columns(
             raise UsageError(
                 f"{option} {shown(value)}",
                 f"a set of kind {found.kind} has no table",
-                "name one with --metadata FILE, or leave the option out",
+                "name one with --metadata FILE, or leave the option out"
+                + ("; --group-pattern REGEX groups images by their names" if option == "--group" else ""),
             )
 
 

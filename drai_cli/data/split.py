@@ -117,6 +117,14 @@ def _mend(
             placed[group] = empty
 
 
+def groups_across(groups: Sequence[str], parts: Sequence[str]) -> int:
+    """How many groups stand in several parts: none of a split by these groups."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for group, part in zip(groups, parts, strict=True):
+        found[group].add(part)
+    return sum(len(its) > 1 for its in found.values())
+
+
 def write_split(path: Path, entries: Sequence[Entry], parts: Sequence[str]) -> None:
     """Writes which image stands in which part, as a table with the columns `name` and `part`.
 

@@ -156,6 +156,10 @@ class FilePixels:
         """Decodes one image; raises InputError if it cannot be read."""
         return read_image(self.root / entry.name)
 
+    def file_of(self, entry: Entry) -> str:
+        """The file that holds an image, relative to the set's root with `/`."""
+        return entry.name
+
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """A few files at a time."""
         return in_batches((entry, partial(decode_image, self.root / entry.name)) for entry in entries)

@@ -49,6 +49,10 @@ class VolumePixels:
             name, frame = self.frames[entry.name]
             return self._volume(name).image(frame)
 
+    def file_of(self, entry: Entry) -> str:
+        """The file that holds an image, relative to the set's root with `/`."""
+        return self.frames[entry.name][0]
+
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """All frames of a file that follow one another; of files with one frame a few."""
         batch: list[tuple[Entry, Read]] = []

@@ -127,6 +127,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         evaluation.settings_json(any(part.measures and part.key != "usefulness" for part in parts)),
         tuple(parts),
         __version__,
+        cautions=real.cautions,
     )
     _write(options.out, report, pictures)
     if subject.run is not None and options.part == "test" and headlines:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from drai_cli.data.image_set import PARTS, class_counts
+from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.options import SourceOptions
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, pixel_digest, read_all
@@ -76,7 +77,7 @@ class SetReport:
         label: Column of the label.
         classes: Readable images of each label.
         parts: Readable images of each part of the set's own split; empty where it has none.
-        group: Column that groups images, or None.
+        group: What groups images: a column, `file`, or `file name (PATTERN)`; None where nothing does.
         groups: Different groups.
         largest_group: Images of the largest.
         sizes: Images of each size, `width×height`, the most frequent first.
@@ -193,12 +194,14 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         image_column=options.image_column,
         label=options.label,
         group=options.group,
+        group_pattern=options.group_pattern,
         kind=options.kind,
         window=options.window,
         axis=options.axis,
         slices=options.slices,
         reporter=reporter,
     )
+    warn_of_likely_groups(image_set, reporter)
     entries, seen, unreadable = [], [], list(image_set.skipped)
     with closing(read_all(image_set, _look, task="decoding", reporter=reporter)) as readings:
         for reading in readings:

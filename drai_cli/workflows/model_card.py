@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from drai_cli.data.prepared import BY_FILE, BY_IMAGE
 from drai_cli.header import ModelHeader
 from drai_cli.methods import METHODS
 from drai_cli.workflows.model_options import EVALUATION_PARTS
@@ -124,7 +125,13 @@ def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
         known.append(f"{seen:,} images seen")
     if "seed" in training:
         known.append(f"seed {training['seed']}")
-    return f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
+    text = f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
+    if (how := training.get("split")) in (BY_IMAGE, BY_FILE):
+        text += (
+            f"\nThe set was split {how}: images of one patient or lesion may stand in training and test part at once,\n"
+            "which flatters the measures."
+        )
+    return text
 
 
 def _measures(part: str, measured: Any) -> str:

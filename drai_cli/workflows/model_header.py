@@ -62,6 +62,7 @@ def header_of(
         training={
             "kind": data.summary["kind"],
             "images": parts,
+            "split": data.summary["split"],
             "label_counts": data.summary["parts"]["train"]["classes"],
             "fit": run.data.fit,
             "images_seen": images_seen,

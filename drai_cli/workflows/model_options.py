@@ -42,6 +42,8 @@ class EvaluateOptions:
         image_column: Its column that names the images, with or without suffix.
         label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
         group: Its column whose value keeps images together (patient, lesion); intervals resample groups.
+        group_pattern: In its place a regular expression, searched in each file's path below DATA: its first capture
+            group, or else all it matches, keeps images together, as LIDC-[0-9]+ does of LIDC-0001_n2.png.
         kind: Which kind of set it is, where two are possible.
         size: With a folder of synthetic images, the side at which both are compared; None: the synthetic images' own.
         figures: Put pictures into report.html. They show real images beside synthetic ones, so a report that is to be
@@ -72,6 +74,7 @@ class EvaluateOptions:
     image_column: str | None = None
     label: str | None = None
     group: str | None = None
+    group_pattern: str | None = None
     kind: str | None = None
     size: int | None = None
     figures: bool = True

@@ -136,7 +136,8 @@ def _summary(report: Report) -> str:
             if not report.parts
             else "<p>No measure stands out; all follow.</p>\n"
         )
-    return f'<section id="summary">\n<h2>Summary</h2>\n{found}</section>\n'
+    cautions = note("caution", "Caution.", report.cautions)
+    return f'<section id="summary">\n<h2>Summary</h2>\n{cautions}{found}</section>\n'
 
 
 def _standing_legend() -> str:

@@ -98,3 +98,16 @@ def test_a_wrong_kind_names_the_nearest(drai, lesions):
     result = drai("inspect", lesions, "--kind", "class-folder")
     assert result.exit_code == 2
     assert "did you mean class-folders?" in result.stderr
+
+
+def test_groups_in_names(drai, tmp_path):
+    for patient in range(12):
+        (tmp_path / "set" / "ab"[patient % 2]).mkdir(parents=True, exist_ok=True)
+        for image in range(2):
+            grey = Image.new("L", (8, 8), 20 * patient + image)
+            grey.save(tmp_path / "set" / "ab"[patient % 2] / f"LIDC-{patient:04}_{image}.png")
+    plain = drai("inspect", tmp_path / "set")
+    assert r"add --group-pattern 'LIDC-\d+'" in plain.stderr
+    grouped = drai("inspect", tmp_path / "set", "--group-pattern", r"LIDC-\d+")
+    assert r"12 of file name (LIDC-\d+), at most 2 images each" in grouped.stdout
+    assert "add --group-pattern" not in grouped.stderr

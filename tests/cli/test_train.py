@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from drai_cli.cli.phantom import phantom
 from drai_cli.cli.train import by_preset, default_name, resolve_settings
@@ -76,6 +77,33 @@ def test_data_options_are_passed_on():
         aliases={"nevus": "nv"},
     )
     assert data == expected
+
+
+def test_a_pattern_of_names_comes_from_a_file_and_is_kept(drai, tmp_path):
+    for patient in range(8):
+        for image in range(2):
+            path = tmp_path / "set" / "ab"[patient % 2] / f"p{patient}_{image}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (16, 16), patient * 20 + image).save(path)
+    (tmp_path / "c.toml").write_text("[train]\ngroup-pattern = '/p(\\d+)_'\n")
+    command = [
+        "train",
+        "--data",
+        tmp_path / "set",
+        "--config",
+        tmp_path / "c.toml",
+        "--out",
+        tmp_path / "run",
+    ]
+    command += [*SMALL, "--kimg", 0.008, "--batch-size", 4]
+    assert drai(*command).exit_code == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["group_pattern"] == r"/p(\d+)_"
+    with open(tmp_path / "run" / "split.csv") as file:
+        parts = {(row["name"].split("_")[0], row["part"]) for row in csv.DictReader(file)}
+    assert len(parts) == 8
+    refused = drai("train", "--data", tmp_path / "set", "--group", "patient", "--dry-run")
+    assert refused.exit_code == 2
+    assert "--group-pattern REGEX" in refused.stderr
 
 
 def test_names_of_runs():

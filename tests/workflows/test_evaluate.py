@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -140,6 +141,33 @@ def test_a_part_measured_again_replaces_its_own_numbers_and_another_judge_replac
     evaluate(replace(options, out=tmp_path / "other", judge_images=64), reporter)
     assert list(measures()) == ["privacy"]
     assert "; disentanglement, fidelity, usefulness went, measured on other data" in said[-1]
+
+
+def test_a_split_image_by_image_is_said_in_report_and_card(
+    report, lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    found = json.loads((report[1] / "report.json").read_text())
+    assert found["data"]["split"] == "image by image"
+    (caution,) = found["cautions"]
+    assert "images of one patient or lesion may stand in the test part and in training at once" in caution
+    assert caution in (report[1] / "report.html").read_text()
+    assert "The set was split image by image" in page_of(run)
+    # Named afterwards, those on both sides are counted, and the intervals are measured anew.
+    again = EvaluateOptions(
+        lesions,
+        str(run),
+        out=tmp_path / "out",
+        metrics=("privacy",),
+        group_pattern=r"_\d*(\d\d)\.png",
+        **SMALL,
+    )
+    counted = evaluate(again).report
+    (caution,) = counted.cautions
+    number = re.match(r"(\d+) groups .+ both in the test part and outside it", caution)
+    assert number
+    assert 0 < int(number[1]) <= counted.data["groups"] < counted.data["n"]
+    with pytest.raises(UsageError, match="contradicts --group"):
+        evaluate(replace(again, group="x", out=tmp_path / "other"))
 
 
 def test_what_was_measured_is_not_measured_again(report, lesions: Path, run: Path, monkeypatch) -> None:

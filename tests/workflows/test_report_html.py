@@ -150,7 +150,7 @@ def hostile_report(*texts):
         parts.append(Part(text, text, (measure, whole), text, text, (text, text)))
     each = {text: text for text in texts}
     subject = {**each, "name": texts[-1], "kind": texts[-1]}
-    return Report(subject, {"labels": dict.fromkeys(texts, 3)}, each, parts, texts[-1], texts[-1])
+    return Report(subject, {"labels": dict.fromkeys(texts, 3)}, each, parts, texts[-1], texts[-1], texts)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

@@ -157,6 +157,7 @@ class Evaluation:
             "kind": real.kind, "part": part, "n": len(rows), "groups": len(np.unique(real.groups[rows])),
             "labels": dict(zip(real.schema.labels, counts.tolist(), strict=True)),
             "image_size": real.images.shape[1], "is_training_known": real.is_training_known,
+            "split": real.split,
         }  # fmt: skip
 
     def settings_json(self, has_features: bool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.metrics.augment import Symmetry
 from drai_cli.progress import Reporter
+from drai_cli.workflows.evaluation.split import how_apart, split_cautions
 from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.factors import read_factors
 from drai_cli.workflows.model_data import as_model_needs, as_run_reads
@@ -45,6 +46,8 @@ class EvaluationSet:
         labels: Positions in `schema.labels`.
         parts: `train`, `validation`, and the part that is looked at.
         groups: Lesion, patient or image.
+        split: How the part that is looked at was kept apart from the others, in a few words.
+        cautions: What of that flatters every measure.
         conditions: Condition vectors.
         schema: The model's, or that of the data where there is no model.
         kind: Of the data set.
@@ -64,6 +67,8 @@ class EvaluationSet:
     symmetry: Symmetry
     is_training_known: bool
     factors: dict[str, np.ndarray] | None
+    split: str
+    cautions: tuple[str, ...]
     key: str
 
 
@@ -101,6 +106,8 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
             sets.append(training)
             is_known = True
     digests = [digest for one in sets for digest in one.digests]
+    how = how_apart(sets, options.split is not None)
+    cautions = split_cautions(sets, parts, options.part, how)
     _refuse_leaks(sets, digests, parts, options.part, seen if split is None else None)
     # Whatever the data calls its label, the model knows it by its own name.
     rows = [
@@ -120,11 +127,13 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     labels = schema.label_indices(rows)
     _check_part(options, labels, parts)
     key = hashlib.sha256(
-        "\n".join([*(one.cache_key for one in sets), *parts.tolist(), str(schema.to_json())]).encode()
+        "\n".join(
+            [*(one.cache_key for one in sets), *parts.tolist(), *groups.tolist(), str(schema.to_json())]
+        ).encode("utf-8", "surrogateescape")
     ).hexdigest()
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
-        str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, key,
+        str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, how, cautions, key,
     )  # fmt: skip
 
 
@@ -143,10 +152,11 @@ def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
         raise UsageError(
             f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
         )
-    names = ("metadata", "image_column", "label", "group", "kind")
-    return replace(
-        base, **{name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    )
+    names = ("metadata", "image_column", "label", "group", "group_pattern", "kind")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if given.keys() & {"group", "group_pattern"}:  # one of them takes the place of whichever the run has
+        base = replace(base, group=None, group_pattern=None)
+    return replace(base, **given)
 
 
 def _with_known_conditions(data: DataOptions, reporter: Reporter) -> DataOptions:

@@ -1,0 +1,202 @@
+"""Groups read off the names of images, for sets that say nothing else of patients or lesions. Opens no file.
+
+A pattern decides where the user gives one; where none is given, names that look as though several images share a
+patient are pointed out, and nothing is grouped by a guess.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from drai_cli.data.image_set import ImageSet
+from drai_cli.data.split import groups_across
+from drai_cli.errors import UsageError
+from drai_cli.io.files import shown
+from drai_cli.progress import SILENT, Reporter
+
+_OPTION = "--group-pattern"
+_SEARCH_S = 10
+_START_AND_NUMBER = r"(?:^|/)([A-Za-z]+[-_ ]?\d+)[-_ ][^/]*$"
+_ALL_BUT_LAST = r"([^/]+)[-_ ][^-_ /]+$"
+_FEW_GROUPS = 10
+_GOOD_SHARE = 0.25
+_LARGEST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class LikelyGroups:
+    """Images that share a patient, by the looks of their names.
+
+    Attributes:
+        pattern: What gives these groups as `--group-pattern`.
+        count: Groups.
+        images: Images in groups of several.
+        example: The name of one of those.
+    """
+
+    pattern: str
+    count: int
+    images: int
+    example: str
+
+
+def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet:
+    r"""The set with its images grouped by what a pattern finds in their files' names.
+
+    Args:
+        found: The set.
+        pattern: A regular expression, searched in each file's path relative to the set, with `/`. Its first capture
+            group, or all that it matches where it has none, is the group. A file in which it finds nothing is a group
+            of its own; frames of one file are never apart.
+        reporter: Told the number of groups, and of files in which nothing was found.
+
+    Raises:
+        UsageError: It is no regular expression, takes too long, finds nothing in any name, or tells nothing: all images
+            in one group, or every file in one of its own.
+    """
+    option = f"{_OPTION} {shown(pattern)}"
+    try:
+        search = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(
+            option, f"is no regular expression ({error})", rf"for example {_OPTION} 'LIDC-\d+'"
+        ) from error
+    files = [found.pixels.file_of(entry) for entry in found.entries]
+    names = sorted(set(files))
+    values = _values(search, names, option)
+    unmatched = [name for name in names if name not in values]
+    if len(unmatched) == len(names):
+        raise UsageError(
+            option, f"matches none of {len(names)} names, such as {shown(names[0])}",
+            "it is searched in the path relative to the set; upper and lower case differ",
+        )  # fmt: skip
+    if not unmatched and len(set(values.values())) == 1 < len(names):
+        raise UsageError(
+            option, f"finds {shown(next(iter(values.values())))!r} in every name, which puts all images into one group",
+            "match what differs from patient to patient",
+        )  # fmt: skip
+    count = len(set(values.values())) + len(unmatched)
+    if count == len(names):
+        raise UsageError(
+            option, f"gives each of {count} files a group of its own, such as {shown(names[0])}",
+            "leave out of the match, or of its (capture group), what differs between images of one patient",
+        )  # fmt: skip
+    reporter.info(f"images are grouped by what {shown(pattern)} finds in their names: {count} groups")
+    if unmatched:
+        reporter.warn(
+            f"{option} finds nothing in {len(unmatched)} of {len(names)} names, such as {shown(unmatched[0])}: "
+            "each of these files is a group of its own"
+        )
+    # A relative path never begins with a slash: what was found and a file that stands for itself cannot meet.
+    keys = {name: f"/{values[name]}" if name in values else name for name in names}
+    entries = tuple(
+        replace(entry, group=keys[file]) for entry, file in zip(found.entries, files, strict=True)
+    )
+    return replace(found, group=f"file name ({pattern})", entries=entries)
+
+
+def _values(search: re.Pattern[str], names: Sequence[str], option: str) -> dict[str, str]:
+    """What the pattern finds in each name; names without it, or with nothing in it, are left out."""
+    group = 1 if search.groups else 0
+    with _limited(option):
+        matches = ((name, search.search(name)) for name in names)
+        return {name: match[group] for name, match in matches if match is not None and match[group]}
+
+
+@contextmanager
+def _limited(option: str) -> Iterator[None]:
+    """Ends a search that backtracks for ever, where the system has alarms and nobody else has set one.
+
+    The expression engine looks for signals while it works, and for nothing else.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise UsageError(
+            option, f"is still being searched for after {_SEARCH_S} s",
+            "write it without a repetition inside a repetition, as in (a+)+",
+        )  # fmt: skip
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _SEARCH_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def likely_groups(names: Sequence[str]) -> LikelyGroups | None:
+    r"""Groups that names of files look like having, or None.
+
+    Two ways to read a file's name are tried, the wider first: its first letters and number where more follows
+    (`LIDC-0001` of `LIDC-0001_n2.png`), and all but its last part after `-`, `_` or a blank (`0001` of `0001_2.png`).
+    One is believed if it makes more than ten groups, none with over half of the files, and a quarter of all or more
+    stand in groups of several. A name that comes again in another folder, or with another suffix, is no second image:
+    `mel/001.png` and `nv/001.png` are numbered alike.
+
+    Args:
+        names: Paths of files relative to the set, with `/`.
+    """
+    for pattern in _readings(names):
+        search = re.compile(pattern)
+        members: defaultdict[str, list[str]] = defaultdict(list)
+        for name in names:
+            match = search.search(name)
+            members[name if match is None else match[1 if search.groups else 0]].append(name)
+        several = [group for group in members.values() if len({_stem(name) for name in group}) > 1]
+        images = sum(map(len, several))
+        if (
+            len(members) > _FEW_GROUPS
+            and images >= _GOOD_SHARE * len(names)
+            and max(map(len, several), default=0) <= _LARGEST_SHARE * len(names)
+        ):
+            return LikelyGroups(pattern, len(members), images, several[0][0])
+    return None
+
+
+def _readings(names: Sequence[str]) -> Iterator[str]:
+    """Patterns to try; the first as plain as can be: with the letters as they stand, where all names have the same."""
+    starts = Counter(
+        match[0] for name in names if (match := re.match(r"[A-Za-z]+[-_ ]?(?=\d)", PurePosixPath(name).name))
+    )
+    if len(starts) == 1:
+        (start,) = starts
+        if not any(start in name.rpartition("/")[0] for name in names):
+            yield rf"{start}\d+"
+    yield _START_AND_NUMBER
+    yield _ALL_BUT_LAST
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.nii\.gz$|\.[^.]*$", "", PurePosixPath(name).name)
+
+
+def warn_of_likely_groups(found: ImageSet, reporter: Reporter) -> None:
+    """Says so where no group is known and the names look as though there were some, with the option to add."""
+    if found.is_grouped or found.kind == "medmnist":
+        return
+    names = sorted({found.pixels.file_of(entry) for entry in found.entries})
+    likely = likely_groups(names)
+    if likely is None:
+        return
+    if all(entry.part is not None for entry in found.entries):
+        grouped = group_by_name(found, likely.pattern, SILENT).entries
+        if not groups_across([entry.group for entry in grouped], [str(entry.part) for entry in grouped]):
+            return
+    reporter.warn(
+        f"by their names {likely.images} of {len(names)} files share a patient or lesion with another "
+        f"({likely.count} groups; {shown(likely.example)} is in one), and none is known: images of one may stand in "
+        f"training and test at once, which flatters measures; add {_OPTION} {shlex.quote(likely.pattern)}"
+    )

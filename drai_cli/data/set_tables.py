@@ -1,0 +1,91 @@
+"""Which table says what a set's images are: one that is named, or one beside them whose columns are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN
+from drai_cli.data.table import list_columns, read_header
+from drai_cli.data.tree import Tree
+from drai_cli.errors import InputError, UsageError
+from drai_cli.io.files import shown
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+
+
+def find_table(
+    tree: Tree, metadata: Path | str | None, kind: str | None, medical: str | None
+) -> tuple[Path, str] | None:
+    """The table to use and the kind it makes, or None where the set has none."""
+    if metadata is not None:
+        table_path = Path(metadata)
+        if not table_path.exists() and not table_path.is_absolute() and (tree.root / table_path).exists():
+            table_path = tree.root / table_path
+        if kind not in (None, "csv", "ham10000", "dicom", "nifti"):
+            raise UsageError(f"--kind {kind}", "takes no --metadata", "leave one of the two out")
+        is_ham = set(read_header(table_path)) >= HAM10000_COLUMNS
+        return table_path, kind or ("ham10000" if is_ham else "csv")
+    if kind in ("class-folders", "medmnist"):
+        return None
+    if medical is not None:
+        return _table_beside(tree, medical)
+    headers = {path: frozenset(read_header(path)) for path in tables_in(tree.root)}
+    recognised = [(path, "ham10000") for path, columns in headers.items() if columns >= HAM10000_COLUMNS]
+    if kind != "ham10000":
+        recognised += [
+            (path, "csv")
+            for path, columns in headers.items()
+            if path.name.lower() == "metadata.csv" and {IMAGEFOLDER_COLUMN, "label"} <= columns
+        ]
+    if len(recognised) == 1:
+        return recognised[0]
+    if len(recognised) > 1:
+        names = ", ".join(shown(path.name) for path, _ in recognised[:5])
+        raise InputError(
+            shown(tree.root),
+            f"{len(recognised)} tables could be the set's: {names}",
+            "name one with --metadata FILE",
+        )
+    if kind is not None:
+        raise InputError(
+            shown(tree.root), f"expected a table of kind {kind}, got none", "name it with --metadata FILE"
+        )
+    if headers and tree.images:
+        _doubtful(tree, headers)
+    return None
+
+
+def _table_beside(tree: Tree, medical: str) -> tuple[Path, str] | None:
+    """A `metadata.csv` with a label beside medical files; any other table has to be named."""
+    for path in tables_in(tree.root):
+        if path.name.lower() == "metadata.csv" and {IMAGEFOLDER_COLUMN, "label"} <= set(read_header(path)):
+            return path, medical
+    return None
+
+
+def _doubtful(tree: Tree, headers: dict[Path, frozenset[str]]) -> None:
+    """Stops: images with a table whose columns are not known, and perhaps class folders as well."""
+    path = next(iter(headers))
+    columns = list_columns(sorted(headers[path]))
+    folders = {name.split("/", 1)[0] for name in tree.images if "/" in name}
+    or_folders = "; or take the folders as classes with --kind class-folders" if len(folders) > 1 else ""
+    raise InputError(
+        shown(tree.root),
+        f"a table with unknown columns ({shown(path.name)}) lies beside {len(tree.images)} images",
+        f"--metadata {shown(path)} --image-column COLUMN --label COLUMN (it has: {columns}){or_folders}",
+    )
+
+
+def tables_in(root: Path) -> list[Path]:
+    """The tables directly in a folder; what is no file, or a link out of it, is passed over."""
+    found = []
+    for path in sorted(root.iterdir()):
+        is_named_so = path.suffix.lower() in TABLE_SUFFIXES or path.name == "HAM10000_metadata"
+        if is_named_so and is_inside(path, root):
+            found.append(path)
+    return found
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether it is a file of the set: a link out of it is followed only where the user names it."""
+    return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())
