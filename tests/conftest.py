@@ -36,6 +36,16 @@ def drai(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Resul
 
 
 @pytest.fixture(scope="session")
+def quick_judge() -> Iterator[None]:
+    """Runs in this process choose their snapshot by a judge that has seen little: most of a tiny run is its judge."""
+    from drai_cli.workflows import validation
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validation, "_JUDGE_ROUNDS", 2)
+        yield
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of random 16 px RGB networks with two labels, `mel` and `nv`, and an age."""
     import torch

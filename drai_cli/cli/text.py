@@ -51,15 +51,19 @@ def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> 
     )
 
 
-def show_fields(settings: Any, skip: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The rows of a dataclass: its fields as words, what is not set as `-`."""
+def show_fields(
+    settings: Any, skip: Sequence[str] = (), names: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """The rows of a dataclass: its fields as words (or under other names), what is not set as `-`."""
     rows = []
     for name, value in to_plain(settings).items():
         if name in skip:
             continue
         if isinstance(value, list):
             value = ", ".join(map(str, value))
-        rows.append((name.replace("_", " "), "-" if value in (None, "", {}) else str(value)))
+        rows.append(
+            ((names or {}).get(name, name.replace("_", " ")), "-" if value in (None, "", {}) else str(value))
+        )
     return rows
 
 

@@ -160,9 +160,9 @@ def train(
     """Train a model on a data set, or go on with a run.
 
     The run directory holds model.safetensors (the best so far, usable as WEIGHTS), checkpoint/, config.json,
-    split.csv, stats.jsonl and grids/. The same command again resumes exactly; only --kimg, --hours and --device may
-    then differ. Without --kimg and --hours it trains until the validation measure stops improving. The processes of
-    `torchrun -m drai_cli train` train as one.
+    split.csv, stats.jsonl and grids/. The same command again resumes exactly; only --kimg, --hours, --tick-kimg and
+    --device may then differ. Without --kimg and --hours it trains until the validation measure stops improving. The
+    processes of `torchrun -m drai_cli train` train as one.
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     data, training = resolve_settings(preset, settings)
@@ -182,7 +182,9 @@ def train(
             *show_fields(run, skip=("data", "training", "out", "device")),
             *show_fields(data, skip=("path", "kind")),
             *show_fields(training, skip=("model", "objective")),
-            *show_fields(training.model, skip=("image_size", "image_channels")),
+            *show_fields(
+                training.model, skip=("image_size", "image_channels"), names={"channels": "base channels"}
+            ),
             *show_fields(training.objective),
         ]
         text = f"{show_table(plan)}\n\n{show_table(list(preview.classes.items()), ('label', 'images'))}"
@@ -232,9 +234,10 @@ def _own(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 def _summary(result: TrainResult) -> str:
     if result.stopped_by == "nothing to do":
         return f"the run is finished, {result.images_seen / 1000:g} kimg seen: nothing to do"
-    found = _measures(result)
-    best = f"; best at {result.best_images_seen / 1000:g} kimg" + (f": {found}" if found else "")
-    return f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}{best}"
+    ended = f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}"
+    if not result.measures:
+        return f"{ended}; no snapshot was measured, and the last one is kept"
+    return f"{ended}; best at {result.best_images_seen / 1000:g} kimg: {_measures(result)}"
 
 
 def _measures(result: TrainResult) -> str:

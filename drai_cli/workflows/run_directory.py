@@ -19,7 +19,7 @@ from drai_cli.progress import Reporter
 from drai_cli.typed import check_types
 
 # What may differ between a run's own settings and the command that goes on with it.
-FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "version"})
+FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "training.tick_kimg", "version"})
 _CHOSEN = "chosen"
 
 
@@ -86,7 +86,7 @@ class RunDirectory:
 
         Raises:
             OverwriteError: There is something else in it.
-            UsageError: The run differs in more than budget; the differences are listed.
+            UsageError: The run differs in more than its budget and ticks; the differences are listed.
         """
         if self.is_begun:
             self._check_same(settings)

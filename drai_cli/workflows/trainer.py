@@ -257,10 +257,8 @@ class Trainer:
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
         self.look.draw(self.directory.grid(state.images_seen))
-        # The judge is trained at the second tick: the first is there to be looked at in a minute. Of a run that ends
-        # before a whole one there is nothing to choose from.
-        is_short = state.images_seen < 1000 * self.options.tick_kimg
-        is_first = not progress.best_images_seen and (not is_last or is_short)
+        # The judge is trained at the second tick, since the first is there to be looked at in a minute; or at the last.
+        is_first = not progress.best_images_seen and not is_last
         measures = (
             {} if is_first else self.validation.measure(AveragedNetworks(state, self.plan.autocast_dtype))
         )

@@ -158,6 +158,9 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     assert sum(shown["classes"].values()) == 140
     page = drai("train", "--data", "lesions", "--dry-run", "--device", "cpu").stdout
     assert page.splitlines()[0].split() == ["run", "directory", "runs/lesions", "(new)"]
+    names = [line.split("  ")[0] for line in page.split("\n\n")[0].splitlines()]
+    assert len(names) == len(set(names))
+    assert {"channels", "base channels"} <= set(names)
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "cache").exists()
 
@@ -167,6 +170,7 @@ def test_train_and_again(drai, phantoms, tmp_path):
     result = drai(*command, "--kimg", 0.08)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"{tmp_path / 'run'}\n"
+    assert "best at 0.08 kimg: agreement" in result.stderr
     assert "drai: device: cpu" in result.stderr.splitlines()[0]
     assert {"model.safetensors", "checkpoint", "config.json", "split.csv", "stats.jsonl", "grids"} <= {
         path.name for path in (tmp_path / "run").iterdir()

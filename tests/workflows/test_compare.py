@@ -19,6 +19,8 @@ from drai_cli.workflows.comparison_tables import best_cells
 from drai_cli.workflows.model_options import CompareOptions
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 
+pytestmark = pytest.mark.usefixtures("quick_judge")
+
 TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
 
 
@@ -110,8 +112,18 @@ def test_several_devices_work_side_by_side_and_what_a_method_lacks_is_said(
     options: CompareOptions, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("DRAI_CACHE", str(options.out.parent / "cache"))
+    # Too few images for a validation part: in processes of their own a run's judge would take its time.
+    make_phantoms(PhantomOptions(tmp_path / "few", count=98, size=16))
+    data = replace(options.data, path=tmp_path / "few")
     found = compare(
-        replace(options, methods=("cgan", "cavae"), seeds=1, out=tmp_path / "two", devices=("cpu", "cpu"))
+        replace(
+            options,
+            data=data,
+            methods=("cgan", "cavae"),
+            seeds=1,
+            out=tmp_path / "two",
+            devices=("cpu", "cpu"),
+        )
     )
     rows = {row.key: row for row in found.comparison.rows}
     assert "no encoder" in rows["kept"].cells[0].note

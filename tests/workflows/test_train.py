@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image as PillowImage
 
-from drai_cli.checkpoint import load_model, read_header
+from drai_cli.checkpoint import load_model, load_state, read_header
 from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
@@ -21,6 +22,8 @@ from drai_cli.workflows import trainer as module
 from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
+
+pytestmark = pytest.mark.usefixtures("quick_judge")
 
 TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
 
@@ -330,8 +333,6 @@ def test_other_methods_resume_bit_for_bit_too(method: str, run: TrainRun, tmp_pa
 def test_a_warm_start_takes_what_both_methods_have(
     source: str, method: str, taken: list[str], new: list[str]
 ) -> None:
-    import torch
-
     from drai_cli.checkpoint import LoadedModel
     from drai_cli.condition import ConditionSchema
     from drai_cli.header import ModelHeader
@@ -352,6 +353,29 @@ def test_a_warm_start_takes_what_both_methods_have(
     assert torch.equal(own.generator.start.weight, of.generator.start.weight)
     if own.encoder is not None and of.encoder is not None:
         assert torch.equal(own.encoder.style.weight, of.encoder.style.weight)
+
+
+def test_a_run_that_ends_before_its_first_tick_is_measured_at_its_end(run: TrainRun) -> None:
+    short = replace(run, training=replace(run.training, kimg=0.064, tick_kimg=20))
+    result = train(short)
+    assert result.measures
+    assert result.best_images_seen == 64
+    (tick,) = [json.loads(line) for line in (run.out / "stats.jsonl").read_text().splitlines()]
+    assert tick["validation"] == result.measures
+
+
+def test_ticks_may_change_on_the_way_and_decide_nothing_of_the_networks(
+    run: TrainRun, tmp_path: Path
+) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    train(other, StopAfter(144))
+    train(replace(other, training=replace(other.training, tick_kimg=0.064)))
+    ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
+    assert ticks == [96, 192, 256, 320]
+    whole, changed = (load_state(out / "checkpoint" / "state.safetensors")[0] for out in (run.out, other.out))
+    assert whole.keys() == changed.keys()
+    assert all(torch.equal(whole[name], changed[name]) for name in whole)
 
 
 def test_a_run_of_an_older_version_lacks_settings_and_goes_on(run: TrainRun) -> None:

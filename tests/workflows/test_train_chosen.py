@@ -22,6 +22,8 @@ from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 
+pytestmark = pytest.mark.usefixtures("quick_judge")
+
 TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
 ACCELERATOR = type("AcceleratorError", (RuntimeError,), {})
 KEPT = ("model.safetensors", "checkpoint/state.safetensors")

@@ -74,17 +74,18 @@ def images_seen(out: Path) -> int:
     return int(load_state(out / STATE)[1]["images_seen"])
 
 
-def test_two_processes_make_one_run_and_one_speaks(lesions: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    # Without a whole tick, since a judge takes its time.
+def test_two_processes_make_one_run_and_one_speaks(tmp_path: Path) -> None:
+    out, few = tmp_path / "run", tmp_path / "few"
+    # Too few for a validation part, since a judge takes its time.
+    make_phantoms(PhantomOptions(few, count=42, size=16))
     once = "--tick-kimg", "20", "--json"
-    ended = train(lesions, out, 2, 0.064, *once, at=(1, 32, signal.SIGTERM))
+    ended = train(few, out, 2, 0.064, *once, at=(1, 32, signal.SIGTERM))
     assert ended.codes == [ExitCode.TERMINATED] * 2, ended.err
     assert json.loads(ended.out[0])["images_seen"] == images_seen(out) == 32
     assert ended.out[1] == ended.err[1] == ""
     assert "2 processes" in ended.err[0]
     # One process goes on with what two have begun.
-    ended = train(lesions, out, 1, 0.064, *once)
+    ended = train(few, out, 1, 0.064, *once)
     assert ended.codes == [ExitCode.DONE], ended.err
     assert json.loads(ended.out[0])["resumed_from"] == 32
     ticks = [json.loads(line)["images_seen"] for line in (out / "stats.jsonl").read_text().splitlines()]
