@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN
@@ -53,6 +54,28 @@ def find_table(
     if headers and tree.images:
         _doubtful(tree, headers)
     return None
+
+
+def refuse_loose(tree: Tree) -> None:
+    """Stops at images in no class folder where a table lies beside their folder, of which only the name is looked at.
+
+    Raises:
+        InputError: Naming the table.
+    """
+    if not tree.images or any("/" in name for name in tree.images):
+        return
+    parent = tree.root / ".." if tree.root.name in ("", "..") else tree.root.parent
+    beside: list[Path] = []
+    with suppress(OSError):  # it may hold what this user may not see
+        beside = tables_in(parent)
+    if beside:
+        first, *others = (shown(path) for path in beside[:5])
+        raise InputError(
+            shown(tree.root),
+            f"expected class folders with images, got {len(tree.images)} images in none",
+            f"if a table beside that folder says what they are, name it: --metadata {first} --label COLUMN"
+            + (f" (there are also {', '.join(others)})" if others else ""),
+        )
 
 
 def _table_beside(tree: Tree, medical: str) -> tuple[Path, str] | None:

@@ -17,7 +17,7 @@ from drai_cli.data.medical_sets import find_dicom_set, find_nifti_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
 from drai_cli.data.options import KIND_NAMES
-from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside
+from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside, refuse_loose
 from drai_cli.data.table import read_table
 from drai_cli.data.tree import MEDICAL_SUFFIXES, Tree, walk
 from drai_cli.errors import InputError, UsageError
@@ -244,6 +244,7 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
             "images are PNG, JPEG, TIFF, BMP or GIF files, in one folder a class or with a table",
         )
+    refuse_loose(tree)
     return find_class_folders(tree, label=label, reporter=reporter)
 
 

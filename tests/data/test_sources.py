@@ -337,3 +337,26 @@ def test_a_column_that_looks_like_a_patient_is_pointed_to(
     found = find_image_set(tmp_path / "set", reporter=reporter)
     assert found.group is None
     assert any(f"--group {column}" in line for line in reporter.remarks) == is_hinted
+
+
+def test_a_table_beside_the_folder_of_images_is_pointed_to(tmp_path, save_image, monkeypatch):
+    for index in range(4):
+        save_image(tmp_path / "images" / f"{index}.png", index)
+    with pytest.raises(InputError, match="4 images in none") as caught:
+        find_image_set(tmp_path / "images")
+    assert "sort them into one folder a class" in caught.value.hint
+    table = write_table(
+        tmp_path / "nodules.csv", ("file", "class"), [(f"{i}", "ab"[i % 2]) for i in range(4)]
+    )
+    with pytest.raises(InputError, match="4 images in none") as caught:
+        find_image_set(tmp_path / "images")
+    assert f"--metadata {table} --label COLUMN" in caught.value.hint
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        find_image_set("images")
+    assert "--metadata nodules.csv --label" in caught.value.hint
+    monkeypatch.chdir(tmp_path / "images")
+    with pytest.raises(InputError) as caught:
+        find_image_set(".")
+    assert "--metadata ../nodules.csv --label" in caught.value.hint
+    assert len(find_image_set(".", metadata="../nodules.csv", label="class").entries) == 4
