@@ -244,7 +244,7 @@ class ConditionSchema:
                 raise InputError(
                     f"column {name!r}", "no row has a value", "leave it out, or name another column"
                 )
-            numbers = None if name == label else _as_numbers(present)
+            numbers = None if name == label else as_numbers(present)
             if numbers is not None:
                 attributes.append(
                     Attribute(
@@ -260,8 +260,8 @@ class ConditionSchema:
         return cls(tuple(attributes))
 
 
-def _as_numbers(values: Sequence[str]) -> np.ndarray | None:
-    """The values as float64 `[N]` if the column reads as continuous, else None."""
+def as_numbers(values: Sequence[str]) -> np.ndarray | None:
+    """The values as float64 `[N]` if a column reads as continuous, else None: see `ConditionSchema.from_rows`."""
     try:
         numbers = np.array([float(value) for value in values])
     except ValueError:

@@ -15,6 +15,7 @@ from drai_cli.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
+from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.options import DataOptions
 from drai_cli.data.reading import first_names
 from drai_cli.data.sources import find_image_set
@@ -75,6 +76,7 @@ def prepare(
         UsageError: Options that do not go with the set.
     """
     image_set = find_set(options, reporter)
+    warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     label = image_set.label
     _check_classes(options.path, image_set.entries, label)

@@ -13,6 +13,7 @@ import numpy as np
 
 from drai_cli.data.image_set import PARTS, class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
+from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.options import SourceOptions
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, pixel_digest, read_all
@@ -201,6 +202,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         slices=options.slices,
         reporter=reporter,
     )
+    warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     entries, seen, unreadable = [], [], list(image_set.skipped)
     with closing(read_all(image_set, _look, task="decoding", reporter=reporter)) as readings:

@@ -9,6 +9,7 @@ from pathlib import Path
 from drai_cli.checkpoint import read_header
 from drai_cli.data.image_set import class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
+from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_set
 from drai_cli.hub import locate_weights
 from drai_cli.progress import SILENT, Reporter
@@ -90,6 +91,7 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     if run.init is not None:
         read_header(locate_weights(run.init, reporter))
     found = find_set(run.data, reporter)
+    warn_of_number_labels(found, reporter)
     warn_of_likely_groups(found, reporter)
     classes = class_counts(found.entries, found.label)
     return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)

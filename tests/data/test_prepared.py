@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.options import DataOptions
-from drai_cli.data.prepared import prepare
+from drai_cli.data.prepared import find_set, prepare
 from drai_cli.data.split import read_split, write_split
 from drai_cli.errors import InputError
 
@@ -145,3 +146,40 @@ def test_aliases(folders):
     assert prepared.schema.label.resolve("Melanoma") == "mel"
     assert prepared.schema.label.resolve("bad") == "mel"
     assert "x" not in prepared.schema.label.aliases
+
+
+@pytest.mark.parametrize(
+    ("label", "is_warned_of"),
+    [
+        (lambda index: f"{3 + index * 0.37:.2f}", True),  # a diameter
+        (lambda index: str(20 + index % 45), True),  # an age
+        (lambda index: str(index % 3), False),
+        (lambda index: ("1.5", "2.5")[index % 2], False),  # a grade
+        (lambda index: f"c{index % 45}", False),
+    ],
+)
+def test_a_label_that_is_a_measured_number_is_pointed_out(
+    tmp_path, save_image, reporter, label, is_warned_of
+):
+    rows: list[tuple[object, ...]] = [("file_name", "size_mm")]
+    for index in range(90):
+        save_image(tmp_path / "set" / f"{index}.png", index, (8, 8))
+        rows.append((f"{index}.png", label(index)))
+    table = write_table(tmp_path / "set" / "t.csv", rows)
+    options = DataOptions(tmp_path / "set", metadata=table, label="size_mm", size=8)
+    warn_of_number_labels(find_set(options), reporter)
+    assert len(reporter.warnings) == is_warned_of
+    assert all("did you mean --condition size_mm" in line for line in reporter.warnings)
+
+
+def test_numbers_with_images_enough_are_classes(tmp_path, save_image, reporter):
+    rows: list[tuple[object, ...]] = [("file_name", "label")]
+    for index in range(140):
+        save_image(tmp_path / "set" / f"{index}.png", index, (8, 8))
+        rows.append((f"{index}.png", index % 14))
+    write_table(tmp_path / "set" / "metadata.csv", rows)
+    prepare(DataOptions(tmp_path / "set", size=8), seed=0, reporter=reporter)
+    assert reporter.warnings == []
+    write_table(tmp_path / "set" / "metadata.csv", [rows[0], *((name, f"{n}.5") for name, n in rows[1:])])
+    prepare(DataOptions(tmp_path / "set", size=8), seed=0, reporter=reporter)
+    assert any("its 14 values become as many classes, 0 of them of one image" in w for w in reporter.warnings)

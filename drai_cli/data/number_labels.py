@@ -1,0 +1,33 @@
+"""Labels that read as a measured number, such as a diameter, and would make a class of every value."""
+
+from __future__ import annotations
+
+from drai_cli.condition import as_numbers
+from drai_cli.data.image_set import ImageSet, class_counts
+from drai_cli.io.files import shown
+from drai_cli.progress import Reporter
+
+_ENOUGH_IMAGES = 10
+_MANY_VALUES = 12
+
+
+def warn_of_number_labels(found: ImageSet, reporter: Reporter) -> None:
+    """Says so where a column's values are numbers that hardly repeat; numbers that name classes are left alone.
+
+    Those are twelve at most, or whole numbers with ten images each or more on average. Folders are named by intent.
+    """
+    if found.kind in ("class-folders", "medmnist"):
+        return
+    counts = class_counts(found.entries, found.label)
+    numbers = as_numbers(list(counts))
+    if numbers is None or len(counts) <= _MANY_VALUES:
+        return
+    is_whole = all(number.is_integer() for number in numbers.tolist())
+    if is_whole and len(found.entries) >= _ENOUGH_IMAGES * len(counts):
+        return
+    single = sum(count == 1 for count in counts.values())
+    label = shown(found.label)
+    reporter.warn(
+        f"label {label!r} reads as a number: its {len(counts)} values become as many classes, {single} of them of one "
+        f"image; did you mean --condition {label}, beside another --label?"
+    )
