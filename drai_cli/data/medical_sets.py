@@ -159,8 +159,13 @@ def find_nifti_set(
     chosen = parse_window(window)
     axis = axis or "axial"
     if table is None:
-        if label not in (None, LABEL) or conditions or group:
-            raise UsageError(f"--label {shown(label)}", "there is no table", "name one with --metadata FILE")
+        asked = {"--label": None if label == LABEL else label, "--group": group}
+        asked["--condition"] = conditions[0] if conditions else None
+        for option, value in asked.items():
+            if value is not None:
+                raise UsageError(
+                    f"{option} {shown(value)}", "there is no table", "name one with --metadata FILE"
+                )
         label = LABEL
         rows = {name: {LABEL: name.split("/", 1)[0]} for name in tree.nifti if "/" in name}
         if not rows:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from drai_cli.checkpoint import read_header
@@ -20,12 +21,16 @@ from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
 from drai_cli.workflows.evaluation import instruments
+from drai_cli.workflows.evaluation.data_options import data_options
+from drai_cli.workflows.evaluation.subject import find_subject
 from drai_cli.workflows.evaluation.synthetic import own_size
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.model_card import model_card
 from drai_cli.workflows.model_options import EvaluateOptions, TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
+
+pytestmark = pytest.mark.usefixtures("quick_judge")
 
 TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
 SMALL = {
@@ -328,6 +333,41 @@ def test_a_label_of_another_name_and_a_missing_column_are_no_obstacle(
     )
     assert set(evaluate(options, reporter).report.data["labels"]) == {"mel", "nv"}
     assert "the data has no column 'age': it is missing of every image" in warnings
+
+
+def test_what_comes_from_the_run_is_not_blamed_on_the_command(
+    lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    other = copied(run, tmp_path / "run", ["config.json", "model.safetensors", "seen.sha256", "split.csv"])
+    saved = json.loads((other / "config.json").read_text())
+    held_out = copied(lesions, tmp_path / "held", split_of(run)["test"])
+    options = EvaluateOptions(held_out, str(other), out=tmp_path / "out", metrics=("fidelity",), **SMALL)
+
+    def write(**data: str) -> None:
+        saved["data"].update({"label": None, "group": None, "group_pattern": None, **data})
+        (other / "config.json").write_text(json.dumps(saved))
+
+    write(label="diagnosis")
+    with pytest.raises(
+        UsageError, match=r"--label diagnosis, from the settings of the run .+run: class folders"
+    ) as told:
+        evaluate(options)
+    assert "class folders: --label label" in told.value.hint
+    with pytest.raises(UsageError, match=r"^--label verdict: class folders"):
+        evaluate(replace(options, label="verdict"))
+    # Given as the hint says, it goes on to what is measured; so without the run's groups, which are not in this data.
+    for its in ({"label": "diagnosis"}, {"group": "who"}, {"group_pattern": "who"}):
+        write(**its)
+        warnings: list[str] = []
+        reporter = Reporter()
+        reporter.warn = warnings.append  # type: ignore[method-assign]
+        read = data_options(
+            replace(options, label="label"), find_subject(options, torch.device("cpu"), reporter), reporter
+        )
+        assert (read.label, read.group, read.group_pattern) == ("label", None, None)
+        assert any("by which the run keeps images together" in text for text in warnings) == (
+            "label" not in its
+        )
 
 
 def test_a_folders_own_size_and_an_earlier_judge_are_taken(

@@ -14,21 +14,23 @@ import numpy as np
 from jaxtyping import Float32, Int64, Integer
 
 from drai_cli.condition import ConditionSchema
-from drai_cli.config import check_image_size
-from drai_cli.data.options import DataOptions
-from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import first_names
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import shown
 from drai_cli.metrics.augment import Symmetry
 from drai_cli.progress import Reporter
+from drai_cli.workflows.evaluation.data_options import (
+    data_options,
+    has_images,
+    saying_whose,
+    training_options,
+)
 from drai_cli.workflows.evaluation.split import how_apart, split_cautions
 from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.factors import read_factors
-from drai_cli.workflows.model_data import as_model_needs, as_run_reads
 from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.model_options import EvaluateOptions
-from drai_cli.workflows.run_directory import RunDirectory
 
 Images = Integer[np.ndarray, "n h w c"]
 
@@ -82,9 +84,9 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         InputError: The data cannot be used, or images that are looked at were trained on.
         UsageError: Options that contradict each other.
     """
-    data = _with_known_conditions(_data_options(options, subject), reporter)
+    data = data_options(options, subject, reporter)
     split = options.split or (
-        subject.run.split if subject.run is not None and _has_images(subject.run, data) else None
+        subject.run.split if subject.run is not None and has_images(subject.run, data) else None
     )
     if split is not None and options.train_data is not None:
         raise UsageError("--train-data", "contradicts a split", "leave one of the two out")
@@ -95,10 +97,11 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     is_known = split is not None
     sets = [real]
     if split is None and (options.train_data is not None or seen is not None):
-        trained_on = _training_options(options, subject, data)
+        trained_on = training_options(options, subject, data)
         if trained_on is not None:
             split_file = subject.run.split if options.train_data is None and subject.run is not None else None
-            training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
+            with saying_whose(options, subject):
+                training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
             own = np.where(training.parts == "validation", "validation", "train")
             if split_file is not None:  # what the run held out is no part of either side
                 training, own = _only(training, training.parts != "test")
@@ -135,57 +138,6 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
         str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, how, cautions, key,
     )  # fmt: skip
-
-
-def _data_options(options: EvaluateOptions, subject: Subject) -> DataOptions:
-    """How DATA is read: as the run read its own, as the model needs it, and as the command says."""
-    if subject.run is not None:
-        base = as_run_reads(subject.run, options.data)
-    elif subject.model is not None:
-        header = subject.model.header
-        base = replace(as_model_needs(header, options.data), conditions=header.schema.names[1:])
-    else:
-        size = options.size or DataOptions.size
-        check_image_size(size)
-        base = DataOptions(options.data, size=size)
-    if subject.model is not None and options.size not in (None, base.size):
-        raise UsageError(
-            f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
-        )
-    names = ("metadata", "image_column", "label", "group", "group_pattern", "kind")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if given.keys() & {"group", "group_pattern"}:  # one of them takes the place of whichever the run has
-        base = replace(base, group=None, group_pattern=None)
-    return replace(base, **given)
-
-
-def _with_known_conditions(data: DataOptions, reporter: Reporter) -> DataOptions:
-    """Without the model's conditions that the data has no column for: they are missing of every image."""
-    while True:
-        try:
-            find_set(data)
-        except UsageError as error:
-            lacking = error.subject.removeprefix("--condition ")
-            if lacking not in data.conditions:
-                raise
-            reporter.warn(f"the data has no column {shown(lacking)!r}: it is missing of every image")
-            data = replace(data, conditions=tuple(name for name in data.conditions if name != lacking))
-        else:
-            return data
-
-
-def _training_options(options: EvaluateOptions, subject: Subject, data: DataOptions) -> DataOptions | None:
-    """Where the training images are: what the command names, else what the run was trained on, if it is still there."""
-    if options.train_data is not None:
-        return replace(data, path=options.train_data, metadata=None, kind=None)
-    assert subject.run is not None
-    own = subject.run.read_data_options()
-    return own if own.path.exists() else None
-
-
-def _has_images(run: RunDirectory, data: DataOptions) -> bool:
-    """Whether DATA is what the run was trained on."""
-    return run.split.exists() and run.read_data_options().path.resolve() == data.path.resolve()
 
 
 def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarray]:
