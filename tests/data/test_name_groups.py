@@ -160,6 +160,7 @@ def test_names_that_share_a_patient(template, pattern, count):
             f"x/{text[:8]}-{text[8:12]}-{text[12:]}.png"
             for text in (np.random.default_rng(i).bytes(16).hex() for i in range(200))
         ],
+        [*numbered("nv/ISIC_2019_{n:07}.jpg"), *numbered("x/p{a}_{b}.png", 15, 1)],
         numbered("x/{n}.png"),
         numbered("x/p{a}_{b}.png", 6, 3),
         numbered("x/1.2.840.{n}.dcm"),
