@@ -25,8 +25,8 @@ from drai_cli.io.files import shown
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 
-BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as the set has it"
-"""What a split kept together, or that the set came with all of it."""
+BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as given"
+"""What a split kept together, or that the set or a table brought it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def prepare(
         "images": len(entries),
         "groups": len({entry.group for entry in entries}),
         "is_grouped": image_set.is_grouped,
-        "split": _how_split(image_set),
+        "split": AS_GIVEN if across else _how_split(image_set),
         "groups_across": across,
         "size": options.size,
         "channels": cache.channels,

@@ -62,6 +62,7 @@ def test_patients_across_a_split_that_is_given_are_counted(nodules, tmp_path, re
     data = prepare(options, seed=0, split_file=tmp_path / "split.csv", reporter=reporter)
     assert data.summary["groups_across"] > 0
     assert any(f"{data.summary['groups_across']} of 60 groups" in line for line in reporter.warnings)
+    assert any(line.startswith("split as given: train") for line in reporter.remarks)
 
 
 def test_a_capture_group_is_the_group_and_what_does_not_match_is_one_by_itself(nodules, save_image, reporter):
@@ -179,7 +180,7 @@ def test_a_sets_own_split_is_only_warned_of_where_patients_are_torn_apart(tmp_pa
     options = DataOptions(tmp_path / "set", size=8)
     prepare(options, seed=0, reporter=reporter)
     assert reporter.warnings == []
-    assert any(line.startswith("split as the set has it: train 24") for line in reporter.remarks)
+    assert any(line.startswith("split as given: train 24") for line in reporter.remarks)
     save_image(tmp_path / "set" / "test" / "a" / "p0_2.png", 99)
     prepare(options, seed=0, reporter=reporter)
     assert any("--group-pattern" in line for line in reporter.warnings)
