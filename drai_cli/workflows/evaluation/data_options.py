@@ -14,7 +14,7 @@ from drai_cli.io.files import shown
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluation.subject import Subject
 from drai_cli.workflows.model_data import as_model_needs, as_run_reads
-from drai_cli.workflows.options import EvaluateOptions
+from drai_cli.workflows.model_options import EvaluateOptions
 from drai_cli.workflows.run_directory import RunDirectory
 
 _GIVEN = ("metadata", "image_column", "label", "group", "group_pattern", "kind")
