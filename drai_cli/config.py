@@ -90,7 +90,7 @@ class Objective:
     """
 
     condition_weight: float = 1.0
-    dual_weight: float = 1.0
+    dual_weight: float = 0.3
     align_weight: float = 0.1
     match_weight: float = 0.1
     image_cycle_weight: float = 20.0

@@ -40,9 +40,9 @@ def settings(**values):
 
 def test_a_size_chooses_its_preset():
     data, training = resolve_settings(None, settings(size=128))
-    assert (data.size, training.model.image_size, training.batch_size) == (128, 128, 32)
+    assert (data.size, training.model.image_size, training.batch_size) == (128, 128, 16)
     data, training = resolve_settings(None, settings())
-    assert (data.size, training.model.image_size, training.batch_size) == (64, 64, 32)
+    assert (data.size, training.model.image_size, training.batch_size) == (64, 64, 16)
     own = PRESETS["64px"]
     assert (training.model.channels, training.objective.r1_gamma) == (own["channels"], own["r1_gamma"])
 
@@ -357,7 +357,7 @@ def test_phantom_defaults_are_the_workflow_s():
 
 def test_help_says_what_presets_decide():
     found = {**by_preset(ModelConfig), **by_preset(TrainOptions), **by_preset(Objective)}
-    assert found["batch_size"] == "by preset: 32, from 256px 16"
+    assert found["batch_size"] == "by preset: 8, from 64px 16"
     assert found["pools_content"] == "by preset: off, from 64px on"
     assert found["match_weight"] == "by preset: 0.1, from 64px 0"
     assert "content_dim" not in found  # what every preset leaves as it is
