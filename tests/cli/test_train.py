@@ -95,7 +95,7 @@ def test_a_pattern_of_names_comes_from_a_file_and_is_kept(drai, tmp_path):
         "--out",
         tmp_path / "run",
     ]
-    command += [*SMALL, "--kimg", 0.008, "--batch-size", 4]
+    command += [*SMALL, "--kimg", 0.008, "--batch-size", 4, "--precision", "fp32"]
     assert drai(*command).exit_code == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["data"]["group_pattern"] == r"/p(\d+)_"
     with open(tmp_path / "run" / "split.csv") as file:
@@ -165,6 +165,7 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.usefixtures("quick_judge")
 def test_train_and_again(drai, phantoms, tmp_path):
     command = ["train", "--data", phantoms, "--out", tmp_path / "run", *SMALL]
     result = drai(*command, "--kimg", 0.08)
