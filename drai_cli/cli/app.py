@@ -33,6 +33,8 @@ from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.output import write_stdout
 from drai_cli.cores import prepare_threads
 
+_OBJECTS_BEFORE_A_LOOK = 50_000
+
 app = typer.Typer(
     name="drai",
     cls=DraiGroup,
@@ -87,7 +89,9 @@ def main() -> None:
         # A shell reads a line an option, and would offer the rest of a wrapped text.
         os.environ["TERMINAL_WIDTH"] = "10000"
     prepare_threads(os.environ)
-    # At its end Python looks for cycles among all objects, 0.4 s where torch is loaded, though all of them go anyway.
+    # Python looks for cycles among all objects, often while torch is loaded (0.1 s) and at its end (0.4 s), when all of
+    # them go anyway.
+    gc.set_threshold(_OBJECTS_BEFORE_A_LOOK)
     atexit.register(gc.freeze)
     if not {"-v", "--verbose"} & set(sys.argv[1:]):
         warnings.simplefilter("ignore")
