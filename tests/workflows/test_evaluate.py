@@ -392,7 +392,9 @@ def test_a_folders_own_size_and_an_earlier_judge_are_taken(
     )
     assert evaluate(options, reporter).report.data["image_size"] == 32
     assert any("compared at 32 px" in line for line in said)
-    evaluate(replace(options, out=tmp_path / "other", tools=tmp_path / "out"), reporter)
+    # Groups decide intervals, and nothing of the judge.
+    grouped = replace(options, group_pattern="([0-9])[.]", out=tmp_path / "other", tools=tmp_path / "out")
+    evaluate(grouped, reporter)
     assert any("the judge kept in" in line and "measured" in line for line in said)
     assert not list((tmp_path / "out").glob("judge-*"))
 

@@ -109,8 +109,8 @@ class Instruments:
         fits: Callable[[Instrument], bool],
         train: Callable[[Progress], Instrument],
     ) -> Instrument:
-        # The set's key holds its split: a judge must not have been trained on another split's test images.
-        path = self.folder / f"{name}-{self.real.key[:16]}-{images}-{self.seed}.safetensors"
+        # The key holds the set's split: a judge must not have been trained on another split's test images.
+        path = self.folder / f"{name}-{self.real.training_key[:16]}-{images}-{self.seed}.safetensors"
         others = [folder / path.name for folder in self.elsewhere if (folder / path.name).exists()]
         if others and not path.exists():
             path = others[0]

@@ -6,7 +6,7 @@ A generator is never measured on what it was trained on: where an image stands o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -56,6 +56,7 @@ class EvaluationSet:
         symmetry: Under which mirrorings and turns its images stay real, as known.
         is_training_known: Whether the training part is what the generator was trained on.
         factors: True style factors by name, where known (phantoms).
+        training_key: Changes with what a judge is trained on or chosen by: images, parts, labels, and no groups.
         key: Changes with anything above.
     """
 
@@ -71,6 +72,7 @@ class EvaluationSet:
     factors: dict[str, np.ndarray] | None
     split: str
     cautions: tuple[str, ...]
+    training_key: str
     key: str
 
 
@@ -129,15 +131,16 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     groups = np.array([entry.group for one in sets for entry in one.entries])[kept]
     labels = schema.label_indices(rows)
     _check_part(options, labels, parts)
-    key = hashlib.sha256(
-        "\n".join(
-            [*(one.cache_key for one in sets), *parts.tolist(), *groups.tolist(), str(schema.to_json())]
-        ).encode("utf-8", "surrogateescape")
-    ).hexdigest()
+    training_key = _hash([*(one.cache_key for one in sets), *parts.tolist(), str(schema.to_json())])
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
-        str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, how, cautions, key,
+        str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, how, cautions, training_key,
+        _hash([training_key, *groups.tolist()]),
     )  # fmt: skip
+
+
+def _hash(words: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarray]:
