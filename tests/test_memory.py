@@ -158,8 +158,18 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture
+def threads():
+    """Sets how many threads arithmetic has: on a CPU `sample` computes as many passes at once."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_commands_back_off_to_the_same_bytes(drai, tiny_model, small, images, tmp_path, command):
+def test_commands_back_off_to_the_same_bytes(drai, tiny_model, small, images, threads, tmp_path, command):
+    threads(1)
+
     def run(out: Path) -> tuple[dict[str, bytes], str]:
         out.mkdir() if command[0] == "encode" else None
         names = {"a": images[0], "b": images[1], "out": out}
@@ -198,16 +208,9 @@ def test_a_command_with_room_for_nothing_names_ways_out(drai, tiny_model, small,
     )
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_passes_at_once_become_one_by_one(drai, tiny_model, two_threads, monkeypatch, tmp_path):
+def test_passes_at_once_become_one_by_one(drai, tiny_model, threads, monkeypatch, tmp_path):
     """Both of two passes at once find no memory while the other is there; one by one they do."""
+    threads(2)
     out, asked, inside, most = tmp_path / "out", [], [], []
     forward, both = Generator.forward, threading.Barrier(2)
 
