@@ -116,7 +116,9 @@ class Trainer:
                     if self.processes.is_first:
                         with self._keeping():
                             self._tick(task, is_last=bool(reason))
-                    reason, asked = self._agree(asked_to_stop())
+                    over, asked = self._agree(asked_to_stop())
+                    # Hours that ran out during a tick end the run after one more step: what is kept then says so, too.
+                    reason = reason or ("" if over == "hours" else over)
                 if asked and not reason:
                     if not is_tick and self.processes.is_first:
                         with self._keeping():

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from drai_cli.workflows import trainer as module
 from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
+from drai_cli.workflows.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
 
@@ -245,6 +247,25 @@ def test_a_finished_budget_of_hours_is_finished(run: TrainRun) -> None:
     assert again.stopped_by == "nothing to do"
     more = train(replace(run, training=replace(options, kimg=(first.images_seen + 16) / 1000, hours=1.0)))
     assert more.stopped_by == "kimg"
+
+
+def test_hours_that_run_out_during_a_tick_are_used_up(run: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint is written before the clock is looked at again."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("drai_cli.workflows.trainer.time", clock)
+    save = Trainer._save
+
+    def slow_save(trainer: Trainer) -> None:
+        save(trainer)
+        now[0] += 3600.0
+
+    monkeypatch.setattr(Trainer, "_save", slow_save)
+    options = replace(run.training, kimg=None, hours=1.0, tick_kimg=0.032)
+    first = train(replace(run, training=options))
+    assert first.stopped_by == "hours"
+    assert first.measures
+    assert train(replace(run, training=options)).stopped_by == "nothing to do"
 
 
 @pytest.mark.parametrize(
