@@ -126,9 +126,8 @@ class Inference:
     def sharing(self, count: int) -> Iterator[Callable[[], None]]:
         """Within it `count` threads may call `sample` at once; each first calls what it gives."""
         threads = torch.get_num_threads()
-        with arithmetic(
-            self.device, self.precision
-        ):  # what it sets for all threads then stays until the last ends
+        # What it sets for all threads then stays until the last of them ends.
+        with arithmetic(self.device, self.precision):
             try:
                 yield partial(torch.set_num_threads, max(1, threads // count))
             finally:

@@ -18,23 +18,11 @@ from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
 from drai_cli.workflows import sample as sample_module
-from drai_cli.workflows.options import SampleOptions, VerifyOptions
+from drai_cli.workflows.options import VerifyOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.verify import verify
 from tests.workflows.sample_checks import contents, rows
-
-
-@pytest.fixture
-def options(tmp_path, tiny_model):
-    return SampleOptions(out=tmp_path / "out", weights=str(tiny_model), label="melanoma", count=21)
-
-
-@pytest.fixture
-def whole(tmp_path, options):
-    """The uninterrupted output of `options`."""
-    sample(replace(options, out=tmp_path / "whole"))
-    return contents(tmp_path / "whole")
 
 
 def test_output_is_laid_out_as_promised(options, tiny_model):

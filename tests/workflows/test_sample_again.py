@@ -9,22 +9,9 @@ import pytest
 
 from drai_cli.errors import ExitCode, OverwriteError
 from drai_cli.workflows import sample as sample_module
-from drai_cli.workflows.options import SampleOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.sample_output import SampleOutput
 from tests.workflows.sample_checks import Heard, contents
-
-
-@pytest.fixture
-def options(tmp_path, tiny_model):
-    return SampleOptions(out=tmp_path / "out", weights=str(tiny_model), label="melanoma", count=21)
-
-
-@pytest.fixture
-def whole(tmp_path, options):
-    """The uninterrupted output of `options`."""
-    sample(replace(options, out=tmp_path / "whole"))
-    return contents(tmp_path / "whole")
 
 
 def test_a_foreign_file_under_our_name_is_not_touched(options, monkeypatch):

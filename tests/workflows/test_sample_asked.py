@@ -11,14 +11,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.errors import DraiError, ExitCode, InputError, UsageError
-from drai_cli.workflows.options import SampleOptions
 from drai_cli.workflows.sample import sample
 from tests.workflows.sample_checks import Heard, contents, rows
-
-
-@pytest.fixture
-def options(tmp_path, tiny_model):
-    return SampleOptions(out=tmp_path / "out", weights=str(tiny_model), label="melanoma", count=21)
 
 
 def test_seed_label_and_attributes_change_every_image(options, tmp_path):

@@ -20,12 +20,9 @@ from drai_cli.workflows.marks import read_marks
 from drai_cli.workflows.options import SampleOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.sample_output import SampleOutput
+from tests.workflows.sample_checks import contents
 
 SUFFIXES = {"png": [".png"], "dicom": [".dcm"], "nifti": [".json", ".nii.gz"], "npz": [".npz"]}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.fixture
