@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from drai_cli.data.prepared import AS_GIVEN, BY_FILE, BY_IMAGE, PreparedSet
+from drai_cli.data.split import groups_across
 
 APART = "DATA and the training images are separate sets"
 _KEEP = "Named with --group COLUMN or --group-pattern REGEX,"
@@ -61,8 +62,9 @@ def split_cautions(sets: Sequence[PreparedSet], parts: np.ndarray, part: str, ho
 def _across(sets: Sequence[PreparedSet], parts: np.ndarray, part: str) -> int:
     """Groups with images that are looked at and images that are not; images without a group count for nothing."""
     entries = [entry for one in sets for entry in one.entries]
-    sides: tuple[set[str], set[str]] = (set(), set())
-    for entry, its in zip(entries, parts.tolist(), strict=True):
-        if entry.group != entry.name:
-            sides[its == part].add(entry.group)
-    return len(sides[0] & sides[1])
+    grouped = [
+        (entry.group, "inside" if its == part else "outside")
+        for entry, its in zip(entries, parts.tolist(), strict=True)
+        if entry.group != entry.name
+    ]
+    return groups_across([group for group, _ in grouped], [side for _, side in grouped])
