@@ -1,14 +1,15 @@
 """Random changes of images as one affine warp and one change of tone: V_self's T and the discriminator's augmentation.
 
-Everything is drawn from a generator that the caller seeds, per image, and is differentiable in the images. Where the
-images are a share of a batch, what is drawn is that of the whole batch, and theirs is taken from it.
+Everything is drawn from a generator that the caller seeds, where that generator lives, per image, and is differentiable
+in the images. Where the images are a share of a batch, what is drawn is that of the whole batch, and theirs is taken
+from it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -49,7 +50,7 @@ def orient(
     if symmetry == "none":
         return images
     n = len(images) if share is None else share.total
-    code = torch.randint(0, 8 if symmetry == "dihedral" else 2, (n,), generator=generator)
+    code = torch.randint(0, 8 if symmetry == "dihedral" else 2, (n,), **drawn_by(generator))
     code = _taken(code, share).to(images.device)
     images = torch.where((code % 2 == 1)[:, None, None, None], images.flip(3), images)
     if symmetry == "dihedral":
@@ -62,17 +63,17 @@ def change(
     images: Images,
     changes: Changes,
     generator: torch.Generator,
-    probability: float = 1.0,
+    probability: float | Tensor | None = None,
     share: Share | None = None,
 ) -> Images:
-    """Each kind of change befalls each image with `probability`; uncovered parts are filled by reflection."""
+    """Each kind of change befalls each image with `probability` (None: always); uncovered parts are reflected."""
     n, device = len(images), images.device
     drawn = n if share is None else share.total
 
     def draw(low: float, high: float) -> Tensor:
-        values = torch.empty(drawn).uniform_(low, high, generator=generator)
-        if probability < 1:
-            values = values * (torch.rand(drawn, generator=generator) < probability)
+        values = torch.rand(drawn, **drawn_by(generator)) * (high - low) + low
+        if probability is not None:
+            values = values * (torch.rand(drawn, **drawn_by(generator)) < probability)
         return _taken(values, share)
 
     limit = 180.0 if changes.symmetry == "dihedral" else changes.turn_degrees
@@ -83,7 +84,9 @@ def change(
         draw(-2 * changes.shift, 2 * changes.shift),
         draw(-2 * changes.shift, 2 * changes.shift),
     )
-    mirror = torch.where(draw(-1, 1) > 0, -1.0, 1.0) if changes.symmetry != "none" else torch.ones(n)
+    mirror = torch.ones_like(angle)
+    if changes.symmetry != "none":
+        mirror = torch.where(draw(-1, 1) > 0, -1.0, 1.0)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     matrix = (
         torch.stack([cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y], 1).view(n, 2, 3).to(device)
@@ -100,16 +103,20 @@ def change(
 
 
 def cut_out(
-    images: Images, size: float, generator: torch.Generator, probability: float, share: Share | None = None
+    images: Images,
+    size: float,
+    generator: torch.Generator,
+    probability: float | Tensor,
+    share: Share | None = None,
 ) -> Images:
     """Blanks a square of `size` (fraction of the frame) at a random place of each image, with `probability`."""
     height, width = images.shape[2:]
     n = len(images) if share is None else share.total
     half = size / 2
-    centre: Float[Tensor, "2 batch"] = _taken(torch.rand(2, n, generator=generator).T, share).T
-    chosen = _taken(torch.rand(n, generator=generator) < probability, share)
-    rows = (torch.arange(height) + 0.5) / height
-    columns = (torch.arange(width) + 0.5) / width
+    centre: Float[Tensor, "2 batch"] = _taken(torch.rand(2, n, **drawn_by(generator)).T, share).T
+    chosen = _taken(torch.rand(n, **drawn_by(generator)) < probability, share)
+    rows = (torch.arange(height, device=centre.device) + 0.5) / height
+    columns = (torch.arange(width, device=centre.device) + 0.5) / width
     in_rows = (rows[None] - centre[0][:, None]).abs() < half
     in_columns = (columns[None] - centre[1][:, None]).abs() < half
     hole = in_rows[:, None, :, None] & in_columns[:, None, None, :] & chosen[:, None, None, None]
@@ -117,10 +124,10 @@ def cut_out(
 
 
 def augment(
-    images: Images, probability: float, generator: torch.Generator, share: Share | None = None
+    images: Images, probability: float | Tensor | None, generator: torch.Generator, share: Share | None = None
 ) -> Images:
-    """The discriminator's adaptive augmentation; at probability 0 nothing is drawn."""
-    if probability == 0:
+    """The discriminator's adaptive augmentation; None: there is none now, and nothing is drawn."""
+    if probability is None:
         return images
     images = change(images, _DISCRIMINATOR_CHANGES, generator, probability, share)
     return cut_out(images, 0.4, generator, probability, share)
@@ -133,9 +140,19 @@ def _taken(drawn: Tensor, share: Share | None) -> Tensor:
 _DISCRIMINATOR_CHANGES = Changes("flip", turn_degrees=15, shift=0.12, zoom=0.2, brightness=0.2, contrast=0.3)
 
 
-def seeded(*numbers: int) -> torch.Generator:
-    """A CPU generator whose state follows from whole numbers alone, such as (seed, images seen, purpose)."""
+def drawn_by(generator: torch.Generator) -> dict[str, Any]:
+    """What a drawing function of torch is told to draw from a generator, where that lives."""
+    return {"generator": generator, "device": generator.device}
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One seed of some whole numbers, such as (seed, images seen, purpose)."""
     mixed = 0
     for number in numbers:
         mixed = (mixed * 0x9E3779B97F4A7C15 + number + 0x632BE59BD9B4E019) % (1 << 63)
-    return torch.Generator().manual_seed(mixed)
+    return mixed
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """A CPU generator whose state follows from whole numbers alone."""
+    return torch.Generator().manual_seed(mixed_seed(*numbers))

@@ -18,6 +18,7 @@ from drai_cli.training.passes import Batch
 
 BALANCE_FROM = 4.0
 _BALANCE = 0.7
+_RESIDENT_SHARE = 0.25
 
 
 def sampling_weights(labels: np.ndarray, balance: float | None) -> tuple[np.ndarray, float]:
@@ -70,20 +71,24 @@ class Batches:
         self.symmetry = symmetry
         self.device = device
         self.processes = processes
+        self.resident = _on_device(images, rows, device)
+        # On a GPU the step's noise is drawn there: nothing waits for a copy, and a CUDA graph can replay the draws.
+        self.noise = torch.Generator(device) if device.type == "cuda" else None
         objective = objective_of(options.method, options.objective)
         self.more = round(options.batch_size * objective.predictor_images) if objective.grl_weight else 0
 
-    def at(self, images_seen: int) -> Batch:
-        """The batch that follows after `images_seen` images."""
+    def at(self, images_seen: int, augment_probability: float) -> Batch:
+        """The batch that follows after `images_seen` images, to be augmented so for the discriminator."""
         n = self.options.batch_size
         generator = seeded(self.options.seed, images_seen)
         draws = torch.rand(2 * n + self.more, generator=generator, dtype=torch.float64).numpy()
-        rows = self.rows[np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)]
-        images = self._images(rows[:n], generator)
+        places = np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)
+        rows = self.rows[places]
+        images = self._images(places[:n], generator)
         condition = self._with_missing(self.conditions[rows[:n]], generator)
         drawn = self._with_missing(self.conditions[rows[n : 2 * n]], generator)
         wrong = _differing(condition, self.widths, generator)
-        more = self._images(rows[2 * n :], generator)
+        more = self._images(places[2 * n :], generator)
         of_more = self._with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
             images,
@@ -92,15 +97,20 @@ class Batches:
             drawn.to(self.device),
             more,
             of_more.to(self.device),
-            generator,
+            generator if self.noise is None else self.noise.manual_seed(generator.initial_seed()),
+            torch.tensor(augment_probability).to(self.device) if augment_probability else None,
         )
 
     def _images(
-        self, rows: np.ndarray, generator: torch.Generator
+        self, places: np.ndarray, generator: torch.Generator
     ) -> Float[Tensor, "share channels height width"]:
-        """This process's share of these rows, mirrored and turned at random."""
-        own = to_unit(self.images[rows[self.processes.span(len(rows))]], self.device)
-        return orient(own, self.symmetry, generator, self.processes.share_of(len(rows)))
+        """This process's share of what stands at these places of `rows`, mirrored and turned at random."""
+        own = places[self.processes.span(len(places))]
+        if self.resident is None:
+            images = to_unit(self.images[self.rows[own]], self.device)
+        else:
+            images = to_unit(self.resident[torch.from_numpy(own).to(self.device)], self.device)
+        return orient(images, self.symmetry, generator, self.processes.share_of(len(places)))
 
     def _with_missing(
         self, condition: Float[Tensor, "batch condition"], generator: torch.Generator
@@ -113,6 +123,16 @@ class Batches:
             condition[gone, start + width - 1] = 1
             start += width
         return condition
+
+
+def _on_device(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor | None:
+    """These rows in the memory of a GPU, where they take a small part of what is free there; else None."""
+    if device.type != "cuda" or images.dtype != np.uint8:
+        return None
+    size = len(rows) * images[0].nbytes
+    if size > _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return None
+    return torch.from_numpy(images[rows]).to(device)
 
 
 def _differing(

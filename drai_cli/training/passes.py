@@ -26,7 +26,8 @@ class Batch:
         drawn_condition: `[B, T]`, for the images generated from priors.
         more_images: Further images, that the predictors alone see the codes of; none where there are no predictors.
         more_condition: Of all those images.
-        generator: CPU generator that the step draws all its noise from.
+        generator: What the step draws all its noise from: on a GPU it lives there, else on the CPU.
+        augment_probability: `[]`, of the discriminator's augmentation; None: there is none now.
     """
 
     images: Float[Tensor, "share channels height width"]
@@ -36,6 +37,7 @@ class Batch:
     more_images: Float[Tensor, "more_share channels height width"]
     more_condition: Float[Tensor, "more condition"]
     generator: torch.Generator
+    augment_probability: Float[Tensor, ""] | None = None
 
     def __len__(self) -> int:
         """Rows of the whole batch."""

@@ -13,9 +13,9 @@ from drai_cli.config import Arithmetic, TrainOptions
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError
 from drai_cli.memory import free_memory, is_out_of_memory
+from drai_cli.training.graphs import steps_of
 from drai_cli.training.setup import batches_of, plan_of
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import train_step
 
 _BUDGET_S = 2.0
 _ROUNDS = 3
@@ -68,8 +68,9 @@ def _speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> 
     began = time.perf_counter()
     kinds: tuple[Arithmetic, Arithmetic] = ("bf16", "fp32")
     trials = {kind: _trial(replace(options, precision=kind), data, device) for kind in kinds}
-    for kind in kinds:  # the first step makes ready what the others use
-        trials[kind](False)
+    for kind in kinds:  # the first steps make ready what the others use
+        for _ in range(2 if device.type == "cuda" else 1):
+            trials[kind](False)
     best = dict.fromkeys(kinds, math.inf)
     for _ in range(_ROUNDS):
         for kind in kinds:
@@ -100,10 +101,10 @@ def _trial(options: TrainOptions, data: PreparedSet, device: torch.device) -> Ca
     """Steps of a run of its own, with or without R1."""
     state = TrainingState(options, data.schema.dim, device)
     state.augment_probability = 0.0 if options.augment == "none" else _ALWAYS
-    batches, plan = batches_of(data, options, device), plan_of(data, options)
+    batches, make_step = batches_of(data, options, device), steps_of(state, plan_of(data, options))
 
     def step(has_penalty: bool) -> None:
-        train_step(state, batches.at(state.images_seen), plan, has_penalty)
+        make_step(batches.at(state.images_seen, state.augment_probability), has_penalty)
         state.update_average(0.5)
 
     return step

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from drai_cli.config import TrainOptions
 from drai_cli.methods import METHODS
 from drai_cli.model.networks import Adversaries, Networks
+from drai_cli.training.augment import drawn_by
 
 _MOMENTS_DECAY = 0.99
 _RECENT = 4096
@@ -52,14 +53,15 @@ class RecentCodes(nn.Module):
 
     @torch.no_grad()
     def add(self, content: Tensor, style: Tensor, condition: Tensor) -> None:
-        places = (int(self.count) + torch.arange(len(content), device=self.rows.device)) % len(self.rows)
+        places = (self.count + torch.arange(len(content), device=self.rows.device)) % len(self.rows)
         self.rows[places] = torch.cat([content, style, condition], dim=1)
         self.count += len(content)
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Content, style and condition of `n` rows at random, with replacement."""
-        there = min(int(self.count), len(self.rows))
-        rows = self.rows[torch.randint(there, (n,), generator=generator).to(self.rows.device)]
+        there = self.count.clamp(max=len(self.rows))
+        draws = torch.rand(n, **drawn_by(generator)).to(self.rows.device)
+        rows = self.rows[torch.minimum((draws * there).long(), there - 1)]
         content, style, condition = rows.split(self.dims, dim=1)
         return content, style, condition
 
@@ -89,11 +91,11 @@ class TrainingState:
         ).to(device)
         rate = options.learning_rate
         self.optimisers = {
-            "networks": _adam(self.networks, rate),
-            "discriminator": _adam(self.adversaries.discriminator, rate * options.discriminator_rate),
-            "predictors": _adam(self.adversaries.predictors, rate * options.predictor_rate, beta=0.9),
+            "networks": _adam(self.networks, rate, device),
+            "discriminator": _adam(self.adversaries.discriminator, rate * options.discriminator_rate, device),
+            "predictors": _adam(self.adversaries.predictors, rate * options.predictor_rate, device, beta=0.9),
         }
-        self.base_rates = {name: o.param_groups[0]["lr"] for name, o in self.optimisers.items()}
+        self.base_rates = {name: float(o.param_groups[0]["lr"]) for name, o in self.optimisers.items()}
         self.images_seen = 0
         self.augment_probability = 0.0
         self.device = device
@@ -114,7 +116,11 @@ class TrainingState:
         """Scales the learning rate of each optimiser by its factor."""
         for name, optimiser in self.optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = self.base_rates[name] * factors[name]
+                rate = self.base_rates[name] * factors[name]
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     def tensors(self) -> dict[str, Tensor]:
         """All that resuming needs, by name: weights, running moments, and the optimisers' moments and step counts."""
@@ -175,5 +181,10 @@ class TrainingState:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), 1 - keep)
 
 
-def _adam(module: nn.Module, rate: float, beta: float = 0.0) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), lr=rate, betas=(beta, 0.99), fused=True)
+def _adam(module: nn.Module, rate: float, device: torch.device, beta: float = 0.0) -> torch.optim.Adam:
+    # What a CUDA graph replays must find its learning rate and count its steps on the device.
+    is_cuda = device.type == "cuda"
+    return torch.optim.Adam(
+        module.parameters(), lr=torch.tensor(rate, device=device) if is_cuda else rate, betas=(beta, 0.99),
+        fused=True, capturable=is_cuda,
+    )  # fmt: skip

@@ -6,6 +6,8 @@ tensors and networks; nothing of files, ticks or budgets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,7 +18,7 @@ from drai_cli.config import Objective
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
-from drai_cli.training.augment import augment, change
+from drai_cli.training.augment import augment, change, drawn_by
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, autocast, codes_of_all
 from drai_cli.training.state import TrainingState
@@ -59,8 +61,8 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     if objective.reads_images and networks.encoder is not None:
         real = infer(networks.encoder, batch, plan)
     prior = networks.content_prior(batch.drawn_condition)
-    content = prior.sample(_noise(prior.mean, batch.generator))
-    style = torch.randn((n, networks.generator.style_dim), generator=batch.generator).to(state.device)
+    content = prior.sample(_noise(prior.mean.shape, batch).to(state.device))
+    style = _noise((n, networks.generator.style_dim), batch).to(state.device)
     condition, from_prior = batch.drawn_condition, n
     if real is not None and real.content is not None:
         # The rest of the generated images are swaps, made as they are later: a row's content and another's style, both
@@ -94,8 +96,10 @@ def infer(encoder: Encoder, batch: Batch, plan: StepPlan) -> Inferred:
     both_contents, both_styles = codes_of_all(encoder, seen, plan, n, segments)
     content, changed_content = (None, None) if both_contents is None else _halves(both_contents, n)
     style, changed_style = _halves(both_styles, n)
-    drawn_content = None if content is None else content.sample(_noise(content.mean, batch.generator))
-    drawn_style = style.sample(_noise(style.mean, batch.generator))
+    drawn_content = (
+        None if content is None else content.sample(_noise(content.mean.shape, batch).to(seen.device))
+    )
+    drawn_style = style.sample(_noise(style.mean.shape, batch).to(seen.device))
     return Inferred(content, style, changed_content, changed_style, drawn_content, drawn_style)
 
 
@@ -112,7 +116,7 @@ def _update_discriminator(
     discriminator.requires_grad_(True)
     n, own, processes = len(batch), len(batch.images), plan.processes
     both = torch.cat([batch.images, passes.generated.detach()])
-    shown = augment(both, state.augment_probability, batch.generator, processes.share_of(n, segments=2))
+    shown = augment(both, batch.augment_probability, batch.generator, processes.share_of(n, segments=2))
     (features,) = processes.gather([discriminator.trunk(shown)], n, segments=2)
     with torch.autocast(state.device.type, enabled=False):
         parts = discriminator_terms(
@@ -206,5 +210,5 @@ def _halves(codes: Gaussian, n: int) -> tuple[Gaussian, Gaussian | None]:
     return Gaussian(codes.mean[:n], codes.log_variance[:n]), Gaussian(codes.mean[n:], codes.log_variance[n:])
 
 
-def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator).to(like.device)
+def _noise(shape: Sequence[int], batch: Batch) -> Tensor:
+    return torch.randn(tuple(shape), **drawn_by(batch.generator))

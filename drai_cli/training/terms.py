@@ -29,7 +29,7 @@ def player_terms(
     objective, networks, discriminator = plan.objective, state.networks, state.adversaries.discriminator
     real, out = passes.real, Terms()
     processes, n = plan.processes, len(batch)
-    shown = augment(passes.generated, state.augment_probability, batch.generator, processes.share_of(n))
+    shown = augment(passes.generated, batch.augment_probability, batch.generator, processes.share_of(n))
     (fake,) = processes.gather([discriminator.trunk(shown)], n)
     again = None
     if objective.code_cycle_weight and networks.encoder is not None:

@@ -20,10 +20,10 @@ from drai_cli.io.files import shown
 from drai_cli.memory import is_device_lost, is_out_of_memory
 from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
+from drai_cli.training.graphs import steps_of
 from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.setup import batches_of, plan_of
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import train_step
 from drai_cli.typed import check_types
 from drai_cli.workflows.look import Look
 from drai_cli.workflows.model_header import header_of
@@ -34,6 +34,7 @@ from drai_cli.workflows.validation import AveragedNetworks, Validation
 from drai_cli.workflows.warm_start import warm_start
 
 _SCORE_NOISE = 0.01
+_GPU_READ_EVERY = 16
 _REASONS = ("", "kimg", "hours", "patience")
 
 
@@ -81,6 +82,10 @@ class Trainer:
         self.progress = Progress()
         self.batches = batches_of(data, options, device, processes)
         self.plan = plan_of(data, options, processes)
+        self.make_step = steps_of(self.state, self.plan)
+        # Terms of steps that are not yet looked at: on a GPU to look is to wait for it, so it is done now and then.
+        self.unread: list[tuple[int, tuple[str, ...], torch.Tensor]] = []
+        self.read_every = _GPU_READ_EVERY if device.type == "cuda" else 1
         self.look = Look(self.state, data, device)
         self.validation = Validation(data, directory.judge, options.seed, device)
         self.began = time.monotonic()
@@ -226,23 +231,31 @@ class Trainer:
         )
         index = seen // options.batch_size
         interval = options.objective.r1_interval
-        terms = train_step(state, self.batches.at(seen), self.plan, has_penalty=index % interval == 0)
+        terms = self.make_step(self.batches.at(seen, state.augment_probability), index % interval == 0)
         state.update_average(schedule.average_keep(options, seen))
         # One copy from the device, not one a term.
-        values = dict(
-            zip(terms, torch.stack([term.float() for term in terms.values()]).tolist(), strict=True)
-        )
-        health.check_finite(values, state.images_seen)
-        if "real_sign" in values:
-            state.augment_probability = schedule.next_augment_probability(
-                options, state.augment_probability, values["real_sign"]
-            )
-        for name, value in values.items():
-            # R1 comes once an interval and counts for all of it.
-            weight = interval if name == "r1" else 1
-            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + weight * value
-        self.progress.steps += 1
+        values = torch.stack([term.float() for term in terms.values()])
+        self.unread.append((state.images_seen, tuple(terms), values))
+        if (index + 1) % self.read_every == 0:
+            self._read()
         task.advance(options.batch_size)
+
+    def _read(self) -> None:
+        """Looks at the terms of the last steps: they must be finite, and they say how much to augment."""
+        options, state = self.options, self.state
+        for seen, names, tensor in self.unread:
+            values = dict(zip(names, tensor.tolist(), strict=True))
+            health.check_finite(values, seen)
+            if "real_sign" in values:
+                state.augment_probability = schedule.next_augment_probability(
+                    options, state.augment_probability, values["real_sign"]
+                )
+            for name, value in values.items():
+                # R1 comes once an interval and counts for all of it.
+                weight = options.objective.r1_interval if name == "r1" else 1
+                self.progress.sums[name] = self.progress.sums.get(name, 0.0) + weight * value
+            self.progress.steps += 1
+        self.unread.clear()
 
     def _is_tick(self) -> bool:
         """Whether this step crossed a tick; the first comes early, so that there is something to look at."""
@@ -253,6 +266,7 @@ class Trainer:
 
     def _tick(self, task: Task, *, is_last: bool) -> None:
         """Stats, grid, validation measure, best model, checkpoint, in this order: a crash between two repeats them."""
+        self._read()
         state, progress = self.state, self.progress
         ticks = self.directory.read_stats(up_to=state.images_seen - 1)
         elapsed = time.monotonic() - self.tick_began
@@ -295,6 +309,7 @@ class Trainer:
         self.tick_began = time.monotonic()
 
     def _save(self) -> None:
+        self._read()
         save_state(self.directory.state, self.state.tensors(), self._record())
         self.saved_at = self.state.images_seen
 

@@ -27,10 +27,10 @@ from drai_cli.presets import PRESETS
 from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
+from drai_cli.training.graphs import Step, steps_of
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype, has_bf16
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import train_step
 from drai_cli.workflows.inference import choose_device
 
 LABELS = 7
@@ -87,13 +87,18 @@ def model_of(preset: str) -> ModelConfig:
 
 
 def make_training(
-    preset: str, device: torch.device, images: np.ndarray | None = None
-) -> tuple[Callable[[int], None], Training]:
+    preset: str,
+    device: torch.device,
+    images: np.ndarray | None = None,
+    batch_size: int | None = None,
+    precision: str | None = None,
+    steps: Callable[[TrainingState, StepPlan], Step] = steps_of,
+) -> tuple[Callable[[int], dict[str, Tensor]], Training]:
     """A preset's whole step, as a function of its number, on stored images or noise, with seven labels."""
     settings, model = PRESETS[preset], model_of(preset)
     objective = Objective(r1_gamma=settings["r1_gamma"])
     options = TrainOptions(
-        model=model, objective=objective, batch_size=settings["batch_size"], augment="none"
+        model=model, objective=objective, batch_size=batch_size or settings["batch_size"], augment="none"
     )
     state = TrainingState(options, LABELS + 1, device)
     if images is None:
@@ -103,14 +108,16 @@ def make_training(
     labels = rows % LABELS
     conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
     batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
-    dtype = dtype_for(device)
+    dtype = dtype_for(device) if precision is None else autocast_dtype(precision)
     plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
+    make_step = steps(state, plan)
 
-    def step(index: int) -> None:
+    def step(index: int) -> dict[str, Tensor]:
         state.set_rates(schedule.learning_rate_factors(options, state.images_seen, 0.0))
-        terms = train_step(state, batches.at(state.images_seen), plan, index % objective.r1_interval == 0)
+        batch = batches.at(state.images_seen, state.augment_probability)
+        terms = make_step(batch, index % objective.r1_interval == 0)
         state.update_average(schedule.average_keep(options, state.images_seen))
-        _ = {name: float(value) for name, value in terms.items()}
+        return terms
 
     return step, Training(options, state, batches)
 
@@ -120,7 +127,7 @@ def dtype_for(device: torch.device) -> torch.dtype | None:
     return autocast_dtype("bf16" if has_bf16(device) else "fp32")
 
 
-def rate(step: Callable[[int], None], steps: int, batch_size: int, device: torch.device) -> float:
+def rate(step: Callable[[int], object], steps: int, batch_size: int, device: torch.device) -> float:
     """Images a second over one round."""
     begin = time.perf_counter()
     for index in range(steps):
@@ -140,7 +147,7 @@ def main() -> None:
     given = parser.parse_args()
     device = choose_device(given.device)
     whole, training = make_training(given.preset, device)
-    first, dtype = training.batches.at(0), dtype_for(device)
+    first, dtype = training.batches.at(0, 0.0), dtype_for(device)
     size, interval = training.options.batch_size, training.options.objective.r1_interval
 
     def bare(index: int) -> None:

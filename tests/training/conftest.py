@@ -64,4 +64,4 @@ def batches(options: TrainOptions, schema: ConditionSchema) -> Batches:
 
 @pytest.fixture
 def batch(batches: Batches) -> Batch:
-    return batches.at(0)
+    return batches.at(0, 0.0)

@@ -74,7 +74,9 @@ def steps(options: TrainOptions, processes: Processes) -> dict[str, Tensor]:
     }
     found: dict[str, Tensor] = {}
     for number in range(STEPS):
-        terms = step.train_step(state, batches.at(BATCH * number), plan, has_penalty=number == 0)
+        terms = step.train_step(
+            state, batches.at(BATCH * number, state.augment_probability), plan, has_penalty=number == 0
+        )
         found |= {f"term {number} {name}": value for name, value in terms.items()}
     for name, player in players.items():
         # What no term reaches has no gradient, or one of zeros where it travelled with what a term does reach.

@@ -23,13 +23,13 @@ def test_tensors_round_trip_and_the_next_step_is_the_same(
     plan = replace(plan, objective=objective_of(method, plan.objective))
     state = TrainingState(options, schema.dim, torch.device("cpu"))
     for _ in range(3):
-        train_step(state, batches.at(state.images_seen), plan, has_penalty=True)
+        train_step(state, batches.at(state.images_seen, state.augment_probability), plan, has_penalty=True)
     other = TrainingState(options, schema.dim, torch.device("cpu"))
     # As in a file: contiguous, whatever the memory format was.
     other.load_tensors({name: tensor.clone().contiguous() for name, tensor in state.tensors().items()})
     other.images_seen = state.images_seen
     for each in (state, other):
-        train_step(each, batches.at(each.images_seen), plan, has_penalty=True)
+        train_step(each, batches.at(each.images_seen, each.augment_probability), plan, has_penalty=True)
     mine, theirs = state.tensors(), other.tensors()
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)

@@ -19,6 +19,7 @@ from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
 from drai_cli.progress import Reporter
+from drai_cli.training import graphs
 from drai_cli.workflows import trainer as module
 from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
@@ -138,7 +139,7 @@ def test_killed_between_ticks_and_resumed_is_bit_for_bit(
     train(run)
     other = replace(run, out=tmp_path / "other")
     steps = 0
-    step = module.train_step
+    step = graphs.train_step
 
     def dying(*arguments, **named):  # type: ignore[no-untyped-def]
         nonlocal steps
@@ -147,10 +148,10 @@ def test_killed_between_ticks_and_resumed_is_bit_for_bit(
             raise Killed
         return step(*arguments, **named)
 
-    monkeypatch.setattr(module, "train_step", dying)
+    monkeypatch.setattr(graphs, "train_step", dying)
     with pytest.raises(Killed):
         train(other)
-    monkeypatch.setattr(module, "train_step", step)
+    monkeypatch.setattr(graphs, "train_step", step)
     train(other)
     for name in ("model.safetensors", "checkpoint/state.safetensors"):
         assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
