@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,11 +25,16 @@ def steps_of(state: TrainingState, plan: StepPlan) -> Step:
     # Processes talk to each other within a step, which is not recorded.
     if state.device.type == "cuda" and plan.processes.size == 1:
         return GraphedSteps(state, plan)
-    return partial(_step, state, plan)
+    return steps_as_they_are(state, plan)
 
 
-def _step(state: TrainingState, plan: StepPlan, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
-    return train_step(state, batch, plan, has_penalty)
+def steps_as_they_are(state: TrainingState, plan: StepPlan) -> Step:
+    """Steps launched from Python."""
+
+    def step(batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
+        return train_step(state, batch, plan, has_penalty)
+
+    return step
 
 
 class GraphedSteps:

@@ -22,10 +22,11 @@ from torch.utils.flop_counter import flop_registry
 from train_speed import dtype_for, make_training
 
 from drai_cli.presets import PRESETS
+from drai_cli.training.graphs import steps_as_they_are
 from drai_cli.workflows.inference import choose_device
 
-_SIDES = (512, 1024, 2048)  # of the matrices
-_BATCH = 16  # of sampling
+_SIDES = {"cpu": (512, 1024, 2048), "cuda": (4096, 8192)}  # of the matrices
+_BATCH = {"cpu": 16, "cuda": 256}  # of sampling
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
@@ -64,7 +65,7 @@ def counted(work: Callable[[], object]) -> float:
 def peak(dtype: torch.dtype, device: torch.device) -> float:
     """Operations a second of the best square product."""
     best = 0.0
-    for side in _SIDES:
+    for side in _SIDES[device.type]:
         a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         a @ b
         best = max(best, *(2 * side**3 / seconds(lambda a=a, b=b: a @ b, device) for _ in range(5)))  # type: ignore[misc]
@@ -83,7 +84,9 @@ def main() -> None:
     step, training = make_training(given.preset, device)
     model, generator = training.options.model, training.state.average.generator
     turn = training.options.objective.r1_interval
-    codes = [torch.randn(_BATCH, dim, device=device) for dim in (model.content_dim, model.style_dim)]
+    codes = [
+        torch.randn(_BATCH[device.type], dim, device=device) for dim in (model.content_dim, model.style_dim)
+    ]
 
     def train() -> None:
         for index in range(turn):
@@ -96,7 +99,11 @@ def main() -> None:
 
     lower = dtype_for(device) or torch.float32
     works = {"training step": (train, lower), "sampling": (sample, torch.float32)}
-    operations = {name: counted(work) for name, (work, _) in works.items()}
+    # A replayed step shows no operations: they are counted of steps of their own, made as they are.
+    plain, _ = make_training(given.preset, device, steps=steps_as_they_are)
+    operations = {
+        "training step": counted(lambda: [plain(index) for index in range(turn)]), "sampling": counted(sample)
+    }  # fmt: skip
     rates: dict[str, list[float]] = {name: [] for name in works}
     peaks: dict[torch.dtype, list[float]] = {dtype: [] for _, dtype in works.values()}
     for _ in range(given.rounds):

@@ -15,26 +15,15 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 from train_speed import make_training
 
-from drai_cli.training.graphs import Step, steps_of
-from drai_cli.training.passes import Batch, StepPlan
+from drai_cli.training.graphs import Step, steps_as_they_are, steps_of
+from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import train_step
 from drai_cli.workflows.inference import choose_device
 
-_COMPARED_STEPS = 20
+_COMPARED_STEPS = 4
 _STEPS = 32  # of two R1 intervals
-
-
-def plain(state: TrainingState, plan: StepPlan) -> Step:
-    """Steps launched from Python, as where there are no graphs."""
-
-    def step(batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
-        return train_step(state, batch, plan, has_penalty)
-
-    return step
 
 
 def terms_of(
@@ -82,7 +71,7 @@ def main() -> None:
     device = choose_device("cuda")
     print(torch.cuda.get_device_name(device), "torch", torch.__version__, given.preset)
     if given.compare:
-        first, again = (terms_of(given.preset, device, plain) for _ in range(2))
+        first, again = (terms_of(given.preset, device, steps_as_they_are) for _ in range(2))
         replayed = terms_of(given.preset, device, steps_of)
         differences = (largest_difference(first, other) for other in (replayed, again))
         print(
@@ -90,7 +79,7 @@ def main() -> None:
         )
     for batch_size in given.batch_size or [16]:
         (slow, slow_gib), (fast, fast_gib) = (
-            measured(given.preset, device, batch_size, steps) for steps in (plain, steps_of)
+            measured(given.preset, device, batch_size, steps) for steps in (steps_as_they_are, steps_of)
         )
         print(
             f"batch {batch_size:4}: plain {1000 * slow:6.2f} ms, {slow_gib:.2f} GiB; replayed {1000 * fast:6.2f} ms, "
