@@ -3,8 +3,8 @@
     python examples/benchmarks/sample_speed.py [--weights W] [-n 1000] [--rounds 3]
 
 Both sides run in fresh processes, in turn, and the fastest round of each counts. The bare passes have codes and weights
-ready, write nothing, and use the best of several batch sizes, warmed up. Where there is a GPU both sides use it, and its
-context counts as part of the import. Prints one JSON object; `ratio` is the result.
+ready, write nothing, and use the best of several batch sizes, warmed up. Where there is a GPU both sides use it, and
+its context counts as part of the import. Prints one JSON object; `ratio` is the result.
 """
 
 from __future__ import annotations
