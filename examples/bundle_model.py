@@ -1,13 +1,15 @@
 """Makes a run's model a bundled one: half precision, its measures in the header, and a model card beside it.
 
-    python examples/bundle_model.py runs/lesions --name lesions-64
+    python examples/bundle_model.py runs/lesions --name lesions-64 --command "drai train --data ham10000/ --size 64"
 
-The measures are those that `drai evaluate --weights runs/lesions` left in the run.
+The measures are those that `drai evaluate --weights runs/lesions` left in the run. The card says the command, too, and
+what the validation part said at each tick of the run.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,28 @@ from drai_cli.model.networks import Networks
 from drai_cli.workflows.model_card import model_card
 from drai_cli.workflows.run_directory import measures_beside
 
+_CURVE = {
+    "agreement": "agreement", "judge": "judge", "kept": "kept", "kept_of_a": "a itself", "leaked": "leaked",
+    "followed": "followed", "frechet": "Fréchet (judge's features)",
+}  # fmt: skip
+
+
+def how_it_was_made(run: Path, command: str) -> str:
+    """The card's last section: the command, and the held-out measures by images seen."""
+    ticks = [json.loads(line) for line in (run / "stats.jsonl").read_text(encoding="utf-8").splitlines()]
+    measured = [tick for tick in ticks if tick["validation"]]
+    lines = ["images seen", *_CURVE.values()], ["---"] * (1 + len(_CURVE))
+    rows = [
+        [f"{tick['images_seen']:,}", *(f"{tick['validation'][name]:.2f}" for name in _CURVE)]
+        for tick in measured
+    ]
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in [*lines, *rows])
+    return (
+        f"## How it was made\n\n```sh\n{command}\n```\n\n"
+        "On the validation part, by a small judge of the run's own that ranks its snapshots (`examples/RUNS.md` says\n"
+        f"what was tried on the way):\n\n{table}\n"
+    )
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -25,19 +49,26 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run directory")
     parser.add_argument("--name", required=True, help="name of the bundled model")
     parser.add_argument("--weights", type=Path, default=Path(__file__).parents[1] / "weights")
+    parser.add_argument("--command", required=True, help="that the run was made by")
+    parser.add_argument("--licence", help="of the weights, where the data is of no known kind")
+    parser.add_argument("--attribution", help="what the data's licence asks to be said, likewise")
     given = parser.parse_args()
     source = given.run / "model.safetensors"
     measures = measures_beside(source, file_sha256(source))
     if not measures:
         raise SystemExit(f"{source} was not evaluated: drai evaluate --data DATA --weights {given.run}")
     model = load_model(source)
-    header = replace(model.header, measures=measures)
+    header = replace(
+        model.header, measures=measures, licence=given.licence or model.header.licence,
+        data=given.attribution or model.header.data,
+    )  # fmt: skip
     networks = Networks(header.architecture, header.schema.dim)
     for part in ("generator", "encoder", "content_prior"):
         getattr(networks, part).load_state_dict(getattr(model, part).state_dict())
     target = given.weights / f"{given.name}.safetensors"
     save_model(target, header, networks, dtype="float16")
-    (given.weights / f"{given.name}.md").write_text(model_card(header, given.name), encoding="utf-8")
+    card = model_card(header, given.name) + "\n" + how_it_was_made(given.run, given.command)
+    (given.weights / f"{given.name}.md").write_text(card, encoding="utf-8")
     print(target)
 
 

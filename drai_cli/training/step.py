@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from drai_cli import losses
 from drai_cli.config import Objective
@@ -46,7 +46,7 @@ def train_step(
     state.optimisers["networks"].zero_grad()
     total.backward()
     plan.processes.average_gradients(state.networks)
-    clip_grad_norm_(state.networks.parameters(), _LARGEST_GRADIENT)
+    _clip(state.networks)
     state.optimisers["networks"].step()
     terms |= {name: term for name, (_, term) in losses_of_players.items()}
     state.images_seen += len(batch)
@@ -131,7 +131,7 @@ def _update_discriminator(
         state.optimisers["discriminator"].zero_grad()
         total.backward()
         processes.average_gradients(discriminator)
-        clip_grad_norm_(discriminator.parameters(), _LARGEST_GRADIENT)
+        _clip(discriminator)
         state.optimisers["discriminator"].step()
     discriminator.requires_grad_(False)
     terms |= parts
@@ -202,6 +202,13 @@ def _penalty(
             logits = logits + discriminator.content(features, share(real.drawn_content.detach()))
             logits = logits + discriminator.style(features, share(real.drawn_style.detach()))
         return losses.r1_penalty(logits, images)
+
+
+def _clip(module: nn.Module) -> None:
+    """Scales the gradient down where it is too large; where it is not, a CPU need not write it all again."""
+    norm = get_total_norm([parameter.grad for parameter in module.parameters() if parameter.grad is not None])
+    if norm.device.type != "cpu" or norm > _LARGEST_GRADIENT:
+        clip_grads_with_norm_(module.parameters(), _LARGEST_GRADIENT, norm)
 
 
 def _halves(codes: Gaussian, n: int) -> tuple[Gaussian, Gaussian | None]:

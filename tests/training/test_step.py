@@ -13,6 +13,7 @@ from drai_cli.condition import ConditionSchema
 from drai_cli.config import Objective, TrainOptions
 from drai_cli.methods import METHODS, objective_of
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.training import step
 from drai_cli.training.hiding import predictor_losses, update_predictors
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
@@ -367,3 +368,13 @@ def test_hiding_counts_the_transformed_copies(
     (gradient,) = torch.autograd.grad(hiding, passes.real.changed_style.mean, allow_unused=True)
     assert gradient is not None
     assert float(gradient.abs().sum()) > 0
+
+
+@pytest.mark.parametrize(("scale", "left"), [(1e-3, 1e-3), (1e3, 10.0)])
+def test_only_a_gradient_that_is_too_large_is_scaled(scale: float, left: float) -> None:
+    module = torch.nn.Linear(4, 1)
+    module.weight.grad = torch.tensor([[1.0, -2.0, 3.0, 0.5]])
+    module.weight.grad *= scale / module.weight.grad.norm()
+    direction = module.weight.grad / scale
+    step._clip(module)
+    assert torch.allclose(module.weight.grad, left * direction, rtol=1e-4)
