@@ -100,7 +100,7 @@ class Objective:
     independence_weight: float = 0.0
     self_weight: float = 0.5
     self_margin: float = 0.5
-    prior_kl_weight: float = 0.005
+    prior_kl_weight: float = 0.001
     style_kl_weight: float = 0.003
     swap_share: float = 0.5
     r1_gamma: float = 0.1
