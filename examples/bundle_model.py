@@ -1,9 +1,9 @@
 """Makes a run's model a bundled one: half precision, its measures in the header, and a model card beside it.
 
-    python examples/bundle_model.py runs/lesions --name lesions-64 --command "drai train --data ham10000/ --size 64"
+    python examples/bundle_model.py runs/lesions --name lesions-64 --command "drai train …" --limits "…"
 
-The measures are those that `drai evaluate --weights runs/lesions` left in the run. The card says the command, too, and
-what the validation part said at each tick of the run.
+The measures are those that `drai evaluate --weights runs/lesions` left in the run. The card says its limits and
+the command, too, and what the validation part said at each tick of the run.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _CURVE = {
 }  # fmt: skip
 
 
-def how_it_was_made(run: Path, command: str) -> str:
-    """The card's last section: the command, and the held-out measures by images seen."""
+def how_it_was_made(run: Path, command: str, limits: str) -> str:
+    """The card's last part: limits, the command, and the held-out measures by images seen."""
     ticks = [json.loads(line) for line in (run / "stats.jsonl").read_text(encoding="utf-8").splitlines()]
     measured = [tick for tick in ticks if tick["validation"]]
     lines = ["images seen", *_CURVE.values()], ["---"] * (1 + len(_CURVE))
@@ -36,7 +36,7 @@ def how_it_was_made(run: Path, command: str) -> str:
     ]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in [*lines, *rows])
     return (
-        f"## How it was made\n\n```sh\n{command}\n```\n\n"
+        f"## Limits\n\n{limits}\n\n## How it was made\n\n```sh\n{command}\n```\n\n"
         "On the validation part, by a small judge of the run's own that ranks its snapshots (`examples/RUNS.md` says\n"
         f"what was tried on the way):\n\n{table}\n"
     )
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="name of the bundled model")
     parser.add_argument("--weights", type=Path, default=Path(__file__).parents[1] / "weights")
     parser.add_argument("--command", required=True, help="that the run was made by")
+    parser.add_argument("--limits", required=True, help="what it cannot do, by the measures")
     parser.add_argument("--licence", help="of the weights, where the data is of no known kind")
     parser.add_argument("--attribution", help="what the data's licence asks to be said, likewise")
     given = parser.parse_args()
@@ -67,7 +68,7 @@ def main() -> None:
         getattr(networks, part).load_state_dict(getattr(model, part).state_dict())
     target = given.weights / f"{given.name}.safetensors"
     save_model(target, header, networks, dtype="float16")
-    card = model_card(header, given.name) + "\n" + how_it_was_made(given.run, given.command)
+    card = model_card(header, given.name) + "\n" + how_it_was_made(given.run, given.command, given.limits)
     (given.weights / f"{given.name}.md").write_text(card, encoding="utf-8")
     print(target)
 

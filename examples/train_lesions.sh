@@ -11,5 +11,5 @@ for name in 64 128; do
   command=lesions_$name
   ${!command}
   drai evaluate --data "$data" --weights runs/lesions-$name --features "$features" --out reports/lesions-$name
-  python examples/bundle_model.py runs/lesions-$name --name lesions-$name --command "${!command}"
+  python examples/bundle_model.py runs/lesions-$name --name lesions-$name --command "${!command}" --limits "as its card says"
 done
