@@ -143,7 +143,7 @@ def complete(shell: str, line: str) -> set[str]:
         ("drai sw", {"swap-style"}),
         ("drai sample --trunc", {"--truncation"}),
         ("drai train --method dai-", {"dai-grl", "dai-self"}),
-        ("drai sample --weights les", {"lesions-64"}),
+        ("drai sample --weights les", {"lesions-64", "lesions-128"}),
     ],
 )
 def test_completion(shell, line, offered):
