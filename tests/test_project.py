@@ -141,7 +141,9 @@ def test_wheel_has_the_models_and_both_licences(installed):
         "lesions-64.safetensors", "lesions-64.md",
     }  # fmt: skip
     (metadata,) = installed.glob("*.dist-info/METADATA")
-    assert "License-Expression: Apache-2.0 AND CC-BY-NC-4.0 AND CC-BY-3.0" in metadata.read_text(encoding="utf-8")
+    assert "License-Expression: Apache-2.0 AND CC-BY-NC-4.0 AND CC-BY-3.0" in metadata.read_text(
+        encoding="utf-8"
+    )
     assert not (installed / "tests").exists()
     assert (installed / "drai_cli/py.typed").exists()
 

@@ -145,14 +145,9 @@ def drawn_by(generator: torch.Generator) -> dict[str, Any]:
     return {"generator": generator, "device": generator.device}
 
 
-def mixed_seed(*numbers: int) -> int:
-    """One seed of some whole numbers, such as (seed, images seen, purpose)."""
+def seeded(*numbers: int) -> torch.Generator:
+    """A CPU generator whose state follows from whole numbers alone, such as (seed, images seen, purpose)."""
     mixed = 0
     for number in numbers:
         mixed = (mixed * 0x9E3779B97F4A7C15 + number + 0x632BE59BD9B4E019) % (1 << 63)
-    return mixed
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """A CPU generator whose state follows from whole numbers alone."""
-    return torch.Generator().manual_seed(mixed_seed(*numbers))
+    return torch.Generator().manual_seed(mixed)

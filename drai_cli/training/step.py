@@ -61,8 +61,8 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     if objective.reads_images and networks.encoder is not None:
         real = infer(networks.encoder, batch, plan)
     prior = networks.content_prior(batch.drawn_condition)
-    content = prior.sample(_noise(prior.mean.shape, batch).to(state.device))
-    style = _noise((n, networks.generator.style_dim), batch).to(state.device)
+    content = prior.sample(_noise(prior.mean.shape, batch))
+    style = _noise((n, networks.generator.style_dim), batch)
     condition, from_prior = batch.drawn_condition, n
     if real is not None and real.content is not None:
         # The rest of the generated images are swaps, made as they are later: a row's content and another's style, both
@@ -96,10 +96,8 @@ def infer(encoder: Encoder, batch: Batch, plan: StepPlan) -> Inferred:
     both_contents, both_styles = codes_of_all(encoder, seen, plan, n, segments)
     content, changed_content = (None, None) if both_contents is None else _halves(both_contents, n)
     style, changed_style = _halves(both_styles, n)
-    drawn_content = (
-        None if content is None else content.sample(_noise(content.mean.shape, batch).to(seen.device))
-    )
-    drawn_style = style.sample(_noise(style.mean.shape, batch).to(seen.device))
+    drawn_content = None if content is None else content.sample(_noise(content.mean.shape, batch))
+    drawn_style = style.sample(_noise(style.mean.shape, batch))
     return Inferred(content, style, changed_content, changed_style, drawn_content, drawn_style)
 
 
@@ -218,4 +216,4 @@ def _halves(codes: Gaussian, n: int) -> tuple[Gaussian, Gaussian | None]:
 
 
 def _noise(shape: Sequence[int], batch: Batch) -> Tensor:
-    return torch.randn(tuple(shape), **drawn_by(batch.generator))
+    return torch.randn(tuple(shape), **drawn_by(batch.generator)).to(batch.condition.device)
