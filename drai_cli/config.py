@@ -147,6 +147,7 @@ class TrainOptions:
         missing_share: Probability with which each attribute but the label is made missing.
         precision: `bf16`, `fp32`, or `auto` (what some steps are faster with when the run begins; it then stays).
         seed: Of everything random.
+        split_seed: Of the split, where the set has none of its own: models of several seeds then share it; None: seed.
     """
 
     method: str = "drai"
@@ -171,6 +172,7 @@ class TrainOptions:
     missing_share: float = 0.15
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
+    split_seed: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

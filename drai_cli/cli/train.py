@@ -59,7 +59,7 @@ PARAMETERS = [
         TrainOptions,
         {
             options.MODEL: ("method",),
-            options.RUN: ("kimg", "hours", "tick_kimg", "patience", "batch_size", "seed"),
+            options.RUN: ("kimg", "hours", "tick_kimg", "patience", "batch_size", "seed", "split_seed"),
         },
         skip=("model", "objective"),
         choices={"method": tuple(METHODS)},

@@ -100,7 +100,10 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
     """Trains and evaluates one run; the signal where one stopped it."""
-    training = replace(options.training, method=job.method, seed=job.seed)
+    # One split, and so one judge and one test part for all: what differs between runs is then the training alone.
+    training, split_seed = options.training, options.training.split_seed
+    split_seed = training.seed if split_seed is None else split_seed
+    training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
     out = options.out / "runs" / job.name
     trained = train(TrainRun(options.data, training, out, device=device), reporter)
     if not trained.is_finished:
@@ -114,7 +117,7 @@ def _evaluation(options: CompareOptions, job: Job, device: str | None) -> Evalua
         options.data.path,
         str(options.out / "runs" / job.name),
         out=options.out / "reports" / job.name,
-        tools=options.out / "tools",  # the runs of a seed share its split and so its judge
+        tools=options.out / "tools",
         metrics=_MEASURED,
         features=options.features,
         judge_images=options.judge_images,

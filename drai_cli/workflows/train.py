@@ -161,8 +161,9 @@ def _prepare_together(
     decodes = launched().local_rank == 0
     if not decodes:
         processes.wait()
+    training = run.training
     data = prepare(
-        run.data, seed=run.training.seed,
+        run.data, seed=training.seed if training.split_seed is None else training.split_seed,
         split_file=directory.split if directory.split.exists() else None, reporter=reporter,
     )  # fmt: skip
     if decodes:

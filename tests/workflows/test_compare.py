@@ -79,8 +79,10 @@ def test_a_judge_at_chance_is_told_of_and_makes_no_best(result, options: Compare
     assert "says nothing" in (options.out / "reports" / "drai-0" / "report.html").read_text()
 
 
-def test_runs_of_a_seed_share_their_judge(result, options: CompareOptions) -> None:
-    assert len(list((options.out / "tools").glob("judge-*.safetensors"))) == options.seeds
+def test_all_runs_share_their_split_and_so_their_judge(result, options: CompareOptions) -> None:
+    splits = {path.read_bytes() for path in (options.out / "runs").glob("*/split.csv")}
+    assert len(splits) == 1
+    assert len(list((options.out / "tools").glob("judge-*.safetensors"))) == 1
 
 
 def test_the_same_command_goes_on_with_what_is_missing(result, options: CompareOptions, monkeypatch) -> None:
