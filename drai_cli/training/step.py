@@ -117,9 +117,7 @@ def _update_discriminator(
     shown = augment(both, batch.augment_probability, batch.generator, processes.share_of(n, segments=2))
     (features,) = processes.gather([discriminator.trunk(shown)], n, segments=2)
     with torch.autocast(state.device.type, enabled=False):
-        parts = discriminator_terms(
-            discriminator, features[:n], features[n:], batch, passes, objective, terms
-        )
+        parts = discriminator_terms(discriminator, features, batch, passes, objective, terms)
         total = sum(parts.values(), torch.zeros((), device=state.device))
     if has_penalty and objective.r1_gamma and parts:
         penalty = processes.mean(_penalty(discriminator, shown[:own], batch, passes, plan), n)
@@ -138,39 +136,45 @@ def _update_discriminator(
 
 def discriminator_terms(
     discriminator: Discriminator,
-    real: Float[Tensor, "batch feature"],
-    fake: Float[Tensor, "batch feature"],
+    features: Float[Tensor, "both feature"],
     batch: Batch,
     passes: Passes,
     objective: Objective,
     logits: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """D's side of V_cond, V_dual and V_aggregate, weighted; mean logits are left in `logits`."""
+    """D's side of V_cond, V_dual and V_aggregate, weighted; mean logits are left in `logits`.
+
+    `features` are those of the real images and, after them, of the generated. Each head reads all its rows at once.
+    """
     parts: dict[str, Tensor] = {}
-    inferred = passes.real
+    inferred, n = passes.real, len(batch)
     if objective.condition_weight:
-        real_logits, fake_logits = discriminator.image(real).squeeze(1), discriminator.image(fake).squeeze(1)
+        real_logits, fake_logits = discriminator.image(features).squeeze(1).split(n)
         if objective.is_relativistic:
             image = losses.relativistic_loss(real_logits, fake_logits)
         else:
             image = losses.real_side_loss(real_logits) + losses.fake_side_loss(fake_logits)
-        matched = losses.real_side_loss(discriminator.condition(real, batch.condition))
-        wrong = losses.fake_side_loss(discriminator.condition(real, batch.wrong_condition))
-        made = losses.fake_side_loss(discriminator.condition(fake, passes.condition))
+        conditions = torch.cat([batch.condition, passes.condition, batch.wrong_condition])
+        agreement = discriminator.condition(torch.cat([features, features[:n]]), conditions)
+        matched, made, wrong = agreement.split(n)
+        condition = losses.real_side_loss(matched)
+        condition = condition + 0.5 * losses.fake_side_loss(wrong) + 0.5 * losses.fake_side_loss(made)
         parts["d_image"] = objective.condition_weight * image
-        parts["d_condition"] = objective.condition_weight * (matched + 0.5 * wrong + 0.5 * made)
+        parts["d_condition"] = objective.condition_weight * condition
         logits["real_logits"], logits["fake_logits"] = real_logits.mean(), fake_logits.mean()
         logits["real_sign"] = real_logits.sign().mean()
     if objective.dual_weight and inferred is not None and inferred.drawn_content is not None:
-        up = discriminator.content(real, inferred.drawn_content.detach())
         # Only codes drawn from their priors stand on the generation side: those of swaps are the inference side's.
-        drawn = fake[: passes.from_prior]
-        down = discriminator.content(drawn, passes.content[: passes.from_prior].detach())
-        content = losses.real_side_loss(up) + losses.fake_side_loss(down)
-        up = discriminator.style(real, inferred.drawn_style.detach())
-        down = discriminator.style(drawn, passes.style[: passes.from_prior])
-        style = losses.real_side_loss(up) + losses.fake_side_loss(down)
-        parts["d_content"], parts["d_style"] = objective.dual_weight * content, objective.dual_weight * style
+        count = passes.from_prior
+        both = features[: n + count]
+        contents = torch.cat([inferred.drawn_content, passes.content[:count]]).detach()
+        styles = torch.cat([inferred.drawn_style, passes.style[:count]]).detach()
+        for name, head, drawn_codes in (
+            ("d_content", discriminator.content, contents),
+            ("d_style", discriminator.style, styles),
+        ):
+            up, down = head(both, drawn_codes).tensor_split([n])
+            parts[name] = objective.dual_weight * (losses.real_side_loss(up) + losses.fake_side_loss(down))
     if objective.aggregate_weight and inferred is not None and discriminator.codes is not None:
         codes = discriminator.codes
         if inferred.drawn_content is not None:

@@ -91,16 +91,17 @@ def _dual_terms(
     """V_dual: G fools D_xc and D_xz on its side, E on the other, through the codes."""
     if real.drawn_content is None:
         return {}
-    out, weight = Terms(), objective.dual_weight
-    from_prior = fake[: passes.from_prior]
-    drawn = discriminator.content(from_prior, passes.content[: passes.from_prior])
-    inferred = discriminator.content(real_features, real.drawn_content)
-    out["g_content"] = weight, losses.real_side_loss(drawn)
-    out["e_content"] = weight, losses.fake_side_loss(inferred)
-    drawn = discriminator.style(from_prior, passes.style[: passes.from_prior])
-    inferred = discriminator.style(real_features, real.drawn_style)
-    out["g_style"] = weight, losses.real_side_loss(drawn)
-    out["e_style"] = weight, losses.fake_side_loss(inferred)
+    out, weight, drawn = Terms(), objective.dual_weight, slice(0, passes.from_prior)
+    both = torch.cat([fake[drawn], real_features])
+    contents = torch.cat([passes.content[drawn], real.drawn_content])
+    styles = torch.cat([passes.style[drawn], real.drawn_style])
+    for name, head, codes in (
+        ("content", discriminator.content, contents),
+        ("style", discriminator.style, styles),
+    ):
+        generated, inferred = head(both, codes).tensor_split([passes.from_prior])
+        out[f"g_{name}"] = weight, losses.real_side_loss(generated)
+        out[f"e_{name}"] = weight, losses.fake_side_loss(inferred)
     return out
 
 

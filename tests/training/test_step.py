@@ -105,9 +105,8 @@ def test_the_discriminators_terms_reach_it_alone(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
 ) -> None:
     discriminator = state.adversaries.discriminator.requires_grad_(True)
-    n = len(batch.images)
     features = discriminator.trunk(torch.cat([batch.images, passes.generated.detach()]))
-    terms = discriminator_terms(discriminator, features[:n], features[n:], batch, passes, plan.objective, {})
+    terms = discriminator_terms(discriminator, features, batch, passes, plan.objective, {})
     assert set(terms) == {"d_image", "d_condition", "d_content", "d_style"}
     for term in terms.values():
         assert reached_by(state, term) == {"discriminator"}
@@ -203,9 +202,9 @@ def test_code_discriminators_learn_from_codes_alone_and_push_them_apart(
 ) -> None:
     state, plan = of_method(method, options, plan, schema)
     discriminator = state.adversaries.discriminator.requires_grad_(True)
-    passes, n = forward(state, batch, plan), len(batch.images)
+    passes = forward(state, batch, plan)
     features = discriminator.trunk(torch.cat([batch.images, passes.generated.detach()]))
-    terms = discriminator_terms(discriminator, features[:n], features[n:], batch, passes, plan.objective, {})
+    terms = discriminator_terms(discriminator, features, batch, passes, plan.objective, {})
     own = [name for name in terms if name.startswith("d_all")]
     assert len(own) == count
     for name in own:
@@ -216,7 +215,7 @@ def test_code_discriminators_learn_from_codes_alone_and_push_them_apart(
     # A step of the encoder against its term makes its codes look more as if they were drawn.
     state.adversaries.requires_grad_(False)
     codes, real = discriminator.codes, passes.real
-    term = player_terms(state, batch, plan, passes, features[:n].detach())["all_style"][1]
+    term = player_terms(state, batch, plan, passes, features[: len(batch)].detach())["all_style"][1]
     (gradient,) = torch.autograd.grad(term, real.drawn_style, retain_graph=True)
     moved = real.drawn_style - 0.1 * gradient / gradient.norm()
     gain = codes.style(moved) - codes.style(real.drawn_style)
