@@ -11,7 +11,7 @@ from typing import Any, Literal
 PRESETS: dict[str, dict[str, Any]] = {
     "32px": {
         "image_size": 32, "channels": 64, "max_channels": 128, "content_dim": 16, "style_dim": 16,
-        "batch_size": 8, "r1_gamma": 0.1,
+        "batch_size": 8, "learning_rate": 3e-4, "r1_gamma": 0.1, "swap_share": 0.25,
     },
     "64px": {
         "image_size": 64, "channels": 48, "max_channels": 128, "content_dim": 16, "style_dim": 32,
