@@ -127,7 +127,7 @@ class TrainOptions:
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
         kimg: Budget in thousands of images seen; None: until the validation measure stops improving, or `hours`.
-        hours: Budget in hours of this command; None: no limit.
+        hours: Budget in hours of the run, over all commands that go on with it; None: no limit.
         tick_kimg: Thousands of images between two ticks (stats, grid, checkpoint, validation measure).
         patience: Ticks without a better validation measure before an unlimited run stops.
         batch_size: Images a step, of all processes together.
@@ -136,12 +136,12 @@ class TrainOptions:
         predictor_rate: The predictors' learning rate over that of the others.
         warm_up_kimg: Linear rise of the learning rate at the start.
         hold_kimg: With `--init`, how long the discriminator learns alone before the taken networks move.
-        decay_share: Last share of a `kimg` budget over which the learning rate falls linearly to a twentieth.
+        decay_share: Last share of a budget over which the learning rate falls linearly to a twentieth.
         ema_kimg: Half-life of the averaged weights.
         symmetry: Which mirrored and turned images are as real as the upright ones: `none`, `flip` or `dihedral`; None:
             what is known of the data set, else `none`.
         augment: `ada` (adaptive, against memorising small sets) or `none`.
-        augment_target: Share of real images that D_x may call real with a margin before augmentation rises.
+        augment_target: Mean sign of D_x on real images above which augmentation rises; 0.6: it calls 80 % real.
         balance: Class exponent of the sampling weights n^-balance; None: 0.7 where the largest class is over four times
             the smallest, else 0.
         missing_share: Probability with which each attribute but the label is made missing.
@@ -190,14 +190,6 @@ class TrainOptions:
                     limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
                     raise UsageError(f"--{name.replace('_', '-')} {value:g}", f"expected a number {limits}")
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> TrainOptions:
-        """Reads `to_json`; raises TypeError on names that are not its own."""
-        rest = {key: value for key, value in data.items() if key not in ("model", "objective")}
-        return cls(
-            model=ModelConfig.from_json(data["model"]), objective=Objective(**data["objective"]), **rest
-        )
-
 
 @dataclass(frozen=True)
 class Chosen:
@@ -221,7 +213,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 _OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
     **{f.name: (0.0, math.inf) for f in fields(Objective) if f.name.endswith("_weight")},
     "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
-    "predictor_updates": (0, 100), "predictor_images": (0, 100),
+    "predictor_updates": (1, 100), "predictor_images": (0, 100),
 }  # fmt: skip
 
 

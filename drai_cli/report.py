@@ -18,7 +18,8 @@ COMPARISON_SCHEMA = "drai-comparison/1"
 INTERVALS = (
     "An interval runs from the 2.5 % to the 97.5 % quantile of the measure over bootstrap draws of whole groups "
     "(patients or lesions where the data names them, else images). It covers the chance of which cases were looked "
-    "at, and not what another training run would give."
+    "at, and not what another training run would give. That of the Fréchet distance is the range over independent "
+    "draws instead: a bootstrap's repeats would raise it."
 )
 """How intervals are made where a report does not say otherwise."""
 

@@ -19,6 +19,9 @@ import typer
 from drai_cli.cli.options import choice, with_default
 from drai_cli.errors import UsageError
 
+# Whole numbers that are no counts, and a cosine and a mean sign.
+_FROM_ZERO = {"--seed", "--split-seed", "--frame"}
+_FROM_MINUS_ONE = {"--self-margin", "--augment-target"}
 # What a text stands for, by the option that takes it.
 _TEXTS = {
     "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
@@ -120,8 +123,8 @@ def _annotation(
     else:
         if kind in (int, float):
             # A count of which none is the default may be none.
-            is_counted = kind is int and default != 0 and not {"--seed", "--frame"} & set(declarations)
-            extra["min"] = 1 if is_counted else 0
+            is_counted = kind is int and default != 0 and not _FROM_ZERO & set(declarations)
+            extra["min"] = -1 if _FROM_MINUS_ONE & set(declarations) else 1 if is_counted else 0
         option = typer.Option(*declarations, metavar=_metavar(kind, declarations, help), **extra)
     return Annotated[kind if is_required else Union[kind, None], option]  # noqa: UP007  kind is a value here
 

@@ -27,7 +27,6 @@ class FitConfig:
         averaging: Decay per step of the running mean of weights that is kept.
         check_every: Images between looks at validation.
         patience: Looks without a better score before stopping.
-        enough: Score at which to stop at once.
     """
 
     images: int = 32_000
@@ -37,7 +36,6 @@ class FitConfig:
     averaging: float = 0.98
     check_every: int = 4_000
     patience: int = 4
-    enough: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def fit(
                 best, best_state, best_step, stale = now, copy.deepcopy(averaged.state_dict()), step, 0
             else:
                 stale += 1
-            if stale >= config.patience or best >= config.enough:
+            if stale >= config.patience:
                 break
     averaged.load_state_dict(best_state)
     return averaged, FitRecord(best, best_step * config.batch_size, step * config.batch_size)

@@ -218,6 +218,8 @@ def _collect(
             known = next((measure for measures in values.values() for measure in measures), None)
             if known is not None:
                 name = f"{known['name']}, {variant}" if variant else known["name"]
+                if known.get("label"):
+                    name += ", least label"
                 cells = tuple(_cell(method, values[method], bool(found[method])) for method in methods)
                 rows.append(
                     ComparisonRow(key + (f"_{variant}" if variant else ""), name, known["better"], cells)

@@ -35,7 +35,7 @@ class EvaluateOptions:
         pairs: Pairs of images whose styles are swapped.
         draws: Independent draws for the Fréchet distance.
         judge_images: Images that judge and factor regressor are shown in training; None: what suits the image size.
-        usefulness_images: Images each classifier of usefulness is shown in training; None: what suits the image size.
+        usefulness_images: Images each classifier of usefulness is shown in training; None: 24,000.
         usefulness_seeds: Classifiers trained of each kind.
         privacy_samples: Synthetic images compared with every training image.
         metadata: Table (CSV) that says what the images are.
@@ -186,6 +186,3 @@ class PushOptions:
     message: str | None = None
     private: bool = False
     dry_run: bool = False
-
-
-# The parts of an evaluation, in the order of its report.

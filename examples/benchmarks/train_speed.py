@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,10 @@ from drai_cli.training.state import TrainingState
 from drai_cli.workflows.inference import choose_device
 
 LABELS = 7
-_SHAPE = ("image_size", "channels", "max_channels", "content_dim", "style_dim")
+
+
+def _of_preset(preset: str, cls: type) -> dict[str, Any]:
+    return {name: value for name, value in PRESETS[preset].items() if name in cls.__dataclass_fields__}
 
 
 def bare_step(
@@ -83,7 +87,7 @@ class Training:
 
 def model_of(preset: str) -> ModelConfig:
     """A preset's networks, for colour images."""
-    return ModelConfig(**{name: PRESETS[preset][name] for name in _SHAPE})
+    return ModelConfig(**_of_preset(preset, ModelConfig))
 
 
 def make_training(
@@ -96,7 +100,7 @@ def make_training(
 ) -> tuple[Callable[[int], dict[str, Tensor]], Training]:
     """A preset's whole step, as a function of its number, on stored images or noise, with seven labels."""
     settings, model = PRESETS[preset], model_of(preset)
-    objective = Objective(r1_gamma=settings["r1_gamma"])
+    objective = Objective(**_of_preset(preset, Objective))
     options = TrainOptions(
         model=model, objective=objective, batch_size=batch_size or settings["batch_size"], augment="none"
     )
