@@ -29,7 +29,7 @@ OWN = field_options(
 )
 PARAMETERS = [
     *OWN,
-    *(parameter for parameter in TRAIN_PARAMETERS if parameter.name not in ("method", "hours")),
+    *(parameter for parameter in TRAIN_PARAMETERS if parameter.name not in ("method", "hours", "patience")),
 ]
 
 
