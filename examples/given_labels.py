@@ -20,7 +20,8 @@ import torch
 from drai_cli.checkpoint import load_model, load_state
 from drai_cli.data.prepared import prepare
 from drai_cli.metrics.generation import encode, generate
-from drai_cli.metrics.judge import Judge, balanced_accuracy, load_judge
+from drai_cli.metrics.intervals import macro_mean
+from drai_cli.metrics.judge import Judge, load_judge
 from drai_cli.metrics.swaps import choose_pairs
 from drai_cli.workflows.inference import choose_device
 from drai_cli.workflows.run_directory import RunDirectory
@@ -43,10 +44,9 @@ def measure(run: Path, judge: Judge, pairs: int, device: torch.device) -> dict[s
     for name, content in contents.items():
         swaps = generate(model, content[chosen.content], codes.style[chosen.style], images.dtype, device)
         seen, of_a, of_b = judge.labels(swaps), labels[chosen.content], labels[chosen.style]
-        leaked = np.mean([np.mean(seen[of_a == label] == of_b[of_a == label]) for label in np.unique(of_a)])
         found[name] = {
-            "kept": round(balanced_accuracy(seen, of_a), 3),
-            "leaked": round(float(leaked), 3),
+            key: round(float(macro_mean(seen == wanted, of_a)(np.ones((1, len(of_a))))[0]), 3)
+            for key, wanted in (("kept", of_a), ("leaked", of_b))
         }
     return found
 

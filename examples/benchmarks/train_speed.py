@@ -16,14 +16,15 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from drai_cli.config import ModelConfig, Objective, TrainOptions
+from drai_cli.cli.train import resolve_settings
+from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.presets import PRESETS
 from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
@@ -35,10 +36,6 @@ from drai_cli.training.state import TrainingState
 from drai_cli.workflows.inference import choose_device
 
 LABELS = 7
-
-
-def _of_preset(preset: str, cls: type) -> dict[str, Any]:
-    return {name: value for name, value in PRESETS[preset].items() if name in cls.__dataclass_fields__}
 
 
 def bare_step(
@@ -85,9 +82,14 @@ class Training:
     batches: Batches
 
 
+def options_of(preset: str) -> TrainOptions:
+    """What `drai train --preset` trains with, before anything is known of the data."""
+    return resolve_settings(preset, {"data": Path()})[1]
+
+
 def model_of(preset: str) -> ModelConfig:
     """A preset's networks, for colour images."""
-    return ModelConfig(**_of_preset(preset, ModelConfig))
+    return options_of(preset).model
 
 
 def make_training(
@@ -99,11 +101,10 @@ def make_training(
     steps: Callable[[TrainingState, StepPlan], Step] = steps_of,
 ) -> tuple[Callable[[int], dict[str, Tensor]], Training]:
     """A preset's whole step, as a function of its number, on stored images or noise, with seven labels."""
-    settings, model = PRESETS[preset], model_of(preset)
-    objective = Objective(**_of_preset(preset, Objective))
-    options = TrainOptions(
-        model=model, objective=objective, batch_size=batch_size or settings["batch_size"], augment="none"
-    )
+    options = replace(options_of(preset), augment="none")
+    if batch_size is not None:
+        options = replace(options, batch_size=batch_size)
+    model, objective = options.model, options.objective
     state = TrainingState(options, LABELS + 1, device)
     if images is None:
         shape = (1024, model.image_size, model.image_size, 3)
