@@ -24,6 +24,7 @@ from drai_cli.metrics.factors import RegressorConfig, r_squared, train_regressor
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, balanced_accuracy, train_judge
 from drai_cli.workflows.inference import Inference, choose_device
+from drai_cli.workflows.model_header import known_set
 from drai_cli.workflows.run_directory import RunDirectory
 
 
@@ -52,8 +53,8 @@ def measure(
         classes = values.argmax(1)
         present = len(np.unique(classes[test]))
         judge = train_judge(
-            data.images, classes, parts, len(attribute.values), JudgeConfig(fit=budget), seed=0,
-            device=inference.device,
+            data.images, classes, parts, len(attribute.values),
+            JudgeConfig(fit=budget, symmetry=known_set(data).symmetry), seed=0, device=inference.device,
         )  # fmt: skip
         for name, those, rows in of_both:
             found[name] = round(balanced_accuracy(judge.labels(those), classes[rows]), 3)

@@ -73,8 +73,9 @@ def main() -> None:
     # The judge chooses its best weights on the drawn images, which are compared with nothing.
     judge_parts = np.where(drawn, "validation", parts)
     judge = train_judge(
-        whole.images, whole.labels, judge_parts, len(whole.schema.labels), judge_config(size), seed=given.seed
-    )
+        whole.images, whole.labels, judge_parts, len(whole.schema.labels), judge_config(size, "dihedral"),
+        seed=given.seed,
+    )  # fmt: skip
     extractor = load_squeezenet(load_file(given.features))
     data = DataOptions(
         given.data,

@@ -18,7 +18,7 @@ def augment(
     images: Float[Tensor, "b c h w"],
     generator: torch.Generator,
     *,
-    symmetry: Symmetry = "dihedral",
+    symmetry: Symmetry,
     turn_degrees: float = 0.0,
     shift: int = 2,
     contrast: float = 0.1,

@@ -14,7 +14,7 @@ from drai_cli.metrics.disentanglement import measure_dci, mutual_information_gap
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
 from drai_cli.metrics.fidelity import measure_fidelity
 from drai_cli.metrics.generation import Codes, ModelNetworks, encode, style_dim_of
-from drai_cli.metrics.judge import Judge, judge_config, train_judge
+from drai_cli.metrics.judge import Judge
 from drai_cli.metrics.known_factors import KnownFactors
 from drai_cli.metrics.measured_style import measured_style
 from drai_cli.metrics.probes import measure_probe
@@ -82,7 +82,7 @@ def measure(
         part: Rows that are reported on.
         factors: True style factors per row, where known.
         extractor: Features for distances and spread; None for the judge's own.
-        judge: Trained on these training rows; None to train one here, where anything asks it.
+        judge: Trained on these training rows; None where nothing asks it.
         regressor: Reads `factors` off images; needed for the factor rows.
         config: How much is looked at; None for the defaults.
         only: Some of `MEASURES`; None for all.
@@ -95,13 +95,12 @@ def measure(
         that need an encoder are None where there is none, and so is the label in content where content is not inferred.
 
     Raises:
-        ValueError: Neither networks nor a source.
+        ValueError: Neither networks nor a source, or no judge where one is asked.
     """
     config = config or MeasureConfig()
     wanted = set(MEASURES if only is None else only)
     if judge is None and (extractor is None or wanted & JUDGED):
-        config_of_judge = judge_config(images.shape[1])
-        judge = train_judge(images, labels, parts, label_count, config_of_judge, seed=seed, device=device)
+        raise ValueError("expected a judge: these measures ask one, or its features")
     rows = np.flatnonzero(parts == part)
     here, here_labels, here_groups = images[rows], labels[rows], groups[rows]
     look = extractor or judge

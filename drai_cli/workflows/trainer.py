@@ -87,7 +87,7 @@ class Trainer:
         self.unread: list[tuple[int, tuple[str, ...], torch.Tensor]] = []
         self.read_every = _GPU_READ_EVERY if device.type == "cuda" else 1
         self.look = Look(self.state, data, device)
-        self.validation = Validation(data, directory.judge, options.seed, device)
+        self.validation = Validation(data, directory.judge, self.batches.symmetry, options.seed, device)
         self.began = time.monotonic()
         self.tick_began = self.began
         self.resumed_from = 0

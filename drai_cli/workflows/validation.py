@@ -12,6 +12,7 @@ from drai_cli.checkpoint import UNFIT, load_state, save_state
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import WeightsError
 from drai_cli.io.files import shown
+from drai_cli.metrics.augment import Symmetry
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
@@ -23,10 +24,11 @@ _JUDGE_IMAGES = 24_000
 _JUDGE_ROUNDS = 30
 
 
-def judge_config(train_images: int) -> JudgeConfig:
+def _judge_config(train_images: int, symmetry: Symmetry) -> JudgeConfig:
     """A small set is shown so many times; a large one as far as the budget goes."""
     images = min(_JUDGE_IMAGES, _JUDGE_ROUNDS * train_images)
-    return JudgeConfig(widths=(32, 64, 128), fit=FitConfig(images=images, check_every=max(1, images // 3)))
+    budget = FitConfig(images=images, check_every=max(1, images // 3))
+    return JudgeConfig(widths=(32, 64, 128), fit=budget, symmetry=symmetry)
 
 
 class Validation:
@@ -35,13 +37,17 @@ class Validation:
     Args:
         data: The run's set.
         judge_file: Where the judge is kept, so that a resumed run asks the same one.
+        symmetry: Under which images are as real as they are.
         seed: Of the judge, the samples and the pairs.
         device: Where the networks are.
     """
 
-    def __init__(self, data: PreparedSet, judge_file: Path, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, data: PreparedSet, judge_file: Path, symmetry: Symmetry, seed: int, device: torch.device
+    ) -> None:
         self.rows = data.rows("validation")
         self.data = data
+        self.symmetry = symmetry
         self.seed = seed
         self.device = device
         self.file = judge_file
@@ -75,7 +81,7 @@ class Validation:
             data.labels,
             data.parts,
             len(data.schema.labels),
-            judge_config(len(data.rows("train"))),
+            _judge_config(len(data.rows("train")), self.symmetry),
             seed=self.seed,
             device=self.device,
         )

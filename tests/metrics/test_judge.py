@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.metrics.augment import augment
+from drai_cli.metrics.augment import Symmetry, augment
 from drai_cli.metrics.convnet import ConvNetConfig, build
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import (
@@ -58,10 +58,29 @@ def test_training_follows_from_the_seed_and_never_sees_the_test_part(world) -> N
     assert not torch.equal(first.state()["head.weight"], other.state()["head.weight"])
 
 
+def test_labels_told_by_side_are_learned_unless_sides_are_said_to_be_alike() -> None:
+    labels = np.arange(256) % 2
+    images = np.random.default_rng(0).integers(0, 60, (256, 16, 16, 1), dtype=np.uint8)
+    images[labels == 0, :, :8] += 120
+    images[labels == 1, :, 8:] += 120
+    parts = np.where(np.arange(256) < 192, "train", "validation")
+
+    def score(symmetry: Symmetry) -> float:
+        budget = FitConfig(images=1280, batch_size=64, check_every=640)
+        config = JudgeConfig(widths=(8, 8), fit=budget, symmetry=symmetry)
+        record = train_judge(images, labels, parts, 2, config, seed=0).record
+        assert record is not None
+        return record.score
+
+    assert score("none") > 0.95
+    assert score("flip") < 0.75
+
+
 def test_the_judge_to_quote_fits_the_image_size() -> None:
-    assert judge_config(32) == JudgeConfig()
+    assert judge_config(32, "none") == JudgeConfig()
     for size in (64, 256):
-        config = judge_config(size)
+        config = judge_config(size, "flip")
+        assert config.symmetry == "flip"
         assert len(config.widths) == 4
         assert config.fit.images > JudgeConfig().fit.images
 
@@ -81,7 +100,7 @@ def test_augmentation_keeps_shape_and_moves_no_more_than_asked() -> None:
     images = torch.full((32, 3, 16, 16), -1.0)
     images[:, :, 8, 8] = 1.0
     generator = torch.Generator().manual_seed(0)
-    turned = augment(images, generator, shift=2, contrast=0.0, brightness=0.0)
+    turned = augment(images, generator, symmetry="dihedral", shift=2, contrast=0.0, brightness=0.0)
     assert turned.shape == images.shape
     places = torch.nonzero(turned[:, 0] > 0)
     assert len(places) == 32  # one bright pixel in each image, wherever it went
@@ -91,6 +110,10 @@ def test_augmentation_keeps_shape_and_moves_no_more_than_asked() -> None:
 
 def test_colour_changes_by_image_and_follow_the_generator() -> None:
     images = torch.zeros(8, 3, 4, 4) + 0.5
-    first = augment(images, torch.Generator().manual_seed(1), shift=0)
-    assert torch.equal(first, augment(images, torch.Generator().manual_seed(1), shift=0))
+
+    def augmented() -> torch.Tensor:
+        return augment(images, torch.Generator().manual_seed(1), symmetry="none", shift=0)
+
+    first = augmented()
+    assert torch.equal(first, augmented())
     assert first.mean((2, 3)).std(0).min() > 0.01

@@ -50,7 +50,8 @@ def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptio
     )
     assert all(cell.n == 2 and cell.std is not None for cell in rows["kept"].cells)
     # Measured by label alone: the table says which of them it shows.
-    assert rows["spread"].name.endswith("least label") and "label" not in rows["followed"].name
+    assert rows["spread"].name.endswith("least label")
+    assert "label" not in rows["followed"].name
     reports = [
         json.loads((options.out / "reports" / f"drai-{n}" / "report.json").read_text()) for n in (0, 1)
     ]

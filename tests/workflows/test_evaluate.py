@@ -18,6 +18,7 @@ from drai_cli.config import ModelConfig, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
+from drai_cli.metrics.augment import Symmetry, augment
 from drai_cli.progress import Reporter
 from drai_cli.workflows.evaluate import evaluate, headline
 from drai_cli.workflows.evaluation import instruments
@@ -397,6 +398,33 @@ def test_a_folders_own_size_and_an_earlier_judge_are_taken(
     evaluate(grouped, reporter)
     assert any("the judge kept in" in line and "measured" in line for line in said)
     assert not list((tmp_path / "out").glob("judge-*"))
+
+
+@pytest.mark.parametrize("symmetry", ["none", "flip"])
+def test_judges_are_shown_images_as_the_run_was(
+    lesions: Path, tmp_path: Path, monkeypatch, symmetry: Symmetry
+) -> None:
+    shown: set[str] = set()
+
+    def seen(*arguments, **options):
+        shown.add(options["symmetry"])
+        return augment(*arguments, **options)
+
+    monkeypatch.setattr("drai_cli.metrics.judge.augment", seen)
+    options = TrainOptions(
+        model=TINY, kimg=0.032, tick_kimg=1, batch_size=16, precision="fp32", symmetry=symmetry
+    )
+    train(TrainRun(DataOptions(lesions, size=16), options, tmp_path / "run", device="cpu"))
+    assert shown == {symmetry}
+    shown.clear()
+    small = {**SMALL, "judge_images": 64, "samples": 2}
+    report = tmp_path / "report"
+    evaluate(
+        EvaluateOptions(
+            lesions, str(tmp_path / "run"), out=report, tools=tmp_path, metrics=("disentanglement",), **small
+        )
+    )
+    assert shown == {symmetry}
 
 
 def test_contradictions_and_unknown_parts_are_usage_errors(lesions: Path, tmp_path: Path) -> None:

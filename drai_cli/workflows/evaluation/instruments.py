@@ -53,7 +53,7 @@ class Instruments:
 
     @property
     def _judge_config(self) -> JudgeConfig:
-        config = judge_config(self.real.images.shape[1])
+        config = judge_config(self.real.images.shape[1], self.real.symmetry)
         if self.judge_images is not None:
             config = replace(config, fit=replace(config.fit, images=self.judge_images))
         return config

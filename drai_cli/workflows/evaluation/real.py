@@ -56,8 +56,8 @@ class EvaluationSet:
         symmetry: Under which mirrorings and turns its images stay real, as known.
         is_training_known: Whether the training part is what the generator was trained on.
         factors: True style factors by name, where known (phantoms).
-        training_key: Changes with what a judge is trained on or chosen by: images, parts, labels; not groups, not
-            what else an image is conditioned on.
+        training_key: Changes with what a judge is trained on or chosen by: images, parts, labels, symmetry; not
+            groups, not what else an image is conditioned on.
         key: Changes with anything above.
     """
 
@@ -133,10 +133,11 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     labels = schema.label_indices(rows)
     _check_part(options, labels, parts)
     label = ConditionSchema((schema.label,))
-    training_key = _hash([*(one.cache_key for one in sets), *parts.tolist(), str(label.to_json())])
+    symmetry = _symmetry(subject, real)
+    training_key = _hash([*(one.cache_key for one in sets), *parts.tolist(), str(label.to_json()), symmetry])
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
-        str(real.summary["kind"]), _symmetry(subject, real), is_known, factors, how, cautions, training_key,
+        str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, training_key,
         _hash([training_key, str(schema.to_json()), *groups.tolist()]),
     )  # fmt: skip
 
