@@ -87,9 +87,9 @@ def code_cycle_loss(codes: Float[Tensor, "batch dim"], again: Float[Tensor, "bat
 
 def prediction_loss(
     target: Float[Tensor, "batch dim"], predicted: Float[Tensor, "batch dim"]
-) -> Float[Tensor, " dim"]:
-    """Mean squared error per dimension of a standardised target: 1 is what the constant predictor gets (R² = 0)."""
-    return (target.detach() - predicted).square().mean(0)
+) -> Float[Tensor, ""]:
+    """Mean squared error of a standardised target: 1 is what the constant predictor gets (R² = 0)."""
+    return functional.mse_loss(predicted, target.detach())
 
 
 def condition_prediction_loss(
@@ -97,28 +97,42 @@ def condition_prediction_loss(
     predicted: Float[Tensor, "batch condition"],
     slices: Sequence[slice],
     categorical: Sequence[bool],
-) -> tuple[Float[Tensor, " attribute"], Float[Tensor, " attribute"]]:
-    """Loss of predicting each attribute, and the loss of the constant predictor of this batch.
+) -> Float[Tensor, " attribute"]:
+    """Loss of predicting each attribute: cross entropy of a categorical one, squared error of a continuous one.
 
-    Categorical attributes: cross entropy against the batch's marginal entropy. Continuous ones: squared error against
-    the batch's variance. Rows whose attribute is missing do not count; where all are, both are 0.
+    Rows whose attribute is missing do not count; where all are, it is 0.
     """
-    losses, constants = [], []
+    losses = []
     for where, is_categorical in zip(slices, categorical, strict=True):
         values, output = condition[:, where][:, :-1], predicted[:, where][:, :-1]
         present = 1 - condition[:, where][:, -1]
-        count = present.sum().clamp(min=1)
         if is_categorical:
             error = -(values * output.log_softmax(1)).sum(1)
+        else:
+            error = (values - output).square().squeeze(1)
+        losses.append((error * present).sum() / present.sum().clamp(min=1))
+    return torch.stack(losses)
+
+
+def condition_constant_loss(
+    condition: Float[Tensor, "batch condition"], slices: Sequence[slice], categorical: Sequence[bool]
+) -> Float[Tensor, " attribute"]:
+    """What the constant predictor of this batch would lose: an attribute's entropy, or its variance.
+
+    Rows whose attribute is missing do not count; where all are, it is 0.
+    """
+    constants = []
+    for where, is_categorical in zip(slices, categorical, strict=True):
+        values, present = condition[:, where][:, :-1], 1 - condition[:, where][:, -1]
+        count = present.sum().clamp(min=1)
+        if is_categorical:
             marginal = values.sum(0) / count
             constant = -(marginal * marginal.clamp(min=1e-6).log()).sum()
         else:
-            error = (values - output).square().squeeze(1)
             centre = (values.squeeze(1) * present).sum() / count
             constant = ((values.squeeze(1) - centre).square() * present).sum() / count
-        losses.append((error * present).sum() / count)
-        constants.append(constant.detach())
-    return torch.stack(losses), torch.stack(constants)
+        constants.append(constant)
+    return torch.stack(constants)
 
 
 def hiding_loss(losses: Float[Tensor, " n"], constants: Float[Tensor, " n"]) -> Tensor:

@@ -109,9 +109,9 @@ def test_condition_prediction_beside_the_constant_predictor() -> None:
     predicted = torch.cat(
         [marginal.expand(5, 2), torch.zeros(5, 1), torch.ones(5, 1), torch.zeros(5, 1)], dim=1
     )
-    found, constant = losses.condition_prediction_loss(
-        condition, predicted, (slice(0, 3), slice(3, 5)), (True, False)
-    )
+    kinds = (slice(0, 3), slice(3, 5)), (True, False)
+    found = losses.condition_prediction_loss(condition, predicted, *kinds)
+    constant = losses.condition_constant_loss(condition, *kinds)
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert found.tolist() == pytest.approx([entropy, 2 / 3])
     assert constant.tolist() == pytest.approx([entropy, 2 / 3])

@@ -43,6 +43,29 @@ def mlp(in_dim: int, hidden_dim: int, out_dim: int, hidden_layers: int = 2) -> n
     return nn.Sequential(*layers, linear(dims[-1], out_dim))
 
 
+class ParallelLinear(nn.Module):
+    """Linear layers of one size side by side, in one matrix product."""
+
+    def __init__(self, count: int, in_dim: int, out_dim: int, gain: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(count, in_dim, out_dim) * gain / math.sqrt(in_dim))
+        self.bias = nn.Parameter(torch.zeros(count, 1, out_dim))
+
+    def forward(self, x: Float[Tensor, "count batch in"]) -> Float[Tensor, "count batch out"]:
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def parallel_mlp(
+    count: int, in_dim: int, hidden_dim: int, out_dim: int, hidden_layers: int = 2
+) -> nn.Sequential:
+    """`count` networks as `mlp` makes them, which small ones run in the time of one."""
+    dims = [in_dim] + [hidden_dim] * hidden_layers
+    layers: list[nn.Module] = []
+    for a, b in itertools.pairwise(dims):
+        layers += [ParallelLinear(count, a, b, _GAIN), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers, ParallelLinear(count, dims[-1], out_dim))
+
+
 class UpConv(nn.Module):
     """Bilinear upsampling by two and a 3x3 convolution, as one convolution at the lower resolution.
 

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from drai_cli.config import ModelConfig
-from drai_cli.model.layers import mlp
+from drai_cli.model.layers import parallel_mlp
 
 _HIDDEN_DIM = 256
 
 
 class Predictors(nn.Module):
-    """F_c: content from style; F_z: style from content; F_t: the condition from style."""
+    """F_c: content from style; F_z: style from content; F_t: the condition from style.
+
+    All three at once, their inputs padded with zeros and their outputs cut to size.
+    """
 
     def __init__(self, config: ModelConfig, condition_dim: int) -> None:
         super().__init__()
-        self.content_from_style = mlp(config.style_dim, _HIDDEN_DIM, config.content_dim)
-        self.style_from_content = mlp(config.content_dim, _HIDDEN_DIM, config.style_dim)
-        self.condition_from_style = mlp(config.style_dim, _HIDDEN_DIM, condition_dim)
+        self.in_dim = max(config.content_dim, config.style_dim)
+        self.out_dims = config.content_dim, config.style_dim, condition_dim
+        self.layers = parallel_mlp(3, self.in_dim, _HIDDEN_DIM, max(self.out_dims))
 
     def forward(
         self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted content, style and condition (logits per category, value per continuous attribute)."""
-        return (
-            self.content_from_style(style),
-            self.style_from_content(content),
-            self.condition_from_style(style),
+        content, style = (
+            functional.pad(codes, (0, self.in_dim - codes.shape[1])) for codes in (content, style)
         )
+        found = self.layers(torch.stack([style, content, style]))
+        of_content, of_style, of_condition = (
+            one[:, :dim] for one, dim in zip(found, self.out_dims, strict=True)
+        )
+        return of_content, of_style, of_condition

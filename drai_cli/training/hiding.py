@@ -13,20 +13,27 @@ from drai_cli.training.state import TrainingState
 
 def predictor_losses(
     state: TrainingState, plan: StepPlan, content: Tensor, style: Tensor, condition: Tensor
-) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
-    """What the predictors between the codes lose per target, and what the constant predictor would.
-
-    They see standardised posterior means, as a probe would: noise would let the encoder hide what is smaller than it.
-    """
-    content, style = state.content_moments.standardise(content), state.style_moments.standardise(style)
+) -> Float[Tensor, " target"]:
+    """What the predictors lose per target: content, style, each attribute. They see codes as `standardised` gives them."""
     predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
-    of_content = losses.prediction_loss(content, predicted_content).mean()
-    of_style = losses.prediction_loss(style, predicted_style).mean()
-    of_condition, constant = losses.condition_prediction_loss(
+    of_content = losses.prediction_loss(content, predicted_content)
+    of_style = losses.prediction_loss(style, predicted_style)
+    of_condition = losses.condition_prediction_loss(
         condition, predicted_condition, plan.condition_slices, plan.is_categorical
     )
-    of_codes = torch.stack([of_content, of_style])
-    return torch.cat([of_codes, of_condition]), torch.cat([torch.ones_like(of_codes), constant])
+    return torch.cat([torch.stack([of_content, of_style]), of_condition])
+
+
+@torch.no_grad()
+def constant_losses(plan: StepPlan, condition: Tensor) -> Float[Tensor, " target"]:
+    """What the constant predictor would lose per target; of a standardised code 1."""
+    of_condition = losses.condition_constant_loss(condition, plan.condition_slices, plan.is_categorical)
+    return torch.cat([of_condition.new_ones(2), of_condition])
+
+
+def standardised(state: TrainingState, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    """Posterior means as the predictors see them, and a probe would: noise would let the encoder hide what is smaller."""
+    return state.content_moments.standardise(content), state.style_moments.standardise(style)
 
 
 def update_predictors(
@@ -44,19 +51,24 @@ def update_predictors(
     state.content_moments.update(content)
     state.style_moments.update(style)
     state.recent.add(content, style, condition)
+    updates, n = plan.objective.predictor_updates, len(content)
+    earlier = state.recent.draw(updates * n, batch.generator)
+    content, style, condition = (
+        torch.cat([now.expand(updates, -1, -1), before.view(updates, n, -1)], dim=1)
+        for now, before in zip((content, style, condition), earlier, strict=True)
+    )
+    content, style = standardised(state, content, style)
     state.adversaries.predictors.requires_grad_(True)
-    for _ in range(plan.objective.predictor_updates):
-        earlier = state.recent.draw(len(content), batch.generator)
-        rows = [torch.cat(pair) for pair in zip((content, style, condition), earlier, strict=True)]
-        found, constant = predictor_losses(state, plan, *rows)
+    for rows in zip(content, style, condition, strict=True):
+        found = predictor_losses(state, plan, *rows)
         state.optimisers["predictors"].zero_grad()
         found.sum().backward()
         plan.processes.average_gradients(state.adversaries.predictors)
         state.optimisers["predictors"].step()
     state.adversaries.predictors.requires_grad_(False)
+    constant = constant_losses(plan, condition[-1])[2:]
     # An attribute of which the drawn rows show one value only has a constant of zero and says nothing.
-    telling = constant[2:] > 1e-3
-    share = torch.where(telling, found[2:] / constant[2:].clamp(min=1e-3), torch.ones_like(constant[2:]))
+    share = torch.where(constant > 1e-3, found[2:] / constant.clamp(min=1e-3), torch.ones_like(constant))
     terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], share.mean()
 
 

@@ -125,7 +125,9 @@ def _update_discriminator(
         terms["r1"] = penalty
     if parts:
         state.optimisers["discriminator"].zero_grad()
-        total.backward()
+        # Within autocast the heads' gradients, too, would be of bfloat16.
+        with torch.autocast(state.device.type, enabled=False):
+            total.backward()
         processes.average_gradients(discriminator)
         _clip(discriminator)
         state.optimisers["discriminator"].step()

@@ -14,7 +14,7 @@ from drai_cli.config import Objective
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import augment
-from drai_cli.training.hiding import predictor_losses
+from drai_cli.training.hiding import constant_losses, predictor_losses, standardised
 from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, codes_of_all
 from drai_cli.training.state import TrainingState
 
@@ -51,8 +51,9 @@ def player_terms(
         if real is not None and objective.aggregate_weight:
             out |= _aggregate_terms(discriminator, real, batch, objective)
         if real is not None and objective.grl_weight:
-            lost, constant = predictor_losses(state, plan, *real.means(batch.condition))
-            out["grl"] = objective.grl_weight, losses.hiding_loss(lost, constant)
+            content, style, condition = real.means(batch.condition)
+            lost = predictor_losses(state, plan, *standardised(state, content, style), condition)
+            out["grl"] = objective.grl_weight, losses.hiding_loss(lost, constant_losses(plan, condition))
         if real is not None and objective.independence_weight:
             # A transformed copy shares its original's label by construction, so it stands in a batch of its own.
             found = [losses.independence_loss(style.mean, batch.condition) for style in real.styles()]

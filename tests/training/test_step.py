@@ -14,7 +14,7 @@ from drai_cli.config import Objective, TrainOptions
 from drai_cli.methods import METHODS, objective_of
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training import step
-from drai_cli.training.hiding import predictor_losses, update_predictors
+from drai_cli.training.hiding import predictor_losses, standardised, update_predictors
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import discriminator_terms, forward, train_step
@@ -118,11 +118,12 @@ def test_predictors_learn_to_predict_and_the_encoder_to_hide(
     assert passes.real is not None
     codes = passes.real.content.mean, passes.real.style.mean
     state.adversaries.predictors.requires_grad_(True)
-    found, _ = predictor_losses(state, plan, codes[0].detach(), codes[1].detach(), batch.condition)
+    seen = standardised(state, codes[0].detach(), codes[1].detach())
+    found = predictor_losses(state, plan, *seen, batch.condition)
     assert reached_by(state, found.sum()) == {"predictors"}
     # The encoder's share points the other way: a step against `hiding` raises what the predictors lose.
     state.adversaries.predictors.requires_grad_(False)
-    found, _ = predictor_losses(state, plan, *codes, batch.condition)
+    found = predictor_losses(state, plan, *standardised(state, *codes), batch.condition)
     (towards,) = torch.autograd.grad(found[2], codes[1], retain_graph=True)
     assert float(towards.abs().sum()) > 0
     features = state.adversaries.discriminator.trunk(batch.images).detach()
@@ -340,7 +341,7 @@ def test_predictors_see_this_steps_codes_of_images_copies_and_more(
 ) -> None:
     seen: list[tuple[Tensor, ...]] = []
 
-    def spy(state: TrainingState, plan: StepPlan, *rows: Tensor) -> tuple[Tensor, Tensor]:
+    def spy(state: TrainingState, plan: StepPlan, *rows: Tensor) -> Tensor:
         seen.append(rows)
         return predictor_losses(state, plan, *rows)
 
@@ -350,6 +351,7 @@ def test_predictors_see_this_steps_codes_of_images_copies_and_more(
         _, more = state.networks.encoder(batch.more_images)
     update_predictors(state, batch, plan, passes.real, {})
     own = torch.cat([passes.real.style.mean, passes.real.changed_style.mean, more.mean])
+    own = state.style_moments.standardise(own)
     conditions = torch.cat([batch.condition, batch.condition, batch.more_condition])
     assert len(seen) == plan.objective.predictor_updates
     for _, style, condition in seen:
