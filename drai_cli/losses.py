@@ -106,11 +106,8 @@ def condition_prediction_loss(
     for where, is_categorical in zip(slices, categorical, strict=True):
         values, output = condition[:, where][:, :-1], predicted[:, where][:, :-1]
         present = 1 - condition[:, where][:, -1]
-        if is_categorical:
-            error = -(values * output.log_softmax(1)).sum(1)
-        else:
-            error = (values - output).square().squeeze(1)
-        losses.append((error * present).sum() / present.sum().clamp(min=1))
+        error = -values * output.log_softmax(1) if is_categorical else (values - output).square()
+        losses.append((error.sum(1) * present).sum() / present.sum().clamp(min=1))
     return torch.stack(losses)
 
 

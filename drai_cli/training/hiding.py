@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli import losses
-from drai_cli.training.passes import Batch, Inferred, StepPlan, autocast, codes_of_all
+from drai_cli.training.passes import Batch, Inferred, StepPlan, codes_of_all
 from drai_cli.training.state import TrainingState
 
 
 def predictor_losses(
     state: TrainingState, plan: StepPlan, content: Tensor, style: Tensor, condition: Tensor
 ) -> Float[Tensor, " target"]:
-    """What the predictors lose per target: content, style, each attribute. They see codes as `standardised` gives them."""
+    """What the predictors lose per target: content, style, each attribute. The codes are `standardised`."""
     predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
     of_content = losses.prediction_loss(content, predicted_content)
     of_style = losses.prediction_loss(style, predicted_style)
@@ -32,7 +32,7 @@ def constant_losses(plan: StepPlan, condition: Tensor) -> Float[Tensor, " target
 
 
 def standardised(state: TrainingState, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    """Posterior means as the predictors see them, and a probe would: noise would let the encoder hide what is smaller."""
+    """Posterior means as the predictors, or a probe, see them: noise would let the encoder hide what is smaller."""
     return state.content_moments.standardise(content), state.style_moments.standardise(style)
 
 
@@ -58,27 +58,25 @@ def update_predictors(
         for now, before in zip((content, style, condition), earlier, strict=True)
     )
     content, style = standardised(state, content, style)
-    state.adversaries.predictors.requires_grad_(True)
-    for rows in zip(content, style, condition, strict=True):
-        found = predictor_losses(state, plan, *rows)
-        state.optimisers["predictors"].zero_grad()
-        found.sum().backward()
-        plan.processes.average_gradients(state.adversaries.predictors)
-        state.optimisers["predictors"].step()
-    state.adversaries.predictors.requires_grad_(False)
-    constant = constant_losses(plan, condition[-1])[2:]
-    # An attribute of which the drawn rows show one value only has a constant of zero and says nothing.
-    share = torch.where(constant > 1e-3, found[2:] / constant.clamp(min=1e-3), torch.ones_like(constant))
-    terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], share.mean()
+    with torch.autocast(state.device.type, enabled=False):
+        state.adversaries.predictors.requires_grad_(True)
+        for rows in zip(content, style, condition, strict=True):
+            found = predictor_losses(state, plan, *rows)
+            state.optimisers["predictors"].zero_grad()
+            found.sum().backward()
+            plan.processes.average_gradients(state.adversaries.predictors)
+            state.optimisers["predictors"].step()
+        state.adversaries.predictors.requires_grad_(False)
+        constant = constant_losses(plan, condition[-1])[2:]
+        # An attribute of which the drawn rows show one value only has a constant of zero and says nothing.
+        share = torch.where(constant > 1e-3, found[2:] / constant.clamp(min=1e-3), torch.ones_like(constant))
+        terms["f_content"], terms["f_style"], terms["f_condition"] = found[0], found[1], share.mean()
 
 
 @torch.no_grad()
 def _more_codes(state: TrainingState, batch: Batch, plan: StepPlan) -> tuple[Tensor, Tensor, Tensor]:
     """Content and style means of the further images."""
     assert state.networks.encoder is not None
-    with autocast(state.device, plan):
-        content, style = codes_of_all(
-            state.networks.encoder, batch.more_images, plan, len(batch.more_condition)
-        )
+    content, style = codes_of_all(state.networks.encoder, batch.more_images, plan, len(batch.more_condition))
     assert content is not None
     return content.mean, style.mean, batch.more_condition

@@ -140,7 +140,9 @@ def codes_of_all(
     return None if content is None else Gaussian(*whole[2:]), Gaussian(*whole[:2])
 
 
-def autocast(device: torch.device, plan: StepPlan) -> torch.autocast:
-    """The step's arithmetic, as a context. Begun anew for each phase: its cached weights must not outlive an update."""
+def autocast(device: torch.device, plan: StepPlan, caches_weights: bool = True) -> torch.autocast:
+    """The step's arithmetic, as a context."""
     dtype = plan.autocast_dtype
-    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+    return torch.autocast(
+        device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None, cache_enabled=caches_weights
+    )

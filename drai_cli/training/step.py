@@ -33,14 +33,13 @@ def train_step(
 ) -> dict[str, Float[Tensor, ""]]:
     """Updates the state once and returns every term and logit mean, detached, by name."""
     terms: dict[str, Tensor] = {}
+    # One autocast for all, in which the encoder's weights become bfloat16 once.
     with autocast(state.device, plan):
         passes = forward(state, batch, plan)
-    # A fresh autocast for each phase: its cached bfloat16 weights must not outlive an optimiser's step.
-    with autocast(state.device, plan):
-        real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
-    if plan.objective.grl_weight and passes.real is not None:
-        update_predictors(state, batch, plan, passes.real, terms)
-    with autocast(state.device, plan):
+        with autocast(state.device, plan, caches_weights=False):  # they must not outlive the optimiser's step
+            real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
+        if plan.objective.grl_weight and passes.real is not None:
+            update_predictors(state, batch, plan, passes.real, terms)
         losses_of_players = player_terms(state, batch, plan, passes, real_features)
     total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
     state.optimisers["networks"].zero_grad()

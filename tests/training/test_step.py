@@ -112,6 +112,16 @@ def test_the_discriminators_terms_reach_it_alone(
         assert reached_by(state, term) == {"discriminator"}
 
 
+def test_heads_get_gradients_of_full_precision_in_a_bfloat16_step(
+    state: TrainingState, batch: Batch, plan: StepPlan
+) -> None:
+    train_step(state, batch, replace(plan, autocast_dtype=torch.bfloat16), has_penalty=False)
+    for name, parameter in state.adversaries.discriminator.image.named_parameters():
+        assert parameter.grad is not None
+        rounded = parameter.grad.bfloat16().float()
+        assert parameter.grad.numel() < 8 or not torch.equal(parameter.grad, rounded), name
+
+
 def test_predictors_learn_to_predict_and_the_encoder_to_hide(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
 ) -> None:
