@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -81,15 +82,14 @@ class Batches:
         """The batch that follows after `images_seen` images, to be augmented so for the discriminator."""
         n = self.options.batch_size
         generator = seeded(self.options.seed, images_seen)
-        draws = torch.rand(2 * n + self.more, generator=generator, dtype=torch.float64).numpy()
-        places = np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)
+        places = self._places(2 * n + self.more, generator)
         rows = self.rows[places]
-        images = self._images(places[:n], generator)
-        condition = self._with_missing(self.conditions[rows[:n]], generator)
-        drawn = self._with_missing(self.conditions[rows[n : 2 * n]], generator)
+        images = self._images(places[:n], generator, self.processes)
+        condition = self.with_missing(self.conditions[rows[:n]], generator)
+        drawn = self.with_missing(self.conditions[rows[n : 2 * n]], generator)
         wrong = _differing(condition, self.widths, generator)
-        more = self._images(places[2 * n :], generator)
-        of_more = self._with_missing(self.conditions[rows[2 * n :]], generator)
+        more = self._images(places[2 * n :], generator, self.processes)
+        of_more = self.with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
             images,
             condition.to(self.device),
@@ -101,20 +101,32 @@ class Batches:
             torch.tensor(augment_probability).to(self.device) if augment_probability else None,
         )
 
+    def labelled(
+        self, count: int, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch condition"]]]:
+        """So many training images, drawn as those of a step are, with their whole conditions; all of them here."""
+        for start in range(0, count, batch_size):
+            places = self._places(min(batch_size, count - start), generator)
+            yield self._images(places, generator, ALONE), self.conditions[self.rows[places]]
+
+    def _places(self, count: int, generator: torch.Generator) -> np.ndarray:
+        """Places in `rows`, by the sampling weights."""
+        draws = torch.rand(count, generator=generator, dtype=torch.float64).numpy()
+        places: np.ndarray = np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)
+        return places
+
     def _images(
-        self, places: np.ndarray, generator: torch.Generator
+        self, places: np.ndarray, generator: torch.Generator, processes: Processes
     ) -> Float[Tensor, "share channels height width"]:
-        """This process's share of what stands at these places of `rows`, mirrored and turned at random."""
-        own = places[self.processes.span(len(places))]
+        """A process's share of what stands at these places of `rows`, mirrored and turned at random."""
+        own = places[processes.span(len(places))]
         if self.resident is None:
             images = to_unit(self.images[self.rows[own]], self.device)
         else:
             images = to_unit(self.resident[torch.from_numpy(own).to(self.device)], self.device)
-        return orient(images, self.symmetry, generator, self.processes.share_of(len(places)))
+        return orient(images, self.symmetry, generator, processes.share_of(len(places)))
 
-    def _with_missing(
-        self, condition: Float[Tensor, "batch condition"], generator: torch.Generator
-    ) -> Tensor:
+    def with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:
         """Each attribute but the label is made missing at random, so that a part of a condition can be asked for."""
         start = self.widths[0]
         for width in self.widths[1:]:

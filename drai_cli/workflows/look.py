@@ -12,6 +12,7 @@ from drai_cli.data.image_set import Part
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.data.tensors import to_unit
 from drai_cli.io.raster import write_png
+from drai_cli.model.networks import Networks
 from drai_cli.training.grid import COLUMNS, GAP, draw_grid, row_names
 from drai_cli.training.state import TrainingState
 from drai_cli.workflows.figure import with_row_names
@@ -31,21 +32,21 @@ class Look:
     def __init__(self, state: TrainingState, data: PreparedSet, device: torch.device) -> None:
         self.state, self.data, self.device = state, data, device
 
-    def vital_signs(self) -> dict[str, float]:
+    def vital_signs(self, networks: Networks) -> dict[str, float]:
         """What `health.warnings` asks for, from samples and from a few images of either part, labels taking turns."""
         state, count = self.state, 4 * COLUMNS
         discriminator = state.adversaries.discriminator
         generator = torch.Generator().manual_seed(0)
-        style = torch.randn(COLUMNS, state.average.generator.style_dim, generator=generator).to(self.device)
+        style = torch.randn(COLUMNS, networks.generator.style_dim, generator=generator).to(self.device)
         with torch.inference_mode():
             real = self._to_device(self._in_turn("validation", count))
             trained_on = self._to_device(self._in_turn("train", count))
             signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
             spreads = []
             for condition in self._of_labels()[:_WATCHED_LABELS].to(self.device):
-                content = state.average.content_prior(condition.expand(COLUMNS, -1)).mean
+                content = networks.content_prior(condition.expand(COLUMNS, -1)).mean
                 # Within a label: a generator that ignores style still differs between labels.
-                spreads.append(state.average.generator(content, style).std(0).mean())
+                spreads.append(networks.generator(content, style).std(0).mean())
         return {
             "spread": float(torch.stack(spreads).mean() / real.std(0).mean().clamp(min=1e-6)),
             "real_sign": float(signs[0]),
@@ -53,18 +54,18 @@ class Look:
             "augment_probability": state.augment_probability,
         }
 
-    def draw(self, path: Path) -> None:
+    def draw(self, networks: Networks, path: Path) -> None:
         """Writes the grid of a tick."""
-        rows, average = self._in_turn("validation", COLUMNS), self.state.average
+        rows = self._in_turn("validation", COLUMNS)
         sheet = draw_grid(
-            average,
+            networks,
             self.data.images[rows],
             torch.from_numpy(self.data.conditions[rows]),
             self._of_labels(),
-            average.generator.style_dim,
+            networks.generator.style_dim,
             self.device,
         )
-        names = row_names(self.data.schema.labels, average.encoder is not None)
+        names = row_names(self.data.schema.labels, networks.encoder is not None)
         sheet = with_row_names(sheet, names, self.data.images.shape[1] + GAP)
         write_png(path, sheet, {"Comment": "synthetic images made by drai"})
 

@@ -22,6 +22,7 @@ from drai_cli.progress import Reporter, Task
 from drai_cli.training import health, schedule
 from drai_cli.training.graphs import steps_of
 from drai_cli.training.parallel import ALONE, Processes
+from drai_cli.training.prior_fit import with_fitted_prior
 from drai_cli.training.setup import batches_of, plan_of
 from drai_cli.training.state import TrainingState
 from drai_cli.typed import check_types
@@ -30,7 +31,7 @@ from drai_cli.workflows.model_header import header_of
 from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.run_directory import RunDirectory
 from drai_cli.workflows.stop_signals import stop_signals
-from drai_cli.workflows.validation import AveragedNetworks, Validation
+from drai_cli.workflows.validation import SnapshotNetworks, Validation
 from drai_cli.workflows.warm_start import warm_start
 
 _SCORE_NOISE = 0.01
@@ -272,12 +273,12 @@ class Trainer:
         elapsed = time.monotonic() - self.tick_began
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
-        self.look.draw(self.directory.grid(state.images_seen))
+        snapshot = with_fitted_prior(state.average, self.batches, self.plan)
+        self.look.draw(snapshot, self.directory.grid(state.images_seen))
         # The judge is trained at the second tick, since the first is there to be looked at in a minute; or at the last.
         is_first = not progress.best_images_seen and not is_last
-        measures = (
-            {} if is_first else self.validation.measure(AveragedNetworks(state, self.plan.autocast_dtype))
-        )
+        measured = SnapshotNetworks(snapshot, self.device, self.plan.autocast_dtype)
+        measures = {} if is_first else self.validation.measure(measured)
         score = measures.get("score", float(state.images_seen))
         is_better = progress.best_score is None or is_first or score > progress.best_score
         progress.ticks_since_best = 0 if is_better else progress.ticks_since_best + 1
@@ -288,8 +289,8 @@ class Trainer:
             progress.best_images_seen, progress.best_measures = state.images_seen, measures
             inherited = self.source.header if self.source is not None else None
             header = header_of(self.run, self.options, self.data, inherited, state.images_seen)
-            save_model(self.directory.model, header, state.average)
-        for warning in health.warnings(**self.look.vital_signs()):
+            save_model(self.directory.model, header, snapshot)
+        for warning in health.warnings(**self.look.vital_signs(snapshot)):
             self.reporter.warn(warning)
         tick = {
             "images_seen": state.images_seen, "images_per_s": round(rate, 1), "elapsed_s": round(elapsed, 1),

@@ -17,7 +17,7 @@ from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
 from drai_cli.metrics.quick import quick_measure
-from drai_cli.training.state import TrainingState
+from drai_cli.model.networks import Networks
 
 # A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
 _JUDGE_IMAGES = 24_000
@@ -104,11 +104,11 @@ class Validation:
         )
 
 
-class AveragedNetworks:
-    """A run's averaged networks as the measures want them, at the training's precision."""
+class SnapshotNetworks:
+    """A snapshot's networks as the measures want them, at the training's precision."""
 
-    def __init__(self, state: TrainingState, dtype: torch.dtype | None) -> None:
-        average, kind = state.average, state.device.type
+    def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype | None) -> None:
+        kind = device.type
 
         def at_precision(network: Any) -> Any:
             def call(*inputs: torch.Tensor) -> Any:
@@ -117,7 +117,7 @@ class AveragedNetworks:
 
             return call
 
-        self.generator = at_precision(average.generator)
-        self.encoder = None if average.encoder is None else at_precision(average.encoder)
-        self.content_prior = average.content_prior
-        self.style_dim = average.generator.style_dim
+        self.generator = at_precision(networks.generator)
+        self.encoder = None if networks.encoder is None else at_precision(networks.encoder)
+        self.content_prior = networks.content_prior
+        self.style_dim = networks.generator.style_dim
