@@ -273,10 +273,10 @@ class Trainer:
         elapsed = time.monotonic() - self.tick_began
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
-        snapshot = with_fitted_prior(state.average, self.batches, self.plan)
-        self.look.draw(snapshot, self.directory.grid(state.images_seen))
-        # The judge is trained at the second tick, since the first is there to be looked at in a minute; or at the last.
+        # The first tick is there to be looked at in a minute: prior and judge come at the second, or at the last.
         is_first = not progress.best_images_seen and not is_last
+        snapshot = state.average if is_first else with_fitted_prior(state.average, self.batches, self.plan)
+        self.look.draw(snapshot, self.directory.grid(state.images_seen))
         measured = SnapshotNetworks(snapshot, self.device, self.plan.autocast_dtype)
         measures = {} if is_first else self.validation.measure(measured)
         score = measures.get("score", float(state.images_seen))
