@@ -145,6 +145,9 @@ class TrainOptions:
         balance: Class exponent of the sampling weights n^-balance; None: 0.7 where the largest class is over four times
             the smallest, else 0.
         missing_share: Probability with which each attribute but the label is made missing.
+        fit_prior: Whether the content prior that is saved is fitted to the contents of training images. Where samples
+            are called right much more often than real images, it makes them as varied; where even real images hardly
+            tell their label, it blurs labels.
         precision: `bf16`, `fp32`, or `auto` (what some steps are faster with when the run begins; it then stays).
         seed: Of everything random.
         split_seed: Of the split, where the set has none of its own: models of several seeds then share it; None: seed.
@@ -170,6 +173,7 @@ class TrainOptions:
     augment_target: float = 0.6
     balance: float | None = None
     missing_share: float = 0.15
+    fit_prior: bool = False
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
     split_seed: int | None = None

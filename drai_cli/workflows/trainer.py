@@ -275,7 +275,9 @@ class Trainer:
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
         # The first tick is there to be looked at in a minute: prior and judge come at the second, or at the last.
         is_first = not progress.best_images_seen and not is_last
-        snapshot = state.average if is_first else with_fitted_prior(state.average, self.batches, self.plan)
+        snapshot = state.average
+        if self.options.fit_prior and not is_first:
+            snapshot = with_fitted_prior(state.average, self.batches, self.plan)
         self.look.draw(snapshot, self.directory.grid(state.images_seen))
         measured = SnapshotNetworks(snapshot, self.device, self.plan.autocast_dtype)
         measures = {} if is_first else self.validation.measure(measured)

@@ -118,6 +118,23 @@ def test_the_same_run_gives_the_same_bytes(run: TrainRun, tmp_path: Path) -> Non
     assert (run.out / model).read_bytes() == (tmp_path / "again" / model).read_bytes()
 
 
+def test_a_fitted_prior_is_saved_and_the_game_does_not_see_it(run: TrainRun, tmp_path: Path) -> None:
+    train(run)
+    train(replace(run, training=replace(run.training, fit_prior=True), out=tmp_path / "fitted"))
+    plain, fitted = (
+        load_model(run.out / "model.safetensors"),
+        load_model(tmp_path / "fitted/model.safetensors"),
+    )
+    for part in ("generator", "encoder", "content_prior"):
+        pairs = zip(getattr(plain, part).parameters(), getattr(fitted, part).parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs) == (part != "content_prior")
+    (before, _), (after, _) = (
+        load_state(out / "checkpoint/state.safetensors") for out in (run.out, tmp_path / "fitted")
+    )
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
 def test_a_signal_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path) -> None:
     whole = train(run)
     other = replace(run, out=tmp_path / "other")
