@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # How the bundled models of skin lesions were trained and measured: examples/train_lesions.sh HAM10000_FOLDER SQUEEZENET_FILE
 # HAM10000_FOLDER holds HAM10000_metadata.csv and the images; SQUEEZENET_FILE is torchvision's SqueezeNet 1.1 as safetensors.
-# Seven and a half minutes on a GPU (an NVIDIA H200) that the two of them and the lung nodules shared, side by side. The bundled models
-# are older than --fit-prior: their content priors were fitted afterwards, by --init RUN --fit-prior --hold-kimg 4 --kimg 0.016.
+# Seven and a half minutes on a GPU (an NVIDIA H200) that the two of them and the lung nodules shared, side by side. lesions-64
+# is older than --fit-prior: its content prior was fitted afterwards, by --init RUN --fit-prior --hold-kimg 4 --kimg 0.016.
 set -euo pipefail
 data=$1 features=$2
-with="--condition localization --condition age --condition sex --missing-share 0.5 --batch-size 32 --ema-kimg 16 --prior-kl-weight 0.005 --fit-prior"
-lesions_64="drai train --data $data --size 64 --base-channels 64 --max-channels 160 $with --tick-kimg 100 --kimg 355 --out runs/lesions-64"
+with="--condition localization --condition age --condition sex --missing-share 0.5 --batch-size 32 --ema-kimg 16 --prior-kl-weight 0.005"
+lesions_64="drai train --data $data --size 64 --base-channels 64 --max-channels 160 $with --fit-prior --tick-kimg 100 --kimg 355 --out runs/lesions-64"
 lesions_128="drai train --data $data --size 128 --max-channels 136 $with --tick-kimg 40 --kimg 258.4 --out runs/lesions-128"
 for name in 64 128; do
   command=lesions_$name
