@@ -219,6 +219,10 @@ def resolve_options(
             f"add --batch-size {max(4, train_rows // 2)}, or use more images",
         )
     symmetry = options.symmetry or known_set(data).symmetry
+    if options.symmetry is None and symmetry == "none":
+        reporter.info(
+            "images are taken as they are; where mirrored or turned they stay real, --symmetry makes more of them"
+        )
     objective = objective_of(options.method, options.objective)
     return replace(options, model=model, symmetry=symmetry, objective=objective)
 

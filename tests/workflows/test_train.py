@@ -118,6 +118,15 @@ def test_the_same_run_gives_the_same_bytes(run: TrainRun, tmp_path: Path) -> Non
     assert (run.out / model).read_bytes() == (tmp_path / "again" / model).read_bytes()
 
 
+@pytest.mark.parametrize(("symmetry", "is_said"), [(None, True), ("none", False), ("flip", False)])
+def test_who_says_nothing_of_mirrored_images_is_told_of_them(symmetry, is_said, run: TrainRun) -> None:
+    said: list[str] = []
+    reporter = Reporter()
+    reporter.info = said.append  # type: ignore[method-assign]
+    train(replace(run, training=replace(run.training, symmetry=symmetry, kimg=0.016)), reporter)
+    assert any("--symmetry" in line for line in said) == is_said
+
+
 def test_a_fitted_prior_is_saved_and_the_game_does_not_see_it(run: TrainRun, tmp_path: Path) -> None:
     train(run)
     train(replace(run, training=replace(run.training, fit_prior=True), out=tmp_path / "fitted"))
