@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from drai_cli.checkpoint import LoadedModel
 from drai_cli.condition import ConditionSchema
+from drai_cli.model.trunk import Trunk
 from drai_cli.training.state import TrainingState
+
+_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,26 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
             # Not strict: one of the two encoders may have no head for content.
             getattr(networks, name).load_state_dict(source.state_dict(), strict=name != "encoder")
     if model.encoder is not None:
-        state.adversaries.discriminator.trunk.load_state_dict(model.encoder.trunk.state_dict())
+        trunk = state.adversaries.discriminator.trunk
+        trunk.load_state_dict(model.encoder.trunk.state_dict())
+        _to_unit_scale(trunk, model)
         taken.append("discriminator trunk (from the encoder)")
     return Taken(tuple(taken), tuple(new))
+
+
+@torch.no_grad()
+def _to_unit_scale(trunk: Trunk, model: LoadedModel) -> None:
+    """The encoder reads its features at unit scale, whatever theirs is; the discriminator's new heads want it there."""
+    shape, generator = model.header.architecture, torch.Generator().manual_seed(0)
+    content, style = (
+        torch.randn(_IMAGES, dim, generator=generator) for dim in (shape.content_dim, shape.style_dim)
+    )
+    device = trunk.flat.weight.device
+    images = model.generator.to(device)(content.to(device), style.to(device))
+    scale = trunk(images).square().mean().sqrt().clamp(min=1e-6)
+    # Leaky ReLU alone follows, so the features are scaled as these are.
+    trunk.flat.weight.div_(scale)
+    trunk.flat.bias.div_(scale)
 
 
 def _same_conditions(a: ConditionSchema, b: ConditionSchema) -> bool:

@@ -403,6 +403,34 @@ def test_a_warm_start_takes_what_both_methods_have(
         assert torch.equal(own.encoder.style.weight, of.encoder.style.weight)
 
 
+def test_a_warm_discriminator_begins_at_the_scale_of_a_fresh_one() -> None:
+    from drai_cli.checkpoint import LoadedModel
+    from drai_cli.condition import ConditionSchema
+    from drai_cli.header import ModelHeader
+    from drai_cli.training.state import TrainingState
+    from drai_cli.workflows.warm_start import warm_start
+
+    schema = ConditionSchema.from_rows([{"label": "a"}, {"label": "b"}], "label", [])
+    trained, state = (
+        TrainingState(TrainOptions(model=TINY, seed=seed), schema.dim, torch.device("cpu")) for seed in (0, 1)
+    )
+    of = trained.average
+    assert of.encoder is not None
+    with torch.no_grad():  # as an encoder's features grow, which it reads at unit scale
+        of.encoder.trunk.flat.weight.mul_(1000)
+    warm_start(
+        state,
+        LoadedModel(ModelHeader(TINY, schema, "drai"), of.generator, of.encoder, of.content_prior, ""),
+        schema,
+    )
+    images = torch.rand(16, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        features = state.adversaries.discriminator.trunk(images)
+        assert 0.1 < float(features.square().mean().sqrt()) < 10
+        assert float(state.adversaries.discriminator.image(features).abs().max()) < 10
+    assert torch.equal(state.networks.encoder.trunk.flat.weight, of.encoder.trunk.flat.weight)
+
+
 def test_a_run_that_ends_before_its_first_tick_is_measured_at_its_end(run: TrainRun) -> None:
     short = replace(run, training=replace(run.training, kimg=0.064, tick_kimg=20))
     result = train(short)
