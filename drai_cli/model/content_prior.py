@@ -22,13 +22,9 @@ class ContentPrior(nn.Module):
 
     def __init__(self, config: ModelConfig, condition_dim: int, is_fixed: bool = False) -> None:
         super().__init__()
-        self.config, self.condition_dim, self.is_fixed = config, condition_dim, is_fixed
+        self.is_fixed = is_fixed
         out_dim = config.content_dim if is_fixed else 2 * config.content_dim
         self.layers = mlp(condition_dim, _HIDDEN_DIM, out_dim, hidden_layers=1)
-
-    def renewed(self) -> ContentPrior:
-        """One of the same shape that has learned nothing."""
-        return ContentPrior(self.config, self.condition_dim, self.is_fixed)
 
     def forward(self, condition: Float[Tensor, "batch condition"]) -> Gaussian:
         if self.is_fixed:

@@ -52,17 +52,17 @@ def with_fitted_prior(networks: Networks, batches: Batches, plan: StepPlan) -> N
             conditions.append(condition)
     inferred = Gaussian(torch.cat(means), torch.cat(log_variances))
     fitted = copy.deepcopy(networks)
-    fitted.content_prior = _fit(networks.content_prior, inferred, torch.cat(conditions), batches, generator)
+    fitted.content_prior = _fit(inferred, torch.cat(conditions), batches, generator)
     return fitted
 
 
 def _fit(
-    like: ContentPrior, inferred: Gaussian, conditions: Tensor, batches: Batches, generator: torch.Generator
+    inferred: Gaussian, conditions: Tensor, batches: Batches, generator: torch.Generator
 ) -> ContentPrior:
-    """A prior of that shape, begun anew: one that the game has taught knows attributes by heart."""
+    """A prior that is begun anew: one that the game has taught knows attributes by heart."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(batches.options.seed)
-        prior = like.renewed().requires_grad_(True).to(batches.device)
+        prior = ContentPrior(batches.options.model, conditions.shape[1]).to(batches.device)
     optimiser = torch.optim.AdamW(prior.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     steps = max(_LEAST_STEPS, round(_PASSES * len(conditions) / _BATCH_SIZE))
     for step in range(steps):

@@ -46,8 +46,12 @@ def plan(options: TrainOptions, schema: ConditionSchema) -> StepPlan:
 
 
 @pytest.fixture
-def batches(options: TrainOptions, schema: ConditionSchema) -> Batches:
-    images = np.random.default_rng(0).integers(0, 256, (len(ROWS), 16, 16, 1), np.uint8)
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (len(ROWS), 16, 16, 1), np.uint8)
+
+
+@pytest.fixture
+def batches(images: np.ndarray, options: TrainOptions, schema: ConditionSchema) -> Batches:
     widths = tuple(attribute.width for attribute in schema.attributes)
     rows = np.arange(len(ROWS))
     return Batches(

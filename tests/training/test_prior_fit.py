@@ -24,15 +24,10 @@ LEVELS = {"a": 20, "b": 120, "c": 220}
 
 
 @pytest.fixture
-def batches(options: TrainOptions, schema: ConditionSchema) -> Batches:
+def images() -> np.ndarray:
     """Labels told by their brightness."""
     noise = np.random.default_rng(0).integers(0, 30, (len(ROWS), 16, 16, 1))
-    images = (noise + np.array([LEVELS[row["label"]] for row in ROWS])[:, None, None, None]).astype(np.uint8)
-    widths = tuple(attribute.width for attribute in schema.attributes)
-    return Batches(
-        images, schema.encode(ROWS), schema.label_indices(ROWS), np.arange(len(ROWS)), widths, options, "flip",
-        torch.device("cpu"),
-    )  # fmt: skip
+    return (noise + np.array([LEVELS[row["label"]] for row in ROWS])[:, None, None, None]).astype(np.uint8)
 
 
 def inferred(state: TrainingState, batches: Batches) -> tuple[Gaussian, torch.Tensor]:
