@@ -9,6 +9,8 @@ from torch import nn
 
 from drai_cli.checkpoint import LoadedModel
 from drai_cli.condition import ConditionSchema
+from drai_cli.config import ModelConfig
+from drai_cli.model.generator import Generator
 from drai_cli.model.trunk import Trunk
 from drai_cli.training.state import TrainingState
 
@@ -53,21 +55,20 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
     if model.encoder is not None:
         trunk = state.adversaries.discriminator.trunk
         trunk.load_state_dict(model.encoder.trunk.state_dict())
-        _to_unit_scale(trunk, model)
+        _to_unit_scale(trunk, state.networks.generator, model.header.architecture)
         taken.append("discriminator trunk (from the encoder)")
     return Taken(tuple(taken), tuple(new))
 
 
 @torch.no_grad()
-def _to_unit_scale(trunk: Trunk, model: LoadedModel) -> None:
+def _to_unit_scale(trunk: Trunk, generator: Generator, shape: ModelConfig) -> None:
     """The encoder reads its features at unit scale, whatever theirs is; the discriminator's new heads want it there."""
-    shape, generator = model.header.architecture, torch.Generator().manual_seed(0)
+    draws = torch.Generator().manual_seed(0)
     content, style = (
-        torch.randn(_IMAGES, dim, generator=generator) for dim in (shape.content_dim, shape.style_dim)
+        torch.randn(_IMAGES, dim, generator=draws).to(trunk.flat.weight.device)
+        for dim in (shape.content_dim, shape.style_dim)
     )
-    device = trunk.flat.weight.device
-    images = model.generator.to(device)(content.to(device), style.to(device))
-    scale = trunk(images).square().mean().sqrt().clamp(min=1e-6)
+    scale = trunk(generator(content, style)).square().mean().sqrt().clamp(min=1e-6)
     # Leaky ReLU alone follows, so the features are scaled as these are.
     trunk.flat.weight.div_(scale)
     trunk.flat.bias.div_(scale)

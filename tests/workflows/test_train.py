@@ -368,69 +368,6 @@ def test_other_methods_resume_bit_for_bit_too(method: str, run: TrainRun, tmp_pa
     assert load_model(run.out / "model.safetensors").header.method == method
 
 
-@pytest.mark.parametrize(
-    ("source", "method", "taken", "new"),
-    [
-        ("drai", "cgan", ["discriminator trunk"], ["content prior"]),
-        ("cgan", "drai", ["generator"], ["encoder", "content prior"]),
-        ("cavae", "dual-cavae", ["encoder"], ["the encoder's content", "content prior"]),
-        ("dual-cavae", "cinfogan", ["encoder"], ["content prior"]),
-        ("cavae", "cinfogan", ["encoder", "content prior"], []),
-    ],
-)
-def test_a_warm_start_takes_what_both_methods_have(
-    source: str, method: str, taken: list[str], new: list[str]
-) -> None:
-    from drai_cli.checkpoint import LoadedModel
-    from drai_cli.condition import ConditionSchema
-    from drai_cli.header import ModelHeader
-    from drai_cli.training.state import TrainingState
-    from drai_cli.workflows.warm_start import warm_start
-
-    schema = ConditionSchema.from_rows([{"label": "a"}, {"label": "b"}], "label", [])
-    states = {
-        name: TrainingState(TrainOptions(method=name, model=TINY, seed=seed), schema.dim, torch.device("cpu"))
-        for seed, name in enumerate((source, method))
-    }
-    of = states[source].average
-    model = LoadedModel(ModelHeader(TINY, schema, source), of.generator, of.encoder, of.content_prior, "")
-    found = warm_start(states[method], model, schema)
-    assert all(any(text.startswith(name) for text in found.taken) for name in taken)
-    assert set(found.new) - {"discriminator heads", "predictors"} == set(new)
-    own = states[method].networks
-    assert torch.equal(own.generator.start.weight, of.generator.start.weight)
-    if own.encoder is not None and of.encoder is not None:
-        assert torch.equal(own.encoder.style.weight, of.encoder.style.weight)
-
-
-def test_a_warm_discriminator_begins_at_the_scale_of_a_fresh_one() -> None:
-    from drai_cli.checkpoint import LoadedModel
-    from drai_cli.condition import ConditionSchema
-    from drai_cli.header import ModelHeader
-    from drai_cli.training.state import TrainingState
-    from drai_cli.workflows.warm_start import warm_start
-
-    schema = ConditionSchema.from_rows([{"label": "a"}, {"label": "b"}], "label", [])
-    trained, state = (
-        TrainingState(TrainOptions(model=TINY, seed=seed), schema.dim, torch.device("cpu")) for seed in (0, 1)
-    )
-    of = trained.average
-    assert of.encoder is not None
-    with torch.no_grad():  # as an encoder's features grow, which it reads at unit scale
-        of.encoder.trunk.flat.weight.mul_(1000)
-    warm_start(
-        state,
-        LoadedModel(ModelHeader(TINY, schema, "drai"), of.generator, of.encoder, of.content_prior, ""),
-        schema,
-    )
-    images = torch.rand(16, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with torch.no_grad():
-        features = state.adversaries.discriminator.trunk(images)
-        assert 0.1 < float(features.square().mean().sqrt()) < 10
-        assert float(state.adversaries.discriminator.image(features).abs().max()) < 10
-    assert torch.equal(state.networks.encoder.trunk.flat.weight, of.encoder.trunk.flat.weight)
-
-
 def test_a_run_that_ends_before_its_first_tick_is_measured_at_its_end(run: TrainRun) -> None:
     short = replace(run, training=replace(run.training, kimg=0.064, tick_kimg=20))
     result = train(short)
