@@ -187,7 +187,7 @@ class TrainOptions:
         Raises:
             UsageError: Naming the first that is not.
         """
-        for owner, ranges in ((self, _RANGES), (self.objective, _OBJECTIVE_RANGES)):
+        for owner, ranges in ((self, TRAIN_RANGES), (self.objective, OBJECTIVE_RANGES)):
             for name, (low, high) in ranges.items():
                 value = getattr(owner, name)
                 if value is not None and not low <= value <= high:
@@ -208,13 +208,13 @@ class Chosen:
     precision: Arithmetic
 
 
-_RANGES: dict[str, tuple[float, float]] = {
+TRAIN_RANGES: dict[str, tuple[float, float]] = {
     "kimg": (0.001, math.inf), "hours": (0.0001, math.inf), "tick_kimg": (0.001, math.inf), "patience": (1, math.inf),
     "batch_size": (2, 65536), "learning_rate": (1e-9, 1), "discriminator_rate": (1e-6, 1e6),
     "predictor_rate": (1e-6, 1e6), "warm_up_kimg": (0, math.inf), "hold_kimg": (0, math.inf), "decay_share": (0, 1),
     "ema_kimg": (0.001, math.inf), "augment_target": (-1, 1), "balance": (0, 1), "missing_share": (0, 1),
 }  # fmt: skip
-_OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
+OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
     **{f.name: (0.0, math.inf) for f in fields(Objective) if f.name.endswith("_weight")},
     "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
     "predictor_updates": (1, 100), "predictor_images": (0, 100),

@@ -19,9 +19,8 @@ import typer
 from drai_cli.cli.options import choice, with_default
 from drai_cli.errors import UsageError
 
-# Whole numbers that are no counts, and a cosine and a mean sign.
+# Whole numbers that are no counts.
 _FROM_ZERO = {"--seed", "--split-seed", "--frame"}
-_FROM_MINUS_ONE = {"--self-margin", "--augment-target"}
 # What a text stands for, by the option that takes it.
 _TEXTS = {
     "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
@@ -42,6 +41,7 @@ def field_options(
     choices: Mapping[str, Sequence[str]] | None = None,
     shared: Mapping[str, Any] | None = None,
     defaults: Mapping[str, str] | None = None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> list[inspect.Parameter]:
     """A command's parameters for the fields of a dataclass.
 
@@ -53,6 +53,7 @@ def field_options(
         choices: Names that a text field may have, by field, where the type does not say so.
         shared: Annotated options to take as they are, by field.
         defaults: Defaults in words, by field, where something else than the field decides.
+        ranges: Least and largest values, by field: those that may be negative are found there.
     """
     hints = get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in skip}
@@ -78,6 +79,7 @@ def field_options(
                 tuple(map(str, names)),
                 is_required,
                 (defaults or {}).get(name, ""),
+                min(0, (ranges or {}).get(name, (0, 0))[0]),
             )
         parameters.append(
             inspect.Parameter(
@@ -99,6 +101,7 @@ def _annotation(
     names: tuple[str, ...],
     is_required: bool,
     in_words: str,
+    least: float,
 ) -> Any:
     """The annotated type of one option."""
     is_empty = default is None or default is dataclasses.MISSING or default == ()
@@ -124,7 +127,7 @@ def _annotation(
         if kind in (int, float):
             # A count of which none is the default may be none.
             is_counted = kind is int and default != 0 and not _FROM_ZERO & set(declarations)
-            extra["min"] = -1 if _FROM_MINUS_ONE & set(declarations) else 1 if is_counted else 0
+            extra["min"] = 1 if is_counted else least
         option = typer.Option(*declarations, metavar=_metavar(kind, declarations, help), **extra)
     return Annotated[kind if is_required else Union[kind, None], option]  # noqa: UP007  kind is a value here
 

@@ -12,7 +12,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.config import ModelConfig, Objective, TrainOptions
+from drai_cli.config import OBJECTIVE_RANGES, TRAIN_RANGES, ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import KIND_NAMES, DataOptions
 from drai_cli.errors import exit_code_of
 from drai_cli.methods import METHODS
@@ -64,8 +64,9 @@ PARAMETERS = [
         skip=("model", "objective"),
         choices={"method": tuple(METHODS)},
         defaults=by_preset(TrainOptions),
+        ranges=TRAIN_RANGES,
     ),
-    *field_options(Objective, {"Objective": ()}, defaults=by_preset(Objective)),
+    *field_options(Objective, {"Objective": ()}, defaults=by_preset(Objective), ranges=OBJECTIVE_RANGES),
 ]
 
 Preset = Annotated[
