@@ -19,8 +19,8 @@ from drai_cli.errors import WeightsError
 from drai_cli.io.png import encode_png
 from drai_cli.memory import PassSize, SmallerBatchWarning, in_passes, is_device_lost, is_out_of_memory
 from drai_cli.metrics import generation
+from drai_cli.metrics.batches import map_images
 from drai_cli.metrics.extractors.onnx_model import OnnxFeatures
-from drai_cli.metrics.pixels import map_images
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
 from drai_cli.workflows.onnx_session import explained

@@ -34,6 +34,7 @@ def test_every_part_is_in_the_command():
         "cores",
         "memory",
         "typed",
+        "pixels",
     }
     assert parts - left_out == named
 

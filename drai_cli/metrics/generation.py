@@ -16,7 +16,8 @@ from jaxtyping import Float32, Integer
 from torch import Tensor
 
 from drai_cli.memory import in_passes
-from drai_cli.metrics.pixels import from_unit, pass_size, to_unit
+from drai_cli.metrics.batches import pass_size
+from drai_cli.pixels import from_unit, to_unit
 
 
 class ModelNetworks(Protocol):
@@ -73,7 +74,7 @@ def encode(
         raise ValueError("these networks have no encoder")
 
     def one_pass(rows: slice) -> tuple[np.ndarray, np.ndarray, bool]:
-        content, style = encoder(to_unit(images[rows]).to(device))
+        content, style = encoder(to_unit(images[rows], device))
         is_inferred = content is not None
         if not is_inferred:
             content = networks.content_prior(torch.from_numpy(conditions[rows]).to(device))
@@ -136,5 +137,5 @@ def style_dim_of(
         return int(dim)
     if networks.encoder is None:
         raise ValueError("networks without an encoder have to say their style_dim")
-    _, style = networks.encoder(to_unit(image).to(device))
+    _, style = networks.encoder(to_unit(image, device))
     return int(style.mean.shape[1])

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.metrics.augment import Symmetry, augment
+from drai_cli.metrics.batches import map_images
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
-from drai_cli.metrics.pixels import map_images, to_unit
 from drai_cli.metrics.training_sets import balanced, rows_of_labels
+from drai_cli.pixels import to_unit
 
 
 @dataclass(frozen=True)

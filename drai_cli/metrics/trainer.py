@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.metrics.augment import Symmetry, augment
+from drai_cli.metrics.batches import map_images
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
 from drai_cli.metrics.fitting import FitConfig, fit
 from drai_cli.metrics.judge import balanced_accuracy
-from drai_cli.metrics.pixels import map_images, to_unit
 from drai_cli.metrics.training_sets import TrainingSet
+from drai_cli.pixels import to_unit
 
 Images = Integer[np.ndarray, "n h w c"]
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli.config import TrainOptions
-from drai_cli.data.tensors import to_unit
 from drai_cli.methods import objective_of
+from drai_cli.pixels import to_unit
 from drai_cli.training.augment import Symmetry, orient, seeded
 from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import Batch

@@ -10,8 +10,8 @@ from jaxtyping import Float, UInt
 from torch import Tensor
 from torch.nn import functional
 
-from drai_cli.data.tensors import from_unit, to_unit
 from drai_cli.model.networks import Networks
+from drai_cli.pixels import from_unit, to_unit
 
 COLUMNS = 8
 GAP = 2

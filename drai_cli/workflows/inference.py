@@ -18,7 +18,6 @@ from jaxtyping import Float32, UInt
 from torch import Tensor
 
 from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.data.tensors import from_unit, to_unit
 from drai_cli.errors import UsageError
 from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.hub import locate_weights
@@ -26,6 +25,7 @@ from drai_cli.hub_repository import origin_of
 from drai_cli.launch import launched
 from drai_cli.memory import PassSize, in_passes
 from drai_cli.metrics.perceptual import perceptual_features
+from drai_cli.pixels import from_unit, to_unit
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.workflows.options import PRECISIONS, Precision
 from drai_cli.workflows.sampler import micro_batch_of

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from drai_cli.data.image_set import Part
 from drai_cli.data.prepared import PreparedSet
-from drai_cli.data.tensors import to_unit
 from drai_cli.io.raster import write_png
 from drai_cli.model.networks import Networks
+from drai_cli.pixels import to_unit
 from drai_cli.training.grid import COLUMNS, GAP, draw_grid, row_names
 from drai_cli.training.state import TrainingState
 from drai_cli.workflows.figure import with_row_names

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from drai_cli.errors import InputError, WeightsError
 from drai_cli.memory import in_passes
-from drai_cli.metrics.pixels import pass_size
+from drai_cli.metrics.batches import pass_size
 
 PUBLISHED_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid) and `weights-inception-2015-12-05-6726825d.pth`

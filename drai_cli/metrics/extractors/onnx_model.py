@@ -19,8 +19,9 @@ from torch.nn import functional as F
 
 from drai_cli.errors import WeightsError
 from drai_cli.memory import in_passes, is_out_of_memory
+from drai_cli.metrics.batches import batches, pass_size
 from drai_cli.metrics.extractors.pooled import SIZE
-from drai_cli.metrics.pixels import batches, pass_size, to_unit
+from drai_cli.pixels import to_unit
 
 _BATCH = 32
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow makes grey of RGB

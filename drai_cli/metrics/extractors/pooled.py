@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drai_cli.errors import WeightsError
-from drai_cli.metrics.pixels import map_images
+from drai_cli.metrics.batches import map_images
 
 BATCH = 64  # images at a time: a ResNet 50 at 128 px takes some 300 MB
 SIZE = 128

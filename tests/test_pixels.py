@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.metrics.pixels import batches, from_unit, to_unit
+from drai_cli.pixels import from_unit, to_unit
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -30,8 +30,3 @@ def test_values_out_of_range_are_clipped() -> None:
         0,
         255,
     ]
-
-
-def test_batches_cover_every_row_once() -> None:
-    rows = np.arange(10)
-    assert np.concatenate([rows[part] for part in batches(10, 4)]).tolist() == rows.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,8 +24,10 @@ def to_unit(
     return values.permute(0, 3, 1, 2).div_(half).sub_(1)
 
 
-def from_unit(images: Float[Tensor, "batch channels height width"], dtype: type = np.uint8) -> np.ndarray:
+def from_unit(
+    images: Float[Tensor, "batch channels height width"], dtype: npt.DTypeLike = np.uint8
+) -> np.ndarray:
     """The inverse of `to_unit`, values outside [-1, 1] clipped: `[N, H, W, C]`."""
-    largest = np.iinfo(dtype).max
+    largest = np.iinfo(np.dtype(dtype)).max
     scaled = (images.detach().float().clamp(-1, 1) + 1).mul_(largest / 2).round_()
     return scaled.permute(0, 2, 3, 1).cpu().numpy().astype(dtype)
