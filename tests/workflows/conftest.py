@@ -1,12 +1,17 @@
-"""What the files of tests of `sample` share; a file with an `options` of its own goes before."""
+"""What files of tests share: an output of `sample`, a training; an `options` or `run` in a file goes before it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from drai_cli.config import ModelConfig, TrainOptions
+from drai_cli.data.options import DataOptions
+from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.options import SampleOptions
+from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.sample import sample
 from tests.workflows.sample_checks import contents
 
@@ -21,3 +26,19 @@ def whole(tmp_path, options):
     """The uninterrupted output of `options`."""
     sample(replace(options, out=tmp_path / "whole"))
     return contents(tmp_path / "whole")
+
+
+@pytest.fixture(scope="session")
+def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("data") / "lesions"
+    make_phantoms(PhantomOptions(out, count=140, size=16))
+    return out
+
+
+@pytest.fixture
+def run(lesions: Path, tmp_path: Path) -> TrainRun:
+    """A training on phantoms, not begun."""
+    model = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
+    options = TrainOptions(model=model, kimg=0.32, tick_kimg=0.096, batch_size=16, precision="fp32")
+    data = DataOptions(lesions, size=16, cache_dir=tmp_path / "cache")
+    return TrainRun(data, options, tmp_path / "run", device="cpu")

@@ -1,0 +1,230 @@
+"""Runs that were stopped, killed or finished, and what the same command does then: bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from drai_cli.checkpoint import load_model, load_state
+from drai_cli.errors import UsageError
+from drai_cli.progress import Reporter
+from drai_cli.training import graphs
+from drai_cli.workflows import trainer as module
+from drai_cli.workflows.model_options import TrainRun
+from drai_cli.workflows.train import train
+from drai_cli.workflows.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("quick_judge")
+
+
+class StopAfter(Reporter):
+    """Sends this process SIGTERM after some images, as a scheduler would."""
+
+    def __init__(self, images: int) -> None:
+        self.images = images
+
+    def task(self, name, total, unit):  # type: ignore[no-untyped-def]
+        from contextlib import contextmanager
+
+        from drai_cli.progress import Task
+
+        outer = self
+
+        class Counting(Task):
+            seen = 0
+
+            def advance(self, n: int = 1) -> None:
+                self.seen += n
+                if name == "training" and self.seen >= outer.images and n:
+                    outer.images = 10**9
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+        @contextmanager
+        def counting():  # type: ignore[no-untyped-def]
+            yield Counting()
+
+        return counting()
+
+
+class Killed(BaseException):
+    """Stands for the process ending at this very point."""
+
+
+def test_a_signal_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path) -> None:
+    whole = train(run)
+    other = replace(run, out=tmp_path / "other")
+    stopped = train(other, StopAfter(144))
+    assert not stopped.is_finished
+    assert stopped.stopped_by == "SIGTERM"
+    assert 144 <= stopped.images_seen < 320
+    resumed = train(other)
+    assert resumed.resumed_from == stopped.images_seen
+    assert resumed.images_seen == whole.images_seen
+    for name in ("model.safetensors", "checkpoint/state.safetensors"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("call", [3, 9, 13])
+def test_killed_between_ticks_and_resumed_is_bit_for_bit(
+    call: int, run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    steps = 0
+    step = graphs.train_step
+
+    def dying(*arguments, **named):  # type: ignore[no-untyped-def]
+        nonlocal steps
+        steps += 1
+        if steps == call:
+            raise Killed
+        return step(*arguments, **named)
+
+    monkeypatch.setattr(graphs, "train_step", dying)
+    with pytest.raises(Killed):
+        train(other)
+    monkeypatch.setattr(graphs, "train_step", step)
+    train(other)
+    for name in ("model.safetensors", "checkpoint/state.safetensors"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+def test_killed_before_the_checkpoint_of_a_tick_repeats_the_tick(
+    run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    save, saves = module.save_state, 0
+
+    def dying(*arguments):  # type: ignore[no-untyped-def]
+        nonlocal saves
+        saves += 1
+        if saves == 2:
+            raise Killed
+        save(*arguments)
+
+    monkeypatch.setattr(module, "save_state", dying)
+    with pytest.raises(Killed):
+        train(other)
+    monkeypatch.setattr(module, "save_state", save)
+    train(other)
+    assert (run.out / "model.safetensors").read_bytes() == (other.out / "model.safetensors").read_bytes()
+    ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
+    assert ticks == [96, 192, 288, 320]
+
+
+def test_a_finished_run_does_nothing_and_a_larger_budget_goes_on(run: TrainRun) -> None:
+    train(run)
+    before = (run.out / "checkpoint" / "state.safetensors").stat().st_mtime_ns
+    again = train(run)
+    assert again.stopped_by == "nothing to do"
+    assert again.resumed_from == 320
+    assert (run.out / "checkpoint" / "state.safetensors").stat().st_mtime_ns == before
+    more = train(replace(run, training=replace(run.training, kimg=0.4)))
+    assert more.images_seen == 400
+    assert more.resumed_from == 320
+
+
+def test_other_settings_are_listed(run: TrainRun) -> None:
+    train(run)
+    with pytest.raises(UsageError, match=r"training\.learning_rate: 0\.0005 in the run, 0\.1 now"):
+        train(replace(run, training=replace(run.training, learning_rate=0.1)))
+
+
+@pytest.mark.parametrize("images", [96, 320])
+def test_ctrl_c_on_a_tick_loses_no_tick(images: int, run: TrainRun, tmp_path: Path) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    stopped = train(other, StopAfter(images))
+    assert stopped.images_seen == images
+    train(other)
+    for name in ("model.safetensors", "checkpoint/state.safetensors"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+    ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
+    assert ticks == [96, 192, 288, 320]
+
+
+def test_a_finished_budget_of_hours_is_finished(run: TrainRun) -> None:
+    options = replace(run.training, kimg=None, hours=2e-4)
+    first = train(replace(run, training=options))
+    assert first.stopped_by == "hours"
+    again = train(replace(run, training=options))
+    assert again.stopped_by == "nothing to do"
+    more = train(replace(run, training=replace(options, kimg=(first.images_seen + 16) / 1000, hours=1.0)))
+    assert more.stopped_by == "kimg"
+
+
+def test_hours_that_run_out_during_a_tick_are_used_up(run: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint is written before the clock is looked at again."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("drai_cli.workflows.trainer.time", clock)
+    save = Trainer._save
+
+    def slow_save(trainer: Trainer) -> None:
+        save(trainer)
+        now[0] += 3600.0
+
+    monkeypatch.setattr(Trainer, "_save", slow_save)
+    options = replace(run.training, kimg=None, hours=1.0, tick_kimg=0.032)
+    first = train(replace(run, training=options))
+    assert first.stopped_by == "hours"
+    assert first.measures
+    assert train(replace(run, training=options)).stopped_by == "nothing to do"
+
+
+def test_killed_right_after_it_was_begun_the_run_goes_on(
+    run: TrainRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("drai_cli.workflows.train.write_split", dying)
+        with pytest.raises(Killed):
+            train(run)
+    assert train(run).images_seen == 320
+
+
+@pytest.mark.parametrize("method", ["cgan", "cinfogan", "dual-cavae"])
+def test_other_methods_resume_bit_for_bit_too(method: str, run: TrainRun, tmp_path: Path) -> None:
+    run = replace(run, training=replace(run.training, method=method, kimg=0.16))
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    assert not train(other, StopAfter(80)).is_finished
+    train(other)
+    for name in ("model.safetensors", "checkpoint/state.safetensors", "grids/000000160.png"):
+        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+    assert load_model(run.out / "model.safetensors").header.method == method
+
+
+def test_ticks_may_change_on_the_way_and_decide_nothing_of_the_networks(
+    run: TrainRun, tmp_path: Path
+) -> None:
+    train(run)
+    other = replace(run, out=tmp_path / "other")
+    train(other, StopAfter(144))
+    train(replace(other, training=replace(other.training, tick_kimg=0.064)))
+    ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
+    assert ticks == [96, 192, 256, 320]
+    whole, changed = (load_state(out / "checkpoint" / "state.safetensors")[0] for out in (run.out, other.out))
+    assert whole.keys() == changed.keys()
+    assert all(torch.equal(whole[name], changed[name]) for name in whole)
+
+
+def test_a_run_of_an_older_version_lacks_settings_and_goes_on(run: TrainRun) -> None:
+    train(replace(run, training=replace(run.training, kimg=0.032)))
+    saved = json.loads((run.out / "config.json").read_text())
+    del saved["training"]["objective"]["aggregate_weight"]
+    (run.out / "config.json").write_text(json.dumps(saved))
+    assert train(replace(run, training=replace(run.training, kimg=0.064))).resumed_from == 32
+    objective = replace(run.training.objective, aggregate_weight=3.0)
+    with pytest.raises(UsageError, match="aggregate_weight: 1"):
+        train(replace(run, training=replace(run.training, objective=objective)))
