@@ -13,7 +13,7 @@ from drai_cli.data.options import KIND_NAMES
 from drai_cli.workflows.model_options import EvaluateOptions
 
 _SAYS_NOTHING = "says nothing: see the caution"
-FLAGS = {"out": "-o --out"}
+FLAGS = {"out": "-o --out", "usefulness_ratios": "--usefulness-ratio", "small_labels": "--small-label"}
 PARAMETERS = field_options(
     EvaluateOptions,
     {
@@ -24,7 +24,7 @@ PARAMETERS = field_options(
         options.MODEL: ("weights",),
         "Measures": (
             "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images", "usefulness_seeds",
-            "privacy_samples",
+            "usefulness_ratios", "small_labels", "privacy_samples",
         ),
         options.OUTPUT: ("out", "figures", "tools", "overwrite"),
         options.RUN: ("seed", "device"),

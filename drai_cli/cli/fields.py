@@ -24,7 +24,8 @@ _FROM_ZERO = {"--seed", "--split-seed", "--frame"}
 # What a text stands for, by the option that takes it.
 _TEXTS = {
     "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
-    "--condition": "COLUMN", "--label": "LABEL", "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL",
+    "--condition": "COLUMN", "--small-label": "LABEL",
+    "--label": "LABEL", "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL",
     "--to-label": "LABEL", "--window": "WINDOW",
     "--slices": "WHICH", "--metrics": "PARTS", "--methods": "NAMES", "--name": "OWNER/NAME",
 }  # fmt: skip

@@ -35,6 +35,7 @@ from drai_cli.workflows.report_html import report_html
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 _KEPT = "measured"
+_MOST_PER_REAL = 100
 _PARTS: dict[str, MeasuredPart] = dict(
     zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
 )
@@ -68,6 +69,13 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     wanted = options.metrics or EVALUATION_PARTS
     if unknown := [name for name in wanted if name not in EVALUATION_PARTS]:
         raise UsageError(f"--metrics {unknown[0]}", "no such part", f"one of: {', '.join(EVALUATION_PARTS)}")
+    for ratio in options.usefulness_ratios:
+        if not 0 < ratio <= _MOST_PER_REAL:
+            raise UsageError(
+                f"--usefulness-ratio {ratio:g}",
+                f"expected more than 0 and at most {_MOST_PER_REAL}",
+                "for example 0.5",
+            )
     _check_out(options.out, options.overwrite)
     with alone_in(options.out, "drai evaluate"):
         remove_left_over(options.out)
@@ -86,6 +94,8 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     real = evaluation_set(options, subject, reporter)
     if not real.is_training_known:
         reporter.warn(f"the images that are looked at may have been trained on: {NO_TRAINING_DATA}")
+    for label in options.small_labels:
+        real.schema.label.resolve(label)  # one that there is not stops here, not after an hour
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
     instruments = Instruments(

@@ -37,6 +37,9 @@ class EvaluateOptions:
         judge_images: Images that judge and factor regressor are shown in training; None: what suits the image size.
         usefulness_images: Images each classifier of usefulness is shown in training; None: 24,000.
         usefulness_seeds: Classifiers trained of each kind.
+        usefulness_ratios: Synthetic images a real one that real images are tried with; may be given several times.
+        small_labels: Labels whose recall is also taken together; may be given several times; those with less than half
+            the mean count if not given.
         privacy_samples: Synthetic images compared with every training image.
         metadata: Table (CSV) that says what the images are.
         image_column: Its column that names the images, with or without suffix.
@@ -69,6 +72,8 @@ class EvaluateOptions:
     judge_images: int | None = None
     usefulness_images: int | None = None
     usefulness_seeds: int = 3
+    usefulness_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    small_labels: tuple[str, ...] = ()
     privacy_samples: int = 1000
     metadata: Path | None = None
     image_column: str | None = None

@@ -234,25 +234,31 @@ def test_what_needs_the_training_images_says_so_without_them(
     assert "--train-data" in part.not_measured[0]
 
 
-def test_no_judge_is_trained_where_nothing_asks_it(
-    lesions: Path, run: Path, tmp_path: Path, monkeypatch
-) -> None:
+@pytest.fixture
+def corner(tmp_path: Path, monkeypatch) -> Path:
+    """A file of features, which are the pixels of a corner."""
+
     class Corner:
         name, comparable_with = "corner", "nothing"
 
         def features(self, images: np.ndarray) -> np.ndarray:
             return images[:, :2, :2].reshape(len(images), -1).astype(np.float32)
 
+    monkeypatch.setattr("drai_cli.workflows.evaluate.load_extractor", lambda *arguments: Corner())
+    (tmp_path / "features").write_bytes(b"x")
+    return tmp_path / "features"
+
+
+def test_no_judge_is_trained_where_nothing_asks_it(
+    lesions: Path, run: Path, corner: Path, tmp_path: Path, monkeypatch
+) -> None:
     def untrained(*arguments, **options):
         raise AssertionError("a judge was trained")
 
-    monkeypatch.setattr("drai_cli.workflows.evaluate.load_extractor", lambda *arguments: Corner())
     train_judge = instruments.train_judge
     monkeypatch.setattr(instruments, "train_judge", untrained)
-    features = tmp_path / "features"
-    features.write_bytes(b"x")
     options = EvaluateOptions(
-        lesions, str(run), features=features, out=tmp_path / "out", metrics=("fidelity",), **SMALL
+        lesions, str(run), features=corner, out=tmp_path / "out", metrics=("fidelity",), **SMALL
     )
     (part,) = evaluate(options).report.parts
     assert {measure.extractor for measure in part.measures} == {"corner"}
@@ -262,6 +268,38 @@ def test_no_judge_is_trained_where_nothing_asks_it(
     both = replace(options, metrics=("fidelity", "disentanglement"), judge_images=64)
     (score,) = (one for one in evaluate(both).report.parts[0].measures if one.key == "inception_score")
     assert score.extractor == "judge"
+
+
+def test_a_part_measured_alone_is_kept_for_all(
+    lesions: Path, run: Path, corner: Path, tmp_path: Path, monkeypatch
+) -> None:
+    small = {**SMALL, "judge_images": 64}
+    options = EvaluateOptions(
+        lesions, str(run), features=corner, out=tmp_path / "out", metrics=("privacy",), **small
+    )
+    (alone,) = evaluate(options).report.parts
+    monkeypatch.setattr(
+        "drai_cli.workflows.evaluation.privacy.measure_privacy", None
+    )  # calling it would fail
+    *_, again = evaluate(replace(options, metrics=("disentanglement", "privacy"))).report.parts
+    assert again == alone
+
+
+def test_usefulness_tries_the_ratios_and_takes_the_labels_together_that_are_asked_for(
+    lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "out", metrics=("usefulness",), usefulness_ratios=(0.25,),
+        small_labels=("ebony", "AMBER"), **SMALL,
+    )  # fmt: skip
+    (part,) = evaluate(options).report.parts
+    gains = [measure for measure in part.measures if measure.key == "gain_small"]
+    assert [gain.variant for gain in gains] == ["0.25 synthetic images a real one"]
+    assert gains[0].how_to_read.endswith("Mean over amber, ebony.")
+    with pytest.raises(UsageError, match="'jade'"):
+        evaluate(replace(options, small_labels=("jade",)))
+    with pytest.raises(UsageError, match="--usefulness-ratio 0"):
+        evaluate(replace(options, usefulness_ratios=(0.0,)))
 
 
 def test_images_that_were_trained_on_are_refused(lesions: Path, run: Path, tmp_path: Path) -> None:

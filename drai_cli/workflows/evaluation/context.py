@@ -28,6 +28,8 @@ from drai_cli.workflows.model_options import EvaluateOptions
 Images = Integer[np.ndarray, "n h w c"]
 Raw = Mapping[str, Any]
 
+_SEEN_HERE = ("features_sha256", "has_judge")  # what a part may depend on beside options
+
 
 @dataclass
 class Evaluation:
@@ -102,10 +104,8 @@ class Evaluation:
 
     def key(self, part: str, depends_on: Sequence[str]) -> str:
         """Changes with whatever the part's numbers depend on."""
-        options = self.options
-        asked = {name: getattr(options, name) for name in (*depends_on, "part", "seed", "judge_images")}
-        if "features" in asked:
-            asked |= {"features": self.features_sha256, "has_judge": self.has_judge}
+        names = (*depends_on, "part", "seed", "judge_images")
+        asked = {name: getattr(self if name in _SEEN_HERE else self.options, name) for name in names}
         settings = [part, __version__, self.subject.sha256, self.real.key, asked]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
@@ -124,13 +124,13 @@ class Evaluation:
             found: What was measured.
         """
         options = self.options
-        asked = {name: getattr(options, name) for name in depends_on if name != "features"}
+        asked = {name: getattr(options, name) for name in depends_on if name not in _SEEN_HERE}
         known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
-        if "features" in depends_on:
+        if "features_sha256" in depends_on:
             known["extractor"] = self.features().name
         if "judge" in found:
             known["judge_images"] = self.instruments.judge_shown
-        return {name: value for name, value in known.items() if value is not None}
+        return {name: value for name, value in known.items() if value not in (None, ())}
 
     @cached_property
     def features_sha256(self) -> str:

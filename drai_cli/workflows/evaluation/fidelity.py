@@ -155,5 +155,9 @@ def _draw(evaluation: Evaluation, found: Raw) -> list[Figure]:
 
 
 FIDELITY = MeasuredPart(
-    "Fidelity: do they look like real images?", _measure, _describe, ("samples", "draws", "features"), _draw
+    "Fidelity: do they look like real images?",
+    _measure,
+    _describe,
+    ("samples", "draws", "features_sha256", "has_judge"),
+    _draw,
 )

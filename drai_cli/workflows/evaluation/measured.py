@@ -28,7 +28,8 @@ class MeasuredPart:
         title: Of its section in the report.
         measure: Its numbers, JSON-able.
         describe: Its numbers as the report has them.
-        depends_on: Options that its numbers depend on, beside the seed and the part of the split.
+        depends_on: Options that its numbers depend on, beside the seed and the part of the split; `features_sha256` and
+            `has_judge` are the evaluation's.
         draw: Its pictures.
         refuse: Why it cannot be measured here; empty where it can.
     """

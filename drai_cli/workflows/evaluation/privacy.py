@@ -163,7 +163,7 @@ PRIVACY = MeasuredPart(
     "Privacy: do they give away the images they were trained on?",
     _measure,
     _describe,
-    ("privacy_samples", "features"),
+    ("privacy_samples", "features_sha256"),
     _draw,
     _refuse,
 )

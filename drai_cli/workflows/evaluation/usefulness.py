@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Int64, Integer
@@ -38,7 +38,10 @@ _REPEATED = "real images repeated"
 def _measure(evaluation: Evaluation) -> Raw:
     options, real = evaluation.options, evaluation.real
     images = UsefulnessConfig.images if options.usefulness_images is None else options.usefulness_images
-    config = UsefulnessConfig(images, seeds=options.usefulness_seeds, symmetry=real.symmetry)
+    config = UsefulnessConfig(
+        images, seeds=options.usefulness_seeds, ratios=options.usefulness_ratios, symmetry=real.symmetry
+    )
+    small = {real.schema.label.position(label) for label in options.small_labels} or None
     made, made_labels = _pool(evaluation, config.ratios)
     with evaluation.reporter.task("training classifiers", 100, "%") as task:
         done_before = 0
@@ -51,7 +54,8 @@ def _measure(evaluation: Evaluation) -> Raw:
 
         return measure_usefulness(
             real.images, real.labels, real.parts, real.groups, made, made_labels, len(real.schema.labels),
-            part=options.part, config=config, seed=options.seed, device=evaluation.device, progress=advance,
+            part=options.part, small=small, config=config, seed=options.seed, device=evaluation.device,
+            progress=advance,
         )  # fmt: skip
 
 
@@ -88,7 +92,7 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
                 )
             )
     for ratio, against in found["differences"].items():
-        measures += _gains(against["oversampled"], ratio, labels)
+        measures += _gains(against["oversampled"], ratio, labels, found["small_labels"])
     best = max(
         (name for name in arms if name.startswith("real + ")),
         key=lambda n: arms[n]["balanced_accuracy"]["value"],
@@ -115,7 +119,7 @@ def _describe(evaluation: Evaluation, found: Raw) -> Part:
     )
 
 
-def _gains(found: Raw, ratio: str, labels: tuple[str, ...]) -> Iterator[Measure]:
+def _gains(found: Raw, ratio: str, labels: tuple[str, ...], small: Sequence[int]) -> Iterator[Measure]:
     zero = {"value": 0.0}
     variant = f"{ratio} synthetic images a real one"
     yield measure_of(
@@ -123,8 +127,9 @@ def _gains(found: Raw, ratio: str, labels: tuple[str, ...]) -> Iterator[Measure]
         variant=variant, is_headline=True,
     )  # fmt: skip
     if "small" in found:
+        how_to_read = f"{_GAIN} Mean over {', '.join(labels[label] for label in small)}."
         yield measure_of(
-            "gain_small", "Gain in recall of the small labels", found["small"], "higher", _GAIN, _REPEATED, zero,
+            "gain_small", "Gain in recall of the small labels", found["small"], "higher", how_to_read, _REPEATED, zero,
             variant=variant, is_headline=True,
         )  # fmt: skip
     for index, gain in found["recall"].items():
@@ -167,5 +172,5 @@ USEFULNESS = MeasuredPart(
     "Usefulness: does training on them help?",
     _measure,
     _describe,
-    ("usefulness_images", "usefulness_seeds"),
+    ("usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels"),
 )
