@@ -8,7 +8,7 @@ command="drai train --data $data --metadata $data/nodules.csv --label malignancy
 --condition diameter_mm --condition malignancy_mean --symmetry dihedral --learning-rate 0.0003 --swap-share 0.25 --tick-kimg 20 --kimg 160 \
 --licence CC-BY-3.0 --out runs/nodules-64"
 $command
-drai evaluate --data "$data" --weights runs/nodules-64 --features "$features" --out reports/nodules-64
+drai evaluate --data "$data" --weights runs/nodules-64 --features "$features" --privacy-samples 10000 --out reports/nodules-64
 python examples/bundle_model.py runs/nodules-64 --name nodules-64 --command "$command" --limits "as its card says" --attribution "LIDC-IDRI: Armato S. G. et al., \
 The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative (IDRI): a completed reference database of lung \
 nodules on CT scans, Medical Physics 38, 915-931 (2011), CC BY 3.0."
