@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from drai_cli.checkpoint import load_model
-from drai_cli.config import Chosen, ModelConfig, TrainOptions
-from drai_cli.data.options import DataOptions
+from drai_cli.config import Chosen, TrainOptions
 from drai_cli.errors import InputError
 from drai_cli.model.generator import Generator
 from drai_cli.progress import Reporter
@@ -24,7 +23,6 @@ from drai_cli.workflows.train import train
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
 
-TINY = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
 ACCELERATOR = type("AcceleratorError", (RuntimeError,), {})
 KEPT = ("model.safetensors", "checkpoint/state.safetensors")
 
@@ -37,10 +35,8 @@ def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(lesions: Path, tmp_path: Path) -> TrainRun:
-    options = TrainOptions(model=TINY, kimg=0.064, tick_kimg=0.032, batch_size=16, precision="fp32")
-    data = DataOptions(lesions, size=16, cache_dir=tmp_path / "cache")
-    return TrainRun(data, options, tmp_path / "run", device="cpu")
+def run(run: TrainRun) -> TrainRun:
+    return replace(run, training=replace(run.training, kimg=0.064, tick_kimg=0.032))
 
 
 class Listening(Reporter):

@@ -26,13 +26,6 @@ OPTIONS = (
 STATE = "checkpoint/state.safetensors"
 
 
-@pytest.fixture(scope="module")
-def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("data") / "lesions"
-    make_phantoms(PhantomOptions(out, count=140, size=16))
-    return out
-
-
 class Ended:
     """How some processes ended: exit codes and what each said, by rank."""
 
