@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from drai_cli.training.overlap import sent
 from drai_cli.training.parallel import Share
 
 Images = Float[Tensor, "batch channels height width"]
@@ -50,12 +51,13 @@ def orient(
     if symmetry == "none":
         return images
     n = len(images) if share is None else share.total
-    code = torch.randint(0, 8 if symmetry == "dihedral" else 2, (n,), **drawn_by(generator))
-    code = _taken(code, share).to(images.device)
-    images = torch.where((code % 2 == 1)[:, None, None, None], images.flip(3), images)
+    code = _taken(torch.randint(0, 8 if symmetry == "dihedral" else 2, (n,), **drawn_by(generator)), share)
+    bits = torch.stack([code % 2, code // 2 % 2, code // 4]).bool()[..., None, None, None]
+    left_right, up_down, turned = sent(bits, images.device)
+    images = torch.where(left_right, images.flip(3), images)
     if symmetry == "dihedral":
-        images = torch.where((code // 2 % 2 == 1)[:, None, None, None], images.flip(2), images)
-        images = torch.where((code // 4 == 1)[:, None, None, None], images.transpose(2, 3), images)
+        images = torch.where(up_down, images.flip(2), images)
+        images = torch.where(turned, images.transpose(2, 3), images)
     return images.contiguous(memory_format=torch.channels_last)
 
 

@@ -14,6 +14,7 @@ from drai_cli.config import TrainOptions
 from drai_cli.methods import objective_of
 from drai_cli.pixels import to_unit
 from drai_cli.training.augment import Symmetry, orient, seeded
+from drai_cli.training.overlap import sent
 from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import Batch
 
@@ -92,13 +93,13 @@ class Batches:
         of_more = self.with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
             images,
-            condition.to(self.device),
-            wrong.to(self.device),
-            drawn.to(self.device),
+            sent(condition, self.device),
+            sent(wrong, self.device),
+            sent(drawn, self.device),
             more,
-            of_more.to(self.device),
+            sent(of_more, self.device),
             generator if self.noise is None else self.noise.manual_seed(generator.initial_seed()),
-            torch.tensor(augment_probability).to(self.device) if augment_probability else None,
+            sent(torch.tensor(augment_probability), self.device) if augment_probability else None,
         )
 
     def labelled(
@@ -123,7 +124,7 @@ class Batches:
         if self.resident is None:
             images = to_unit(self.images[self.rows[own]], self.device)
         else:
-            images = to_unit(self.resident[torch.from_numpy(own).to(self.device)], self.device)
+            images = to_unit(self.resident[sent(torch.from_numpy(own), self.device)], self.device)
         return orient(images, self.symmetry, generator, processes.share_of(len(places)))
 
     def with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:

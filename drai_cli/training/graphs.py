@@ -67,10 +67,11 @@ class GraphedSteps:
         """The batch in the memory that recorded steps read."""
         held = self.held.setdefault(is_augmented, batch)
         if held is not batch:
-            for field in fields(Batch):
-                there, new = getattr(held, field.name), getattr(batch, field.name)
-                if isinstance(there, Tensor):
-                    there.copy_(new)
+            there, new = (
+                [v for f in fields(Batch) if isinstance(v := getattr(b, f.name), Tensor)]
+                for b in (held, batch)
+            )
+            torch._foreach_copy_(there, new)
         return held
 
     def _make_ready(self, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:

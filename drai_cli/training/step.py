@@ -20,9 +20,10 @@ from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import augment, change, drawn_by
 from drai_cli.training.hiding import update_predictors
+from drai_cli.training.overlap import Beside
 from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, autocast, codes_of_all
 from drai_cli.training.state import TrainingState
-from drai_cli.training.terms import player_terms
+from drai_cli.training.terms import adversarial_terms, code_terms
 
 # Norm of a player's whole gradient: about what it settles at. Adam without momentum answers a spike with a leap.
 _LARGEST_GRADIENT = 10.0
@@ -36,11 +37,15 @@ def train_step(
     # One autocast for all, in which the encoder's weights become bfloat16 once.
     with autocast(state.device, plan):
         passes = forward(state, batch, plan)
+        # What codes tell and what the discriminator tells need nothing of each other.
+        of_codes = Beside(state.device, plan.processes)
         with autocast(state.device, plan, caches_weights=False):  # they must not outlive the optimiser's step
             real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
-        if plan.objective.grl_weight and passes.real is not None:
-            update_predictors(state, batch, plan, passes.real, terms)
-        losses_of_players = player_terms(state, batch, plan, passes, real_features)
+        losses_of_players = adversarial_terms(state, batch, plan, passes, real_features)
+        with of_codes:
+            if plan.objective.grl_weight and passes.real is not None:
+                update_predictors(state, batch, plan, passes.real, terms)
+            losses_of_players |= code_terms(state, batch, plan, passes)
     total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
     state.optimisers["networks"].zero_grad()
     total.backward()

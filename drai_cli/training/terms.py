@@ -22,23 +22,32 @@ Features = Float[Tensor, "batch feature"]
 Terms = dict[str, tuple[float, Tensor]]
 
 
-def player_terms(
+def adversarial_terms(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, real_features: Features
 ) -> Terms:
-    """All of them as (weight, loss)."""
-    objective, networks, discriminator = plan.objective, state.networks, state.adversaries.discriminator
-    real, out = passes.real, Terms()
+    """What G and E are told by the discriminator, after its update, as (weight, loss)."""
+    objective, discriminator, out = plan.objective, state.adversaries.discriminator, Terms()
     processes, n = plan.processes, len(batch)
     shown = augment(passes.generated, batch.augment_probability, batch.generator, processes.share_of(n))
     (fake,) = processes.gather([discriminator.trunk(shown)], n)
+    with torch.autocast(state.device.type, enabled=False):
+        if objective.condition_weight:
+            out |= _condition_terms(discriminator, fake, real_features, passes, objective)
+        if passes.real is not None and objective.dual_weight:
+            out |= _dual_terms(discriminator, fake, real_features, passes, passes.real, objective)
+        if passes.real is not None and objective.aggregate_weight:
+            out |= _aggregate_terms(discriminator, passes.real, batch, objective)
+    return out
+
+
+def code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes) -> Terms:
+    """What they are told by codes, reconstructions and predictors, after their update, as (weight, loss)."""
+    objective, networks, out = plan.objective, state.networks, Terms()
+    real, processes, n = passes.real, plan.processes, len(batch)
     again = None
     if objective.code_cycle_weight and networks.encoder is not None:
         again = codes_of_all(networks.encoder, passes.generated, plan, n)
     with torch.autocast(state.device.type, enabled=False):
-        if objective.condition_weight:
-            out |= _condition_terms(discriminator, fake, real_features, passes, objective)
-        if real is not None and objective.dual_weight:
-            out |= _dual_terms(discriminator, fake, real_features, passes, real, objective)
         if real is not None and (objective.align_weight or objective.match_weight):
             with torch.no_grad():
                 prior = networks.content_prior(batch.condition)
@@ -48,8 +57,6 @@ def player_terms(
             out["image_cycle"] = objective.image_cycle_weight, cycle
         if again is not None:
             out["code_cycle"] = objective.code_cycle_weight, _code_cycle(passes, *again)
-        if real is not None and objective.aggregate_weight:
-            out |= _aggregate_terms(discriminator, real, batch, objective)
         if real is not None and objective.grl_weight:
             content, style, condition = real.means(batch.condition)
             lost = predictor_losses(state, plan, *standardised(state, content, style), condition)

@@ -163,11 +163,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--preset", default="64px", choices=tuple(PRESETS))
+    parser.add_argument("--batch-size", type=int)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device")
     given = parser.parse_args()
     device = choose_device(given.device)
-    whole, training = make_training(given.preset, device)
+    whole, training = make_training(given.preset, device, batch_size=given.batch_size)
     first, dtype = training.batches.at(0, 0.0), dtype_for(device)
     size, interval = training.options.batch_size, training.options.objective.r1_interval
 

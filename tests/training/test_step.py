@@ -18,7 +18,7 @@ from drai_cli.training.hiding import predictor_losses, standardised, update_pred
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import discriminator_terms, forward, train_step
-from drai_cli.training.terms import player_terms
+from drai_cli.training.terms import Terms, adversarial_terms, code_terms
 
 # The networks that each of the players' terms reaches, and no others.
 REACHED = {
@@ -38,6 +38,13 @@ REACHED = {
     "prior_kl": {"content_prior"},
     "style_kl": {"encoder"},
 }
+
+
+def player_terms(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, features: Tensor
+) -> Terms:
+    told = adversarial_terms(state, batch, plan, passes, features)
+    return told | code_terms(state, batch, plan, passes)
 
 
 def parts_of(state: TrainingState) -> dict[str, nn.Module]:
@@ -205,6 +212,34 @@ def test_the_terms_of_a_method_reach_its_networks_and_no_other(
     for name, (weight, term) in player_terms(state, batch, plan, passes, features).items():
         assert weight > 0
         assert reached_by(state, term) == {**REACHED, **REACHED_OF.get(method, {})}[name], name
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_what_runs_side_by_side_on_a_gpu_reads_nothing_of_each_other(
+    method: str, options: TrainOptions, batch: Batch, plan: StepPlan, schema: ConditionSchema
+) -> None:
+    state, plan = of_method(method, options, plan, schema)
+    state.adversaries.requires_grad_(False)
+    passes = forward(state, batch, plan)
+    features = state.adversaries.discriminator.trunk(batch.images).detach()
+    discriminator, predictors = state.adversaries.discriminator, state.adversaries.predictors
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.fill_(torch.nan)
+    of_codes = code_terms(state, batch, plan, passes)
+    if plan.objective.grl_weight and passes.real is not None:
+        update_predictors(state, batch, plan, passes.real, {})
+    assert all(bool(torch.isfinite(term)) for _, term in of_codes.values())
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.fill_(0.01)
+        for module in (predictors, state.content_moments, state.style_moments, state.recent):
+            for tensor in module.state_dict().values() if module is not None else ():
+                if tensor.is_floating_point():
+                    tensor.fill_(torch.nan)
+    told = adversarial_terms(state, batch, plan, passes, features)
+    assert all(bool(torch.isfinite(term)) for _, term in told.values())
+    assert not set(told) & set(of_codes)
 
 
 @pytest.mark.parametrize(("method", "count"), [("cavae", 1), ("dual-cavae", 2)])
