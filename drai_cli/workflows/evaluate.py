@@ -69,6 +69,12 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     wanted = options.metrics or EVALUATION_PARTS
     if unknown := [name for name in wanted if name not in EVALUATION_PARTS]:
         raise UsageError(f"--metrics {unknown[0]}", "no such part", f"one of: {', '.join(EVALUATION_PARTS)}")
+    if options.part == "held-out" and set(wanted) != {"usefulness"}:
+        raise UsageError(
+            "--part held-out",
+            "it is for usefulness alone: all else is measured with a judge that validation images choose",
+            "add --metrics usefulness, or look at test",
+        )
     for ratio in options.usefulness_ratios:
         if not 0 < ratio <= _MOST_PER_REAL:
             raise UsageError(

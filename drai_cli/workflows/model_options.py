@@ -30,7 +30,8 @@ class EvaluateOptions:
         features: What distances are measured in: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: the judge, a small network
             trained on DATA's own training images.
-        part: The part of the split that is looked at; test is for numbers to report.
+        part: The part of the split that is looked at; test is for numbers to report. held-out is test and validation
+            together, for usefulness alone: its classifiers are then chosen by a fifth of the training groups.
         samples: Synthetic images a label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent draws for the Fréchet distance.
@@ -65,7 +66,7 @@ class EvaluateOptions:
     tools: Path | None = None
     metrics: tuple[str, ...] = ()
     features: Path | None = None
-    part: Literal["test", "validation"] = "test"
+    part: Literal["test", "validation", "held-out"] = "test"
     samples: int = 200
     pairs: int = 1050
     draws: int = 3

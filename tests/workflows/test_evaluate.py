@@ -302,6 +302,29 @@ def test_usefulness_tries_the_ratios_and_takes_the_labels_together_that_are_aske
         evaluate(replace(options, usefulness_ratios=(0.0,)))
 
 
+def test_usefulness_is_measured_on_all_that_was_held_out(lesions: Path, run: Path, tmp_path: Path) -> None:
+    few = {**SMALL, "usefulness_ratios": (0.5,)}
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "out", part="held-out", metrics=("usefulness",), **few
+    )
+    evaluate(options)
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    split = split_of(run)
+    assert found["data"]["part"] == "held-out"
+    assert found["data"]["n"] == len(split["validation"]) + len(split["test"])
+    (kept,) = (tmp_path / "out").rglob("usefulness-*.json")
+    real = json.loads(kept.read_text())["arms"]["real"]["real"]
+    # A fifth of the training images chooses the classifiers, where validation images do otherwise.
+    assert 0.75 < sum(real.values()) / len(split["train"]) < 0.85
+    with pytest.raises(UsageError, match="usefulness alone"):
+        evaluate(replace(options, metrics=None, out=tmp_path / "all"))
+    no_split = replace(options, weights=None, synthetic=lesions, out=tmp_path / "no_split")
+    with pytest.raises(UsageError, match="no split"):
+        evaluate(no_split)
+    assert not (tmp_path / "all").exists()
+    assert not list((tmp_path / "no_split").glob("report*"))
+
+
 def test_images_that_were_trained_on_are_refused(lesions: Path, run: Path, tmp_path: Path) -> None:
     parts = split_of(run)
     train_set = copied(lesions, tmp_path / "train", parts["train"])

@@ -46,7 +46,7 @@ class EvaluationSet:
     Attributes:
         images: uint8 or uint16.
         labels: Positions in `schema.labels`.
-        parts: `train`, `validation`, and the part that is looked at.
+        parts: `train`, the part that is looked at, and `validation`, unless that is looked at too.
         groups: Lesion, patient or image.
         split: How the part that is looked at was kept apart from the others, in a few words.
         cautions: What of that flatters every measure.
@@ -111,6 +111,12 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
             parts = np.concatenate([np.full(len(parts), options.part), own])
             sets.append(training)
             is_known = True
+    if options.part == "held-out":
+        if split is None:
+            raise UsageError(
+                "--part held-out", "there is no split to take it of", "name a run's split.csv with --split"
+            )
+        parts[parts != "train"] = options.part
     digests = [digest for one in sets for digest in one.digests]
     how = how_apart(sets, options.split is not None)
     cautions = split_cautions(sets, parts, options.part, how)
@@ -254,7 +260,8 @@ def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[
 
 def _check_part(options: EvaluateOptions, labels: np.ndarray, parts: np.ndarray) -> None:
     """Whether there is enough to look at, and to train a judge on."""
-    for part in (options.part, "train", "validation"):
+    needed = (options.part, "train") if options.part == "held-out" else (options.part, "train", "validation")
+    for part in needed:
         there = len(np.unique(labels[parts == part]))
         if there < 2:
             raise InputError(
