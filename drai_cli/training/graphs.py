@@ -67,11 +67,7 @@ class GraphedSteps:
         """The batch in the memory that recorded steps read."""
         held = self.held.setdefault(is_augmented, batch)
         if held is not batch:
-            there, new = (
-                [v for f in fields(Batch) if isinstance(v := getattr(b, f.name), Tensor)]
-                for b in (held, batch)
-            )
-            torch._foreach_copy_(there, new)
+            torch._foreach_copy_(_tensors(held), _tensors(batch))
         return held
 
     def _make_ready(self, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
@@ -91,3 +87,7 @@ class GraphedSteps:
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
             terms = train_step(self.state, batch, self.plan, has_penalty)
         return graph, terms
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    return [value for field in fields(Batch) if isinstance(value := getattr(batch, field.name), Tensor)]
