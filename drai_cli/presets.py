@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 # What an image size wants of the model and of training; a size between two takes the one below it. From 64 px on, where
-# images are photographs, contents are not decided (match) and styles stay nearer to their prior. Small batches, of many
-# steps, want far fewer images, though each takes a little longer. All by measurement: examples/RUNS.md.
+# images are photographs, contents are not decided (match), and styles and the content prior stay nearer to N(0, I).
+# Small batches, of many steps, want far fewer images, though each takes a little longer. All by measurement:
+# examples/RUNS.md.
 PRESETS: dict[str, dict[str, Any]] = {
     "32px": {
         "image_size": 32, "channels": 64, "max_channels": 128, "content_dim": 16, "style_dim": 16,
@@ -16,17 +17,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "64px": {
         "image_size": 64, "channels": 48, "max_channels": 128, "content_dim": 16, "style_dim": 32,
         "batch_size": 16, "r1_gamma": 0.2, "image_cycle_weight": 10.0,
-        "pools_content": True, "match_weight": 0.0, "style_kl_weight": 0.01,
+        "pools_content": True, "match_weight": 0.0, "style_kl_weight": 0.01, "prior_kl_weight": 0.005,
     },
     "128px": {
         "image_size": 128, "channels": 48, "max_channels": 192, "content_dim": 16, "style_dim": 48,
         "batch_size": 16, "r1_gamma": 0.5, "image_cycle_weight": 10.0,
-        "pools_content": True, "match_weight": 0.0, "style_kl_weight": 0.01,
+        "pools_content": True, "match_weight": 0.0, "style_kl_weight": 0.01, "prior_kl_weight": 0.005,
     },
     "256px": {
         "image_size": 256, "channels": 32, "max_channels": 256, "content_dim": 16, "style_dim": 64,
         "batch_size": 16, "r1_gamma": 1.5, "image_cycle_weight": 10.0,
-        "pools_content": True, "match_weight": 0.0, "style_kl_weight": 0.01,
+        "pools_content": True, "match_weight": 0.0, "style_kl_weight": 0.01, "prior_kl_weight": 0.005,
     },
 }  # fmt: skip
 

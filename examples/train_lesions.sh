@@ -5,7 +5,7 @@
 # is older than --fit-prior: its content prior was fitted afterwards, by --init RUN --fit-prior --hold-kimg 4 --kimg 0.016.
 set -euo pipefail
 data=$1 features=$2
-with="--condition localization --condition age --condition sex --missing-share 0.5 --batch-size 32 --ema-kimg 16 --prior-kl-weight 0.005"
+with="--condition localization --condition age --condition sex --missing-share 0.5 --batch-size 32 --ema-kimg 16"
 lesions_64="drai train --data $data --size 64 --base-channels 64 --max-channels 160 $with --fit-prior --tick-kimg 100 --kimg 355 --out runs/lesions-64"
 lesions_128="drai train --data $data --size 128 --max-channels 136 $with --tick-kimg 40 --kimg 258.4 --out runs/lesions-128"
 declare -A classifiers=([64]=20 [128]=12)  # of each kind, for usefulness: two hours on a core

@@ -5,7 +5,7 @@
 set -euo pipefail
 data=$1 features=$2
 command="drai train --data $data --metadata $data/nodules.csv --label malignancy_class --group patient_id --size 64 \
---condition diameter_mm --condition malignancy_mean --symmetry dihedral --learning-rate 0.0003 --swap-share 0.25 --tick-kimg 20 --kimg 160 \
+--condition diameter_mm --condition malignancy_mean --symmetry dihedral --learning-rate 0.0003 --swap-share 0.25 --prior-kl-weight 0.001 --tick-kimg 20 --kimg 160 \
 --licence CC-BY-3.0 --out runs/nodules-64"
 $command
 drai evaluate --data "$data" --weights runs/nodules-64 --features "$features" --privacy-samples 10000 --out reports/nodules-64
