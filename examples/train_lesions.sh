@@ -16,3 +16,6 @@ for name in 64 128; do
     --usefulness-seeds "${classifiers[$name]}" --usefulness-ratio 0.5 --small-label df --small-label vasc --small-label akiec
   python examples/bundle_model.py runs/lesions-$name --name lesions-$name --command "${!command}" --limits "as its card says"
 done
+# On test and validation together there are twice as many images of the small labels.
+drai evaluate --data "$data" --weights runs/lesions-64 --part held-out --metrics usefulness --out reports/lesions-64-held-out \
+  --usefulness-seeds 20 --usefulness-ratio 0.5 --small-label df --small-label vasc --small-label akiec
