@@ -25,23 +25,23 @@ Terms = dict[str, tuple[float, Tensor]]
 def adversarial_terms(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, real_features: Features
 ) -> Terms:
-    """What G and E are told by the discriminator, after its update, as (weight, loss)."""
+    """What the players are told by the discriminator, after its update, as (weight, loss)."""
     objective, discriminator, out = plan.objective, state.adversaries.discriminator, Terms()
-    processes, n = plan.processes, len(batch)
+    real, processes, n = passes.real, plan.processes, len(batch)
     shown = augment(passes.generated, batch.augment_probability, batch.generator, processes.share_of(n))
     (fake,) = processes.gather([discriminator.trunk(shown)], n)
     with torch.autocast(state.device.type, enabled=False):
         if objective.condition_weight:
             out |= _condition_terms(discriminator, fake, real_features, passes, objective)
-        if passes.real is not None and objective.dual_weight:
-            out |= _dual_terms(discriminator, fake, real_features, passes, passes.real, objective)
-        if passes.real is not None and objective.aggregate_weight:
-            out |= _aggregate_terms(discriminator, passes.real, batch, objective)
+        if real is not None and objective.dual_weight:
+            out |= _dual_terms(discriminator, fake, real_features, passes, real, objective)
+        if real is not None and objective.aggregate_weight:
+            out |= _aggregate_terms(discriminator, real, batch, objective)
     return out
 
 
 def code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes) -> Terms:
-    """What they are told by codes, reconstructions and predictors, after their update, as (weight, loss)."""
+    """What the players are told by codes, reconstructions and the updated predictors, as (weight, loss)."""
     objective, networks, out = plan.objective, state.networks, Terms()
     real, processes, n = passes.real, plan.processes, len(batch)
     again = None
