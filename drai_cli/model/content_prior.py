@@ -27,8 +27,10 @@ class ContentPrior(nn.Module):
         self.layers = mlp(condition_dim, _HIDDEN_DIM, out_dim, hidden_layers=1)
 
     def forward(self, condition: Float[Tensor, "batch condition"]) -> Gaussian:
+        # Small, and what content is measured by: in full precision whatever the networks are in.
+        with torch.autocast(condition.device.type, enabled=False):
+            out = self.layers(condition)
         if self.is_fixed:
-            mean = self.layers(condition)
-            return Gaussian(mean, torch.full_like(mean, -torch.inf))
-        mean, log_variance = self.layers(condition).chunk(2, dim=1)
+            return Gaussian(out, torch.full_like(out, -torch.inf))
+        mean, log_variance = out.chunk(2, dim=1)
         return Gaussian(mean, (log_variance - 2.0).clamp(*LOG_VARIANCE_RANGE))

@@ -140,9 +140,7 @@ def codes_of_all(
     return None if content is None else Gaussian(*whole[2:]), Gaussian(*whole[:2])
 
 
-def autocast(device: torch.device, plan: StepPlan, caches_weights: bool = True) -> torch.autocast:
+def autocast(device: torch.device, plan: StepPlan) -> torch.autocast:
     """The step's arithmetic, as a context."""
     dtype = plan.autocast_dtype
-    return torch.autocast(
-        device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None, cache_enabled=caches_weights
-    )
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)

@@ -22,6 +22,7 @@ from drai_cli.training.augment import augment, change, drawn_by
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.overlap import Beside
 from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, autocast, codes_of_all
+from drai_cli.training.precision import weights_in
 from drai_cli.training.state import TrainingState
 from drai_cli.training.terms import adversarial_terms, code_terms
 
@@ -34,13 +35,13 @@ def train_step(
 ) -> dict[str, Float[Tensor, ""]]:
     """Updates the state once and returns every term and logit mean, detached, by name."""
     terms: dict[str, Tensor] = {}
-    # One autocast for all, in which the encoder's weights become bfloat16 once.
-    with autocast(state.device, plan):
+    encoder, generator = state.networks.encoder, state.networks.generator
+    readers = [] if encoder is None else [encoder.trunk]
+    with autocast(state.device, plan), weights_in(plan.autocast_dtype, generator, *readers):
         passes = forward(state, batch, plan)
         # What codes tell and what the discriminator tells need nothing of each other.
         of_codes = Beside(state.device, plan.processes)
-        with autocast(state.device, plan, caches_weights=False):  # they must not outlive the optimiser's step
-            real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
+        real_features = _update_discriminator(state, batch, plan, passes, has_penalty, terms)
         losses_of_players = adversarial_terms(state, batch, plan, passes, real_features)
         with of_codes:
             if plan.objective.grl_weight and passes.real is not None:
@@ -119,7 +120,8 @@ def _update_discriminator(
     n, own, processes = len(batch), len(batch.images), plan.processes
     both = torch.cat([batch.images, passes.generated.detach()])
     shown = augment(both, batch.augment_probability, batch.generator, processes.share_of(n, segments=2))
-    (features,) = processes.gather([discriminator.trunk(shown)], n, segments=2)
+    with weights_in(plan.autocast_dtype, discriminator.trunk):
+        (features,) = processes.gather([discriminator.trunk(shown)], n, segments=2)
     with torch.autocast(state.device.type, enabled=False):
         parts = discriminator_terms(discriminator, features, batch, passes, objective, terms)
         total = sum(parts.values(), torch.zeros((), device=state.device))
@@ -201,7 +203,8 @@ def _penalty(
 ) -> Tensor:
     """R1 of the summed logits at the share's real images: of V_cond's heads, and of V_dual's where it is played."""
     images = images.detach().requires_grad_(True)
-    features = discriminator.trunk(images)
+    with weights_in(plan.autocast_dtype, discriminator.trunk):
+        features = discriminator.trunk(images)
     real, share = passes.real, plan.processes.share
     with torch.autocast(images.device.type, enabled=False):
         logits = discriminator.image(features).squeeze(1)

@@ -16,6 +16,7 @@ from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import augment
 from drai_cli.training.hiding import constant_losses, predictor_losses, standardised
 from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, codes_of_all
+from drai_cli.training.precision import weights_in
 from drai_cli.training.state import TrainingState
 
 Features = Float[Tensor, "batch feature"]
@@ -29,7 +30,8 @@ def adversarial_terms(
     objective, discriminator, out = plan.objective, state.adversaries.discriminator, Terms()
     real, processes, n = passes.real, plan.processes, len(batch)
     shown = augment(passes.generated, batch.augment_probability, batch.generator, processes.share_of(n))
-    (fake,) = processes.gather([discriminator.trunk(shown)], n)
+    with weights_in(plan.autocast_dtype, discriminator.trunk):
+        (fake,) = processes.gather([discriminator.trunk(shown)], n)
     with torch.autocast(state.device.type, enabled=False):
         if objective.condition_weight:
             out |= _condition_terms(discriminator, fake, real_features, passes, objective)

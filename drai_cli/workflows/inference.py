@@ -150,9 +150,8 @@ class Inference:
         """
 
         def step(condition: Tensor, noise: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.autocast(self.device.type, enabled=False):
-                prior = self.model.content_prior(condition)
-                content = prior.mean + truncation * prior.deviation * noise
+            prior = self.model.content_prior(condition)
+            content = prior.mean + truncation * prior.deviation * noise
             return self.model.generator(content, style), content
 
         images, content = self._run(step, conditions, content_noise, style)
@@ -178,9 +177,8 @@ class Inference:
         """Contents of conditions: the prior's mean plus its deviation times the noise, as `sample` draws them."""
 
         def step(condition: Tensor, noise: Tensor) -> tuple[Tensor]:
-            with torch.autocast(self.device.type, enabled=False):
-                prior = self.model.content_prior(condition)
-                return (prior.mean + prior.deviation * noise,)
+            prior = self.model.content_prior(condition)
+            return (prior.mean + prior.deviation * noise,)
 
         content: np.ndarray = self._run(step, conditions, content_noise)[0].numpy()
         return content
