@@ -8,25 +8,31 @@ from torch import Tensor, nn
 
 from drai_cli.config import ModelConfig
 from drai_cli.methods import DEFAULT, Method
-from drai_cli.model.layers import linear, mlp
+from drai_cli.model.layers import linear, mlp, parallel_mlp, side_by_side
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
 
 _HIDDEN_DIM = 256
 
 
-class JointHead(nn.Module):
-    """Do image features and a vector (condition or code) belong together?"""
+class JointHeads(nn.Module):
+    """Do image features and a vector (a condition, a code) belong together? One head for each of some vectors.
 
-    def __init__(self, vector_dim: int) -> None:
+    All at once, as one small network would run; vectors of several widths are padded with zeros.
+    """
+
+    def __init__(self, *vector_dims: int) -> None:
         super().__init__()
-        self.layers = mlp(FEATURE_DIM + vector_dim, _HIDDEN_DIM, 1, hidden_layers=2)
-        self.project = mlp(vector_dim, _HIDDEN_DIM, FEATURE_DIM, hidden_layers=1)
+        count, self.vector_dim = len(vector_dims), max(vector_dims)
+        self.layers = parallel_mlp(count, FEATURE_DIM + self.vector_dim, _HIDDEN_DIM, 1, hidden_layers=2)
+        self.project = parallel_mlp(count, self.vector_dim, _HIDDEN_DIM, FEATURE_DIM, hidden_layers=1)
 
     def forward(
-        self, features: Float[Tensor, "batch feature"], vector: Float[Tensor, "batch vector"]
-    ) -> Float[Tensor, " batch"]:
-        agreement = (features * self.project(vector)).mean(1)
-        joint: Tensor = self.layers(torch.cat([features, vector], dim=1)).squeeze(1)
+        self, features: Float[Tensor, "batch feature"], *vectors: Float[Tensor, "batch _"]
+    ) -> Float[Tensor, "head batch"]:
+        """Logits of each head."""
+        beside = side_by_side(vectors, self.vector_dim)
+        agreement = (features * self.project(beside)).mean(2)
+        joint: Tensor = self.layers(torch.cat([features.expand(len(vectors), -1, -1), beside], dim=2)).squeeze(2)
         return joint + agreement
 
 
@@ -54,7 +60,7 @@ class CodeDiscriminators(nn.Module):
 class Discriminator(nn.Module):
     """Heads read the trunk's features, so that one pass over the images serves all games.
 
-    Heads: `image` D_x(x), `condition` D_xt(x, t), `content` D_xc(x, c), `style` D_xz(x, z); logits, high = real side.
+    Heads: `image` D_x(x), `condition` D_xt(x, t), `content_style` D_xc(x, c) and D_xz(x, z); logits, high = real side.
     `codes` is None for methods without V_aggregate.
     """
 
@@ -62,9 +68,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.trunk = Trunk(config)
         self.image = linear(FEATURE_DIM, 1)
-        self.condition = JointHead(condition_dim)
-        self.content = JointHead(config.content_dim)
-        self.style = JointHead(config.style_dim)
+        self.condition = JointHeads(condition_dim)
+        self.content_style = JointHeads(config.content_dim, config.style_dim)
         self.codes = (
             CodeDiscriminators(config, condition_dim, method.infers_content)
             if "aggregate" in method.terms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -64,6 +65,15 @@ def parallel_mlp(
     for a, b in itertools.pairwise(dims):
         layers += [ParallelLinear(count, a, b, _GAIN), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers, ParallelLinear(count, dims[-1], out_dim))
+
+
+def side_by_side(
+    vectors: Sequence[Float[Tensor, "batch _"]], dim: int
+) -> Float[Tensor, "count batch {dim}"]:
+    """Vectors of several widths as inputs of parallel networks, padded with zeros."""
+    return torch.stack(
+        [one if one.shape[1] == dim else functional.pad(one, (0, dim - one.shape[1])) for one in vectors]
+    )
 
 
 class UpConv(nn.Module):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from drai_cli.config import ModelConfig
-from drai_cli.model.layers import parallel_mlp
+from drai_cli.model.layers import parallel_mlp, side_by_side
 
 _HIDDEN_DIM = 256
 
@@ -29,10 +28,7 @@ class Predictors(nn.Module):
         self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted content, style and condition (logits per category, value per continuous attribute)."""
-        content, style = (
-            functional.pad(codes, (0, self.in_dim - codes.shape[1])) for codes in (content, style)
-        )
-        found = self.layers(torch.stack([style, content, style]))
+        found = self.layers(side_by_side([style, content, style], self.in_dim))
         of_content, of_style, of_condition = (
             one[:, :dim] for one, dim in zip(found, self.out_dims, strict=True)
         )

@@ -163,7 +163,7 @@ def discriminator_terms(
         else:
             image = losses.real_side_loss(real_logits) + losses.fake_side_loss(fake_logits)
         conditions = torch.cat([batch.condition, passes.condition, batch.wrong_condition])
-        agreement = discriminator.condition(torch.cat([features, features[:n]]), conditions)
+        (agreement,) = discriminator.condition(torch.cat([features, features[:n]]), conditions)
         matched, made, wrong = agreement.split(n)
         condition = losses.real_side_loss(matched)
         condition = condition + 0.5 * losses.fake_side_loss(wrong) + 0.5 * losses.fake_side_loss(made)
@@ -177,11 +177,9 @@ def discriminator_terms(
         both = features[: n + count]
         contents = torch.cat([inferred.drawn_content, passes.content[:count]]).detach()
         styles = torch.cat([inferred.drawn_style, passes.style[:count]]).detach()
-        for name, head, drawn_codes in (
-            ("d_content", discriminator.content, contents),
-            ("d_style", discriminator.style, styles),
-        ):
-            up, down = head(both, drawn_codes).tensor_split([n])
+        agreements = discriminator.content_style(both, contents, styles)
+        for name, agreement in zip(("d_content", "d_style"), agreements, strict=True):
+            up, down = agreement.tensor_split([n])
             parts[name] = objective.dual_weight * (losses.real_side_loss(up) + losses.fake_side_loss(down))
     if objective.aggregate_weight and inferred is not None and discriminator.codes is not None:
         codes = discriminator.codes
@@ -208,10 +206,10 @@ def _penalty(
     real, share = passes.real, plan.processes.share
     with torch.autocast(images.device.type, enabled=False):
         logits = discriminator.image(features).squeeze(1)
-        logits = logits + discriminator.condition(features, share(batch.condition))
+        logits = logits + discriminator.condition(features, share(batch.condition)).sum(0)
         if plan.objective.dual_weight and real is not None and real.drawn_content is not None:
-            logits = logits + discriminator.content(features, share(real.drawn_content.detach()))
-            logits = logits + discriminator.style(features, share(real.drawn_style.detach()))
+            codes = share(real.drawn_content.detach()), share(real.drawn_style.detach())
+            logits = logits + discriminator.content_style(features, *codes).sum(0)
         return losses.r1_penalty(logits, images)
 
 

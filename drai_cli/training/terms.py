@@ -85,7 +85,8 @@ def _condition_terms(
         image = losses.relativistic_loss(fake_logits, discriminator.image(real).squeeze(1))
     else:
         image = losses.real_side_loss(fake_logits)
-    condition = losses.real_side_loss(discriminator.condition(fake, passes.condition))
+    (agreement,) = discriminator.condition(fake, passes.condition)
+    condition = losses.real_side_loss(agreement)
     weight = objective.condition_weight
     return {"g_image": (weight, image), "g_condition": (weight, condition)}
 
@@ -105,11 +106,9 @@ def _dual_terms(
     both = torch.cat([fake[drawn], real_features])
     contents = torch.cat([passes.content[drawn], real.drawn_content])
     styles = torch.cat([passes.style[drawn], real.drawn_style])
-    for name, head, codes in (
-        ("content", discriminator.content, contents),
-        ("style", discriminator.style, styles),
-    ):
-        generated, inferred = head(both, codes).tensor_split([passes.from_prior])
+    agreements = discriminator.content_style(both, contents, styles)
+    for name, agreement in zip(("content", "style"), agreements, strict=True):
+        generated, inferred = agreement.tensor_split([passes.from_prior])
         out[f"g_{name}"] = weight, losses.real_side_loss(generated)
         out[f"e_{name}"] = weight, losses.fake_side_loss(inferred)
     return out

@@ -26,8 +26,8 @@ def test_any_multiple_of_sixteen_and_grey_or_colour(size: int, channels: int) ->
     assert style.log_variance.shape == (2, 5)
     discriminator = adversaries.discriminator
     features = discriminator.trunk(images)
-    assert discriminator.condition(features, torch.randn(2, 4)).shape == (2,)
-    assert discriminator.style(features, style.mean).shape == (2,)
+    assert discriminator.condition(features, torch.randn(2, 4)).shape == (1, 2)
+    assert discriminator.content_style(features, content.mean, style.mean).shape == (2, 2)
 
 
 def test_upconv_is_bilinear_upsampling_and_a_convolution() -> None:
