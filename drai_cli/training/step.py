@@ -47,9 +47,11 @@ def train_step(
             if plan.objective.grl_weight and passes.real is not None:
                 update_predictors(state, batch, plan, passes.real, terms)
             losses_of_players |= code_terms(state, batch, plan, passes)
-    total = torch.stack([weight * term for weight, term in losses_of_players.values()]).sum()
     state.optimisers["networks"].zero_grad()
-    total.backward()
+    torch.autograd.backward(
+        [term for _, term in losses_of_players.values()],
+        [torch.full_like(term, weight) for weight, term in losses_of_players.values()],
+    )
     plan.processes.average_gradients(state.networks)
     _clip(state.networks)
     state.optimisers["networks"].step()
