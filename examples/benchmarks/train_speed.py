@@ -3,10 +3,10 @@
     python examples/benchmarks/train_speed.py --preset 64px
 
 The bare passes are what the algorithm needs per step, forward and backward, at the same batch and precision:
-discriminator on real and generated images; discriminator on generated images for the generator; generator on drawn and
-on inferred codes; encoder on images, on their transformed copies and on generated images, and, without a gradient, on
-further images for the predictors; R1 at its interval. The whole step adds batches, transformations, heads, losses,
-predictors, optimisers and the average. Rounds of both alternate, so that whatever else the machine does hits both; the
+discriminator (its trunk and four heads) on real and generated images; discriminator on generated images for the
+generator; generator on drawn and on inferred codes; encoder on images, on their transformed copies and on generated
+images, and, without a gradient, on further images for the predictors; the content prior; R1 at its interval. The whole
+step adds batches, transformations, losses, predictors, optimisers and the average. Rounds of both alternate, so that whatever else the machine does hits both; the
 ratio of their median rates is printed (1 = nothing but arithmetic).
 """
 
@@ -16,12 +16,13 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from drai_cli.cli.train import resolve_settings
 from drai_cli.config import ModelConfig, TrainOptions
@@ -30,45 +31,60 @@ from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.graphs import Step, steps_of
-from drai_cli.training.passes import StepPlan
-from drai_cli.training.precision import autocast_dtype, has_bf16
+from drai_cli.training.passes import Batch, StepPlan
+from drai_cli.training.precision import autocast_dtype, has_bf16, weights_in
 from drai_cli.training.state import TrainingState
 from drai_cli.workflows.inference import choose_device
 
 LABELS = 7
 
 
-def bare_step(
-    state: TrainingState, images: Tensor, more: Tensor, dtype: torch.dtype | None, has_penalty: bool
-) -> None:
+def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has_penalty: bool) -> None:
     """The networks' passes alone; every loss is a plain sum."""
     networks, discriminator = state.networks, state.adversaries.discriminator
-    encoder, n, kind = networks.encoder, len(images), images.device.type
+    encoder, images, n, kind = networks.encoder, batch.images, len(batch), batch.images.device.type
     assert encoder is not None
 
-    def autocast() -> torch.autocast:
-        return torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+    def precision(*modules: nn.Module) -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None))
+        stack.enter_context(weights_in(dtype, *modules))
+        return stack
+
+    def heads(features: Tensor, conditions: Tensor, contents: Tensor, styles: Tensor) -> Tensor:
+        codes = discriminator.content_style(features, contents, styles)
+        twice = torch.cat([features, features[: len(conditions) - len(features)]])
+        return discriminator.image(features).sum() + discriminator.condition(twice, conditions).sum() + codes.sum()
 
     twice = torch.cat([images, images]).contiguous(memory_format=torch.channels_last)
-    with autocast():
+    with precision(encoder.trunk, networks.generator):
         content, style = encoder(twice)
-        made = networks.generator(content.mean, style.mean)
-    with autocast(), torch.no_grad():
-        encoder(more)
+        drawn = networks.content_prior(batch.drawn_condition).mean
+        contents, styles = torch.cat([content.mean[:n], drawn]), style.mean
+        made = networks.generator(contents, styles)
+        with torch.no_grad():
+            encoder(batch.more_images)
+        again = encoder(made[n:])
+    codes = contents.detach(), styles.detach()
     discriminator.requires_grad_(True)
-    with autocast():
-        features = discriminator.trunk(torch.cat([images, made[:n].detach()]))
-        if has_penalty:
-            shown = images.detach().requires_grad_(True)
-            logits = discriminator.trunk(shown).sum(1)
-            (gradient,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
-            gradient.square().sum().backward()
-    features.sum().backward()
+    with precision(discriminator.trunk):
+        features = discriminator.trunk(torch.cat([images, made[n:].detach()]))
+    judged = heads(features, torch.cat([batch.condition, batch.drawn_condition, batch.wrong_condition]), *codes)
+    if has_penalty:
+        shown = images.detach().requires_grad_(True)
+        with precision(discriminator.trunk):
+            of_real = discriminator.trunk(shown)
+        logits = heads(of_real, batch.condition, *(one[:n] for one in codes))
+        (gradient,) = torch.autograd.grad(logits, shown, create_graph=True)
+        judged = judged + gradient.square().sum()
+    judged.backward()
     discriminator.requires_grad_(False)
-    with autocast():
-        features = discriminator.trunk(made[:n])
-        again = encoder(made[:n])
-    (features.sum() + made[n:].sum() + again[0].mean.sum() + again[1].mean.sum()).backward()
+    with precision(discriminator.trunk):
+        fake = discriminator.trunk(made[n:])
+    both = torch.cat([features[:n].detach(), fake])
+    told = heads(both, torch.cat([batch.condition, batch.drawn_condition]), contents, styles)
+    read = sum(part.sum() for gaussian in (content, style, *again) for part in gaussian)
+    (told + made.sum() + read).backward()
     for module in (networks, discriminator):
         module.zero_grad()
 
@@ -175,7 +191,7 @@ def main() -> None:
     bare = {
         has_penalty: as_fast_as_can_be(
             lambda has_penalty=has_penalty: bare_step(  # type: ignore[misc]
-                training.state, first.images, first.more_images, dtype, has_penalty
+                training.state, first, dtype, has_penalty
             ),
             device,
         )
