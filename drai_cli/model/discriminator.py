@@ -32,7 +32,8 @@ class JointHeads(nn.Module):
         """Logits of each head."""
         beside = side_by_side(vectors, self.vector_dim)
         agreement = (features * self.project(beside)).mean(2)
-        joint: Tensor = self.layers(torch.cat([features.expand(len(vectors), -1, -1), beside], dim=2)).squeeze(2)
+        both = torch.cat([features.expand(len(vectors), -1, -1), beside], dim=2)
+        joint: Tensor = self.layers(both).squeeze(2)
         return joint + agreement
 
 

@@ -67,9 +67,7 @@ def parallel_mlp(
     return nn.Sequential(*layers, ParallelLinear(count, dims[-1], out_dim))
 
 
-def side_by_side(
-    vectors: Sequence[Float[Tensor, "batch _"]], dim: int
-) -> Float[Tensor, "count batch {dim}"]:
+def side_by_side(vectors: Sequence[Float[Tensor, "batch _"]], dim: int) -> Float[Tensor, "count batch {dim}"]:
     """Vectors of several widths as inputs of parallel networks, padded with zeros."""
     return torch.stack(
         [one if one.shape[1] == dim else functional.pad(one, (0, dim - one.shape[1])) for one in vectors]

@@ -40,7 +40,7 @@ def weights_in(dtype: torch.dtype | None, *modules: nn.Module) -> Iterator[None]
         yield
         return
     try:
-        cast = _Cast.apply(dtype, *(weight for _, _, weight in places))
+        cast = _Cast.apply(dtype, *(weight for _, _, weight in places))  # type: ignore[no-untyped-call]
         for (owner, name, _), tensor in zip(places, cast, strict=True):
             owner._parameters[name] = tensor
         yield

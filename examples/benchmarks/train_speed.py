@@ -6,8 +6,8 @@ The bare passes are what the algorithm needs per step, forward and backward, at 
 discriminator (its trunk and four heads) on real and generated images; discriminator on generated images for the
 generator; generator on drawn and on inferred codes; encoder on images, on their transformed copies and on generated
 images, and, without a gradient, on further images for the predictors; the content prior; R1 at its interval. The whole
-step adds batches, transformations, losses, predictors, optimisers and the average. Rounds of both alternate, so that whatever else the machine does hits both; the
-ratio of their median rates is printed (1 = nothing but arithmetic).
+step adds batches, transformations, losses, predictors, optimisers and the average. Rounds of both alternate, so that
+whatever else the machine does hits both; the ratio of their median rates is printed (1 = nothing but arithmetic).
 """
 
 from __future__ import annotations
@@ -54,7 +54,11 @@ def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has
     def heads(features: Tensor, conditions: Tensor, contents: Tensor, styles: Tensor) -> Tensor:
         codes = discriminator.content_style(features, contents, styles)
         twice = torch.cat([features, features[: len(conditions) - len(features)]])
-        return discriminator.image(features).sum() + discriminator.condition(twice, conditions).sum() + codes.sum()
+        return (
+            discriminator.image(features).sum()
+            + discriminator.condition(twice, conditions).sum()
+            + codes.sum()
+        )
 
     twice = torch.cat([images, images]).contiguous(memory_format=torch.channels_last)
     with precision(encoder.trunk, networks.generator):
@@ -69,7 +73,9 @@ def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has
     discriminator.requires_grad_(True)
     with precision(discriminator.trunk):
         features = discriminator.trunk(torch.cat([images, made[n:].detach()]))
-    judged = heads(features, torch.cat([batch.condition, batch.drawn_condition, batch.wrong_condition]), *codes)
+    judged = heads(
+        features, torch.cat([batch.condition, batch.drawn_condition, batch.wrong_condition]), *codes
+    )
     if has_penalty:
         shown = images.detach().requires_grad_(True)
         with precision(discriminator.trunk):
