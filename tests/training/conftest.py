@@ -1,4 +1,4 @@
-"""A tiny model, state and batch, all on the CPU in float32."""
+"""A tiny model, state and batch, in float32, on the CPU unless a test file has another `device`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ TINY = ModelConfig(
 
 
 @pytest.fixture
+def device() -> torch.device:
+    return torch.device("cpu")
+
+
+@pytest.fixture
 def schema() -> ConditionSchema:
     return ConditionSchema.from_rows(ROWS, "label", ["age"])
 
@@ -35,8 +40,8 @@ def options() -> TrainOptions:
 
 
 @pytest.fixture
-def state(options: TrainOptions, schema: ConditionSchema) -> TrainingState:
-    return TrainingState(options, schema.dim, torch.device("cpu"))
+def state(options: TrainOptions, schema: ConditionSchema, device: torch.device) -> TrainingState:
+    return TrainingState(options, schema.dim, device)
 
 
 @pytest.fixture
@@ -51,7 +56,9 @@ def images() -> np.ndarray:
 
 
 @pytest.fixture
-def batches(images: np.ndarray, options: TrainOptions, schema: ConditionSchema) -> Batches:
+def batches(
+    images: np.ndarray, options: TrainOptions, schema: ConditionSchema, device: torch.device
+) -> Batches:
     widths = tuple(attribute.width for attribute in schema.attributes)
     rows = np.arange(len(ROWS))
     return Batches(
@@ -62,7 +69,7 @@ def batches(images: np.ndarray, options: TrainOptions, schema: ConditionSchema) 
         widths,
         options,
         "flip",
-        torch.device("cpu"),
+        device,
     )
 
 
