@@ -36,7 +36,7 @@ def train_step(
     """Updates the state once and returns every term and logit mean, detached, by name."""
     terms: dict[str, Tensor] = {}
     encoder, generator = state.networks.encoder, state.networks.generator
-    readers = [] if encoder is None else [encoder.trunk]
+    readers = [] if encoder is None else [encoder.trunk]  # its heads stay in full precision
     with autocast(state.device, plan), weights_in(plan.autocast_dtype, generator, *readers):
         passes = forward(state, batch, plan)
         # What codes tell and what the discriminator tells need nothing of each other.
