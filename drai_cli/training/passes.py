@@ -138,9 +138,3 @@ def codes_of_all(
     own = [*style] if content is None else [*style, *content]
     whole = plan.processes.gather(own, n, segments)
     return None if content is None else Gaussian(*whole[2:]), Gaussian(*whole[:2])
-
-
-def autocast(device: torch.device, plan: StepPlan) -> torch.autocast:
-    """The step's arithmetic, as a context."""
-    dtype = plan.autocast_dtype
-    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)

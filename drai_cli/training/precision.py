@@ -23,6 +23,11 @@ def autocast_dtype(precision: str) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bf16" else None
 
 
+def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """Arithmetic in a dtype (None: as it is), as a context."""
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
 @contextmanager
 def weights_in(dtype: torch.dtype | None, *modules: nn.Module) -> Iterator[None]:
     """Within it the modules compute with their weights in a dtype (None: as they are); gradients reach the weights.
@@ -30,15 +35,15 @@ def weights_in(dtype: torch.dtype | None, *modules: nn.Module) -> Iterator[None]
     Autocast casts each weight by itself, and its gradient back: some two hundred copies of a step's operations. Here
     all are cast in one. What the modules hold within is of this pass alone: no optimiser may step.
     """
+    if dtype is None:
+        yield
+        return
     places = [
         (owner, name, weight)
         for module in modules
         for owner in module.modules()
         for name, weight in owner.named_parameters(recurse=False)
     ]
-    if dtype is None or not places:
-        yield
-        return
     try:
         cast = _Cast.apply(dtype, *(weight for _, _, weight in places))  # type: ignore[no-untyped-call]
         for (owner, name, _), tensor in zip(places, cast, strict=True):

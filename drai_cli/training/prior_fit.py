@@ -13,7 +13,8 @@ from drai_cli.model.gaussian import Gaussian
 from drai_cli.model.networks import Networks
 from drai_cli.training.augment import seeded
 from drai_cli.training.batches import Batches
-from drai_cli.training.passes import StepPlan, autocast
+from drai_cli.training.passes import StepPlan
+from drai_cli.training.precision import autocast
 
 _IMAGES = 4096
 _VIEWS_PER_IMAGE = 4
@@ -43,7 +44,7 @@ def with_fitted_prior(networks: Networks, batches: Batches, plan: StepPlan) -> N
     generator = seeded(batches.options.seed, 0)
     count = min(_IMAGES, _VIEWS_PER_IMAGE * len(batches.rows))
     means, log_variances, conditions = [], [], []
-    with torch.no_grad(), autocast(batches.device, plan):
+    with torch.no_grad(), autocast(batches.device, plan.autocast_dtype):
         for images, condition in batches.labelled(count, _BATCH_SIZE, generator):
             content, _ = encoder(images)
             assert content is not None

@@ -21,8 +21,8 @@ from drai_cli.model.gaussian import Gaussian
 from drai_cli.training.augment import augment, change, drawn_by
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.overlap import Beside
-from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, autocast, codes_of_all
-from drai_cli.training.precision import weights_in
+from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, codes_of_all
+from drai_cli.training.precision import autocast, weights_in
 from drai_cli.training.state import TrainingState
 from drai_cli.training.terms import adversarial_terms, code_terms
 
@@ -37,7 +37,8 @@ def train_step(
     terms: dict[str, Tensor] = {}
     encoder, generator = state.networks.encoder, state.networks.generator
     readers = [] if encoder is None else [encoder.trunk]  # its heads stay in full precision
-    with autocast(state.device, plan), weights_in(plan.autocast_dtype, generator, *readers):
+    dtype = plan.autocast_dtype
+    with autocast(state.device, dtype), weights_in(dtype, generator, *readers):
         passes = forward(state, batch, plan)
         # What codes tell and what the discriminator tells need nothing of each other.
         of_codes = Beside(state.device, plan.processes)

@@ -18,6 +18,7 @@ from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
 from drai_cli.metrics.quick import quick_measure
 from drai_cli.model.networks import Networks
+from drai_cli.training.precision import autocast
 
 # A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
 _JUDGE_IMAGES = 24_000
@@ -108,11 +109,9 @@ class SnapshotNetworks:
     """A snapshot's networks as the measures want them, at the training's precision."""
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype | None) -> None:
-        kind = device.type
-
         def at_precision(network: Any) -> Any:
             def call(*inputs: torch.Tensor) -> Any:
-                with torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+                with autocast(device, dtype):
                     return network(*inputs)
 
             return call

@@ -16,13 +16,12 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from drai_cli.cli.train import resolve_settings
 from drai_cli.config import ModelConfig, TrainOptions
@@ -32,7 +31,7 @@ from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.graphs import Step, steps_of
 from drai_cli.training.passes import Batch, StepPlan
-from drai_cli.training.precision import autocast_dtype, has_bf16, weights_in
+from drai_cli.training.precision import autocast, autocast_dtype, has_bf16, weights_in
 from drai_cli.training.state import TrainingState
 from drai_cli.workflows.inference import choose_device
 
@@ -42,14 +41,8 @@ LABELS = 7
 def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has_penalty: bool) -> None:
     """The networks' passes alone; every loss is a plain sum."""
     networks, discriminator = state.networks, state.adversaries.discriminator
-    encoder, images, n, kind = networks.encoder, batch.images, len(batch), batch.images.device.type
+    encoder, images, n = networks.encoder, batch.images, len(batch)
     assert encoder is not None
-
-    def precision(*modules: nn.Module) -> ExitStack:
-        stack = ExitStack()
-        stack.enter_context(torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None))
-        stack.enter_context(weights_in(dtype, *modules))
-        return stack
 
     def heads(features: Tensor, conditions: Tensor, contents: Tensor, styles: Tensor) -> Tensor:
         codes = discriminator.content_style(features, contents, styles)
@@ -61,7 +54,7 @@ def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has
         )
 
     twice = torch.cat([images, images]).contiguous(memory_format=torch.channels_last)
-    with precision(encoder.trunk, networks.generator):
+    with autocast(images.device, dtype), weights_in(dtype, encoder.trunk, networks.generator):
         content, style = encoder(twice)
         drawn = networks.content_prior(batch.drawn_condition).mean
         contents, styles = torch.cat([content.mean[:n], drawn]), style.mean
@@ -71,21 +64,21 @@ def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has
         again = encoder(made[n:])
     codes = contents.detach(), styles.detach()
     discriminator.requires_grad_(True)
-    with precision(discriminator.trunk):
+    with autocast(images.device, dtype), weights_in(dtype, discriminator.trunk):
         features = discriminator.trunk(torch.cat([images, made[n:].detach()]))
     judged = heads(
         features, torch.cat([batch.condition, batch.drawn_condition, batch.wrong_condition]), *codes
     )
     if has_penalty:
         shown = images.detach().requires_grad_(True)
-        with precision(discriminator.trunk):
+        with autocast(images.device, dtype), weights_in(dtype, discriminator.trunk):
             of_real = discriminator.trunk(shown)
         logits = heads(of_real, batch.condition, *(one[:n] for one in codes))
         (gradient,) = torch.autograd.grad(logits, shown, create_graph=True)
         judged = judged + gradient.square().sum()
     judged.backward()
     discriminator.requires_grad_(False)
-    with precision(discriminator.trunk):
+    with autocast(images.device, dtype), weights_in(dtype, discriminator.trunk):
         fake = discriminator.trunk(made[n:])
     both = torch.cat([features[:n].detach(), fake])
     told = heads(both, torch.cat([batch.condition, batch.drawn_condition]), contents, styles)
