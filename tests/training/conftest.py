@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from drai_cli.condition import ConditionSchema
 from drai_cli.config import ModelConfig, Objective, TrainOptions
@@ -76,3 +79,20 @@ def batches(
 @pytest.fixture
 def batch(batches: Batches) -> Batch:
     return batches.at(0, 0.0)
+
+
+@pytest.fixture
+def smooth_batch(batch: Batch) -> Batch:
+    """Of images that can be learned by heart."""
+    corners = torch.rand(len(batch), 1, 2, 2, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
+    smooth = functional.interpolate(corners, size=16, mode="bilinear", align_corners=True)
+    images = smooth.to(batch.images.device).contiguous(memory_format=torch.channels_last)
+    return replace(batch, images=images)
+
+
+@pytest.fixture
+def reconstructing_plan(plan: StepPlan) -> StepPlan:
+    """Without the games and what works against a reconstruction."""
+    objective = Objective(condition_weight=0, dual_weight=0, code_cycle_weight=0, grl_weight=0, self_weight=0,
+                          independence_weight=0, style_kl_weight=0)  # fmt: skip
+    return replace(plan, objective=objective)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from drai_cli.condition import ConditionSchema
 from drai_cli.config import Objective
@@ -111,14 +110,13 @@ def test_a_switched_off_term_is_not_computed(state: TrainingState, batch: Batch,
     assert set(terms) == {"image_cycle"}
 
 
-def test_steps_learn_a_batch_by_heart(state: TrainingState, batch: Batch, plan: StepPlan) -> None:
-    objective = Objective(condition_weight=0, dual_weight=0, code_cycle_weight=0, grl_weight=0, self_weight=0,
-                          independence_weight=0, style_kl_weight=0)  # fmt: skip
-    corners = torch.rand(len(batch.images), 1, 2, 2, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
-    smooth = functional.interpolate(corners, size=16, mode="bilinear", align_corners=True)
-    batch = replace(batch, images=smooth.contiguous(memory_format=torch.channels_last))
-    plan = replace(plan, objective=objective)
-    losses = [float(train_step(state, batch, plan, has_penalty=False)["image_cycle"]) for _ in range(250)]
+def test_steps_learn_a_batch_by_heart(
+    state: TrainingState, smooth_batch: Batch, reconstructing_plan: StepPlan
+) -> None:
+    losses = [
+        float(train_step(state, smooth_batch, reconstructing_plan, has_penalty=False)["image_cycle"])
+        for _ in range(250)
+    ]
     assert losses[-1] < 0.4 * losses[0]
 
 
