@@ -22,6 +22,12 @@ def usable_cores(quota: Path = _QUOTA) -> int:
     return min(_bound_cores(), _given_cores(quota) or _bound_cores())
 
 
+def usable_threads() -> int:
+    """Threads that arithmetic may have: what `OMP_NUM_THREADS` says, else one a usable core."""
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(said) if said.isdecimal() and int(said) > 0 else usable_cores()
+
+
 def prepare_threads(environment: MutableMapping[str, str], quota: Path = _QUOTA) -> None:
     """Says to OpenMP, before torch is imported, how many threads are of use and how long they wait at work.
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", "--no-first-run",
@@ -20,7 +22,6 @@ _FLAGS = (
 )  # fmt: skip
 # The protocol's pipe is descriptors 3 and 4 of the browser.
 _STARTER = "import os, sys; os.dup2({0}, 3); os.dup2({1}, 4); os.execv(sys.argv[1], sys.argv[1:])"
-_PATIENCE_S = 60
 
 
 def find_browser() -> str | None:
@@ -63,7 +64,7 @@ class Browser:
         try:
             self._session = ""
             self.call("Browser.close")  # it ends its children, which else write to the profile after it
-            self._process.wait(_PATIENCE_S)
+            self._process.wait(PATIENCE_S)
         except (OSError, RuntimeError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
@@ -125,7 +126,7 @@ class Browser:
         return [event["params"]["request"]["url"] for event in sent]
 
     def _next(self) -> dict[str, Any]:
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + PATIENCE_S
         while b"\0" not in self._buffer:
             if not select.select([self._read], [], [], max(0, end - time.monotonic()))[0]:
                 raise TimeoutError("the browser does not answer")

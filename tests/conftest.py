@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Before torch is imported: one thread in each test process, and in those that it starts. The test processes use the
+# cores; several threads in each would wait for one another, the more the busier the machine is.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path

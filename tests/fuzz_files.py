@@ -33,9 +33,9 @@ from typer.testing import CliRunner, Result
 from drai_cli.cli.app import app
 from tests.fuzz_kinds import KINDS, Kind, Place
 from tests.fuzz_mutations import SECRET
+from tests.patience import PATIENCE_S
 
 MAX_SECONDS = 10.0  # of the processor, whoever else uses it
-MAX_WAIT_SECONDS = 60.0  # for what never comes, such as a pipe's other end
 MAX_GROWTH_BYTES = 1 << 30
 SECRETS = (SECRET, f"{SECRET}.png")
 DOCUMENTED = {0, 2, 3, 4, 6}
@@ -159,7 +159,7 @@ class Fuzzer:
         before, start = _peak_bytes(), time.process_time()
         self.watch.start(out, self.base / "cache", self.base / "tmp", *([case] if kind.writes_case else []))
         signal.setitimer(signal.ITIMER_PROF, 2 * MAX_SECONDS)
-        signal.setitimer(signal.ITIMER_REAL, MAX_WAIT_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)  # for a pipe's other end
         try:
             result: Result | str = _run(command)
         except Hang:

@@ -43,7 +43,7 @@ from pydicom.uid import (
 from drai_cli.errors import DraiError
 from drai_cli.workflows.inspect import inspect
 
-MAX_SECONDS = 5.0
+MAX_SECONDS = 5.0  # of the processor, whoever else uses it
 MAX_BYTES = 2 << 30
 INTERESTING = (
     b"\0" * 4,
@@ -201,7 +201,7 @@ def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]
         path = folder / "case" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             inspect(path)
             results["read"] += 1
@@ -214,8 +214,8 @@ def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]
             if isinstance(error, KeyboardInterrupt):
                 raise
             wrong.append(f"case {number} ({name}): {traceback.format_exc()}")
-        if (seconds := time.monotonic() - start) > MAX_SECONDS:
-            wrong.append(f"case {number} ({name}): {seconds:.1f} s")
+        if (seconds := time.process_time() - start) > MAX_SECONDS:
+            wrong.append(f"case {number} ({name}): {seconds:.1f} s of processor time")
         if wrong and wrong[-1].startswith(f"case {number} "):
             path.rename(folder / f"{number}-{name}")
         else:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from drai_cli.cores import prepare_threads, usable_cores
+from drai_cli.cores import prepare_threads, usable_cores, usable_threads
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_a_containers_share_is_kept_to(tmp_path, monkeypatch, quota, cores):
 def test_what_a_process_is_bound_to_counts_where_no_share_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {5}, raising=False)
     assert usable_cores(tmp_path / "none") == 1
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("4,2", 4), ("", 2), ("0", 2), ("many", 2)])
+def test_threads_are_those_asked_for_else_one_a_core(monkeypatch, said, threads):
+    monkeypatch.setattr("drai_cli.cores.usable_cores", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert usable_threads() == threads
 
 
 def test_the_users_word_goes_first(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
 
 from drai_cli import Drai
 from drai_cli.checkpoint import load_model
@@ -166,8 +168,26 @@ def threads():
     torch.set_num_threads(before)
 
 
+def check_near(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    """The same files: images within one grey level, codes but for rounding, tables to the byte."""
+    assert found.keys() == expected.keys()
+    for name, data in expected.items():
+        files = io.BytesIO(found[name]), io.BytesIO(data)
+        if name.endswith(".png"):
+            levels = [np.asarray(PillowImage.open(file)).astype(int) for file in files]
+            assert np.abs(levels[0] - levels[1]).max() <= 1, name
+        elif name.endswith(".npz"):
+            codes = [np.load(file) for file in files]
+            for array in ("content", "style"):
+                np.testing.assert_allclose(codes[0][array], codes[1][array], rtol=0, atol=1e-4)
+        elif name != "manifest.json":  # which has the sums of the images
+            assert found[name] == data, name
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_commands_back_off_to_the_same_bytes(drai, tiny_model, small, images, threads, tmp_path, command):
+def test_commands_back_off_to_the_same_but_for_rounding(
+    drai, tiny_model, small, images, threads, tmp_path, command
+):
     threads(1)
 
     def run(out: Path) -> tuple[dict[str, bytes], str]:
@@ -179,12 +199,12 @@ def test_commands_back_off_to_the_same_bytes(drai, tiny_model, small, images, th
 
     whole, said = run(tmp_path / "whole")
     assert "out of memory" not in said
-    small.limit(Generator, 20)
-    small.limit(Encoder, 20)
+    small.limit(Generator, 10)
+    small.limit(Encoder, 10)
     backed_off, said = run(tmp_path / "backed-off")
-    assert backed_off == whole
-    assert small.asked[:4] == [64, 64, 32, 16]
-    assert said.count("drai: warning: out of memory at 64 images; going on with 16") == 1
+    check_near(backed_off, whole)
+    assert small.asked[:4] == [32, 32, 16, 8]
+    assert said.count("drai: warning: out of memory at 32 images; going on with 8") == 1
     assert said.count("out of memory") == 1
 
 
@@ -230,11 +250,34 @@ def test_passes_at_once_become_one_by_one(drai, tiny_model, threads, monkeypatch
     monkeypatch.setattr(Generator, "forward", one_alone)
     result = drai("sample", "--label", "mel", "-n", 300, "--out", out, "--weights", tiny_model)
     assert (whole.exit_code, result.exit_code) == (0, 0), result.stderr
-    assert "out of memory at 128 images; going on with 64 at once" in result.stderr
-    assert set(asked) == {64}
+    assert "out of memory at 64 images; going on with 32 at once" in result.stderr
+    assert set(asked) == {32}
     assert set(most) == {1}
     assert torch.get_num_threads() == 2
     assert files_of(out) == files_of(tmp_path / "whole")
+
+
+def test_passes_of_an_encoder_at_once_become_one_by_one(tiny_model, threads, monkeypatch):
+    threads(2)
+    model = Drai.from_pretrained(str(tiny_model), device="cpu")
+    images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 3), np.uint8)
+    whole = model.encode(images)
+    forward, asked, both = Encoder.forward, [], threading.Barrier(2)
+
+    def one_alone(module, images):  # type: ignore[no-untyped-def]
+        asked.append(len(images))
+        if len(asked) <= 2:
+            both.wait()
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(module, images)
+
+    monkeypatch.setattr(Encoder, "forward", one_alone)
+    with pytest.warns(SmallerBatchWarning, match="out of memory at 64 images; going on with 32 at once"):
+        alone = model.encode(images)
+    assert set(asked) == {32}
+    assert torch.get_num_threads() == 2
+    for before, after in zip(whole, alone, strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_onnx_runtime_out_of_memory_is_no_fault_of_the_model():

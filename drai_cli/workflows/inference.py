@@ -1,16 +1,18 @@
 """A model at work on a device: codes to images and images to codes, in micro-batches of one fixed size.
 
 Arrays in, arrays out. The micro-batch never varies (the last is padded), so a row's result does not depend on how many
-others are asked for at once; where memory runs out passes become smaller, with a warning. Arithmetic is float32 unless
-a precision says otherwise.
+others are asked for at once; where memory runs out passes become smaller, with a warning. On a CPU each pass has one
+thread, and as many passes as there are threads run side by side: kernels split their sums by the number of threads, so
+a pass that several share would depend on it. Arithmetic is float32 unless a precision says otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from drai_cli.header import ModelHeader, model_intensity
 from drai_cli.hub import locate_weights
 from drai_cli.hub_repository import origin_of
 from drai_cli.launch import launched
-from drai_cli.memory import PassSize, in_passes
+from drai_cli.memory import PassSize, free_memory, in_passes, is_out_of_memory, warn_smaller
 from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.pixels import from_unit, to_unit
 from drai_cli.progress import SILENT, Reporter
@@ -32,7 +34,9 @@ from drai_cli.workflows.sampler import micro_batch_of
 
 # What a smaller pass may change: kernels add up in another order (on a CPU only below 4 images).
 _ROUNDING = " (the same but for rounding)"
-_MOST_AT_ONCE = 8
+_MOST_AT_ONCE = 32
+# At 64 px. On a CPU more are no faster, and a swap of two images would wait for them.
+_CPU_IMAGES, _GPU_IMAGES = 32, 256
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -105,7 +109,7 @@ class Inference:
     @property
     def micro_batch(self) -> int:
         """Images a pass: fixed by device and image size, never by what is asked for."""
-        return micro_batch_of(self.header, 256 if self.device.type == "cuda" else 64)
+        return micro_batch_of(self.header, _GPU_IMAGES if self.device.type == "cuda" else _CPU_IMAGES)
 
     @cached_property
     def passes(self) -> PassSize:
@@ -114,24 +118,12 @@ class Inference:
 
     @property
     def at_once(self) -> int:
-        """Passes that are best computed at once: on a CPU one a core, as far as that leaves no core without one.
+        """Passes that are best computed at once: on a CPU one a thread that torch may have."""
+        return min(_MOST_AT_ONCE, torch.get_num_threads()) if self.device.type == "cpu" else 1
 
-        Threads that share a pass wait for each other at every operation, and for whatever else their cores do.
-        """
-        threads = torch.get_num_threads()
-        counts = range(1, min(_MOST_AT_ONCE, threads) + 1)
-        return max(counts, key=lambda n: (threads // n * n, n)) if self.device.type == "cpu" else 1
-
-    @contextmanager
-    def sharing(self, count: int) -> Iterator[Callable[[], None]]:
-        """Within it `count` threads may call `sample` at once; each first calls what it gives."""
-        threads = torch.get_num_threads()
-        # What it sets for all threads then stays until the last of them ends.
-        with arithmetic(self.device, self.precision):
-            try:
-                yield partial(torch.set_num_threads, max(1, threads // count))
-            finally:
-                torch.set_num_threads(threads)
+    def sharing(self) -> AbstractContextManager[None]:
+        """Within it several threads may call `sample` at once; what they set for all is put back at its end."""
+        return arithmetic(self.device, self.precision)
 
     def sample(
         self,
@@ -224,9 +216,29 @@ class Inference:
             given = (self._to_device(_padded(array[part], self.passes.now)) for array in inputs)
             return tuple(tensor[: rows - part.start].float().cpu() for tensor in step(*given))
 
+        return [torch.cat(column) for column in zip(*self._passes(max(rows, 1), one_pass), strict=True)]
+
+    def _passes(self, rows: int, one_pass: Callable[[slice], tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+        """What the passes give, in order: side by side, or where there is no memory for that one by one."""
+        size = self.passes.now
+        slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+        threads = min(self.at_once, len(slices))
+
+        def in_thread(part: slice) -> tuple[Tensor, ...]:
+            with arithmetic(self.device, self.precision):  # which a thread does not inherit
+                return one_pass(part)
+
         with arithmetic(self.device, self.precision):
-            outputs = list(in_passes(max(rows, 1), self.passes, one_pass))
-        return [torch.cat(column) for column in zip(*outputs, strict=True)]
+            if threads > 1:
+                try:
+                    with ThreadPoolExecutor(threads, "drai-pass") as pool:
+                        return list(pool.map(in_thread, slices))
+                except Exception as error:
+                    if not is_out_of_memory(error):
+                        raise
+                warn_smaller(threads * size, size, " at once")
+                free_memory()
+            return list(in_passes(rows, self.passes, one_pass))
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         if array.dtype == np.float32:
@@ -243,6 +255,9 @@ class Inference:
 def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
     """Sets how the networks compute within a `with`, and puts back what was set before."""
     with ExitStack() as stack:
+        if device.type == "cpu":
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
         stack.enter_context(torch.inference_mode())
         before = torch.get_float32_matmul_precision()
         stack.callback(torch.set_float32_matmul_precision, before)

@@ -202,7 +202,7 @@ def encode_files(
     window: str | None = None,
     reporter: Reporter = SILENT,
 ) -> EncodedImages:
-    """Codes of image files, read a micro-batch at a time.
+    """Codes of image files, read as many at a time as are computed at once.
 
     Args:
         inference: The model.
@@ -224,6 +224,7 @@ def encode_files(
     codes: list[Codes] = []
     skipped: list[tuple[str, str]] = []
     waiting: list[np.ndarray] = []
+    at_once = inference.micro_batch * inference.at_once
 
     def flush() -> None:
         if waiting:
@@ -249,7 +250,7 @@ def encode_files(
                 waiting.append(image.pixels)
                 images.append(image if keep_pixels else replace(image, pixels=image.pixels[:0]))
                 kept.append(path)
-            if len(waiting) == inference.micro_batch:
+            if len(waiting) == at_once:
                 flush()
             task.advance()
         flush()

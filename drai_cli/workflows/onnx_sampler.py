@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt
 
+from drai_cli.cores import usable_threads
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.header import HEADER_KEY, ModelHeader, model_intensity, parse_header
 from drai_cli.hub import WEIGHTS_VARIABLE
@@ -112,13 +112,12 @@ class OnnxSampler:
 
     @property
     def at_once(self) -> int:
-        """1: a session shares the cores by itself."""
-        return 1
+        """Passes that are best computed at once: on a CPU one a thread that arithmetic may have."""
+        return usable_threads() if self.place.startswith("cpu") else 1
 
-    @contextmanager
-    def sharing(self, count: int) -> Iterator[Callable[[], None]]:
+    def sharing(self) -> AbstractContextManager[None]:
         """Nothing to prepare."""
-        yield lambda: None
+        return nullcontext()
 
     def sample(
         self,
@@ -162,12 +161,12 @@ class OnnxSampler:
 
 
 def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[BoundedSession, ModelHeader]:
-    """A session on a model's bytes and its header.
+    """A session on a model's bytes and its header. A run has one thread, so that their number decides nothing.
 
     Raises:
         WeightsError: It is no model, or none that drai exported.
     """
-    session = start_session(path, data, runtime, provider)
+    session = start_session(path, data, runtime, provider, threads=1)
     text = session.get_modelmeta().custom_metadata_map.get(HEADER_KEY)
     try:
         entry = json.loads(text) if text else None

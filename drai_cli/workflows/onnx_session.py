@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from drai_cli.cores import usable_threads
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.io.files import shown
 from drai_cli.memory import is_out_of_memory
@@ -87,15 +88,29 @@ def import_runtime(option: str = "--runtime onnx") -> Any:
 
 
 def start_session(
-    path: Path, data: bytes, runtime: Any, provider: str = CPU_PROVIDER, hint: str = AGAIN
+    path: Path,
+    data: bytes,
+    runtime: Any,
+    provider: str = CPU_PROVIDER,
+    hint: str = AGAIN,
+    threads: int | None = None,
 ) -> BoundedSession:
     """A session on a model's bytes, which can refer to no other file.
+
+    Args:
+        path: Where the bytes are from; errors name it.
+        data: The model.
+        runtime: The package.
+        provider: Where it runs.
+        hint: The way out that errors offer.
+        threads: That share a run on the CPU; None: as many as `usable_threads` says.
 
     Raises:
         WeightsError: It is no model that can be run.
     """
     options = runtime.SessionOptions()
     options.log_severity_level = _SILENT
+    options.intra_op_num_threads = threads or usable_threads()
     # Weights that lie in other files would be looked for in the working folder: below this there is none.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     with explained(shown(path), hint):

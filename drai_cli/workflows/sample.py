@@ -265,9 +265,9 @@ class _Sampling:
         self.sampler.passes.let_go = self._let_go
         with (
             reporter.task("sampling", images, "images") as task,
-            self.sampler.sharing(self.turns.most) as prepare,
+            self.sampler.sharing(),
         ):
-            pool = ThreadPoolExecutor(threads, "drai-maker", prepare)
+            pool = ThreadPoolExecutor(threads, "drai-maker")
             try:
                 for start, wanted in self._missing(size, task):
                     pending.append(pool.submit(self._make, start, wanted))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -55,10 +54,10 @@ class Sampler(Protocol):
 
     @property
     def at_once(self) -> int:
-        """Passes that are best computed at once, each on a share of the cores; 1: one after the other."""
+        """Passes that are best computed at once, each in a thread of its own; 1: one after the other."""
 
-    def sharing(self, count: int) -> AbstractContextManager[Callable[[], None]]:
-        """Within it `count` threads may call `sample` at once; each first calls what it gives."""
+    def sharing(self) -> AbstractContextManager[None]:
+        """Within it several threads may call `sample` at once."""
 
     def sample(
         self,

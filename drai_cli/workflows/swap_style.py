@@ -211,7 +211,7 @@ def _write_swaps(
     sidecars: list[str] = []
     kept: list[np.ndarray] = []
     inference = derived.inference
-    size = inference.micro_batch
+    size = inference.micro_batch * inference.at_once
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
             batch = swaps[start : start + size]

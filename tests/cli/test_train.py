@@ -21,6 +21,7 @@ from drai_cli.cli.train import by_preset, default_name, resolve_settings
 from drai_cli.config import ModelConfig, Objective, TrainOptions
 from drai_cli.data.options import DataOptions
 from drai_cli.presets import PRESETS
+from tests.patience import PATIENCE_S
 
 SMALL = ["--size", 16, "--base-channels", 8, "--max-channels", 8, "--batch-size", 8, "--content-dim", 4]
 SMALL += ["--style-dim", 4, "--warm-up-kimg", 0, "--device", "cpu"]
@@ -290,7 +291,7 @@ def test_ctrl_c_saves(phantoms, tmp_path):
         assert process.poll() is None, process.stderr
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "the same command goes on from there" in stderr
     assert (tmp_path / "run" / "checkpoint").is_dir()

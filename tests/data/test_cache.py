@@ -17,6 +17,7 @@ from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
 from drai_cli.io import locks
 from drai_cli.io.image import Image, fit_to_square
+from tests.patience import PATIENCE_S
 
 
 def caches(folder: Path) -> list[str]:
@@ -232,7 +233,7 @@ def test_two_builders_at_once(folders, cache_dir, monkeypatch, reporter):
 def test_two_builders_where_the_disk_knows_no_locks(folders, cache_dir, monkeypatch):
     monkeypatch.setattr(locks, "try_lock", lambda file, wait=False: None)
     root = folders(nv=4, mel=4)
-    barrier = threading.Barrier(3, timeout=20)
+    barrier = threading.Barrier(3, timeout=PATIENCE_S)
     publish = cache_module._publish
 
     def meet(*arguments: object) -> None:

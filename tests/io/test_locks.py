@@ -14,6 +14,7 @@ import pytest
 from drai_cli.errors import OverwriteError
 from drai_cli.io import locks
 from drai_cli.io.locks import alone_in, held
+from tests.patience import PATIENCE_S
 
 HOLD = """
 import sys
@@ -80,7 +81,7 @@ def test_a_file_where_a_folder_should_be(tmp_path):
 def test_of_many_that_wait_one_is_inside_at_a_time(tmp_path):
     inside: list[int] = []
     told: list[str] = []
-    together = threading.Barrier(8, timeout=20)
+    together = threading.Barrier(8, timeout=PATIENCE_S)
 
     def work(number: int) -> None:
         together.wait()

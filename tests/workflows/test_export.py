@@ -96,6 +96,19 @@ def test_samples_are_those_of_the_model_and_can_be_verified(exported, tiny_model
         sample(replace(options, out=tmp_path / "styled", style_from=path))
 
 
+def test_threads_change_no_byte_of_samples(exported, tmp_path, monkeypatch):
+    folder, _ = exported
+    made = []
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(count))
+        options = SampleOptions(
+            tmp_path / str(count), str(folder / "m.onnx"), label="mel", count=50, runtime="onnx"
+        )
+        sample(options)
+        made.append({path.name: path.read_bytes() for path in (options.out / "mel").iterdir()})
+    assert all(files == made[0] for files in made)
+
+
 def test_without_torch(exported, tmp_path):
     folder, _ = exported
     code = (

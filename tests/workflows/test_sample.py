@@ -165,8 +165,7 @@ def test_killed_at_any_moment_it_goes_on(options, tmp_path, tiny_model):
         "sample(SampleOptions(out=pathlib.Path(out), weights=weights, label='mel', count=600, batch_size=16))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(options.out), str(tiny_model)])
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
+    while process.poll() is None:
         if len(list(options.out.glob("mel/mel_*.png"))) > 60:
             process.send_signal(signal.SIGKILL)
             break

@@ -16,9 +16,9 @@ from torch.distributed import TCPStore
 from drai_cli.checkpoint import load_model, load_state
 from drai_cli.errors import ExitCode
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+from tests.patience import PATIENCE_S
 
 SCRIPT = Path(__file__).with_name("one_of_several.py")
-LONGEST_S = 60  # from the death of one to the end of all; it waits for what happens, and no longer
 OPTIONS = (
     "--size 16 --base-channels 8 --max-channels 8 --content-dim 4 --style-dim 4 --batch-size 16 --tick-kimg 0.048 "
     "--device cpu"
@@ -30,7 +30,7 @@ class Ended:
     """How some processes ended: exit codes and what each said, by rank."""
 
     def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
-        said = [process.communicate(timeout=10 * LONGEST_S) for process in processes]
+        said = [process.communicate(timeout=PATIENCE_S) for process in processes]
         self.codes = [process.returncode for process in processes]
         self.out, self.err = zip(*said, strict=True)
 
