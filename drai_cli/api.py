@@ -8,16 +8,16 @@ import numpy as np
 from jaxtyping import Float32, UInt
 
 from drai_cli.errors import InputError, UsageError
-from drai_cli.header import ModelHeader, model_fit
+from drai_cli.inference.given_content import check_labels, contents_of_labels
+from drai_cli.inference.input_images import read_for_model, stack_pixels
+from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.walk import Walk, walk_frames
 from drai_cli.io.image import Image, fit_to_square
+from drai_cli.model_file.header import ModelHeader, model_fit
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.given_content import check_labels, contents_of_labels
-from drai_cli.workflows.inference import Inference
-from drai_cli.workflows.input_images import read_for_model, stack_pixels
-from drai_cli.workflows.options import Along, Precision
-from drai_cli.workflows.sample import draw_images
-from drai_cli.workflows.sample_plan import Item, parse_attributes
-from drai_cli.workflows.walk import Walk, walk_frames
+from drai_cli.sampling.draw import draw_images
+from drai_cli.sampling.plan import Item, parse_attributes
+from drai_cli.settings.image_options import Along, Precision
 
 ImageLike: TypeAlias = str | Path | np.ndarray | Any
 """A path, a uint8 or uint16 array `[H, W]` or `[H, W, C]`, or a Pillow image."""

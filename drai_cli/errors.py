@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import signal
+import unicodedata
 from enum import IntEnum
+
+# Control, format, surrogate (undecodable bytes of a file name), line and paragraph separator.
+_HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class ExitCode(IntEnum):
@@ -26,8 +30,21 @@ def exit_code_of(name: str) -> int:
     return 128 + signal.Signals[name]
 
 
+def printable(text: object) -> str:
+    """A text as one line that does no harm: control characters and undecodable bytes are escaped."""
+    written = str(text)
+    if written.isprintable():
+        return written
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _HARMFUL else c
+        for c in written
+    )
+
+
 class DraiError(Exception):
     """A mistake the user can mend: shown as one error line and one hint line, never a traceback.
+
+    All three texts may quote names from files and paths: they are made `printable` here, and nowhere else.
 
     Args:
         subject: The thing that is wrong, as the user typed it (`scan.dcm`, `--label`).
@@ -41,11 +58,9 @@ class DraiError(Exception):
     exit_code: ExitCode = ExitCode.BAD_INPUT
 
     def __init__(self, subject: object, message: str, hint: str = "") -> None:
-        self.subject = str(subject)
-        self.message = message
-        self.hint = hint
+        self.subject, self.message, self.hint = printable(subject), printable(message), printable(hint)
         self.is_told: bool | None = None
-        super().__init__(f"{self.subject}: {message}.")
+        super().__init__(f"{self.subject}: {self.message}.")
 
 
 class UsageError(DraiError):

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from drai_cli import Drai
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import PreparedSet, prepare
-from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.run.directory import RunDirectory
+from drai_cli.settings.data_options import DataOptions
 
 
 def classifier(channels: int, classes: int) -> nn.Module:

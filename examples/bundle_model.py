@@ -13,11 +13,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from drai_cli.checkpoint import load_model, save_model
 from drai_cli.io.files import file_sha256
 from drai_cli.model.networks import Networks
-from drai_cli.workflows.model_card import model_card
-from drai_cli.workflows.run_directory import measures_beside
+from drai_cli.model_file.checkpoint import load_model, save_model
+from drai_cli.report.model_card import model_card
+from drai_cli.run.directory import measures_beside
 
 _CURVE = {
     "agreement": "agreement", "judge": "judge", "kept": "kept", "kept_of_a": "a itself", "leaked": "leaked",

@@ -27,16 +27,16 @@ import pydicom
 from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from drai_cli.errors import DraiError
-from drai_cli.io.dicom import check_is_image
-from drai_cli.io.dicom_codecs import (
+from drai_cli.io.dicom.codecs import (
     JPEG_PROGRESSION,
     JPEG_SPECTRAL_SELECTION,
     Layout,
     layout_of,
     stored_frames,
 )
-from drai_cli.io.dicom_file import is_dicom, parse, syntax_of
-from drai_cli.io.nifti import is_nifti
+from drai_cli.io.dicom.file import is_dicom, parse, syntax_of
+from drai_cli.io.dicom.read import check_is_image
+from drai_cli.io.nifti.read import is_nifti
 from drai_cli.io.read import read_stack
 
 LOSSY = (

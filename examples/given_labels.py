@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drai_cli.checkpoint import load_model, load_state
 from drai_cli.data.prepared import prepare
+from drai_cli.inference.torch_model import choose_device
 from drai_cli.metrics.generation import encode, generate
 from drai_cli.metrics.intervals import macro_mean
 from drai_cli.metrics.judge import Judge, load_judge
 from drai_cli.metrics.swaps import choose_pairs
-from drai_cli.workflows.inference import choose_device
-from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.model_file.checkpoint import load_model, load_state
+from drai_cli.run.directory import RunDirectory
 
 
 def measure(run: Path, judge: Judge, pairs: int, device: torch.device) -> dict[str, object]:

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from drai_cli.checkpoint import load_model
-from drai_cli.condition import Attribute
+from drai_cli.data.condition import Attribute
 from drai_cli.data.prepared import PreparedSet, prepare
+from drai_cli.inference.torch_model import Inference, choose_device
 from drai_cli.metrics.factors import RegressorConfig, r_squared, train_regressor
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, balanced_accuracy, train_judge
-from drai_cli.workflows.inference import Inference, choose_device
-from drai_cli.workflows.model_header import known_set
-from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.model_file.checkpoint import load_model
+from drai_cli.run.directory import RunDirectory
+from drai_cli.run.model_header import known_set
 
 
 def make_samples(inference: Inference, conditions: np.ndarray) -> np.ndarray:

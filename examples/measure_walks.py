@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from drai_cli.checkpoint import load_model, load_state
 from drai_cli.data.prepared import prepare
+from drai_cli.inference.torch_model import Inference, choose_device
+from drai_cli.inference.walk import Walk, walk_distances, walk_frames
 from drai_cli.metrics.judge import Judge, load_judge
 from drai_cli.metrics.perceptual import step_distances, unevenness
-from drai_cli.workflows.inference import Inference, choose_device
-from drai_cli.workflows.run_directory import RunDirectory
-from drai_cli.workflows.walk import Walk, walk_distances, walk_frames
+from drai_cli.model_file.checkpoint import load_model, load_state
+from drai_cli.run.directory import RunDirectory
 
 
 def choose_pairs(labels: np.ndarray, judged: np.ndarray, n: int) -> list[tuple[int, int]]:

@@ -16,8 +16,9 @@ from __future__ import annotations
 import argparse
 
 from drai_cli import Drai
-from drai_cli.workflows.model_options import PullOptions, PushOptions
-from drai_cli.workflows.share import pull, push
+from drai_cli.settings.model_options import PullOptions, PushOptions
+from drai_cli.workflows.pull import pull
+from drai_cli.workflows.push import push
 
 
 def main() -> None:

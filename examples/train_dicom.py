@@ -16,8 +16,8 @@ import argparse
 from pathlib import Path
 
 from drai_cli.cli.train import resolve_settings
-from drai_cli.workflows.model_options import TrainRun
-from drai_cli.workflows.options import SampleOptions
+from drai_cli.settings.image_options import SampleOptions
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.train import train
 

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
-from drai_cli.checkpoint import load_model
-from drai_cli.config import TrainOptions
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import PreparedSet, prepare
-from drai_cli.metrics.extractors.squeezenet import load_squeezenet
+from drai_cli.evaluation.extractors.squeezenet import load_squeezenet
 from drai_cli.metrics.judge import judge_config, train_judge
 from drai_cli.metrics.measure import MeasureConfig, measure
-from drai_cli.workflows.model_options import TrainRun
-from drai_cli.workflows.run_directory import RunDirectory
+from drai_cli.model_file.checkpoint import load_model
+from drai_cli.run.directory import RunDirectory
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.train import train
 
 IMAGES = 300

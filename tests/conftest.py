@@ -20,6 +20,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from typer.testing import CliRunner, Result
 
+from tests.support.fidelity import torch_fidelity  # noqa: F401  (a fixture)
+
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
@@ -44,7 +46,7 @@ def drai(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Resul
 @pytest.fixture(scope="session")
 def quick_judge() -> Iterator[None]:
     """Runs in this process choose their snapshot by a judge that has seen little: most of a tiny run is its judge."""
-    from drai_cli.workflows import validation
+    from drai_cli.run import validation
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validation, "_JUDGE_ROUNDS", 2)
@@ -56,11 +58,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of random 16 px RGB networks with two labels, `mel` and `nv`, and an age."""
     import torch
 
-    from drai_cli.checkpoint import save_model
-    from drai_cli.condition import Attribute, ConditionSchema
-    from drai_cli.config import ModelConfig
-    from drai_cli.header import ModelHeader
+    from drai_cli.data.condition import Attribute, ConditionSchema
     from drai_cli.model.networks import Networks
+    from drai_cli.model_file.checkpoint import save_model
+    from drai_cli.model_file.header import ModelHeader
+    from drai_cli.settings.config import ModelConfig
 
     torch.manual_seed(0)
     schema = ConditionSchema(
@@ -172,8 +174,8 @@ def tiny_ct_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
     import torch
 
-    from drai_cli.checkpoint import read_header, save_model
     from drai_cli.model.networks import Networks
+    from drai_cli.model_file.checkpoint import read_header, save_model
 
     torch.manual_seed(0)
     header = read_header(tiny_model)
@@ -194,9 +196,9 @@ def model_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 
     import torch
 
-    from drai_cli.checkpoint import read_header, save_model
-    from drai_cli.methods import METHODS
     from drai_cli.model.networks import Networks
+    from drai_cli.model_file.checkpoint import read_header, save_model
+    from drai_cli.settings.methods import METHODS
 
     folder = tmp_path_factory.mktemp("methods")
 

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from drai_cli import Drai
 from drai_cli.errors import InputError, UsageError
-from drai_cli.workflows.options import SampleOptions
+from drai_cli.settings.image_options import SampleOptions
 from drai_cli.workflows.sample import sample
 
 

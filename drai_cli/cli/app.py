@@ -31,7 +31,7 @@ from drai_cli.cli import (
 )
 from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.output import write_stdout
-from drai_cli.cores import prepare_threads
+from drai_cli.machine.cores import prepare_threads
 
 _OBJECTS_BEFORE_A_LOOK = 50_000
 

@@ -20,8 +20,8 @@ from typer.core import TyperGroup
 
 from drai_cli.cli.output import Output, StdoutClosedError
 from drai_cli.errors import DraiError, ExitCode, UsageError, exit_code_of
-from drai_cli.launch import launched
-from drai_cli.memory import SmallerBatchWarning, is_device_lost, is_out_of_memory
+from drai_cli.machine.launch import launched
+from drai_cli.machine.memory import SmallerBatchWarning, is_device_lost, is_out_of_memory
 
 # What the machine or the user refuses, as opposed to what this program did wrong.
 OUTSIDE_ERRNOS = frozenset(

@@ -9,11 +9,10 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line
 from drai_cli.cli.train import PARAMETERS as TRAIN_PARAMETERS
 from drai_cli.cli.train import Preset, resolve_settings
-from drai_cli.errors import exit_code_of
-from drai_cli.workflows.model_options import CompareOptions
+from drai_cli.errors import exit_code_of, printable
+from drai_cli.settings.model_options import CompareOptions
 
 FLAGS = {"out": "-o --out", "devices": "--device"}
 OWN = field_options(
@@ -69,11 +68,11 @@ def compare(
     if dry_run:
         options.preview_options(output, chosen)
         return
+    from drai_cli.report.comparison_tables import to_markdown
     from drai_cli.workflows.compare import compare as run
-    from drai_cli.workflows.comparison_tables import to_markdown
 
     result = run(chosen, output)
-    path = one_line(str(Path(result.out) / "comparison.html"))
+    path = printable(str(Path(result.out) / "comparison.html"))
     output.result(result.to_json(), f"{to_markdown(result.comparison)}\n{path}")
     if result.stopped_by:
         raise typer.Exit(exit_code_of(result.stopped_by))

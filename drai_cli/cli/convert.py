@@ -9,8 +9,8 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line
-from drai_cli.workflows.options import ConvertOptions
+from drai_cli.errors import printable
+from drai_cli.settings.image_options import ConvertOptions
 
 PARAMETERS = field_options(
     ConvertOptions,
@@ -62,4 +62,4 @@ def convert(
     from drai_cli.workflows.convert import convert as run
 
     result = run(chosen, output)
-    output.result(result.to_json(), "\n".join(one_line(name) for name in result.files))
+    output.result(result.to_json(), "\n".join(printable(name) for name in result.files))

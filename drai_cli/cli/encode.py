@@ -9,7 +9,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.workflows.options import EncodeOptions
+from drai_cli.settings.image_options import EncodeOptions
 
 FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(

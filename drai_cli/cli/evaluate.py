@@ -8,9 +8,10 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line, show_table
-from drai_cli.data.options import KIND_NAMES
-from drai_cli.workflows.model_options import EvaluateOptions
+from drai_cli.cli.text import show_table
+from drai_cli.errors import printable
+from drai_cli.settings.data_options import KIND_NAMES
+from drai_cli.settings.model_options import EvaluateOptions
 
 _SAYS_NOTHING = "says nothing: see the caution"
 FLAGS = {"out": "-o --out", "usefulness_ratios": "--usefulness-ratio", "small_labels": "--small-label"}
@@ -76,7 +77,7 @@ def evaluate(
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]
     output.result(
-        result.to_json(), "\n\n".join([table, *map(one_line, [*doubts, str(result.out / "report.html")])])
+        result.to_json(), "\n\n".join([table, *map(printable, [*doubts, str(result.out / "report.html")])])
     )
 
 

@@ -9,7 +9,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_table
-from drai_cli.workflows.model_options import ExportOptions
+from drai_cli.settings.model_options import ExportOptions
 
 FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(

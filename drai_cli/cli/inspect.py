@@ -10,7 +10,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_table
-from drai_cli.data.options import KIND_NAMES, SourceOptions
+from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
 if TYPE_CHECKING:
     from drai_cli.workflows.inspect import ImageReport, SetReport

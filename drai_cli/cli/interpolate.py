@@ -9,8 +9,8 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line
-from drai_cli.workflows.options import InterpolateOptions
+from drai_cli.errors import printable
+from drai_cli.settings.image_options import InterpolateOptions
 
 FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(
@@ -81,4 +81,4 @@ def interpolate(
     written = (
         [result.out / name for name in (*result.images, "metadata.csv")] if result.images else [result.out]
     )
-    output.result(result.to_json(), "\n".join(one_line(str(path)) for path in written))
+    output.result(result.to_json(), "\n".join(printable(str(path)) for path in written))

@@ -13,7 +13,7 @@ from drai_cli.cli.output import Output
 from drai_cli.cli.settings import read_config
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import UsageError
-from drai_cli.launch import launched
+from drai_cli.machine.launch import launched
 
 INPUT = "Input"
 OUTPUT = "Output"
@@ -59,7 +59,7 @@ def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **ex
 
 def complete_weights(incomplete: str) -> list[str]:
     """Bundled models for the shell to complete."""
-    from drai_cli.hub import bundled_models
+    from drai_cli.hub.locate import bundled_models
 
     return [name for name in bundled_models() if name.startswith(incomplete)]
 

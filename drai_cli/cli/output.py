@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from drai_cli.cli.text import encodable, one_line, printable_json, show_duration, show_rate, to_plain
-from drai_cli.errors import DraiError
+from drai_cli.cli.text import encodable, printable_json, show_duration, show_rate, to_plain
+from drai_cli.errors import DraiError, printable
 from drai_cli.progress import Reporter, Task
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Output(Reporter):
         if self.is_mute and kind not in ("error", "hint"):
             return
         lead = f"drai: {kind}: " if kind else "drai: "
-        body = one_line(message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…")
+        body = printable(message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…")
         try:
             if self._progress is not None or (kind and _is_terminal(sys.stderr)):
                 from rich.console import Console
@@ -146,7 +146,7 @@ class _BarTask(Task):
         self._progress.advance(self._identity, n)
 
     def note(self, text: str) -> None:
-        self._progress.update(self._identity, note=one_line(text))
+        self._progress.update(self._identity, note=printable(text))
 
 
 class _LineTask(Task):

@@ -8,7 +8,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.workflows.model_options import PullOptions
+from drai_cli.settings.model_options import PullOptions
 
 PARAMETERS = field_options(
     PullOptions, {options.OUTPUT: ("to", "overwrite")}, skip=("repository",), shared=options.SHARED
@@ -48,7 +48,7 @@ def pull(
     if dry_run:
         options.preview_options(output, chosen)
         return
-    from drai_cli.workflows.share import pull as run
+    from drai_cli.workflows.pull import pull as run
 
     result = run(chosen, output)
     output.info(f"use it with --weights {result.weights}")

@@ -10,7 +10,7 @@ from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_table
 from drai_cli.progress import show_bytes
-from drai_cli.workflows.model_options import PushOptions
+from drai_cli.settings.model_options import PushOptions
 
 PARAMETERS = field_options(
     PushOptions, {options.OUTPUT: ("message", "private")}, skip=("weights", "repository", "dry_run")
@@ -56,7 +56,7 @@ def push(
     chosen = PushOptions(
         weights=weights, repository=repository, dry_run=dry_run, **given_fields(PushOptions, settings)
     )
-    from drai_cli.workflows.share import push as run
+    from drai_cli.workflows.push import push as run
 
     result = run(chosen, output)
     rows = [(name, show_bytes(size), sha256) for name, (size, sha256) in result.files.items()]

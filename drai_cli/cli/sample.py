@@ -9,7 +9,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.workflows.options import SAMPLE_FORMATS, SampleOptions
+from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 
 FLAGS = {"count": "-n --count", "label": "-l --label", "out": "-o --out", "attributes": "--set"}
 PARAMETERS = field_options(
@@ -69,7 +69,7 @@ def sample(
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     chosen = SampleOptions(**given_fields(SampleOptions, settings, flags=FLAGS))
     if dry_run:
-        from drai_cli.workflows.preview import preview_sample
+        from drai_cli.workflows.sample import preview_sample
 
         preview = preview_sample(chosen, output)
         counts = show_table([*preview.labels.items(), ("in all", preview.images)], ("label", "images"))

@@ -29,9 +29,9 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     """
     if path is None or context.resilient_parsing:
         return path
-    from drai_cli.workflows.settings_file import read_settings
+    from drai_cli.io.toml import read_toml
 
-    data = read_settings(path)
+    data = read_toml(path)
     context.default_map = dict(_values(context, path, data))
     return path
 

@@ -9,8 +9,8 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
-from drai_cli.cli.text import one_line
-from drai_cli.workflows.options import SwapOptions
+from drai_cli.errors import printable
+from drai_cli.settings.image_options import SwapOptions
 
 FLAGS = {"out": "-o --out"}
 PARAMETERS = field_options(
@@ -67,4 +67,4 @@ def swap_style(
 
     result = run(chosen, output)
     written = [name for name in (*result.images, *result.sidecars, result.figure, result.metadata) if name]
-    output.result(result.to_json(), "\n".join(one_line(str(result.out / name)) for name in written))
+    output.result(result.to_json(), "\n".join(printable(str(result.out / name)) for name in written))

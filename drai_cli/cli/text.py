@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, TextIO
 
+from drai_cli.errors import printable
+
 _CONTROL = ("Cc", "Cf", "Zl", "Zp")
 
 
@@ -32,9 +34,9 @@ def show_duration(seconds: float) -> str:
 
 def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
-    shown = [[one_line(str(cell)) for cell in row] for row in rows]
+    shown = [[printable(str(cell)) for cell in row] for row in rows]
     if header:
-        shown.insert(0, [one_line(name) for name in header])
+        shown.insert(0, [printable(name) for name in header])
     if not shown:
         return ""
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
@@ -86,15 +88,6 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def one_line(text: str) -> str:
-    """The text with control characters (line ends, terminal escapes) spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _CONTROL else c for c in text
-    )
 
 
 def printable_json(text: str) -> str:

@@ -12,11 +12,11 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.config import OBJECTIVE_RANGES, TRAIN_RANGES, ModelConfig, Objective, TrainOptions
-from drai_cli.data.options import KIND_NAMES, DataOptions
 from drai_cli.errors import exit_code_of
-from drai_cli.methods import METHODS
-from drai_cli.presets import PRESETS, preset_for_size
+from drai_cli.settings.config import OBJECTIVE_RANGES, TRAIN_RANGES, ModelConfig, Objective, TrainOptions
+from drai_cli.settings.data_options import KIND_NAMES, DataOptions
+from drai_cli.settings.methods import METHODS
+from drai_cli.settings.presets import PRESETS, preset_for_size
 
 if TYPE_CHECKING:
     from drai_cli.workflows.train import TrainResult
@@ -167,13 +167,13 @@ def train(
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     data, training = resolve_settings(preset, settings)
-    from drai_cli.workflows.model_options import TrainRun
+    from drai_cli.settings.model_options import TrainRun
 
     run = TrainRun(
         data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard
     )
     if dry_run:
-        from drai_cli.workflows.preview import preview_train
+        from drai_cli.workflows.train import preview_train
 
         preview = preview_train(run, output)
         plan = [

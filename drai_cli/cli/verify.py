@@ -10,7 +10,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.fields import field_options, given_fields, with_options
 from drai_cli.errors import ExitCode
-from drai_cli.workflows.options import VerifyOptions
+from drai_cli.settings.image_options import VerifyOptions
 
 PARAMETERS = field_options(
     VerifyOptions,

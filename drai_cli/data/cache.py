@@ -23,14 +23,14 @@ import numpy as np
 from jaxtyping import UInt
 
 from drai_cli.data.image_set import Entry, ImageSet
-from drai_cli.data.options import Channels
 from drai_cli.data.reading import Unreadable, first_names, pixel_digest, read_all
 from drai_cli.errors import InputError
-from drai_cli.io.files import shown, why
+from drai_cli.io.files import why
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
 from drai_cli.io.locks import held
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.data_options import Channels
 
 MAX_UNREADABLE = 0.01
 """Share of a set's images that may be unreadable."""
@@ -112,13 +112,13 @@ def build_cache(
                     _build(folder, image_set, key, size, channels, fit, reporter)
         except OSError as error:
             raise InputError(
-                shown(cache_dir),
+                cache_dir,
                 f"the image cache cannot be written ({why(error, cache_dir)})",
                 _OTHER_PLACE,
             ) from error
         cache = _open(folder, image_set, key)
         if cache is None:
-            raise InputError(shown(folder), "the image cache is damaged", "remove this folder")
+            raise InputError(folder, "the image cache is damaged", "remove this folder")
     _check_unreadable(image_set, cache.skipped)
     if cache.skipped:
         listed = "; ".join(f"{name}: {reason}" for name, reason in cache.skipped[:20])
@@ -190,14 +190,14 @@ def _build(
             for reading in readings:
                 name = reading.entry.name
                 if isinstance(reading.result, Unreadable):
-                    skipped.append((shown(name), reading.result.reason))
+                    skipped.append((name, reading.result.reason))
                     continue
                 shrunk, digest, notes = reading.result
                 rows.append(shrunk)
                 names.append(name)
                 digests.append(digest)
                 for note in notes:
-                    altered.setdefault(note, []).append(shown(name))
+                    altered.setdefault(note, []).append(name)
             file.flush()
             os.fsync(file.fileno())
         _check_unreadable(image_set, skipped)
@@ -310,8 +310,8 @@ def _check_unreadable(image_set: ImageSet, skipped: Sequence[tuple[str, str]]) -
         return
     listed = "; ".join(f"{name}: {reason}" for name, reason in skipped[:10])
     raise InputError(
-        shown(image_set.root),
+        image_set.root,
         f"{len(skipped)} of {total} images cannot be used, more than {MAX_UNREADABLE:.0%}: "
         f"{listed}{'; …' if len(skipped) > 10 else ''}",
-        f"mend or remove them; drai inspect {shown(image_set.root)} lists them all",
+        f"mend or remove them; drai inspect {image_set.root} lists them all",
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import PurePosixPath
 
-from drai_cli.condition import is_missing
+from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, class_counts
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.progress import Reporter
 
 LABEL = "label"
@@ -34,9 +33,9 @@ def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> 
     if parts and len(parts) < len(folders):
         others = [folder for folder in folders if folder not in parts]
         raise InputError(
-            shown(tree.root),
-            f"folders of a split ({', '.join(map(shown, parts[:3]))}) lie beside others "
-            f"({', '.join(map(shown, others[:3]))})",
+            tree.root,
+            f"folders of a split ({', '.join(map(str, parts[:3]))}) lie beside others "
+            f"({', '.join(map(str, others[:3]))})",
             "give the folder that holds only classes, or only train, validation and test",
         )
     has_split = len(parts) > 1
@@ -51,15 +50,15 @@ def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> 
         entries.append(Entry(name, {LABEL: folders_of[depth].strip()}, name, part))
     if not entries:
         raise InputError(
-            shown(tree.root),
+            tree.root,
             f"expected class folders with images, got {len(tree.images)} images in none",
             "sort them into one folder a class, or name a table with --metadata FILE",
         )
     unnamed = sorted({entry.values[LABEL] for entry in entries if is_missing(entry.values[LABEL])})
     if unnamed:
         raise InputError(
-            shown(tree.root),
-            f"folder {shown(unnamed[0])!r} cannot be a label: in tables that word says that nothing is known",
+            tree.root,
+            f"folder {unnamed[0]!r} cannot be a label: in tables that word says that nothing is known",
             "rename the folder",
         )
     if left_out:
@@ -88,4 +87,4 @@ def _tell(tree: Tree, entries: list[Entry], has_split: bool, reporter: Reporter)
         filled = set(class_counts(entries, LABEL))
         empty = [folder for folder in tree.folders if folder not in filled]
         if empty:
-            reporter.warn(f"{len(empty)} folders hold no image: {', '.join(map(shown, empty[:5]))}")
+            reporter.warn(f"{len(empty)} folders hold no image: {', '.join(map(str, empty[:5]))}")

@@ -7,12 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from drai_cli.condition import is_missing
+from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import Entry, ImageSet
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.progress import Reporter
 
 HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
@@ -72,14 +71,12 @@ def find_csv_set(
         # A group's name and an image's never meet: an image without a group stands for itself.
         entries.append(Entry(name, values, f"{group}:{row[group]}" if group and row[group] else name))
     if unlabelled:
-        reporter.warn(f"{unlabelled} of {len(table.rows)} rows have no {shown(label)!r} and are left out")
+        reporter.warn(f"{unlabelled} of {len(table.rows)} rows have no {label!r} and are left out")
     if ungrouped:
-        reporter.warn(
-            f"{ungrouped} rows have no {shown(str(group))!r}: each of their images is a group of its own"
-        )
+        reporter.warn(f"{ungrouped} rows have no {str(group)!r}: each of their images is a group of its own")
     rowless = len(tree.images) - sum(name is not None for name in found)
     if rowless:
-        reporter.warn(f"{rowless} images have no row in {shown(table.path.name)} and are left out")
+        reporter.warn(f"{rowless} images have no row in {table.path.name} and are left out")
     return ImageSet(kind, tree.root, label, conditions, group, tuple(entries), FilePixels(tree.root), skipped)
 
 
@@ -90,7 +87,7 @@ def _label(table: Table, label: str | None) -> str:
         return "label"
     raise UsageError(
         "--label",
-        f"which column of {shown(table.path.name)} is the label is not said",
+        f"which column of {table.path.name} is the label is not said",
         f"name one with --label: {list_columns(table.columns)}",
     )
 
@@ -105,7 +102,7 @@ def _group(table: Table, group: str | None, used: Sequence[str], reporter: Repor
     for name in table.columns:
         if name not in used and _GROUP_WORDS.search(name) and _groups_rows(table, name):
             reporter.info(
-                f"column {shown(name)!r} looks like a patient or lesion with several images: --group {shown(name)} "
+                f"column {name!r} looks like a patient or lesion with several images: --group {name} "
                 "keeps them in one part of a split"
             )
             break
@@ -131,7 +128,7 @@ def _image_column(table: Table, tree: Tree, reporter: Reporter) -> str:
     got = f"{len(fitting)} columns do ({list_columns(fitting)})" if fitting else "no column does"
     raise UsageError(
         "--image-column",
-        f"expected one column of {shown(table.path.name)} to name images below {shown(tree.root)}, but {got}",
+        f"expected one column of {table.path.name} to name images below {tree.root}, but {got}",
         f"name it with --image-column: {list_columns(table.columns)}",
     )
 
@@ -171,16 +168,16 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
         candidates = lookup.find(inside) if inside is not None else []
         found.append(candidates[0] if len(candidates) == 1 else None)
         if inside is None:
-            skipped[shown(written)] = "its name leads out of the set"
+            skipped[written] = "its name leads out of the set"
         elif len(candidates) > 1:
-            ambiguous.append(f"{shown(written)} ({', '.join(map(shown, candidates[:3]))})")
+            ambiguous.append(f"{written} ({', '.join(map(str, candidates[:3]))})")
         elif not candidates:
             unusable = refused_lookup.find(inside)
             if unusable:
                 skipped[unusable[0]] = refused[unusable[0]]
             else:
-                missing.append(shown(written) or "an empty cell")
-    subject = shown(table.path)
+                missing.append(written or "an empty cell")
+    subject = str(table.path)
     _refuse(
         subject,
         missing,
@@ -200,7 +197,7 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
     counts = Counter(name for name in found if name is not None)
     _refuse(
         subject,
-        [shown(name) for name, count in counts.items() if count > 1],
+        [name for name, count in counts.items() if count > 1],
         len(counts),
         "images have more than one row",
         "keep one row an image",

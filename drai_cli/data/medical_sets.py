@@ -15,16 +15,15 @@ from pathlib import PurePosixPath
 
 from pydicom.datadict import tag_for_keyword
 
-from drai_cli.condition import is_missing
+from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import FILE, Entry, ImageSet
 from drai_cli.data.reading import begin_ahead
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
 from drai_cli.data.volumes import Axis, VolumePixels, chosen_slices
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.dicom import check_is_image
-from drai_cli.io.dicom_file import parse, text, whole
-from drai_cli.io.files import shown
+from drai_cli.io.dicom.file import parse, text, whole
+from drai_cli.io.dicom.read import check_is_image
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
 from drai_cli.progress import Reporter
@@ -96,7 +95,7 @@ def find_dicom_set(
     passed = Counter(header.refusal for header in headers if header.refusal and not header.is_broken)
     for refusal, count in passed.most_common(5):
         reporter.warn(f"{count} DICOM files are left out: {refusal}")
-    skipped = tuple((shown(header.name), header.refusal) for header in headers if header.is_broken)
+    skipped = tuple((header.name, header.refusal) for header in headers if header.is_broken)
     rows = {} if table is None else _rows(table, image_column, images, (label, group, *conditions), reporter)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
@@ -108,7 +107,7 @@ def find_dicom_set(
             continue
         values = {**header.values, **(row or {})}
         if is_missing(values[label]):
-            counts[f"have no {shown(label)!r}"] += 1
+            counts[f"have no {label!r}"] += 1
             continue
         counts["ungrouped"] += not values[group]
         key = hashed_group(group, values[group]) if values[group] else header.name
@@ -121,7 +120,7 @@ def find_dicom_set(
     for what, count in counts.items():
         reporter.warn(f"{count} DICOM files {what} and are left out")
     if ungrouped and not has_group_pattern:
-        reporter.warn(f"{ungrouped} files have no {shown(group)!r}: each is a group of its own")
+        reporter.warn(f"{ungrouped} files have no {str(group)!r}: each is a group of its own")
     chosen = parse_window(window)
     is_ct = bool(images) and all(header.values.get("SOPClassUID") in _CT_CLASSES for header in images)
     if chosen.choice == "auto" and is_ct:
@@ -163,14 +162,12 @@ def find_nifti_set(
         asked["--condition"] = conditions[0] if conditions else None
         for option, value in asked.items():
             if value is not None:
-                raise UsageError(
-                    f"{option} {shown(value)}", "there is no table", "name one with --metadata FILE"
-                )
+                raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
         label = LABEL
         rows = {name: {LABEL: name.split("/", 1)[0]} for name in tree.nifti if "/" in name}
         if not rows:
             raise InputError(
-                shown(tree.root),
+                tree.root,
                 f"expected volumes in class folders or a table, got {len(tree.nifti)} volumes in none",
                 "sort them into one folder a class, or name a table with --metadata FILE --label COLUMN",
             )
@@ -193,7 +190,7 @@ def find_nifti_set(
         try:
             indices = chosen_slices(tree.root, name, axis, slices or "all")
         except InputError as error:
-            skipped.append((shown(name), error.message))
+            skipped.append((name, error.message))
             continue
         key = hashed_group(group, row[group]) if group and row[group] else name
         values = {column: row[column] for column in (label, *conditions)}
@@ -225,7 +222,7 @@ def _check_keyword(table: Table | None, name: str, option: str) -> None:
     if tag_for_keyword(name) is None:
         if table is not None:
             table.check_column(name, option)
-        raise UsageError(f"{option} {shown(name)}", "no such DICOM keyword", "for example BodyPartExamined")
+        raise UsageError(f"{option} {name}", "no such DICOM keyword", "for example BodyPartExamined")
 
 
 def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
@@ -286,8 +283,8 @@ def _rows(
     if len({column for column, _ in fits}) != 1 or len(best) != 1:
         got = f"{len(fits)} fit ({list_columns([f'{c} as {k}' for c, k in fits])})" if fits else "none does"
         raise UsageError(
-            "--image-column" if image_column is None else f"--image-column {shown(image_column)}",
-            f"expected one column of {shown(table.path.name)} with files or {', '.join(KEYS[1:])}, but {got}",
+            "--image-column" if image_column is None else f"--image-column {image_column}",
+            f"expected one column of {table.path.name} with files or {', '.join(KEYS[1:])}, but {got}",
             f"name it with --image-column: {list_columns(table.columns)}",
         )
     ((column, key),) = best
@@ -300,9 +297,7 @@ def _rows(
         kept = {name: row[name] for name in columns if name in row}
         for name in names:
             if found.setdefault(name, kept) != kept:
-                raise InputError(
-                    shown(table.path), f"images have two rows that differ, such as {shown(name)}", "keep one"
-                )
+                raise InputError(table.path, f"images have two rows that differ, such as {name}", "keep one")
     if unmatched:
         reporter.warn(f"{unmatched} of {len(table.rows)} rows name no image")
     return found

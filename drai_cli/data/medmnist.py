@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, in_batches
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
-from drai_cli.io.files import open_regular, shown
+from drai_cli.io.files import open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.progress import Reporter
 
@@ -72,7 +72,7 @@ class NpzPixels:
         """Decodes one image; raises InputError if it cannot be read."""
         for _, read in self._reads([entry]):
             return read()
-        raise InputError(entry.name, f"no such image in {shown(self.path)}")
+        raise InputError(entry.name, f"no such image in {self.path}")
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
@@ -120,15 +120,15 @@ def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
         absent = [name for name in expected if name not in names]
         if absent:
             raise InputError(
-                shown(path),
+                path,
                 f"expected MedMNIST's arrays, got none named {', '.join(absent)}",
-                f"it holds: {', '.join(sorted(map(shown, names))[:12]) or 'nothing'}",
+                f"it holds: {', '.join(sorted(map(str, names))[:12]) or 'nothing'}",
             )
         for key, part in _PARTS:
             images = _check_images(path, f"{key}_images", _header(path, archive, f"{key}_images"))
             labels = _labels(path, archive, f"{key}_labels", images.shape[0])
             if len(entries) + len(labels) > MAX_IMAGES:
-                raise InputError(shown(path), f"expected at most {MAX_IMAGES} images, got more")
+                raise InputError(path, f"expected at most {MAX_IMAGES} images, got more")
             for index, label in enumerate(labels):
                 name = f"{key}:{index}"
                 entries.append(Entry(name, {LABEL: label}, name, part))
@@ -146,9 +146,7 @@ class _archive:  # noqa: N801  (used as a function: a context that names what is
             return zipfile.ZipFile(self._file)
         except _FAILURES as error:
             self._file.close()
-            raise InputError(
-                shown(self._path), f"expected an npz file, got something else ({error})"
-            ) from error
+            raise InputError(self._path, f"expected an npz file, got something else ({error})") from error
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
@@ -163,8 +161,8 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes],
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran_order, dtype = read(stream)
     except _FAILURES as error:
-        raise InputError(f"{shown(path)}: {name}", f"cannot be read ({shown(error)[:120]})") from error
-    subject = f"{shown(path)}: {name}"
+        raise InputError(f"{path}: {name}", f"cannot be read ({str(error)[:120]})") from error
+    subject = f"{path}: {name}"
     if dtype.hasobject:
         raise InputError(subject, "holds Python objects, which are never loaded", "save it as plain numbers")
     header = _Header(tuple(int(extent) for extent in shape), dtype)
@@ -183,7 +181,7 @@ def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Header:
     stream.close()
     if fortran_order and len(header.shape) > 1:
         raise InputError(
-            f"{shown(path)}: {name}", "is stored column by column", "save it with numpy.ascontiguousarray"
+            f"{path}: {name}", "is stored column by column", "save it with numpy.ascontiguousarray"
         )
     return header
 
@@ -194,14 +192,12 @@ def _check_images(path: Path, name: str, header: _Header) -> _Header:
     is_image = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
     if not is_image or header.dtype.newbyteorder("=") not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise InputError(
-            f"{shown(path)}: {name}",
+            f"{path}: {name}",
             f"expected uint8 or uint16 [N, H, W] or [N, H, W, 3], got {header.dtype} {list(shape)}",
             "volumes and other numbers are not read from npz",
         )
     if not 0 < shape[1] * shape[2] <= MAX_PIXELS:
-        raise InputError(
-            f"{shown(path)}: {name}", f"expected 1 to {MAX_PIXELS} pixels an image, got {shape[1:3]}"
-        )
+        raise InputError(f"{path}: {name}", f"expected 1 to {MAX_PIXELS} pixels an image, got {shape[1:3]}")
     return header
 
 
@@ -211,20 +207,20 @@ def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list
     shape = header.shape
     if len(shape) == 2 and shape[1] > 1:
         raise InputError(
-            f"{shown(path)}: {name}",
+            f"{path}: {name}",
             f"expected one label an image, got {shape[1]}",
             "multi-label sets are not read",
         )
     is_vector = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     if not is_vector or header.dtype.kind not in "iuU" or header.dtype.itemsize > 4096:
         raise InputError(
-            f"{shown(path)}: {name}",
+            f"{path}: {name}",
             f"expected whole numbers or words [N] or [N, 1], got {header.dtype} {list(shape)}",
         )
     if shape[0] != count:
-        raise InputError(f"{shown(path)}: {name}", f"expected {count} labels, one an image, got {shape[0]}")
+        raise InputError(f"{path}: {name}", f"expected {count} labels, one an image, got {shape[0]}")
     if count > MAX_IMAGES:
-        raise InputError(f"{shown(path)}: {name}", f"expected at most {MAX_IMAGES} images, got {count}")
+        raise InputError(f"{path}: {name}", f"expected at most {MAX_IMAGES} images, got {count}")
     return [str(row.item()) for row in _rows(path, archive, name, count)]
 
 
@@ -235,7 +231,7 @@ def _rows(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> Iterat
         for index in range(min(count, header.shape[0])):
             raw = _read(path, stream, name, header.row_bytes)
             if len(raw) != header.row_bytes:
-                raise InputError(f"{shown(path)}: {name}", f"ends at row {index} of {header.shape[0]}")
+                raise InputError(f"{path}: {name}", f"ends at row {index} of {header.shape[0]}")
             row = np.frombuffer(raw, header.dtype).reshape(header.shape[1:])
             yield row.astype(header.dtype.newbyteorder("=")) if not header.dtype.isnative else row
 
@@ -244,4 +240,4 @@ def _read(path: Path, stream: IO[bytes], name: str, count: int) -> bytes:
     try:
         return stream.read(count)
     except _FAILURES as error:
-        raise InputError(f"{shown(path)}: {name}", f"is broken ({shown(error)[:120]})") from error
+        raise InputError(f"{path}: {name}", f"is broken ({str(error)[:120]})") from error

@@ -19,7 +19,6 @@ from pathlib import PurePosixPath
 from drai_cli.data.image_set import ImageSet
 from drai_cli.data.split import groups_across
 from drai_cli.errors import UsageError
-from drai_cli.io.files import shown
 from drai_cli.progress import SILENT, Reporter
 
 _OPTION = "--group-pattern"
@@ -62,7 +61,7 @@ def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet
         UsageError: It is no regular expression, takes too long, finds nothing in any name, or tells nothing: all images
             in one group, or every file in one of its own.
     """
-    option = f"{_OPTION} {shown(pattern)}"
+    option = f"{_OPTION} {pattern}"
     try:
         search = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -75,24 +74,24 @@ def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet
     unmatched = [name for name in names if name not in values]
     if len(unmatched) == len(names):
         raise UsageError(
-            option, f"matches none of {len(names)} names, such as {shown(names[0])}",
+            option, f"matches none of {len(names)} names, such as {names[0]}",
             "it is searched in the path relative to the set; upper and lower case differ",
         )  # fmt: skip
     if not unmatched and len(set(values.values())) == 1 < len(names):
         raise UsageError(
-            option, f"finds {shown(next(iter(values.values())))!r} in every name, which puts all images into one group",
+            option, f"finds {str(next(iter(values.values())))!r} in every name, which puts all images into one group",
             "match what differs from patient to patient",
         )  # fmt: skip
     count = len(set(values.values())) + len(unmatched)
     if count == len(names):
         raise UsageError(
-            option, f"gives each of {count} files a group of its own, such as {shown(names[0])}",
+            option, f"gives each of {count} files a group of its own, such as {names[0]}",
             "leave out of the match, or of its (capture group), what differs between images of one patient",
         )  # fmt: skip
-    reporter.info(f"images are grouped by what {shown(pattern)} finds in their names: {count} groups")
+    reporter.info(f"images are grouped by what {pattern} finds in their names: {count} groups")
     if unmatched:
         reporter.warn(
-            f"{option} finds nothing in {len(unmatched)} of {len(names)} names, such as {shown(unmatched[0])}: "
+            f"{option} finds nothing in {len(unmatched)} of {len(names)} names, such as {unmatched[0]}: "
             "each of these files is a group of its own"
         )
     # A relative path never begins with a slash: what was found and a file that stands for itself cannot meet.
@@ -197,6 +196,6 @@ def warn_of_likely_groups(found: ImageSet, reporter: Reporter) -> None:
             return
     reporter.warn(
         f"by their names {likely.images} of {len(names)} files share a patient or lesion with another "
-        f"({likely.count} groups; {shown(likely.example)} is in one), and none is known: images of one may stand in "
+        f"({likely.count} groups; {likely.example} is in one), and none is known: images of one may stand in "
         f"training and test at once, which flatters measures; add {_OPTION} {shlex.quote(likely.pattern)}"
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from drai_cli.condition import as_numbers
+from drai_cli.data.condition import as_numbers
 from drai_cli.data.image_set import ImageSet, class_counts
-from drai_cli.io.files import shown
 from drai_cli.progress import Reporter
 
 _ENOUGH_IMAGES = 10
@@ -26,7 +25,7 @@ def warn_of_number_labels(found: ImageSet, reporter: Reporter) -> None:
     if is_whole and len(found.entries) >= _ENOUGH_IMAGES * len(counts):
         return
     single = sum(count == 1 for count in counts.values())
-    label = shown(found.label)
+    label = found.label
     reporter.warn(
         f"label {label!r} reads as a number: its {len(counts)} values become as many classes, {single} of them of one "
         f"image; did you mean --condition {label}, beside another --label?"

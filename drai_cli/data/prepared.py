@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64, UInt
 
-from drai_cli.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.cache import ImageCache, build_cache
+from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.options import DataOptions
 from drai_cli.data.reading import first_names
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import groups_across, read_split, split_by_group
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.data_options import DataOptions
 
 BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as given"
 """What a split kept together, or that the set or a table brought it."""
@@ -93,7 +92,7 @@ def prepare(
     parts = np.array(_parts(entries, label, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
-        raise InputError(shown(options.path), "no image stands in the training part", "look at the split")
+        raise InputError(options.path, "no image stands in the training part", "look at the split")
     schema = ConditionSchema.from_rows(
         [e.values for e in train], label, image_set.conditions, options.aliases
     )
@@ -166,9 +165,9 @@ def _check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
     """Stops at a set with fewer than two classes."""
     counts = class_counts(entries, label)
     if len(counts) < 2:
-        got = ", ".join(f"one: {shown(name)} ({count} images)" for name, count in counts.items()) or "none"
+        got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
         raise InputError(
-            shown(path),
+            path,
             f"expected two classes or more, got {got}",
             "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
         )
@@ -185,8 +184,8 @@ def _parts(
         for names, what in ((new, "images are not in it"), (gone, "of its images are not in the set")):
             if names:
                 raise InputError(
-                    shown(split_file),
-                    f"{len(names)} {what}: {first_names([shown(name) for name in names])}",
+                    split_file,
+                    f"{len(names)} {what}: {first_names(list(names))}",
                     "the split belongs to another set, or the set has changed",
                 )
         return [saved[entry.name] for entry in entries]
@@ -226,7 +225,7 @@ def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: Condition
     label = schema.label.name
     unseen = Counter(e.values[label] for e in entries if e.values[label] not in schema.labels)
     if unseen:
-        names = ", ".join(f"{shown(name)} ({count})" for name, count in unseen.items())
+        names = ", ".join(f"{name} ({count})" for name, count in unseen.items())
         raise InputError("the split", f"classes without a training image: {names}", "leave these images out")
 
 
@@ -247,7 +246,7 @@ def _without_unseen(
                 unseen += 1
         if unseen:
             reporter.warn(
-                f"{unseen} images have a {shown(attribute.name)!r} that no training image has: now missing"
+                f"{unseen} images have a {attribute.name!r} that no training image has: now missing"
             )
     return rows
 
@@ -280,7 +279,7 @@ def _duplicates_summary(cache: ImageCache, duplicates: list[list[int]], parts: n
 
 def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     sizes = ", ".join(f"{part} {summary['parts'][part]['images']}" for part in PARTS)
-    how, group = summary["split"], shown(summary["group"])
+    how, group = summary["split"], summary["group"]
     reporter.info(f"split {f'by {group}' if how == BY_GROUP else how}: {sizes}")
     if summary["groups_across"]:
         reporter.warn(
@@ -289,7 +288,7 @@ def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
         )
     across = summary["duplicates"]["across_split"]
     if across:
-        shown_sets = "; ".join(" = ".join(map(shown, same[:3])) for same in across[:5])
+        shown_sets = "; ".join(" = ".join(map(str, same[:3])) for same in across[:5])
         reporter.warn(
             f"{len(across)} images stand in several parts of the split as exact duplicates, which flatters "
             f"measures: {shown_sets}{'; …' if len(across) > 5 else ''}"

@@ -19,11 +19,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from drai_cli.cores import usable_cores
 from drai_cli.data.image_set import Batch, Entry, ImageSet
 from drai_cli.errors import InputError
-from drai_cli.io.files import shown
 from drai_cli.io.image import Image
+from drai_cli.machine.cores import usable_cores
 from drai_cli.progress import Reporter
 
 Result = TypeVar("Result")
@@ -81,7 +80,7 @@ def read_all(
                 results = future.result()
             except BrokenProcessPool as error:
                 raise InputError(
-                    shown(batch[0][0].name),
+                    batch[0][0].name,
                     "the process that decoded this file or one after it ended by itself",
                     "a decoder crashed or memory ran out: try the files that follow it one by one with drai inspect",
                 ) from error

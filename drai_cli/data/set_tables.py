@@ -9,7 +9,6 @@ from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN
 from drai_cli.data.table import list_columns, read_header
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
@@ -41,15 +40,15 @@ def find_table(
     if len(recognised) == 1:
         return recognised[0]
     if len(recognised) > 1:
-        names = ", ".join(shown(path.name) for path, _ in recognised[:5])
+        names = ", ".join(path.name for path, _ in recognised[:5])
         raise InputError(
-            shown(tree.root),
+            tree.root,
             f"{len(recognised)} tables could be the set's: {names}",
             "name one with --metadata FILE",
         )
     if kind is not None:
         raise InputError(
-            shown(tree.root), f"expected a table of kind {kind}, got none", "name it with --metadata FILE"
+            tree.root, f"expected a table of kind {kind}, got none", "name it with --metadata FILE"
         )
     if headers and tree.images:
         _doubtful(tree, headers)
@@ -69,12 +68,12 @@ def refuse_loose(tree: Tree) -> None:
     with suppress(OSError):  # it may hold what this user may not see
         beside = tables_in(parent)
     if beside:
-        first, *others = (shown(path) for path in beside[:5])
+        first, *others = (path for path in beside[:5])
         raise InputError(
-            shown(tree.root),
+            tree.root,
             f"expected class folders with images, got {len(tree.images)} images in none",
             f"if a table beside that folder says what they are, name it: --metadata {first} --label COLUMN"
-            + (f" (there are also {', '.join(others)})" if others else ""),
+            + (f" (there are also {', '.join(map(str, others))})" if others else ""),
         )
 
 
@@ -93,9 +92,9 @@ def _doubtful(tree: Tree, headers: dict[Path, frozenset[str]]) -> None:
     folders = {name.split("/", 1)[0] for name in tree.images if "/" in name}
     or_folders = "; or take the folders as classes with --kind class-folders" if len(folders) > 1 else ""
     raise InputError(
-        shown(tree.root),
-        f"a table with unknown columns ({shown(path.name)}) lies beside {len(tree.images)} images",
-        f"--metadata {shown(path)} --image-column COLUMN --label COLUMN (it has: {columns}){or_folders}",
+        tree.root,
+        f"a table with unknown columns ({path.name}) lies beside {len(tree.images)} images",
+        f"--metadata {path} --image-column COLUMN --label COLUMN (it has: {columns}){or_folders}",
     )
 
 

@@ -16,14 +16,13 @@ from drai_cli.data.image_set import ImageSet, class_counts
 from drai_cli.data.medical_sets import find_dicom_set, find_nifti_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
-from drai_cli.data.options import KIND_NAMES
 from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside, refuse_loose
 from drai_cli.data.table import read_table
 from drai_cli.data.tree import MEDICAL_SUFFIXES, Tree, walk
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.io.raster import is_raster
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.data_options import KIND_NAMES
 
 
 def find_image_set(
@@ -67,12 +66,12 @@ def find_image_set(
         raise UsageError(f"--kind {kind}", "no such kind of data set", f"one of: {', '.join(KIND_NAMES)}")
     if group is not None and group_pattern is not None:
         raise UsageError(
-            f"--group-pattern {shown(group_pattern)}", "contradicts --group", "leave one of the two out"
+            f"--group-pattern {group_pattern}", "contradicts --group", "leave one of the two out"
         )
     if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES and metadata is None:
         path, metadata = path.parent, path
     if not path.exists():
-        raise InputError(shown(path), "no such file or folder", "look at the path given to --data")
+        raise InputError(path, "no such file or folder", "look at the path given to --data")
     if not path.is_dir():
         found = _find_in_file(path, kind, reporter)
         _refuse_columns(found, image_column, label, conditions, group, metadata)
@@ -112,14 +111,12 @@ def find_image_set(
         _refuse_unused(found.kind, {"--axis": axis, "--slices": slices})
     if not found.entries:
         raise InputError(
-            shown(path), f"expected labelled images, got 0{_of_skipped(found)}", "look at the label column"
+            path, f"expected labelled images, got 0{_of_skipped(found)}", "look at the label column"
         )
     if group_pattern is not None:
         found = group_by_name(found, group_pattern, reporter)
     classes = class_counts(found.entries, found.label)
-    reporter.info(
-        f"data: {found.kind}, {len(found.entries)} images of {len(classes)} classes in {shown(path)}"
-    )
+    reporter.info(f"data: {found.kind}, {len(found.entries)} images of {len(classes)} classes in {path}")
     return found
 
 
@@ -127,7 +124,7 @@ def _tell_others(tree: Tree, reporter: Reporter) -> None:
     """Says how many files are neither images nor of a kind that is looked at."""
     others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*TABLE_SUFFIXES, ".npz")}
     if others and tree.images:
-        listed = ", ".join(f"{shown(suffix)} {count}" for suffix, count in Counter(others).most_common(4))
+        listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are passed over ({listed})")
 
 
@@ -135,10 +132,10 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
         return find_medmnist(path, reporter=reporter)
     if path.name.lower().endswith(MEDICAL_SUFFIXES):
-        raise InputError(shown(path), "expected a data set, got one DICOM or NIfTI file", "give its folder")
+        raise InputError(path, "expected a data set, got one DICOM or NIfTI file", "give its folder")
     what = "one image" if is_raster(path) else "a file"
     raise InputError(
-        shown(path),
+        path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
         "give a folder, or an npz file in MedMNIST's layout",
     )
@@ -153,7 +150,7 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
     counts = {"dicom": len(tree.dicom), "nifti": len(tree.nifti)}
     if kind is not None:
         if kind in counts and not counts[kind]:
-            raise InputError(shown(tree.root), f"expected {kind} files, got 0")
+            raise InputError(tree.root, f"expected {kind} files, got 0")
         return kind if kind in counts else None
     there = [name for name, count in counts.items() if count]
     if not there:
@@ -163,7 +160,7 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
         beside = f" lie beside {len(tree.images)} images" if tree.images else " lie there"
         choices = " or ".join(f"--kind {name}" for name in there)
         images = ", or the image files with --kind class-folders or --kind csv" if tree.images else ""
-        raise InputError(shown(tree.root), f"{listed} files{beside}", f"take one sort with {choices}{images}")
+        raise InputError(tree.root, f"{listed} files{beside}", f"take one sort with {choices}{images}")
     return there[0]
 
 
@@ -185,7 +182,7 @@ def _find_medical(
     table = None if table_path is None else read_table(table_path)
     if table is None and image_column is not None:
         raise UsageError(
-            f"--image-column {shown(image_column)}", "there is no table", "name one with --metadata FILE"
+            f"--image-column {image_column}", "there is no table", "name one with --metadata FILE"
         )
     if kind == "dicom":
         return find_dicom_set(
@@ -202,9 +199,7 @@ def _refuse_unused(kind: str, options: Mapping[str, str | None]) -> None:
     """Stops at options that do not go with the kind found."""
     for option, value in options.items():
         if value is not None:
-            raise UsageError(
-                f"{option} {shown(value)}", f"does not go with a set of kind {kind}", "leave it out"
-            )
+            raise UsageError(f"{option} {value}", f"does not go with a set of kind {kind}", "leave it out")
 
 
 def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
@@ -213,34 +208,34 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
         if len(archives) == 1:
             return find_medmnist(archives[0], reporter=reporter)
         raise InputError(
-            shown(tree.root),
-            f"{len(archives)} npz files lie there: {', '.join(shown(path.name) for path in archives[:5])}",
+            tree.root,
+            f"{len(archives)} npz files lie there: {', '.join(path.name for path in archives[:5])}",
             "give one of them as the path",
         )
     if kind == "medmnist":
         raise InputError(
-            shown(tree.root), f"expected one npz file alone, got {len(archives)}", "give it as the path"
+            tree.root, f"expected one npz file alone, got {len(archives)}", "give it as the path"
         )
     if kind is None:
         if archives:
             raise InputError(
-                shown(tree.root),
+                tree.root,
                 f"{len(archives)} npz files lie beside {len(tree.images)} images",
-                f"give {shown(archives[0])} as the path, or take folders as labels: --kind class-folders",
+                f"give {archives[0]} as the path, or take folders as labels: --kind class-folders",
             )
         loose = sum("/" not in name for name in tree.images)
         if 0 < loose < len(tree.images):
             raise InputError(
-                shown(tree.root),
+                tree.root,
                 f"{loose} images lie beside folders with {len(tree.images) - loose}",
                 "take the folders as classes and leave those out with --kind class-folders, "
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
-        others = ", ".join(f"{count} {shown(suffix)}" for suffix, count in tree.others.most_common(4))
+        others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
-            shown(tree.root),
+            tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
             "images are PNG, JPEG, TIFF, BMP or GIF files, in one folder a class or with a table",
         )
@@ -264,7 +259,7 @@ def _refuse_columns(
     for option, value in asked.items():
         if value is not None:
             raise UsageError(
-                f"{option} {shown(value)}",
+                f"{option} {value}",
                 f"a set of kind {found.kind} has no table",
                 "name one with --metadata FILE, or leave the option out"
                 + ("; --group-pattern REGEX groups images by their names" if option == "--group" else ""),

@@ -21,7 +21,7 @@ from pathlib import Path
 from drai_cli.data.image_set import PARTS, Entry, Part
 from drai_cli.data.table import read_table
 from drai_cli.errors import InputError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer
 
 _ORDER: tuple[Part, ...] = ("train", "test", "validation")
 """Which part comes first where several lack as much: two groups are trained on and measured."""
@@ -147,13 +147,13 @@ def read_split(path: Path) -> dict[str, Part]:
     """
     table = read_table(path)
     if not {"name", "part"} <= set(table.columns):
-        raise InputError(shown(path), "expected the columns name and part")
+        raise InputError(path, "expected the columns name and part")
     parts: dict[str, Part] = {}
     for row in table.rows:
         part = next((part for part in PARTS if part == row["part"]), None)
         if part is None:
-            raise InputError(shown(path), f"expected train, validation or test, got {shown(row['part'])!r}")
+            raise InputError(path, f"expected train, validation or test, got {row['part']!r}")
         if row["name"] in parts:
-            raise InputError(shown(path), f"{shown(row['name'])} stands there twice")
+            raise InputError(path, f"{row['name']} stands there twice")
         parts[row["name"]] = part
     return parts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import open_regular, shown
+from drai_cli.io.files import open_regular
 
 _HEADER_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
@@ -38,14 +38,14 @@ class Table:
         nearest = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
             f"{option} {name}",
-            f"no such column in {shown(self.path.name)}",
+            f"no such column in {self.path.name}",
             f"{nearest}it has: {list_columns(self.columns)}",
         )
 
 
 def list_columns(columns: Sequence[str]) -> str:
     """Column names for a message."""
-    return ", ".join(shown(name) for name in columns[:40]) + (", …" if len(columns) > 40 else "")
+    return ", ".join(name for name in columns[:40]) + (", …" if len(columns) > 40 else "")
 
 
 def read_header(path: Path) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def read_table(path: Path) -> Table:
     Raises:
         InputError: It is no such table: the message names the line.
     """
-    subject = shown(path)
+    subject = path
     with open_regular(path) as file:
         raw = file.read()
     try:
@@ -83,7 +83,7 @@ def read_table(path: Path) -> Table:
         if not any(columns):
             raise InputError(subject, "expected a table with column names in its first line, got none")
         if doubled:
-            raise InputError(subject, f"column {shown(doubled[0])!r} stands there more than once")
+            raise InputError(subject, f"column {doubled[0]!r} stands there more than once")
         for cells in reader:
             if not cells:
                 continue

@@ -15,12 +15,11 @@ from pathlib import Path, PurePosixPath
 
 from drai_cli.data.image_set import Batch, Entry, Stamp, in_batches
 from drai_cli.errors import InputError
-from drai_cli.io.dicom_file import SUFFIXES as DICOM_SUFFIXES
-from drai_cli.io.dicom_file import is_dicom
-from drai_cli.io.dicom_series import DICOMDIR
-from drai_cli.io.files import shown
+from drai_cli.io.dicom.file import SUFFIXES as DICOM_SUFFIXES
+from drai_cli.io.dicom.file import is_dicom
+from drai_cli.io.dicom.series import DICOMDIR
 from drai_cli.io.image import Image
-from drai_cli.io.nifti import SUFFIXES as NIFTI_SUFFIXES
+from drai_cli.io.nifti.read import SUFFIXES as NIFTI_SUFFIXES
 from drai_cli.io.raster import SUFFIXES, decode_image, read_image
 
 MAX_IMAGES = 5_000_000
@@ -67,8 +66,8 @@ def walk(root: Path) -> Tree:
         except OSError as error:
             reason = f"cannot be listed ({(error.strerror or 'unknown').lower()})"
             if not folder:
-                raise InputError(shown(root), reason) from error
-            tree.skipped.append((shown(folder), reason))
+                raise InputError(root, reason) from error
+            tree.skipped.append((folder, reason))
             continue
         for item in found:
             if item.name.startswith(".") or item.name == "__MACOSX":
@@ -76,7 +75,7 @@ def walk(root: Path) -> Tree:
             name = f"{folder}/{item.name}" if folder else item.name
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
-            raise InputError(shown(root), f"expected at most {MAX_IMAGES} images, got more")
+            raise InputError(root, f"expected at most {MAX_IMAGES} images, got more")
     for names in (tree.images, tree.dicom, tree.nifti):
         names.sort()
     return tree
@@ -89,7 +88,7 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
         refusal = _link_refusal(tree.root / name, real_root)
         if refusal is not None:
             if suffix in (*SUFFIXES, *MEDICAL_SUFFIXES) or refusal.endswith("folder"):
-                tree.skipped.append((shown(name), refusal))
+                tree.skipped.append((name, refusal))
             else:
                 tree.others[suffix or "without suffix"] += 1
             return
@@ -102,9 +101,9 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
     if found is None:
         tree.others[suffix or "without suffix"] += 1
     elif not item.is_file():
-        tree.skipped.append((shown(name), "not a regular file"))
+        tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):
-        tree.skipped.append((shown(name), "its name is not UTF-8"))
+        tree.skipped.append((name, "its name is not UTF-8"))
     else:
         found.append(name)
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.io.image import Image
-from drai_cli.io.nifti import nifti_shape
+from drai_cli.io.nifti.read import nifti_shape
 from drai_cli.io.read import decode_stack
 from drai_cli.io.stack import Stack
 from drai_cli.io.window import AUTO, Scale, Window, chosen_scale, frame_image
@@ -137,7 +136,7 @@ def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
         UsageError: Not one of the choices.
     """
     if slices not in ("all", "central", "nonempty") and not slices.isdecimal():
-        raise UsageError(f"--slices {shown(slices)}", "expected all, central, nonempty or an index")
+        raise UsageError(f"--slices {slices}", "expected all, central, nonempty or an index")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if slices == "nonempty":
@@ -150,6 +149,6 @@ def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
     index = count // 2 if slices == "central" else int(slices)
     if index >= count:
         raise InputError(
-            shown(path / name), f"expected a slice from 0 to {count - 1}, got {index}", "--slices central"
+            path / name, f"expected a slice from 0 to {count - 1}, got {index}", "--slices central"
         )
     return [volume * count + index for volume in range(volumes)]

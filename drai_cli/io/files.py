@@ -47,19 +47,13 @@ _TEMPORARY = re.compile(r"\.(.*)\.\d+-[0-9a-f]{8}\.tmp")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
-def shown(name: object) -> str:
-    """A name as it may be printed: control characters and undecodable bytes escaped."""
-    text = str(name)
-    return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
-
-
 def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[bytes]:
     """Opens a regular file to read; a pipe, socket or device is refused without waiting for it.
 
     Raises:
         InputError: It is missing, may not be read, is no regular file, or is larger than `max_bytes`.
     """
-    subject = shown(path)
+    subject = path
     try:
         # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -91,7 +85,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputError(shown(path), "it is no JSON, or damaged") from error
+        raise InputError(path, "it is no JSON, or damaged") from error
 
 
 @contextmanager
@@ -106,7 +100,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         _remove(temporary)
         raise InputError(
-            shown(path),
+            path,
             f"cannot be written ({why(error, path.parent)})",
             f"look at the free space and the permissions{'; the earlier file is kept' if _is_there(path) else ''}",
         ) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import shown, try_lock, why
+from drai_cli.io.files import try_lock, why
 
 _FOLDER_LOCK = ".drai.lock"
 
@@ -63,7 +63,7 @@ def alone_in(folder: Path, command: str) -> Iterator[None]:
             stack.enter_context(lock)
         except OSError as error:
             raise InputError(
-                shown(folder),
+                folder,
                 f"cannot be written ({why(error, folder)})",
                 "look at the permissions, or choose another --out",
             ) from error
@@ -87,7 +87,7 @@ def check_no_file(folder: Path) -> None:
         if place.is_dir():
             return
         if place.exists():
-            raise OverwriteError(shown(place), "expected a folder, got a file", "choose another --out")
+            raise OverwriteError(place, "expected a folder, got a file", "choose another --out")
 
 
 def _take(
@@ -102,7 +102,7 @@ def _take(
                 who = _holder(file)
                 if waiting is None:
                     raise OverwriteError(
-                        shown(subject), f"{who} is writing it", "wait for it, or choose another --out"
+                        subject, f"{who} is writing it", "wait for it, or choose another --out"
                     )
                 waiting(who)
                 is_told = True
@@ -136,6 +136,6 @@ def _holder(file: IO[bytes]) -> str:
     try:
         file.seek(0)
         found = json.loads(file.read(4096))
-        return shown(f"{found['command']} (process {found['process']} on {found['host']})")
+        return f"{found['command']} (process {found['process']} on {found['host']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another drai"

@@ -26,7 +26,7 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
-from drai_cli.io.files import BROKEN, atomic_writer, open_regular, shown
+from drai_cli.io.files import BROKEN, atomic_writer, open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.io.png import encode_png
 
@@ -106,7 +106,7 @@ def decode_image(path: Path, *, frame: int | None = None) -> Image:
                 array, changed = _decode(picture, bits, keep_alpha=False)
                 if turn is not None:
                     array = _transposed(array, turn)
-            return Image(array, bits=bits, source=shown(path), notes=(*notes, *changed))
+            return Image(array, bits=bits, source=str(path), notes=(*notes, *changed))
         except _FAILURES as error:
             raise _broken(path, error) from error
         finally:
@@ -130,9 +130,7 @@ def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "..."], int]:
         try:
             count = _frame_count(picture)
             if count > _MAX_FRAMES or count * picture.width * picture.height > 4 * MAX_PIXELS:
-                raise InputError(
-                    shown(path), f"expected at most {4 * MAX_PIXELS} pixels in all, got {count} frames"
-                )
+                raise InputError(path, f"expected at most {4 * MAX_PIXELS} pixels in all, got {count} frames")
             frames = []
             for index in range(count):
                 if count > 1:
@@ -143,7 +141,7 @@ def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "..."], int]:
                 array, _ = _decode(picture, bits, keep_alpha=True)
                 frames.append(array if turn is None else _transposed(array, turn))
                 if array.shape != frames[0].shape and turn is None:
-                    raise InputError(shown(path), "its frames differ in shape")
+                    raise InputError(path, "its frames differ in shape")
             stacked = frames[0] if count == 1 else np.stack(frames)
             return _NAMES.get(kind, kind).lower(), stacked, bits
         except _FAILURES as error:
@@ -175,23 +173,21 @@ def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:
     """The picture with its header read and checked, nothing decoded."""
     expected = _FORMATS.get(path.suffix.lower())
     if expected is None:
-        raise InputError(
-            shown(path), f"expected PNG, JPEG, TIFF, BMP or GIF, got suffix {shown(path.suffix)!r}"
-        )
+        raise InputError(path, f"expected PNG, JPEG, TIFF, BMP or GIF, got suffix {path.suffix!r}")
     try:
         picture = PillowImage.open(file, formats=_ALL_FORMATS)
     except UnidentifiedImageError as error:
-        raise InputError(shown(path), f"expected a {expected[0]} image, got something else") from error
+        raise InputError(path, f"expected a {expected[0]} image, got something else") from error
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
-        raise InputError(shown(path), f"expected at most {MAX_PIXELS} pixels, got more") from error
+        raise InputError(path, f"expected at most {MAX_PIXELS} pixels, got more") from error
     except _FAILURES as error:
         raise _broken(path, error) from error
     if picture.format not in expected:
         got = _NAMES.get(str(picture.format), str(picture.format))
         raise InputError(
-            shown(path),
+            path,
             f"expected a {expected[0]} image as its suffix says, got {got}",
-            f"rename it to {shown(path.stem)}.{'jpg' if got == 'JPEG' else got.lower()}",
+            f"rename it to {path.stem}.{'jpg' if got == 'JPEG' else got.lower()}",
         )
     _check_size(path, picture)
     return picture
@@ -200,10 +196,10 @@ def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:
 def _check_size(path: Path, picture: PillowImage.Image) -> None:
     if picture.width * picture.height > MAX_PIXELS:
         raise InputError(
-            shown(path), f"expected at most {MAX_PIXELS} pixels, got {picture.width} × {picture.height}"
+            path, f"expected at most {MAX_PIXELS} pixels, got {picture.width} × {picture.height}"
         )
     if picture.width < 1 or picture.height < 1:
-        raise InputError(shown(path), "expected an image, got one without pixels")
+        raise InputError(path, "expected an image, got one without pixels")
 
 
 def _frame_count(picture: PillowImage.Image) -> int:
@@ -214,9 +210,9 @@ def _frame_count(picture: PillowImage.Image) -> int:
 def _select_frame(path: Path, picture: PillowImage.Image, frame: int | None) -> None:
     count = _frame_count(picture)
     if frame is None and count > 1:
-        raise InputError(shown(path), f"expected one frame, got {count}", "pick one with --frame N")
+        raise InputError(path, f"expected one frame, got {count}", "pick one with --frame N")
     if frame is not None and not 0 <= frame < count:
-        raise InputError(shown(path), f"expected a frame from 0 to {count - 1}, got {frame}")
+        raise InputError(path, f"expected a frame from 0 to {count - 1}, got {frame}")
     if frame:
         picture.seek(frame)
         _check_size(path, picture)
@@ -288,8 +284,8 @@ def _stored_bits(picture: PillowImage.Image) -> int:
 
 
 def _broken(path: Path, error: BaseException) -> InputError:
-    words = shown(" ".join(str(error).split()))[:160]
+    words = str(" ".join(str(error).split()))[:160]
     # Pillow's own messages may hold the whole path; the subject already says it.
     if str(path) in words:
         words = "its content is not what its suffix says"
-    return InputError(shown(path), f"cannot be decoded ({words or type(error).__name__})")
+    return InputError(path, f"cannot be decoded ({words or type(error).__name__})")

@@ -11,14 +11,14 @@ from typing import cast
 
 from drai_cli.errors import InputError
 from drai_cli.io import raster
-from drai_cli.io.dicom import read_dicom
-from drai_cli.io.dicom_file import SUFFIXES as DICOM_SUFFIXES
-from drai_cli.io.dicom_file import is_dicom
-from drai_cli.io.dicom_series import is_series, read_series
-from drai_cli.io.files import open_regular, shown
+from drai_cli.io.dicom.file import SUFFIXES as DICOM_SUFFIXES
+from drai_cli.io.dicom.file import is_dicom
+from drai_cli.io.dicom.read import read_dicom
+from drai_cli.io.dicom.series import is_series, read_series
+from drai_cli.io.files import open_regular
 from drai_cli.io.image import Image
-from drai_cli.io.nifti import SUFFIXES as NIFTI_SUFFIXES
-from drai_cli.io.nifti import is_nifti, read_nifti
+from drai_cli.io.nifti.read import SUFFIXES as NIFTI_SUFFIXES
+from drai_cli.io.nifti.read import is_nifti, read_nifti
 from drai_cli.io.stack import Kind, Stack
 from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
 
@@ -64,7 +64,7 @@ def decode_stack(path: Path) -> Stack:
     with open_regular(path):  # so that a missing file is called missing
         pass
     raise InputError(
-        shown(path),
+        path,
         "expected an image, got something else",
         "PNG, JPEG, TIFF, BMP, GIF, DICOM and NIfTI are read",
     )
@@ -121,7 +121,7 @@ def _raster_stack(path: Path) -> Stack:
     if channels in (2, 4):
         notes = ("its alpha channel is left out",)
         array = array[..., 0] if channels == 2 else array[..., :3]
-    return Stack(array, cast(Kind, kind), bits, source=shown(path), notes=notes)
+    return Stack(array, cast(Kind, kind), bits, source=str(path), notes=notes)
 
 
 def _of_image(image: Image, path: Path) -> Stack:

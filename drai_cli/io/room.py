@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drai_cli.errors import InputError
-from drai_cli.io.files import free_bytes, shown
+from drai_cli.io.files import free_bytes
 from drai_cli.progress import Reporter, show_bytes
 
 
@@ -31,7 +31,7 @@ def check_room(
         return
     if least_bytes > free:
         raise InputError(
-            shown(folder),
+            folder,
             f"expected room for {what}, at least {show_bytes(round(least_bytes))}, got {show_bytes(free)} free",
             hint,
         )

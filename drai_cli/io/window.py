@@ -21,7 +21,6 @@ from typing import Literal
 import numpy as np
 
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.stack import Stack, ToneCurve
@@ -71,7 +70,7 @@ def parse_window(written: str | None) -> Window:
         return Window("name", name=written.strip())
     if len(pair) != 2 or not np.isfinite(pair).all() or pair[1] <= 0:
         raise UsageError(
-            f"--window {shown(written)}", "expected CENTRE,WIDTH with a width above 0", "--window 40,400"
+            f"--window {written}", "expected CENTRE,WIDTH with a width above 0", "--window 40,400"
         )
     low, high = window_range(*pair)
     return Window("range", low=low, high=high)
@@ -158,10 +157,10 @@ def _named(stack: Stack, name: str, dtype: str) -> Scale:
         if curve.name.lower() == name.lower():
             return Scale(curve=curve)
     names = [label for label, _, _ in stack.windows] + [curve.name for curve in stack.curves]
-    known = ", ".join(shown(label) for label in names if label)[:200]
+    known = ", ".join(label for label in names if label)[:200]
     raise InputError(
         stack.source or "image",
-        f"expected a window named {shown(name)!r}, got {known or 'none with a name'}",
+        f"expected a window named {name!r}, got {known or 'none with a name'}",
         "--window CENTRE,WIDTH, --window full or --window auto",
     )
 

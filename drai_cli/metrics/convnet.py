@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drai_cli.typed import check_types
+from drai_cli.settings.typed import check_types
 
 # Bounds for a file that claims a size: far above what is ever trained.
 _MAX_WIDTH, _MAX_OUTPUTS, _MAX_BLOCKS = 1024, 100_000, 32

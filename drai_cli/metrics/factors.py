@@ -15,11 +15,11 @@ from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.batches import map_images
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
-from drai_cli.pixels import to_unit
-from drai_cli.typed import check_types
+from drai_cli.metrics.mapping import map_images
+from drai_cli.model.pixels import to_unit
+from drai_cli.settings.typed import check_types
 
 Factors = Mapping[str, Float32[np.ndarray, " n"]]
 

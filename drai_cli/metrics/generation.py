@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float32, Integer
 from torch import Tensor
 
-from drai_cli.memory import in_passes
-from drai_cli.metrics.batches import pass_size
-from drai_cli.pixels import from_unit, to_unit
+from drai_cli.machine.memory import in_passes
+from drai_cli.metrics.mapping import pass_size
+from drai_cli.model.pixels import from_unit, to_unit
 
 
 class ModelNetworks(Protocol):

@@ -15,12 +15,12 @@ from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.augment import Symmetry, augment
-from drai_cli.metrics.batches import map_images
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
+from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.symmetries import Symmetry, augment
 from drai_cli.metrics.training_sets import balanced, rows_of_labels
-from drai_cli.pixels import to_unit
+from drai_cli.model.pixels import to_unit
 
 
 @dataclass(frozen=True)

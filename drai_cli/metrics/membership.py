@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, Float64, Integer
 
 from drai_cli.metrics import intervals
-from drai_cli.metrics.batches import batches
 from drai_cli.metrics.intervals import Estimate, Weights
+from drai_cli.metrics.mapping import batches
 from drai_cli.metrics.scores import auc
 
 Images = Integer[np.ndarray, "n h w c"]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Float64, Int64, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.batches import batches, map_images
+from drai_cli.metrics.mapping import batches, map_images
 
 Images = Integer[np.ndarray, "n h w c"]
 Symmetry = Literal["none", "flip", "dihedral"]

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64, Integer
 
+from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.scores import Draws, draw_both, macro_auc, macro_mean_of, recalls, spanned
-from drai_cli.metrics.trainer import Trainer, UsefulnessConfig
 from drai_cli.metrics.training_sets import Arm, make_arms
 
 Images = Integer[np.ndarray, "n h w c"]

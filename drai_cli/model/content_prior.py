@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.config import ModelConfig
 from drai_cli.model.gaussian import LOG_VARIANCE_RANGE, Gaussian
 from drai_cli.model.layers import mlp
+from drai_cli.settings.config import ModelConfig
 
 _HIDDEN_DIM = 128
 

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.config import ModelConfig
-from drai_cli.methods import DEFAULT, Method
 from drai_cli.model.layers import linear, mlp, parallel_mlp, side_by_side
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
+from drai_cli.settings.config import ModelConfig
+from drai_cli.settings.methods import DEFAULT, Method
 
 _HIDDEN_DIM = 256
 

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from drai_cli.config import ModelConfig
 from drai_cli.model.gaussian import LOG_VARIANCE_RANGE, Gaussian
 from drai_cli.model.generator import stage_channels
 from drai_cli.model.layers import activate, linear
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
+from drai_cli.settings.config import ModelConfig
 
 
 class Encoder(nn.Module):

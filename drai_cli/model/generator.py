@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.config import ModelConfig
 from drai_cli.model.layers import FilmBlock, UpConv, activate, conv, linear, mlp
+from drai_cli.settings.config import ModelConfig
 
 _CODE_DIM = 192
 _HEAD_CHANNELS = 16

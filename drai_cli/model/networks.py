@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import nn
 
-from drai_cli.config import ModelConfig
-from drai_cli.methods import DEFAULT, Method
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
 from drai_cli.model.predictors import Predictors
+from drai_cli.settings.config import ModelConfig
+from drai_cli.settings.methods import DEFAULT, Method
 
 
 class Networks(nn.Module):

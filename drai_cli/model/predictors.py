@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.config import ModelConfig
 from drai_cli.model.layers import parallel_mlp, side_by_side
+from drai_cli.settings.config import ModelConfig
 
 _HIDDEN_DIM = 256
 

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from drai_cli.config import ModelConfig
 from drai_cli.model.generator import smallest_size, stage_channels
 from drai_cli.model.layers import ResidualBlock, activate, conv, linear
+from drai_cli.settings.config import ModelConfig
 
 FEATURE_DIM = 384
 

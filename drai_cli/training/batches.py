@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.config import TrainOptions
-from drai_cli.methods import objective_of
-from drai_cli.pixels import to_unit
+from drai_cli.model.pixels import to_unit
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.methods import objective_of
 from drai_cli.training.augment import Symmetry, orient, seeded
 from drai_cli.training.overlap import sent
 from drai_cli.training.parallel import ALONE, Processes

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from drai_cli.model.networks import Networks
-from drai_cli.pixels import from_unit, to_unit
+from drai_cli.model.pixels import from_unit, to_unit
 
 COLUMNS = 8
 GAP = 2

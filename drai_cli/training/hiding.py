@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli import losses
+from drai_cli.training import losses
 from drai_cli.training.passes import Batch, Inferred, StepPlan, codes_of_all
 from drai_cli.training.state import TrainingState
 

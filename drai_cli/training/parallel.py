@@ -25,7 +25,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from drai_cli.errors import NetworkError
-from drai_cli.memory import is_out_of_memory
+from drai_cli.machine.memory import is_out_of_memory
 
 
 class LostProcessError(NetworkError):

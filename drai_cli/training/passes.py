@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.config import Objective
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.settings.config import Objective
 from drai_cli.training.augment import Changes
 from drai_cli.training.parallel import ALONE, Processes
 

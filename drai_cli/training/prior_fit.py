@@ -7,12 +7,12 @@ import copy
 import torch
 from torch import Tensor
 
-from drai_cli.losses import kl_divergence
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.model.networks import Networks
 from drai_cli.training.augment import seeded
 from drai_cli.training.batches import Batches
+from drai_cli.training.losses import kl_divergence
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import torch
 
-from drai_cli.config import Arithmetic, TrainOptions
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError
-from drai_cli.memory import free_memory, is_out_of_memory
+from drai_cli.machine.memory import free_memory, is_out_of_memory
+from drai_cli.settings.config import Arithmetic, TrainOptions
 from drai_cli.training.graphs import steps_of
 from drai_cli.training.setup import batches_of, plan_of
 from drai_cli.training.state import TrainingState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from drai_cli.config import TrainOptions
+from drai_cli.settings.config import TrainOptions
 
 _LAST_RATE = 0.05
 _EMA_RAMP = 0.2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from drai_cli.config import TrainOptions
 from drai_cli.data.prepared import PreparedSet
+from drai_cli.settings.config import TrainOptions
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.parallel import ALONE, Processes

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.config import TrainOptions
-from drai_cli.methods import METHODS
 from drai_cli.model.networks import Adversaries, Networks
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.methods import METHODS
 from drai_cli.training.augment import drawn_by
 
 _MOMENTS_DECAY = 0.99

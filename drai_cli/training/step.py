@@ -13,11 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from drai_cli import losses
-from drai_cli.config import Objective
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.settings.config import Objective
+from drai_cli.training import losses
 from drai_cli.training.augment import augment, change, drawn_by
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.overlap import Beside

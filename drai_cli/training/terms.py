@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli import losses
-from drai_cli.config import Objective
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.settings.config import Objective
+from drai_cli.training import losses
 from drai_cli.training.augment import augment
 from drai_cli.training.hiding import constant_losses, predictor_losses, standardised
 from drai_cli.training.passes import Batch, Inferred, Passes, StepPlan, codes_of_all

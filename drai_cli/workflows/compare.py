@@ -20,15 +20,15 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
-from drai_cli.io.files import atomic_writer, read_json, remove_left_over, shown
+from drai_cli.io.files import atomic_writer, read_json, remove_left_over
 from drai_cli.io.locks import alone_in
-from drai_cli.methods import METHODS
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.report import Cell, Comparison, ComparisonRow, Figure
-from drai_cli.workflows.comparison_html import comparison_html
-from drai_cli.workflows.comparison_tables import to_csv, to_latex, to_markdown
+from drai_cli.report.comparison_html import comparison_html
+from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
+from drai_cli.report.findings import Cell, Comparison, ComparisonRow, Figure
+from drai_cli.settings.methods import METHODS
+from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
 from drai_cli.workflows.evaluate import evaluate
-from drai_cli.workflows.model_options import CompareOptions, EvaluateOptions, TrainRun
 from drai_cli.workflows.train import train
 
 _MEASURED = ("fidelity", "disentanglement")
@@ -246,9 +246,7 @@ def _measures(report: Path) -> list[dict[str, Any]]:
             if measure["value"] is not None
         ]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(
-            shown(report), "it is no report of drai", "remove its folder: it is made again"
-        ) from error
+        raise InputError(report, "it is no report of drai", "remove its folder: it is made again") from error
 
 
 def _values(

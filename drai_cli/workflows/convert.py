@@ -14,17 +14,17 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer
 from drai_cli.io.read import read_stack
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.window import centre_and_width, chosen_scale, parse_window
+from drai_cli.output.folder import check_file, make_parent
+from drai_cli.output.image_files import About, image_bytes, values_bytes
+from drai_cli.output.marks import read_marks
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.image_files import About, image_bytes, values_bytes
-from drai_cli.workflows.marks import read_marks
-from drai_cli.workflows.options import IMAGE_SUFFIXES, ConvertOptions
-from drai_cli.workflows.output_folder import check_file, make_parent
-from drai_cli.workflows.sample_files import check_compression
+from drai_cli.sampling.rendering import check_compression
+from drai_cli.settings.image_options import IMAGE_SUFFIXES, ConvertOptions
 
 _KINDS = {
     ".png": "png",
@@ -95,9 +95,7 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
         )
         if kind in ("png", "tiff") and len(stack.array) > 1:
             hint = f"name a folder as OUT with --format {kind}: a file a frame"
-            raise InputError(
-                shown(options.source), f"expected one frame for {kind}, got {len(stack.array)}", hint
-            )
+            raise InputError(options.source, f"expected one frame for {kind}, got {len(stack.array)}", hint)
         writing = _Writing(options, kind, reporter)
         written = writing.write(writing.prepare(options.source, stack), target)
         return ConvertResult(options.out, tuple(map(str, written)), kind, 1, len(stack.array))
@@ -107,7 +105,7 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
 def _convert_into_folder(options: ConvertOptions, kind: str, reporter: Reporter) -> ConvertResult:
     out = options.out
     if out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
-        raise OverwriteError(shown(out), "it is there and not empty", "choose another OUT, or --overwrite")
+        raise OverwriteError(out, "it is there and not empty", "choose another OUT, or --overwrite")
     writing = _Writing(options, kind, reporter)
     written: list[Path] = []
     skipped: list[tuple[str, str]] = []
@@ -122,8 +120,8 @@ def _convert_into_folder(options: ConvertOptions, kind: str, reporter: Reporter)
             except InputError as error:
                 if not options.source.is_dir():
                     raise
-                skipped.append((shown(name), error.message))
-                reporter.warn(f"{shown(name)}: left out, {error.message}")
+                skipped.append((name, error.message))
+                reporter.warn(f"{name}: left out, {error.message}")
                 continue
             start = _unused(out / name, taken)
             prepared = writing.prepare(source, stack)
@@ -133,7 +131,7 @@ def _convert_into_folder(options: ConvertOptions, kind: str, reporter: Reporter)
                 written += writing.write(prepared, _Target(place, IMAGE_SUFFIXES[kind]), index)
             frames += count
     if not written:
-        raise InputError(shown(options.source), "expected images, got none that can be read")
+        raise InputError(options.source, "expected images, got none that can be read")
     files = tuple(map(str, written))
     return ConvertResult(out, files, kind, len(sources) - len(skipped), frames, tuple(skipped))
 
@@ -162,12 +160,12 @@ class _Writing:
     def prepare(self, source: Path, stack: Stack) -> _Prepared:
         """Finds out what an input's files hold and say; warns of what is lost."""
         for note in stack.notes:
-            self.reporter.warn(f"{shown(source.name)}: {note}")
+            self.reporter.warn(f"{source.name}: {note}")
         about = self._about(source, stack)
         try:
             return _Prepared(stack, self._stored(source, stack), about)
         except ValueError as error:
-            raise InputError(shown(source), f"{self.kind} cannot hold {error}", "--format nifti") from error
+            raise InputError(source, f"{self.kind} cannot hold {error}", "--format nifti") from error
 
     def write(self, prepared: _Prepared, target: _Target, index: int | None = None) -> list[Path]:
         """Writes all frames, or one, as one image."""
@@ -198,7 +196,7 @@ class _Writing:
         if self.options.keep_patient:
             if stack.kind != "dicom":
                 raise UsageError("--keep-patient", f"is for DICOM, got {stack.kind}", "leave it out")
-            from drai_cli.io.dicom_patient import read_patient
+            from drai_cli.io.dicom.patient import read_patient
 
             kept = read_patient(first)
         array = np.ascontiguousarray(stack.array)
@@ -229,14 +227,12 @@ class _Writing:
             return None
         if self.kind != "dicom":
             if stack.geometry is not None or stack.spacing_mm is not None:
-                self.reporter.warn(
-                    f"{shown(source.name)}: {self.kind} has no place for spacing and orientation"
-                )
+                self.reporter.warn(f"{source.name}: {self.kind} has no place for spacing and orientation")
             return Stored.of_values(self._levels(source, stack))
         stored = Stored.of_values(stack.array, stack.unit)
         if stored.error:
             self.reporter.warn(
-                f"{shown(source.name)}: 16 bits cannot hold its values exactly, "
+                f"{source.name}: 16 bits cannot hold its values exactly, "
                 f"they are rounded by at most {stored.error:.3g}"
             )
         return stored
@@ -267,7 +263,7 @@ class _Writing:
         levels = scale.apply(stack).array
         if not self.options.window and (window := self._window(stack)):
             self.reporter.warn(
-                f"{shown(source.name)}: shown through the window {window[0]:g},{window[1]:g} "
+                f"{source.name}: shown through the window {window[0]:g},{window[1]:g} "
                 f"in {8 * levels.itemsize} bits (--window chooses another)"
             )
         return levels
@@ -295,13 +291,13 @@ def _kind(options: ConvertOptions, suffix: str) -> str:
         kind = _KINDS[suffix.lower()]
         if options.format not in (None, kind):
             raise UsageError(
-                f"--format {options.format}", f"contradicts {shown(options.out.name)}", "name a folder as OUT"
+                f"--format {options.format}", f"contradicts {options.out.name}", "name a folder as OUT"
             )
         return kind
     if options.format is None:
         known = ", ".join(_KINDS)
         raise UsageError(
-            shown(options.out),
+            options.out,
             f"expected a name in {known}, or a folder and --format",
             f"--format {next(iter(IMAGE_SUFFIXES))}",
         )

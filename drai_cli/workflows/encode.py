@@ -12,13 +12,13 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
-from drai_cli.header import model_fit
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.inference.input_images import encode_files
+from drai_cli.inference.torch_model import Inference
+from drai_cli.io.files import atomic_writer
+from drai_cli.model_file.header import model_fit
+from drai_cli.output.folder import check_file, make_parent
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.inference import Inference
-from drai_cli.workflows.input_images import encode_files
-from drai_cli.workflows.options import EncodeOptions
-from drai_cli.workflows.output_folder import check_file, make_parent
+from drai_cli.settings.image_options import EncodeOptions
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], li
             reporter.warn(f"{name}: left out, {reason}")
         found = sorted([*tree.images, *tree.dicom, *tree.nifti])
         if not found:
-            raise InputError(shown(given), "expected images, got a folder without", "name image files")
+            raise InputError(given, "expected images, got a folder without", "name image files")
         names += found
         paths += [given / name for name in found]
     return names, paths, has_folder

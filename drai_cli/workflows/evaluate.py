@@ -13,25 +13,25 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over, shown
+from drai_cli.evaluation.context import Evaluation
+from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
+from drai_cli.evaluation.extractors.chosen import load_extractor
+from drai_cli.evaluation.fidelity import FIDELITY
+from drai_cli.evaluation.instruments import Instruments
+from drai_cli.evaluation.measured import MeasuredPart
+from drai_cli.evaluation.privacy import PRIVACY
+from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
+from drai_cli.evaluation.subject import find_subject
+from drai_cli.evaluation.synthetic import own_size, with_images
+from drai_cli.evaluation.usefulness import USEFULNESS
+from drai_cli.inference.torch_model import choose_device
+from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over
 from drai_cli.io.locks import alone_in
 from drai_cli.metrics.samples import Extractor
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.report import Figure, Part, Report
-from drai_cli.workflows.evaluation.context import Evaluation
-from drai_cli.workflows.evaluation.disentanglement import DISENTANGLEMENT
-from drai_cli.workflows.evaluation.fidelity import FIDELITY
-from drai_cli.workflows.evaluation.instruments import Instruments
-from drai_cli.workflows.evaluation.measured import MeasuredPart
-from drai_cli.workflows.evaluation.privacy import PRIVACY
-from drai_cli.workflows.evaluation.real import NO_TRAINING_DATA, evaluation_set
-from drai_cli.workflows.evaluation.subject import find_subject
-from drai_cli.workflows.evaluation.synthetic import own_size, with_images
-from drai_cli.workflows.evaluation.usefulness import USEFULNESS
-from drai_cli.workflows.extractors import load_extractor
-from drai_cli.workflows.inference import choose_device
-from drai_cli.workflows.model_options import EVALUATION_PARTS, EvaluateOptions
-from drai_cli.workflows.report_html import report_html
+from drai_cli.report.evaluation_html import report_html
+from drai_cli.report.findings import Figure, Part, Report
+from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 _KEPT = "measured"
@@ -169,7 +169,9 @@ def headline(part: Part) -> dict[str, Any]:
 
 def _said_of_card(file: Path, parts: Sequence[str], gone: Sequence[str]) -> str:
     """What became of the numbers that stand in the model's card."""
-    said = f"the model's card, `drai info` and `push` now have {', '.join(parts)} from this evaluation ({shown(file)})"
+    said = (
+        f"the model's card, `drai info` and `push` now have {', '.join(parts)} from this evaluation ({file})"
+    )
     if gone:
         said += f"; {', '.join(gone)} went, measured on other data or with another judge or seed"
     return said
@@ -190,7 +192,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
         others = [path for path in out.iterdir() if not path.name.startswith(".")]
         if others:
             raise OverwriteError(
-                shown(out), f"the folder holds other files ({shown(others[0].name)})", "choose another --out"
+                out, f"the folder holds other files ({others[0].name})", "choose another --out"
             )
 
 
@@ -205,7 +207,7 @@ def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
         before = None
     if before != subject["sha256"]:
         raise OverwriteError(
-            shown(path), "the report there is of another generator", "choose another --out, or --overwrite"
+            path, "the report there is of another generator", "choose another --out, or --overwrite"
         )
 
 
@@ -236,7 +238,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(shown(folder), f"cannot be made ({reason})", "choose another --out") from error
+        raise InputError(folder, f"cannot be made ({reason})", "choose another --out") from error
 
 
 def _write(out: Path, report: Report, pictures: list[Figure]) -> None:

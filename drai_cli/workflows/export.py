@@ -18,18 +18,18 @@ import torch
 from torch import Tensor, nn
 
 from drai_cli import __version__
-from drai_cli.checkpoint import LoadedModel, load_model
 from drai_cli.errors import DraiError, UsageError
-from drai_cli.header import HEADER_KEY
-from drai_cli.hub import locate_weights
-from drai_cli.io.files import atomic_writer, remove_left_over, shown
+from drai_cli.export.hub_folder import write_hub_folder
+from drai_cli.hub.locate import locate_weights
+from drai_cli.inference.onnx_model import INPUTS, OUTPUTS, load_session
+from drai_cli.inference.onnx_session import CPU_PROVIDER, import_runtime
+from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
+from drai_cli.model_file.checkpoint import LoadedModel, load_model
+from drai_cli.model_file.header import HEADER_KEY
+from drai_cli.output.folder import check_file, check_folder, make_parent, staged
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.hub_folder import write_hub_folder
-from drai_cli.workflows.model_options import ExportOptions
-from drai_cli.workflows.onnx_sampler import INPUTS, OUTPUTS, load_session
-from drai_cli.workflows.onnx_session import CPU_PROVIDER, import_runtime
-from drai_cli.workflows.output_folder import check_file, check_folder, make_parent, staged
+from drai_cli.settings.model_options import ExportOptions
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -96,9 +96,7 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
         return _export_folder(path, options, reporter)
     suffix = {"onnx": ".onnx", "torch-export": ".pt2"}[options.to]
     if options.out.suffix.lower() != suffix:
-        raise UsageError(
-            f"--out {shown(options.out)}", f"expected a name that ends in {suffix}", f"model{suffix}"
-        )
+        raise UsageError(f"--out {options.out}", f"expected a name that ends in {suffix}", f"model{suffix}")
     if options.to == "onnx":
         _require_onnx()
     model = load_model(path)

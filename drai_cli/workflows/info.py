@@ -10,15 +10,15 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from drai_cli.checkpoint import read_header
-from drai_cli.condition import Attribute
+from drai_cli.data.condition import Attribute
 from drai_cli.errors import WeightsError
-from drai_cli.hub import DEFAULT_WEIGHTS, RUNS, bundled_models, locate_weights
-from drai_cli.hub_repository import MODEL_FILE, cached_models, origin_of
+from drai_cli.hub.locate import DEFAULT_WEIGHTS, RUNS, bundled_models, locate_weights
+from drai_cli.hub.repository import MODEL_FILE, cached_models, origin_of
 from drai_cli.io.files import file_sha256
-from drai_cli.methods import METHODS
+from drai_cli.model_file.checkpoint import read_header
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.run_directory import measures_beside
+from drai_cli.run.directory import measures_beside
+from drai_cli.settings.methods import METHODS
 
 
 @dataclass(frozen=True)

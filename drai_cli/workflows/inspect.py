@@ -14,17 +14,16 @@ import numpy as np
 from drai_cli.data.image_set import PARTS, class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.options import SourceOptions
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, pixel_digest, read_all
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.files import shown
 from drai_cli.io.image import Image, is_grey
 from drai_cli.io.raster import is_raster, read_frames
 from drai_cli.io.read import is_readable, read_stack
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.data_options import SourceOptions
 
 _SET_SUFFIXES = (".npz", ".csv", ".tsv", ".tab")
 
@@ -129,7 +128,7 @@ def inspect(
     options = options or SourceOptions()
     if path.suffix.lower() not in _SET_SUFFIXES and is_readable(path):
         if options != SourceOptions():
-            raise UsageError(shown(path), "one image takes none of a data set's options", "leave them out")
+            raise UsageError(path, "one image takes none of a data set's options", "leave them out")
         return inspect_image(path, reporter)
     if path.is_dir() and options == SourceOptions() and _holds_dicom_alone(path):
         # One series is one image; where there are more, it has to be said what their labels are.
@@ -157,7 +156,7 @@ def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
         stack = read_stack(path)
         kind, array, bits, unit = stack.kind, stack.array, stack.bits, stack.unit
         for note in stack.notes:
-            reporter.warn(f"{shown(path)}: {note}")
+            reporter.warn(f"{path}: {note}")
         if stack.spacing_mm is not None:
             spacing_mm = tuple(spacing for spacing in stack.spacing_mm if spacing is not None)
         orientation = None if stack.geometry is None else stack.geometry.orientation
@@ -208,7 +207,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
     with closing(read_all(image_set, _look, task="decoding", reporter=reporter)) as readings:
         for reading in readings:
             if isinstance(reading.result, Unreadable):
-                unreadable.append((shown(reading.entry.name), reading.result.reason))
+                unreadable.append((reading.entry.name, reading.result.reason))
             else:
                 entries.append(reading.entry)
                 seen.append(reading.result)

@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 
 from drai_cli import __version__
-from drai_cli.codes import draw_noise
 from drai_cli.errors import UsageError
-from drai_cli.header import model_fit
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
+from drai_cli.inference.noise import draw_noise
+from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.walk import Frames, Walk, walk_distances, walk_frames
+from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
 from drai_cli.metrics.perceptual import unevenness
+from drai_cli.model_file.header import model_fit
+from drai_cli.output.derived_images import DerivedImages
+from drai_cli.output.figure import draw_figure, enlarged
+from drai_cli.output.folder import check_file, check_folder, make_parent, staged
+from drai_cli.output.marks import as_description
+from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.derived_images import DerivedImages
-from drai_cli.workflows.figure import draw_figure, enlarged
-from drai_cli.workflows.file_names import safe_stems
-from drai_cli.workflows.inference import Inference
-from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
-from drai_cli.workflows.marks import as_description
-from drai_cli.workflows.options import InterpolateOptions
-from drai_cli.workflows.output_folder import check_file, check_folder, make_parent, staged
-from drai_cli.workflows.sample_files import check_compression
-from drai_cli.workflows.walk import Frames, Walk, walk_distances, walk_frames
+from drai_cli.sampling.rendering import check_compression
+from drai_cli.settings.image_options import InterpolateOptions
 
 _STRIP_SIDE = 128
 _MOVING = (".gif", ".mp4")
@@ -169,14 +169,14 @@ def _check_out(out: Path, options: InterpolateOptions) -> None:
     if suffix not in _FILES:
         if suffix and not out.is_dir() and suffix[1:].isalpha():
             raise UsageError(
-                f"--out {shown(out)}", f"expected one of {', '.join(_FILES)}, or a folder", "--out walk.gif"
+                f"--out {out}", f"expected one of {', '.join(_FILES)}, or a folder", "--out walk.gif"
             )
         check_folder(out, options.overwrite)
         return
     if options.format is not None:
         raise UsageError(f"--format {options.format}", "is for frames in a folder", "--out FOLDER")
     if suffix in _MOVING and options.grid:
-        raise UsageError(f"--out {shown(out)}", "a grid does not move", "--out grid.png, or a folder")
+        raise UsageError(f"--out {out}", "a grid does not move", "--out grid.png, or a folder")
     check_file(out, options.overwrite)
 
 

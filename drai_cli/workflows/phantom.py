@@ -12,7 +12,7 @@ from typing import Any
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.data.table import read_header
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, shown
+from drai_cli.io.files import atomic_writer
 from drai_cli.io.raster import write_png
 from drai_cli.progress import SILENT, Reporter
 
@@ -67,10 +67,10 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
         raise UsageError(f"-n {options.count}", "expected at least one image", "for example -n 2000")
     out = options.out
     if out.exists() and not out.is_dir():
-        raise OverwriteError(shown(out), "expected a folder, got a file", "name another with --out")
+        raise OverwriteError(out, "expected a folder, got a file", "name another with --out")
     if out.is_dir() and any(out.iterdir()) and not options.overwrite:
         raise OverwriteError(
-            shown(out),
+            out,
             "the folder is not empty",
             "name another with --out (--overwrite replaces phantoms of the same names, and leaves other files)",
         )
@@ -80,7 +80,7 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
             (out / label).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            shown(out), f"cannot be made ({(error.strerror or '').lower()})", "look at its rights"
+            out, f"cannot be made ({(error.strerror or '').lower()})", "look at its rights"
         ) from error
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
@@ -108,4 +108,4 @@ def _check_table(path: Path) -> None:
         OverwriteError: It is somebody's.
     """
     if path.exists() and read_header(path) != _COLUMNS:
-        raise OverwriteError(shown(path), "it is no table of phantoms", "name another folder with --out")
+        raise OverwriteError(path, "it is no table of phantoms", "name another folder with --out")

@@ -14,20 +14,19 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
-from drai_cli.header import model_fit
-from drai_cli.io.files import shown
+from drai_cli.inference.given_content import check_labels, contents_of_labels
+from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
+from drai_cli.inference.torch_model import Inference
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
+from drai_cli.model_file.header import model_fit
+from drai_cli.output.derived_images import DerivedImages
+from drai_cli.output.figure import draw_figure
+from drai_cli.output.folder import check_folder, staged
+from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.workflows.derived_images import DerivedImages
-from drai_cli.workflows.figure import draw_figure
-from drai_cli.workflows.file_names import safe_stems
-from drai_cli.workflows.given_content import check_labels, contents_of_labels
-from drai_cli.workflows.inference import Inference
-from drai_cli.workflows.input_images import EncodedImages, InputImage, encode_files
-from drai_cli.workflows.options import SwapOptions
-from drai_cli.workflows.output_folder import check_folder, staged
-from drai_cli.workflows.sample_files import check_compression
+from drai_cli.sampling.rendering import check_compression
+from drai_cli.settings.image_options import SwapOptions
 
 FIGURE = "figure.png"
 
@@ -145,20 +144,20 @@ def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str
     table = read_table(options.pairs)
     absent = [name for name in ("content", "style") if name not in table.columns]
     if absent:
-        raise InputError(shown(options.pairs), f"expected a column {absent[0]!r}, got none", "content,style")
+        raise InputError(options.pairs, f"expected a column {absent[0]!r}, got none", "content,style")
     pairs = []
     labels = {}
     for number, row in enumerate(table.rows, 1):
-        labels[f"{shown(options.pairs)}, row {number}, content_label"] = row.get("content_label") or None
+        labels[f"{options.pairs}, row {number}, content_label"] = row.get("content_label") or None
         found = []
         for name in ("content", "style"):
             given = Path(row[name])
             beside = options.pairs.parent / given
             path = beside if row[name] and beside.exists() else given
             if not row[name] or not path.exists():
-                what = f"no such file: {shown(row[name])}" if row[name] else "no file is named"
+                what = f"no such file: {row[name]}" if row[name] else "no file is named"
                 raise InputError(
-                    f"{shown(options.pairs)}, row {number}, {name}",
+                    f"{options.pairs}, row {number}, {name}",
                     what,
                     "paths count from the table's folder",
                 )

@@ -13,26 +13,28 @@ import numpy as np
 import torch
 
 from drai_cli import __version__
-from drai_cli.checkpoint import LoadedModel, load_model
-from drai_cli.config import Chosen, ModelConfig, TrainOptions, check_image_size
-from drai_cli.data.prepared import PreparedSet, prepare
+from drai_cli.data.image_set import class_counts
+from drai_cli.data.name_groups import warn_of_likely_groups
+from drai_cli.data.number_labels import warn_of_number_labels
+from drai_cli.data.prepared import PreparedSet, find_set, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
-from drai_cli.hub import locate_weights
-from drai_cli.io.files import shown
+from drai_cli.evaluation.doubt import doubt_in_training
+from drai_cli.hub.locate import locate_weights
+from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.locks import alone_in
-from drai_cli.launch import launched
-from drai_cli.methods import objective_of
+from drai_cli.machine.launch import launched
+from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.run.device_choice import choice_of_old, choose, say_kept
+from drai_cli.run.directory import RunDirectory
+from drai_cli.run.model_header import known_set
+from drai_cli.run.process_group import joined
+from drai_cli.run.trainer import Trainer
+from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
+from drai_cli.settings.methods import objective_of
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.training.parallel import Processes
-from drai_cli.workflows.chosen import choice_of_old, choose, say_kept
-from drai_cli.workflows.evaluation.doubt import doubt_in_training
-from drai_cli.workflows.inference import choose_device
-from drai_cli.workflows.model_header import known_set
-from drai_cli.workflows.model_options import TrainRun
-from drai_cli.workflows.process_group import joined
-from drai_cli.workflows.run_directory import RunDirectory
-from drai_cli.workflows.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,46 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     device = choose_device(run.device)
     with joined(device, reporter) as processes, _alone(run, processes):
         return _train(run, device, processes, reporter)
+
+
+@dataclass(frozen=True)
+class TrainPreview:
+    """What would be trained.
+
+    Attributes:
+        device: Where.
+        is_resumed: Whether the run directory holds this run already.
+        kind: Kind of data set found.
+        classes: Images of each label, before any is decoded.
+        run: As resolved.
+    """
+
+    device: str
+    is_resumed: bool
+    kind: str
+    classes: Mapping[str, int]
+    run: TrainRun
+
+
+def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
+    """The plan of a train command, checked against the data set's files and the run directory.
+
+    Raises:
+        InputError: The data cannot be used.
+        UsageError: Options that do not go with the data, or the directory holds a run with other settings.
+        OverwriteError: The directory holds something else.
+        WeightsError, NetworkError: `init` cannot be found.
+    """
+    device = choose_device(run.device)
+    directory = RunDirectory(run.out)
+    directory.check(settings_of(run))
+    if run.init is not None:
+        read_header(locate_weights(run.init, reporter))
+    found = find_set(run.data, reporter)
+    warn_of_number_labels(found, reporter)
+    warn_of_likely_groups(found, reporter)
+    classes = class_counts(found.entries, found.label)
+    return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)
 
 
 @contextmanager
@@ -174,7 +216,7 @@ def _prepare_together(
     own = hashlib.sha256(content).hexdigest()
     if processes.from_first(own) != own:
         raise InputError(
-            shown(run.data.path),
+            run.data.path,
             f"process {processes.rank} has other images, conditions or parts than the first",
             "let all machines read the same data set, and one run directory",
         )
@@ -214,7 +256,7 @@ def resolve_options(
     train_rows = len(data.rows("train"))
     if train_rows < options.batch_size:
         raise InputError(
-            shown(run.data.path),
+            run.data.path,
             f"expected at least as many training images as a batch holds ({options.batch_size}), got {train_rows}",
             f"add --batch-size {max(4, train_rows // 2)}, or use more images",
         )

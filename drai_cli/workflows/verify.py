@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,16 +20,10 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
-from drai_cli.io.files import file_sha256, open_regular, shown
+from drai_cli.inference.sampler import Sampler, open_sampler
+from drai_cli.io.files import file_sha256, open_regular
 from drai_cli.progress import SILENT, Reporter, Task
-from drai_cli.typed import check_types
-from drai_cli.workflows.manifest import MANIFEST, METADATA, Manifest
-from drai_cli.workflows.options import SAMPLE_SUFFIXES, Compression, Precision, Runtime, VerifyOptions
-from drai_cli.workflows.sample import draw_images, style_of
-from drai_cli.workflows.sample_files import SampleEncoder
-from drai_cli.workflows.sample_plan import Item
-from drai_cli.workflows.sampler import Sampler, open_sampler
-from drai_cli.workflows.verify_files import (
+from drai_cli.sampling.audit import (
     differs,
     digests_on_disk,
     files_in,
@@ -39,6 +33,13 @@ from drai_cli.workflows.verify_files import (
     mismarks,
     names_of,
 )
+from drai_cli.sampling.draw import draw_images, style_of
+from drai_cli.sampling.job import PixelOptions
+from drai_cli.sampling.manifest import MANIFEST, METADATA, Manifest
+from drai_cli.sampling.plan import Item
+from drai_cli.sampling.rendering import SampleEncoder
+from drai_cli.settings.image_options import SAMPLE_SUFFIXES, Compression, VerifyOptions
+from drai_cli.settings.typed import check_types
 
 
 @dataclass(frozen=True)
@@ -51,25 +52,17 @@ class _Head:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """The options in it that images are made again by."""
+class _Files:
+    """The options in it that files are made again by, beside those that decide pixels."""
 
-    seed: int
-    truncation: float
     format: str
     compression: Compression | None = None
-    precision: Precision = "fp32"
-    runtime: Runtime = "torch"
-    style_from_sha256: str | None = None
-    style_from_frame: int | None = None
-    style_from_window: str | None = None
 
 
 Found = Callable[[str, str], None]
 """Told of a file and what is wrong with it."""
 
 _MAX_PIECE = 1 << 18  # letters; the reader takes fields of half as many
-_JOB = {field.name for field in fields(_Job)}
 
 
 @dataclass(frozen=True)
@@ -115,19 +108,21 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
 
     def found(name: str, reason: str) -> None:
         findings.append((name, reason))
-        reporter.warn(f"{shown(name)}: {reason}")
+        reporter.warn(f"{name}: {reason}")
 
     head = manifest.head
     try:
         check_types(_Head, {name: head[name] for name in ("weights_sha256", "version", "metadata_sha256")})
-        job = {name: value for name, value in head["options"].items() if name in _JOB}
-        check_types(_Job, job)
-        _Job(**job)  # all that it needs is there
-        suffixes = SAMPLE_SUFFIXES[job["format"]]
+        PixelOptions.from_json(head["options"])
+        written = {
+            name: head["options"][name] for name in ("format", "compression") if name in head["options"]
+        }
+        check_types(_Files, written)
+        suffixes = SAMPLE_SUFFIXES[written["format"]]
         count = sum(1 for _ in manifest.files())
         weights_sha256, version = head["weights_sha256"], head["version"]
     except (KeyError, TypeError, AttributeError, OverwriteError) as error:
-        raise InputError(shown(manifest.path), "it is damaged", "make the output again") from error
+        raise InputError(manifest.path, "it is damaged", "make the output again") from error
     if not (options.out / METADATA).is_file():
         found(METADATA, "is gone")
     elif file_sha256(options.out / METADATA) != head["metadata_sha256"]:
@@ -152,14 +147,14 @@ def _open_manifest(out: Path) -> Manifest:
     if not out.is_dir():
         expected = "expected a folder that drai sample wrote"
         if out.exists():
-            raise InputError(shown(out), f"{expected}, got a file", "name the folder that it stands in")
-        raise InputError(shown(out), f"no such folder: {expected}", "look at the path: it is sample's --out")
+            raise InputError(out, f"{expected}, got a file", "name the folder that it stands in")
+        raise InputError(out, f"no such folder: {expected}", "look at the path: it is sample's --out")
     try:
         manifest = Manifest.open(out / MANIFEST)
     except OverwriteError as error:
         raise InputError(error.subject, error.message, "make the output again") from error
     if manifest is None:
-        raise InputError(shown(out), *_unfinished(out))
+        raise InputError(out, *_unfinished(out))
     return manifest
 
 
@@ -225,11 +220,11 @@ def _read_rows(out: Path) -> Iterator[dict[str, str]]:
             for row in csv.DictReader(iter(partial(file.readline, _MAX_PIECE), ""), strict=True):
                 if any(row.get(name) is None for name in needed):
                     raise InputError(
-                        shown(path), f"expected the columns {', '.join(needed)}", "make the output again"
+                        path, f"expected the columns {', '.join(needed)}", "make the output again"
                     )
                 yield row
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(shown(path), "it is damaged", "make the output again") from error
+        raise InputError(path, "it is damaged", "make the output again") from error
 
 
 def _regenerate(
@@ -241,9 +236,8 @@ def _regenerate(
     reporter: Reporter,
 ) -> int:
     """Makes images spread evenly over the output again and compares their files; returns how many."""
-    job = head["options"]
-    runtime = job.get("runtime", "torch")
-    sampler = open_sampler(options.weights, options.device, job.get("precision", "fp32"), runtime, reporter)
+    pixels = PixelOptions.from_json(head["options"])
+    sampler = open_sampler(options.weights, options.device, pixels.precision, pixels.runtime, reporter)
     if sampler.sha256 != head["weights_sha256"]:
         raise WeightsError(
             "weights",
@@ -252,8 +246,8 @@ def _regenerate(
         )
     if head["version"] != __version__:
         reporter.warn(f"made by drai {head['version']}, this is {__version__}: bytes may differ")
-    style = _style(options, job, sampler, reporter)
-    encoder = SampleEncoder(sampler.header, sampler.sha256, job)
+    style = _style(options, pixels, sampler, reporter)
+    encoder = SampleEncoder(sampler.header, sampler.sha256, head["options"])
     count = min(options.regenerate, images)
     chosen = {number * images // count for number in range(count)}
     size = sampler.micro_batch
@@ -266,7 +260,7 @@ def _regenerate(
                 continue
             # The whole micro-batch, as `sample` made it.
             items = [_item(row, sampler) for row in batch]
-            drawn = draw_images(sampler, items, int(job["seed"]), float(job["truncation"]), style)
+            drawn = draw_images(sampler, items, pixels.seed, pixels.truncation, style)
             made: dict[str, str] = {}
             for row in wanted:
                 files = encoder.encode(items[row], *(array[row] for array in drawn))
@@ -281,19 +275,18 @@ def _regenerate(
     return len(chosen)
 
 
-def _style(options: VerifyOptions, job: Any, sampler: Sampler, reporter: Reporter) -> np.ndarray | None:
-    wanted = job.get("style_from_sha256")
-    if not wanted:
+def _style(
+    options: VerifyOptions, pixels: PixelOptions, sampler: Sampler, reporter: Reporter
+) -> np.ndarray | None:
+    if not pixels.style_from_sha256:
         return None
     if options.style_from is None:
         raise UsageError("--regenerate", "the output's style is an image's", "name it with --style-from IMG")
-    if file_sha256(options.style_from) != wanted:
+    if file_sha256(options.style_from) != pixels.style_from_sha256:
         raise UsageError(
             f"--style-from {options.style_from}", "it is another image than that which gave the style"
         )
-    return style_of(
-        sampler, options.style_from, job.get("style_from_frame"), job.get("style_from_window"), reporter
-    )
+    return style_of(sampler, options.style_from, pixels.style_from_frame, pixels.style_from_window, reporter)
 
 
 def _item(row: dict[str, str], sampler: Sampler) -> Item:
@@ -308,7 +301,7 @@ def _item(row: dict[str, str], sampler: Sampler) -> Item:
     try:
         return Item(schema.label.resolve(row["label"]), condition, int(row["index"]))
     except (ValueError, UsageError) as error:
-        label, index = shown(row["label"]), shown(row["index"])
+        label, index = row["label"], row["index"]
         raise InputError(
             METADATA, f"expected the model's labels, got {label!r} with index {index}"
         ) from error

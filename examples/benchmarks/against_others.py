@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from train_speed import make_training, model_of
 
 from drai_cli.model.generator import Generator
-from drai_cli.presets import PRESETS
+from drai_cli.settings.presets import PRESETS
 
 _PRECISIONS = (torch.float32, torch.bfloat16)
 _DDIM_STEPS = 50

@@ -21,9 +21,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from train_speed import dtype_for, make_training
 
-from drai_cli.presets import PRESETS
+from drai_cli.inference.torch_model import choose_device
+from drai_cli.settings.presets import PRESETS
 from drai_cli.training.graphs import steps_as_they_are
-from drai_cli.workflows.inference import choose_device
 
 _SIDES = {"cpu": (512, 1024, 2048), "cuda": (4096, 8192)}  # of the matrices
 _BATCH = {"cpu": 16, "cuda": 256}  # of sampling

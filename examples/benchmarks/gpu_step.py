@@ -17,10 +17,10 @@ from collections.abc import Callable
 import torch
 from train_speed import make_training
 
+from drai_cli.inference.torch_model import choose_device
 from drai_cli.training.graphs import Step, steps_as_they_are, steps_of
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.workflows.inference import choose_device
 
 _COMPARED_STEPS = 4
 _STEPS = 32  # of two R1 intervals

@@ -23,8 +23,8 @@ import torch
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 torch.zeros(1, device=device)
 imported = time.perf_counter() - start
-from drai_cli.checkpoint import load_model
-from drai_cli.hub import locate_weights
+from drai_cli.model_file.checkpoint import load_model
+from drai_cli.hub.locate import locate_weights
 model = load_model(locate_weights(sys.argv[1] or None))
 n = int(sys.argv[2])
 shape = model.header.architecture

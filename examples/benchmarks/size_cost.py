@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from train_speed import make_training
 
-from drai_cli.presets import PRESETS
+from drai_cli.settings.presets import PRESETS
 
 _FIELDS = ("preset", "training images", "train images/s", "sample images/s", "peak MiB")
 _STORED = (1_000, 10_000, 100_000, 1_000_000)

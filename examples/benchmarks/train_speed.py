@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from drai_cli.cli.train import resolve_settings
-from drai_cli.config import ModelConfig, TrainOptions
-from drai_cli.presets import PRESETS
+from drai_cli.inference.torch_model import choose_device
+from drai_cli.settings.config import ModelConfig, TrainOptions
+from drai_cli.settings.presets import PRESETS
 from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
@@ -33,7 +34,6 @@ from drai_cli.training.graphs import Step, steps_of
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.precision import autocast, autocast_dtype, has_bf16, weights_in
 from drai_cli.training.state import TrainingState
-from drai_cli.workflows.inference import choose_device
 
 LABELS = 7
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drai_cli.report import Baseline, Measure, Part, Report
+from drai_cli.report.findings import Baseline, Measure, Part, Report
 from drai_cli.workflows import evaluate as workflow
 
 DOUBT = "the judge is at chance (balanced accuracy 0.42 on real images, guessing 0.50)"

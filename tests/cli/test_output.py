@@ -15,8 +15,8 @@ import pytest
 
 from drai_cli.cli import output as output_module
 from drai_cli.cli.output import Output, StdoutClosedError
-from drai_cli.cli.text import one_line, printable_json, show_duration, show_rate, show_table, to_plain
-from drai_cli.errors import DraiError
+from drai_cli.cli.text import printable_json, show_duration, show_rate, show_table, to_plain
+from drai_cli.errors import DraiError, printable
 from drai_cli.progress import show_bytes
 
 
@@ -172,9 +172,9 @@ def test_units():
     ]
 
 
-def test_one_line_leaves_letters_alone():
-    assert one_line("größe × 2 — ok") == "größe × 2 — ok"
-    assert one_line("a\tb\u202e") == "a\\tb\\u202e"
+def test_printable_leaves_letters_alone():
+    assert printable("größe × 2 — ok") == "größe × 2 — ok"
+    assert printable("a\tb\u202e") == "a\\tb\\u202e"
 
 
 def test_plain_keeps_numbers():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drai_cli.errors import UsageError
-from drai_cli.launch import Place, launched
+from drai_cli.machine.launch import Place, launched
 
 
 @pytest.fixture

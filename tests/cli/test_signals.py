@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drai_cli.workflows.sample_output import SampleOutput
+from drai_cli.sampling.output import SampleOutput
 
 ENDS = [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]
 

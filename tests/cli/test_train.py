@@ -18,10 +18,10 @@ from PIL import Image
 
 from drai_cli.cli.phantom import phantom
 from drai_cli.cli.train import by_preset, default_name, resolve_settings
-from drai_cli.config import ModelConfig, Objective, TrainOptions
-from drai_cli.data.options import DataOptions
-from drai_cli.presets import PRESETS
-from tests.patience import PATIENCE_S
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
+from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.presets import PRESETS
+from tests.support.patience import PATIENCE_S
 
 SMALL = ["--size", 16, "--base-channels", 8, "--max-channels", 8, "--batch-size", 8, "--content-dim", 4]
 SMALL += ["--style-dim", 4, "--warm-up-kimg", 0, "--device", "cpu"]
@@ -256,8 +256,8 @@ MEASURED = {"agreement": 0.42, "frechet": 3, "kept": 0.4, "kept_of_a": 0.8, "fol
 def test_what_is_read_off_the_judge_stands_beside_what_it_says_of_real_images(
     drai, phantoms, tmp_path, monkeypatch, judge, said
 ):
+    from drai_cli.evaluation.doubt import doubt_in_training
     from drai_cli.workflows import train as workflow
-    from drai_cli.workflows.evaluation.doubt import doubt_in_training
 
     def finished(run, reporter):
         measures = {**MEASURED, **judge}

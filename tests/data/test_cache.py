@@ -17,7 +17,7 @@ from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
 from drai_cli.io import locks
 from drai_cli.io.image import Image, fit_to_square
-from tests.patience import PATIENCE_S
+from tests.support.patience import PATIENCE_S
 
 
 def caches(folder: Path) -> list[str]:

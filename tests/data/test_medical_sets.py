@@ -8,13 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import prepare
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.volumes import chosen_slices, cut
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.nifti import nifti_shape
+from drai_cli.io.nifti.read import nifti_shape
 from drai_cli.io.read import read_stack
+from drai_cli.settings.data_options import DataOptions
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 RANDOM = np.random.default_rng(0)

@@ -9,11 +9,11 @@ import pytest
 
 from drai_cli.data import name_groups
 from drai_cli.data.name_groups import likely_groups
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import prepare
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import write_split
 from drai_cli.errors import UsageError
+from drai_cli.settings.data_options import DataOptions
 
 LIDC = r"LIDC-\d+"
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import find_set, prepare
 from drai_cli.data.split import read_split, write_split
 from drai_cli.errors import InputError
+from drai_cli.settings.data_options import DataOptions
 
 
 def write_table(path: Path, rows: list[tuple[object, ...]]) -> Path:

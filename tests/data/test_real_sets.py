@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drai_cli.data.options import DataOptions
 from drai_cli.data.prepared import prepare
+from drai_cli.settings.data_options import DataOptions
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from drai_cli.data.image_set import class_counts
-from drai_cli.data.options import KIND_NAMES
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
+from drai_cli.settings.data_options import KIND_NAMES
 
 HAM = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 

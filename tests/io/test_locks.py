@@ -14,7 +14,7 @@ import pytest
 from drai_cli.errors import OverwriteError
 from drai_cli.io import locks
 from drai_cli.io.locks import alone_in, held
-from tests.patience import PATIENCE_S
+from tests.support.patience import PATIENCE_S
 
 HOLD = """
 import sys

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.metrics.augment import Symmetry, augment
 from drai_cli.metrics.convnet import ConvNetConfig, build
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import (
@@ -17,6 +16,7 @@ from drai_cli.metrics.judge import (
     load_judge,
     train_judge,
 )
+from drai_cli.metrics.symmetries import Symmetry, augment
 
 
 def test_it_learns_the_label(world, judge: Judge) -> None:

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from drai_cli.metrics.batches import map_images
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance
 from drai_cli.metrics.inception_score import inception_score
 from drai_cli.metrics.intervals import Estimate
 from drai_cli.metrics.manifold import measure_manifold
+from drai_cli.metrics.mapping import map_images
 from drai_cli.metrics.samples import measure_agreement
 
 COUNT, SIZE = 210, 20

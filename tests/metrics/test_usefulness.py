@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.metrics.augment import augment
+from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.intervals import group_weights
 from drai_cli.metrics.scores import auc, draw_both, macro_auc, recalls, spanned
-from drai_cli.metrics.trainer import UsefulnessConfig
+from drai_cli.metrics.symmetries import augment
 from drai_cli.metrics.training_sets import balanced, fill_up, make_arms, synthetic_counts
 from drai_cli.metrics.usefulness import measure_usefulness
 

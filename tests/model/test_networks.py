@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from drai_cli.config import ModelConfig
-from drai_cli.methods import METHODS
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.layers import UpConv
 from drai_cli.model.networks import Adversaries, Networks
+from drai_cli.settings.config import ModelConfig
+from drai_cli.settings.methods import METHODS
 
 
 @pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3), (48, 3), (80, 1), (128, 3)])

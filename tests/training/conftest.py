@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import ModelConfig, Objective, TrainOptions
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
 from drai_cli.training.passes import Batch, StepPlan

@@ -17,9 +17,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import ModelConfig, Objective, TrainOptions
-from drai_cli.methods import METHODS, objective_of
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
+from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training import step
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from drai_cli.condition import ConditionSchema
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.training.batches import Batches, sampling_weights
 
 

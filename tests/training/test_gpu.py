@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from drai_cli.api import Drai
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import TrainOptions
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.settings.config import TrainOptions
 from drai_cli.training.batches import Batches
 from drai_cli.training.graphs import Step, steps_as_they_are, steps_of
 from drai_cli.training.passes import Batch, StepPlan

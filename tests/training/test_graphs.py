@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import TrainOptions
-from drai_cli.methods import METHODS, objective_of
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training import augment, step
 from drai_cli.training import state as state_module
 from drai_cli.training.graphs import steps_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from drai_cli.config import Objective
-from drai_cli.methods import METHODS
+from drai_cli.settings.config import Objective
+from drai_cli.settings.methods import METHODS
 from drai_cli.training.augment import Changes, augment, change, orient, seeded
 from drai_cli.training.parallel import ALONE, Processes
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import TrainOptions
-from drai_cli.losses import kl_divergence
-from drai_cli.methods import METHODS, objective_of
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training.batches import Batches
+from drai_cli.training.losses import kl_divergence
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.prior_fit import with_fitted_prior
 from drai_cli.training.state import TrainingState

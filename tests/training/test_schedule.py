@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drai_cli.config import TrainOptions
+from drai_cli.settings.config import TrainOptions
 from drai_cli.training import schedule
 
 OPTIONS = TrainOptions(batch_size=64, warm_up_kimg=2, decay_share=0.4, hold_kimg=4, ema_kimg=8)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from drai_cli.config import TrainOptions
-from drai_cli.methods import METHODS, objective_of
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training.batches import Batches
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import Moments, RecentCodes, TrainingState

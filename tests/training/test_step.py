@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import Objective
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.settings.config import Objective
 from drai_cli.training import step
 from drai_cli.training.hiding import predictor_losses, standardised, update_predictors
 from drai_cli.training.passes import Batch, Passes, StepPlan

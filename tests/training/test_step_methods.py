@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from drai_cli.condition import ConditionSchema
-from drai_cli.config import TrainOptions
-from drai_cli.methods import METHODS, objective_of
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState

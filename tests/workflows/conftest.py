@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from drai_cli.config import ModelConfig, TrainOptions
-from drai_cli.data.options import DataOptions
-from drai_cli.workflows.model_options import TrainRun
-from drai_cli.workflows.options import SampleOptions
+from drai_cli.settings.config import ModelConfig, TrainOptions
+from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.image_options import SampleOptions
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.sample import sample
 from tests.workflows.sample_checks import contents

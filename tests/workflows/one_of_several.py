@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from drai_cli.cli.app import main
-from drai_cli.workflows.trainer import Trainer
+from drai_cli.run.trainer import Trainer
 
 rank, images_seen, number = map(int, sys.argv[1:4])
 step = Trainer._step

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from drai_cli.config import ModelConfig, TrainOptions
-from drai_cli.data.options import DataOptions
 from drai_cli.errors import OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
+from drai_cli.report.comparison_tables import best_cells
+from drai_cli.settings.config import ModelConfig, TrainOptions
+from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.model_options import CompareOptions
 from drai_cli.workflows import compare as module
 from drai_cli.workflows.compare import compare
-from drai_cli.workflows.comparison_tables import best_cells
-from drai_cli.workflows.model_options import CompareOptions
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 
 pytestmark = pytest.mark.usefixtures("quick_judge")

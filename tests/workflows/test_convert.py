@@ -14,17 +14,17 @@ from PIL import Image as PillowImage
 from pydicom.pixels import apply_modality_lut
 
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.dicom_write import DicomHeader, encode_dicom, uid_key
+from drai_cli.io.dicom.write import DicomHeader, encode_dicom, uid_key
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.window import window_range
+from drai_cli.output.marks import read_marks
 from drai_cli.progress import Reporter
+from drai_cli.settings.image_options import ConvertOptions
 from drai_cli.workflows import convert as module
 from drai_cli.workflows.convert import convert
-from drai_cli.workflows.marks import read_marks
-from drai_cli.workflows.options import ConvertOptions
 
 RANDOM = np.random.default_rng(0)
 PLACED = Geometry(np.array([[0.7, 0, 0, -10], [0, 0.48, 0.5, 5], [0, -0.36, 2.5, 30], [0, 0, 0, 1.0]]))
@@ -163,7 +163,7 @@ def test_patients_are_dropped_unless_kept(ct, tmp_path):
 
 
 def test_what_is_synthetic_stays_so(tmp_path, tiny_model):
-    from drai_cli.workflows.options import SampleOptions
+    from drai_cli.settings.image_options import SampleOptions
     from drai_cli.workflows.sample import sample
 
     sample(SampleOptions(out=tmp_path / "aug", weights=str(tiny_model), label="mel", count=1))

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.settings.image_options import EncodeOptions
 from drai_cli.workflows.encode import encode
-from drai_cli.workflows.options import EncodeOptions
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from drai_cli.checkpoint import file_sha256, load_model
 from drai_cli.errors import DraiError, OverwriteError, UsageError, WeightsError
-from drai_cli.hub import locate_weights
+from drai_cli.hub.locate import locate_weights
+from drai_cli.model_file.checkpoint import file_sha256, load_model
+from drai_cli.settings.image_options import SampleOptions, VerifyOptions
+from drai_cli.settings.model_options import ExportOptions
 from drai_cli.workflows import export as module
 from drai_cli.workflows.export import export
-from drai_cli.workflows.model_options import ExportOptions
-from drai_cli.workflows.options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.verify import verify
 

@@ -13,9 +13,9 @@ from PIL import Image as PillowImage
 from drai_cli.api import Drai
 from drai_cli.errors import OverwriteError, UsageError, WeightsError
 from drai_cli.io.read import read_stack
+from drai_cli.output.marks import read_marks
+from drai_cli.settings.image_options import InterpolateOptions
 from drai_cli.workflows.interpolate import interpolate
-from drai_cli.workflows.marks import read_marks
-from drai_cli.workflows.options import InterpolateOptions
 
 
 @pytest.fixture

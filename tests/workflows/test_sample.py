@@ -17,10 +17,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
+from drai_cli.sampling.output import SampleOutput
+from drai_cli.settings.image_options import VerifyOptions
 from drai_cli.workflows import sample as sample_module
-from drai_cli.workflows.options import VerifyOptions
 from drai_cli.workflows.sample import sample
-from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.verify import verify
 from tests.workflows.sample_checks import contents, rows
 
@@ -159,7 +159,7 @@ def test_killed_at_any_moment_it_goes_on(options, tmp_path, tiny_model):
     sample(replace(options, out=tmp_path / "whole"))
     code = (
         "import sys, pathlib\n"
-        "from drai_cli.workflows.options import SampleOptions\n"
+        "from drai_cli.settings.image_options import SampleOptions\n"
         "from drai_cli.workflows.sample import sample\n"
         "out, weights = sys.argv[1:]\n"
         "sample(SampleOptions(out=pathlib.Path(out), weights=weights, label='mel', count=600, batch_size=16))\n"

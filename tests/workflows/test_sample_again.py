@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from drai_cli.errors import ExitCode, OverwriteError
-from drai_cli.workflows import sample as sample_module
+from drai_cli.sampling.output import SampleOutput
+from drai_cli.sampling.pipeline import SamplePipeline
 from drai_cli.workflows.sample import sample
-from drai_cli.workflows.sample_output import SampleOutput
 from tests.workflows.sample_checks import Heard, contents
 
 
@@ -128,26 +128,26 @@ def test_overwrite_with_shards(options, whole):
 
 
 def test_two_writers_of_one_part_do_not_mix(options, monkeypatch):
-    run = sample_module._Sampling.run
+    run = SamplePipeline.run
 
     def run_twice(self, reporter):
         with pytest.raises(OverwriteError, match=r"drai sample \(process \d+ on .+\) is writing it"):
             sample(options)
         return run(self, reporter)
 
-    monkeypatch.setattr(sample_module._Sampling, "run", run_twice)
+    monkeypatch.setattr(SamplePipeline, "run", run_twice)
     sample(options)
 
 
 def test_another_job_does_not_clear_a_folder_that_is_written(options, monkeypatch):
-    run = sample_module._Sampling.run
+    run = SamplePipeline.run
 
     def run_twice(self, reporter):
         with pytest.raises(OverwriteError, match="is writing it"):
             sample(replace(options, seed=5, overwrite=True))
         return run(self, reporter)
 
-    monkeypatch.setattr(sample_module._Sampling, "run", run_twice)
+    monkeypatch.setattr(SamplePipeline, "run", run_twice)
     sample(options)
     monkeypatch.undo()
     assert sample(options).made == 0

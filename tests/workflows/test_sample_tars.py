@@ -15,15 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drai_cli.condition import Attribute, ConditionSchema
+from drai_cli.data.condition import Attribute, ConditionSchema
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.tar import tar_end, tar_member
-from drai_cli.workflows import copy_filter, sample_layout
-from drai_cli.workflows.manifest import Job
-from drai_cli.workflows.options import SampleOptions, VerifyOptions
+from drai_cli.sampling import copy_filter
+from drai_cli.sampling import layout as sample_layout
+from drai_cli.sampling.job import Job
+from drai_cli.sampling.output import SampleOutput
+from drai_cli.sampling.plan import Plan, Run
+from drai_cli.settings.image_options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
-from drai_cli.workflows.sample_output import SampleOutput
-from drai_cli.workflows.sample_plan import Plan, Run
 from drai_cli.workflows.verify import verify
 from tests.workflows.sample_checks import Heard, contents, rows
 

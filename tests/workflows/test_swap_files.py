@@ -12,17 +12,17 @@ import pydicom
 import pytest
 from PIL import Image as PillowImage
 
-from drai_cli.checkpoint import read_header
 from drai_cli.errors import InputError, UsageError
+from drai_cli.inference import input_images
+from drai_cli.inference.input_images import fit_stack, fitted_geometry, fitted_spacing
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.raster import write_png
 from drai_cli.io.stack import Stack
-from drai_cli.workflows import input_images
-from drai_cli.workflows.input_images import fit_stack, fitted_geometry, fitted_spacing
-from drai_cli.workflows.marks import read_marks
-from drai_cli.workflows.options import SwapOptions
+from drai_cli.model_file.checkpoint import read_header
+from drai_cli.output.marks import read_marks
+from drai_cli.settings.image_options import SwapOptions
 from drai_cli.workflows.swap_style import swap_style
 
 PLACED = Geometry(np.array([[0.7, 0, 0, -10], [0, 0.6, 0, 5], [0, 0, 2.5, 30], [0, 0, 0, 1.0]]))

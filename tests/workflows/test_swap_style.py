@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
 from drai_cli.io.image import Image, fit_to_square
+from drai_cli.output.derived_images import scale_back
 from drai_cli.progress import Reporter
-from drai_cli.workflows.derived_images import scale_back
-from drai_cli.workflows.options import SwapOptions
+from drai_cli.settings.image_options import SwapOptions
 from drai_cli.workflows.swap_style import swap_style
 
 

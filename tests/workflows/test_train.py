@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from drai_cli.checkpoint import load_model, load_state, read_header
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
+from drai_cli.model_file.checkpoint import load_model, load_state, read_header
 from drai_cli.progress import Reporter
-from drai_cli.workflows.model_options import TrainRun
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from drai_cli.checkpoint import load_model
-from drai_cli.config import Chosen, TrainOptions
 from drai_cli.errors import InputError
 from drai_cli.model.generator import Generator
+from drai_cli.model_file.checkpoint import load_model
 from drai_cli.progress import Reporter
+from drai_cli.run import device_choice as module
+from drai_cli.settings.config import Chosen, TrainOptions
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.parallel import Processes
-from drai_cli.workflows import chosen as module
-from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import train
 

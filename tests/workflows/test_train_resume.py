@@ -12,14 +12,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from drai_cli.checkpoint import load_model, load_state
 from drai_cli.errors import UsageError
+from drai_cli.model_file.checkpoint import load_model, load_state
 from drai_cli.progress import Reporter
+from drai_cli.run import trainer as module
+from drai_cli.run.trainer import Trainer
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.training import graphs
-from drai_cli.workflows import trainer as module
-from drai_cli.workflows.model_options import TrainRun
 from drai_cli.workflows.train import train
-from drai_cli.workflows.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
 
@@ -165,7 +165,7 @@ def test_hours_that_run_out_during_a_tick_are_used_up(run: TrainRun, monkeypatch
     """The checkpoint is written before the clock is looked at again."""
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr("drai_cli.workflows.trainer.time", clock)
+    monkeypatch.setattr("drai_cli.run.trainer.time", clock)
     save = Trainer._save
 
     def slow_save(trainer: Trainer) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from torch.distributed import TCPStore
 
-from drai_cli.checkpoint import load_model, load_state
 from drai_cli.errors import ExitCode
+from drai_cli.model_file.checkpoint import load_model, load_state
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
-from tests.patience import PATIENCE_S
+from tests.support.patience import PATIENCE_S
 
 SCRIPT = Path(__file__).with_name("one_of_several.py")
 OPTIONS = (

@@ -13,9 +13,9 @@ from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.io.png import encode_png
-from drai_cli.workflows.options import SampleOptions, VerifyOptions
+from drai_cli.sampling.output import SampleOutput
+from drai_cli.settings.image_options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
-from drai_cli.workflows.sample_output import SampleOutput
 from drai_cli.workflows.verify import verify
 
 FIRST = {"png": ".png", "dicom": ".dcm", "nifti": ".nii.gz", "npz": ".npz"}

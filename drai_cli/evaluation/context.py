@@ -1,0 +1,172 @@
+"""An evaluation at work: what is evaluated, against what, with which instruments; the measures all parts share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Integer
+
+from drai_cli import __version__
+from drai_cli.evaluation.instruments import Instruments
+from drai_cli.evaluation.real import EvaluationSet
+from drai_cli.evaluation.subject import Subject
+from drai_cli.io.files import file_sha256
+from drai_cli.metrics.generation import style_dim_of
+from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
+from drai_cli.metrics.samples import Extractor, measure_judge
+from drai_cli.metrics.source import FolderSource, ModelSource, SampleSource, drawable
+from drai_cli.progress import Reporter
+from drai_cli.settings.model_options import EvaluateOptions
+
+Images = Integer[np.ndarray, "n h w c"]
+Raw = Mapping[str, Any]
+
+_SEEN_HERE = ("features_sha256", "has_judge")  # what a part may depend on beside options
+
+
+@dataclass
+class Evaluation:
+    """Everything that the parts measure with.
+
+    Attributes:
+        options: As asked for.
+        real: The real images.
+        subject: What is evaluated.
+        instruments: Judge and regressor.
+        features: Gives the extractor; the judge is trained when it is first asked for.
+        device: Where to compute.
+        reporter: Shown progress.
+    """
+
+    options: EvaluateOptions
+    real: EvaluationSet
+    subject: Subject
+    instruments: Instruments
+    features: Callable[[], Extractor]
+    device: torch.device
+    reporter: Reporter
+
+    @cached_property
+    def source(self) -> SampleSource:
+        """Where synthetic images come from."""
+        subject, real = self.subject, self.real
+        if subject.model is not None:
+            style_dim = style_dim_of(subject.model, real.images[:1], self.device)
+            return ModelSource(subject.model, real.conditions, style_dim, real.images.dtype, self.device)
+        assert subject.images is not None
+        assert subject.labels is not None
+        return FolderSource(subject.images, subject.labels, real.labels)
+
+    def rows(self, part: str) -> Int64[np.ndarray, " rows"]:
+        return np.flatnonzero(self.real.parts == part)
+
+    def measure(self, only: Sequence[str]) -> dict[str, Any]:
+        """Some of `metrics.measure`."""
+        options, real = self.options, self.real
+        return measure(
+            real.images, real.labels, real.parts, real.groups, self.subject.model, real.conditions,
+            len(real.schema.labels), source=self.source, part=options.part, factors=real.factors,
+            extractor=self.features(), judge=self.instruments.judge if self._asks_judge(only) else None,
+            regressor=self.instruments.regressor if "swaps" in only else None,
+            config=MeasureConfig(options.samples, options.pairs, draws=options.draws), only=only,
+            seed=options.seed, device=self.device,
+        )  # fmt: skip
+
+    def judge_on_real(self) -> dict[str, Any]:
+        """The judge's balanced accuracy on the real images that are looked at: what its numbers are worth."""
+        rows, real = self.rows(self.options.part), self.real
+        own = measure_judge(
+            self.instruments.judge, real.images[rows], real.labels[rows], real.groups[rows], self.options.seed
+        )
+        return {"judge": {"balanced_accuracy": own.to_json()}}
+
+    @property
+    def has_judge(self) -> bool:
+        """Whether a judge is there anyway: as the extractor, or for another part."""
+        wanted = self.options.metrics
+        return self.options.features is None or not wanted or "disentanglement" in wanted
+
+    def _asks_judge(self, only: Sequence[str]) -> bool:
+        """Whether a judge has to be there, which is trained where none is kept."""
+        return self.options.features is None or bool(JUDGED & set(only))
+
+    def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> tuple[Images, Int64[np.ndarray, " n"]]:
+        """Synthetic images for rows of the real set, as far as the source has them, and their labels."""
+        rows = rows[drawable(self.source, rows, self.real.labels[rows])]
+        return self.source.draw(rows, seed), self.real.labels[rows]
+
+    def key(self, part: str, depends_on: Sequence[str]) -> str:
+        """Changes with whatever the part's numbers depend on."""
+        names = (*depends_on, "part", "seed", "judge_images")
+        asked = {name: getattr(self if name in _SEEN_HERE else self.options, name) for name in names}
+        settings = [part, __version__, self.subject.sha256, self.real.key, asked]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    @cached_property
+    def settings_key(self) -> str:
+        """Changes with what all parts depend on: the data and its split, the judge, the seed."""
+        options = self.options
+        settings = [__version__, self.real.key, options.part, options.seed, self.instruments.judge_shown]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    def measured_with(self, depends_on: Sequence[str], found: Raw) -> dict[str, Any]:
+        """What a part's numbers were measured with: what has to be the same before they are compared.
+
+        Args:
+            depends_on: Options that the part depends on.
+            found: What was measured.
+        """
+        options = self.options
+        asked = {name: getattr(options, name) for name in depends_on if name not in _SEEN_HERE}
+        known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
+        if "features_sha256" in depends_on:
+            known["extractor"] = self.features().name
+        if "judge" in found:
+            known["judge_images"] = self.instruments.judge_shown
+        return {name: value for name, value in known.items() if value not in (None, ())}
+
+    @cached_property
+    def features_sha256(self) -> str:
+        """Of the extractor's file; empty for the judge."""
+        return "" if self.options.features is None else file_sha256(self.options.features)
+
+    def subject_json(self) -> dict[str, Any]:
+        subject = self.subject
+        found: dict[str, Any] = {
+            "kind": "folder" if subject.model is None else "model", "name": subject.name, "sha256": subject.sha256,
+        }  # fmt: skip
+        if subject.model is not None:
+            header = subject.model.header
+            found |= {"method": header.method, "images_seen": header.training.get("images_seen")}
+        elif subject.images is not None:
+            found["images"] = len(subject.images)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def data_json(self) -> dict[str, Any]:
+        real, part = self.real, self.options.part
+        rows = self.rows(part)
+        counts = np.bincount(real.labels[rows], minlength=len(real.schema.labels))
+        return {
+            "kind": real.kind, "part": part, "n": len(rows), "groups": len(np.unique(real.groups[rows])),
+            "labels": dict(zip(real.schema.labels, counts.tolist(), strict=True)),
+            "image_size": real.images.shape[1], "is_training_known": real.is_training_known,
+            "split": real.split,
+        }  # fmt: skip
+
+    def settings_json(self, has_features: bool) -> dict[str, Any]:
+        """Settings of the report; the extractor only where anything was measured in features."""
+        options = self.options
+        found: dict[str, Any] = {
+            "seed": options.seed, "samples_per_label": options.samples, "pairs": options.pairs, "draws": options.draws,
+        }  # fmt: skip
+        if has_features:
+            extractor = self.features()
+            found |= {"extractor": extractor.name, "comparable_with": extractor.comparable_with}
+        return found

@@ -1,0 +1,108 @@
+"""ResNet 18, 34 and 50 (He et al. 2016), after global average pooling, from tensors the caller read.
+
+Tensor names and arithmetic are torchvision's: in the blocks of three convolutions the middle one strides. Knows nothing
+of paths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from drai_cli.errors import WeightsError
+from drai_cli.evaluation.extractors.pooled import SIZE, PooledFeatures, fill_network
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+"""Blocks a stage, by depth; those of 50 have three convolutions, the others two."""
+_STEM = 64
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, beside an identity."""
+
+    def __init__(self, channels: int, width: int, stride: int, is_deep: bool) -> None:
+        super().__init__()
+        out = 4 * width if is_deep else width
+        if is_deep:
+            self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
+            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+            self.conv3 = nn.Conv2d(width, out, 1, bias=False)
+            self.bn3 = nn.BatchNorm2d(out)
+        else:
+            self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+            self.conv2 = nn.Conv2d(width, out, 3, 1, 1, bias=False)
+        self.bn1, self.bn2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        self.is_deep, self.downsample = is_deep, None
+        if stride != 1 or channels != out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(maps)))
+        out = self.bn2(self.conv2(out))
+        if self.is_deep:
+            out = self.bn3(self.conv3(F.relu(out)))
+        return F.relu(out + (maps if self.downsample is None else self.downsample(maps)))
+
+
+class ResNet(nn.Module):
+    """A ResNet without its classifier.
+
+    Args:
+        depth: 18, 34 or 50.
+    """
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        is_deep = depth >= 50
+        self.conv1 = nn.Conv2d(3, _STEM, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(_STEM)
+        channels = _STEM
+        for stage, count in enumerate(BLOCKS[depth]):
+            width = _STEM << stage
+            blocks = []
+            for place in range(count):
+                blocks.append(_Block(channels, width, 2 if stage and not place else 1, is_deep))
+                channels = 4 * width if is_deep else width
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.feature_dim = channels
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        maps = F.max_pool2d(F.relu(self.bn1(self.conv1(images))), 3, 2, 1)
+        for stage in range(1, 5):
+            maps = self.get_submodule(f"layer{stage}")(maps)
+        return maps.mean((2, 3))
+
+
+def resnet_depth(names: Sequence[str]) -> int | None:
+    """The depth that tensors of these names have; 0 for a ResNet of another depth, None for none at all."""
+    places = (re.fullmatch(r"layer([1-4])\.\d+\.conv1\.weight", name) for name in names)
+    counts = Counter(place[1] for place in places if place)
+    if not counts:
+        return None
+    found = tuple(counts[stage] for stage in "1234")
+    is_deep = "layer1.0.conv3.weight" in names
+    return next((depth for depth, blocks in BLOCKS.items() if (blocks, depth >= 50) == (found, is_deep)), 0)
+
+
+def load_resnet(
+    state: Mapping[str, Tensor], device: torch.device | str = "cpu", *, size: int = SIZE, weights: str = ""
+) -> PooledFeatures:
+    """The extractor, its depth recognised from the tensors' names; the classifier's tensors are not needed.
+
+    Raises:
+        WeightsError: No ResNet 18, 34 or 50, or a tensor is missing or has another shape.
+    """
+    depth = resnet_depth(tuple(state))
+    if not depth:
+        raise WeightsError("feature extractor", "expected tensors of a ResNet 18, 34 or 50, got others")
+    network = ResNet(depth)
+    fill_network(network, state, f"ResNet {depth}")
+    return PooledFeatures(network, f"resnet{depth}", size, device, weights)

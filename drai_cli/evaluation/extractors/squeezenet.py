@@ -1,0 +1,77 @@
+"""SqueezeNet 1.1 (Iandola et al. 2016), pooled, from tensors the caller read.
+
+Distances on these features are named for them; they are not published FID. Knows nothing of paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from drai_cli.evaluation.extractors.pooled import SIZE, PooledFeatures, fill_network
+
+# Position in the sequence as torchvision numbers it: channels in, squeezed, and expanded per kernel size.
+_FIRES = {
+    3: (64, 16, 64),
+    4: (128, 16, 64),
+    6: (128, 32, 128),
+    7: (256, 32, 128),
+    9: (256, 48, 192),
+    10: (384, 48, 192),
+    11: (384, 64, 256),
+    12: (512, 64, 256),
+}
+_POOLS = (2, 5, 8)
+
+
+class _Fire(nn.Module):
+    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        narrow = F.relu(self.squeeze(maps))
+        return F.relu(torch.cat([self.expand1x1(narrow), self.expand3x3(narrow)], 1))
+
+
+class SqueezeNet(nn.Module):
+    """The convolutional part of SqueezeNet 1.1; tensor names are torchvision's."""
+
+    feature_dim = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for place in range(13):
+            if place == 0:
+                layers.append(nn.Conv2d(3, 64, 3, stride=2))
+            elif place == 1:
+                layers.append(nn.ReLU())
+            elif place in _POOLS:
+                layers.append(nn.MaxPool2d(3, 2, ceil_mode=True))
+            else:
+                layers.append(_Fire(*_FIRES[place]))
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 512"]:
+        out: Tensor = self.features(images)
+        return out.mean((2, 3))
+
+
+def load_squeezenet(
+    state: Mapping[str, Tensor], device: torch.device | str = "cpu", *, size: int = SIZE, weights: str = ""
+) -> PooledFeatures:
+    """The extractor, from tensors by torchvision's names; the classifier's are not needed.
+
+    Raises:
+        WeightsError: A tensor is missing or has another shape.
+    """
+    network = SqueezeNet()
+    fill_network(network, state, "SqueezeNet 1.1")
+    return PooledFeatures(network, "squeezenet1_1", size, device, weights)

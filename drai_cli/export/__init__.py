@@ -1,0 +1,1 @@
+"""A model in other forms: as the files of a Hub repository."""

@@ -1,0 +1,291 @@
+"""Images that a user hands to a model: read, brought to the model's size, encoded; and what that changed, said."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt
+
+from drai_cli.errors import InputError
+from drai_cli.inference.torch_model import Codes, Inference
+from drai_cli.io.geometry import Geometry
+from drai_cli.io.image import Fit, Image, fit_to_square
+from drai_cli.io.intensity import Intensity
+from drai_cli.io.raster import is_raster
+from drai_cli.io.read import chosen_frame, read_image, read_stack
+from drai_cli.io.stack import Kind, Stack
+from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
+from drai_cli.model_file.header import ModelHeader, model_intensity
+from drai_cli.progress import SILENT, Reporter
+
+_MAX_UNREADABLE = 0.01
+_RASTER_KINDS: dict[str, Kind] = {
+    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".bmp": "bmp", ".gif": "gif",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """An image as a model sees it.
+
+    Attributes:
+        name: Its file name without folders.
+        suffix: Of the file, lower case.
+        kind: What the file is.
+        height: Of the file's image, in pixels.
+        width: Of the file's image, in pixels.
+        changes: What was done to it beyond resizing, in words.
+        pixels: At the model's size; empty where only the codes are kept.
+        sha256: Of the pixels at the model's size.
+        intensity: What the levels mean, where a window made them of values.
+        geometry: Where the file's image lies, None where it does not say.
+        spacing_mm: (slice, row, column) of the file's image, None where it does not say.
+    """
+
+    name: str
+    suffix: str
+    kind: Kind
+    height: int
+    width: int
+    changes: tuple[str, ...]
+    pixels: UInt[np.ndarray, "size size channels"]
+    sha256: str
+    intensity: Intensity | None = None
+    geometry: Geometry | None = None
+    spacing_mm: tuple[float | None, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """Images and their codes, row by row, and the files that could not be read with the reason."""
+
+    images: tuple[InputImage, ...]
+    paths: tuple[Path, ...]
+    codes: Codes
+    skipped: tuple[tuple[str, str], ...]
+
+
+def read_for_model(
+    path: Path, header: ModelHeader, fit: Fit, *, frame: int | None = None, window: str | None = None
+) -> InputImage:
+    """Reads an image for a model.
+
+    Args:
+        path: A file, or a folder or zip with one DICOM series.
+        header: Of the model.
+        fit: How it is made square.
+        frame: Which frame of several, from 0.
+        window: As `parse_window` takes it; if not given, that of a model of values, else `auto`.
+
+    Raises:
+        InputError: It cannot be read, or it has several frames and none is chosen.
+        UsageError: No window.
+    """
+    if path.is_dir() or not is_raster(path):
+        return fit_stack(read_stack(path), path, header, fit, frame=frame, window=window)
+    image = read_image(path, frame=frame, window=parse_window(window))
+    unit = model_intensity(header).unit
+    notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
+    return _fitted(image, path, header, fit, kind=_RASTER_KINDS[path.suffix.lower()], notes=notes)
+
+
+def fit_stack(
+    stack: Stack,
+    path: Path,
+    header: ModelHeader,
+    fit: Fit,
+    *,
+    frame: int | None = None,
+    window: str | None = None,
+) -> InputImage:
+    """One frame, however it was read, as a model sees it; arguments and errors as in `read_for_model`."""
+    wanted = parse_window(window)
+    own = model_window(header)
+    notes: tuple[str, ...] = ()
+    if window is None and stack.channels == 1 and own is not None:
+        unit = model_intensity(header).unit
+        if unit == stack.unit or not stack.unit:
+            wanted = own
+        if unit != stack.unit:
+            notes = (f"its values are in {stack.unit or 'no unit'}, the model's in {unit or 'none'}",)
+    index = chosen_frame(stack, frame)
+    image = frame_image(stack, index, wanted, chosen_scale(stack, wanted))
+    one = stack.frame(index)
+    return _fitted(image, path, header, fit, one.kind, notes, one.geometry, one.spacing_mm)
+
+
+def _fitted(
+    image: Image,
+    path: Path,
+    header: ModelHeader,
+    fit: Fit,
+    kind: Kind,
+    notes: tuple[str, ...],
+    geometry: Geometry | None = None,
+    spacing_mm: tuple[float | None, float, float] | None = None,
+) -> InputImage:
+    architecture = header.architecture
+    pixels = fit_to_square(image, architecture.image_size, architecture.image_channels, fit)
+    return InputImage(
+        name=path.name,
+        suffix=path.suffix.lower(),
+        kind=kind,
+        height=image.height,
+        width=image.width,
+        changes=(*image.notes, *notes, *_changes(image, architecture.image_channels, fit)),
+        pixels=pixels,
+        sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+        intensity=image.intensity,
+        geometry=geometry,
+        spacing_mm=spacing_mm,
+    )
+
+
+def model_window(header: ModelHeader) -> Window | None:
+    """The window of a model that was trained on values by one window; None for one of plain levels."""
+    intensity = model_intensity(header)
+    if intensity == Intensity(high=float(intensity.top), dtype=intensity.dtype):
+        return None
+    return Window("range", low=intensity.low, high=intensity.high)
+
+
+def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
+    """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
+    if image.geometry is None:
+        return None
+    (down, row), (across, column) = _fitted_grid(image.height, image.width, size, fit)
+    to_source = np.eye(4)
+    to_source[0, 0], to_source[0, 3] = across, column
+    to_source[1, 1], to_source[1, 3] = down, row
+    return Geometry(image.geometry.affine @ to_source)
+
+
+def fitted_spacing(image: InputImage, size: int, fit: Fit) -> tuple[float | None, float, float] | None:
+    """Spacing of an image at a model's size."""
+    if image.spacing_mm is None:
+        return None
+    (down, _), (across, _) = _fitted_grid(image.height, image.width, size, fit)
+    return image.spacing_mm[0], image.spacing_mm[1] * down, image.spacing_mm[2] * across
+
+
+def _fitted_grid(
+    height: int, width: int, size: int, fit: Fit
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """For rows and columns: step and start, in pixels of the file's image, of the pixels at a model's size.
+
+    Pixels are areas: the centre of pixel i of n over a length L is at (i + 1/2) L / n - 1/2.
+    """
+    side = min(height, width) if fit == "crop" else max(height, width)
+    grids = []
+    for length in (height, width):
+        kept = side if fit == "crop" else length
+        made = max(1, round(kept * size / side))
+        step = kept / made
+        start = (length - kept) // 2 - (size - made) // 2 * step + step / 2 - 0.5
+        grids.append((step, start))
+    return grids[0], grids[1]
+
+
+def encode_files(
+    inference: Inference,
+    paths: Sequence[Path],
+    fit: Fit,
+    *,
+    may_skip: bool = False,
+    keep_pixels: bool = False,
+    frame: int | None = None,
+    window: str | None = None,
+    reporter: Reporter = SILENT,
+) -> EncodedImages:
+    """Codes of image files, read as many at a time as are computed at once.
+
+    Args:
+        inference: The model.
+        paths: The files.
+        fit: How each is made square.
+        may_skip: Leave out files that cannot be read, up to one in a hundred.
+        keep_pixels: Keep the images beside their codes.
+        frame: Of files with several frames: which one.
+        window: Which values become black and white, as `read_for_model` has it.
+        reporter: Told what was changed in reading, and of files left out.
+
+    Raises:
+        InputError: A file cannot be read (or, with `may_skip`, more than one in a hundred).
+        WeightsError: The model has no encoder.
+    """
+    inference.model.require_encoder()
+    images: list[InputImage] = []
+    kept: list[Path] = []
+    codes: list[Codes] = []
+    skipped: list[tuple[str, str]] = []
+    waiting: list[np.ndarray] = []
+    at_once = inference.micro_batch * inference.at_once
+
+    def flush() -> None:
+        if waiting:
+            codes.append(inference.encode(stack_pixels(waiting)))
+            waiting.clear()
+
+    with reporter.task("encoding", len(paths), "images") as task:
+        for path in paths:
+            try:
+                image = read_for_model(path, inference.header, fit, frame=frame, window=window)
+            except InputError as error:
+                if not may_skip:
+                    raise
+                skipped.append((str(path), error.message))
+                reporter.warn(f"{path}: left out, {error.message}")
+                if len(skipped) > max(_MAX_UNREADABLE * len(paths), 0):
+                    raise InputError(
+                        f"{len(skipped)} of {len(paths)} images",
+                        "cannot be read; at most one in a hundred may be left out",
+                        "mend or remove them; they are named above",
+                    ) from error
+            else:
+                waiting.append(image.pixels)
+                images.append(image if keep_pixels else replace(image, pixels=image.pixels[:0]))
+                kept.append(path)
+            if len(waiting) == at_once:
+                flush()
+            task.advance()
+        flush()
+    _report_changes(images, reporter)
+    return EncodedImages(tuple(images), tuple(kept), _joined(codes), tuple(skipped))
+
+
+def _report_changes(images: Sequence[InputImage], reporter: Reporter) -> None:
+    """One warning a kind of change, with the first image's name."""
+    changed: dict[str, list[str]] = {}
+    for image in images:
+        for change in image.changes:
+            changed.setdefault(change, []).append(image.name)
+    for change, names in changed.items():
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        reporter.warn(f"{names[0]}{more}: {change}")
+
+
+def _changes(image: Image, channels: int, fit: Fit) -> list[str]:
+    changes = []
+    if image.height != image.width and fit == "crop":
+        changes.append("not square, only the centre is used (--fit pad keeps all)")
+    if image.channels < channels:
+        changes.append("grey, but the model is for colour: its levels go into red, green and blue alike")
+    elif image.channels > channels:
+        changes.append("colour, but the model is for grey: only its luminance is used")
+    return changes
+
+
+def stack_pixels(images: Sequence[np.ndarray]) -> UInt[np.ndarray, "images size size channels"]:
+    """Images of one size as one array; where 8- and 16-bit ones stand side by side, all become 16-bit."""
+    deepest = np.result_type(*images)
+    return np.stack([i if i.dtype == deepest else i.astype(np.uint16) * np.uint16(257) for i in images])
+
+
+def _joined(codes: Sequence[Codes]) -> Codes:
+    parts = [(c.style, c.style_log_variance, c.content, c.content_log_variance) for c in codes]
+    columns = zip(*parts, strict=True)
+    return Codes(*(None if column[0] is None else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

@@ -1,0 +1,188 @@
+"""An exported generator at work in ONNX Runtime. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt
+
+from drai_cli.errors import InputError, UsageError, WeightsError
+from drai_cli.hub.locate import WEIGHTS_VARIABLE
+from drai_cli.inference.onnx_session import (
+    AGAIN,
+    CPU_PROVIDER,
+    BoundedSession,
+    explained,
+    import_runtime,
+    start_session,
+)
+from drai_cli.inference.sampler import micro_batch_of
+from drai_cli.io.files import open_regular
+from drai_cli.machine.cores import usable_threads
+from drai_cli.machine.memory import PassSize, in_passes
+from drai_cli.model_file.header import HEADER_KEY, ModelHeader, model_intensity, parse_header
+from drai_cli.progress import SILENT, Reporter
+
+INPUTS = ("condition", "content_noise", "style", "truncation")
+OUTPUTS = ("images", "content")
+_MOST_IMAGES = 16  # small, so that a small job is done soon
+_PROVIDERS = {"cpu": CPU_PROVIDER, "cuda": "CUDAExecutionProvider"}
+
+
+@dataclass(frozen=True)
+class OnnxSampler:
+    """A loaded `.onnx` file that `drai export` wrote.
+
+    Attributes:
+        session: Of ONNX Runtime, on the file's bytes.
+        header: What the file says of itself.
+        sha256: Of the file.
+        place: The device, by name.
+        origin: Empty: exported models come from no Hub.
+    """
+
+    session: BoundedSession
+    header: ModelHeader
+    sha256: str
+    place: str
+    origin: str = ""
+
+    @classmethod
+    def open(
+        cls,
+        weights: str | None,
+        device: str | None = None,
+        precision: str = "fp32",
+        reporter: Reporter = SILENT,
+    ) -> OnnxSampler:
+        """Loads an exported generator; names the device to the reporter.
+
+        Raises:
+            WeightsError: No such file, or none that drai exported.
+            UsageError: No such device or precision, or ONNX Runtime is not installed.
+        """
+        runtime = import_runtime()
+        if precision != "fp32":
+            raise UsageError(f"--precision {precision}", "ONNX Runtime computes in fp32", "leave it out")
+        provider = _provider(device, runtime.get_available_providers())
+        name = weights or os.environ.get(WEIGHTS_VARIABLE, "")
+        if not name.lower().endswith(".onnx"):
+            raise UsageError(
+                "--runtime onnx",
+                "expected an exported model as --weights",
+                "drai export --to onnx --out model.onnx",
+            )
+        path = Path(name).expanduser()
+        try:
+            with open_regular(path) as file:
+                data = file.read()
+        except InputError as error:
+            raise WeightsError(error.subject, error.message, "drai export --to onnx makes one") from error
+        session, header = load_session(path, data, runtime, provider)
+        found = (
+            tuple(one.name for one in session.get_inputs()),
+            tuple(one.name for one in session.get_outputs()),
+        )
+        if found != (INPUTS, OUTPUTS):
+            raise WeightsError(
+                path, f"expected an exported generator, got one with inputs {', '.join(found[0])}",
+                "the encoder's and the swap's files are for other programs",
+            )  # fmt: skip
+        place = f"{'cuda' if provider.startswith('CUDA') else 'cpu'} (onnxruntime {runtime.__version__})"
+        reporter.info(f"device: {place}")
+        return cls(session, header, hashlib.sha256(data).hexdigest(), place)
+
+    @property
+    def micro_batch(self) -> int:
+        """Images a pass."""
+        return micro_batch_of(self.header, _MOST_IMAGES)
+
+    @cached_property
+    def passes(self) -> PassSize:
+        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        return PassSize(self.micro_batch)
+
+    @property
+    def at_once(self) -> int:
+        """Passes that are best computed at once: on a CPU one a thread that arithmetic may have."""
+        return usable_threads() if self.place.startswith("cpu") else 1
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Nothing to prepare."""
+        return nullcontext()
+
+    def sample(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+        truncation: float = 1.0,
+    ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
+        """As `Inference.sample`; equal to it but for rounding, so a level may differ here and there."""
+        rows = len(conditions)
+
+        def one_pass(rows_of_pass: slice) -> tuple[np.ndarray, np.ndarray]:
+            size = self.passes.now
+            parts = [array[rows_of_pass] for array in (conditions, content_noise, style)]
+            # Padded to one size, so that a row's result does not depend on how many others are asked for.
+            padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
+            feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
+            with explained("model", AGAIN):
+                image, content = self.session.run(OUTPUTS, feeds)
+            self._check(image, content, size)
+            left = rows - rows_of_pass.start
+            return image[:left], content[:left]
+
+        made = list(in_passes(max(rows, 1), self.passes, one_pass))
+        images, contents = (np.concatenate(column) for column in zip(*made, strict=True))
+        return self._to_stored(images), contents
+
+    def _check(self, images: np.ndarray, content: np.ndarray, size: int) -> None:
+        """Whether the model made what its header promises; anybody may have written the file."""
+        shape = self.header.architecture
+        expected = (size, shape.image_channels, shape.image_size, shape.image_size)
+        if images.shape != expected or content.shape != (size, shape.content_dim):
+            raise WeightsError("model", f"expected images of shape {expected}, it made {images.shape}", AGAIN)
+        if not (np.isfinite(images).all() and np.isfinite(content).all()):
+            raise WeightsError("model", "it makes values that are not finite", AGAIN)
+
+    def _to_stored(self, images: np.ndarray) -> np.ndarray:
+        dtype = np.dtype(model_intensity(self.header).dtype)
+        levels = np.round((np.clip(images, -1, 1) + 1) * np.float32(np.iinfo(dtype).max / 2))
+        return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(dtype)
+
+
+def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[BoundedSession, ModelHeader]:
+    """A session on a model's bytes and its header. A run has one thread, so that their number decides nothing.
+
+    Raises:
+        WeightsError: It is no model, or none that drai exported.
+    """
+    session = start_session(path, data, runtime, provider, threads=1)
+    text = session.get_modelmeta().custom_metadata_map.get(HEADER_KEY)
+    try:
+        entry = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        entry = None
+    if not isinstance(entry, dict):
+        raise WeightsError(path, "expected a model that drai exported, got another", "drai export --to onnx")
+    return session, parse_header(path, entry)
+
+
+def _provider(device: str | None, available: list[str]) -> str:
+    there = {name: provider for name, provider in _PROVIDERS.items() if provider in available}
+    if device is None:
+        return there.get("cuda", _PROVIDERS["cpu"])
+    if device not in there:
+        raise UsageError(
+            f"--device {device}", "ONNX Runtime has no such device here", f"there is: {', '.join(there)}"
+        )
+    return there[device]

@@ -1,0 +1,313 @@
+"""A model at work on a device: codes to images and images to codes, in micro-batches of one fixed size.
+
+Arrays in, arrays out. The micro-batch never varies (the last is padded), so a row's result does not depend on how many
+others are asked for at once; where memory runs out passes become smaller, with a warning. On a CPU each pass has one
+thread, and as many passes as there are threads run side by side: kernels split their sums by the number of threads, so
+a pass that several share would depend on it. Arithmetic is float32 unless a precision says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt
+from torch import Tensor
+
+from drai_cli.errors import UsageError
+from drai_cli.hub.locate import locate_weights
+from drai_cli.hub.repository import origin_of
+from drai_cli.inference.sampler import micro_batch_of
+from drai_cli.machine.launch import launched
+from drai_cli.machine.memory import PassSize, free_memory, in_passes, is_out_of_memory, warn_smaller
+from drai_cli.metrics.perceptual import perceptual_features
+from drai_cli.model.pixels import from_unit, to_unit
+from drai_cli.model_file.checkpoint import LoadedModel, load_model
+from drai_cli.model_file.header import ModelHeader, model_intensity
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.image_options import PRECISIONS, Precision
+
+# What a smaller pass may change: kernels add up in another order (on a CPU only below 4 images).
+_ROUNDING = " (the same but for rounding)"
+_MOST_AT_ONCE = 32
+# At 64 px. On a CPU more are no faster, and a swap of two images would wait for them.
+_CPU_IMAGES, _GPU_IMAGES = 32, 256
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the encoder infers of images: the posteriors' means, which are the codes, and log-variances.
+
+    Both of content are None for a model that infers none.
+    """
+
+    style: Float32[np.ndarray, "images style_dim"]
+    style_log_variance: Float32[np.ndarray, "images style_dim"]
+    content: Float32[np.ndarray, "images content_dim"] | None = None
+    content_log_variance: Float32[np.ndarray, "images content_dim"] | None = None
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A loaded model, where it computes and how.
+
+    Attributes:
+        model: The networks, on `device`.
+        device: Where they are.
+        precision: Arithmetic of the networks.
+        origin: `owner/name@commit` of a model from the Hub, else empty.
+    """
+
+    model: LoadedModel
+    device: torch.device
+    precision: Precision = "fp32"
+    origin: str = ""
+
+    @classmethod
+    def open(
+        cls,
+        weights: str | None,
+        device: str | None = None,
+        precision: Precision = "fp32",
+        reporter: Reporter = SILENT,
+    ) -> Inference:
+        """Finds and loads a model; names the device to the reporter.
+
+        Raises:
+            WeightsError, NetworkError: No such model, or it cannot be used.
+            UsageError: No such device or precision.
+        """
+        if precision not in PRECISIONS:
+            raise UsageError(
+                f"--precision {precision}", "no such precision", f"one of: {', '.join(PRECISIONS)}"
+            )
+        chosen = choose_device(device)
+        reporter.info(f"device: {_device_name(chosen)}")
+        if precision == "tf32" and chosen.type != "cuda":
+            reporter.warn(f"tf32 is fp32 on {chosen.type}")
+        path = locate_weights(weights, reporter)
+        return cls(load_model(path, chosen), chosen, precision, origin_of(path))
+
+    @property
+    def header(self) -> ModelHeader:
+        return self.model.header
+
+    @property
+    def sha256(self) -> str:
+        return self.model.sha256
+
+    @property
+    def place(self) -> str:
+        return str(self.device)
+
+    @property
+    def micro_batch(self) -> int:
+        """Images a pass: fixed by device and image size, never by what is asked for."""
+        return micro_batch_of(self.header, _GPU_IMAGES if self.device.type == "cuda" else _CPU_IMAGES)
+
+    @cached_property
+    def passes(self) -> PassSize:
+        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        return PassSize(self.micro_batch, _ROUNDING)
+
+    @property
+    def at_once(self) -> int:
+        """Passes that are best computed at once: on a CPU one a thread that torch may have."""
+        return min(_MOST_AT_ONCE, torch.get_num_threads()) if self.device.type == "cpu" else 1
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Within it several threads may call `sample` at once; what they set for all is put back at its end."""
+        return arithmetic(self.device, self.precision)
+
+    def sample(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+        truncation: float = 1.0,
+    ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
+        """Images of conditions, and the content they got: the prior's mean plus its deviation times the noise.
+
+        Args:
+            conditions: Condition vectors.
+            content_noise: Standard normal.
+            style: Style codes, used as they are.
+            truncation: Scale of the content's deviation from its mean.
+        """
+
+        def step(condition: Tensor, noise: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+            prior = self.model.content_prior(condition)
+            content = prior.mean + truncation * prior.deviation * noise
+            return self.model.generator(content, style), content
+
+        images, content = self._run(step, conditions, content_noise, style)
+        return self._to_stored(images), content.numpy()
+
+    def generate(
+        self,
+        content: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+    ) -> UInt[np.ndarray, "images height width channels"]:
+        """Images of codes."""
+
+        def step(content: Tensor, style: Tensor) -> tuple[Tensor]:
+            return (self.model.generator(content, style),)
+
+        return self._to_stored(self._run(step, content, style)[0])
+
+    def draw_content(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+    ) -> Float32[np.ndarray, "images content_dim"]:
+        """Contents of conditions: the prior's mean plus its deviation times the noise, as `sample` draws them."""
+
+        def step(condition: Tensor, noise: Tensor) -> tuple[Tensor]:
+            prior = self.model.content_prior(condition)
+            return (prior.mean + prior.deviation * noise,)
+
+        content: np.ndarray = self._run(step, conditions, content_noise)[0].numpy()
+        return content
+
+    def look(
+        self,
+        content: Float32[np.ndarray, "images content_dim"],
+        style: Float32[np.ndarray, "images style_dim"],
+    ) -> Float32[np.ndarray, "images feature"]:
+        """Perceptual features of the images of codes, by the model's own encoder: `metrics.perceptual`.
+
+        Raises:
+            WeightsError: The model has no encoder.
+        """
+        encoder = self.model.require_encoder()
+
+        def step(content: Tensor, style: Tensor) -> tuple[Tensor]:
+            return (perceptual_features(encoder.trunk.maps(self.model.generator(content, style))),)
+
+        features: np.ndarray = self._run(step, content, style)[0].numpy()
+        return features
+
+    def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> Codes:
+        """Posteriors of images of the model's size.
+
+        Raises:
+            WeightsError: The model has no encoder.
+        """
+        encoder = self.model.require_encoder()
+
+        def step(images: Tensor) -> tuple[Tensor, ...]:
+            content, style = encoder(images)
+            of_content = () if content is None else (content.mean, content.log_variance)
+            return style.mean, style.log_variance, *of_content
+
+        return Codes(*(part.numpy() for part in self._run(step, images)))
+
+    def _run(self, step: Callable[..., tuple[Tensor, ...]], *inputs: np.ndarray) -> list[Tensor]:
+        """`step` over rows in padded micro-batches; its outputs as float32 tensors on the CPU."""
+        rows = len(inputs[0])
+
+        def one_pass(part: slice) -> tuple[Tensor, ...]:
+            given = (self._to_device(_padded(array[part], self.passes.now)) for array in inputs)
+            return tuple(tensor[: rows - part.start].float().cpu() for tensor in step(*given))
+
+        return [torch.cat(column) for column in zip(*self._passes(max(rows, 1), one_pass), strict=True)]
+
+    def _passes(self, rows: int, one_pass: Callable[[slice], tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+        """What the passes give, in order: side by side, or where there is no memory for that one by one."""
+        size = self.passes.now
+        slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+        threads = min(self.at_once, len(slices))
+
+        def in_thread(part: slice) -> tuple[Tensor, ...]:
+            with arithmetic(self.device, self.precision):  # which a thread does not inherit
+                return one_pass(part)
+
+        with arithmetic(self.device, self.precision):
+            if threads > 1:
+                try:
+                    with ThreadPoolExecutor(threads, "drai-pass") as pool:
+                        return list(pool.map(in_thread, slices))
+                except Exception as error:
+                    if not is_out_of_memory(error):
+                        raise
+                warn_smaller(threads * size, size, " at once")
+                free_memory()
+            return list(in_passes(rows, self.passes, one_pass))
+
+    def _to_device(self, array: np.ndarray) -> Tensor:
+        if array.dtype == np.float32:
+            # A copy: torch takes no rows in reverse, which numpy calls contiguous where there is but one.
+            return torch.from_numpy(array.copy(order="C")).to(self.device)
+        return to_unit(array, self.device)
+
+    def _to_stored(self, images: Tensor) -> np.ndarray:
+        deep = model_intensity(self.header).dtype == "uint16"
+        return from_unit(images, np.uint16 if deep else np.uint8)
+
+
+@contextmanager
+def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Sets how the networks compute within a `with`, and puts back what was set before."""
+    with ExitStack() as stack:
+        if device.type == "cpu":
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        stack.enter_context(torch.inference_mode())
+        before = torch.get_float32_matmul_precision()
+        stack.callback(torch.set_float32_matmul_precision, before)
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        if device.type == "cuda":
+            stack.enter_context(
+                torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True, allow_tf32=precision == "tf32"
+                )
+            )
+        if precision in _AUTOCAST:
+            stack.enter_context(torch.autocast(device.type, _AUTOCAST[precision]))
+        yield
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device asked for, or the first there is of cuda, mps and cpu; of several GPUs a launched process has its own.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name is None:
+        name = "cuda" if has_cuda else "mps" if has_mps else "cpu"
+    there = ["cpu", *(["cuda"] if has_cuda else []), *(["mps"] if has_mps else [])]
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in there or (device.type == "cuda" and not _has_index(device)):
+        error = UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
+        error.is_told = False  # of several processes, those on other machines may well have it
+        raise error
+    place = launched()
+    if name == "cuda" and place.size > 1:
+        # Where each process is shown its own GPU alone, that one is the first.
+        device = torch.device("cuda", place.local_rank % torch.cuda.device_count())
+    return device
+
+
+def _has_index(device: torch.device) -> bool:
+    return device.index is None or device.index < torch.cuda.device_count()
+
+
+def _device_name(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+    """Rows repeated in turn up to `size`; zeros where there is none."""
+    if len(rows) == size:
+        return rows
+    return np.resize(rows, (size, *rows.shape[1:]))

@@ -1,0 +1,80 @@
+"""A walk in a model's codes: from one pair of codes to another, along style, content or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt
+
+from drai_cli.inference.noise import spherical_path, straight_path
+from drai_cli.inference.torch_model import Inference
+from drai_cli.metrics.perceptual import even_positions, step_distances
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Content goes straight, style along a great arc; a code that does not change has equal ends.
+
+    Attributes:
+        content: From and to, `[2, content_dim]`.
+        style: From and to, `[2, style_dim]`.
+    """
+
+    content: Float32[np.ndarray, "2 content_dim"]
+    style: Float32[np.ndarray, "2 style_dim"]
+
+    @classmethod
+    def along(
+        cls,
+        along: str,
+        content: Float32[np.ndarray, "2 content_dim"],
+        style: Float32[np.ndarray, "2 style_dim"],
+    ) -> Walk:
+        """From the first codes to the second along `style`, `content` or `both`; the other code is the first's."""
+        return cls(
+            content[[0, 0]] if along == "style" else content, style[[0, 0]] if along == "content" else style
+        )
+
+    def codes(
+        self, positions: Float[np.ndarray, " steps"]
+    ) -> tuple[Float32[np.ndarray, "steps content_dim"], Float32[np.ndarray, "steps style_dim"]]:
+        """Content and style at positions from 0 to 1; at 0 and 1 the ends exactly."""
+        content = straight_path(self.content[0], self.content[1], positions)
+        return content, spherical_path(self.style[0], self.style[1], positions)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Images along a walk.
+
+    Attributes:
+        images: As the model stores them.
+        positions: Of each, from 0 to 1.
+    """
+
+    images: UInt[np.ndarray, "steps height width channels"]
+    positions: Float[np.ndarray, " steps"]
+
+
+def walk_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
+    """Images at `steps` positions, equally spaced in the codes or, `is_even`, in what one sees.
+
+    Raises:
+        WeightsError: `is_even`, and the model has no encoder to see with.
+    """
+    if is_even:
+        inference.model.require_encoder()
+        positions = even_positions(lambda places: inference.look(*walk.codes(places)), steps)
+    else:
+        positions = np.linspace(0, 1, steps)
+    return Frames(inference.generate(*walk.codes(positions)), positions)
+
+
+def walk_distances(
+    inference: Inference, walk: Walk, positions: Float[np.ndarray, " steps"]
+) -> Float[np.ndarray, " steps_less_one"] | None:
+    """Perceptual distance of each image of a walk to the next; None for a model without an encoder to see with."""
+    if inference.model.encoder is None:
+        return None
+    return step_distances(inference.look(*walk.codes(positions)))

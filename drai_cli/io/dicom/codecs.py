@@ -1,0 +1,401 @@
+"""The stored samples of a DICOM image, frame by frame, whatever compresses them (PS3.5 section 8 and annex A).
+
+Sizes are checked before anything is decoded, in the header and in each compressed frame. Knows nothing of what samples
+mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image as PillowImage
+from pydicom import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from drai_cli.errors import InputError
+from drai_cli.io.dicom.file import FAILURES, element, syntax_of, text, whole
+from drai_cli.io.values import check_size
+
+# Retired, but there: PS3.5 annex A.4.1 of 2004.
+JPEG_SPECTRAL_SELECTION = UID("1.2.840.10008.1.2.4.53")
+JPEG_PROGRESSION = UID("1.2.840.10008.1.2.4.55")
+
+_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_GDCM_ONLY = (JPEG_SPECTRAL_SELECTION, JPEG_PROGRESSION)
+_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, *_GDCM_ONLY)
+_JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
+_JPEG_2000 = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+# Syntax to the one decoder that is asked, as pydicom calls it, and the module it needs beyond drai's own dependencies.
+_PLUGINS: dict[UID, tuple[str, str | None]] = {
+    JPEGBaseline8Bit: ("pillow", None),
+    JPEGExtended12Bit: ("pillow", None),
+    JPEGLossless: ("gdcm", "gdcm"),
+    JPEGLosslessSV1: ("gdcm", "gdcm"),
+    **dict.fromkeys(_JPEG_LS, ("pyjpegls", "jpeg_ls")),
+    **dict.fromkeys(_JPEG_2000, ("pylibjpeg", "openjpeg")),
+}
+_STDERR = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How samples are stored (PS3.3 C.7.6.3).
+
+    Attributes:
+        rows: (0028,0010) Rows.
+        columns: (0028,0011) Columns.
+        frames: (0028,0008) NumberOfFrames.
+        samples: (0028,0002) SamplesPerPixel, 1 or 3.
+        bits_allocated: (0028,0100) BitsAllocated.
+        bits_stored: (0028,0101) BitsStored.
+        high_bit: (0028,0102) HighBit.
+        is_signed: (0028,0103) PixelRepresentation.
+        is_float: Whether samples are (7FE0,0008) FloatPixelData or (7FE0,0009) DoubleFloatPixelData.
+        photometric: (0028,0004) PhotometricInterpretation.
+    """
+
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_signed: bool
+    is_float: bool
+    photometric: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`[frames, H, W]` or `[frames, H, W, 3]`."""
+        grey = (self.frames, self.rows, self.columns)
+        return grey if self.samples == 1 else (*grey, self.samples)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """What `stored_frames` gives."""
+        if self.is_float:
+            return np.dtype(f"float{self.bits_allocated}")
+        size = max(8, self.bits_allocated)
+        return np.dtype(f"{'int' if self.is_signed else 'uint'}{size}")
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The least and the greatest whole number that can be stored."""
+        half = 1 << (self.bits_stored - 1)
+        return (-half, half - 1) if self.is_signed else (0, 2 * half - 1)
+
+
+def layout_of(subject: str, dataset: Dataset) -> Layout:
+    """How the samples are stored, checked.
+
+    Raises:
+        InputError: Something is absent, contradictory or too large.
+    """
+    keyword = next((keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset), None)
+    rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
+    if rows is None or columns is None:
+        raise InputError(subject, "expected (0028,0010) Rows and (0028,0011) Columns, got none")
+    has_frames = "NumberOfFrames" in dataset and not _is_blank(dataset, "NumberOfFrames")
+    frames = whole(dataset, "NumberOfFrames") if has_frames else 1
+    if frames is None:
+        raise InputError(subject, "expected a whole number as (0028,0008) NumberOfFrames, got something else")
+    samples = whole(dataset, "SamplesPerPixel", 1)
+    is_float = keyword in ("FloatPixelData", "DoubleFloatPixelData")
+    float_bits = 32 if keyword == "FloatPixelData" else 64
+    allocated = float_bits if is_float else whole(dataset, "BitsAllocated", 0)
+    stored = float_bits if is_float else whole(dataset, "BitsStored", allocated)
+    assert allocated is not None
+    assert stored is not None
+    high = whole(dataset, "HighBit", stored - 1)
+    if samples not in (1, 3):
+        raise InputError(subject, f"expected 1 or 3 samples a pixel, got {samples}")
+    if (
+        allocated not in (1, 8, 16, 32, 64)
+        or not 1 <= stored <= allocated
+        or (allocated == 64 and not is_float)
+    ):
+        raise InputError(subject, f"expected 1 to 32 bits a sample, got {stored} stored in {allocated}")
+    if high is None or not stored - 1 <= high < allocated:
+        raise InputError(
+            subject, f"expected (0028,0102) HighBit from {stored - 1} to {allocated - 1}, got {high}"
+        )
+    layout = Layout(
+        rows, columns, frames, samples, allocated, stored, high,
+        whole(dataset, "PixelRepresentation", 0) == 1, is_float,
+        text(dataset, "PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2"),
+    )  # fmt: skip
+    check_size(subject, layout.shape, layout.dtype.itemsize)
+    return layout
+
+
+def _is_blank(dataset: Dataset, keyword: str) -> bool:
+    try:
+        return dataset[keyword].value in (None, "")
+    except FAILURES:
+        return False
+
+
+def stored_frames(
+    subject: str, dataset: Dataset, layout: Layout
+) -> Iterator[tuple[Shaped[np.ndarray, "height width *channels"], str]]:
+    """Each frame's stored samples, unused bits cleared, and the photometric interpretation they have now.
+
+    Decoders of JPEG 2000 undo its own colour transform, so that may be another than the header's.
+
+    Raises:
+        InputError: A frame is missing or broken, or the codec is not installed.
+    """
+    syntax = syntax_of(dataset)
+    if syntax.is_encapsulated or syntax in _GDCM_ONLY:
+        frames = _compressed_frames(subject, dataset, layout, syntax)
+    elif syntax.is_private or not syntax.is_transfer_syntax:
+        raise InputError(subject, f"its transfer syntax {_name(syntax)} cannot be decoded")
+    else:
+        frames = _native_frames(subject, dataset, layout, syntax)
+    count = 0
+    try:
+        for array, photometric in frames:
+            if count == layout.frames:
+                break
+            if array.shape != layout.shape[1:]:
+                raise InputError(subject, f"frame {count} has another shape than its header says")
+            yield _used_bits(array, layout, not syntax.is_compressed or syntax == RLELossless), photometric
+            count += 1
+    except FAILURES as error:
+        raise InputError(
+            subject, f"frame {count} cannot be decoded ({_name(syntax)}; {type(error).__name__})"
+        ) from error
+    if count < layout.frames:
+        raise InputError(subject, f"expected {layout.frames} frames, got {count}")
+
+
+def _native_frames(
+    subject: str, dataset: Dataset, layout: Layout, syntax: UID
+) -> Iterator[tuple[np.ndarray, str]]:
+    keyword = next(keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset)
+    # YBR_FULL_422 stores the two colour differences once for two pixels (PS3.3 C.7.6.3.1.2).
+    samples = prod(layout.shape) * (2 / 3 if layout.photometric == "YBR_FULL_422" else 1)
+    expected = ceil(samples * layout.bits_allocated / 8)
+    raw = dataset[keyword].value
+    if not isinstance(raw, bytes) or len(raw) < expected:
+        got = len(raw) if isinstance(raw, bytes) else 0
+        raise InputError(subject, f"its pixel data ends early: expected {expected} bytes, got {got}")
+    native: dict[str, Any] = {"correct_unused_bits": False, "view_only": True, "allow_excess_frames": False}
+    for array, meta in get_decoder(syntax).iter_array(dataset, raw=True, validate=False, **native):
+        yield array, str(meta["photometric_interpretation"])
+
+
+def _compressed_frames(
+    subject: str, dataset: Dataset, layout: Layout, syntax: UID
+) -> Iterator[tuple[np.ndarray, str]]:
+    if not getattr(dataset["PixelData"], "is_undefined_length", False):
+        raise InputError(subject, f"its pixel data is not what its transfer syntax {_name(syntax)} says")
+    precision = _check_codestreams(subject, dataset, layout, syntax)
+    if syntax == RLELossless:
+        for source in _encoded(dataset, layout):
+            yield _decode_rle(source, layout), layout.photometric
+        return
+    if syntax in _GDCM_ONLY or (syntax == JPEGExtended12Bit and precision > 8):
+        _require(subject, syntax, "gdcm")
+        for source in _encoded(dataset, layout):
+            yield _decode_jpeg(source, layout, syntax, precision), layout.photometric
+        return
+    if syntax not in _PLUGINS:
+        raise InputError(subject, f"its transfer syntax {_name(syntax)} cannot be decoded")
+    plugin, module = _PLUGINS[syntax]
+    _require(subject, syntax, module)
+    decoder = get_decoder(syntax)
+    unused: dict[str, Any] = {"correct_unused_bits": False}
+    for array, meta in decoder.iter_array(
+        dataset, raw=True, validate=False, decoding_plugin=plugin, **unused
+    ):
+        yield array.astype(layout.dtype, copy=False), str(meta["photometric_interpretation"])
+
+
+def _encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
+    """The compressed frames."""
+    offsets, lengths = (element(dataset, f"ExtendedOffsetTable{part}") for part in ("", "Lengths"))
+    extended = (offsets, lengths) if offsets and lengths and len(offsets) == len(lengths) else None
+    yield from generate_frames(dataset.PixelData, number_of_frames=layout.frames, extended_offsets=extended)
+
+
+def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: UID) -> int:
+    """Whether each compressed frame has the header's size, before a decoder believes it; returns their precision."""
+    deepest = 0
+    if syntax == RLELossless:
+        return layout.bits_stored
+    count = 0
+    try:
+        for count, source in enumerate(_encoded(dataset, layout), 1):
+            found = _codestream_size(source)
+            if found is None:
+                raise InputError(subject, f"frame {count - 1} is not what {_name(syntax)} says, or is broken")
+            height, width, samples, precision = found
+            if (height, width, samples) != (layout.rows, layout.columns, layout.samples):
+                raise InputError(
+                    subject,
+                    f"frame {count - 1} is {height} × {width} with {samples} samples a pixel, its header says "
+                    f"{layout.rows} × {layout.columns} with {layout.samples}",
+                )
+            if precision > layout.bits_allocated:
+                raise InputError(subject, f"frame {count - 1} has {precision} bits, more than are allocated")
+            deepest = max(deepest, precision)
+            if count == layout.frames:
+                break
+    except FAILURES as error:
+        raise InputError(subject, f"its compressed frames are broken ({type(error).__name__})") from error
+    if count < layout.frames:
+        raise InputError(subject, f"expected {layout.frames} compressed frames, got {count}")
+    return deepest
+
+
+def _codestream_size(source: bytes) -> tuple[int, int, int, int] | None:
+    """Height, width, samples a pixel and bits of a JPEG, JPEG-LS or JPEG 2000 stream; None if it is none."""
+    if source[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n":  # a JP2 file where a bare codestream is due
+        start = source.find(b"\xff\x4f\xff\x51", 0, 1 << 16)
+        return _codestream_size(source[start:]) if start > 0 else None
+    if source[:4] == b"\xff\x4f\xff\x51":  # ISO/IEC 15444-1 A.5.1, SIZ
+        width, height, left, top = struct.unpack(">4I", source[8:24])
+        (samples,) = struct.unpack(">H", source[40:42])
+        return height - top, width - left, samples, (source[42] & 0x7F) + 1
+    if source[:2] != b"\xff\xd8":
+        return None
+    place = 2
+    while place + 10 <= len(source):  # ISO/IEC 10918-1 annex B; 14495-1 has SOF55, 0xF7
+        if source[place] != 0xFF:
+            return None
+        marker = source[place + 1]
+        if marker == 0xFF:
+            place += 1
+            continue
+        if marker in (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7):
+            precision, height, width, samples = struct.unpack(">BHHB", source[place + 4 : place + 10])
+            return height, width, samples, precision
+        place += 2 + struct.unpack(">H", source[place + 2 : place + 4])[0]
+    return None
+
+
+def _decode_rle(source: bytes, layout: Layout) -> np.ndarray:
+    """An RLE frame (PS3.5 annex G) by Pillow's PackBits: one segment for each byte of a sample, the highest first.
+
+    pydicom's own decoder is in Python, ten times slower; pylibjpeg's panics on broken streams, beyond any except.
+    """
+    count, *offsets = struct.unpack("<16I", source[:64])
+    width, pixels = layout.bits_allocated // 8, layout.rows * layout.columns
+    if count != layout.samples * width:
+        raise ValueError(f"{count} segments")
+    ends = [*offsets[1:count], len(source)]
+    segments = [
+        PillowImage.frombytes("L", (pixels, 1), source[start:end], "packbits", "L")
+        for start, end in zip(offsets[:count], ends, strict=True)
+    ]
+    by_byte = np.stack([np.asarray(segment)[0] for segment in segments], axis=1)
+    array: np.ndarray = by_byte.view(f">u{width}").astype(layout.dtype).reshape(layout.shape[1:])
+    return array
+
+
+def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> np.ndarray:
+    """A grey JPEG frame of up to 12 bits by gdcm, which pydicom's own way to it refuses."""
+    import gdcm
+
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(source)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    pixels = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    pixels.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((layout.columns, layout.rows, 1))
+    image.SetDataElement(pixels)
+    colour = gdcm.PhotometricInterpretation
+    image.SetPhotometricInterpretation(colour(colour.GetPIType(layout.photometric)))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
+    bits = 8 if precision <= 8 else 16
+    image.SetPixelFormat(gdcm.PixelFormat(layout.samples, bits, precision, precision - 1, 0))
+    with _quiet():
+        buffer = image.GetBuffer()
+    if buffer is None:
+        raise ValueError("gdcm gives nothing")
+    raw = buffer.encode("utf-8", "surrogateescape")  # as gdcm hands bytes to Python
+    return np.frombuffer(raw, f"<u{bits // 8}").reshape(layout.shape[1:]).astype(layout.dtype)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what the C library prints, as it tries one of its decoders after the other, off the screen."""
+    with _STDERR:
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+
+
+def _used_bits(array: np.ndarray, layout: Layout, may_hold_overlays: bool) -> np.ndarray:
+    """The stored bits alone, sign extended: what lies above and below them (old overlays) is none of the image's."""
+    array = array.astype(layout.dtype, copy=False)
+    if layout.is_float or layout.bits_allocated == 1 or layout.bits_stored == layout.bits_allocated:
+        return array
+    shift = layout.high_bit - layout.bits_stored + 1 if may_hold_overlays else 0
+    unsigned = array.view(f"u{array.dtype.itemsize}") >> shift
+    unsigned &= (1 << layout.bits_stored) - 1
+    if not layout.is_signed:
+        return unsigned
+    sign = 1 << (layout.bits_stored - 1)
+    signed: np.ndarray = (unsigned ^ sign).view(layout.dtype) - layout.dtype.type(sign)
+    return signed
+
+
+def _require(subject: str, syntax: UID, module: str | None) -> None:
+    if module is not None and not _is_installed(module):
+        raise InputError(
+            subject,
+            f"its transfer syntax {_name(syntax)} needs a codec that is not installed",
+            "pip install 'drai-cli[dicom]'",
+        )
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _name(syntax: UID) -> str:
+    """The transfer syntax in words with its UID; only digits and dots of one that is not known."""
+    digits = "".join(letter for letter in str(syntax)[:64] if letter in "0123456789.")
+    return (
+        f"{syntax.name} ({digits})"
+        if syntax.is_transfer_syntax and syntax.name != syntax
+        else digits or "unnamed"
+    )

@@ -1,0 +1,249 @@
+"""DICOM files as data sets: recognised by their content, parsed within bounds, asked without surprises.
+
+Knows no pixels. Files are treated as hostile, and as confidential: no value of theirs, and no message of the parser's
+that may quote one, gets into an error.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+import pydicom
+import pydicom.dataset
+import pydicom.multival
+from pydicom import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from drai_cli.errors import InputError
+from drai_cli.io.files import BROKEN, MAX_FILE_BYTES, open_regular
+
+SUFFIXES = (".dcm", ".dicom", ".ima")
+FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, BytesLengthException)
+"""What pydicom and its decoders are known to raise on broken files."""
+
+_MAX_INFLATED_BYTES = 1 << 29
+_PREAMBLE = 128
+_META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
+_DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
+_VALUE_REPRESENTATIONS = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
+)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does, with or without the preamble; False for what is no regular file."""
+    try:
+        with open_regular(path) as file:
+            return begins_as_dicom(file.read(_PREAMBLE + 4))
+    except (InputError, OSError):
+        return False
+
+
+def begins_as_dicom(head: bytes) -> bool:
+    """Whether bytes begin as a DICOM file (PS3.10 section 7.1), or as a data set without file meta information."""
+    if head[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+        return True
+    if len(head) < 8:
+        return False
+    for order in "<>":
+        group, element = struct.unpack(f"{order}HH", head[:4])
+        if group in (0x0002, 0x0008) and element < 0x1200:
+            if head[4:6] in _VALUE_REPRESENTATIONS:
+                return True
+            if order == "<" and group == 0x0008 and struct.unpack("<I", head[4:8])[0] < 1 << 12:
+                return True
+    return False
+
+
+def parse(path: Path, *, header_only: bool = False) -> Dataset:
+    """`parse_stream` for a file.
+
+    Raises:
+        InputError: Missing, no DICOM, or broken.
+    """
+    with open_regular(path) as file:
+        return parse_stream(str(path), file, header_only=header_only)
+
+
+def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) -> Dataset:
+    """A DICOM data set whose `file_meta` names its transfer syntax.
+
+    Python's warning filters, which all threads share, are left to the caller.
+
+    Args:
+        subject: What it is called in messages.
+        file: Seekable.
+        header_only: Stop before the pixels.
+
+    Raises:
+        InputError: No DICOM, or broken.
+    """
+    try:
+        clipped = _Clipped(file)
+        if clipped.size > MAX_FILE_BYTES:
+            raise InputError(subject, f"expected at most {MAX_FILE_BYTES} bytes, got {clipped.size}")
+        if not begins_as_dicom(clipped.read(_PREAMBLE + 4)):
+            raise InputError(subject, "expected a DICOM file, got something else")
+        clipped.seek(0)
+        dataset = _inflated(subject, clipped, header_only)
+        if dataset is None:
+            clipped.seek(0)
+            dataset = pydicom.dcmread(clipped, force=True, stop_before_pixels=header_only)
+        _name_syntax(dataset)
+    except FAILURES as error:
+        raise InputError(subject, f"is broken or no DICOM ({type(error).__name__} while parsing)") from error
+    return dataset
+
+
+def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
+    """The data set of a deflated file (PS3.5 A.5), never more than the bound of it; None for any other."""
+    head = file.read(_META_BYTES)
+    if head[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
+        return None
+    if (
+        len(head) == _META_BYTES and _DEFLATED not in head
+    ):  # as nearly always; parsing twice would cost a third
+        return None
+    file.seek(_PREAMBLE + 4)
+    meta = pydicom.dataset.FileMetaDataset(
+        read_dataset(cast(BinaryIO, file), False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    )
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return None
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    plain = inflater.decompress(file.read(), _MAX_INFLATED_BYTES)
+    if inflater.unconsumed_tail:
+        raise InputError(subject, f"expected at most {_MAX_INFLATED_BYTES} bytes after inflating, got more")
+    stop = (lambda tag, vr, length: tag.group >= 0x7FE0) if header_only else None
+    dataset = read_dataset(io.BytesIO(plain), False, True, stop_when=stop)
+    dataset.file_meta = meta
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian  # which it is by now
+    return dataset
+
+
+def _name_syntax(dataset: Dataset) -> None:
+    """Writes down which transfer syntax was found where the file itself does not say."""
+    meta = getattr(dataset, "file_meta", None)
+    if meta is None:
+        meta = dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    if not isinstance(meta.get("TransferSyntaxUID"), str):
+        is_implicit, is_little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+
+
+def syntax_of(dataset: Dataset) -> pydicom.uid.UID:
+    """The transfer syntax, as `parse` left it."""
+    syntax: pydicom.uid.UID = dataset.file_meta.TransferSyntaxUID
+    return syntax
+
+
+def element(dataset: Dataset | None, keyword: str) -> Any:
+    """An element's value; None where it is absent, empty or cannot be understood."""
+    if dataset is None:
+        return None
+    try:
+        value = dataset.get(keyword)
+        return None if value is None or (hasattr(value, "__len__") and len(value) == 0) else value
+    except FAILURES:
+        return None
+
+
+def numbers(dataset: Dataset | None, keyword: str) -> list[float]:
+    """An element's numbers, all finite; empty where they are not."""
+    value = element(dataset, keyword)
+    if value is None:
+        return []
+    try:
+        several = not isinstance(value, str) and hasattr(value, "__iter__")
+        found = [float(entry) for entry in (value if several else [value])]
+    except FAILURES:
+        return []
+    return found if all(map(math.isfinite, found)) else []
+
+
+def number(dataset: Dataset | None, keyword: str, default: float | None = None) -> float | None:
+    """An element's first number."""
+    found = numbers(dataset, keyword)
+    return found[0] if found else default
+
+
+def whole(dataset: Dataset | None, keyword: str, default: int | None = None) -> int | None:
+    """An element's whole number."""
+    found = number(dataset, keyword)
+    return default if found is None or not found.is_integer() else int(found)
+
+
+def text(dataset: Dataset | None, keyword: str) -> str:
+    """An element as text without surrounding blanks; several values joined as DICOM writes them."""
+    value = element(dataset, keyword)
+    if value is None or isinstance(value, bytes | Dataset | pydicom.Sequence):
+        return ""
+    try:
+        several = not isinstance(value, str) and isinstance(value, Sequence | pydicom.multival.MultiValue)
+        return "\\".join(map(str, value)).strip() if several else str(value).strip("\0 \t\r\n")
+    except FAILURES:
+        return ""
+
+
+def items(dataset: Dataset | None, keyword: str) -> list[Dataset]:
+    """The items of a sequence; empty where there is none."""
+    value = element(dataset, keyword)
+    return list(value) if isinstance(value, pydicom.Sequence) else []
+
+
+def item(dataset: Dataset | None, keyword: str) -> Dataset | None:
+    """The first item of a sequence."""
+    found = items(dataset, keyword)
+    return found[0] if found else None
+
+
+def read_attributes(path: Path, keywords: Sequence[str]) -> dict[str, str]:
+    """What a file's header says, as text, by keyword; empty text where it says nothing.
+
+    Raises:
+        InputError: Missing, no DICOM, or broken.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = parse(path, header_only=True)
+    return {keyword: text(dataset, keyword) for keyword in keywords}
+
+
+class _Clipped(io.BufferedIOBase):
+    """A file of which no more can be asked for than it has: a claimed length allocates nothing."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self.size - self._file.tell())
+        return self._file.read(left if size is None or size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True

@@ -1,0 +1,322 @@
+"""One DICOM file as a stack: stored samples, then the modality transform; VOI transforms are listed, not applied.
+
+In order (PS3.4 N.2): padding is found in the stored samples, MONOCHROME1 is turned over, the modality LUT or the
+rescale makes values of them. Colour becomes RGB. Overlays are left out. Knows nothing of series.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+from pydicom import Dataset
+from pydicom.pixels.processing import apply_modality_lut
+
+from drai_cli.errors import InputError
+from drai_cli.io.dicom.codecs import Layout, layout_of, stored_frames
+from drai_cli.io.dicom.colour import colour_to_rgb, palette_to_rgb
+from drai_cli.io.dicom.file import (
+    FAILURES,
+    item,
+    items,
+    number,
+    numbers,
+    parse,
+    parse_stream,
+    syntax_of,
+    text,
+    whole,
+)
+from drai_cli.io.dicom.placement import FunctionalGroups, geometry_of, plane_of, spacing_of
+from drai_cli.io.geometry import Geometry
+from drai_cli.io.stack import Stack, ToneCurve
+from drai_cli.io.values import check_size, finite, rescaled, rescaled_dtype
+
+Scale = tuple[float, float]
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+# SOP classes that hold no image, by how their UIDs begin (PS3.4 B.5), and what to call them.
+_NO_IMAGE = (
+    (f"{_STORAGE}88.", "a structured report (SR)"),
+    (f"{_STORAGE}11.", "a presentation state (PR)"),
+    (f"{_STORAGE}66.4", "a segmentation (SEG)"),
+    (f"{_STORAGE}66.7", "a segmentation (SEG)"),
+    (f"{_STORAGE}66", "raw data, a registration or fiducials"),
+    (f"{_STORAGE}67", "a mapping of values"),
+    (f"{_STORAGE}68.", "a surface"),
+    (f"{_STORAGE}481.2", "a radiotherapy dose (RT)"),
+    (f"{_STORAGE}481.", "a radiotherapy object (RT)"),
+    (f"{_STORAGE}9.", "a waveform"),
+    (f"{_STORAGE}104.", "an encapsulated document"),
+    (f"{_STORAGE}4.2", "a spectrum"),
+    ("1.2.840.10008.1.3.10", "a directory of files (DICOMDIR)"),
+)
+_RT_IMAGE = f"{_STORAGE}481.1"
+_CT = (f"{_STORAGE}2", f"{_STORAGE}2.1", f"{_STORAGE}2.2")
+_WHITE_IS_LOW = "MONOCHROME1"
+
+
+def read_dicom(path: Path) -> Stack:
+    """Reads a DICOM file: every frame, in the file's order.
+
+    Python's warning filters, which all threads share, are left to the caller.
+
+    Raises:
+        InputError: No DICOM, no image, broken, too large, or its codec is not installed.
+    """
+    return stack_of(str(path), parse(path))
+
+
+def read_dicom_stream(subject: str, file: IO[bytes]) -> Stack:
+    """`read_dicom` for an open file that can be sought in."""
+    return stack_of(subject, parse_stream(subject, file))
+
+
+def stack_of(subject: str, dataset: Dataset) -> Stack:
+    """The stack in a data set.
+
+    Raises:
+        InputError: No image, broken, too large, or its codec is not installed.
+    """
+    check_is_image(subject, dataset)
+    layout = layout_of(subject, dataset)
+    try:
+        groups = FunctionalGroups.of(dataset)
+        if layout.samples == 3:
+            decoded = _colour(subject, dataset, layout)
+        elif layout.photometric == "PALETTE COLOR":
+            decoded = _palette(subject, dataset, layout)
+        else:
+            decoded = _grey(subject, dataset, layout, groups)
+        spacing_mm, spacing_notes = spacing_of(groups)
+        geometry, notes = _place(groups, layout, spacing_mm)
+        if spacing_mm is not None and geometry is not None and layout.frames > 1:
+            spacing_mm = geometry.spacing_mm
+        return Stack(
+            array=decoded.array,
+            kind="dicom",
+            bits=decoded.bits,
+            unit=decoded.unit,
+            geometry=geometry,
+            spacing_mm=spacing_mm,
+            window=(decoded.windows[0][1], decoded.windows[0][2]) if decoded.windows else None,
+            windows=decoded.windows,
+            curves=decoded.curves,
+            padding=decoded.padding,
+            modality=modality_of(dataset),
+            source=subject,
+            notes=(*decoded.notes, *spacing_notes, *notes),
+        )
+    except FAILURES as error:
+        raise InputError(subject, f"its image cannot be understood ({type(error).__name__})") from error
+
+
+def check_is_image(subject: str, dataset: Dataset) -> None:
+    """Whether an object is of a kind that holds an image, and holds one.
+
+    Raises:
+        InputError: It is not; the message says what it is.
+    """
+    uid = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
+    if uid != _RT_IMAGE:
+        for prefix, what in _NO_IMAGE:
+            if uid == prefix or uid.startswith(prefix if prefix.endswith(".") else f"{prefix}."):
+                raise InputError(subject, f"expected an image, got {what}")
+    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        modality = modality_of(dataset)
+        raise InputError(
+            subject, f"expected an image, got an object without pixels{modality and f' ({modality})'}"
+        )
+
+
+def modality_of(dataset: Dataset) -> str:
+    """(0008,0060) Modality where it is a code."""
+    found = text(dataset, "Modality")
+    return found if re.fullmatch(r"[A-Z0-9]{2,16}", found) else ""
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What the pixels became."""
+
+    array: Shaped[np.ndarray, "frames height width *channels"]
+    bits: int
+    unit: str = ""
+    windows: tuple[tuple[str, float, float], ...] = ()
+    curves: tuple[ToneCurve, ...] = ()
+    padding: Bool[np.ndarray, "frames height width"] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _colour(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
+    if layout.is_float or layout.is_signed:
+        raise InputError(subject, "expected colour in unsigned whole numbers, got something else")
+    array = np.empty(layout.shape, layout.dtype)
+    for index, (samples, photometric) in enumerate(stored_frames(subject, dataset, layout)):
+        array[index] = colour_to_rgb(subject, samples, photometric, layout.bits_stored)
+    return _Decoded(array, layout.bits_stored)
+
+
+def _palette(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
+    check_size(subject, (*layout.shape, 3), 3)
+    indices = np.stack([samples for samples, _ in stored_frames(subject, dataset, layout)])
+    array = palette_to_rgb(subject, indices, dataset)
+    return _Decoded(array, 8 * array.itemsize)
+
+
+def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGroups) -> _Decoded:
+    notes: list[str] = []
+    is_turned = layout.photometric == _WHITE_IS_LOW
+    if layout.photometric not in (_WHITE_IS_LOW, "MONOCHROME2"):
+        notes.append("its photometric interpretation is not one of a single sample: taken as MONOCHROME2")
+    lut = item(dataset, "ModalityLUTSequence")
+    scales = [_scale(groups, frame) for frame in range(layout.frames)]
+    low, high = layout.limits if not layout.is_float else (0, 0)
+    if lut is not None:
+        dtype: np.dtype[np.generic] = np.dtype(np.uint16)
+    else:
+        dtype = rescaled_dtype(layout.dtype, low, high, sorted(set(scales)))
+    check_size(subject, layout.shape, dtype.itemsize + 1)
+    array = np.empty(layout.shape, dtype)
+    padding: np.ndarray | None = None
+    finder = _padding_finder(dataset, layout)
+    replaced = 0
+    for index, (samples, _) in enumerate(stored_frames(subject, dataset, layout)):
+        outside = None if finder is None else finder(samples)
+        if layout.is_float:
+            samples, broken = finite(samples)
+            if broken is not None:
+                replaced += int(broken.sum())
+                outside = broken if outside is None else outside | broken
+        elif is_turned and lut is None:
+            samples = (high + low - samples.astype(np.int64)).astype(layout.dtype)
+        if lut is not None:
+            array[index] = apply_modality_lut(samples, dataset)
+        else:
+            array[index] = rescaled(samples, *scales[index], dtype)
+        if outside is not None and outside.any():
+            padding = np.zeros(layout.shape, np.bool_) if padding is None else padding
+            padding[index] = outside
+    if replaced:
+        notes.append(f"{replaced} samples are no numbers: now the least value of their frame")
+    slope, intercept = scales[0]
+    ends = (low * slope + intercept, high * slope + intercept)
+    if lut is not None:
+        ends = (0.0, float(2 ** _lut_bits(lut) - 1))
+        if is_turned:
+            array = (int(ends[1]) - array.astype(np.int64)).clip(0).astype(np.uint16)
+    voi = groups.macro("FrameVOILUTSequence", 0)
+    mirror = sum(ends) if is_turned else None
+    windows = _windows(voi, mirror)
+    if text(voi, "VOILUTFunction") == "SIGMOID" and windows:
+        notes.append("its window is a sigmoid: taken as linear")
+    bits = layout.bits_stored if lut is None else _lut_bits(lut)
+    curves = _curves(voi, mirror, "<u2" if syntax_of(dataset).is_little_endian else ">u2")
+    return _Decoded(array, bits, _unit(dataset, groups, lut), windows, curves, padding, tuple(notes))
+
+
+def _scale(groups: FunctionalGroups, frame: int) -> Scale:
+    """Slope and intercept of a frame; a slope of 0 means nothing and is taken as 1."""
+    source = groups.macro("PixelValueTransformationSequence", frame)
+    slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
+    return (slope or 1.0, intercept or 0.0)
+
+
+def _lut_bits(lut: Dataset) -> int:
+    """Bits of an entry, the third number of (0028,3002) LUTDescriptor."""
+    descriptor = numbers(lut, "LUTDescriptor")
+    return int(descriptor[2]) if len(descriptor) == 3 and 1 <= descriptor[2] <= 16 else 16
+
+
+def _padding_finder(dataset: Dataset, layout: Layout) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What tells the samples outside of what was scanned (PS3.3 C.7.5.1.1.2); None where there are none."""
+    if layout.is_float:
+        value = number(dataset, "FloatPixelPaddingValue")
+        outside = number(dataset, "DoubleFloatPixelPaddingValue") if value is None else value
+        return None if outside is None else lambda samples: samples == samples.dtype.type(outside)
+    first = whole(dataset, "PixelPaddingValue")
+    if first is None:
+        return None
+    limit = whole(dataset, "PixelPaddingRangeLimit", first)
+    assert limit is not None
+    ends = sorted(_as_stored(end, layout) for end in (first, limit))
+    if ends[0] == ends[1]:
+        return lambda samples: samples == ends[0]
+    return lambda samples: (samples >= ends[0]) & (samples <= ends[1])
+
+
+def _as_stored(number: int, layout: Layout) -> int:
+    """A whole number as the samples' type reads its bits: writers mix up signed and unsigned here."""
+    number &= (1 << layout.bits_allocated) - 1
+    if layout.is_signed and number >> (layout.bits_allocated - 1):
+        number -= 1 << layout.bits_allocated
+    return number
+
+
+def _windows(voi: Dataset, mirror: float | None) -> tuple[tuple[str, float, float], ...]:
+    """Names, centres and widths (PS3.3 C.11.2.1.2), as LINEAR has them; mirrored for what was turned over."""
+    centres, widths = numbers(voi, "WindowCenter"), numbers(voi, "WindowWidth")
+    names = text(voi, "WindowCenterWidthExplanation").split("\\")
+    is_exact = text(voi, "VOILUTFunction") == "LINEAR_EXACT"
+    windows = []
+    for index, (centre, width) in enumerate(zip(centres, widths, strict=False)):
+        if width <= 0:
+            continue
+        if is_exact:  # from centre - width / 2 to centre + width / 2
+            centre, width = centre + 0.5, width + 1
+        if mirror is not None:
+            centre = mirror - centre + 1
+        windows.append((names[index].strip() if index < len(names) else "", centre, width))
+    return tuple(windows)
+
+
+def _curves(voi: Dataset, mirror: float | None, word: str) -> tuple[ToneCurve, ...]:
+    """VOI LUTs (PS3.3 C.11.2.1.1) that can be understood."""
+    curves = []
+    for lut in items(voi, "VOILUTSequence"):
+        descriptor = numbers(lut, "LUTDescriptor")
+        if len(descriptor) != 3:
+            continue
+        count, first, bits = int(descriptor[0]) or 1 << 16, descriptor[1], _lut_bits(lut)
+        data = lut.get("LUTData")
+        levels = np.frombuffer(data, word) if isinstance(data, bytes) else np.array(data, np.int64)
+        if bits <= 8 and levels.size < count and isinstance(data, bytes):
+            levels = np.frombuffer(data, np.uint8)
+        levels = (levels[:count] & 0xFFFF).astype(np.uint16)
+        if levels.size == 0:
+            continue
+        if mirror is not None:
+            first = mirror - (first + levels.size - 1)
+            levels = ((1 << bits) - 1 - levels.astype(np.int64)[::-1]).clip(0).astype(np.uint16)
+        curves.append(ToneCurve(text(lut, "LUTExplanation"), first, levels, bits))
+    return tuple(curves)
+
+
+def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> str:
+    """What values mean: (0028,1054) RescaleType, `HU` of a CT image with a rescale, (0054,1001) Units of PET."""
+    source = groups.macro("PixelValueTransformationSequence", 0)
+    named = text(lut, "ModalityLUTType") if lut is not None else text(source, "RescaleType")
+    if re.fullmatch(r"[A-Z0-9_/]{1,16}", named) and named != "US":  # US: unspecified
+        return named
+    if text(dataset, "SOPClassUID") in _CT and lut is None and number(source, "RescaleIntercept") is not None:
+        return "HU"
+    units = text(dataset, "Units")
+    return units if re.fullmatch(r"[A-Z0-9]{1,16}", units) and modality_of(dataset) == "PT" else ""
+
+
+def _place(
+    groups: FunctionalGroups, layout: Layout, spacing_mm: tuple[float | None, float, float] | None
+) -> tuple[Geometry | None, tuple[str, ...]]:
+    """Where the frames lie, and a remark where they do not lie evenly."""
+    if layout.frames > 1 and not groups.per_frame:
+        return None, ()
+    planes = [plane_of(groups, frame) for frame in range(layout.frames)]
+    geometry = geometry_of(planes, spacing_mm)
+    if geometry is None and planes[0] is not None and layout.frames > 1:
+        return None, ("its frames do not lie evenly behind one another: no geometry",)
+    return geometry, ()

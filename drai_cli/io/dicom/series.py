@@ -1,0 +1,370 @@
+"""DICOM series: the files of a folder, a zip or a DICOMDIR that belong together, in the order in which they lie.
+
+A series is what shares (0020,000E) SeriesInstanceUID. Its slices are ordered by their position along the normal of
+their planes, never by file name. Zips are read in memory, within bounds; nothing is unpacked.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from pydicom import Dataset
+
+from drai_cli.errors import InputError
+from drai_cli.io.dicom.file import FAILURES, begins_as_dicom, items, parse_stream, text, whole
+from drai_cli.io.dicom.placement import SAME_MM, FunctionalGroups, Plane, affine_of, plane_of
+from drai_cli.io.dicom.read import check_is_image, read_dicom_stream
+from drai_cli.io.files import MAX_FILE_BYTES, open_regular
+from drai_cli.io.geometry import Geometry
+from drai_cli.io.stack import Stack
+from drai_cli.io.values import check_size
+
+DICOMDIR = "DICOMDIR"
+_MAX_FILES = 50_000
+_MAX_ZIP_BYTES = 1 << 31
+_GAP = 1.5
+"""How many spacings apart two neighbours are when slices are missing between them, and how near a whole number."""
+_GAP_TOLERANCE = 0.1
+
+Open = Callable[[], IO[bytes]]
+ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, *FAILURES)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A file of a series, its pixels not yet read.
+
+    Attributes:
+        name: For messages.
+        open: Opens it.
+        uid: (0008,0018) SOPInstanceUID.
+        series: (0020,000E) SeriesInstanceUID.
+        number: (0020,0013) InstanceNumber.
+        frames: How many the file holds.
+        size: Rows, columns, samples.
+        plane: Where it lies; None where it does not say.
+    """
+
+    name: str
+    open: Open
+    uid: str
+    series: str
+    number: int
+    frames: int
+    size: tuple[int, int, int]
+    plane: Plane | None
+
+
+def is_series(path: Path) -> bool:
+    """Whether a path is a folder, a zip or a DICOMDIR: something that may hold a series."""
+    return path.is_dir() or path.suffix.lower() == ".zip" or path.name == DICOMDIR
+
+
+def read_series(path: Path) -> Stack:
+    """Reads the one series in a folder, a zip or a DICOMDIR.
+
+    Python's warning filters, which all threads share, are left to the caller.
+
+    Raises:
+        InputError: None or several there, or one that cannot be read.
+    """
+    try:
+        with ExitStack() as opened:
+            return _read_series(path, opened)
+    except ZIP_FAILURES as error:
+        raise InputError(path, f"cannot be read ({type(error).__name__})") from error
+
+
+def _read_series(path: Path, opened: ExitStack) -> Stack:
+    subject = str(path)
+    by_series: defaultdict[str, list[Slice]] = defaultdict(list)
+    refused: list[str] = []
+    seen = 0
+    for name, opener in _files(path, opened):
+        seen += 1
+        if seen > _MAX_FILES:
+            raise InputError(subject, f"expected at most {_MAX_FILES} files, got more")
+        found = _look(name, opener)
+        if isinstance(found, Slice):
+            by_series[found.series].append(found)
+        elif found:
+            refused.append(found)
+    if not by_series:
+        why = f": {refused[0]}" if refused else ""
+        raise InputError(subject, f"expected DICOM images, got none in {seen} files{why}")
+    if len(by_series) > 1:
+        sizes = ", ".join(str(len(slices)) for slices in list(by_series.values())[:8])
+        raise InputError(
+            subject,
+            f"expected one series, got {len(by_series)} (of {sizes} files)",
+            "give a folder or zip that holds one, or one file",
+        )
+    (slices,) = by_series.values()
+    stack = _assembled(subject, slices)
+    if refused:
+        stack = replace(
+            stack, notes=(*stack.notes, f"{len(refused)} DICOM files are left out ({refused[0]})")
+        )
+    return stack
+
+
+def _assembled(subject: str, slices: Sequence[Slice]) -> Stack:
+    """The stack of a series' files."""
+    notes: list[str] = []
+    by_uid = {found.uid or found.name: found for found in reversed(slices)}
+    if len(by_uid) < len(slices):
+        notes.append(f"{len(slices) - len(by_uid)} files are left out: another has the same SOPInstanceUID")
+    slices = sorted(by_uid.values(), key=lambda found: (found.number, found.name))
+    if any(found.frames > 1 for found in slices):
+        if len(slices) > 1:
+            raise InputError(
+                subject, f"expected one file with several frames, got {len(slices)} files", "give one of them"
+            )
+        return _read(slices[0])
+    kept = _of_one_kind(slices)
+    if len(kept) < len(slices):
+        notes.append(f"{len(slices) - len(kept)} images of another size or orientation are left out")
+    ordered, volumes, order_notes = _ordered(kept)
+    notes += order_notes
+    stack, mixed = _joined(subject, ordered)
+    notes += mixed
+    place = _geometry(ordered[: len(ordered) // volumes], stack.spacing_mm)
+    if place is not None:
+        geometry, gaps = place
+        stack = replace(stack, geometry=geometry, spacing_mm=geometry.spacing_mm)
+        notes += gaps
+    else:
+        stack = replace(stack, geometry=None if len(ordered) > 1 else stack.geometry)
+    return replace(stack, source=subject, volumes=volumes, notes=(*stack.notes, *notes))
+
+
+def _of_one_kind(slices: Sequence[Slice]) -> list[Slice]:
+    """The most images of one size and orientation: localisers may stand in the same series."""
+    groups: list[list[Slice]] = []
+    for found in slices:
+        for group in groups:
+            first = group[0]
+            is_alike = (
+                first.plane is found.plane is None
+                if first.plane is None or found.plane is None
+                else found.plane.has_orientation_of(first.plane)
+            )
+            if found.size == first.size and is_alike:
+                group.append(found)
+                break
+        else:
+            groups.append([found])
+    return max(groups, key=len)
+
+
+def _ordered(slices: Sequence[Slice]) -> tuple[list[Slice], int, list[str]]:
+    """Slices along the normal, volume after volume; how many volumes; what is to be said."""
+    first = slices[0].plane
+    if first is None:
+        note = ["the files do not say where they lie: ordered by InstanceNumber"] if len(slices) > 1 else []
+        return list(slices), 1, note
+    places: list[tuple[float, list[Slice]]] = []
+    for depth, found in sorted(((_depth(found, first), found) for found in slices), key=lambda pair: pair[0]):
+        if places and depth - places[-1][0] < SAME_MM:
+            places[-1][1].append(found)
+        else:
+            places.append((depth, [found]))
+    counts = {len(found) for _, found in places}
+    if len(counts) == 1 and len(places) > 1:
+        volumes = counts.pop()
+        return [found[volume] for volume in range(volumes) for _, found in places], volumes, []
+    extra = len(slices) - len(places)
+    note = [f"{extra} duplicate slices are left out: another lies in the same place"] if extra else []
+    return [found[0] for _, found in places], 1, note
+
+
+def _depth(found: Slice, first: Plane) -> float:
+    assert found.plane is not None
+    return float(found.plane.position @ first.normal)
+
+
+def _joined(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
+    """All slices decoded into one stack."""
+    stacks: list[Stack] = []
+    head = _read(slices[0])
+    check_size(subject, (len(slices), *head.array.shape[1:]), 2 * head.array.itemsize)
+    total = 0
+    for found in slices:
+        stack = _read(found) if stacks else head
+        total += stack.array.nbytes
+        if stack.array.shape[1:] != head.array.shape[1:]:
+            raise InputError(subject, "its slices differ in shape")
+        stacks.append(stack)
+    array = np.concatenate([stack.array for stack in stacks])
+    padding = None
+    if any(stack.padding is not None for stack in stacks):
+        blank = np.zeros(head.array.shape[:3], np.bool_)
+        padding = np.concatenate([blank if s.padding is None else s.padding for s in stacks])
+    notes = []
+    if len({stack.unit for stack in stacks}) > 1:
+        notes.append("its slices differ in what values mean")
+    changes = Counter(note for stack in stacks for note in stack.notes)
+    windows = {stack.windows for stack in stacks}
+    if len(windows) > 1:
+        notes.append("its slices suggest different windows: the first one's is kept")
+    return replace(head, array=array, padding=padding, notes=tuple(changes)), notes
+
+
+def _geometry(
+    slices: Sequence[Slice], spacing_mm: tuple[float | None, float, float] | None
+) -> tuple[Geometry, list[str]] | None:
+    """The affine of ordered slices with what is to be said of gaps; None where it is not known where they lie.
+
+    Where the slices are not even, no affine is exact: this one is at the first and the last of them.
+    """
+    first = slices[0].plane
+    if first is None or spacing_mm is None or len(slices) < 2:
+        return None
+    positions = np.array([found.plane.position for found in slices if found.plane is not None])
+    steps = np.diff(positions, axis=0)
+    depths = steps @ first.normal
+    usual = float(np.median(depths))
+    times = depths / usual
+    is_gap = (times > _GAP) & (np.abs(times - np.rint(times)) < _GAP_TOLERANCE)
+    even = steps[~is_gap]
+    step = even.mean(axis=0)
+    if np.abs(even - step).max() > max(0.01 * usual, SAME_MM):
+        step = (positions[-1] - positions[0]) / len(steps)
+        note = f"its slices lie unevenly, {depths.min():.4g} to {depths.max():.4g} mm apart: the geometry has the mean"
+        return affine_of(first, step, spacing_mm), [note]
+    notes = []
+    if is_gap.any():
+        missing = int(np.rint(times[is_gap] - 1).sum())
+        notes.append(f"slices are missing: {missing} in {int(is_gap.sum())} gaps")
+    return affine_of(first, step, spacing_mm), notes
+
+
+def _read(found: Slice) -> Stack:
+    with found.open() as file:
+        return read_dicom_stream(found.name, file)
+
+
+def _look(name: str, opener: Open) -> Slice | str | None:
+    """A file's place in its series; why it has none; or None for one that is no DICOM."""
+    try:
+        with opener() as file:
+            head = file.read(132)
+            if not begins_as_dicom(head):
+                return None
+            file.seek(0)
+            # A bound of what is kept in memory: headers end where the pixels begin.
+            dataset = parse_stream(name, file, header_only=True)
+        if (
+            Path(name).name == DICOMDIR
+            or text(dataset.file_meta, "MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
+        ):
+            return None
+        _check_object(name, dataset)
+    except InputError as error:
+        return f"{name}: {error.message}"
+    return Slice(
+        name,
+        opener,
+        text(dataset, "SOPInstanceUID"),
+        text(dataset, "SeriesInstanceUID"),
+        whole(dataset, "InstanceNumber", 0) or 0,
+        whole(dataset, "NumberOfFrames", 1) or 1,
+        (
+            whole(dataset, "Rows", 0) or 0,
+            whole(dataset, "Columns", 0) or 0,
+            whole(dataset, "SamplesPerPixel", 1) or 1,
+        ),
+        plane_of(FunctionalGroups.of(dataset), 0),
+    )
+
+
+def _check_object(name: str, dataset: Dataset) -> None:
+    """As `check_is_image`, for a header: Rows stand for the pixels that were not read."""
+    if whole(dataset, "Rows"):
+        dataset.PixelData = b""
+    check_is_image(name, dataset)
+
+
+def _files(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
+    """Names of the files, and what opens each for as long as `opened` is."""
+    if path.is_dir():
+        yield from _files_of_folder(path)
+    elif path.suffix.lower() == ".zip":
+        yield from _files_of_zip(path, opened)
+    else:
+        yield from _files_of_dicomdir(path)
+
+
+def _files_of_folder(folder: Path) -> Iterator[tuple[str, Open]]:
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(base) / name
+            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                yield path, lambda path=path: open_regular(path)  # type: ignore[misc]
+
+
+def _files_of_zip(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
+    subject = str(path)
+    archive = opened.enter_context(
+        zipfile.ZipFile(opened.enter_context(open_regular(path, max_bytes=_MAX_ZIP_BYTES)))
+    )
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > _MAX_FILES:
+        raise InputError(subject, f"expected at most {_MAX_FILES} files, got {len(members)}")
+    if any(member.flag_bits & 1 for member in members):
+        raise InputError(subject, "is encrypted", "unpack it first")
+    if sum(member.file_size for member in members) > _MAX_ZIP_BYTES:
+        raise InputError(subject, f"expected at most {_MAX_ZIP_BYTES} bytes when unpacked, got more")
+    for member in members:
+        name = f"{subject}: {member.filename}"
+        yield name, lambda name=name, member=member: _zip_member(name, archive, member)  # type: ignore[misc]
+
+
+def _zip_member(subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    """A member in memory: never more of it than the archive's directory says and a file may have."""
+    if member.file_size > MAX_FILE_BYTES // 2:
+        raise InputError(subject, f"expected at most {MAX_FILE_BYTES // 2} bytes, got {member.file_size}")
+    try:
+        with archive.open(member) as stream:
+            return io.BytesIO(stream.read(member.file_size))
+    except ZIP_FAILURES as error:
+        raise InputError(subject, f"is broken in the zip ({type(error).__name__})") from error
+
+
+def _files_of_dicomdir(path: Path) -> Iterator[tuple[str, Open]]:
+    """The files that a DICOMDIR names (PS3.3 F.3), none outside of its folder."""
+    with open_regular(path) as file:
+        dataset = parse_stream(str(path), file)
+    root = path.parent.resolve()
+    for record in items(dataset, "DirectoryRecordSequence"):
+        parts = text(record, "ReferencedFileID").split("\\")
+        if parts == [""]:
+            continue
+        target = _beside(root, parts)
+        if target is None:
+            raise InputError(path, "names a file outside of its own folder, or none that is there")
+        yield target, lambda target=target: open_regular(target)  # type: ignore[misc]
+
+
+def _beside(root: Path, parts: Sequence[str]) -> Path | None:
+    """A file that is named by its parts below a folder, in whatever case the disk has it."""
+    place = root
+    for part in parts:
+        if part in ("", ".", "..") or "/" in part or "\0" in part:
+            return None
+        exact = place / part
+        if not exact.exists():
+            exact = next((p for p in place.iterdir() if p.name.lower() == part.lower()), exact)
+        place = exact
+    return place if place.is_file() and place.resolve().is_relative_to(root) else None

@@ -1,0 +1,128 @@
+"""The classifier by which training sets are compared: how it is trained, and its training on a set of rows.
+
+Arrays in, logits out. Knows nothing of what the rows were chosen for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, Integer
+from torch import Tensor
+from torch.nn import functional as F
+
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
+from drai_cli.metrics.fitting import FitConfig, fit
+from drai_cli.metrics.judge import balanced_accuracy
+from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.symmetries import Symmetry, augment
+from drai_cli.metrics.training_sets import TrainingSet
+from drai_cli.model.pixels import to_unit
+
+Images = Integer[np.ndarray, "n h w c"]
+
+
+@dataclass(frozen=True)
+class UsefulnessConfig:
+    """How the classifiers are trained; the same for every arm.
+
+    Attributes:
+        images: Images seen per training. At 64 px 24,000 take 1 to 2 minutes on one core, at 32 px a quarter.
+        batch_size: Images per step.
+        seeds: Classifiers per arm.
+        ratios: Synthetic images over real ones, an arm with and an arm without them for each.
+        widths: Channels per stage of the net.
+        largest: Images of more pixels a side are averaged down to this many for the classifier, which keeps the
+            time bearable; raise it with the budget where detail tells the labels apart.
+        symmetry: Under which images stay real: `none`, `flip` or `dihedral`.
+        turn_degrees: Largest turn in augmentation, beyond the symmetry's quarter turns.
+        rate: Peak learning rate.
+        smoothing: Label smoothing.
+        looks: Looks at validation in a training; the best of them is what is tested.
+    """
+
+    images: int = 24_000
+    batch_size: int = 128
+    seeds: int = 3
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    widths: tuple[int, ...] = (24, 48, 96, 192)
+    largest: int = 64
+    symmetry: Symmetry = "none"
+    turn_degrees: float = 10.0
+    rate: float = 3e-3
+    smoothing: float = 0.05
+    looks: int = 10
+
+    def fit_config(self) -> FitConfig:
+        """The whole budget for every arm: stopping early would be fewer steps for some."""
+        every = max(self.batch_size, self.images // self.looks)
+        return FitConfig(self.images, self.batch_size, self.rate, check_every=every, patience=self.images + 1)
+
+
+class Trainer:
+    """Trains a classifier on a training set and reads the test images with it."""
+
+    def __init__(
+        self,
+        images: Images,
+        made: Images,
+        labels: Int64[np.ndarray, " n"],
+        held: Int64[np.ndarray, " k"],
+        label_count: int,
+        config: UsefulnessConfig,
+        device: torch.device | str,
+    ) -> None:
+        self.images, self.made, self.held, self.held_labels = images, made, images[held], labels[held]
+        self.config, self.device = config, device
+        self.side = min(images.shape[1], config.largest)
+        self.size = ConvNetConfig(self.side, images.shape[3], label_count, config.widths)
+
+    def train(self, rows: TrainingSet, seed: int, test: Images) -> tuple[Float[np.ndarray, "n labels"], int]:
+        """Logits of the test images, and the images seen in training."""
+
+        def draw(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            chosen, drawn = rows.draw(size, generator)
+            batch = augment(
+                self._batch(chosen),
+                generator,
+                symmetry=self.config.symmetry,
+                turn_degrees=self.config.turn_degrees,
+                shift=max(1, self.side // 16),
+            )
+            return batch, drawn
+
+        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+            return F.cross_entropy(outputs, targets, label_smoothing=self.config.smoothing)
+
+        def score(network: ConvNet) -> float:
+            return balanced_accuracy(self._logits(network, self.held).argmax(1), self.held_labels)
+
+        network, record = fit(
+            build(self.size, seed), draw, loss, score, self.config.fit_config(), seed=seed, device=self.device
+        )
+        return self._logits(network, test), record.images_seen
+
+    def _batch(self, rows: Int64[np.ndarray, " b"]) -> Float[Tensor, "b c h w"]:
+        """Real and synthetic images in the order of `rows`."""
+        is_made = rows >= len(self.images)
+        batch = torch.empty(len(rows), self.images.shape[3], self.side, self.side)
+        for chosen, source, first in (~is_made, self.images, 0), (is_made, self.made, len(self.images)):
+            if chosen.any():
+                batch[torch.from_numpy(chosen)] = self._shrunk(to_unit(source[rows[chosen] - first]))
+        return batch
+
+    def _shrunk(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c side side"]:
+        if images.shape[-1] == self.side:
+            return images
+        return F.interpolate(images, (self.side, self.side), mode="area")
+
+    def _logits(self, network: ConvNet, images: Images) -> Float[np.ndarray, "n labels"]:
+        def forward(batch: Tensor) -> Tensor:
+            with precision(self.device):
+                features = network.features(self._shrunk(batch))
+            out: Tensor = network.head(features)
+            return out
+
+        return map_images(forward, images, self.device)

@@ -1,0 +1,219 @@
+"""Models and training states as safetensors files: what is in them, and reading them without trusting them.
+
+A model file is one safetensors with one header entry, `drai`, that holds JSON: the `ModelHeader`. It has no clock time,
+path, user or host, so the same run gives the same bytes. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from drai_cli.errors import InputError, WeightsError
+from drai_cli.io.files import atomic_writer, file_sha256, open_regular
+from drai_cli.model.content_prior import ContentPrior
+from drai_cli.model.encoder import Encoder
+from drai_cli.model.generator import Generator
+from drai_cli.model.networks import Networks
+from drai_cli.model_file.header import HEADER_KEY, ModelHeader, parse_header
+from drai_cli.settings.methods import METHODS
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_MAX_HEADER_BYTES = 16 << 20
+
+UNFIT = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+"""What is raised where tensors and a record do not go with what they are loaded into."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for use: networks in eval mode, float32, without gradients.
+
+    Attributes:
+        header: What the file says of itself.
+        generator: (content, style) to images in [-1, 1].
+        encoder: Images to (content, style) posteriors, content None where it is not inferred; None for `cgan`.
+        content_prior: Condition to content.
+        sha256: Of the file.
+    """
+
+    header: ModelHeader
+    generator: Generator
+    encoder: Encoder | None
+    content_prior: ContentPrior
+    sha256: str
+
+    @property
+    def infers_content(self) -> bool:
+        """Whether the encoder infers content, too, or style alone."""
+        return METHODS[self.header.method].infers_content
+
+    def require_content(self, way_out: str) -> None:
+        """That content can be inferred of an image.
+
+        Args:
+            way_out: What to do instead, for the hint.
+
+        Raises:
+            WeightsError: The model has no encoder, or one that infers style alone.
+        """
+        self.require_encoder()
+        if not self.infers_content:
+            raise WeightsError("model", f"method {self.header.method} infers no content of an image", way_out)
+
+    def require_encoder(self) -> Encoder:
+        """The encoder, or an error in words.
+
+        Raises:
+            WeightsError: The model was trained without one.
+        """
+        if self.encoder is None:
+            raise WeightsError(
+                "model",
+                f"method {self.header.method} has no encoder",
+                "use a model that was trained with --method drai",
+            )
+        return self.encoder
+
+
+def save_model(path: Path, header: ModelHeader, networks: Networks, dtype: str = "float32") -> None:
+    """Writes a model file, whole or not at all; the same weights and header give the same bytes."""
+    tensors = {
+        name: tensor.detach()
+        .to("cpu", DTYPES[dtype] if tensor.is_floating_point() else tensor.dtype)
+        .contiguous()
+        for name, tensor in networks.state_dict().items()
+    }
+    text = json.dumps(header.to_json(), sort_keys=True, ensure_ascii=True, allow_nan=False)
+    with atomic_writer(path) as file:
+        file.write(save(tensors, metadata={HEADER_KEY: text}))
+
+
+def read_header(path: Path) -> ModelHeader:
+    """The header of a model file, without its weights.
+
+    Raises:
+        WeightsError: Not a model file, or of a version this one does not know.
+    """
+    return parse_header(path, _read_entry(path, "model file"))
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
+    """Reads a model file; every name and shape is checked against the header.
+
+    Raises:
+        WeightsError: Missing, truncated, not a model, or its tensors are not what the header promises.
+    """
+    header = read_header(path)
+    if header.method not in METHODS:
+        raise WeightsError(path, f"method {header.method!r} is not known to this drai", "upgrade drai")
+    tensors = _load_tensors(path)
+    # On the meta device nothing is allocated, whatever a header claims; but it makes torch import sympy, which takes
+    # a second. Networks of a usual size are made in 30 ms.
+    with torch.device("cpu" if _is_usual(header) else "meta"), torch.random.fork_rng(devices=[]):
+        networks = Networks(header.architecture, header.schema.dim, METHODS[header.method])
+    check_tensors(path, tensors, networks.state_dict())
+    networks.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    # Buffers that are not saved are constants; those made on the meta device have no values.
+    for module in networks.modules():
+        rebuild = getattr(module, "reset_constants", None)
+        if rebuild is not None:
+            rebuild()
+    networks = networks.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    return LoadedModel(
+        header, networks.generator, networks.encoder, networks.content_prior, file_sha256(path)
+    )
+
+
+def _is_usual(header: ModelHeader) -> bool:
+    """Whether the networks that a header describes can be made before it is trusted: at most some 400 MB."""
+    shape = header.architecture
+    codes = shape.content_dim + shape.style_dim + header.schema.dim
+    is_small = max(shape.channels, shape.max_channels) <= 256 and codes <= 2048
+    return is_small and shape.blocks <= 4 and shape.image_size <= 512
+
+
+def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Whether every expected tensor is there with its shape and finite, and nothing else is.
+
+    Raises:
+        WeightsError: Naming the first that is not.
+    """
+    hint = "get the file again, or train it again with this version"
+    for name, tensor in expected.items():
+        if name not in found:
+            raise WeightsError(path, f"tensor {name!r} is missing", hint)
+        if found[name].shape != tensor.shape:
+            got, wanted = list(found[name].shape), list(tensor.shape)
+            raise WeightsError(path, f"tensor {name!r}: expected shape {wanted}, got {got}", hint)
+        if found[name].is_floating_point() != tensor.is_floating_point():
+            raise WeightsError(
+                path, f"tensor {name!r}: expected {tensor.dtype}, got {found[name].dtype}", hint
+            )
+        if found[name].is_floating_point() and not bool(torch.isfinite(found[name]).all()):
+            raise WeightsError(path, f"tensor {name!r} holds values that are not finite", hint)
+    extra = sorted(set(found) - set(expected))
+    if extra:
+        raise WeightsError(path, f"tensor {extra[0]!r} does not belong to this architecture", hint)
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    """Writes a training state, tensors and JSON record in one file, whole or not at all."""
+    kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(record, sort_keys=True, allow_nan=False)
+    with atomic_writer(path) as file:
+        file.write(save(kept, metadata={HEADER_KEY: text}))
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads what `save_state` wrote.
+
+    Raises:
+        WeightsError: Missing, truncated or not a training state.
+    """
+    record = _read_entry(path, "training state")
+    return _load_tensors(path), record
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(
+            path, f"cannot be read ({str(error)[:200]})", "the file is damaged: get it again"
+        ) from error
+
+
+def _read_entry(path: Path, kind: str) -> dict[str, Any]:
+    """The JSON object in the header, read without the tensors. Eight bytes give the header's length (safetensors)."""
+    try:
+        with open_regular(path, max_bytes=None) as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _MAX_HEADER_BYTES:
+                raise ValueError(f"a header of {length} bytes")
+            text = file.read(length)
+            if len(text) != length:
+                raise ValueError("it ends inside its header")
+            metadata = json.loads(text).get("__metadata__", {})
+            entry = json.loads(metadata[HEADER_KEY])
+        if not isinstance(entry, dict):
+            raise TypeError(f"its {HEADER_KEY} entry is no object")
+    except InputError as error:
+        raise WeightsError(
+            error.subject, error.message, "name a .safetensors file or a run directory"
+        ) from error
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(
+            path, f"expected a drai {kind}, got something else ({str(error)[:120]})",
+            "name a .safetensors file that drai wrote",
+        ) from error  # fmt: skip
+    return entry

@@ -1,0 +1,130 @@
+"""What a model file says of itself, whatever it is stored in: safetensors or ONNX. No torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.errors import WeightsError
+from drai_cli.io.intensity import Intensity
+from drai_cli.settings.config import ModelConfig
+
+FORMAT_VERSION = 1
+HEADER_KEY = "drai"
+"""The metadata entry that holds the header, as JSON."""
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """All that is needed to use a model, beside its weights.
+
+    Attributes:
+        architecture: The networks' shape.
+        schema: What it is conditioned on.
+        method: The training method (`drai`, `dai`, ...).
+        intensity: What pixel values mean: `unit`, `dtype` of the training images, their `low` and `high`.
+        training: Data summary, `label_counts` of the training part, `images_seen`, `seed`, `version`, options.
+        measures: Numbers on test groups, as the model card gives them; empty where nobody measured.
+        data: What it was trained on, with the attribution its licence asks for.
+        licence: SPDX expression of the weights; they carry their data's licence.
+        intended_use: What it is for and what it must not be used for.
+        format_version: Of this header; a reader refuses one it does not know.
+    """
+
+    architecture: ModelConfig
+    schema: ConditionSchema
+    method: str
+    intensity: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    data: str = ""
+    licence: str = ""
+    intended_use: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format_version": self.format_version,
+            "architecture": self.architecture.to_json(),
+            "schema": self.schema.to_json(),
+            "method": self.method,
+            "intensity": dict(self.intensity),
+            "training": dict(self.training),
+            "measures": dict(self.measures),
+            "data": self.data,
+            "licence": self.licence,
+            "intended_use": self.intended_use,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ModelHeader:
+        """Reads `to_json`; raises ValueError, KeyError, TypeError, AttributeError or OverflowError."""
+        texts = {name: data[name] for name in ("method", "data", "licence", "intended_use")}
+        tables = {name: data[name] for name in ("intensity", "training", "measures")}
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError(f"{', '.join(texts)} have to be text")
+        if not all(isinstance(table, dict) for table in tables.values()):
+            raise ValueError(f"{', '.join(tables)} have to be objects")
+        # Raises ValueError at NaN and infinity, which are no JSON, and at halves of letters, which are no UTF-8.
+        json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+        return cls(
+            ModelConfig.from_json(data["architecture"]),
+            ConditionSchema.from_json(data["schema"]),
+            format_version=data["format_version"],
+            **texts,
+            **tables,
+        )
+
+
+def parse_header(path: Path, entry: Mapping[str, Any]) -> ModelHeader:
+    """The header in a file's metadata.
+
+    Raises:
+        WeightsError: It cannot be used, or is of a version this one does not know.
+    """
+    try:
+        version = entry["format_version"]
+        if version != FORMAT_VERSION:
+            raise WeightsError(
+                path,
+                f"header version {version!r} is not known (this drai reads {FORMAT_VERSION})",
+                "upgrade drai",
+            )
+        return ModelHeader.from_json(entry)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise WeightsError(
+            path, f"the header cannot be used ({str(repr(error))[:200]})", "get the file again"
+        ) from error
+
+
+def model_fit(header: ModelHeader) -> Literal["crop", "pad"]:
+    """How images were made square in training; `crop` where the model does not say."""
+    return "pad" if header.training.get("fit") == "pad" else "crop"
+
+
+def model_intensity(header: ModelHeader) -> Intensity:
+    """What the levels of a model's images mean; plain levels where the model does not say.
+
+    Raises:
+        WeightsError: The header's convention makes no sense.
+    """
+    recorded = header.intensity
+    dtype = recorded.get("dtype", "uint8")
+    plain = Intensity(dtype=dtype, high=65535.0 if dtype == "uint16" else 255.0)
+    try:
+        found = Intensity(
+            str(recorded.get("unit", "")),
+            float(recorded.get("low", plain.low)),
+            float(recorded.get("high", plain.high)),
+            dtype,
+        )
+    except (TypeError, ValueError):
+        found = None
+    if found is None or dtype not in ("uint8", "uint16") or not -math.inf < found.low < found.high < math.inf:
+        raise WeightsError("model", "its intensity convention cannot be used", "get the file again")
+    return found

@@ -1,0 +1,1 @@
+"""Images as files that say what they are, and the folders that they are written to."""

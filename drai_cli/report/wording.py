@@ -1,0 +1,102 @@
+"""How a report's numbers and words look as text, on a page, in a table or at the prompt. Knows no markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from drai_cli.report.findings import Better, Standing
+
+MINUS, DASH = "−", "–"
+DIGITS = 3
+_SPREAD_DIGITS = 2
+DIRECTIONS: dict[Better, tuple[str, str]] = {
+    "lower": ("↓", "lower is better"),
+    "higher": ("↑", "higher is better"),
+    "baseline": ("→", "nearest to baseline is better"),
+}
+"""Sign and words for which way is better."""
+STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "poor": "○"}
+"""A sign for each word, so that no colour is needed to tell them apart."""
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float | None, like: float | None = None) -> str:
+    """Three significant digits, a true minus, no negative zero; a dash for what is unknown.
+
+    From 1,000 up all digits before the point are kept, in groups of three; from a million up and below 0.0001 the
+    number is written with a power of ten. Zero itself is `0`.
+    """
+    return DASH if value is None else _shown(value, _scale([value]))
+
+
+def number_with_spread(value: float | None, *ends: float | None) -> tuple[str, ...]:
+    """A number and the ends of its interval, all with the same decimal places.
+
+    They are the number's own, or, where it is small beside its interval, those of two digits of the interval's longer
+    side: 0.001 in [-0.02, 0.03] has no three significant digits.
+    """
+    if value is None or not math.isfinite(value):
+        return tuple(map(number, (value, *ends)))
+    scale = _scale([value], [end - value for end in ends if end is not None and math.isfinite(end)])
+    return tuple(DASH if each is None else _shown(each, scale) for each in (value, *ends))
+
+
+def mean_and_deviation(mean: float | None, deviation: float | None) -> str:
+    """`23.4 ± 1.2`, decimal places as `number_with_spread` takes them; the mean alone without a deviation."""
+    if mean is None or deviation is None or not math.isfinite(mean) or not math.isfinite(deviation):
+        return number(mean)
+    power, places = _scale([mean], [deviation])
+    both = f"{_shown(mean, (0, places), power)} ± {_shown(deviation, (0, places), power)}"
+    return f"({both}){_times(power)}" if power else both
+
+
+def words(value: Any) -> str:
+    """A setting in words: lists by commas, yes and no, six digits; `not known` for nothing."""
+    if value is None or value == "":
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}".replace("-", MINUS)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {words(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(words, value)) or "none"
+    return str(value)
+
+
+def _scale(values: list[float], distances: Sequence[float] = ()) -> tuple[int, int]:
+    """Power of ten to take out (0 for none) and decimal places after it."""
+    first = max((e for v in values if (e := _exponent(v, DIGITS)) is not None), default=None)
+    second = max((e for v in distances if (e := _exponent(v, _SPREAD_DIGITS)) is not None), default=None)
+    if first is not None and (second is None or first >= second):
+        exponent, digits = first, DIGITS
+    elif second is not None:
+        exponent, digits = second, _SPREAD_DIGITS
+    else:
+        return 0, 0
+    return (0, max(0, digits - 1 - exponent)) if -4 <= exponent < 6 else (exponent, digits - 1)
+
+
+def _exponent(value: float, digits: int) -> int | None:
+    """Of the number rounded to the digits shown (9.996 is 10.0); None for zero and what is not finite."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2]) if value and math.isfinite(value) else None
+
+
+def _shown(value: float, scale: tuple[int, int], divided_by: int = 0) -> str:
+    """At this power and these places; `divided_by` is a power that was taken out already."""
+    power, places = scale
+    if value == 0 or math.isnan(value):
+        return "0" if value == 0 else DASH
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{Decimal(value).scaleb(-power or -divided_by):,.{places}f}"
+    is_zero = not any(digit in text for digit in "123456789")
+    return (text.lstrip("-") if is_zero else text.replace("-", MINUS)) + _times(power)
+
+
+def _times(power: int) -> str:
+    return f"×10{str(power).translate(_SUPERSCRIPTS)}" if power else ""

@@ -1,0 +1,89 @@
+"""A look at a run in training, some images of it: the grid of a tick, and signs that it goes wrong. Trains nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from drai_cli.data.image_set import Part
+from drai_cli.data.prepared import PreparedSet
+from drai_cli.io.raster import write_png
+from drai_cli.model.networks import Networks
+from drai_cli.model.pixels import to_unit
+from drai_cli.output.figure import with_row_names
+from drai_cli.training.grid import COLUMNS, GAP, draw_grid, row_names
+from drai_cli.training.state import TrainingState
+
+_WATCHED_LABELS = 8
+
+
+class Look:
+    """What is looked at, at every tick.
+
+    Args:
+        state: The run's, as it is when it is looked at.
+        data: Its set.
+        device: Where the networks are.
+    """
+
+    def __init__(self, state: TrainingState, data: PreparedSet, device: torch.device) -> None:
+        self.state, self.data, self.device = state, data, device
+
+    def vital_signs(self, networks: Networks) -> dict[str, float]:
+        """What `health.warnings` asks for, from samples and from a few images of either part, labels taking turns."""
+        state, count = self.state, 4 * COLUMNS
+        discriminator = state.adversaries.discriminator
+        generator = torch.Generator().manual_seed(0)
+        style = torch.randn(COLUMNS, networks.generator.style_dim, generator=generator).to(self.device)
+        with torch.inference_mode():
+            real = self._to_device(self._in_turn("validation", count))
+            trained_on = self._to_device(self._in_turn("train", count))
+            signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
+            spreads = []
+            for condition in self._of_labels()[:_WATCHED_LABELS].to(self.device):
+                content = networks.content_prior(condition.expand(COLUMNS, -1)).mean
+                # Within a label: a generator that ignores style still differs between labels.
+                spreads.append(networks.generator(content, style).std(0).mean())
+        return {
+            "spread": float(torch.stack(spreads).mean() / real.std(0).mean().clamp(min=1e-6)),
+            "real_sign": float(signs[0]),
+            "held_out_sign": float(signs[1]),
+            "augment_probability": state.augment_probability,
+        }
+
+    def draw(self, networks: Networks, path: Path) -> None:
+        """Writes the grid of a tick."""
+        rows = self._in_turn("validation", COLUMNS)
+        sheet = draw_grid(
+            networks,
+            self.data.images[rows],
+            torch.from_numpy(self.data.conditions[rows]),
+            self._of_labels(),
+            networks.generator.style_dim,
+            self.device,
+        )
+        names = row_names(self.data.schema.labels, networks.encoder is not None)
+        sheet = with_row_names(sheet, names, self.data.images.shape[1] + GAP)
+        write_png(path, sheet, {"Comment": "synthetic images made by drai"})
+
+    def _of_labels(self) -> Tensor:
+        """Conditions that say the label alone, one a label."""
+        schema = self.data.schema
+        return torch.from_numpy(schema.encode([{schema.label.name: label} for label in schema.labels]))
+
+    def _in_turn(self, part: Part, count: int) -> np.ndarray:
+        """Up to `count` rows of a part, labels taking turns; of the training part where the part has too few."""
+        rows = self.data.rows(part)
+        if len(rows) < COLUMNS:
+            rows = self.data.rows("train")
+        labels = self.data.labels[rows]
+        turn = np.zeros(len(rows), np.int64)
+        for label in np.unique(labels):
+            turn[labels == label] = np.arange((labels == label).sum())
+        return rows[np.lexsort((labels, turn))[:count]]
+
+    def _to_device(self, rows: np.ndarray) -> Tensor:
+        return to_unit(self.data.images[rows], self.device)

@@ -1,0 +1,77 @@
+"""What a trained model's file says of itself: no path, user, host, time or hash of an image."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from drai_cli import __version__
+from drai_cli.data.prepared import PreparedSet
+from drai_cli.io.intensity import Intensity
+from drai_cli.model_file.header import ModelHeader
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.model_options import TrainRun
+from drai_cli.settings.presets import KNOWN_SETS, KnownSet
+
+INTENDED_USE = (
+    "Synthetic images for research: training and testing of image analysis, teaching, sharing in place of patients' "
+    "images after the user's own privacy check. Not for diagnosis or any decision about a patient, and no evidence of "
+    "how a disease looks."
+)
+
+
+def known_set(data: PreparedSet) -> KnownSet:
+    """What is known of this kind of data set."""
+    return KNOWN_SETS.get(str(data.summary["kind"]), KnownSet())
+
+
+def header_of(
+    run: TrainRun, options: TrainOptions, data: PreparedSet, inherited: ModelHeader | None, images_seen: int
+) -> ModelHeader:
+    """The header of a run's model.
+
+    Args:
+    run: As asked for.
+    options: As resolved for the data.
+    data: What it is trained on; only counts and category names are kept of it.
+    inherited: Of the model the run started from; its licence and data go with it.
+    images_seen: So far.
+    """
+    known = known_set(data)
+    parts = {part: counts["images"] for part, counts in data.summary["parts"].items()}
+    licence = run.licence or known.licence or (inherited.licence if inherited else "")
+    texts = [
+        known.attribution,
+        f"Started from: {inherited.data}" if inherited and inherited.data else "",
+    ]
+    training = options.to_json()
+    # The budget and the machine's part in it are no property of the weights.
+    for name in ("kimg", "hours", "tick_kimg", "patience", "model"):
+        training.pop(name)
+    if inherited and inherited.licence not in ("", licence):
+        licence = f"{licence} AND {inherited.licence}" if licence else inherited.licence
+    levels = str(data.images.dtype)
+    plain = Intensity("", 0, int(np.iinfo(levels).max), levels)
+    intensity = replace(data.intensity, dtype=levels) if data.intensity is not None else plain
+    return ModelHeader(
+        architecture=options.model,
+        schema=data.schema,
+        method=options.method,
+        intensity=asdict(intensity),
+        training={
+            "kind": data.summary["kind"],
+            "images": parts,
+            "split": data.summary["split"],
+            "label_counts": data.summary["parts"]["train"]["classes"],
+            "fit": run.data.fit,
+            "images_seen": images_seen,
+            "seed": options.seed,
+            "version": __version__,
+            "is_warm_start": inherited is not None,
+            "options": training,
+        },
+        data=" ".join(text for text in texts if text),
+        licence=licence,
+        intended_use=INTENDED_USE,
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""`--init`: starting a run from another model's weights, and saying what was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from drai_cli.data.condition import ConditionSchema
+from drai_cli.model.generator import Generator
+from drai_cli.model.trunk import Trunk
+from drai_cli.model_file.checkpoint import LoadedModel
+from drai_cli.settings.config import ModelConfig
+from drai_cli.training.state import TrainingState
+
+_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a warm start took and what it made new, as names of networks."""
+
+    taken: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema) -> Taken:
+    """Copies a model into a fresh state of the same architecture, whatever the methods of the two.
+
+    The generator is kept, and of the encoder what both have. The content prior is kept if the conditions are the same
+    and content is given in the same way. The discriminator is in no model file: its trunk starts from the encoder's,
+    which reads the same images, its heads are new.
+    """
+    taken, new = ["generator"], ["discriminator heads", "predictors"]
+    sources: dict[str, nn.Module] = {"generator": model.generator}
+    own = state.networks
+    if own.encoder is not None and model.encoder is not None:
+        sources["encoder"] = model.encoder
+        taken.append("encoder")
+        if own.encoder.content is not None and model.encoder.content is None:
+            new.append("the encoder's content")
+    elif own.encoder is not None:
+        new.append("encoder")
+    is_alike = own.content_prior.is_fixed == model.content_prior.is_fixed
+    if is_alike and _same_conditions(model.header.schema, schema):
+        sources["content_prior"] = model.content_prior
+        taken.append("content prior")
+    else:
+        new.append("content prior")
+    for networks in (state.networks, state.average):
+        for name, source in sources.items():
+            # Not strict: one of the two encoders may have no head for content.
+            getattr(networks, name).load_state_dict(source.state_dict(), strict=name != "encoder")
+    if model.encoder is not None:
+        trunk = state.adversaries.discriminator.trunk
+        trunk.load_state_dict(model.encoder.trunk.state_dict())
+        _to_unit_scale(trunk, state.networks.generator, model.header.architecture)
+        taken.append("discriminator trunk (from the encoder)")
+    return Taken(tuple(taken), tuple(new))
+
+
+@torch.no_grad()
+def _to_unit_scale(trunk: Trunk, generator: Generator, shape: ModelConfig) -> None:
+    """The encoder reads its features at unit scale, whatever theirs is; the discriminator's new heads want it there."""
+    draws = torch.Generator().manual_seed(0)
+    content, style = (
+        torch.randn(_IMAGES, dim, generator=draws).to(trunk.flat.weight.device)
+        for dim in (shape.content_dim, shape.style_dim)
+    )
+    scale = trunk(generator(content, style)).square().mean().sqrt().clamp(min=1e-6)
+    # Leaky ReLU alone follows, so the features are scaled as these are.
+    trunk.flat.weight.div_(scale)
+    trunk.flat.bias.div_(scale)
+
+
+def _same_conditions(a: ConditionSchema, b: ConditionSchema) -> bool:
+    # Aliases apart: a continuous attribute standardised in another way is another input.
+    def read(schema: ConditionSchema) -> list[tuple[object, ...]]:
+        return [(x.name, x.kind, x.values, x.mean, x.deviation) for x in schema.attributes]
+
+    return read(a) == read(b)

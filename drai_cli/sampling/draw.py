@@ -1,0 +1,70 @@
+"""Images of a plan's items, as arrays: their codes drawn, and the generator run on them. Writes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from drai_cli.errors import UsageError
+from drai_cli.inference.noise import draw_noise
+from drai_cli.inference.sampler import Sampler
+from drai_cli.model_file.header import model_fit
+from drai_cli.progress import Reporter
+from drai_cli.sampling.plan import Item
+
+
+def draw_images(
+    sampler: Sampler,
+    items: Sequence[Item],
+    seed: int,
+    truncation: float = 1.0,
+    style: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images of some items, `[N, H, W, C]`, with the content and style that they were made from.
+
+    Args:
+        sampler: The model.
+        items: What to draw.
+        seed: Decides, with each item, its codes.
+        truncation: Scale of both codes' deviations from their means.
+        style: One style `[style_dim]` for all of them; None: each its own.
+    """
+    architecture = sampler.header.architecture
+    schema = sampler.header.schema
+    conditions = np.empty((len(items), schema.dim), np.float32)
+    contents = np.empty((len(items), architecture.content_dim), np.float32)
+    styles = np.empty((len(items), architecture.style_dim), np.float32)
+    rows_of: defaultdict[int, list[int]] = defaultdict(list)
+    for row, item in enumerate(items):
+        rows_of[id(item.condition)].append(row)
+    for rows in rows_of.values():
+        condition = items[rows[0]].condition
+        indices = [items[row].index for row in rows]
+        contents[rows], styles[rows] = draw_noise(
+            seed, condition, indices, architecture.content_dim, architecture.style_dim
+        )
+        conditions[rows] = schema.encode([condition])
+    used = styles * np.float32(truncation) if style is None else np.repeat(style[None], len(items), 0)
+    images, content = sampler.sample(conditions, contents, used, truncation)
+    return images, content, used
+
+
+def style_of(
+    sampler: Sampler, path: Path, frame: int | None, window: str | None, reporter: Reporter
+) -> np.ndarray:
+    """The style code of an image, read as `read_for_model` has it."""
+    from drai_cli.inference.input_images import encode_files
+    from drai_cli.inference.torch_model import Inference
+
+    if not isinstance(sampler, Inference):
+        raise UsageError(
+            "--style-from", "needs the encoder, which --runtime onnx does not load", "leave one out"
+        )
+    encoded = encode_files(
+        sampler, [path], model_fit(sampler.header), frame=frame, window=window, reporter=reporter
+    )
+    style: np.ndarray = encoded.codes.style[0]
+    return style

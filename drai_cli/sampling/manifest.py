@@ -1,0 +1,154 @@
+"""The two tables of a `sample` output, metadata.csv and manifest.json: written, read again, merged. Makes no images.
+
+Both are streamed, a line an image, so that neither size nor memory bounds a job.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from drai_cli.errors import OverwriteError
+from drai_cli.io.files import atomic_writer, open_regular
+from drai_cli.sampling.job import Job
+from drai_cli.sampling.plan import Item, Plan
+
+METADATA = "metadata.csv"
+MANIFEST = "manifest.json"
+_CHUNK = 4096
+_FILES = b'\n "files": {'  # ends the head
+_MAX_HEAD_BYTES = 16 << 20
+_PIECE_BYTES = 1 << 16
+_MAX_LINE_BYTES = 1 << 16  # a name and a sha256
+
+
+def shard_name(name: str, part: tuple[int, int]) -> str:
+    """`metadata.csv` or `manifest.json` of part i of n: the plain name for a job of one part."""
+    if part[1] == 1:
+        return name
+    stem, dot, suffix = name.partition(".")
+    return f"{stem}-{part[0]}-of-{part[1]}{dot}{suffix}"
+
+
+def write_metadata(
+    path: Path, plan: Plan, seed: int, start: int, stop: int, rejected: Collection[str] = ()
+) -> str:
+    """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
+
+    Images whose file names are `rejected` were left out, and have no row.
+    """
+    attributes = [attribute.name for attribute in plan.schema.attributes[1:]]
+    reserved = {"file_name", "label", "seed", "index"}
+    names = [f"condition_{name}" if name in reserved else name for name in attributes]
+    digest = hashlib.sha256()
+    with atomic_writer(path) as file:
+
+        def write(rows: Iterable[Sequence[object]]) -> None:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            data = text.getvalue().encode()
+            digest.update(data)
+            file.write(data)
+
+        write([["file_name", "label", *names, "seed", "index"]])
+        for items in _chunks(plan.items(start, stop)):
+            write(
+                [
+                    plan.file_name(item),
+                    item.label,
+                    *(item.condition.get(name, "") for name in attributes),
+                    seed,
+                    item.index,
+                ]
+                for item in items
+                if plan.file_name(item) not in rejected
+            )
+    return digest.hexdigest()
+
+
+def write_manifest(
+    path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str | None]]
+) -> None:
+    """Writes the manifest; `files` are names and sha256 in the plan's order, read as they are written.
+
+    A sha256 of None (`null`) says that the image was left out as a copy.
+    """
+    head = json.dumps({**job.to_json(), "metadata_sha256": metadata_sha256}, indent=1, sort_keys=True)
+    with atomic_writer(path) as file:
+        file.write(head[:-2].encode() + b',\n "files": {')
+        separator = b"\n"
+        for name, digest in files:
+            file.write(separator + f"  {json.dumps(name)}: {json.dumps(digest)}".encode())
+            separator = b",\n"
+        file.write(b"\n }\n}\n")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest on disk: its head in memory, its files read on demand."""
+
+    path: Path
+    head: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Manifest | None:
+        """The manifest of that name; None if there is none.
+
+        Raises:
+            OverwriteError: There is something of that name that is no manifest of this tool.
+        """
+        if not path.exists():
+            return None
+        start = b""
+        with open_regular(path, max_bytes=None) as file:
+            while _FILES not in start and len(start) < _MAX_HEAD_BYTES and (more := file.read(_PIECE_BYTES)):
+                start += more
+        head, _, _ = start.partition(_FILES)
+        try:
+            values = json.loads(head.decode("utf-8", "replace").rstrip().removesuffix(",") + "}")
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise OverwriteError(path, "it is no manifest of drai", "choose another --out")
+        return cls(path, values)
+
+    def files(self) -> Iterator[tuple[str, str | None]]:
+        """Names and sha256, in order; None for a file that was left out.
+
+        Raises:
+            OverwriteError: A line is not what this tool writes.
+        """
+        with open_regular(self.path, max_bytes=None) as file:
+            lines = iter(partial(file.readline, _MAX_LINE_BYTES), b"")
+            for raw in lines:
+                if raw.startswith(_FILES[1:]):
+                    break
+            for raw in lines:
+                if raw.startswith(b" }"):
+                    return
+                try:
+                    ((name, digest),) = json.loads(b"{" + raw.strip().removesuffix(b",") + b"}").items()
+                except (ValueError, RecursionError) as error:
+                    raise OverwriteError(self.path, "it is damaged", "choose another --out") from error
+                if digest is not None and not isinstance(digest, str):
+                    raise OverwriteError(self.path, "it is damaged", "choose another --out")
+                yield name, digest
+        raise OverwriteError(self.path, "it ends too early", "choose another --out")
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    chunk: list[Item] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,150 @@
+"""Images of a job from their codes to their files, many at once: written while the next are made."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Condition
+
+import numpy as np
+
+from drai_cli.inference.sampler import CopyCheck, Sampler
+from drai_cli.machine.cores import usable_cores
+from drai_cli.machine.memory import warn_smaller
+from drai_cli.progress import Reporter, Task
+from drai_cli.sampling.draw import draw_images
+from drai_cli.sampling.job import Job
+from drai_cli.sampling.output import SampleOutput
+from drai_cli.sampling.plan import Plan
+from drai_cli.sampling.rendering import SampleEncoder
+from drai_cli.sampling.store import Placed
+from drai_cli.settings.image_options import SampleOptions
+
+_MAX_WRITERS = 8
+# Positions, and what is to be recorded of each: None of one that is left out.
+Written = Future[list[tuple[int, Placed | None]]]
+
+
+class _Turns:
+    """Lets at most so many threads at once into a `with`."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._inside = 0
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._come_in()
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            self._go_out()
+
+    def one_by_one(self) -> None:
+        """From now on one thread at a time; called by one that is inside, which then waits for its turn."""
+        with self._changed:
+            self._go_out()
+            self.most = 1
+            self._come_in()
+
+    def _come_in(self) -> None:
+        self._changed.wait_for(lambda: self._inside < self.most)
+        self._inside += 1
+
+    def _go_out(self) -> None:
+        self._inside -= 1
+        self._changed.notify_all()
+
+
+class SamplePipeline:
+    """One run of the pipeline: threads that each take a micro-batch from its codes to its files."""
+
+    def __init__(
+        self,
+        options: SampleOptions,
+        sampler: Sampler,
+        plan: Plan,
+        output: SampleOutput,
+        job: Job,
+        style: np.ndarray | None,
+        copies: CopyCheck | None,
+    ) -> None:
+        self.options, self.sampler, self.plan = options, sampler, plan
+        self.output, self.style, self.copies = output, style, copies
+        self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
+        self.turns = _Turns(max(1, min(sampler.at_once, options.batch_size // sampler.micro_batch)))
+
+    def run(self, reporter: Reporter) -> int:
+        """Makes what is missing; returns how many."""
+        size, pending, made = self.sampler.micro_batch, deque[Written](), 0
+        images = self.output.stop - self.output.start
+        if images <= size:
+            self.turns.most = 1
+        # Where passes follow one another, others write what was made meanwhile.
+        threads = self.turns.most if self.turns.most > 1 else min(_MAX_WRITERS, usable_cores())
+        self.sampler.passes.let_go = self._let_go
+        with (
+            reporter.task("sampling", images, "images") as task,
+            self.sampler.sharing(),
+        ):
+            pool = ThreadPoolExecutor(threads, "drai-maker")
+            try:
+                for start, wanted in self._missing(size, task):
+                    pending.append(pool.submit(self._make, start, wanted))
+                    while len(pending) > 2 * threads or (pending and pending[0].done()):
+                        made += self._record(pending.popleft(), task)
+                while pending:
+                    made += self._record(pending.popleft(), task)
+            finally:
+                # After a failure or Ctrl-C: what is being written is finished and written down, the rest dropped.
+                pool.shutdown(wait=True, cancel_futures=True)
+                for future in pending:
+                    if not future.cancelled() and future.exception() is None:
+                        self._record(future, task)
+        return made
+
+    def _let_go(self) -> None:
+        """Memory ran out: from now on one pass follows another."""
+        most, size = self.turns.most, self.sampler.micro_batch
+        self.turns.one_by_one()
+        if most > 1:
+            warn_smaller(most * size, size, " at once")
+
+    def _missing(self, size: int, task: Task) -> Iterator[tuple[int, list[int]]]:
+        """Micro-batches with something to do: their first position and the positions that are missing."""
+        output = self.output
+        for start in range(output.start // size * size, output.stop, size):
+            first, last = max(start, output.start), min(start + size, output.stop)
+            wanted = output.missing(first, last)
+            task.advance(last - first - len(wanted))
+            if wanted:
+                yield start, wanted
+
+    def _make(self, start: int, wanted: list[int]) -> list[tuple[int, Placed | None]]:
+        """Draws, encodes and places images, and gives what is to be recorded: None of one that is left out.
+
+        Runs in a thread.
+        """
+        # All rows of the micro-batch, so that a shard or a resumed job computes what the whole job does.
+        items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
+        with self.turns:
+            drawn = draw_images(self.sampler, items, self.options.seed, self.options.truncation, self.style)
+        done: list[tuple[int, Placed | None]] = []
+        rows = [position - start for position in wanted]
+        is_copy = [False] * len(rows) if self.copies is None else self.copies.find(drawn[0][rows])
+        for position, row, rejected in zip(wanted, rows, is_copy, strict=True):
+            if rejected:
+                done.append((position, None))
+                continue
+            files = self.encoder.encode(items[row], *(array[row] for array in drawn))
+            done.append((position, self.output.place(items[row], files)))
+        return done
+
+    def _record(self, future: Written, task: Task) -> int:
+        written = future.result()
+        for position, placed in written:
+            self.output.record(position, placed)
+        task.advance(len(written))
+        return len(written)

@@ -1,0 +1,97 @@
+"""The methods that are compared, as data: which codes, which terms, which settings. Standard library only.
+
+All of them are one trainer (METHOD section 2): the same networks, batches, budget and seeds. To add a method is to add
+an entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+from drai_cli.settings.config import Objective
+
+Code = Literal["content", "style"]
+
+# The codes that a term reads of the encoder; terms that are not named here read none.
+_READS: dict[str, set[Code]] = {
+    "dual": {"content", "style"}, "align": {"content"}, "match": {"content"}, "image_cycle": {"style"},
+    "code_cycle": {"style"}, "aggregate": {"style"}, "grl": {"content", "style"}, "independence": {"style"},
+    "self": {"content", "style"}, "style_kl": {"style"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method. A term that is not named is off, whatever its weight.
+
+    Attributes:
+        summary: One line, for `--help` and the README.
+        terms: Those of the objective that it has, each by the name of its weight.
+        infers: Codes that the encoder infers of an image; none: there is no encoder.
+        content: What the generator gets of the condition: content `drawn` from p(c|t); or `fixed`: the prior has no
+            deviation, its mean mu(t) is an embedding of the condition, and G(t, ·) is G(mu(t), ·).
+        settings: Further settings of the objective that it fixes.
+    """
+
+    summary: str
+    terms: tuple[str, ...]
+    infers: tuple[Code, ...] = ("content", "style")
+    content: Literal["drawn", "fixed"] = "drawn"
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.terms) - set(TERMS)
+        if unknown:
+            raise ValueError(f"no such terms: {sorted(unknown)}")
+        blind = [term for term in self.terms if not _READS.get(term, set()) <= set(self.infers)]
+        if blind or (self.content == "fixed" and "prior_kl" in self.terms):
+            raise ValueError(f"terms of codes that the method does not have: {blind or ['prior_kl']}")
+        if self.infers not in ((), ("style",), ("content", "style")):
+            raise ValueError(f"no encoder infers {self.infers}")
+
+    @property
+    def has_encoder(self) -> bool:
+        return bool(self.infers)
+
+    @property
+    def infers_content(self) -> bool:
+        return "content" in self.infers
+
+
+TERMS = tuple(f.name.removesuffix("_weight") for f in fields(Objective) if f.name.endswith("_weight"))
+
+_DAI = (
+    "condition", "dual", "align", "match", "image_cycle", "code_cycle", "prior_kl", "style_kl",
+)  # fmt: skip
+_HIDING = ("grl", "independence")
+# Images are generated from priors alone: to show swaps in training is what the methods above add.
+_NO_SWAPS = {"swap_share": 0.0}
+
+METHODS: dict[str, Method] = {
+    "drai": Method("the whole objective: dual adversarial inference and both disentanglement constraints",
+                   (*_DAI, *_HIDING, "self")),
+    "dai-grl": Method("dai and the first constraint: what tells of one code is hidden from the other",
+                      (*_DAI, *_HIDING)),
+    "dai-self": Method("dai and the second: a transformation changes style and keeps content", (*_DAI, "self")),
+    "dai": Method("dual adversarial inference of content and style, and both cycles", _DAI),
+    "cgan": Method("a conditional GAN, G(t, noise): no encoder, so no swaps",
+                   ("condition",), (), "fixed", _NO_SWAPS),
+    "cinfogan": Method("G(t, z); the encoder learns z from generated images alone",
+                       ("condition", "code_cycle"), ("style",), "fixed", _NO_SWAPS),
+    "dual-cinfogan": Method("G(c, z); the encoder learns both codes from generated images alone",
+                            ("condition", "code_cycle", "prior_kl"), settings=_NO_SWAPS),
+    "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs, z is matched to its prior",
+                    ("condition", "image_cycle", "aggregate"), ("style",), "fixed", _NO_SWAPS),
+    "dual-cavae": Method("the same with content: G(c, z) reconstructs, both codes are matched to their priors",
+                         ("condition", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
+}  # fmt: skip
+DEFAULT = METHODS["drai"]
+
+
+def objective_of(name: str, objective: Objective) -> Objective:
+    """The objective with the terms that a method lacks switched off, and the settings that it fixes."""
+    method = METHODS[name]
+    off = {f"{term}_weight": 0.0 for term in TERMS if term not in method.terms}
+    return replace(objective, **off, **method.settings)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""`drai pull`: a model from the Hub, and by hand where there is no network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from drai_cli import __version__
+from drai_cli.hub.locate import parse_hub_name
+from drai_cli.hub.repository import MODEL_FILE, origin_of
+from drai_cli.io.files import file_sha256
+from drai_cli.model_file.checkpoint import read_header
+from drai_cli.output.folder import check_folder, staged
+from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.model_options import PullOptions
+
+
+@dataclass(frozen=True)
+class PullResult:
+    """What a `pull` fetched.
+
+    Attributes:
+        repository: `owner/name`.
+        commit: The commit that was fetched.
+        weights: What to give as WEIGHTS to use it.
+        files: Where each file is, by its name in the repository.
+        weights_sha256: Of the model file.
+        version: Of drai.
+    """
+
+    repository: str
+    commit: str
+    weights: str
+    files: Mapping[str, str]
+    weights_sha256: str
+    version: str = __version__
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
+    """Fetches a model into the Hub cache, and copies it to a folder where that is asked for.
+
+    Raises:
+        UsageError: No Hub name.
+        NetworkError, WeightsError: It cannot be fetched, or is no model that can be used.
+        InputError, OverwriteError: The folder cannot be written, or holds something.
+    """
+    repository = parse_hub_name(options.repository)
+    if options.to is not None:
+        check_folder(options.to, options.overwrite)
+    files = repository.fetch(reporter=reporter)
+    model = files[MODEL_FILE]
+    read_header(model)
+    commit = origin_of(model).rpartition("@")[2]
+    weights = f"{repository.name}@{commit}" if commit else str(model)
+    if options.to is not None:
+        with staged(options.to, options.overwrite, "drai pull") as stage:
+            for name, path in files.items():
+                shutil.copyfile(path, stage / name)
+        files, weights = {name: options.to / name for name in files}, str(options.to)
+    return PullResult(
+        repository.name, commit, weights, {name: str(path) for name, path in files.items()},
+        file_sha256(files[MODEL_FILE]),
+    )  # fmt: skip

@@ -1,0 +1,252 @@
+"""`evaluate` end to end on phantoms: what is measured, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drai_cli.errors import UsageError
+from drai_cli.evaluation import instruments
+from drai_cli.metrics.symmetries import Symmetry, augment
+from drai_cli.model_file.checkpoint import read_header
+from drai_cli.progress import Reporter
+from drai_cli.report.model_card import model_card
+from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.model_options import EvaluateOptions, TrainRun
+from drai_cli.workflows.evaluate import evaluate, headline
+from drai_cli.workflows.info import InfoOptions, describe_model
+from drai_cli.workflows.train import train
+from tests.evaluation.shared import SMALL, TINY, split_of
+
+
+def test_every_part_is_measured_on_the_test_part_beside_baselines(reported: Reported) -> None:
+    result, out = reported.result, reported.out
+    found = json.loads((out / "report.json").read_text())
+    run = reported.run
+    assert list(found["parts"]) == ["fidelity", "disentanglement", "usefulness", "privacy"]
+    assert found["data"]["n"] == len(split_of(run)["test"]) == sum(found["data"]["labels"].values())
+    keys = {measure["key"] for part in found["parts"].values() for measure in part["measures"]}
+    assert {"frechet", "kernel", "recall", "agreement", "kept", "leaked", "cifc", "label_in_style"} <= keys
+    assert {"mig", "completeness", "factor", "gain", "balanced_accuracy", "copies", "membership"} <= keys
+    for part in found["parts"].values():
+        names = [(m["key"], m.get("label"), m.get("variant")) for m in part["measures"]]
+        assert len(set(names)) == len(names)
+        assert part["verdict"]
+        assert all(measure["how_to_read"] for measure in part["measures"])
+        assert all("baseline" in measure for measure in part["measures"] if measure.get("is_headline"))
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "evidence, not a guarantee" in page
+    assert result.report.subject["name"] == "lesions"
+
+
+def test_the_headline_stands_in_the_runs_card(reported: Reported) -> None:
+    result, run = reported.result, reported.run
+    measures = describe_model(InfoOptions(str(run))).measures["test"]
+    assert list(measures) == ["disentanglement", "fidelity", "privacy", "usefulness"]
+    for part in result.report.parts:
+        found = dict(measures[part.key])
+        assert found.pop("measured_with")["seed"] == 0
+        assert found == headline(part)
+        assert found.get("cautions", []) == list(part.doubts)
+    assert measures["fidelity"]["measured_with"]["extractor"] == "judge"
+    assert measures["disentanglement"]["measured_with"]["judge_images"] == SMALL["judge_images"]
+    assert "Swap keeps the label" in page_of(run) or measures["disentanglement"]["cautions"]
+    assert "*Privacy* (" in page_of(run)
+
+
+def page_of(run: Path) -> str:
+    header = replace(
+        read_header(run / "model.safetensors"), measures=describe_model(InfoOptions(str(run))).measures
+    )
+    return model_card(header, "owner/name")
+
+
+def test_a_part_measured_again_replaces_its_own_numbers_and_another_judge_replaces_all(
+    reported: Reported, lesions: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(reported.run, tmp_path / "run")
+
+    def measures():
+        return describe_model(InfoOptions(str(run))).measures["test"]
+
+    said: list[str] = []
+    reporter = Reporter()
+    reporter.info = said.append  # type: ignore[method-assign]
+    before = measures()
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "alone", metrics=("privacy",), **{**SMALL, "privacy_samples": 20}
+    )
+    evaluate(options, reporter)
+    assert said[-1].startswith(
+        "the model's card, `drai info` and `push` now have privacy from this evaluation ("
+    )
+    assert said[-1].endswith("measures.json)")
+    assert measures().keys() == before.keys()
+    assert measures()["privacy"]["measured_with"]["privacy_samples"] == 20
+    assert measures()["fidelity"] == before["fidelity"]
+    evaluate(replace(options, out=tmp_path / "other", judge_images=64), reporter)
+    assert list(measures()) == ["privacy"]
+    assert "; disentanglement, fidelity, usefulness went, measured on other data" in said[-1]
+
+
+def test_a_split_image_by_image_is_said_in_report_and_card(
+    reported: Reported, lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    found = json.loads((reported.out / "report.json").read_text())
+    assert found["data"]["split"] == "image by image"
+    (caution,) = found["cautions"]
+    assert "images of one patient or lesion may stand in the test part and in training at once" in caution
+    assert caution in (reported.out / "report.html").read_text()
+    assert "The set was split image by image" in page_of(reported.run)
+    # Named afterwards, those on both sides are counted, and the intervals are measured anew.
+    again = EvaluateOptions(
+        lesions,
+        str(run),
+        out=tmp_path / "out",
+        metrics=("privacy",),
+        group_pattern=r"_\d*(\d\d)\.png",
+        **SMALL,
+    )
+    counted = evaluate(again).report
+    (caution,) = counted.cautions
+    number = re.match(r"(\d+) groups .+ both in the test part and outside it", caution)
+    assert number
+    assert 0 < int(number[1]) <= counted.data["groups"] < counted.data["n"]
+    with pytest.raises(UsageError, match="contradicts --group"):
+        evaluate(replace(again, group="x", out=tmp_path / "other"))
+
+
+def test_what_was_measured_is_not_measured_again(
+    reported: Reported, lesions: Path, tmp_path: Path, monkeypatch
+) -> None:
+    out = shutil.copytree(reported.out, tmp_path / "report")
+    before = (out / "report.json").read_bytes()
+    monkeypatch.setattr("drai_cli.evaluation.context.measure", None)  # calling it would fail
+    monkeypatch.setattr("drai_cli.evaluation.usefulness.measure_usefulness", None)
+    evaluate(EvaluateOptions(lesions, str(reported.run), out=out, figures=False, **SMALL))
+    assert (out / "report.json").read_bytes() == before
+    assert "data:image" not in (out / "report.html").read_text()  # no real image leaves with it
+
+
+@pytest.fixture
+def corner(tmp_path: Path, monkeypatch) -> Path:
+    """A file of features, which are the pixels of a corner."""
+
+    class Corner:
+        name, comparable_with = "corner", "nothing"
+
+        def features(self, images: np.ndarray) -> np.ndarray:
+            return images[:, :2, :2].reshape(len(images), -1).astype(np.float32)
+
+    monkeypatch.setattr("drai_cli.workflows.evaluate.load_extractor", lambda *arguments: Corner())
+    (tmp_path / "features").write_bytes(b"x")
+    return tmp_path / "features"
+
+
+def test_no_judge_is_trained_where_nothing_asks_it(
+    lesions: Path, run: Path, corner: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def untrained(*arguments, **options):
+        raise AssertionError("a judge was trained")
+
+    train_judge = instruments.train_judge
+    monkeypatch.setattr(instruments, "train_judge", untrained)
+    options = EvaluateOptions(
+        lesions, str(run), features=corner, out=tmp_path / "out", metrics=("fidelity",), **SMALL
+    )
+    (part,) = evaluate(options).report.parts
+    assert {measure.extractor for measure in part.measures} == {"corner"}
+    assert not part.doubts
+    # Where another part asks it, the score, which needs a classifier, has it too.
+    monkeypatch.setattr(instruments, "train_judge", train_judge)
+    both = replace(options, metrics=("fidelity", "disentanglement"), judge_images=64)
+    (score,) = (one for one in evaluate(both).report.parts[0].measures if one.key == "inception_score")
+    assert score.extractor == "judge"
+
+
+def test_a_part_measured_alone_is_kept_for_all(
+    lesions: Path, run: Path, corner: Path, tmp_path: Path, monkeypatch
+) -> None:
+    small = {**SMALL, "judge_images": 64}
+    options = EvaluateOptions(
+        lesions, str(run), features=corner, out=tmp_path / "out", metrics=("privacy",), **small
+    )
+    (alone,) = evaluate(options).report.parts
+    monkeypatch.setattr("drai_cli.evaluation.privacy.measure_privacy", None)  # calling it would fail
+    *_, again = evaluate(replace(options, metrics=("disentanglement", "privacy"))).report.parts
+    assert again == alone
+
+
+def test_usefulness_tries_the_ratios_and_takes_the_labels_together_that_are_asked_for(
+    lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "out", metrics=("usefulness",), usefulness_ratios=(0.25,),
+        small_labels=("ebony", "AMBER"), **SMALL,
+    )  # fmt: skip
+    (part,) = evaluate(options).report.parts
+    gains = [measure for measure in part.measures if measure.key == "gain_small"]
+    assert [gain.variant for gain in gains] == ["0.25 synthetic images a real one"]
+    assert gains[0].how_to_read.endswith("Mean over amber, ebony.")
+    with pytest.raises(UsageError, match="'jade'"):
+        evaluate(replace(options, small_labels=("jade",)))
+    with pytest.raises(UsageError, match="--usefulness-ratio 0"):
+        evaluate(replace(options, usefulness_ratios=(0.0,)))
+
+
+def test_usefulness_is_measured_on_all_that_was_held_out(lesions: Path, run: Path, tmp_path: Path) -> None:
+    few = {**SMALL, "usefulness_ratios": (0.5,)}
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "out", part="held-out", metrics=("usefulness",), **few
+    )
+    evaluate(options)
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    split = split_of(run)
+    assert found["data"]["part"] == "held-out"
+    assert found["data"]["n"] == len(split["validation"]) + len(split["test"])
+    (kept,) = (tmp_path / "out").rglob("usefulness-*.json")
+    real = json.loads(kept.read_text())["arms"]["real"]["real"]
+    # A fifth of the training images chooses the classifiers, where validation images do otherwise.
+    assert 0.75 < sum(real.values()) / len(split["train"]) < 0.85
+    with pytest.raises(UsageError, match="usefulness alone"):
+        evaluate(replace(options, metrics=None, out=tmp_path / "all"))
+    no_split = replace(options, weights=None, synthetic=lesions, out=tmp_path / "no_split")
+    with pytest.raises(UsageError, match="no split"):
+        evaluate(no_split)
+    assert not (tmp_path / "all").exists()
+    assert not list((tmp_path / "no_split").glob("report*"))
+
+
+@pytest.mark.parametrize("symmetry", ["none", "flip"])
+def test_judges_are_shown_images_as_the_run_was(
+    lesions: Path, tmp_path: Path, monkeypatch, symmetry: Symmetry
+) -> None:
+    shown: set[str] = set()
+
+    def seen(*arguments, **options):
+        shown.add(options["symmetry"])
+        return augment(*arguments, **options)
+
+    monkeypatch.setattr("drai_cli.metrics.judge.augment", seen)
+    options = TrainOptions(
+        model=TINY, kimg=0.032, tick_kimg=1, batch_size=16, precision="fp32", symmetry=symmetry
+    )
+    train(TrainRun(DataOptions(lesions, size=16), options, tmp_path / "run", device="cpu"))
+    assert shown == {symmetry}
+    shown.clear()
+    small = {**SMALL, "judge_images": 64, "samples": 2}
+    report = tmp_path / "report"
+    evaluate(
+        EvaluateOptions(
+            lesions, str(tmp_path / "run"), out=report, tools=tmp_path, metrics=("disentanglement",), **small
+        )
+    )
+    assert shown == {symmetry}

@@ -1,0 +1,376 @@
+"""DICOM files as stacks: values, colour, padding, windows, geometry, codecs, and what is refused in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from drai_cli.errors import InputError
+from drai_cli.io.dicom import codecs as dicom_codecs
+from drai_cli.io.read import is_readable, read_image, read_stack
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+RANDOM = np.random.default_rng(0)
+RAMP = np.arange(48, dtype=np.uint16).reshape(6, 8) * 80
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32"])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_stored_values_are_exact(tmp_path, make_dicom, dtype, syntax):
+    limits = np.iinfo(dtype)
+    array = RANDOM.integers(limits.min, limits.max, (3, 6, 8), dtype, endpoint=True)
+    stack = read_stack(make_dicom(tmp_path / "a.dcm", array, syntax=syntax))
+    assert stack.array.dtype == dtype
+    np.testing.assert_array_equal(stack.array, array)
+    assert (stack.kind, stack.bits, stack.unit) == ("dicom", limits.bits, "")
+
+
+def test_deflated(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    np.testing.assert_array_equal(read_stack(path).array[0], RAMP)
+
+
+def test_a_deflate_bomb_is_refused(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    raw = path.read_bytes()
+    length = struct.unpack("<I", raw[140:144])[0]
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = b"".join(deflater.compress(bytes(1 << 24)) for _ in range(40)) + deflater.flush()
+    path.write_bytes(raw[: 144 + length] + bomb)
+    with pytest.raises(InputError, match="after inflating"):
+        read_stack(path)
+
+
+@pytest.mark.parametrize("is_placed", [False, True])
+def test_files_without_preamble_or_suffix_are_recognised(tmp_path, make_dicom, is_placed):
+    raw = make_dicom(tmp_path / "a.dcm", RAMP).read_bytes()
+    bare = tmp_path / "IM0001"
+    bare.write_bytes(raw if is_placed else raw[132:])
+    assert is_readable(bare)
+    np.testing.assert_array_equal(read_stack(bare).array[0], RAMP)
+
+
+def test_rescale_makes_hounsfield_units(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP, bits=12, sop_class=CT, RescaleSlope=1, RescaleIntercept=-1024)
+    stack = read_stack(path)
+    assert (stack.unit, stack.array.dtype, stack.modality) == ("HU", "int16", "CT")
+    np.testing.assert_array_equal(stack.array[0], RAMP.astype(int) - 1024)
+    path = make_dicom(tmp_path / "b.dcm", RAMP, RescaleSlope=0.1, RescaleIntercept=3, RescaleType="US")
+    stack = read_stack(path)
+    assert (stack.unit, stack.array.dtype) == ("", "float64")
+    np.testing.assert_array_equal(stack.array[0], RAMP * 0.1 + 3)
+
+
+def test_monochrome1_is_turned_over_with_its_window(tmp_path, make_dicom):
+    elements = {"RescaleSlope": 1, "RescaleIntercept": -100, "WindowCenter": 50, "WindowWidth": 100}
+    upright = read_image(make_dicom(tmp_path / "a.dcm", 4095 - RAMP, bits=12, **elements))
+    elements["PhotometricInterpretation"] = "MONOCHROME1"
+    path = make_dicom(tmp_path / "b.dcm", 4095 - RAMP, bits=12, **elements)
+    stack = read_stack(path)
+    np.testing.assert_array_equal(stack.array[0], RAMP.astype(int) - 100)
+    # Shown with its own window, it is the negative of what MONOCHROME2 would be.
+    np.testing.assert_array_equal(read_image(path).array, 65535 - upright.array)
+
+
+def test_overlays_in_unused_bits_are_left_out(tmp_path, make_dicom):
+    low = RAMP & 0xFFF
+    path = make_dicom(tmp_path / "a.dcm", low | 0xA000, bits=12)
+    np.testing.assert_array_equal(read_stack(path).array[0], low)
+    path = make_dicom(tmp_path / "b.dcm", (low << 4) | 5, bits=12, HighBit=15)
+    np.testing.assert_array_equal(read_stack(path).array[0], low)
+    signed = (RAMP.astype(np.int16) - 2000) & 0x0FFF
+    path = make_dicom(tmp_path / "c.dcm", signed.astype(np.int16), bits=12)
+    np.testing.assert_array_equal(read_stack(path).array[0], RAMP.astype(int) - 2000)
+
+
+def test_one_bit(tmp_path, make_dicom):
+    bits = RANDOM.integers(0, 2, (16, 16), np.uint8)
+    packed = np.packbits(bits.ravel(), bitorder="little").tobytes()
+    path = make_dicom(tmp_path / "a.dcm", bits, BitsAllocated=1, BitsStored=1, HighBit=0, PixelData=packed)
+    np.testing.assert_array_equal(read_stack(path).array[0], bits)
+
+
+@pytest.mark.parametrize(("keyword", "dtype"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")])
+def test_float_pixels_and_those_that_are_no_numbers(tmp_path, make_dicom, keyword, dtype):
+    values = RANDOM.normal(size=(6, 8)).astype(dtype)
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    path = make_dicom(tmp_path / "a.dcm", RAMP)
+    dataset = pydicom.dcmread(path)
+    del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+    dataset.BitsAllocated = 8 * np.dtype(dtype).itemsize
+    setattr(dataset, keyword, values.tobytes())
+    dataset.save_as(path)
+    stack = read_stack(path)
+    assert stack.notes == ("2 samples are no numbers: now the least value of their frame",)
+    is_number = np.isfinite(values)
+    np.testing.assert_array_equal(stack.array[0][is_number], values[is_number])
+    assert set(stack.array[0][~is_number]) == {values[is_number].min()}
+    np.testing.assert_array_equal(stack.padding[0], ~is_number)
+
+
+def test_padding_is_black_and_outside_of_windows(tmp_path, make_dicom):
+    array = RAMP.astype(np.int16)
+    array[0] = -2000
+    path = make_dicom(
+        tmp_path / "a.dcm", array, sop_class=CT, RescaleSlope=1, RescaleIntercept=0, PixelPaddingValue=-2000
+    )
+    stack = read_stack(path)
+    np.testing.assert_array_equal(stack.padding[0], array == -2000)
+    assert (read_image(path, window="-2000,8000").array[0] == 0).all()
+    ranged = make_dicom(tmp_path / "b.dcm", array, PixelPaddingValue=-3000, PixelPaddingRangeLimit=-1999)
+    np.testing.assert_array_equal(read_stack(ranged).padding[0], array < -1998)
+
+
+def test_colour(tmp_path, make_dicom):
+    rgb = RANDOM.integers(0, 256, (6, 8, 3), np.uint8)
+    np.testing.assert_array_equal(read_stack(make_dicom(tmp_path / "a.dcm", rgb)).array[0], rgb)
+    planes = make_dicom(
+        tmp_path / "b.dcm", rgb, PlanarConfiguration=1, PixelData=rgb.transpose(2, 0, 1).tobytes()
+    )
+    np.testing.assert_array_equal(read_image(planes).array, rgb)
+    # Corners of the colour cube, as YBR_FULL has them (PS3.3 C.7.6.3.1.2).
+    ybr = np.array([[[76, 85, 255], [150, 44, 21], [29, 255, 107], [255, 128, 128]]], np.uint8)
+    full = read_stack(make_dicom(tmp_path / "c.dcm", ybr, PhotometricInterpretation="YBR_FULL")).array[0, 0]
+    expected = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+    assert np.abs(full.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_palette(tmp_path, make_dicom, syntax):
+    indices = RANDOM.integers(0, 4, (6, 8), np.uint8)
+    colours = np.array([[0, 10, 200], [255, 0, 3], [7, 8, 9], [1, 2, 250]], np.uint16)
+    elements = {"PhotometricInterpretation": "PALETTE COLOR"}
+    order = ">u2" if syntax == ExplicitVRBigEndian else "<u2"
+    for channel, name in enumerate(("Red", "Green", "Blue")):
+        elements[f"{name}PaletteColorLookupTableDescriptor"] = [4, 0, 16]
+        elements[f"{name}PaletteColorLookupTableData"] = (colours[:, channel] * 256).astype(order).tobytes()
+    stack = read_stack(make_dicom(tmp_path / "a.dcm", indices, syntax=syntax, **elements))
+    assert stack.array.dtype == np.uint8
+    np.testing.assert_array_equal(stack.array[0], colours[indices])
+
+
+def test_windows(tmp_path, make_dicom):
+    path = make_dicom(
+        tmp_path / "a.dcm", RAMP, bits=12, sop_class=CT, RescaleSlope=1, RescaleIntercept=-1024,
+        WindowCenter=[40, 400], WindowWidth=[401, 2001], WindowCenterWidthExplanation=["SOFT", "BONE"],
+    )  # fmt: skip
+    stack = read_stack(path)
+    assert stack.window == (40, 401)
+    assert stack.windows == (("SOFT", 40, 401), ("BONE", 400, 2001))
+    hu = RAMP.astype(float) - 1024
+
+    def levels(low, high):
+        return np.clip(np.rint((hu - low) / (high - low) * 65535), 0, 65535).astype(np.uint16)
+
+    soft, bone = levels(-160.5, 239.5), levels(-600.5, 1399.5)
+    np.testing.assert_array_equal(read_image(path).array, soft)
+    np.testing.assert_array_equal(read_image(path, window="bone").array, bone)
+    np.testing.assert_array_equal(read_image(path, window="40,401").array, soft)
+    np.testing.assert_array_equal(read_image(path, window="full").array, levels(hu.min(), hu.max()))
+    assert read_image(path).intensity.unit == "HU"
+    with pytest.raises(InputError, match="expected a window named 'lung', got SOFT, BONE"):
+        read_image(path, window="lung")
+    bare = make_dicom(tmp_path / "b.dcm", RAMP, sop_class=CT, RescaleSlope=1, RescaleIntercept=-1024)
+    np.testing.assert_array_equal(read_image(bare).array, levels(-1000, 1000))
+    eight = make_dicom(tmp_path / "c.dcm", RAMP.astype(np.uint8))
+    np.testing.assert_array_equal(read_image(eight).array, RAMP.astype(np.uint8))
+
+
+def test_voi_lut(tmp_path, make_dicom):
+    lut = pydicom.Dataset()
+    lut.LUTDescriptor, lut.LUTExplanation = [3, 80, 8], "CURVE"
+    lut.LUTData = np.array([5, 9, 200], "<u2").tobytes()
+    lut["LUTData"].VR = "OW"
+    path = make_dicom(tmp_path / "a.dcm", RAMP, VOILUTSequence=[lut])
+    image = read_image(path)
+    assert image.array.dtype == np.uint8
+    assert image.array[0, :4].tolist() == [5, 5, 200, 200]
+    np.testing.assert_array_equal(read_image(path, window="curve").array, image.array)
+
+
+def test_modality_lut(tmp_path, make_dicom):
+    lut = pydicom.Dataset()
+    lut.LUTDescriptor, lut.ModalityLUTType = [48, 0, 16], "HU"
+    lut.LUTData = (np.arange(48) * 3).astype("<u2").tobytes()
+    lut["LUTData"].VR = "OW"
+    stack = read_stack(make_dicom(tmp_path / "a.dcm", RAMP // 80, ModalityLUTSequence=[lut]))
+    np.testing.assert_array_equal(stack.array[0], RAMP // 80 * 3)
+    assert stack.unit == "HU"
+
+
+def test_geometry_of_one_image(tmp_path, make_dicom, place):
+    path = make_dicom(tmp_path / "a.dcm", RAMP, **place((10, 20, 30), (0, 1, 0, 0, 0, -1)))
+    stack = read_stack(path)
+    assert stack.spacing_mm == (2.0, 0.5, 0.25)
+    assert stack.geometry.orientation == "PIR"
+    np.testing.assert_allclose(stack.geometry.affine @ [4, 2, 0, 1], [10, 21, 29, 1])
+
+
+def enhanced_groups(positions, slopes):
+    shared, frames = pydicom.Dataset(), []
+    orientation, measures = pydicom.Dataset(), pydicom.Dataset()
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    measures.PixelSpacing, measures.SliceThickness = [0.5, 0.25], 3
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    for position, slope in zip(positions, slopes, strict=True):
+        frame, where, values = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+        where.ImagePositionPatient = list(position)
+        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = slope, -1, "HU"
+        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [where], [values]
+        frames.append(frame)
+    return {
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": frames,
+        "ImagePositionPatient": [9, 9, 9],
+    }
+
+
+def test_functional_groups(tmp_path, make_dicom):
+    array = np.stack([RAMP, RAMP + 1, RAMP + 2])
+    groups = enhanced_groups([(0, 0, 5), (0, 0, 3), (0, 0, 1)], (1, 2, 3))
+    stack = read_stack(make_dicom(tmp_path / "a.dcm", array, **groups))
+    np.testing.assert_array_equal(stack.array, array * np.array([1, 2, 3])[:, None, None] - 1)
+    assert stack.unit == "HU"
+    assert stack.spacing_mm == (2.0, 0.5, 0.25)
+    assert stack.geometry.orientation == "LPI"
+    assert stack.frame(2).geometry.affine[2, 3] == 1
+    uneven = enhanced_groups([(0, 0, 5), (0, 0, 3), (0, 0, 2)], (1, 1, 1))
+    stack = read_stack(make_dicom(tmp_path / "b.dcm", array, **uneven))
+    assert stack.geometry is None
+    assert "do not lie evenly" in stack.notes[0]
+
+
+CODECS = [
+    (RLELossless, "PIL"),
+    (JPEGLSLossless, "jpeg_ls"),
+    (JPEG2000Lossless, "openjpeg"),
+]
+
+
+@pytest.mark.parametrize(("syntax", "module"), CODECS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+def test_codecs_give_back_what_was_compressed(tmp_path, make_dicom, syntax, module, dtype):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    array = RANDOM.integers(0, 100, (2, 40, 33)).astype(dtype)
+    if dtype == "int16":
+        array -= 50
+    path = make_dicom(tmp_path / "a.dcm", array)
+    dataset = pydicom.dcmread(path)
+    dataset.compress(syntax, generate_instance_uid=False)
+    dataset.save_as(path)
+    np.testing.assert_array_equal(read_stack(path).array, array)
+
+
+def test_a_missing_codec_names_the_syntax_and_the_line_to_install(tmp_path, make_dicom, monkeypatch):
+    array = RANDOM.integers(0, 100, (40, 33), np.uint8)
+    path = make_dicom(tmp_path / "a.dcm", array)
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51" + bytes(4) + jpeg_2000_size(40, 33)])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.save_as(path)
+    monkeypatch.setattr(dicom_codecs, "_is_installed", lambda module: False)
+    with pytest.raises(
+        InputError, match=r"JPEG 2000.*\(1\.2\.840\.10008\.1\.2\.4\.90\) needs a codec"
+    ) as caught:
+        read_stack(path)
+    assert caught.value.hint == "pip install 'drai-cli[dicom]'"
+
+
+def jpeg_2000_size(height, width):
+    """SIZ from its image size on, one component of 8 bits."""
+    return struct.pack(">8IH3B", width, height, 0, 0, width, height, 0, 0, 1, 7, 1, 1) + bytes(60)
+
+
+def test_a_codestream_of_another_size_is_not_decoded(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP.astype(np.uint8))
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = pydicom.encaps.encapsulate(
+        [b"\xff\x4f\xff\x51" + bytes(4) + jpeg_2000_size(60000, 60000)]
+    )
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=r"frame 0 is 60000 × 60000 .* its header says 6 × 8"):
+        read_stack(path)
+
+
+def test_jpeg_baseline_by_pillow(tmp_path, make_dicom):
+    import io
+
+    from PIL import Image as PillowImage
+
+    array = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[None], 64, axis=0)
+    file = io.BytesIO()
+    PillowImage.fromarray(array).save(file, "JPEG", quality=95)
+    path = make_dicom(tmp_path / "a.dcm", array)
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = pydicom.encaps.encapsulate([file.getvalue()])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.save_as(path)
+    assert np.abs(read_stack(path).array[0].astype(int) - array).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("elements", "message"),
+    [
+        ({"Rows": 60000, "Columns": 60000}, "expected at most 67108864 pixels a frame, got 60000 × 60000"),
+        ({"NumberOfFrames": 2000000}, "expected at most 1024 MiB"),
+        ({"Rows": 0}, "expected an image, got one of 1 × 0 × 8"),
+        ({"Rows": 7}, "its pixel data ends early: expected 112 bytes, got 96"),
+        ({"BitsAllocated": 12}, "expected 1 to 32 bits"),
+        ({"SamplesPerPixel": 4}, "expected 1 or 3 samples a pixel, got 4"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"}, r"got a structured report \(SR\)"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"}, r"got a presentation state \(PR\)"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"}, r"got a segmentation \(SEG\)"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.5"}, r"got a radiotherapy object \(RT\)"),
+    ],
+)
+def test_refused_in_one_line(tmp_path, make_dicom, elements, message):
+    path = make_dicom(tmp_path / "scan.dcm", RAMP, **elements)
+    with pytest.raises(InputError, match=message) as caught:
+        read_stack(path)
+    assert caught.value.subject == str(path)
+    assert "SECRET" not in str(caught.value).upper().replace(str(path).upper(), "")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_pixels_and_no_dicom(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP)
+    dataset = pydicom.dcmread(path)
+    del dataset.PixelData
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=r"an object without pixels \(OT\)"):
+        read_stack(path)
+    (tmp_path / "b.dcm").write_text("not at all")
+    with pytest.raises(InputError, match="expected a DICOM file, got something else"):
+        read_stack(tmp_path / "b.dcm")
+    with pytest.raises(InputError, match="no such file"):
+        read_stack(tmp_path / "c.dcm")
+
+
+def test_one_frame_of_several(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "scan.dcm", np.stack([RAMP, RAMP + 1]))
+    with pytest.raises(InputError, match="expected one frame, got 2") as caught:
+        read_image(path)
+    assert caught.value.hint == "pick one with --frame N"
+    assert (read_image(path, frame=1, window="full").array > 0).all()
+    with pytest.raises(InputError, match="expected a frame from 0 to 1, got 2"):
+        read_image(path, frame=2)

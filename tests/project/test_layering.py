@@ -1,0 +1,208 @@
+"""The direction of imports, read in the source: cli, workflows, the rest; io without torch; light prompt."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "drai_cli"
+
+# What may be imported from where: the first part below `drai_cli`, imports in function bodies included.
+BASE = {"errors", "progress", "machine", "settings", ""}
+DATA = BASE | {"io", "data"}
+MODEL = DATA | {"model", "model_file", "hub"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "progress": {"errors"},
+    "machine": {"errors"},
+    "settings": {"errors"},
+    "io": BASE,
+    "data": BASE | {"io"},
+    "hub": BASE | {"io"},
+    "model": BASE,
+    "metrics": BASE | {"model"},
+    "model_file": BASE | {"io", "data", "model"},
+    "training": DATA | {"model"},
+    "inference": MODEL | {"metrics"},
+    "output": MODEL | {"inference"},
+    "report": DATA | {"model_file"},
+    "run": MODEL | {"metrics", "training", "output"},
+    "sampling": MODEL | {"metrics", "inference", "output", "run"},
+    "evaluation": MODEL | {"metrics", "inference", "report", "run"},
+    "export": MODEL | {"inference", "output", "report", "run", "sampling"},
+    "workflows": MODEL
+    | {"metrics", "training", "inference", "output", "report", "run", "sampling", "evaluation", "export"},
+    "api": MODEL | {"inference", "sampling", "workflows"},
+    "cli": {"errors", "progress", "machine", "settings", "io", "hub", "report", "workflows", ""},
+    "": {"api"},
+    "__main__": {"cli"},
+}
+HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
+STANDARD_ONLY = ("", "errors", "progress", "machine", "settings", "__main__")
+# A room is a part of the whole that fits in the head.
+MOST_LINES_OF_A_FILE = 350
+LARGEST_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: who imports it, and whether importing the importer imports it too."""
+
+    path: Path
+    line: int
+    name: str
+    at_module_level: bool
+
+    @property
+    def importer(self) -> str:
+        first = self.path.relative_to(PACKAGE).parts[0]
+        return first.removesuffix(".py").replace("__init__", "")
+
+    @property
+    def layer(self) -> str | None:
+        """The part of this package that is imported; None for anything else."""
+        parts = self.name.split(".")
+        if parts[0] != "drai_cli":
+            return None
+        return parts[1] if len(parts) > 1 else ""
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(PACKAGE.parent)}:{self.line} imports {self.name}"
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    lazy: set[int] = set()
+    for node in ast.walk(tree):
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        is_typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if is_function or is_typing:
+            lazy.update(
+                id(child) for child in ast.walk(node) if isinstance(child, ast.Import | ast.ImportFrom)
+            )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(path, node.lineno, alias.name, id(node) not in lazy)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            names = [alias.name for alias in node.names]
+            if node.module == "drai_cli":
+                parts = [n for n in names if (PACKAGE / n).is_dir() or (PACKAGE / f"{n}.py").exists()]
+                targets = [f"drai_cli.{name}" for name in parts] or ["drai_cli"]
+            else:
+                targets = [str(node.module)]
+            for target in targets:
+                yield Import(path, node.lineno, target, id(node) not in lazy)
+
+
+ALL_IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+
+
+def test_imports_are_read():
+    names = {(found.importer, found.name) for found in ALL_IMPORTS}
+    assert ("cli", "typer") in names
+    assert ("", "drai_cli.api") in names
+    assert ("cli", "drai_cli.workflows.train") in names
+
+
+def test_every_part_has_a_rule():
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    assert {part.replace("__init__", "") for part in parts} <= set(ALLOWED)
+
+
+def test_rules_have_no_cycle():
+    settled: set[str] = set()
+    while len(settled) < len(ALLOWED):
+        # the root only hands out the API lazily, and the version: it is no step up
+        ready = {part for part, below in ALLOWED.items() if below - {"", part} <= settled} - settled
+        assert ready, f"a cycle among {sorted(set(ALLOWED) - settled)}"
+        settled |= ready
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_files_are_short():
+    long = {path: lines for path in PACKAGE.rglob("*.py") if (lines := lines_of(path)) > MOST_LINES_OF_A_FILE}
+    assert long == {}
+
+
+def test_no_room_is_most_of_the_house():
+    rooms = [folder for folder in PACKAGE.iterdir() if folder.is_dir()]
+    lines = {room.name: sum(map(lines_of, room.rglob("*.py"))) for room in rooms}
+    whole = sum(map(lines_of, PACKAGE.rglob("*.py")))
+    assert {name: count for name, count in lines.items() if count > LARGEST_SHARE * whole} == {}
+
+
+def test_workflows_holds_a_file_a_command():
+    names = {path.stem for path in (PACKAGE / "workflows").glob("*.py")} - {"__init__"}
+    commands = {
+        found.name.removeprefix("drai_cli.workflows.")
+        for found in ALL_IMPORTS
+        if found.importer == "cli" and found.layer == "workflows"
+    }
+    assert names == commands
+
+
+def test_imports_point_one_way():
+    wrong = [
+        str(found)
+        for found in ALL_IMPORTS
+        if found.layer is not None
+        and found.layer != found.importer
+        and found.layer not in ALLOWED[found.importer]
+    ]
+    assert wrong == []
+
+
+def test_io_is_free_of_torch():
+    assert [
+        str(found) for found in ALL_IMPORTS if found.importer == "io" and found.name.startswith("torch")
+    ] == []
+
+
+@pytest.mark.parametrize("part", [*STANDARD_ONLY, "cli"])
+def test_prompt_parts_import_the_standard_library_only(part):
+    known = set(sys.stdlib_module_names) | {"drai_cli"} | ({"typer", "rich"} if part == "cli" else set())
+    wrong = [
+        str(found)
+        for found in ALL_IMPORTS
+        if found.importer == part and found.at_module_level and found.name.split(".")[0] not in known
+    ]
+    assert wrong == []
+
+
+def test_command_modules_import_workflows_in_their_bodies():
+    wrong = [
+        str(found)
+        for found in ALL_IMPORTS
+        if found.importer == "cli"
+        and found.layer in ("workflows", "io", "hub", "report")
+        and found.at_module_level
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["-h"], ["--version"], ["sample", "--help"], ["train", "-h"], ["nonsense"]],
+    ids=" ".join,
+)
+def test_prompt_answers_without_heavy_imports(arguments):
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "drai_cli", *arguments], capture_output=True, text=True
+    )
+    assert result.returncode == (2 if arguments == ["nonsense"] else 0)
+    imported = {
+        line.split("|")[-1].strip() for line in result.stderr.splitlines() if line.startswith("import time:")
+    }
+    assert "typer" in imported
+    assert imported & HEAVY == set()

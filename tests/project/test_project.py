@@ -1,0 +1,192 @@
+"""What the project says of itself holds: README, continuous integration, constraints and the wheel."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from drai_cli import __version__
+from drai_cli.errors import ExitCode
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+BASE = {
+    "torch", "numpy", "pillow", "typer", "rich", "pydicom", "nibabel", "safetensors", "huggingface-hub", "jaxtyping",
+}  # fmt: skip
+
+
+def requirement_name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def code_blocks(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def test_readme_opens_with_two_commands():
+    opening = re.match(r"# drai\n\n```sh\n([^\n]+)\n```\n\n```sh\n([^\n]+)\n```\n\n", README)
+    assert opening is not None
+    blocks = opening.groups()
+    setup = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e "
+    assert all(block.startswith(setup) for block in blocks)
+    assert ".venv/bin/drai sample --label melanoma" in blocks[0]
+    assert blocks[1].endswith(".venv/bin/pytest")
+
+
+def test_continuous_integration_is_the_second_command():
+    second = [part.strip() for part in code_blocks(README)[1].split("&&")]
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8").replace('"$place/venv/bin/', '".venv/bin/')
+    script = script.replace('"$place/venv"', ".venv").replace('"', "").replace(" $@", "")
+    lines = [line for line in script.splitlines() if ".venv" in line]
+    assert lines == second
+    assert (ROOT / ".ci/run").stat().st_mode & 0o100
+
+
+def test_exit_codes_are_documented():
+    commands = (ROOT / "drai_cli/reference/commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|", commands, re.MULTILINE)
+    assert [int(row) for row in rows] == [code.value for code in ExitCode]
+
+
+PAGES = sorted(
+    path
+    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            assert link in anchors, link
+        elif not link.startswith("https://"):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_module_stands_in_the_tree():
+    page = (ROOT / "drai_cli/reference/architecture.md").read_text(encoding="utf-8")
+    words = set(page.partition("## The tree")[2].split())
+    modules = {path.name for path in (ROOT / "drai_cli").rglob("*.py")}
+    modules -= {"__init__.py", "__main__.py"}
+    modules -= {path.name for path in (ROOT / "drai_cli/metrics/extractors").glob("*.py")}  # as a folder
+    modules -= {path.name for path in (ROOT / "drai_cli/workflows/evaluation").glob("*.py")}
+    modules -= {path.name for path in (ROOT / "drai_cli/cli").glob("*.py")}  # one command each
+    assert modules - words == set()
+
+
+def test_base_dependencies():
+    assert {requirement_name(name) for name in PROJECT["project"]["dependencies"]} == BASE
+
+
+def test_constraints_name_what_is_asked_for():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line for line in lines if line and not line.startswith("#")}
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", line) for line in pinned)
+    assert "torch==2.13.0" in pinned
+    names = {requirement_name(line) for line in pinned}
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    asked = BASE | {requirement_name(name) for extra in extras for name in extra}
+    asked -= {PROJECT["project"]["name"]}  # an extra that includes another of its own
+    assert asked <= names
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory, tiny_model):
+    """A folder with the wheel's contents, built from a copy of the sources with a model in `weights/`."""
+    place = tmp_path_factory.mktemp("wheel")
+    source = place / "source"
+    shutil.copytree(ROOT / "drai_cli", source / "drai_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    (source / "weights").mkdir()
+    shutil.copy(tiny_model, source / "weights/lesions-64.safetensors")
+    (source / "weights/lesions-64.md").write_text("A card.\n")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)],
+        cwd=source, check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = place.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place / "site")
+    shutil.rmtree(source)
+    return place / "site"
+
+
+def run_installed(installed: Path, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PYTHONPATH": str(installed),
+        "PATH": "/usr/bin:/bin",
+        "OMP_NUM_THREADS": "1",
+        "HOME": str(place),
+    }
+    command = [sys.executable, "-m", "drai_cli", *arguments]
+    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+
+
+def test_wheel_has_the_models_and_both_licences(installed):
+    assert {path.name for path in (installed / "drai_cli/weights").iterdir()} == {
+        "lesions-64.safetensors", "lesions-64.md",
+    }  # fmt: skip
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    assert "License-Expression: Apache-2.0 AND CC-BY-NC-4.0 AND CC-BY-3.0" in metadata.read_text(
+        encoding="utf-8"
+    )
+    assert not (installed / "tests").exists()
+    assert (installed / "drai_cli/py.typed").exists()
+
+
+def test_wheel_has_the_reference_pages(installed):
+    pages = {path.name for path in (ROOT / "drai_cli/reference").glob("*.md")}
+    assert pages
+    assert {path.name for path in (installed / "drai_cli/reference").iterdir()} == pages
+
+
+def test_source_distribution_has_all_that_is_tracked(tmp_path):
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    assert archive.name == f"drai_cli-{__version__}.tar.gz"
+    with tarfile.open(archive) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    tracked = {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+    assert tracked - names == set()
+    # What the build adds of its own, and files that are not committed yet but not ignored either.
+    assert not any("__pycache__" in name or name.startswith(("runs/", "site/")) for name in names)
+
+
+def test_changelog_names_the_version():
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1].split()[0] == __version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_wheel_says_its_version(installed, tmp_path):
+    result = run_installed(installed, tmp_path, "--version")
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    version = re.search(r"^Version: (.*)$", metadata.read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert (result.stdout, result.stderr) == (f"drai {version}\n", "")
+
+
+def test_wheel_alone_samples(installed, tmp_path):
+    result = run_installed(installed, tmp_path, "sample", "--label", "melanoma", "-n", "3", "--out", "aug")
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "aug/mel").iterdir()) == [
+        f"mel_00000{i}.png" for i in range(3)
+    ]

@@ -1,0 +1,394 @@
+"""The kinds of files that drai is given by others: small sound ones of each, and the commands that read them.
+
+A kind makes its files once. A case is a copy of them with something spoilt, and one command line run on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.inference.onnx_model import INPUTS, OUTPUTS
+from drai_cli.metrics.fitting import FitConfig
+from drai_cli.metrics.judge import JudgeConfig, train_judge
+from drai_cli.model.networks import Networks
+from drai_cli.model_file.checkpoint import read_header, save_model, save_state
+from drai_cli.model_file.header import HEADER_KEY, ModelHeader
+from drai_cli.settings.config import ModelConfig
+from drai_cli.workflows import evaluate as evaluation
+from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+from tests.stress.fuzz_mutations import SECRET, mutate, replace_by_odd, text
+from tests.stress.fuzz_readers import mutated, seeds
+
+Command = list[str]
+_TINY = (
+    "--size",
+    "16",
+    "--content-dim",
+    "4",
+    "--style-dim",
+    "4",
+    "--base-channels",
+    "8",
+    "--max-channels",
+    "8",
+)
+_TRAIN = (*_TINY, "--batch-size", "16", "--tick-kimg", "0.032", "--precision", "fp32", "--device", "cpu")
+_EVALUATE = (
+    "--samples", "6", "--pairs", "42", "--draws", "2", "--judge-images", "640", "--usefulness-images", "256",
+    "--usefulness-seeds", "1", "--privacy-samples", "40", "--device", "cpu",
+)  # fmt: skip
+
+
+@dataclass
+class Place:
+    """Where all of a session's files are.
+
+    Attributes:
+        base: The folder of all.
+        run: Runs a command line that has to succeed.
+    """
+
+    base: Path
+    run: Callable[[Sequence[str]], None]
+
+    @property
+    def model(self) -> Path:
+        """A sound model of 16 px, two labels and an age."""
+        path = self.base / "model.safetensors"
+        if not path.exists():
+            schema = ConditionSchema(
+                (Attribute("dx", "categorical", ("mel", "nv"), {"melanoma": "mel"}),
+                 Attribute("age", "continuous", mean=50.0, deviation=10.0))
+            )  # fmt: skip
+            config = ModelConfig(16, 3, 4, 6, 8, 8, 1)
+            training = {
+                "label_counts": {"mel": 3, "nv": 9}, "images_seen": 1234, "seed": 7, "fit": "crop",
+                "kind": "phantom", "options": {"symmetry": "flip"},
+            }  # fmt: skip
+            header = ModelHeader(
+                config, schema, "drai", {"unit": "", "low": 0.0, "high": 255.0, "dtype": "uint8"}, training,
+                {"test": {"label agreement": 0.5}}, "Nothing", "CC0-1.0", "Tests",
+            )  # fmt: skip
+            save_model(path, header, Networks(config, schema.dim))
+        return path
+
+    @property
+    def phantoms(self) -> Path:
+        """A sound data set, of few images."""
+        return self._phantoms("phantoms", 140)
+
+    @property
+    def more_phantoms(self) -> Path:
+        """A sound data set, of images enough to be evaluated on."""
+        return self._phantoms("more-phantoms", 420)
+
+    def _phantoms(self, name: str, count: int) -> Path:
+        path = self.base / name
+        if not path.exists():
+            make_phantoms(PhantomOptions(path, count=count, size=16))
+        return path
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file.
+
+    Attributes:
+        make: Writes the sound files into a folder.
+        spoil: Changes one of them, in a copy of the folder.
+        command: The command line that reads a spoilt copy, and writes to `out`.
+        writes_case: Whether the copy is the command's own output folder.
+        names_data: Whether the files say where the data lies: that of a run's settings is read, wherever it is.
+    """
+
+    make: Callable[[Place, Path], None]
+    spoil: Callable[[Path, random.Random], None]
+    command: Callable[[Place, Path, Path, random.Random], Command]
+    writes_case: bool = False
+    names_data: bool = False
+
+
+def spoils(*patterns: str) -> Callable[[Path, random.Random], None]:
+    """Spoils one file of a pattern, all patterns being as likely."""
+
+    def spoil(case: Path, chance: random.Random) -> None:
+        mutate(chance.choice(sorted(case.glob(chance.choice(patterns)))), chance)
+
+    return spoil
+
+
+def _make_weights(place: Place, folder: Path) -> None:
+    shutil.copy(place.model, folder / "m.safetensors")
+    _picture(folder / "a.png", 0)
+
+
+def _use_weights(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    weights = str(case / "m.safetensors")
+    return chance.choice((
+        ["info", weights],
+        ["info", weights, "--json"],
+        ["sample", "--weights", weights, "-n", "2", "--device", "cpu", "--out", str(out / "s")],
+        ["sample", "--weights", weights, "--label", "melanoma", "--set", "age=60", "-n", "1", "--device", "cpu",
+         "--format", "dicom", "--out", str(out / "s")],
+        ["encode", str(case / "a.png"), "--weights", weights, "--device", "cpu", "--out", str(out / "c.npz")],
+        ["push", weights, "owner/name", "--dry-run"],
+    ))  # fmt: skip
+
+
+def _make_onnx(place: Place, folder: Path) -> None:
+    """A graph with the inputs and outputs of an exported generator, small enough to make without exporting one."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    header = read_header(place.model)
+    shape, numbers = header.architecture, np.random.default_rng(0)
+    codes, pixels = header.schema.dim + shape.content_dim + shape.style_dim, 3 * 16 * 16
+    width = dict(zip(INPUTS, (header.schema.dim, shape.content_dim, shape.style_dim), strict=False))
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width[name]] if name in width else [])
+        for name in INPUTS
+    ]
+    outputs = [
+        helper.make_tensor_value_info(OUTPUTS[0], TensorProto.FLOAT, ["n", 3, 16, 16]),
+        helper.make_tensor_value_info(OUTPUTS[1], TensorProto.FLOAT, ["n", shape.content_dim]),
+    ]
+    nodes = [
+        helper.make_node("Concat", INPUTS[:3], ["codes"], axis=1),
+        helper.make_node("MatMul", ["codes", "weight"], ["flat"]),
+        helper.make_node("Tanh", ["flat"], ["bounded"]),
+        helper.make_node("Reshape", ["bounded", "shape"], [OUTPUTS[0]]),
+        helper.make_node("Mul", [INPUTS[1], INPUTS[3]], [OUTPUTS[1]]),
+    ]
+    weights = [
+        numpy_helper.from_array(numbers.normal(size=(codes, pixels)).astype(np.float32), "weight"),
+        numpy_helper.from_array(np.array([-1, 3, 16, 16]), "shape"),
+    ]
+    graph = helper.make_graph(nodes, "generator", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {HEADER_KEY: json.dumps(header.to_json())})
+    onnx.save(model, folder / "m.onnx")
+
+
+def _use_onnx(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    return [
+        "sample",
+        "--runtime",
+        "onnx",
+        "--weights",
+        str(case / "m.onnx"),
+        "-n",
+        "2",
+        "--out",
+        str(out / "s"),
+    ]
+
+
+def _make_config(place: Place, folder: Path) -> None:
+    (folder / "c.toml").write_text(
+        '[sample]\nlabel = "mel"\nn = 2\nseed = 3\ntruncation = 0.8\nformat = "png"\nbatch-size = 8\noverwrite = true\n'
+        "[sample.set]\nage = 50\n"
+        "[train]\nkimg = 1.5\nbatch-size = 16\nlearning-rate = 1e-4\ncondition = []\n"
+        'method = "drai"\nprecision = "fp32"\nbalance = 0.5\nsymmetry = "flip"\nseed = 3\n'
+    )
+
+
+def _use_config(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    config = ["--config", str(case / "c.toml"), "--dry-run"]
+    if chance.random() < 0.5:
+        return ["sample", "--weights", str(place.model), "--out", str(out / "s"), *config]
+    return ["train", "--data", str(place.phantoms), "--out", str(out / "r"), *config]
+
+
+def _make_table(place: Place, folder: Path) -> None:
+    rows = ["file_name,label,age,patient_id"]
+    for index in range(12):
+        _picture(folder / f"i{index}.png", index)
+        rows.append(f"i{index}.png,{'mel' if index % 2 else 'nv'},{40.5 + index},p{index // 2}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+
+
+def _use_table(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    table = ["--metadata", str(case / "metadata.csv")] if chance.random() < 0.5 else []
+    if chance.random() < 0.6:
+        return ["inspect", str(case), *table, "--label", "label"]
+    return ["train", "--data", str(case), *table, "--condition", "age", "--size", "16", "--out", str(out / "r"),
+            "--device", "cpu"]  # fmt: skip  # stops at its batch size, once all is read
+
+
+def _make_sampled(place: Place, folder: Path) -> None:
+    place.run(
+        ["sample", "--weights", str(place.model), "--per-class", "2", "--device", "cpu", "--out", str(folder)]
+    )
+
+
+def _make_tars(place: Place, folder: Path) -> None:
+    place.run(
+        ["sample", "--weights", str(place.model), "-n", "5", "--format", "webdataset", "--shard-size", "2",
+         "--device", "cpu", "--out", str(folder)]
+    )  # fmt: skip
+
+
+def _use_sampled(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    again = ["--regenerate", "2", "--weights", str(place.model), "--device", "cpu"]
+    return ["verify", str(case), *(again if chance.random() < 0.4 else [])]
+
+
+def _make_run(place: Place, folder: Path) -> None:
+    data = place.phantoms
+    place.run(["train", "--data", str(data), "--out", str(folder), *_TRAIN, "--kimg", "0.016"])
+    images = np.zeros((8, 16, 16, 3), np.uint8)
+    labels, parts = np.arange(8) % 2, np.array(["train", "validation"] * 4)
+    count = len(read_header(folder / "model.safetensors").schema.labels)
+    judge = train_judge(images, labels, parts, count, JudgeConfig(fit=FitConfig(images=32)), seed=0)
+    save_state(folder / "checkpoint" / "judge.safetensors", judge.state(), judge.config_json())
+    (folder / "measures.json").write_text(json.dumps({"model_sha256": "0", "test": {"accuracy": 0.5}}))
+
+
+def _use_run(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    if chance.random() < 0.25:
+        return ["info", str(case)]
+    return ["train", "--data", str(place.phantoms), "--out", str(case), *_TRAIN, "--kimg", "0.048"]
+
+
+def _make_report(place: Place, folder: Path) -> None:
+    """A run and its report, of which from then on only what is kept is read: nothing is measured again."""
+    run, data = str(folder / "run"), str(place.more_phantoms)
+    place.run(["train", "--data", data, "--out", run, *_TRAIN, "--kimg", "0.016"])
+    place.run(["evaluate", "--data", data, "--weights", run, "--out", str(folder / "report"), *_EVALUATE])
+    for name, part in evaluation._PARTS.items():
+        (kept,) = (folder / "report" / "measured").glob(f"{name}-*.json")
+        found = json.loads(kept.read_text())
+        evaluation._PARTS[name] = replace(part, measure=lambda _, found=found: found)
+
+
+def _use_report(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    return ["evaluate", "--data", str(place.more_phantoms), "--weights", str(case / "run"), "--out",
+            str(case / "report"), *_EVALUATE]  # fmt: skip
+
+
+def _make_images(place: Place, folder: Path) -> None:
+    for index in range(12):
+        name = folder / "ab"[index % 2] / f"{index}.png"
+        name.parent.mkdir(exist_ok=True)
+        _picture(name, index)
+
+
+def _spoil_images(case: Path, chance: random.Random) -> None:
+    """Puts one to three things among sound images that are none, or not such ones."""
+    sound = seeds()
+    for number in range(chance.choice((1, 1, 3))):
+        odd = text(chance).replace("/", "").replace("\0", "").replace("..", "")[:99]
+        folder = case / chance.choice(("a", "b", ".", "a/deep/er", odd))
+        suffix = chance.choice((".png", ".png", ".tif", ".jpg", ".dcm", ".nii", ".nii.gz", ".zip", ""))
+        name = folder / f"x{number}{suffix}"
+        try:
+            name.parent.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError):
+            continue
+        kind = chance.randrange(6)
+        if kind == 0:
+            replace_by_odd(name, chance)
+        elif kind == 1:
+            name.symlink_to(os.path.relpath(case.parent / SECRET, name.parent) + chance.choice(("", ".png")))
+        elif kind == 2:
+            size = chance.choice(((1, 5000), (2**31 - 1, 2**31 - 1), (60_000, 60_000), (0, 3), (30_000, 1)))
+            name.with_suffix(".png").write_bytes(png_of(*size))
+        elif kind == 3:
+            name.write_bytes(chance.choice(sound)[1])
+        else:
+            own, raw = chance.choice(sound)
+            name.with_name(f"x{number}-{own}").write_bytes(mutated(raw, chance))
+
+
+def _use_images(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    # A link that somebody names is followed, wherever it leads; one that is found is not.
+    spoilt = sorted(str(path) for path in case.glob("*/x*") if not path.is_symlink())
+    return chance.choice((
+        ["inspect", str(case)],
+        ["train", "--data", str(case), "--size", "16", "--out", str(out / "r"), "--device", "cpu"],
+        ["encode", str(case), "--weights", str(place.model), "--device", "cpu", "--out", str(out / "c.npz")],
+        ["convert", str(case), str(out / "converted"), "--format", chance.choice(("png", "tiff", "dicom", "nifti"))],
+        ["inspect", chance.choice(spoilt or [str(case)])],
+        ["swap-style", chance.choice(spoilt or [str(case)]), str(case / "a" / "0.png"), "--weights", str(place.model),
+         "--device", "cpu", "--out", str(out / "swap")],
+    ))  # fmt: skip
+
+
+def _make_repository(place: Place, folder: Path) -> None:
+    place.run(
+        ["export", "--weights", str(place.model), "--to", "hub-folder", "--out", str(folder / "repository")]
+    )
+
+
+def _spoil_repository(case: Path, chance: random.Random) -> None:
+    """What a repository may hold instead of what drai put into it: links out, pickles, pipes, huge settings."""
+    folder = case / "repository"
+    kind = chance.randrange(4)
+    if kind == 0:
+        replace_by_odd(folder / "model.safetensors", chance)
+    elif kind == 1:
+        (folder / "model.safetensors").rename(
+            folder / chance.choice(("pytorch_model.bin", "model.pt", "model.pkl"))
+        )
+    elif kind == 2:
+        with open(folder / "config.json", "wb") as file:
+            file.truncate(3 << 30)
+    else:
+        mutate(chance.choice(sorted(folder.iterdir())), chance)
+
+
+def _use_repository(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
+    folder = case / "repository"
+    named = chance.choice((folder, *sorted(folder.iterdir())))
+    if chance.random() < 0.5:
+        return ["info", str(named)]
+    return ["sample", "--weights", str(named), "-n", "1", "--device", "cpu", "--out", str(out / "s")]
+
+
+def _picture(path: Path, seed: int) -> None:
+    numbers = np.random.default_rng(seed).integers(0, 255, (16, 16, 3), np.uint8)
+    PillowImage.fromarray(numbers).save(path)
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header claims a size; all that is in it is one megabyte of zeros, well packed."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
+
+    header = width.to_bytes(4) + height.to_bytes(4) + bytes((8, 0, 0, 0, 0))
+    pixels = zlib.compress(bytes(1 << 20))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+_RUN_FILES = (
+    "config.json", "split.csv", "stats.jsonl", "seen.sha256", "measures.json", "checkpoint/state.safetensors",
+    "checkpoint/judge.safetensors", "model.safetensors",
+)  # fmt: skip
+KINDS: dict[str, Kind] = {
+    "weights": Kind(_make_weights, spoils("m.safetensors"), _use_weights),
+    "onnx": Kind(_make_onnx, spoils("m.onnx"), _use_onnx),
+    "config": Kind(_make_config, spoils("c.toml"), _use_config),
+    "table": Kind(_make_table, spoils("metadata.csv"), _use_table),
+    "sampled": Kind(_make_sampled, spoils("manifest.json", "metadata.csv", "mel/*.png"), _use_sampled),
+    "sampled-tars": Kind(_make_tars, spoils("manifest.json", "metadata.csv", "images-*.tar"), _use_sampled),
+    "run": Kind(_make_run, spoils(*_RUN_FILES), _use_run, writes_case=True),
+    "report": Kind(
+        _make_report, spoils("report/measured/*.json", "report/measured/*.json", "report/measured/*.safetensors",
+                             "report/report.json", "run/*.json", "run/split.csv", "run/seen.sha256"),
+        _use_report, writes_case=True, names_data=True,
+    ),
+    "images": Kind(_make_images, _spoil_images, _use_images),
+    "repository": Kind(_make_repository, _spoil_repository, _use_repository),
+}  # fmt: skip

@@ -1,0 +1,246 @@
+"""Mutated DICOM, NIfTI, PNG, CSV and npz files through `inspect`: nothing but documented errors may come out.
+
+    python tests/stress/fuzz_readers.py 10000 [first seed]
+
+Case i is the same whenever it is made. Each is held to a time and, on the whole, to a memory; where one breaks either,
+or anything but a `DraiError` escapes, its number and its file are kept and named.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import resource
+import struct
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+from PIL import Image as PillowImage
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from drai_cli.errors import DraiError
+from drai_cli.workflows.inspect import inspect
+
+MAX_SECONDS = 5.0  # of the processor, whoever else uses it
+MAX_BYTES = 2 << 30
+INTERESTING = (
+    b"\0" * 4,
+    b"\xff" * 4,
+    b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\x7f",
+    b"\x80\0\0\0",
+    b"\xff\xfe",
+    b"\0\x80",
+)
+
+
+def dicom(syntax: str, array: np.ndarray, **elements: object) -> bytes:
+    dataset = pydicom.Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    dataset.Modality, dataset.PatientName = "CT", "Secret^Name"
+    dataset.SamplesPerPixel = 3 if array.ndim == 3 and array.shape[-1] == 3 else 1
+    dataset.PhotometricInterpretation = "RGB" if dataset.SamplesPerPixel == 3 else "MONOCHROME2"
+    if dataset.SamplesPerPixel == 3:
+        dataset.PlanarConfiguration = 0
+    dataset.Rows, dataset.Columns = array.shape[:2]
+    dataset.BitsAllocated = dataset.BitsStored = 8 * array.dtype.itemsize
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = 0
+    dataset.ImagePositionPatient, dataset.PixelSpacing = [1, 2, 3], [0.5, 0.5]
+    dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    dataset.WindowCenter, dataset.WindowWidth = [40, 400], [400, 2000]
+    dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelPaddingValue = 1, -1024, 0
+    dataset.PixelData = array.tobytes()
+    dataset["PixelData"].VR = "OB" if array.dtype.itemsize == 1 else "OW"
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    if syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless):
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.compress(syntax, generate_instance_uid=False)
+    if syntax == JPEGBaseline8Bit:
+        dataset["PixelData"].is_undefined_length = True
+    file = io.BytesIO()
+    dataset.save_as(
+        file,
+        enforce_file_format=True,
+        implicit_vr=syntax == ImplicitVRLittleEndian,
+        little_endian=syntax != ExplicitVRBigEndian,
+    )
+    return file.getvalue()
+
+
+def seeds() -> list[tuple[str, bytes]]:
+    """Names and contents of the sound files that are mutated."""
+    numbers = np.random.default_rng(0)
+    grey = numbers.integers(0, 255, (24, 20), np.uint8)
+    deep = numbers.integers(0, 4000, (24, 20), np.uint16)
+    colour = numbers.integers(0, 255, (24, 20, 3), np.uint8)
+    jpeg, png, tiff, npz, zipped = (io.BytesIO() for _ in range(5))
+    PillowImage.fromarray(grey).save(jpeg, "JPEG")
+    PillowImage.fromarray(deep).save(png, "PNG")
+    PillowImage.fromarray(deep).save(tiff, "TIFF", compression="tiff_lzw")
+    parts = {f"{part}_images": np.stack([grey] * 3) for part in ("train", "val", "test")}
+    np.savez_compressed(
+        npz, **parts, **{f"{part}_labels": np.arange(3) % 2 for part in ("train", "val", "test")}
+    )
+    plain = dicom(ExplicitVRLittleEndian, deep)
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.dcm", plain)
+        archive.writestr("b.dcm", dicom(ExplicitVRLittleEndian, deep, SOPInstanceUID="1.2.4"))
+    volume = nibabel.Nifti1Image(numbers.integers(0, 99, (7, 6, 5)).astype(np.int16), np.eye(4))
+    wide = nibabel.Nifti2Image(numbers.normal(size=(7, 6, 5, 2)).astype(np.float32), np.eye(4))
+    palette = {f"{name}PaletteColorLookupTableData": bytes(512) for name in ("Red", "Green", "Blue")}
+    palette |= {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in ("Red", "Green", "Blue")}
+    groups = pydicom.Dataset()
+    groups.PlanePositionSequence = [pydicom.Dataset()]
+    groups.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 1]
+    found = [
+        *((f"{index}.dcm", dicom(syntax, deep)) for index, syntax in enumerate(
+            (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian,
+             RLELossless)
+        )),
+        ("colour.dcm", dicom(ExplicitVRLittleEndian, colour)),
+        ("ybr.dcm", dicom(ExplicitVRLittleEndian, colour, PhotometricInterpretation="YBR_FULL")),
+        ("palette.dcm", dicom(ExplicitVRLittleEndian, grey, PhotometricInterpretation="PALETTE COLOR", **palette)),
+        ("jpeg.dcm", dicom(JPEGBaseline8Bit, grey, PixelData=encapsulate([jpeg.getvalue()]))),
+        ("frames.dcm", dicom(
+            ExplicitVRLittleEndian, grey, Rows=12, NumberOfFrames=2,
+            PerFrameFunctionalGroupsSequence=[groups, groups],
+        )),
+        ("bare", plain[132:]),
+        ("a.zip", zipped.getvalue()),
+        ("a.nii", volume.to_bytes()),
+        ("a.nii.gz", gzip.compress(volume.to_bytes())),
+        ("b.nii", wide.to_bytes()),
+        ("a.png", png.getvalue()),
+        ("a.tif", tiff.getvalue()),
+        ("a.npz", npz.getvalue()),
+        ("a.csv", b"file_name,label,age\n" + b"".join(b"%d.png,%d,%d\n" % (i, i % 2, i) for i in range(9))),
+    ]  # fmt: skip
+    for name, syntax in (("jls.dcm", JPEGLSLossless), ("j2k.dcm", JPEG2000Lossless)):
+        try:
+            found.append((name, dicom(syntax, deep)))
+        except RuntimeError:  # the codec is not installed
+            continue
+    return found
+
+
+def mutated(raw: bytes, chance: random.Random) -> bytes:
+    """The bytes with some of what goes wrong with files: cut, flipped, overwritten, doubled, absurd numbers."""
+    out = bytearray(raw)
+    for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):
+        if not out:
+            break
+        place = chance.randrange(min(len(out), 2000)) if chance.random() < 0.7 else chance.randrange(len(out))
+        kind = chance.randrange(8)
+        if kind == 0:
+            del out[place:]
+        elif kind == 1:
+            out[place] ^= 1 << chance.randrange(8)
+        elif kind == 2:
+            out[place] = chance.randrange(256)
+        elif kind == 3:
+            value = chance.choice(INTERESTING)
+            out[place : place + len(value)] = value
+        elif kind == 4:
+            out[place : place + 4] = struct.pack(
+                chance.choice("<>") + "I", chance.choice((1, 10**5, 2**31, 2**32 - 2))
+            )
+        elif kind == 5:
+            out[place : place + 2] = struct.pack(
+                chance.choice("<>") + "H", chance.choice((0, 1, 65535, 32768, 40000))
+            )
+        elif kind == 6:
+            del out[place : place + chance.randrange(1, 64)]
+        else:
+            out[place:place] = out[place : place + chance.randrange(1, 64)]
+    return bytes(out)
+
+
+def cases(count: int, first: int) -> Iterator[tuple[int, str, bytes]]:
+    """Number, name and content of each case."""
+    sound = seeds()
+    for number in range(first, first + count):
+        chance = random.Random(number)
+        name, raw = sound[number % len(sound)]
+        if name.endswith(".nii.gz") and chance.random() < 0.7:  # what is inside, and not only the compression
+            yield number, name, gzip.compress(mutated(gzip.decompress(raw), chance), 1)
+        else:
+            yield number, name, mutated(raw, chance)
+
+
+def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]:
+    """What became of the cases, and what should not have."""
+    results: Counter[str] = Counter()
+    wrong: list[str] = []
+    for number, name, raw in cases(count, first):
+        path = folder / "case" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(raw)
+        start = time.process_time()
+        try:
+            inspect(path)
+            results["read"] += 1
+        except DraiError as error:
+            results["refused"] += 1
+            said = f"{error.message} {error.hint}"
+            if "Secret" in said or "\n" in said or len(said) > 1500:
+                wrong.append(f"case {number} ({name}): says {said!r}")
+        except BaseException as error:  # a codec's panic is no Exception
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            wrong.append(f"case {number} ({name}): {traceback.format_exc()}")
+        if (seconds := time.process_time() - start) > MAX_SECONDS:
+            wrong.append(f"case {number} ({name}): {seconds:.1f} s of processor time")
+        if wrong and wrong[-1].startswith(f"case {number} "):
+            path.rename(folder / f"{number}-{name}")
+        else:
+            path.unlink()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if peak > MAX_BYTES:
+        wrong.append(f"{peak >> 20} MiB of memory were in use at one time")
+    return results, wrong
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    folder = Path(tempfile.mkdtemp(prefix="drai-fuzz-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = time.monotonic()
+        results, wrong = fuzz(count, first, folder)
+    print(*wrong, sep="\n")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(
+        f"{dict(results)}, {len(wrong)} wrong (kept in {folder}), {time.monotonic() - start:.0f} s, peak {peak} MiB"
+    )
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
