@@ -13,8 +13,9 @@ from torch import Tensor
 from drai_cli.model.pixels import to_unit
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import objective_of
-from drai_cli.training.augment import Symmetry, orient, seeded
-from drai_cli.training.overlap import sent
+from drai_cli.training.augment import Symmetry, orient
+from drai_cli.training.draws import make_generator
+from drai_cli.training.overlap import send
 from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import Batch
 
@@ -82,7 +83,7 @@ class Batches:
     def at(self, images_seen: int, augment_probability: float) -> Batch:
         """The batch that follows after `images_seen` images, to be augmented so for the discriminator."""
         n = self.options.batch_size
-        generator = seeded(self.options.seed, images_seen)
+        generator = make_generator(self.options.seed, images_seen)
         places = self._places(2 * n + self.more, generator)
         rows = self.rows[places]
         images = self._images(places[:n], generator, self.processes)
@@ -93,13 +94,13 @@ class Batches:
         of_more = self.with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
             images,
-            sent(condition, self.device),
-            sent(wrong, self.device),
-            sent(drawn, self.device),
+            send(condition, self.device),
+            send(wrong, self.device),
+            send(drawn, self.device),
             more,
-            sent(of_more, self.device),
+            send(of_more, self.device),
             generator if self.noise is None else self.noise.manual_seed(generator.initial_seed()),
-            sent(torch.tensor(augment_probability), self.device) if augment_probability else None,
+            send(torch.tensor(augment_probability), self.device) if augment_probability else None,
         )
 
     def labelled(
@@ -124,7 +125,7 @@ class Batches:
         if self.resident is None:
             images = to_unit(self.images[self.rows[own]], self.device)
         else:
-            images = to_unit(self.resident[sent(torch.from_numpy(own), self.device)], self.device)
+            images = to_unit(self.resident[send(torch.from_numpy(own), self.device)], self.device)
         return orient(images, self.symmetry, generator, processes.share_of(len(places)))
 
     def with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:

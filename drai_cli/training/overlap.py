@@ -1,4 +1,4 @@
-"""What keeps a GPU busy: copies that the host does not wait for, and work beside other work. Elsewhere plain order."""
+"""Asynchronous copies to a GPU, and work in a stream of its own. On other devices: plain order."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from torch import Tensor
 from drai_cli.training.parallel import Processes
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor on the device, for what is launched after it.
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copies a tensor to the device without waiting for work that was launched before.
 
-    A plain copy to a GPU waits for all that was launched before: the step that goes on there, and then the GPU waits
-    for the host to make the next batch.
+    A plain copy to a GPU would wait for the step that runs there, and then the GPU would wait for the next batch.
     """
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-class Beside:
-    """Work that needs only what was there when this was made, done beside what is launched in between.
+class SideStream:
+    """A context whose work needs only what existed when this was made; it overlaps with what is launched in between.
 
-    In a stream of its own on a GPU that trains alone: a step's small kernels fill it only together, and so do those of
-    their backward pass. What follows waits for its end, so it must be entered. Of what it reads nothing may be freed
-    before.
+    A GPU that trains alone uses a stream of its own: only together do a step's small kernels, and those of their
+    backward pass, fill it. Later work waits for the end of this work, so the context must be entered. No tensor that it
+    reads may be freed before.
     """
 
     def __init__(self, device: torch.device, processes: Processes) -> None:
-        # Processes talk to each other in one order, which two streams do not have.
+        # Processes communicate in one order, which two streams do not have.
         self.stream = _side_stream(device) if device.type == "cuda" and processes.size == 1 else None
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(device))
@@ -51,8 +50,8 @@ class Beside:
 
 @cache
 def _side_stream(device: torch.device) -> torch.cuda.Stream:
-    # Weights that both streams use get gradients of both; autograd puts them in order, and newer versions say so.
-    quiet = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
-    if quiet is not None:
-        quiet(False)
+    # Weights used by both streams get gradients from both. Autograd orders them; newer versions warn of it.
+    set_warning = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
+    if set_warning is not None:
+        set_warning(False)
     return torch.cuda.Stream(device)

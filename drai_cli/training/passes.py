@@ -1,4 +1,4 @@
-"""What goes into a step and what its one forward pass leaves for both players' updates. Data only."""
+"""The input of a step, and what its one forward pass gives both players' updates. Data only."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
 from drai_cli.training.augment import Changes
 from drai_cli.training.parallel import ALONE, Processes
 
+Images = Float[Tensor, "batch channels height width"]
+Codes = Float[Tensor, "batch dim"]
+
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step is fed. Of B rows in all, images are this process's share; of one process, all.
+    """The input of a step. Conditions are those of all B rows; images are this process's share of them.
 
     Attributes:
         images: `[share, C, H, W]` in [-1, 1], channels last.
         condition: `[B, T]`, of the images.
-        wrong_condition: `[B, T]`, other rows' conditions that differ.
-        drawn_condition: `[B, T]`, for the images generated from priors.
-        more_images: Further images, that the predictors alone see the codes of; none where there are no predictors.
-        more_condition: Of all those images.
-        generator: What the step draws all its noise from: on a GPU it lives there, else on the CPU.
-        augment_probability: `[]`, of the discriminator's augmentation; None: there is none now.
+        wrong_condition: `[B, T]`, conditions of other rows that differ.
+        drawn_condition: `[B, T]`, of the images generated from the priors.
+        more_images: More images, whose codes only the predictors see; none without predictors.
+        more_condition: Conditions of all those images.
+        generator: Source of all noise in the step, on a GPU's own memory or else on the CPU.
+        augment_probability: `[]`, of the discriminator's augmentation; None: no augmentation now.
     """
 
     images: Float[Tensor, "share channels height width"]
@@ -46,15 +48,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What stays the same from step to step.
+    """What all steps of a run have in common.
 
     Attributes:
-        objective: The terms' weights.
-        changes: V_self's transformation.
-        condition_slices: Where each attribute stands in the condition.
+        objective: Weights of the terms.
+        changes: The transformation T of V_self.
+        condition_slices: Columns of each attribute in the condition.
         is_categorical: Whether each attribute is categorical.
-        autocast_dtype: bfloat16 or None.
-        processes: Those that share each step.
+        autocast_dtype: bfloat16, or None for float32.
+        processes: Processes that share each step.
     """
 
     objective: Objective
@@ -67,14 +69,14 @@ class StepPlan:
 
 @dataclass
 class Inferred:
-    """What the encoder infers of the batch's images, all of them.
+    """What the encoder infers from the batch's images: all B rows.
 
     Attributes:
         content: q(c|x); None for a method that infers no content.
         style: q(z|x).
-        changed_content: Of the transformed copies; None without V_self, or without content.
-        changed_style: Of the transformed copies; None without V_self.
-        drawn_content: One draw from q(c|x); None without it.
+        changed_content: q(c|Tx) of the transformed copies; None without V_self or without content.
+        changed_style: q(z|Tx) of the transformed copies; None without V_self.
+        drawn_content: One draw from q(c|x); None without content.
         drawn_style: One draw from q(z|x).
     """
 
@@ -82,19 +84,23 @@ class Inferred:
     style: Gaussian
     changed_content: Gaussian | None
     changed_style: Gaussian | None
-    drawn_content: Tensor | None
-    drawn_style: Tensor
+    drawn_content: Codes | None
+    drawn_style: Codes
 
     def contents(self) -> list[Gaussian]:
-        """Those of the images and of their copies, as far as there are any."""
+        """Posteriors over content of the images and of their copies, if there are any."""
         return [content for content in (self.content, self.changed_content) if content is not None]
 
     def styles(self) -> list[Gaussian]:
-        """Those of the images and of their copies, as far as there are any."""
+        """Posteriors over style of the images and of their copies, if there are any."""
         return [style for style in (self.style, self.changed_style) if style is not None]
 
-    def means(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Content and style means of the images and of their transformed copies, which share their condition."""
+    def means(
+        self, condition: Float[Tensor, "batch condition"]
+    ) -> tuple[
+        Float[Tensor, "rows content_dim"], Float[Tensor, "rows style_dim"], Float[Tensor, "rows condition"]
+    ]:
+        """Means of content and style of the images and of their copies, and the condition that both share."""
         contents, styles = self.contents(), self.styles()
         if len(styles) == 1:
             return contents[0].mean, styles[0].mean, condition
@@ -107,34 +113,24 @@ class Inferred:
 
 @dataclass
 class Passes:
-    """The tensors that one forward pass leaves for both updates: codes of the whole batch, images of the share.
+    """What one forward pass gives both updates: codes of all B rows, images of this process's share.
 
     Attributes:
-        real: Codes of the batch's images; None where no term takes them.
+        real: Codes of the batch's images; None if no term uses them.
         prior: p(c|t) of the drawn conditions.
-        condition: `[B, T]`, what the generated images are to show.
-        content: Theirs: in the first `from_prior` rows a draw from `prior`, in the others (swaps) a real image's.
-        style: Theirs: in the first `from_prior` rows a draw from N(0, I), in the others another real image's.
-        from_prior: Rows whose codes come from their priors.
-        generated: Images of `content` and `style`.
-        reconstructed: Images of the codes of the batch's images; None where no term takes them.
+        condition: `[B, T]`, what the generated images should show.
+        content: Their content: draws from `prior` in the first `from_prior` rows, a real image's in the others (swaps).
+        style: Their style: draws from N(0, I) in the first `from_prior` rows, another real image's in the others.
+        from_prior: Number of rows whose codes come from the priors.
+        generated: Images x̃ of `content` and `style`.
+        reconstructed: Images of the codes of the batch's images; None if no term uses them.
     """
 
     real: Inferred | None
     prior: Gaussian
-    condition: Tensor
-    content: Tensor
-    style: Tensor
+    condition: Float[Tensor, "batch condition"]
+    content: Float[Tensor, "batch content_dim"]
+    style: Float[Tensor, "batch style_dim"]
     from_prior: int
-    generated: Tensor
-    reconstructed: Tensor | None
-
-
-def codes_of_all(
-    encoder: Encoder, images: Tensor, plan: StepPlan, n: int, segments: int = 1
-) -> tuple[Gaussian | None, Gaussian]:
-    """What the encoder infers of these images and of the other processes': `segments` times `n` rows in all."""
-    content, style = encoder(images)
-    own = [*style] if content is None else [*style, *content]
-    whole = plan.processes.gather(own, n, segments)
-    return None if content is None else Gaussian(*whole[2:]), Gaussian(*whole[:2])
+    generated: Float[Tensor, "share channels height width"]
+    reconstructed: Float[Tensor, "share channels height width"] | None

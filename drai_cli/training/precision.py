@@ -1,9 +1,9 @@
-"""Arithmetic of a training step: which there is, how it is asked for, and weights in it."""
+"""Arithmetic of a training step: float32 or bfloat16 autocast, and weights cast once per step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 by itself; emulated it is slower than float32."""
+    """Whether the device has bfloat16 in hardware; emulated, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
@@ -23,17 +23,22 @@ def autocast_dtype(precision: str) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bf16" else None
 
 
-def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
-    """Arithmetic in a dtype (None: as it is), as a context."""
+def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
+    """A context that computes in a dtype; None leaves the arithmetic unchanged."""
     return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """A context without autocast: what is float32 stays float32."""
+    return torch.autocast(device.type, enabled=False)
 
 
 @contextmanager
 def weights_in(dtype: torch.dtype | None, *modules: nn.Module) -> Iterator[None]:
-    """Within it the modules compute with their weights in a dtype (None: as they are); gradients reach the weights.
+    """A context in which the modules use their weights in a dtype (None: unchanged); gradients reach the weights.
 
-    Autocast casts each weight by itself, and its gradient back: some two hundred copies of a step's operations. Here
-    all are cast in one. What the modules hold within is of this pass alone: no optimiser may step.
+    Autocast casts each weight and its gradient separately, some 200 copies per step. Here one operation casts them
+    all. The cast weights belong to one forward pass: no optimiser may step within the context.
     """
     if dtype is None:
         yield
@@ -55,21 +60,21 @@ def weights_in(dtype: torch.dtype | None, *modules: nn.Module) -> Iterator[None]
 
 
 class _Cast(torch.autograd.Function):
-    """Tensors in another dtype, all at once, and their gradients in float32, all at once."""
+    """Casts all tensors at once, and all their gradients to float32 at once."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, dtype: torch.dtype, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        return _all_in(dtype, tensors)
+        return _cast_all(dtype, tensors)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Any, ...]:
-        cast = iter(_all_in(torch.float32, [one for one in gradients if one is not None]))
+        cast = iter(_cast_all(torch.float32, [one for one in gradients if one is not None]))
         return None, *(None if one is None else next(cast) for one in gradients)
 
 
-def _all_in(dtype: torch.dtype, tensors: list[Tensor] | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _cast_all(dtype: torch.dtype, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     out = [torch.empty_like(tensor, dtype=dtype) for tensor in tensors]
     if out:
         torch._foreach_copy_(out, list(tensors))

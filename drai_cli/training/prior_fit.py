@@ -10,8 +10,8 @@ from torch import Tensor
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.model.networks import Networks
-from drai_cli.training.augment import seeded
 from drai_cli.training.batches import Batches
+from drai_cli.training.draws import make_generator
 from drai_cli.training.losses import kl_divergence
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast
@@ -41,7 +41,7 @@ def with_fitted_prior(networks: Networks, batches: Batches, plan: StepPlan) -> N
     encoder = networks.encoder
     if encoder is None or encoder.content is None or not plan.objective.reads_images:
         return networks
-    generator = seeded(batches.options.seed, 0)
+    generator = make_generator(batches.options.seed, 0)
     count = min(_IMAGES, _VIEWS_PER_IMAGE * len(batches.rows))
     means, log_variances, conditions = [], [], []
     with torch.no_grad(), autocast(batches.device, plan.autocast_dtype):

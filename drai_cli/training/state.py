@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from drai_cli.model.networks import Adversaries, Networks
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS
-from drai_cli.training.augment import drawn_by
+from drai_cli.training.draws import draw_uniform
 
 _MOMENTS_DECAY = 0.99
 _RECENT = 4096
@@ -60,7 +60,7 @@ class RecentCodes(nn.Module):
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Content, style and condition of `n` rows at random, with replacement."""
         there = self.count.clamp(max=len(self.rows))
-        draws = torch.rand(n, **drawn_by(generator)).to(self.rows.device)
+        draws = draw_uniform(generator, n).to(self.rows.device)
         rows = self.rows[torch.minimum((draws * there).long(), there - 1)]
         content, style, condition = rows.split(self.dims, dim=1)
         return content, style, condition

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from drai_cli.training.forward import forward
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import forward
-from drai_cli.training.terms import Terms, adversarial_terms, code_terms
+from drai_cli.training.step import compute_adversarial_terms, compute_code_terms
+from drai_cli.training.terms import Terms
 
 # The networks that each of the players' terms reaches, and no others.
 REACHED = {
@@ -32,8 +33,8 @@ REACHED = {
 def player_terms(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, features: Tensor
 ) -> Terms:
-    told = adversarial_terms(state, batch, plan, passes, features)
-    return told | code_terms(state, batch, plan, passes)
+    against_d = compute_adversarial_terms(state, batch, plan, passes, features)
+    return against_d | compute_code_terms(state, batch, plan, passes)
 
 
 def parts_of(state: TrainingState) -> dict[str, nn.Module]:

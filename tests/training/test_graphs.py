@@ -14,8 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from drai_cli.data.condition import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
-from drai_cli.training import augment, step
-from drai_cli.training import state as state_module
+from drai_cli.training import draws
 from drai_cli.training.graphs import steps_of
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
@@ -47,8 +46,7 @@ def step_elsewhere(
         state = TrainingState(options, schema.dim, ELSEWHERE)
     there = {n: value.to(ELSEWHERE) for n, value in vars(batch).items() if isinstance(value, Tensor)}
     batch = replace(batch, **there, augment_probability=torch.rand((), device=ELSEWHERE))
-    for module in (augment, step, state_module):  # it has no generators either
-        patch.setattr(module, "drawn_by", lambda _: {"device": ELSEWHERE})
+    patch.setattr(draws, "_source", lambda _: {"device": ELSEWHERE})  # it has no generators either
     with OnTheDevice():
         return set(train_step(state, batch, plan, has_penalty=True))
 

@@ -13,7 +13,8 @@ import torch
 
 from drai_cli.settings.config import Objective
 from drai_cli.settings.methods import METHODS
-from drai_cli.training.augment import Changes, augment, change, orient, seeded
+from drai_cli.training.augment import Changes, augment, change, orient
+from drai_cli.training.draws import make_generator
 from drai_cli.training.parallel import ALONE, Processes
 
 # Rounding gives 1e-5 through two steps, 1e-3 at most where it moves a row over a kink (of |x - G|, an activation);
@@ -54,9 +55,9 @@ def test_shares_are_all_rows_once(n: int, size: int) -> None:
 def test_a_share_is_changed_as_in_the_whole() -> None:
     images = torch.rand(7, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     ways = (
-        lambda x, share: orient(x, "dihedral", seeded(1), share),
-        lambda x, share: change(x, Changes("flip"), seeded(2), 0.5, share),
-        lambda x, share: augment(x, 0.5, seeded(3), share),
+        lambda x, share: orient(x, "dihedral", make_generator(1), share),
+        lambda x, share: change(x, Changes("flip"), make_generator(2), 0.5, share),
+        lambda x, share: augment(x, 0.5, make_generator(3), share),
     )
     for way in ways:
         whole = way(images, None)

@@ -12,10 +12,12 @@ from drai_cli.data.condition import ConditionSchema
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
 from drai_cli.training import step
-from drai_cli.training.hiding import predictor_losses, standardised, update_predictors
+from drai_cli.training.forward import forward
+from drai_cli.training.hiding import predictor_losses, standardise, update_predictors
 from drai_cli.training.passes import Batch, Passes, StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import discriminator_terms, forward, train_step
+from drai_cli.training.step import train_step
+from drai_cli.training.terms import discriminator_terms
 from tests.training.reached import REACHED, player_terms, reached_by
 
 
@@ -61,9 +63,9 @@ def test_the_discriminators_terms_reach_it_alone(
 ) -> None:
     discriminator = state.adversaries.discriminator.requires_grad_(True)
     features = discriminator.trunk(torch.cat([batch.images, passes.generated.detach()]))
-    terms = discriminator_terms(discriminator, features, batch, passes, plan.objective, {})
+    terms, _ = discriminator_terms(discriminator, features, batch, passes, plan.objective)
     assert set(terms) == {"d_image", "d_condition", "d_content", "d_style"}
-    for term in terms.values():
+    for _, term in terms.values():
         assert reached_by(state, term) == {"discriminator"}
 
 
@@ -83,12 +85,12 @@ def test_predictors_learn_to_predict_and_the_encoder_to_hide(
     assert passes.real is not None
     codes = passes.real.content.mean, passes.real.style.mean
     state.adversaries.predictors.requires_grad_(True)
-    seen = standardised(state, codes[0].detach(), codes[1].detach())
+    seen = standardise(state, codes[0].detach(), codes[1].detach())
     found = predictor_losses(state, plan, *seen, batch.condition)
     assert reached_by(state, found.sum()) == {"predictors"}
     # The encoder's share points the other way: a step against `hiding` raises what the predictors lose.
     state.adversaries.predictors.requires_grad_(False)
-    found = predictor_losses(state, plan, *standardised(state, *codes), batch.condition)
+    found = predictor_losses(state, plan, *standardise(state, *codes), batch.condition)
     (towards,) = torch.autograd.grad(found[2], codes[1], retain_graph=True)
     assert float(towards.abs().sum()) > 0
     features = state.adversaries.discriminator.trunk(batch.images).detach()
@@ -199,7 +201,7 @@ def test_predictors_see_this_steps_codes_of_images_copies_and_more(
     assert state.networks.encoder is not None
     with torch.no_grad():
         _, more = state.networks.encoder(batch.more_images)
-    update_predictors(state, batch, plan, passes.real, {})
+    update_predictors(state, batch, plan, passes.real)
     own = torch.cat([passes.real.style.mean, passes.real.changed_style.mean, more.mean])
     own = state.style_moments.standardise(own)
     conditions = torch.cat([batch.condition, batch.condition, batch.more_condition])

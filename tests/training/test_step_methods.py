@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from drai_cli.data.condition import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
+from drai_cli.training.forward import forward
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import discriminator_terms, forward, train_step
-from drai_cli.training.terms import adversarial_terms, code_terms
+from drai_cli.training.step import compute_adversarial_terms, compute_code_terms, train_step
+from drai_cli.training.terms import discriminator_terms
 from tests.training.reached import REACHED, begun, player_terms, reached_by
 
 _GAN = {"d_image", "d_condition", "g_image", "g_condition", "real_logits", "fake_logits", "real_sign", "r1"}
@@ -95,15 +96,15 @@ def test_what_runs_side_by_side_on_a_gpu_reads_nothing_of_each_other(
     passes, features = begun(state, batch, plan)
     discriminator, predictors = state.adversaries.discriminator, state.adversaries.predictors
     fill(discriminator, torch.nan)
-    of_codes = code_terms(state, batch, plan, passes)
+    of_codes = compute_code_terms(state, batch, plan, passes)
     if plan.objective.grl_weight and passes.real is not None:
-        update_predictors(state, batch, plan, passes.real, {})
+        update_predictors(state, batch, plan, passes.real)
     assert all(bool(torch.isfinite(term)) for _, term in of_codes.values())
     fill(discriminator, 0.01)
     for module in (predictors, state.content_moments, state.style_moments, state.recent):
         if module is not None:
             fill(module, torch.nan)
-    told = adversarial_terms(state, batch, plan, passes, features)
+    told = compute_adversarial_terms(state, batch, plan, passes, features)
     assert all(bool(torch.isfinite(term)) for _, term in told.values())
     assert not set(told) & set(of_codes)
 
@@ -116,12 +117,12 @@ def test_code_discriminators_learn_from_codes_alone_and_push_them_apart(
     discriminator = state.adversaries.discriminator.requires_grad_(True)
     passes = forward(state, batch, plan)
     features = discriminator.trunk(torch.cat([batch.images, passes.generated.detach()]))
-    terms = discriminator_terms(discriminator, features, batch, passes, plan.objective, {})
+    terms, _ = discriminator_terms(discriminator, features, batch, passes, plan.objective)
     own = [name for name in terms if name.startswith("d_all")]
     assert len(own) == count
     for name in own:
         discriminator.zero_grad()
-        assert reached_by(state, terms[name]) == {"discriminator"}
+        assert reached_by(state, terms[name][1]) == {"discriminator"}
         touched = {k.split(".")[0] for k, p in discriminator.named_parameters() if p.grad is not None}
         assert touched == {"codes"}
     # A step of the encoder against its term makes its codes look more as if they were drawn.

@@ -125,7 +125,7 @@ def test_what_happens_in_the_middle_leaves_a_whole_checkpoint(
     def failing(state, *rest):  # type: ignore[no-untyped-def]
         if state.images_seen == 48:  # with half of the step done
             raise error
-        update_predictors(state, *rest)
+        return update_predictors(state, *rest)
 
     monkeypatch.setattr("drai_cli.training.step.update_predictors", failing)
     with pytest.raises(InputError) as caught:
