@@ -29,7 +29,8 @@ class Changes:
     """Ranges of a random change.
 
     Attributes:
-        symmetry: `none`, `flip` (left and right are alike), or `dihedral` (no preferred direction: flips and rotations).
+        symmetry: `none`, `flip` (left and right are alike), or `dihedral` (flips and any rotation).
+            Rotations here are free, those of `orient` are multiples of 90°.
         turn_degrees: Largest rotation where the symmetry does not allow all of them.
         shift: Largest shift, as a fraction of the frame.
         zoom: Largest change of scale, as a logarithm.

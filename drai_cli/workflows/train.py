@@ -160,7 +160,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         if not directory.seen.exists():
             directory.write_seen(data.digests[row] for row in np.flatnonzero(data.parts != "test"))
     trainer = Trainer(run, options, data, source, directory, device, reporter, processes)
-    stopped_by = trainer.go_on()
+    stopped_by = trainer.train()
     return TrainResult(
         run.out,
         trainer.state.images_seen,

@@ -129,7 +129,9 @@ def test_train_says_what_it_takes_and_what_is_kept(drai, small_disk, tmp_path):
     full = drai(*command, 0.032)
     assert full.exit_code == 3
     assert "expected room for model and checkpoint, at least " in full.stderr
-    assert "the checkpoint at 0.016 kimg is kept: make room, and the same command goes on" in full.stderr
+    assert (
+        "the checkpoint at 0.016 kimg is kept: make room, then run the same command to resume" in full.stderr
+    )
     assert contents(disk / "run") == before
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     (disk / "filler").unlink()

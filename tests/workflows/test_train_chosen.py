@@ -108,7 +108,7 @@ def test_no_batch_fits(run: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
     ("error", "subject", "way_out"),
     [
         (torch.OutOfMemoryError("CUDA out of memory.\nmore"), "memory", "--batch-size 8"),
-        (ACCELERATOR("CUDA error: unspecified launch failure\nmore"), "cpu", "when the GPU is back"),
+        (ACCELERATOR("CUDA error: unspecified launch failure\nmore"), "cpu", "when the GPU works again"),
     ],
 )
 def test_what_happens_in_the_middle_leaves_a_whole_checkpoint(
@@ -133,7 +133,7 @@ def test_what_happens_in_the_middle_leaves_a_whole_checkpoint(
     monkeypatch.undo()
     assert caught.value.subject == subject
     assert "more" not in caught.value.message.split()
-    assert "the checkpoint at 0.032 kimg is whole" in caught.value.hint
+    assert "the checkpoint at 0.032 kimg is complete" in caught.value.hint
     assert way_out in caught.value.hint
     assert train(run).resumed_from == 32
     assert same(run, whole)

@@ -165,14 +165,14 @@ def test_hours_that_run_out_during_a_tick_are_used_up(run: TrainRun, monkeypatch
     """The checkpoint is written before the clock is looked at again."""
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr("drai_cli.run.trainer.time", clock)
-    save = Trainer._save
+    monkeypatch.setattr("drai_cli.run.budget.time", clock)
+    keep = Trainer._keep
 
-    def slow_save(trainer: Trainer) -> None:
-        save(trainer)
+    def keep_slowly(trainer: Trainer) -> None:
+        keep(trainer)
         now[0] += 3600.0
 
-    monkeypatch.setattr(Trainer, "_save", slow_save)
+    monkeypatch.setattr(Trainer, "_keep", keep_slowly)
     options = replace(run.training, kimg=None, hours=1.0, tick_kimg=0.032)
     first = train(replace(run, training=options))
     assert first.stopped_by == "hours"
