@@ -28,7 +28,7 @@ from torch.distributed.rendezvous import rendezvous
 from drai_cli.errors import DraiError, ExitCode, UsageError
 from drai_cli.machine.launch import Place, launched
 from drai_cli.progress import Reporter
-from drai_cli.training.parallel import ALONE, LostProcessError, Processes, connected
+from drai_cli.training.parallel import ALONE, LostProcessError, Processes, detect_loss
 
 _MEETING = timedelta(minutes=5)
 _WORK = timedelta(days=14)
@@ -61,14 +61,14 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
         )
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    with connected():
+    with detect_loss():
         store, _, _ = next(rendezvous("env://", timeout=_MEETING))
         # A launcher that starts them again (--max-restarts) may keep its store.
         store = PrefixStore(f"drai-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     lines = Lifelines(place, store, reporter)
     before = _hear_of_the_end(lines)
     try:
-        with connected():
+        with detect_loss():
             lines.connect()
             backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
             dist.init_process_group(

@@ -46,7 +46,9 @@ class Changes:
     contrast: float = 0.1
 
 
-_DISCRIMINATOR_CHANGES = Changes("flip", turn_degrees=15, shift=0.12, zoom=0.2, brightness=0.2, contrast=0.3)
+_DISCRIMINATOR_CHANGES = Changes(
+    "flip", turn_degrees=15.0, shift=0.12, zoom=0.2, brightness=0.2, contrast=0.3
+)
 _HOLE = 0.4
 
 
@@ -91,7 +93,7 @@ def change(
     shift_x, shift_y = (draw(-2 * changes.shift, 2 * changes.shift) for _ in range(2))
     mirror = torch.ones_like(angle)
     if changes.symmetry != "none":
-        mirror = torch.where(draw(-1, 1) > 0, -1.0, 1.0)
+        mirror = torch.where(draw(-1.0, 1.0) > 0, -1.0, 1.0)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = torch.stack([cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y], 1)
     matrix = rows.view(n, 2, 3).to(device)

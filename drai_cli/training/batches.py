@@ -1,4 +1,4 @@
-"""Which images a step sees: a pure function of (seed, images seen), so that a resumed run draws what it would have."""
+"""The batch of a step, a pure function of (seed, images seen): a resumed run draws the same batches."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _RESIDENT_SHARE = 0.25
 
 
 def sampling_weights(labels: np.ndarray, balance: float | None) -> tuple[np.ndarray, float]:
-    """Probability of each row, n_class^-balance shared within the class, and the exponent that was used.
+    """Probability of each row, proportional to n_class^-balance, and the exponent that was used.
 
-    Without a `balance`, it is 0.7 where the largest class is over four times the smallest, else 0.
+    If `balance` is None, it is 0.7 if the largest class is over four times the smallest, else 0.
     """
     counts = np.bincount(labels)
     present = counts[counts > 0]
@@ -38,18 +38,18 @@ def sampling_weights(labels: np.ndarray, balance: float | None) -> tuple[np.ndar
 
 
 class Batches:
-    """Draws batches from the training rows of stored images, which may be memory-mapped.
+    """Batches of the training rows of stored images, which may be memory-mapped.
 
     Args:
         images: uint8 or uint16 `[N, H, W, C]`, of all parts.
         conditions: float32 `[N, T]`.
         labels: int64 `[N]`, for the sampling weights.
-        rows: Those to train on.
+        rows: Indices of the images to train on.
         widths: Width of each attribute in the condition, the label first.
         options: Batch size, balance, missing share and seed.
-        symmetry: Under which images are as real as they are.
-        device: Where the batches go.
-        processes: Those that share each batch: its images are a process's own, its conditions those of all.
+        symmetry: Flips and rotations that keep images plausible.
+        device: Device of the batches.
+        processes: Processes that share each batch: each has its own images and the conditions of all.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Batches:
         self.device = device
         self.processes = processes
         self.resident = _on_device(images, rows, device)
-        # On a GPU the step's noise is drawn there: nothing waits for a copy, and a CUDA graph can replay the draws.
+        # On a GPU the noise is drawn there: nothing waits for a copy, and a CUDA graph can replay the draws.
         self.noise = torch.Generator(device) if device.type == "cuda" else None
         objective = objective_of(options.method, options.objective)
         self.more = round(options.batch_size * objective.predictor_images) if objective.grl_weight else 0
 
     def at(self, images_seen: int, augment_probability: float) -> Batch:
-        """The batch that follows after `images_seen` images, to be augmented so for the discriminator."""
+        """The batch after `images_seen` images, with the probability of the discriminator's augmentation."""
         n = self.options.batch_size
         generator = make_generator(self.options.seed, images_seen)
         places = self._places(2 * n + self.more, generator)
@@ -106,13 +106,13 @@ class Batches:
     def labelled(
         self, count: int, batch_size: int, generator: torch.Generator
     ) -> Iterator[tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch condition"]]]:
-        """So many training images, drawn as those of a step are, with their whole conditions; all of them here."""
+        """`count` training images, drawn as for a step, with their complete conditions; not shared among processes."""
         for start in range(0, count, batch_size):
             places = self._places(min(batch_size, count - start), generator)
             yield self._images(places, generator, ALONE), self.conditions[self.rows[places]]
 
     def _places(self, count: int, generator: torch.Generator) -> np.ndarray:
-        """Places in `rows`, by the sampling weights."""
+        """Draws indices into `rows` by the sampling weights."""
         draws = torch.rand(count, generator=generator, dtype=torch.float64).numpy()
         places: np.ndarray = np.minimum(np.searchsorted(self.cumulative, draws), len(self.rows) - 1)
         return places
@@ -120,7 +120,7 @@ class Batches:
     def _images(
         self, places: np.ndarray, generator: torch.Generator, processes: Processes
     ) -> Float[Tensor, "share channels height width"]:
-        """A process's share of what stands at these places of `rows`, mirrored and turned at random."""
+        """A process's share of the images at these indices of `rows`, flipped and rotated at random."""
         own = places[processes.span(len(places))]
         if self.resident is None:
             images = to_unit(self.images[self.rows[own]], self.device)
@@ -128,19 +128,21 @@ class Batches:
             images = to_unit(self.resident[send(torch.from_numpy(own), self.device)], self.device)
         return orient(images, self.symmetry, generator, processes.share_of(len(places)))
 
-    def with_missing(self, condition: Float[Tensor, "batch condition"], generator: torch.Generator) -> Tensor:
-        """Each attribute but the label is made missing at random, so that a part of a condition can be asked for."""
+    def with_missing(
+        self, condition: Float[Tensor, "batch condition"], generator: torch.Generator
+    ) -> Float[Tensor, "batch condition"]:
+        """Makes each attribute but the label missing at random, in place: the model then learns partial conditions."""
         start = self.widths[0]
         for width in self.widths[1:]:
-            gone = torch.rand(len(condition), generator=generator) < self.options.missing_share
-            condition[gone, start : start + width] = 0
-            condition[gone, start + width - 1] = 1
+            is_missing = torch.rand(len(condition), generator=generator) < self.options.missing_share
+            condition[is_missing, start : start + width] = 0
+            condition[is_missing, start + width - 1] = 1
             start += width
         return condition
 
 
 def _on_device(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor | None:
-    """These rows in the memory of a GPU, where they take a small part of what is free there; else None."""
+    """These rows in GPU memory if they take at most a quarter of what is free there; else None."""
     if device.type != "cuda" or images.dtype != np.uint8:
         return None
     size = len(rows) * images[0].nbytes
@@ -152,14 +154,14 @@ def _on_device(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Te
 def _differing(
     condition: Float[Tensor, "batch condition"], widths: tuple[int, ...], generator: torch.Generator
 ) -> Float[Tensor, "batch condition"]:
-    """For each row, another row's condition that differs from it in a category or by one deviation.
+    """For each row, the condition of another row that differs in a category or by one standard deviation.
 
-    A row without such a partner keeps its own, and then teaches D_xt nothing wrong: positive and negative cancel.
+    A row without such a partner keeps its own condition. It teaches D_xt nothing: positive and negative cancel.
     """
     far = torch.zeros(len(condition), len(condition), dtype=torch.bool)
     start = 0
     for width in widths:
-        # Only what both rows know can differ: with an attribute missing a condition is still true of the image.
+        # Only attributes known in both rows can differ: a condition with one missing is still true of the image.
         values, known = condition[:, start : start + width - 1], condition[:, start + width - 1] == 0
         far |= (torch.cdist(values, values, p=math.inf) >= 1) & known[:, None] & known[None]
         start += width

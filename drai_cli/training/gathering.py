@@ -49,7 +49,7 @@ def generate(
     contents: list[Float[Tensor, "batch content_dim"]],
     styles: list[Float[Tensor, "batch style_dim"]],
     plan: StepPlan,
-) -> Images:
+) -> Float[Tensor, "rows channels height width"]:
     """This process's images of each pair of codes, one pair after the other, in one pass."""
     share = plan.processes.share
     return generator(torch.cat(list(map(share, contents))), torch.cat(list(map(share, styles))))

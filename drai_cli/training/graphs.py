@@ -1,8 +1,8 @@
-"""Steps of training as they are fastest on a device: on a GPU replayed as CUDA graphs, elsewhere one by one.
+"""Training steps in the fastest way for a device: replayed CUDA graphs on a GPU, plain steps elsewhere.
 
-A step is some thousands of small kernels, and to launch each from Python takes longer than a GPU needs to compute it.
-Recorded once, all of them are launched together; what changes from step to step (images, conditions, rates, the
-augmentation's probability, the noise's seed) is read from memory that stays in place.
+A step has thousands of small kernels, and launching each from Python takes longer than computing it on a GPU. A
+recorded step launches them all together. What changes between steps (images, conditions, learning rates, probability
+of augmentation, seed of the noise) is read from memory that keeps its place.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Step = Callable[[Batch, bool], dict[str, Tensor]]
 
 
 def steps_of(state: TrainingState, plan: StepPlan) -> Step:
-    """What makes a step of (batch, has_penalty), as `train_step` does; its terms hold until the next step."""
-    # Processes talk to each other within a step, which is not recorded.
+    """The function that makes a step of (batch, has_penalty), as `train_step` does; its terms hold until the next."""
+    # Processes communicate within a step, which cannot be recorded.
     if state.device.type == "cuda" and plan.processes.size == 1:
         return GraphedSteps(state, plan)
     return steps_as_they_are(state, plan)
@@ -38,20 +38,20 @@ def steps_as_they_are(state: TrainingState, plan: StepPlan) -> Step:
 
 
 class GraphedSteps:
-    """Each kind of step (with R1 or without, augmented or not) is made once as it is, then recorded, then replayed."""
+    """Each kind of step (with or without R1, augmented or not) runs plainly once, is then recorded, then replayed."""
 
     def __init__(self, state: TrainingState, plan: StepPlan) -> None:
         self.state, self.plan = state, plan
-        self.held: dict[bool, Batch] = {}
+        self.fed: dict[bool, Batch] = {}
         self.is_ready: set[tuple[bool, bool]] = set()
         self.recorded: dict[tuple[bool, bool], tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
-        # One graph runs at a time, and what it leaves is read before the next: they can share their memory.
+        # One graph runs at a time, and its results are read before the next: they can share memory.
         self.pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
         is_augmented = batch.augment_probability is not None
         kind = has_penalty, is_augmented
-        batch = self._in_place(batch, is_augmented)
+        batch = self._copy_in_place(batch, is_augmented)
         if kind in self.recorded:
             self.state.images_seen += len(batch)
         elif kind in self.is_ready:
@@ -63,25 +63,25 @@ class GraphedSteps:
         graph.replay()
         return terms
 
-    def _in_place(self, batch: Batch, is_augmented: bool) -> Batch:
-        """The batch in the memory that recorded steps read."""
-        held = self.held.setdefault(is_augmented, batch)
-        if held is not batch:
-            torch._foreach_copy_(_tensors(held), _tensors(batch))
-        return held
+    def _copy_in_place(self, batch: Batch, is_augmented: bool) -> Batch:
+        """Copies the batch into the memory that recorded steps read."""
+        fed = self.fed.setdefault(is_augmented, batch)
+        if fed is not batch:
+            torch._foreach_copy_(_tensors(fed), _tensors(batch))
+        return fed
 
     def _make_ready(self, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
-        """A step as it is: libraries load what they need, and the optimisers make their moments."""
-        aside = torch.cuda.Stream(self.state.device)
-        here = torch.cuda.current_stream(self.state.device)
-        aside.wait_stream(here)
-        with torch.cuda.stream(aside):
+        """Makes a plain step, in which libraries initialise and the optimisers allocate their moments."""
+        side = torch.cuda.Stream(self.state.device)
+        main = torch.cuda.current_stream(self.state.device)
+        side.wait_stream(main)
+        with torch.cuda.stream(side):
             terms = train_step(self.state, batch, self.plan, has_penalty)
-        here.wait_stream(aside)
+        main.wait_stream(side)
         return terms
 
     def _record(self, batch: Batch, has_penalty: bool) -> tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]:
-        """Records a step without making it."""
+        """Records a step without running it."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(batch.generator)
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):

@@ -1,4 +1,4 @@
-"""The picture of a tick: samples of each label, real images with their reconstructions, and style swaps."""
+"""The image grid of a tick: samples of each label, real images, their reconstructions, and style swaps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SWAPS = 3
 
 
 def row_names(labels: Sequence[str], has_encoder: bool) -> list[str]:
-    """What each row of `draw_grid` shows, from the top."""
+    """Names of the rows of `draw_grid`, from the top."""
     swaps = [f"content of {k + 1}" for k in range(_SWAPS)]
     return [*labels[:_MAX_LABELS], *(["real", "reconstructed", *swaps] if has_encoder else [])]
 
@@ -35,18 +35,18 @@ def draw_grid(
     style_dim: int,
     device: torch.device,
 ) -> UInt[np.ndarray, "height width channels"]:
-    """Rows: one of samples for each label (same styles down a column), real images, their reconstructions, and swaps.
+    """Draws rows of samples for each label (a column has one style), real images, their reconstructions, and swaps.
 
-    Swap row k shows real image k's content in the style of every column's real image. Where content is not inferred, it
-    is the prior's mean of the image's condition; without an encoder there are samples alone.
+    Swap row k has the content of real image k and the style of each column's real image. If content is not inferred, it
+    is the prior's mean for the image's condition. Without an encoder there are only samples.
 
     Args:
         networks: In eval mode.
         images: Real images, uint8 or uint16; the first `COLUMNS` are shown.
-        conditions: Of those images.
-        label_conditions: A condition for each label, at most the first twelve are shown.
-        style_dim: Entries of the style code.
-        device: Where the networks are.
+        conditions: Conditions of those images.
+        label_conditions: One condition per label; the first twelve are shown.
+        style_dim: Size of the style code.
+        device: Device of the networks.
     """
     generator = torch.Generator().manual_seed(0)
     style = torch.randn(COLUMNS, style_dim, generator=generator).to(device)

@@ -1,4 +1,4 @@
-"""Signs that a run goes wrong, in words that say what to change. Numbers in, sentences out."""
+"""Signs that training fails, and advice on what to change. Numbers in, sentences out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MEMORY_GAP = 0.6
 
 
 class DivergenceError(DraiError):
-    """A loss is no longer finite. The checkpoint of the last tick is whole."""
+    """A loss is no longer finite. The checkpoint of the last tick is complete."""
 
 
 def check_finite(terms: Mapping[str, float], images_seen: int) -> None:
-    """Stops at a term that is no number.
+    """Checks that every term is finite.
 
     Raises:
-        DivergenceError: Naming the terms.
+        DivergenceError: Some are not; it names them.
     """
     broken = sorted(name for name, value in terms.items() if not math.isfinite(value))
     if broken:
@@ -33,13 +33,13 @@ def check_finite(terms: Mapping[str, float], images_seen: int) -> None:
 def warnings(
     *, spread: float, real_sign: float, held_out_sign: float, augment_probability: float
 ) -> list[str]:
-    """What a tick should warn of.
+    """Warnings of a tick.
 
     Args:
-        spread: Mean pixel deviation of samples of a label over that of real images.
+        spread: Mean pixel deviation of samples of a label, divided by that of real images.
         real_sign: Mean sign of D_x on training images.
-        held_out_sign: The same on validation images.
-        augment_probability: Of the adaptive augmentation, now.
+        held_out_sign: Mean sign of D_x on validation images.
+        augment_probability: Current probability of the adaptive augmentation.
     """
     out = []
     if spread < _SPREAD_FLOOR:

@@ -1,6 +1,6 @@
-"""The objective's terms as pure functions of tensors (METHOD section 2). Every one returns a scalar to be minimised.
+"""The losses of the objective as pure functions of tensors (METHOD section 2), each a scalar to be minimised.
 
-Knows nothing of networks, devices or schedules. Who learns from a term is decided where it is called.
+Knows nothing of networks, devices or schedules. The caller decides who learns from a loss.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from torch.nn import functional
 from drai_cli.model.gaussian import Gaussian
 
 Logits = Float[Tensor, " batch"]
+Images = Float[Tensor, "batch channels height width"]
+Codes = Float[Tensor, "batch dim"]
+Conditions = Float[Tensor, "batch condition"]
+Scalar = Float[Tensor, ""]
 
 
-def real_side_loss(logits: Logits) -> Tensor:
+def real_side_loss(logits: Logits) -> Scalar:
     """Logistic loss that pulls logits up: softplus(-logit), mean."""
     return functional.softplus(-logits).mean()
 
 
-def fake_side_loss(logits: Logits) -> Tensor:
+def fake_side_loss(logits: Logits) -> Scalar:
     """Logistic loss that pushes logits down: softplus(logit), mean."""
     return functional.softplus(logits).mean()
 
 
-def relativistic_loss(higher: Logits, lower: Logits) -> Tensor:
+def relativistic_loss(higher: Logits, lower: Logits) -> Scalar:
     """Relativistic pairing (Huang et al. 2024): the logits of one side should exceed those of the other, row by row."""
     return functional.softplus(lower - higher).mean()
 
 
-def r1_penalty(logits: Logits, images: Float[Tensor, "batch channels height width"]) -> Tensor:
-    """Mean squared norm of the logits' gradient at real images (Mescheder et al. 2018); the caller weighs by gamma/2.
+def r1_penalty(logits: Logits, images: Images) -> Scalar:
+    """Mean squared norm of the logits' gradient at real images (Mescheder et al. 2018); without its factor gamma/2.
 
     `images` must require a gradient and `logits` come from them.
     """
@@ -41,20 +45,18 @@ def r1_penalty(logits: Logits, images: Float[Tensor, "batch channels height widt
     return gradient.float().square().sum((1, 2, 3)).mean()
 
 
-def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:
+def kl_divergence(q: Gaussian, p: Gaussian) -> Scalar:
     """KL(q ‖ p) of diagonal Gaussians, summed over dimensions, mean over the batch."""
     ratio = q.log_variance - p.log_variance
     distance = (q.mean - p.mean).square() * torch.exp(-p.log_variance)
     return 0.5 * (ratio.exp() + distance - 1 - ratio).sum(1).mean()
 
 
-def matching_loss(
-    content: Float[Tensor, "batch dim"], prior: Gaussian, condition: Float[Tensor, "batch condition"]
-) -> Tensor:
+def matching_loss(content: Codes, prior: Gaussian, condition: Conditions) -> Scalar:
     """Cross entropy of finding an image's own condition among the batch's by its content, Bayes' rule on p(c|t).
 
-    The density of a row's content under each row's prior says which condition it belongs to; rows of equal condition
-    count as one. Unlike the KL to its own prior, which a content between two labels pays least of, it decides.
+    The density of a row's content under each row's prior says to which condition it belongs; rows of equal condition
+    count as one. The KL to its own prior is small for a content between two labels; this loss is not.
     """
     standard = (content[:, None] - prior.mean[None]) * torch.exp(-0.5 * prior.log_variance)[None]
     log_density = -0.5 * (standard.square() + prior.log_variance[None]).sum(2)
@@ -63,44 +65,40 @@ def matching_loss(
     return (log_density.logsumexp(1) - own).mean()
 
 
-def kl_to_standard(q: Gaussian) -> Tensor:
+def kl_to_standard(q: Gaussian) -> Scalar:
     """KL(q ‖ N(0, I)), summed over dimensions, mean over the batch."""
     return 0.5 * (q.log_variance.exp() + q.mean.square() - 1 - q.log_variance).sum(1).mean()
 
 
-def image_cycle_loss(
-    images: Float[Tensor, "batch channels height width"], again: Float[Tensor, "batch channels height width"]
-) -> Tensor:
+def image_cycle_loss(images: Images, again: Images) -> Scalar:
     """Mean absolute difference of images in [-1, 1], averaged over the full, half and quarter resolution.
 
-    At the coarser ones texture that no code can foretell averages out, so that size, place and light weigh more.
+    At the coarser ones, texture that no code can predict averages out, so that size, place and light weigh more.
     """
     difference = images - again
     scales = [difference, functional.avg_pool2d(difference, 2), functional.avg_pool2d(difference, 4)]
     return torch.stack([scale.abs().mean() for scale in scales]).mean()
 
 
-def code_cycle_loss(codes: Float[Tensor, "batch dim"], again: Float[Tensor, "batch dim"]) -> Tensor:
+def code_cycle_loss(codes: Codes, again: Codes) -> Scalar:
     """Mean squared difference of codes; the target `codes` carries no gradient."""
     return (codes.detach() - again).square().mean()
 
 
-def prediction_loss(
-    target: Float[Tensor, "batch dim"], predicted: Float[Tensor, "batch dim"]
-) -> Float[Tensor, ""]:
-    """Mean squared error of a standardised target: 1 is what the constant predictor gets (R² = 0)."""
+def prediction_loss(target: Codes, predicted: Codes) -> Scalar:
+    """Mean squared error of a standardised target: 1 is the loss of the constant predictor (R² = 0)."""
     return functional.mse_loss(predicted, target.detach())
 
 
 def condition_prediction_loss(
-    condition: Float[Tensor, "batch condition"],
-    predicted: Float[Tensor, "batch condition"],
+    condition: Conditions,
+    predicted: Conditions,
     slices: Sequence[slice],
     categorical: Sequence[bool],
 ) -> Float[Tensor, " attribute"]:
     """Loss of predicting each attribute: cross entropy of a categorical one, squared error of a continuous one.
 
-    Rows whose attribute is missing do not count; where all are, it is 0.
+    Rows with a missing attribute do not count; if it is missing in all rows, the loss is 0.
     """
     losses = []
     for where, is_categorical in zip(slices, categorical, strict=True):
@@ -112,11 +110,11 @@ def condition_prediction_loss(
 
 
 def condition_constant_loss(
-    condition: Float[Tensor, "batch condition"], slices: Sequence[slice], categorical: Sequence[bool]
+    condition: Conditions, slices: Sequence[slice], categorical: Sequence[bool]
 ) -> Float[Tensor, " attribute"]:
-    """What the constant predictor of this batch would lose: an attribute's entropy, or its variance.
+    """Loss of the constant predictor of this batch: an attribute's entropy, or its variance.
 
-    Rows whose attribute is missing do not count; where all are, it is 0.
+    Rows with a missing attribute do not count; if it is missing in all rows, the loss is 0.
     """
     constants = []
     for where, is_categorical in zip(slices, categorical, strict=True):
@@ -132,27 +130,25 @@ def condition_constant_loss(
     return torch.stack(constants)
 
 
-def hiding_loss(losses: Float[Tensor, " n"], constants: Float[Tensor, " n"]) -> Tensor:
-    """What the encoder gets of the predictors' losses behind the gradient reversal: their mean, negated.
+def hiding_loss(losses: Float[Tensor, " n"], constants: Float[Tensor, " n"]) -> Scalar:
+    """The encoder's loss behind the gradient reversal: the mean of the predictors' losses, negated.
 
-    Each is capped at the constant predictor's loss: past it there is nothing to hide, and to go on would only teach the
-    encoder to inflate its codes.
+    Each is capped at the constant predictor's loss. Beyond it nothing is left to hide, and the encoder would only learn
+    to inflate its codes.
     """
     return -torch.minimum(losses, constants).mean()
 
 
-def independence_loss(
-    style: Float[Tensor, "batch dim"], condition: Float[Tensor, "batch condition"]
-) -> Tensor:
-    """How much styles are alike because their conditions are: 0 where independent, up to about 1 where one tells all.
+def independence_loss(style: Codes, condition: Conditions) -> Scalar:
+    """Dependence of style and condition: 0 if independent, about 1 if one determines the other.
 
     The unbiased Hilbert-Schmidt independence criterion (Song et al. 2012, equation 4) of Gaussian kernels, divided by
-    that of the condition with itself. It compares codes of one batch, made by the same weights: an encoder cannot evade
-    it by moving all codes, as it does a predictor that has learned from earlier ones. Below 4 rows it is 0.
+    that of the condition with itself. All codes come from one batch and the same weights, so an encoder cannot escape
+    by moving all of them, as it can from a predictor that learned from earlier codes. With fewer than 4 rows it is 0.
     """
     if len(style) < 4:
         return style.sum() * 0
-    # Standardised with a gradient: to inflate the codes would empty the kernel.
+    # Standardised with a gradient: otherwise inflated codes would make the kernel vanish.
     standard = (style - style.mean(0)) * torch.rsqrt(style.var(0) + 1e-4)
     distance = (standard[:, None] - standard[None]).square().mean(2)
     alike = torch.stack([torch.exp(-distance / (2 * width)) for width in (0.25, 1.0)]).mean(0)
@@ -160,7 +156,7 @@ def independence_loss(
     return _hsic(alike, same) / _hsic(same, same).clamp(min=1e-2)
 
 
-def _hsic(a: Float[Tensor, "n n"], b: Float[Tensor, "n n"]) -> Tensor:
+def _hsic(a: Float[Tensor, "n n"], b: Float[Tensor, "n n"]) -> Scalar:
     n = len(a)
     off_diagonal = 1 - torch.eye(n, device=a.device)
     a, b = a * off_diagonal, b * off_diagonal
@@ -169,15 +165,13 @@ def _hsic(a: Float[Tensor, "n n"], b: Float[Tensor, "n n"]) -> Tensor:
     return ((a * b).sum() + means - 2 / (n - 2) * crossed) / (n * (n - 3))
 
 
-def invariance_loss(content: Float[Tensor, "batch dim"], changed: Float[Tensor, "batch dim"]) -> Tensor:
+def invariance_loss(content: Codes, changed: Codes) -> Scalar:
     """First half of V_self: content means of an image and of its transformed copy should agree; mean square."""
     return (content - changed).square().mean()
 
 
-def separation_loss(
-    style: Float[Tensor, "batch dim"], changed: Float[Tensor, "batch dim"], margin: float
-) -> Tensor:
-    """Second half of V_self: style means should differ; the cosine above `margin` is what is paid, so it is bounded."""
-    # As the mean product of vectors of unit scale the cosine takes a fraction of the operations.
+def separation_loss(style: Codes, changed: Codes, margin: float) -> Scalar:
+    """Second half of V_self: style means should differ. The loss is the cosine above `margin`, so it is bounded."""
+    # The mean product of vectors of unit scale is the cosine, in a fraction of the operations.
     a, b = (functional.rms_norm(one, one.shape[1:]) for one in (style, changed))
     return functional.relu((a * b).mean(1) - margin).mean()

@@ -14,7 +14,6 @@ from drai_cli.training.augment import Changes
 from drai_cli.training.parallel import ALONE, Processes
 
 Images = Float[Tensor, "batch channels height width"]
-Codes = Float[Tensor, "batch dim"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ class Inferred:
     style: Gaussian
     changed_content: Gaussian | None
     changed_style: Gaussian | None
-    drawn_content: Codes | None
-    drawn_style: Codes
+    drawn_content: Float[Tensor, "batch content_dim"] | None
+    drawn_style: Float[Tensor, "batch style_dim"]
 
     def contents(self) -> list[Gaussian]:
         """Posteriors over content of the images and of their copies, if there are any."""

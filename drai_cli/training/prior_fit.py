@@ -1,10 +1,11 @@
-"""The content prior of a snapshot: fitted to the contents that its encoder infers of training images."""
+"""The content prior of a snapshot, fitted to the content that its encoder infers from training images."""
 
 from __future__ import annotations
 
 import copy
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli.model.content_prior import ContentPrior
@@ -26,17 +27,16 @@ _WEIGHT_DECAY = 0.3
 
 
 def with_fitted_prior(networks: Networks, batches: Batches, plan: StepPlan) -> Networks:
-    """A copy of averaged networks with another content prior; the networks themselves where content is not inferred.
+    """A copy of averaged networks with a fitted content prior; the networks themselves if content is not inferred.
 
-    In the game p(c|t) learns from what D says of draws from it, and drifts from where the contents of real images lie:
-    samples are more typical of their label than real images are. The one made here has the least KL(q(c|x) ‖ p(c|t))
-    over training images, drawn as in training: balanced, mirrored and turned, attributes missing at random. The game
-    goes on with its own.
+    In training p(c|t) learns only from D, and drifts away from the content of real images: samples become more typical
+    of their label than real images are. The fitted prior minimises KL(q(c|x) ‖ p(c|t)) over training images drawn as in
+    training: balanced, flipped and rotated, attributes missing at random. Training does not use it.
 
     Args:
         networks: In eval mode.
         batches: Of the training images.
-        plan: With the method's objective, and the encoder's arithmetic.
+        plan: The method's objective, and the encoder's arithmetic.
     """
     encoder = networks.encoder
     if encoder is None or encoder.content is None or not plan.objective.reads_images:
@@ -58,9 +58,9 @@ def with_fitted_prior(networks: Networks, batches: Batches, plan: StepPlan) -> N
 
 
 def _fit(
-    inferred: Gaussian, conditions: Tensor, batches: Batches, generator: torch.Generator
+    inferred: Gaussian, conditions: Float[Tensor, "n condition"], batches: Batches, generator: torch.Generator
 ) -> ContentPrior:
-    """A prior that is begun anew: one that the game has taught knows attributes by heart."""
+    """Fits a new prior; the trained one has memorised attributes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(batches.options.seed)
         prior = ContentPrior(batches.options.model, conditions.shape[1]).to(batches.device)

@@ -1,4 +1,4 @@
-"""What a device has memory for and is fastest at, by steps of the very model on a state that is thrown away."""
+"""The largest batch that fits a device and its fastest arithmetic, tried with a few steps of the real model."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from drai_cli.training.state import TrainingState
 
 _BUDGET_S = 2.0
 _ROUNDS = 3
-# On a CPU a few rows tell the ratio (1.3 of 2 rows, 1.7 of 32 at 64 px) in a fraction of the time.
+# On a CPU few rows give about the ratio (1.3 with 2 rows, 1.7 with 32 at 64 px) in a fraction of the time.
 _CPU_PIXELS = 4 * 64**2
-# The largest a step ever is: with R1, and with augmentation of every image.
+# A step is largest with R1 and with every image augmented.
 _ALWAYS = 1.0
 
 
 def halvings_to_fit(
     options: TrainOptions, data: PreparedSet, device: torch.device, processes: int = 1
 ) -> int:
-    """How often the batch must be halved before a process's share of a step fits into memory.
+    """How often the batch must be halved until a process's share of a step fits into memory.
 
     Raises:
-        InputError: Not even two images a process fit.
+        InputError: Not even two images fit.
     """
     halvings = 0
     while True:
@@ -47,9 +47,9 @@ def halvings_to_fit(
 
 
 def bf16_speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> float:
-    """How many times as fast steps in bfloat16 are as in float32, in about two seconds; infinite where only they fit.
+    """Speed of bfloat16 steps divided by that of float32 steps; infinite if float32 does not fit. Takes about 2 s.
 
-    The best of some alternating steps, so that what else the machine does at the time counts little.
+    The best of several alternating steps counts, so that other work on the machine has little influence.
     """
     rows = options.batch_size
     if device.type == "cpu":
@@ -68,7 +68,7 @@ def _speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> 
     began = time.perf_counter()
     kinds: tuple[Arithmetic, Arithmetic] = ("bf16", "fp32")
     trials = {kind: _trial(replace(options, precision=kind), data, device) for kind in kinds}
-    for kind in kinds:  # the first steps make ready what the others use
+    for kind in kinds:  # the first steps initialise what later ones use
         for _ in range(2 if device.type == "cuda" else 1):
             trials[kind](False)
     best = dict.fromkeys(kinds, math.inf)
@@ -81,7 +81,7 @@ def _speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> 
 
 
 def _fits(options: TrainOptions, data: PreparedSet, device: torch.device) -> bool:
-    """Whether there is memory for a step; the second needs more than the first, the optimisers' moments being there."""
+    """Whether there is memory for a step. The second needs more, since the optimisers then have moments."""
     try:
         step = _trial(options, data, device)
         for _ in range(1 if device.type == "cpu" else 2):
@@ -98,7 +98,7 @@ def _fits(options: TrainOptions, data: PreparedSet, device: torch.device) -> boo
 
 
 def _trial(options: TrainOptions, data: PreparedSet, device: torch.device) -> Callable[[bool], None]:
-    """Steps of a run of its own, with or without R1."""
+    """A function that makes steps of a run of its own, with or without R1."""
     state = TrainingState(options, data.schema.dim, device)
     state.augment_probability = 0.0 if options.augment == "none" else _ALWAYS
     batches, make_step = batches_of(data, options, device), steps_of(state, plan_of(data, options))

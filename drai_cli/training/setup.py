@@ -1,4 +1,4 @@
-"""What a step needs beside the state, made of a prepared set and the options."""
+"""The batches and the plan of a run, from a prepared set and the options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drai_cli.training.precision import autocast_dtype
 def batches_of(
     data: PreparedSet, options: TrainOptions, device: torch.device, processes: Processes = ALONE
 ) -> Batches:
-    """The training part of a set, in batches."""
+    """Batches of the training part of a set."""
     assert options.symmetry is not None
     return Batches(
         data.images, data.conditions, data.labels, data.rows("train"),
@@ -26,7 +26,7 @@ def batches_of(
 
 
 def plan_of(data: PreparedSet, options: TrainOptions, processes: Processes = ALONE) -> StepPlan:
-    """What stays the same from step to step."""
+    """What all steps of a run have in common."""
     assert options.symmetry is not None
     return StepPlan(
         options.objective,

@@ -1,4 +1,4 @@
-"""All that a run changes as it goes: networks, averages, optimisers, running moments. Saving it is not its work."""
+"""Everything that training changes: networks, averages, optimisers, running moments. Knows no files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from drai_cli.model.networks import Adversaries, Networks
@@ -18,12 +18,14 @@ _MOMENTS_DECAY = 0.99
 _RECENT = 4096
 _SLOTS = {"step", "exp_avg", "exp_avg_sq"}  # of Adam
 
+Rows = Float[Tensor, "batch _"]
+
 
 class Moments(nn.Module):
-    """Running mean and variance of a code, to standardise it without a gradient."""
+    """Running mean and variance of a code, to standardise it; they carry no gradient."""
 
-    mean: Tensor
-    variance: Tensor
+    mean: Float[Tensor, " dim"]
+    variance: Float[Tensor, " dim"]
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -35,15 +37,15 @@ class Moments(nn.Module):
         self.mean.lerp_(codes.mean(0), 1 - _MOMENTS_DECAY)
         self.variance.lerp_((codes - self.mean).square().mean(0), 1 - _MOMENTS_DECAY)
 
-    def standardise(self, codes: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+    def standardise(self, codes: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
         return (codes - self.mean) * torch.rsqrt(self.variance + 1e-4)
 
 
 class RecentCodes(nn.Module):
-    """A ring of what the encoder lately inferred, so that the predictors learn from more than one batch at a time."""
+    """A ring buffer of codes inferred in recent steps, so that predictors learn from more than one batch at a time."""
 
-    rows: Tensor
-    count: Tensor
+    rows: Float[Tensor, "capacity width"]
+    count: Int[Tensor, ""]
 
     def __init__(self, capacity: int, content_dim: int, style_dim: int, condition_dim: int) -> None:
         super().__init__()
@@ -52,29 +54,29 @@ class RecentCodes(nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def add(self, content: Tensor, style: Tensor, condition: Tensor) -> None:
+    def add(self, content: Rows, style: Rows, condition: Rows) -> None:
         places = (self.count + torch.arange(len(content), device=self.rows.device)) % len(self.rows)
         self.rows[places] = torch.cat([content, style, condition], dim=1)
         self.count += len(content)
 
-    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Content, style and condition of `n` rows at random, with replacement."""
-        there = self.count.clamp(max=len(self.rows))
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Rows, Rows, Rows]:
+        """Content, style and condition of `n` random rows, with replacement."""
+        filled = self.count.clamp(max=len(self.rows))
         draws = draw_uniform(generator, n).to(self.rows.device)
-        rows = self.rows[torch.minimum((draws * there).long(), there - 1)]
+        rows = self.rows[torch.minimum((draws * filled).long(), filled - 1)]
         content, style, condition = rows.split(self.dims, dim=1)
         return content, style, condition
 
 
 class TrainingState:
-    """Everything that resuming needs, and nothing else.
+    """All state that resuming needs, and nothing else.
 
     Attributes:
-        networks: Generator, encoder, content prior in training.
-        average: Their exponential moving average, the model that is used.
+        networks: Generator, encoder and content prior in training.
+        average: Their exponential moving average, which is the model that is used.
         adversaries: Discriminator and predictors.
-        images_seen: Real images shown so far.
-        augment_probability: Of the discriminator's adaptive augmentation.
+        images_seen: Real images used so far, repeats included.
+        augment_probability: Probability of the discriminator's adaptive augmentation.
     """
 
     def __init__(self, options: TrainOptions, condition_dim: int, device: torch.device) -> None:
@@ -102,7 +104,7 @@ class TrainingState:
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """What is saved as weights, by name."""
+        """The modules whose weights are saved, by name."""
         return {
             "networks": self.networks,
             "average": self.average,
@@ -123,7 +125,7 @@ class TrainingState:
                     group["lr"] = rate
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that resuming needs, by name: weights, running moments, and the optimisers' moments and step counts."""
+        """All tensors that resuming needs, by name: weights, running moments, optimiser moments and step counts."""
         out = {
             f"{name}/{key}": tensor
             for name, module in self.modules.items()
@@ -139,23 +141,21 @@ class TrainingState:
 
     @property
     def saved_bytes(self) -> int:
-        """Size of `tensors` once every optimiser has made a step and so has two moments a parameter."""
-        held = sum(
+        """Size of `tensors` once every optimiser has made a step: it then has two moments per parameter."""
+        of_modules = sum(
             tensor.nbytes for module in self.modules.values() for tensor in module.state_dict().values()
         )
         groups = (group for optimiser in self.optimisers.values() for group in optimiser.param_groups)
-        return held + sum(2 * parameter.nbytes for group in groups for parameter in group["params"])
+        return of_modules + sum(2 * parameter.nbytes for group in groups for parameter in group["params"])
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `tensors` gave; raises LookupError, ValueError or RuntimeError where it does not fit."""
+        """Restores what `tensors` returned; raises LookupError, ValueError or RuntimeError if it does not fit."""
         broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
         if broken:
             raise ValueError(f"{broken[0]} is not finite")
         for name, module in self.modules.items():
             prefix = f"{name}/"
-            own = {
-                key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-            }
+            own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
             module.load_state_dict(own)
         for name, optimiser in self.optimisers.items():
             slots: dict[int, dict[str, Tensor]] = {}
@@ -167,22 +167,22 @@ class TrainingState:
                     if slot != "step":
                         if value.shape != like.shape:
                             raise ValueError(f"{key} has another shape than its parameter")
-                        # The fused step walks parameter and moments side by side in memory: their strides must agree.
+                        # The fused step reads parameter and moments in memory order: their strides must agree.
                         value = torch.empty_like(like).copy_(value)
                     slots.setdefault(int(index), {})[slot] = value
             if any(set(own) != _SLOTS or own["step"].shape for own in slots.values()):
-                raise ValueError(f"the moments of {name} are not whole")
+                raise ValueError(f"the moments of {name} are incomplete")
             state = optimiser.state_dict()
             optimiser.load_state_dict({**state, "state": slots})
 
     @torch.no_grad()
     def update_average(self, keep: float) -> None:
-        """Average = keep · average + (1 - keep) · networks, in one pass over all tensors."""
+        """Sets average = keep · average + (1 - keep) · networks, in one pass over all tensors."""
         torch._foreach_lerp_(list(self.average.parameters()), list(self.networks.parameters()), 1 - keep)
 
 
-def _adam(module: nn.Module, rate: float, device: torch.device, beta: float = 0.0) -> torch.optim.Adam:
-    # What a CUDA graph replays must find its learning rate and count its steps on the device.
+def _adam(module: nn.Module, rate: float, device: torch.device, beta: float = 0.0) -> torch.optim.Optimizer:
+    # A replayed CUDA graph reads its learning rate and counts its steps on the device.
     is_cuda = device.type == "cuda"
     return torch.optim.Adam(
         module.parameters(), lr=torch.tensor(rate, device=device) if is_cuda else rate, betas=(beta, 0.99),

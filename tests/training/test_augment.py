@@ -24,7 +24,7 @@ def test_a_generator_follows_from_its_numbers() -> None:
 
 def test_no_change_is_no_change() -> None:
     images = picture()
-    still = change(images, Changes("none", 0, 0, 0, 0, 0), make_generator(0))
+    still = change(images, Changes("none", 0.0, 0.0, 0.0, 0.0, 0.0), make_generator(0))
     assert torch.allclose(still, images, atol=1e-5)
     assert torch.allclose(
         change(images, Changes("dihedral"), make_generator(0), probability=0.0), images, atol=1e-5
@@ -44,7 +44,7 @@ def test_orient_gives_each_member_of_its_group_exactly(symmetry, count) -> None:
 def test_brightness_leaves_black_black() -> None:
     black = -torch.ones(3, 1, 16, 16)
     assert torch.allclose(
-        change(black, Changes("none", brightness=0.5, contrast=0), make_generator(2)), black, atol=1e-6
+        change(black, Changes("none", brightness=0.5, contrast=0.0), make_generator(2)), black, atol=1e-6
     )
 
 

@@ -41,6 +41,6 @@ def test_augmentation_follows_how_sure_the_discriminator_is() -> None:
     rising = schedule.next_augment_probability(OPTIONS, 0.1, real_sign=0.9)
     falling = schedule.next_augment_probability(OPTIONS, 0.1, real_sign=0.2)
     assert falling < 0.1 < rising
-    assert schedule.next_augment_probability(OPTIONS, 0.0, real_sign=-1) == 0
-    assert schedule.next_augment_probability(OPTIONS, 0.8, real_sign=1) == 0.8
-    assert schedule.next_augment_probability(replace(OPTIONS, augment="none"), 0.5, real_sign=1) == 0
+    assert schedule.next_augment_probability(OPTIONS, 0.0, real_sign=-1.0) == 0
+    assert schedule.next_augment_probability(OPTIONS, 0.8, real_sign=1.0) == 0.8
+    assert schedule.next_augment_probability(replace(OPTIONS, augment="none"), 0.5, real_sign=1.0) == 0
