@@ -1,1 +1,1 @@
-"""What this machine has: memory, cores, and which of several processes this one is. Standard library only."""
+"""The machine: memory, cores, and the place of this process among several. Standard library only."""

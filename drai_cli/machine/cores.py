@@ -1,4 +1,4 @@
-"""How many cores this process may use, and that its arithmetic takes no more. Standard library only."""
+"""How many cores this process may use, and a limit on threads to match. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
-# Some tenths of a millisecond. On two free cores a training step is as fast as by libgomp's default, sampling an eighth
-# faster; beside a busy process two threads on one core make 6.6 steps a second instead of 1.1 (one thread alone 16).
+# Some tenths of a millisecond. On two free cores a training step is as fast as with libgomp's default, sampling an
+# eighth faster. Next to a busy process, two threads on one core make 6.6 steps per second, not 1.1 (one thread: 16).
 _SPINS = "10000"
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:
-    """Cores that this process may use: those it is bound to, or what its container is given of them, rounded up.
+    """Cores that this process may use: those it is bound to, or its container's quota of them, rounded up.
 
     Args:
-        quota: Where Linux says what the process's control group is given: microseconds, or `max`, of a period.
+        quota: Linux's file of the control group's quota: microseconds (or `max`) per period.
     """
     return min(_bound_cores(), _given_cores(quota) or _bound_cores())
 
 
 def usable_threads() -> int:
-    """Threads that arithmetic may have: what `OMP_NUM_THREADS` says, else one a usable core."""
+    """Threads for arithmetic: as `OMP_NUM_THREADS` says, else one per usable core."""
     said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(said) if said.isdecimal() and int(said) > 0 else usable_cores()
 
 
 def prepare_threads(environment: MutableMapping[str, str], quota: Path = _QUOTA) -> None:
-    """Says to OpenMP, before torch is imported, how many threads are of use and how long they wait at work.
+    """Sets OpenMP's number of threads and waiting time, before torch is imported. The user's own settings win.
 
-    It sees what the process is bound to, and not what a container is given: of 64 cores that it sees and 4 that it has,
-    60 threads would be waited for at every step. And a thread that waits for another spins, for which libgomp by itself
-    takes far longer than it takes to sleep: on a core that something else wants, too (another process, the encoding of
-    images that are written), it keeps out the very thread that it waits for. What the user has said goes first.
+    OpenMP sees the cores to which the process is bound, not the container's quota: with 64 visible cores and a quota of
+    4, every step would wait for 60 threads. A waiting thread spins, by libgomp's default far longer than it takes to
+    sleep. On a core that other work needs as well (another process, the encoding of images), it blocks the very thread
+    for which it waits.
     """
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(environment):
         environment["GOMP_SPINCOUNT"] = _SPINS
@@ -48,7 +48,7 @@ def _bound_cores() -> int:
 
 
 def _given_cores(quota: Path) -> int | None:
-    """None where nothing is said, or `max`."""
+    """The quota in cores; None without one, or with `max`."""
     try:
         given, period = quota.read_text("ascii").split()
         return max(1, math.ceil(int(given) / int(period)))

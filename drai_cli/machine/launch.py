@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as a launcher (torchrun, or whatever sets its variables) says. Only reads."""
+"""The place of this process among several, from the variables of a launcher (torchrun or a compatible one)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 @dataclass(frozen=True)
 class Place:
-    """A process among those that one command was started in.
+    """The place of a process among those that a launcher started for one command.
 
     Attributes:
-        rank: From 0; the first one speaks and writes for all.
-        size: Processes in all, on all machines.
-        local_rank: From 0 on this machine: which of its GPUs is this process's.
+        rank: From 0; the first process writes and reports for all.
+        size: Number of processes on all machines.
+        local_rank: From 0 on this machine; also the number of this process's GPU.
     """
 
     rank: int = 0
@@ -30,7 +30,7 @@ class Place:
 
 
 def launched() -> Place:
-    """This process's place; the only one where no launcher says otherwise.
+    """The place of this process; without a launcher it is the only one.
 
     Raises:
         UsageError: The launcher's variables contradict each other.

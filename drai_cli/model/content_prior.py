@@ -16,8 +16,7 @@ _HIDDEN_DIM = 128
 class ContentPrior(nn.Module):
     """Condition vector to a diagonal Gaussian over content.
 
-    Where content is fixed, the mean is an embedding of the condition and the deviation is 0: whoever draws content then
-    gets the mean, without knowing of it.
+    If content is fixed, the mean is an embedding of the condition and the deviation is 0: every draw is the mean.
     """
 
     def __init__(self, config: ModelConfig, condition_dim: int, is_fixed: bool = False) -> None:
@@ -27,7 +26,7 @@ class ContentPrior(nn.Module):
         self.layers = mlp(condition_dim, _HIDDEN_DIM, out_dim, hidden_layers=1)
 
     def forward(self, condition: Float[Tensor, "batch condition"]) -> Gaussian:
-        # Small, and what content is measured by: in full precision whatever the networks are in.
+        # In full precision: it is small, and the content is compared with it.
         with torch.autocast(condition.device.type, enabled=False):
             out = self.layers(condition)
         if self.is_fixed:

@@ -1,4 +1,4 @@
-"""The discriminator: one image trunk, four heads (METHOD section 1), and what judges codes alone."""
+"""The discriminator: one image trunk with four heads (METHOD section 1), and discriminators of codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.model.layers import linear, mlp, parallel_mlp, side_by_side
+from drai_cli.model.layers import linear, mlp, parallel_mlp, stack_padded
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
 from drai_cli.settings.config import ModelConfig
 from drai_cli.settings.methods import DEFAULT, Method
@@ -15,9 +15,9 @@ _HIDDEN_DIM = 256
 
 
 class JointHeads(nn.Module):
-    """Do image features and a vector (a condition, a code) belong together? One head for each of some vectors.
+    """Heads that tell whether image features and a vector (a condition, a code) belong together; one head per vector.
 
-    All at once, as one small network would run; vectors of several widths are padded with zeros.
+    They run in parallel in the time of one small network; vectors of different widths are padded with zeros.
     """
 
     def __init__(self, *vector_dims: int) -> None:
@@ -30,17 +30,17 @@ class JointHeads(nn.Module):
         self, features: Float[Tensor, "batch feature"], *vectors: Float[Tensor, "batch _"]
     ) -> Float[Tensor, "head batch"]:
         """Logits of each head."""
-        beside = side_by_side(vectors, self.vector_dim)
-        agreement = (features * self.project(beside)).mean(2)
-        both = torch.cat([features.expand(len(vectors), -1, -1), beside], dim=2)
+        padded = stack_padded(vectors, self.vector_dim)
+        agreement = (features * self.project(padded)).mean(2)
+        both = torch.cat([features.expand(len(vectors), -1, -1), padded], dim=2)
         joint: Tensor = self.layers(both).squeeze(2)
         return joint + agreement
 
 
 class CodeDiscriminators(nn.Module):
-    """Is a code drawn from its prior or inferred? The adversaries of V_aggregate (Makhzani et al. 2016) see no image.
+    """The adversaries of V_aggregate (Makhzani et al. 2016): is a code drawn from its prior, or inferred?
 
-    That of content sees the condition too, since its prior is p(c|t). Logits, high = drawn.
+    They see no image. That of content also sees the condition, since its prior is p(c|t). Logits, high = drawn.
     """
 
     def __init__(self, config: ModelConfig, condition_dim: int, has_content: bool) -> None:
@@ -59,7 +59,7 @@ class CodeDiscriminators(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Heads read the trunk's features, so that one pass over the images serves all games.
+    """Heads that read the trunk's features, so that one pass over the images serves all games.
 
     Heads: `image` D_x(x), `condition` D_xt(x, t), `content_style` D_xc(x, c) and D_xz(x, z); logits, high = real side.
     `codes` is None for methods without V_aggregate.

@@ -15,7 +15,7 @@ from drai_cli.settings.config import ModelConfig
 
 
 class Encoder(nn.Module):
-    """q(c|x) and q(z|x), two diagonal Gaussians read from one trunk; no q(c|x) where content is not inferred."""
+    """q(c|x) and q(z|x), two diagonal Gaussians from one trunk; no q(c|x) if content is not inferred."""
 
     def __init__(self, config: ModelConfig, infers_content: bool = True) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Encoder(nn.Module):
         width = stage_channels(config)[-1] if config.pools_content else FEATURE_DIM
         self.content = linear(width, 2 * config.content_dim, gain=0.7) if infers_content else None
         self.style = linear(FEATURE_DIM, 2 * config.style_dim, gain=0.7)
-        # Posteriors start narrow (deviation 0.37), so that reconstruction has something to hold on to.
+        # Posteriors start narrow (deviation 0.37), so that codes carry information for the reconstruction.
         for head in (self.content, self.style):
             if head is None:
                 continue
@@ -35,21 +35,21 @@ class Encoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> tuple[Gaussian | None, Gaussian]:
-        """Posteriors over content (None where it is not inferred) and style."""
+        """Posteriors over content (None if it is not inferred) and style."""
         *_, coarsest = self.trunk.maps(images)
-        seen = activate(coarsest)
-        features = _unit(self.trunk.read(seen))
+        coarsest = activate(coarsest)
+        features = _unit(self.trunk.read(coarsest))
         with torch.autocast(features.device.type, enabled=False):
             style = _gaussian(self.style(features))
             if self.content is None:
                 return None, style
             if self.pools_content:
-                features = _unit(seen.float().mean((2, 3)))
+                features = _unit(coarsest.float().mean((2, 3)))
             return _gaussian(self.content(features)), style
 
 
 def _unit(features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
-    """Of unit scale, so that a gradient's spike cannot blow up the codes: an unbounded trunk did, after 60 kimg."""
+    """Scales features to unit mean square: unbounded ones let a gradient spike inflate the codes after 60 kimg."""
     return functional.rms_norm(features, features.shape[1:])
 
 

@@ -1,4 +1,4 @@
-"""What is exported: whole ways from inputs to outputs, as one module each, of tensors alone."""
+"""The modules that are exported, each from tensors to tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Images = Float[Tensor, "batch channels height width"]
 
 
 class ExportedSampler(nn.Module):
-    """Condition and codes to images in [-1, 1], and the content that they got."""
+    """Condition and noise to images in [-1, 1] and their content."""
 
     def __init__(self, content_prior: ContentPrior, generator: Generator) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ExportedSampler(nn.Module):
 
 
 class ExportedEncoder(nn.Module):
-    """Images in [-1, 1] to their codes, the posteriors' means; style alone where content is not inferred."""
+    """Images in [-1, 1] to the means of their codes; only style if content is not inferred."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class ExportedSwap(nn.Module):
         self.encoder, self.generator = encoder, generator
 
     def forward(self, content_images: Images, style_images: Images) -> Images:
-        # Two passes: to trace one over both would fix the batch's size.
+        # Two passes: tracing one pass over both would fix the batch size.
         (content, _), (_, style) = self.encoder(content_images), self.encoder(style_images)
         images: Tensor = self.generator(content.mean, style.mean)
         return images

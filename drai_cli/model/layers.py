@@ -45,7 +45,7 @@ def mlp(in_dim: int, hidden_dim: int, out_dim: int, hidden_layers: int = 2) -> n
 
 
 class ParallelLinear(nn.Module):
-    """Linear layers of one size side by side, in one matrix product."""
+    """Linear layers of one size in parallel, as one matrix product."""
 
     def __init__(self, count: int, in_dim: int, out_dim: int, gain: float = 1.0) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class ParallelLinear(nn.Module):
 def parallel_mlp(
     count: int, in_dim: int, hidden_dim: int, out_dim: int, hidden_layers: int = 2
 ) -> nn.Sequential:
-    """`count` networks as `mlp` makes them, which small ones run in the time of one."""
+    """`count` networks like those of `mlp`, in parallel; small ones run in the time of one."""
     dims = [in_dim] + [hidden_dim] * hidden_layers
     layers: list[nn.Module] = []
     for a, b in itertools.pairwise(dims):
@@ -67,8 +67,8 @@ def parallel_mlp(
     return nn.Sequential(*layers, ParallelLinear(count, dims[-1], out_dim))
 
 
-def side_by_side(vectors: Sequence[Float[Tensor, "batch _"]], dim: int) -> Float[Tensor, "count batch {dim}"]:
-    """Vectors of several widths as inputs of parallel networks, padded with zeros."""
+def stack_padded(vectors: Sequence[Float[Tensor, "batch _"]], dim: int) -> Float[Tensor, "count batch {dim}"]:
+    """Stacks vectors of different widths as inputs of parallel networks, padded with zeros."""
     return torch.stack(
         [one if one.shape[1] == dim else functional.pad(one, (0, dim - one.shape[1])) for one in vectors]
     )
@@ -78,8 +78,8 @@ class UpConv(nn.Module):
     """Bilinear upsampling by two and a 3x3 convolution, as one convolution at the lower resolution.
 
     Each of the four output phases sees a 3x3 neighbourhood of the input, so its kernel is a fixed linear map of the 3x3
-    kernel at the higher resolution. The full-resolution intermediate is never made, and unlike a free pixel shuffle
-    the phases cannot drift apart into a checkerboard. At the border it pads with zeros before upsampling, not after.
+    kernel at the higher resolution. The full-resolution intermediate is never computed, and the phases cannot diverge
+    into a checkerboard as those of a free pixel shuffle can. At the border it pads with zeros before upsampling.
     """
 
     spread: Tensor
@@ -93,7 +93,7 @@ class UpConv(nn.Module):
         self.register_buffer("spread", _bilinear_spread(), persistent=False)
 
     def reset_constants(self) -> None:
-        """Makes the constant buffer anew where the module was built without memory (on the meta device)."""
+        """Makes the constant buffer again if the module was built without memory (on the meta device)."""
         self.spread = _bilinear_spread()
 
     def forward(self, x: Float[Tensor, "batch in height width"]) -> Float[Tensor, "batch out height2 width2"]:

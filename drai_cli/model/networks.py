@@ -14,7 +14,7 @@ from drai_cli.settings.methods import DEFAULT, Method
 
 
 class Networks(nn.Module):
-    """What a model file holds: generator, content prior, and an encoder unless the method has none (`cgan`)."""
+    """The networks in a model file: generator, content prior, and an encoder unless the method has none (`cgan`)."""
 
     def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Networks(nn.Module):
 
 
 class Adversaries(nn.Module):
-    """What only training needs: the discriminator and the predictors between codes."""
+    """The networks for training only: the discriminator and the predictors between codes."""
 
     def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
         super().__init__()

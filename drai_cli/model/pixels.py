@@ -1,4 +1,4 @@
-"""Images between stored integers and the networks' [-1, 1]. The one place that knows the mapping."""
+"""Conversion of images between stored integers and the networks' [-1, 1]; defined only here."""
 
 from __future__ import annotations
 

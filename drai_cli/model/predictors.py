@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from drai_cli.model.layers import parallel_mlp, side_by_side
+from drai_cli.model.layers import parallel_mlp, stack_padded
 from drai_cli.settings.config import ModelConfig
 
 _HIDDEN_DIM = 256
@@ -14,7 +14,7 @@ _HIDDEN_DIM = 256
 class Predictors(nn.Module):
     """F_c: content from style; F_z: style from content; F_t: the condition from style.
 
-    All three at once, their inputs padded with zeros and their outputs cut to size.
+    All three run in parallel, their inputs padded with zeros and their outputs cut to size.
     """
 
     def __init__(self, config: ModelConfig, condition_dim: int) -> None:
@@ -27,8 +27,8 @@ class Predictors(nn.Module):
         self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted content, style and condition (logits per category, value per continuous attribute)."""
-        found = self.layers(side_by_side([style, content, style], self.in_dim))
+        predicted = self.layers(stack_padded([style, content, style], self.in_dim))
         of_content, of_style, of_condition = (
-            one[:, :dim] for one, dim in zip(found, self.out_dims, strict=True)
+            one[:, :dim] for one, dim in zip(predicted, self.out_dims, strict=True)
         )
         return of_content, of_style, of_condition

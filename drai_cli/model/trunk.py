@@ -1,4 +1,4 @@
-"""The image-reading network that the encoder and the discriminator are each built on."""
+"""The image-reading network in the encoder and in the discriminator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEATURE_DIM = 384
 
 
 class Trunk(nn.Module):
-    """Image to feature vector. Full resolution is touched only by a space-to-depth."""
+    """Image to feature vector. Only a space-to-depth works at full resolution."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Trunk(nn.Module):
     def maps(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Iterator[Float[Tensor, "batch stage_channels stage_height stage_width"]]:
-        """What each stage makes of the images, from the finest to the coarsest."""
+        """The feature maps of each stage, from the finest to the coarsest."""
         x = activate(self.stem(functional.pixel_unshuffle(images, 2)))
         for index, stage in enumerate(self.stages):
             if index:

@@ -1,1 +1,1 @@
-"""Model files: what they say of themselves, and how they are written and read without trust."""
+"""Model files: their header, and writing and reading them without trusting them."""

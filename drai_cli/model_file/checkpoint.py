@@ -1,4 +1,4 @@
-"""Models and training states as safetensors files: what is in them, and reading them without trusting them.
+"""Models and training states as safetensors files, read without trusting them.
 
 A model file is one safetensors with one header entry, `drai`, that holds JSON: the `ModelHeader`. It has no clock time,
 path, user or host, so the same run gives the same bytes. Nothing is ever pickled.
@@ -31,7 +31,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 _MAX_HEADER_BYTES = 16 << 20
 
 UNFIT = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
-"""What is raised where tensors and a record do not go with what they are loaded into."""
+"""Errors raised if tensors and a record do not fit what they are loaded into."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class LoadedModel:
     """A model ready for use: networks in eval mode, float32, without gradients.
 
     Attributes:
-        header: What the file says of itself.
+        header: Header of the file.
         generator: (content, style) to images in [-1, 1].
-        encoder: Images to (content, style) posteriors, content None where it is not inferred; None for `cgan`.
+        encoder: Images to (content, style) posteriors; content is None if it is not inferred. None for `cgan`.
         content_prior: Condition to content.
         sha256: Of the file.
     """
@@ -54,24 +54,26 @@ class LoadedModel:
 
     @property
     def infers_content(self) -> bool:
-        """Whether the encoder infers content, too, or style alone."""
+        """Whether the encoder infers content as well as style."""
         return METHODS[self.header.method].infers_content
 
     def require_content(self, way_out: str) -> None:
-        """That content can be inferred of an image.
+        """Checks that the model can infer content from an image.
 
         Args:
             way_out: What to do instead, for the hint.
 
         Raises:
-            WeightsError: The model has no encoder, or one that infers style alone.
+            WeightsError: The model has no encoder, or infers only style.
         """
         self.require_encoder()
         if not self.infers_content:
-            raise WeightsError("model", f"method {self.header.method} infers no content of an image", way_out)
+            raise WeightsError(
+                "model", f"method {self.header.method} infers no content from an image", way_out
+            )
 
     def require_encoder(self) -> Encoder:
-        """The encoder, or an error in words.
+        """The encoder.
 
         Raises:
             WeightsError: The model was trained without one.
@@ -86,7 +88,7 @@ class LoadedModel:
 
 
 def save_model(path: Path, header: ModelHeader, networks: Networks, dtype: str = "float32") -> None:
-    """Writes a model file, whole or not at all; the same weights and header give the same bytes."""
+    """Writes a complete model file or none; the same weights and header give the same bytes."""
     tensors = {
         name: tensor.detach()
         .to("cpu", DTYPES[dtype] if tensor.is_floating_point() else tensor.dtype)
@@ -102,7 +104,7 @@ def read_header(path: Path) -> ModelHeader:
     """The header of a model file, without its weights.
 
     Raises:
-        WeightsError: Not a model file, or of a version this one does not know.
+        WeightsError: Not a model file, or its version is not known.
     """
     return parse_header(path, _read_entry(path, "model file"))
 
@@ -111,14 +113,14 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
     """Reads a model file; every name and shape is checked against the header.
 
     Raises:
-        WeightsError: Missing, truncated, not a model, or its tensors are not what the header promises.
+        WeightsError: Missing, truncated, not a model, or its tensors do not match the header.
     """
     header = read_header(path)
     if header.method not in METHODS:
         raise WeightsError(path, f"method {header.method!r} is not known to this drai", "upgrade drai")
     tensors = _load_tensors(path)
-    # On the meta device nothing is allocated, whatever a header claims; but it makes torch import sympy, which takes
-    # a second. Networks of a usual size are made in 30 ms.
+    # On the meta device nothing is allocated, whatever a header claims, but torch then imports sympy, which takes a
+    # second. Networks of a usual size are made in 30 ms.
     with torch.device("cpu" if _is_usual(header) else "meta"), torch.random.fork_rng(devices=[]):
         networks = Networks(header.architecture, header.schema.dim, METHODS[header.method])
     check_tensors(path, tensors, networks.state_dict())
@@ -135,7 +137,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
 
 
 def _is_usual(header: ModelHeader) -> bool:
-    """Whether the networks that a header describes can be made before it is trusted: at most some 400 MB."""
+    """Whether the networks of a header that is not trusted yet can be made: they take at most some 400 MB."""
     shape = header.architecture
     codes = shape.content_dim + shape.style_dim + header.schema.dim
     is_small = max(shape.channels, shape.max_channels) <= 256 and codes <= 2048
@@ -143,10 +145,10 @@ def _is_usual(header: ModelHeader) -> bool:
 
 
 def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Whether every expected tensor is there with its shape and finite, and nothing else is.
+    """Checks that every expected tensor is there with its shape, is finite, and that there are no others.
 
     Raises:
-        WeightsError: Naming the first that is not.
+        WeightsError: Names the first tensor that is wrong.
     """
     hint = "get the file again, or train it again with this version"
     for name, tensor in expected.items():
@@ -167,7 +169,7 @@ def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-    """Writes a training state, tensors and JSON record in one file, whole or not at all."""
+    """Writes a training state, tensors and JSON record, as one complete file or none."""
     kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     text = json.dumps(record, sort_keys=True, allow_nan=False)
     with atomic_writer(path) as file:

@@ -1,4 +1,4 @@
-"""What a model file says of itself, whatever it is stored in: safetensors or ONNX. No torch."""
+"""The header of a model file, in safetensors or ONNX. No torch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from drai_cli.data.condition import ConditionSchema
 from drai_cli.errors import WeightsError
 from drai_cli.io.intensity import Intensity
 from drai_cli.settings.config import ModelConfig
+from drai_cli.settings.typed import check_types
 
 FORMAT_VERSION = 1
 HEADER_KEY = "drai"
@@ -21,19 +22,19 @@ HEADER_KEY = "drai"
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """All that is needed to use a model, beside its weights.
+    """All that is needed to use a model, except its weights.
 
     Attributes:
-        architecture: The networks' shape.
-        schema: What it is conditioned on.
+        architecture: Shape of the networks.
+        schema: Attributes of the condition.
         method: The training method (`drai`, `dai`, ...).
         intensity: What pixel values mean: `unit`, `dtype` of the training images, their `low` and `high`.
         training: Data summary, `label_counts` of the training part, `images_seen`, `seed`, `version`, options.
-        measures: Numbers on test groups, as the model card gives them; empty where nobody measured.
-        data: What it was trained on, with the attribution its licence asks for.
-        licence: SPDX expression of the weights; they carry their data's licence.
-        intended_use: What it is for and what it must not be used for.
-        format_version: Of this header; a reader refuses one it does not know.
+        measures: Numbers on test groups, as on the model card; empty if not measured.
+        data: The training data, with the attribution that its licence requires.
+        licence: SPDX expression of the weights' licence, which follows from that of the data.
+        intended_use: What the model is for, and what it must not be used for.
+        format_version: Version of this header; a reader refuses one that it does not know.
     """
 
     architecture: ModelConfig
@@ -66,11 +67,8 @@ class ModelHeader:
         """Reads `to_json`; raises ValueError, KeyError, TypeError, AttributeError or OverflowError."""
         texts = {name: data[name] for name in ("method", "data", "licence", "intended_use")}
         tables = {name: data[name] for name in ("intensity", "training", "measures")}
-        if not all(isinstance(text, str) for text in texts.values()):
-            raise ValueError(f"{', '.join(texts)} have to be text")
-        if not all(isinstance(table, dict) for table in tables.values()):
-            raise ValueError(f"{', '.join(tables)} have to be objects")
-        # Raises ValueError at NaN and infinity, which are no JSON, and at halves of letters, which are no UTF-8.
+        check_types(cls, texts | tables)
+        # Raises ValueError for NaN and infinity, which JSON has not, and for lone surrogates, which UTF-8 has not.
         json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
         return cls(
             ModelConfig.from_json(data["architecture"]),
@@ -85,7 +83,7 @@ def parse_header(path: Path, entry: Mapping[str, Any]) -> ModelHeader:
     """The header in a file's metadata.
 
     Raises:
-        WeightsError: It cannot be used, or is of a version this one does not know.
+        WeightsError: It cannot be used, or its version is not known.
     """
     try:
         version = entry["format_version"]
@@ -103,15 +101,15 @@ def parse_header(path: Path, entry: Mapping[str, Any]) -> ModelHeader:
 
 
 def model_fit(header: ModelHeader) -> Literal["crop", "pad"]:
-    """How images were made square in training; `crop` where the model does not say."""
+    """How images were made square in training; `crop` if the model does not say."""
     return "pad" if header.training.get("fit") == "pad" else "crop"
 
 
 def model_intensity(header: ModelHeader) -> Intensity:
-    """What the levels of a model's images mean; plain levels where the model does not say.
+    """Meaning of the levels of a model's images; plain levels if the model does not say.
 
     Raises:
-        WeightsError: The header's convention makes no sense.
+        WeightsError: The header's convention cannot be used.
     """
     recorded = header.intensity
     dtype = recorded.get("dtype", "uint8")

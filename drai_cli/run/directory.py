@@ -1,4 +1,4 @@
-"""A run directory: the files of one training run, what each holds, and the rule of what may change on resuming."""
+"""A run directory: the files of one training run, and which settings may change when it is resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from drai_cli.settings.config import Chosen, TrainOptions, check_image_size
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.typed import check_types
 
-# What may differ between a run's own settings and the command that goes on with it.
+# Settings that may differ between a run and the command that resumes it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "training.tick_kimg", "version"})
 _CHOSEN = "chosen"
 
@@ -40,12 +40,12 @@ class RunDirectory:
 
     @property
     def state(self) -> Path:
-        """All that resuming needs."""
+        """The checkpoint: all that resuming needs."""
         return self.path / "checkpoint" / "state.safetensors"
 
     @property
     def judge(self) -> Path:
-        """The classifier that validation asks, trained once a run."""
+        """The classifier for validation, trained once per run."""
         return self.path / "checkpoint" / "judge.safetensors"
 
     @property
@@ -54,15 +54,15 @@ class RunDirectory:
 
     @property
     def seen(self) -> Path:
-        """Digests of the images that training or selection saw, a line each: what a leak is recognised by.
+        """Digests of the images used in training or selection, one per line, to recognise them in an evaluation.
 
-        They stand here and never in a model file, so that a shared model does not say whose images made it.
+        They are never in a model file, so that a shared model does not tell whose images made it.
         """
         return self.path / "seen.sha256"
 
     @property
     def measures(self) -> Path:
-        """The headline numbers of the last evaluation on test images, for the model card."""
+        """Main numbers of the last evaluation on test images, for the model card."""
         return self.path / "measures.json"
 
     @property
@@ -71,7 +71,7 @@ class RunDirectory:
 
     @property
     def stats(self) -> Path:
-        """One JSON object a tick."""
+        """One JSON object per tick."""
         return self.path / "stats.jsonl"
 
     def grid(self, images_seen: int) -> Path:
@@ -82,11 +82,11 @@ class RunDirectory:
         return self.config.exists()
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        """Whether a command may begin a run here, or go on with the one that is here.
+        """Checks that a command may start a run here, or resume the one that is here.
 
         Raises:
-            OverwriteError: There is something else in it.
-            UsageError: The run differs in more than its budget and ticks; the differences are listed.
+            OverwriteError: The directory holds something else.
+            UsageError: The run differs in more than budget and ticks; the differences are listed.
         """
         if self.is_begun:
             self._check_same(settings)
@@ -94,10 +94,10 @@ class RunDirectory:
             self._check_free()
 
     def check_room(self, state_bytes: int, model_bytes: int, reporter: Reporter) -> None:
-        """Whether model and checkpoint fit: a new one is written whole before the old one goes.
+        """Checks the disk space for model and checkpoint: a new one is complete before the old one is removed.
 
         Raises:
-            InputError: They do not.
+            InputError: There is too little.
         """
         there = sum(file.stat().st_size for file in (self.state, self.model) if file.exists())
         missing, more = max(0, state_bytes + model_bytes - there), max(state_bytes, model_bytes)
@@ -107,7 +107,7 @@ class RunDirectory:
         )  # fmt: skip
 
     def remove_left_over(self) -> None:
-        """Removes what a killed process was writing."""
+        """Removes partial files of a killed process."""
         for folder in (self.path, self.state.parent, self.path / "grids"):
             remove_left_over(folder)
 
@@ -119,17 +119,17 @@ class RunDirectory:
             )
 
     def begin(self, settings: Mapping[str, Any], chosen: Chosen) -> None:
-        """Makes the directory and writes its settings, and what it takes from the device.
+        """Makes the directory, and writes the settings and what was chosen for the device.
 
         Raises:
             InputError: It cannot be made.
         """
         self.make_folders(self.path)
-        # The settings make it a run; all else is made when it is needed, so a crash in between is a run begun.
+        # The settings make it a run. The rest is made when needed, so a run that crashes here can be resumed.
         _write_json(self.config, {**settings, _CHOSEN: asdict(chosen)})
 
     def make_folders(self, *folders: Path) -> None:
-        """Makes the run's folders, or those named, where they are missing.
+        """Makes the run's folders, or those named, if they are missing.
 
         Raises:
             InputError: One cannot be made.
@@ -143,7 +143,7 @@ class RunDirectory:
 
     def _check_same(self, settings: Mapping[str, Any]) -> None:
         try:
-            # A setting that a newer version brought was at its default before there was a choice.
+            # A setting that the run's version did not have had its default value.
             brought = _flat({"training": TrainOptions().to_json()})
             saved = {name: value for name, value in read_json(self.config).items() if name != _CHOSEN}
             own = {**brought, **_flat(saved)}
@@ -160,12 +160,12 @@ class RunDirectory:
                 f"{name}: {own.get(name)!r} in the run, {new.get(name)!r} now" for name in differing
             )
             raise UsageError(
-                self.path, f"the run was begun with other settings ({listed})",
-                "repeat its settings to go on with it, or name another folder with --out",
+                self.path, f"the run was started with other settings ({listed})",
+                "repeat its settings to resume it, or name another folder with --out",
             )  # fmt: skip
 
     def read_chosen(self) -> Chosen | None:
-        """What the run took from its device when it began; None for one from before that was settled.
+        """What was chosen for the device when the run began; None for a run older than this choice.
 
         Raises:
             InputError: It cannot be read.
@@ -180,7 +180,7 @@ class RunDirectory:
             raise InputError(self.config, "cannot be read", "name another folder with --out") from error
 
     def read_data_options(self) -> DataOptions:
-        """What the run was trained on, as its settings say.
+        """The data options in the run's settings.
 
         Raises:
             InputError: There is no run here, or its settings cannot be read.
@@ -199,7 +199,7 @@ class RunDirectory:
             raise InputError(self.config, "expected a run's settings", "name a run directory") from error
 
     def read_stats(self, up_to: int) -> list[dict[str, Any]]:
-        """The ticks up to `up_to` images seen; later ones belong to what a crash has undone."""
+        """The ticks up to `up_to` images seen; later ones are repeated after a crash."""
         if not self.stats.exists():
             return []
         with open_regular(self.stats) as file:
@@ -211,7 +211,7 @@ class RunDirectory:
                 if tick.get("images_seen", up_to + 1) <= up_to:
                     ticks.append(tick)
             except (ValueError, RecursionError, AttributeError, TypeError):
-                continue  # half a line, as a crash leaves it
+                continue  # half a line after a crash
         return ticks
 
     def write_seen(self, digests: Iterable[str]) -> None:
@@ -219,7 +219,7 @@ class RunDirectory:
             file.write("".join(f"{digest}\n" for digest in sorted(set(digests))).encode())
 
     def read_seen(self) -> frozenset[str] | None:
-        """The digests in `seen`; None where there is no such file."""
+        """The digests in `seen`; None if there is no such file."""
         if not self.seen.exists():
             return None
         with open_regular(self.seen) as file:
@@ -228,29 +228,29 @@ class RunDirectory:
     def write_measures(
         self, sha256: str, settings: str, part: str, measures: Mapping[str, Any]
     ) -> tuple[str, ...]:
-        """Keeps what was measured of the model file with this sha256; returns the parts that are gone for it.
+        """Saves the measures of a model file; returns the names of the earlier ones that are dropped.
 
         Args:
             sha256: Of the model file.
-            settings: Changes with all that every part of an evaluation depends on: the data, the judge, the seed. What
-                was measured under others goes; they never stand side by side.
-            part: Of the split.
-            measures: By part of the evaluation; each replaces what was measured of that part before.
+            settings: Digest of what every part of an evaluation depends on: the data, the judge, the seed. Measures
+                under other settings are dropped.
+            part: Part of the split.
+            measures: Measures by part of the evaluation; each replaces the earlier ones of that part.
         """
         before = self.read_measures(sha256).get(part, {})
         is_same = False
         with suppress(InputError, AttributeError):
             is_same = read_json(self.measures).get("settings_sha256") == settings
-        found = {**before, **measures} if is_same else measures
-        _write_json(self.measures, {"model_sha256": sha256, "settings_sha256": settings, part: dict(found)})
-        return tuple(name for name in before if name not in found)
+        merged = {**before, **measures} if is_same else measures
+        _write_json(self.measures, {"model_sha256": sha256, "settings_sha256": settings, part: dict(merged)})
+        return tuple(name for name in before if name not in merged)
 
     def read_measures(self, sha256: str) -> Mapping[str, Any]:
-        """What was measured of the model file with this sha256, by part of the split; empty where nothing was."""
+        """The measures of the model file with this sha256, by part of the split; empty if there are none."""
         try:
-            found = read_json(self.measures)
-            is_same = found.pop("model_sha256") == sha256
-            return {part: numbers for part, numbers in found.items() if is_same and isinstance(numbers, dict)}
+            saved = read_json(self.measures)
+            is_same = saved.pop("model_sha256") == sha256
+            return {part: numbers for part, numbers in saved.items() if is_same and isinstance(numbers, dict)}
         except (InputError, KeyError, TypeError, AttributeError):
             return {}
 
@@ -261,13 +261,13 @@ class RunDirectory:
 
 
 def run_of(model: Path) -> RunDirectory | None:
-    """The run whose model a file is; None for any other file."""
+    """The run to which a model file belongs; None for any other file."""
     directory = RunDirectory(model.parent)
     return directory if directory.is_begun and model == directory.model else None
 
 
 def measures_beside(model: Path, sha256: str) -> Mapping[str, Any]:
-    """What the evaluation of a run says of its model; empty for a file in no run, or for another model."""
+    """The measures of a run's model; empty for a file in no run, or for another model."""
     run = run_of(model)
     return {} if run is None else run.read_measures(sha256)
 
@@ -278,7 +278,7 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted name; what JSON cannot tell apart (tuples and lists) is the same."""
+    """Nested settings by dotted name; tuples become lists, as in JSON."""
     out: dict[str, Any] = {}
     for name, value in data.items():
         if isinstance(value, Mapping):

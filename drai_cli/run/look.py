@@ -1,4 +1,4 @@
-"""A look at a run in training, some images of it: the grid of a tick, and signs that it goes wrong. Trains nothing."""
+"""A look at some images of a run: the grid of a tick, and the numbers of `health.warnings`. Trains nothing."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _WATCHED_LABELS = 8
 
 
 class Look:
-    """What is looked at, at every tick.
+    """The images that are looked at, the same at every tick.
 
     Args:
-        state: The run's, as it is when it is looked at.
-        data: Its set.
-        device: Where the networks are.
+        state: State of the run.
+        data: Data set of the run.
+        device: Device of the networks.
     """
 
     def __init__(self, state: TrainingState, data: PreparedSet, device: torch.device) -> None:
         self.state, self.data, self.device = state, data, device
 
     def vital_signs(self, networks: Networks) -> dict[str, float]:
-        """What `health.warnings` asks for, from samples and from a few images of either part, labels taking turns."""
+        """The arguments of `health.warnings`, from samples and a few images of both parts, labels in turn."""
         state, count = self.state, 4 * COLUMNS
         discriminator = state.adversaries.discriminator
         generator = torch.Generator().manual_seed(0)
@@ -70,12 +70,12 @@ class Look:
         write_png(path, sheet, {"Comment": "synthetic images made by drai"})
 
     def _of_labels(self) -> Tensor:
-        """Conditions that say the label alone, one a label."""
+        """Conditions with the label only, one per label."""
         schema = self.data.schema
         return torch.from_numpy(schema.encode([{schema.label.name: label} for label in schema.labels]))
 
     def _in_turn(self, part: Part, count: int) -> np.ndarray:
-        """Up to `count` rows of a part, labels taking turns; of the training part where the part has too few."""
+        """Up to `count` rows of a part, labels in turn; of the training part if the part has too few."""
         rows = self.data.rows(part)
         if len(rows) < COLUMNS:
             rows = self.data.rows("train")

@@ -1,4 +1,4 @@
-"""How a data set is read for a model: as its run read its own, or as the model itself needs it."""
+"""Options to read a data set for a model: those of its run, or those that the model file implies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from drai_cli.settings.data_options import DataOptions
 
 
 def as_run_reads(run: RunDirectory, path: Path) -> DataOptions:
-    """The run's own options for another place; those that say what stands there only where it is the same place."""
+    """The run's options for another path; metadata and kind only apply if the path is the same."""
     own = run.read_data_options()
     is_own = own.path.resolve() == path.resolve()
     return replace(own, path=path) if is_own else replace(own, path=path, metadata=None, kind=None)

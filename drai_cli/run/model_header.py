@@ -1,4 +1,4 @@
-"""What a trained model's file says of itself: no path, user, host, time or hash of an image."""
+"""The header of a trained model: no path, user, host, time or hash of an image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTENDED_USE = (
 
 
 def known_set(data: PreparedSet) -> KnownSet:
-    """What is known of this kind of data set."""
+    """What is known about this kind of data set."""
     return KNOWN_SETS.get(str(data.summary["kind"]), KnownSet())
 
 
@@ -32,11 +32,11 @@ def header_of(
     """The header of a run's model.
 
     Args:
-    run: As asked for.
-    options: As resolved for the data.
-    data: What it is trained on; only counts and category names are kept of it.
-    inherited: Of the model the run started from; its licence and data go with it.
-    images_seen: So far.
+        run: The run as asked for.
+        options: Its options, resolved for the data.
+        data: Its data set; only counts and category names are kept.
+        inherited: Header of the model that the run started from; its licence and data are carried over.
+        images_seen: Images seen so far.
     """
     known = known_set(data)
     parts = {part: counts["images"] for part, counts in data.summary["parts"].items()}
@@ -46,7 +46,7 @@ def header_of(
         f"Started from: {inherited.data}" if inherited and inherited.data else "",
     ]
     training = options.to_json()
-    # The budget and the machine's part in it are no property of the weights.
+    # The budget is no property of the weights.
     for name in ("kimg", "hours", "tick_kimg", "patience", "model"):
         training.pop(name)
     if inherited and inherited.licence not in ("", licence):

@@ -1,8 +1,8 @@
-"""Several processes of one `drai train`: how they meet, how they notice that one is gone, and who says so.
+"""Several processes of one `drai train`: how they connect, how they notice a lost one, and which reports it.
 
-Waiting for each other has no time limit, since the first may measure a snapshot for minutes. That one has died is told
-by its connection instead, which the system closes: every process holds one to the first. A machine that vanishes closes
-nothing, so these connections are probed.
+Communication has no time limit, since the first process may measure a snapshot for minutes. Instead every process has a
+connection to the first, which the system closes when a process ends. A machine that disappears closes nothing, so these
+connections are probed.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from drai_cli.training.parallel import ALONE, LostProcessError, Processes, detec
 _MEETING = timedelta(minutes=5)
 _WORK = timedelta(days=14)
 _GOODBYE = b"."
-# A peer that ends has this long to say why, and a process that hears of it to end in good order.
+# A process that ends has this long to say why, and one that notices it to end properly.
 _LAST_WORDS_S = 4.0
-# Probes of a connection on which nothing is said, which is always: a vanished machine is noticed in half a minute.
+# Probes of the silent connections: a machine that disappears is noticed in half a minute.
 _PROBES = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 
 
 @contextmanager
-def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
-    """Joins the processes that the launcher started with this one; alone, there is nothing to join.
+def join_processes(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
+    """A context that joins the processes started by a launcher; without one there is only this process.
 
-    Within it an error is told by the process that first has it; the others end in silence.
+    Within the context, the first process with an error reports it; the others end silently.
 
     Raises:
-        LostProcessError: One of the others does not come, or is gone.
-        UsageError: The device is not one that several processes can train on.
+        LostProcessError: Another process does not connect, or is lost.
+        UsageError: Several processes cannot train on this device.
     """
     place = launched()
     if place.size == 1:
@@ -56,17 +56,17 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(
             f"--device {device.type}",
-            "several processes train on cpu or cuda",
-            "--device cpu, or one process",
+            "several processes can train only on cpu or cuda",
+            "add --device cpu, or start one process",
         )
     if device.type == "cuda":
         torch.cuda.set_device(device)
     with detect_loss():
         store, _, _ = next(rendezvous("env://", timeout=_MEETING))
-        # A launcher that starts them again (--max-restarts) may keep its store.
+        # A launcher that restarts them (--max-restarts) may keep its store.
         store = PrefixStore(f"drai-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     lines = Lifelines(place, store, reporter)
-    before = _hear_of_the_end(lines)
+    before = _set_sigterm_handler(lines)
     try:
         with detect_loss():
             lines.connect()
@@ -80,11 +80,11 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
         lines.say_goodbye()
         dist.destroy_process_group()
     except LostProcessError as error:
-        found = lines.name_lost(error)
-        found.is_told = not lines.tells()
-        raise found from error
+        named = lines.name_lost(error)
+        named.is_told = not lines.is_first_to_report()
+        raise named from error
     except BaseException as error:
-        is_first = lines.tells()
+        is_first = lines.is_first_to_report()
         if isinstance(error, DraiError):
             error.is_told = not is_first
         raise
@@ -94,16 +94,16 @@ def joined(device: torch.device, reporter: Reporter) -> Iterator[Processes]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _hear_of_the_end(lines: Lifelines) -> Any:
-    """Keeps what SIGTERM does, but for the end of another process; returns the handler, None outside the main thread.
+def _set_sigterm_handler(lines: Lifelines) -> Any:
+    """Makes SIGTERM ignored once another process is lost; returns the previous handler, None outside the main thread.
 
-    A launcher sends it at once when a process has died, and the others still have to say so: then it is not heeded.
+    A launcher sends SIGTERM as soon as a process has died, before the others could report it.
     """
     if threading.current_thread() is not threading.main_thread():
         return None
     before = signal.getsignal(signal.SIGTERM)
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end_unless_lost(number: int, frame: FrameType | None) -> None:
         if lines.is_lost.is_set():
             return
         if callable(before):  # the command line's, which knows the exit code
@@ -111,16 +111,16 @@ def _hear_of_the_end(lines: Lifelines) -> Any:
         else:
             raise KeyboardInterrupt
 
-    return signal.signal(signal.SIGTERM, end)
+    return signal.signal(signal.SIGTERM, end_unless_lost)
 
 
 class Lifelines:
-    """A connection between the first process and each other one; silent, and closed when either ends.
+    """Connections between the first process and each other; silent, and closed when either end of them ends.
 
     Args:
-        place: This process's.
-        store: Where they meet.
-        reporter: Told of a loss that nothing else has noticed.
+        place: Rank of this process and number of processes.
+        store: The key-value store that all processes share.
+        reporter: Reports a loss that nothing else has noticed.
     """
 
     def __init__(self, place: Place, store: Store, reporter: Reporter) -> None:
@@ -131,10 +131,10 @@ class Lifelines:
         self.is_over = False
 
     def connect(self) -> None:
-        """Connects, and watches from then on.
+        """Connects, and watches the connections from then on.
 
         Raises:
-            RuntimeError: The others did not come in time.
+            RuntimeError: The others did not connect in time.
         """
         try:
             if self.place.is_first:
@@ -146,14 +146,14 @@ class Lifelines:
         threading.Thread(target=self._watch, name="drai-lifelines", daemon=True).start()
 
     def say_goodbye(self) -> None:
-        """From here on no end of a process is a loss."""
+        """Says that this process ends properly; from here on, the end of another is no loss."""
         self.is_over = True
         for key in list(self.selector.get_map().values()):
             with suppress(OSError):
                 _socket_of(key).sendall(_GOODBYE)
 
     def close(self) -> None:
-        """Ends the connections: without a goodbye, the others know that something is wrong."""
+        """Closes the connections; without a goodbye the others know that something failed."""
         self.is_over = True
         for key in list(self.selector.get_map().values()):
             with suppress(OSError):
@@ -166,11 +166,11 @@ class Lifelines:
             time.sleep(_LAST_WORDS_S)
         return error if self.lost is None else LostProcessError(self.lost)
 
-    def tells(self) -> bool:
-        """Whether this process is the first to speak of what ends them all; it is asked once."""
+    def is_first_to_report(self) -> bool:
+        """Whether this process is the first to report what ends all of them; may be called once."""
         try:
             return int(self.store.add("told", 1)) == 1
-        except RuntimeError:  # whoever held the store is gone with it: better said by several than by none
+        except RuntimeError:  # the process with the store is lost: better several reports than none
             return True
 
     def _accept_all(self) -> None:
@@ -181,7 +181,7 @@ class Lifelines:
             missing = set(range(1, self.place.size))
             while missing:
                 connection, _ = server.accept()
-                with suppress(OSError, ValueError):  # whoever else knocks is let go
+                with suppress(OSError, ValueError):  # other connections are closed
                     connection.settimeout(10)
                     given, _, rank = connection.makefile("rb").readline(100).decode("ascii").partition(" ")
                     if given == token and int(rank) in missing:
@@ -215,12 +215,12 @@ class Lifelines:
                     self._lose(str(key.data))
 
     def _lose(self, name: str) -> None:
-        """Ends this process if what it is at does not: a measurement, or a GPU that waits for what never comes."""
+        """Ends this process if its current work does not: a measurement, or a GPU that waits forever."""
         self.lost = name
         self.is_lost.set()
         time.sleep(3 * _LAST_WORDS_S)
         if not self.is_over:
-            if self.tells():
+            if self.is_first_to_report():
                 self.reporter.error(LostProcessError(name))
             os._exit(ExitCode.NETWORK)
 

@@ -1,4 +1,4 @@
-"""Ending long work at a whole step when the user or the scheduler asks for it."""
+"""Ends training after a complete step when the user or the scheduler asks for it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not there on Windows
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], str]]:
-    """Within it, the first of these signals is only remembered, so that a step ends whole; a second acts as usual.
+    """A context in which the first of these signals is only recorded, so that a step completes; a second acts as usual.
 
-    One that the process ignores (under nohup, in the background) stays ignored.
+    A signal that the process ignores (under nohup, in the background) stays ignored.
 
     Yields:
-        What tells the name of the signal that came, or nothing.
+        A function that returns the name of the signal received, or an empty text.
     """
     asked: list[str] = []
     if threading.current_thread() is not threading.main_thread():

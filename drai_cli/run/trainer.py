@@ -177,11 +177,8 @@ class Trainer:
         own = [0.0, 0.0, 0.0]
         if self.processes.is_first:
             reason = self.budget.reason_to_end(state.images_seen, progress.ticks_since_best)
-            own = [
-                _REASONS.index(reason),
-                self.budget.share_used(state.images_seen),
-                state.augment_probability,
-            ]
+            share_used = self.budget.share_used(state.images_seen)
+            own = [float(_REASONS.index(reason)), share_used, state.augment_probability]
         number = float(signal.Signals[asked]) if asked else 0.0
         number, index, self.share_used, state.augment_probability = self.processes.largest([number, *own])
         return _REASONS[int(index)], signal.Signals(int(number)).name if number else ""

@@ -1,4 +1,4 @@
-"""What a run looks at to choose its best snapshot: a judge trained once on its training part, and a quick measure."""
+"""How a run chooses its best snapshot: a quick measure on validation images, with a classifier of its own."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from drai_cli.model.networks import Networks
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.training.precision import autocast
 
-# A small judge, trained in about a minute on two cores: it ranks snapshots of one run and is quoted nowhere.
+# A small classifier, trained in about a minute on two cores: it only ranks snapshots of one run.
 _JUDGE_IMAGES = 24_000
 _JUDGE_ROUNDS = 30
 
 
 def _judge_config(train_images: int, symmetry: Symmetry) -> JudgeConfig:
-    """A small set is shown so many times; a large one as far as the budget goes."""
+    """Small sets are repeated at most `_JUDGE_ROUNDS` times, large ones used up to `_JUDGE_IMAGES` images."""
     images = min(_JUDGE_IMAGES, _JUDGE_ROUNDS * train_images)
     budget = FitConfig(images=images, check_every=max(1, images // 3))
     return JudgeConfig(widths=(32, 64, 128), fit=budget, symmetry=symmetry)
@@ -35,11 +35,11 @@ class Validation:
     """The measure of snapshots on the validation part.
 
     Args:
-        data: The run's set.
-        judge_file: Where the judge is kept, so that a resumed run asks the same one.
-        symmetry: Under which images are as real as they are.
-        seed: Of the judge, the samples and the pairs.
-        device: Where the networks are.
+        data: Data set of the run.
+        judge_file: File of the classifier, so that a resumed run uses the same one.
+        symmetry: Flips and rotations that keep images plausible.
+        seed: Seed of the classifier, the samples and the pairs.
+        device: Device of the networks.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Validation:
 
     @property
     def is_possible(self) -> bool:
-        """Whether there are images enough, of two labels at least, to measure by."""
+        """Whether there are enough images, of at least two labels."""
         few = len(self.rows) < 2 * len(self.data.schema.labels)
         return not few and len(np.unique(self.data.labels[self.rows])) > 1
 
     def measure(self, networks: ModelNetworks) -> dict[str, float]:
-        """Numbers by name; `score` is what the best snapshot has most of. Empty where it is not possible."""
+        """Measures by name; the best snapshot has the highest `score`. Empty if measuring is not possible."""
         if not self.is_possible:
             return {}
         if self.judge is None:
@@ -100,12 +100,12 @@ class Validation:
 
     def _unfit(self) -> WeightsError:
         return WeightsError(
-            self.file, "it is not the judge of this run", "remove it: it is then trained again"
+            self.file, "expected this run's own classifier", "remove the file: it is then trained again"
         )
 
 
 class SnapshotNetworks:
-    """A snapshot's networks as the measures want them, at the training's precision."""
+    """A snapshot's networks for the measures, in the arithmetic of training."""
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype | None) -> None:
         def at_precision(network: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`--init`: starting a run from another model's weights, and saying what was taken."""
+"""`--init`: starts a run from another model's weights, and reports which were taken."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IMAGES = 64
 
 @dataclass(frozen=True)
 class Taken:
-    """What a warm start took and what it made new, as names of networks."""
+    """Names of the networks that a warm start took, and of those that are new."""
 
     taken: tuple[str, ...]
     new: tuple[str, ...]
@@ -28,9 +28,9 @@ class Taken:
 def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema) -> Taken:
     """Copies a model into a fresh state of the same architecture, whatever the methods of the two.
 
-    The generator is kept, and of the encoder what both have. The content prior is kept if the conditions are the same
-    and content is given in the same way. The discriminator is in no model file: its trunk starts from the encoder's,
-    which reads the same images, its heads are new.
+    Taken are the generator, the parts of the encoder that both have, and the content prior if the conditions are the
+    same and content is given in the same way. No model file has the discriminator: its trunk starts from the encoder's,
+    which reads the same images; its heads are new.
     """
     taken, new = ["generator"], ["discriminator heads", "predictors"]
     sources: dict[str, nn.Module] = {"generator": model.generator}
@@ -62,7 +62,7 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
 
 @torch.no_grad()
 def _to_unit_scale(trunk: Trunk, generator: Generator, shape: ModelConfig) -> None:
-    """The encoder reads its features at unit scale, whatever theirs is; the discriminator's new heads want it there."""
+    """Scales the trunk so that its features have unit scale, as the discriminator's new heads expect."""
     draws = torch.Generator().manual_seed(0)
     content, style = (
         torch.randn(_IMAGES, dim, generator=draws).to(trunk.flat.weight.device)
@@ -75,7 +75,7 @@ def _to_unit_scale(trunk: Trunk, generator: Generator, shape: ModelConfig) -> No
 
 
 def _same_conditions(a: ConditionSchema, b: ConditionSchema) -> bool:
-    # Aliases apart: a continuous attribute standardised in another way is another input.
+    # Aliases do not count. A continuous attribute that is standardised in another way is another input.
     def read(schema: ConditionSchema) -> list[tuple[object, ...]]:
         return [(x.name, x.kind, x.values, x.mean, x.deviation) for x in schema.attributes]
 

@@ -34,7 +34,7 @@ def draw_grid(
     label_conditions: Float[Tensor, "label condition"],
     style_dim: int,
     device: torch.device,
-) -> UInt[np.ndarray, "height width channels"]:
+) -> UInt[np.ndarray, "sheet_height sheet_width channels"]:
     """Draws rows of samples for each label (a column has one style), real images, their reconstructions, and swaps.
 
     Swap row k has the content of real image k and the style of each column's real image. If content is not inferred, it

@@ -1,10 +1,10 @@
-"""`drai train`: from a data set to a run directory. Running it again on the same directory goes on with it."""
+"""`drai train`: from a data set to a run directory. The same command again resumes the run."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,10 @@ from drai_cli.io.locks import alone_in
 from drai_cli.machine.launch import launched
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.run.device_choice import choice_of_old, choose, say_kept
+from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.model_header import known_set
-from drai_cli.run.process_group import joined
+from drai_cli.run.process_group import join_processes
 from drai_cli.run.trainer import Trainer
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.settings.methods import objective_of
@@ -43,13 +43,13 @@ class TrainResult:
 
     Attributes:
         run: The run directory.
-        images_seen: Real images shown in all.
-        resumed_from: Images seen when this command began, 0 for a new run.
+        images_seen: Real images used in total, repeats included.
+        resumed_from: Images seen when this command began; 0 for a new run.
         is_finished: Whether the budget is used up; False after a signal.
         stopped_by: `kimg`, `hours`, `patience`, the signal (`SIGINT`, `SIGTERM`, `SIGHUP`), or `nothing to do`.
-        best_images_seen: Of the snapshot in `model.safetensors`.
-        measures: Validation measures of that snapshot, as `metrics.quick` names them.
-        doubt: Why those that are read off the judge say nothing; empty where they do.
+        best_images_seen: Images seen by the snapshot in `model.safetensors`.
+        measures: Validation measures of that snapshot, by their names in `metrics.quick`.
+        doubt: Why those that depend on the judge are meaningless; empty if they are not.
     """
 
     run: Path
@@ -66,34 +66,38 @@ class TrainResult:
 
 
 def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
-    """Trains, or goes on with, the run in `run.out`; under a launcher, together with its other processes.
+    """Starts or resumes the run in `run.out`; under a launcher, together with its other processes.
 
-    What is returned speaks of the first process, which alone measures and writes.
+    Only the first process measures and writes; the result is what it knows.
 
     Raises:
-        InputError: The data cannot be used, or the training diverges.
-        UsageError: The directory holds a run with other settings.
+        InputError: The data cannot be used.
+        DivergenceError: A loss is no longer finite.
+        UsageError: An option is out of range, or the directory holds a run with other settings.
         OverwriteError: The directory holds something else, or another process writes to it.
         WeightsError: `init` or the checkpoint cannot be used.
-        LostProcessError: Another process is gone.
+        LostProcessError: Another process is lost.
     """
-    run.training.check()
-    check_image_size(run.data.size)
+    _check_options(run)
     device = choose_device(run.device)
-    with joined(device, reporter) as processes, _alone(run, processes):
+    with (
+        join_processes(device, reporter) as processes,
+        # The first process locks the run directory for all.
+        alone_in(run.out, "drai train") if processes.is_first else nullcontext(),
+    ):
         return _train(run, device, processes, reporter)
 
 
 @dataclass(frozen=True)
 class TrainPreview:
-    """What would be trained.
+    """The plan of a training.
 
     Attributes:
-        device: Where.
+        device: Device to train on.
         is_resumed: Whether the run directory holds this run already.
-        kind: Kind of data set found.
-        classes: Images of each label, before any is decoded.
-        run: As resolved.
+        kind: Kind of data set.
+        classes: Number of files of each label, before any is decoded.
+        run: The options, resolved.
     """
 
     device: str
@@ -108,37 +112,36 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
 
     Raises:
         InputError: The data cannot be used.
-        UsageError: Options that do not go with the data, or the directory holds a run with other settings.
+        UsageError: An option is out of range, does not fit the data or differs from the run in the directory.
         OverwriteError: The directory holds something else.
         WeightsError, NetworkError: `init` cannot be found.
     """
+    _check_options(run)
     device = choose_device(run.device)
     directory = RunDirectory(run.out)
     directory.check(settings_of(run))
     if run.init is not None:
         read_header(locate_weights(run.init, reporter))
-    found = find_set(run.data, reporter)
-    warn_of_number_labels(found, reporter)
-    warn_of_likely_groups(found, reporter)
-    classes = class_counts(found.entries, found.label)
-    return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)
+    image_set = find_set(run.data, reporter)
+    warn_of_number_labels(image_set, reporter)
+    warn_of_likely_groups(image_set, reporter)
+    classes = class_counts(image_set.entries, image_set.label)
+    return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
 
 
-@contextmanager
-def _alone(run: TrainRun, processes: Processes) -> Iterator[None]:
-    """The run directory is this command's alone; of several processes the first holds it for all."""
-    with alone_in(run.out, "drai train") if processes.is_first else nullcontext():
-        yield
+def _check_options(run: TrainRun) -> None:
+    run.training.check()
+    check_image_size(run.data.size)
 
 
 def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: Reporter) -> TrainResult:
-    """The work of one process; the first alone looks after the run directory."""
+    """The work of one process; only the first writes to the run directory."""
     count = f", {processes.size} processes" if processes.size > 1 else ""
     reporter.info(f"device: {device}{count}")
     if processes.size > run.training.batch_size:
         raise UsageError(
             f"--batch-size {run.training.batch_size}",
-            f"all processes share a batch, and there are {processes.size}",
+            f"expected at least one image per process, got {processes.size} processes",
             "start fewer processes",
         )
     directory = RunDirectory(run.out)
@@ -149,7 +152,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     source = load_model(locate_weights(run.init)) if run.init else None
     data = _prepare_together(run, directory, processes, reporter)
     options = resolve_options(run, data, source, reporter)
-    chosen = _settle(options, data, directory if is_resumed else None, device, processes, reporter)
+    chosen = _choose(options, data, directory if is_resumed else None, device, processes, reporter)
     options = replace(options, **asdict(chosen))
     if processes.is_first:
         if not is_resumed:
@@ -173,7 +176,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     )
 
 
-def _settle(
+def _choose(
     options: TrainOptions,
     data: PreparedSet,
     begun: RunDirectory | None,
@@ -181,21 +184,21 @@ def _settle(
     processes: Processes,
     reporter: Reporter,
 ) -> Chosen:
-    """What the run takes from its device: what it began with, else what is fastest and fits here."""
-    kept = None if begun is None else begun.read_chosen() or choice_of_old(options, device)
-    # Those that are not the first cannot look into the run directory.
-    found = processes.from_first(None if kept is None else asdict(kept))
-    if found is None:
+    """Batch size and arithmetic of the run: those that it began with, else the fastest that fit here."""
+    kept = None if begun is None else begun.read_chosen() or guess_choice(options, device)
+    # Only the first process may read the run directory.
+    record = processes.from_first(None if kept is None else asdict(kept))
+    if record is None:
         return choose(options, data, device, processes, reporter)
-    chosen = Chosen(**found)
-    say_kept(chosen, options, device, reporter)
+    chosen = Chosen(**record)
+    report_choice(chosen, options, device, reporter)
     return chosen
 
 
 def _prepare_together(
     run: TrainRun, directory: RunDirectory, processes: Processes, reporter: Reporter
 ) -> PreparedSet:
-    """The data; of the processes on a machine the first decodes, and the others take what it has cached.
+    """The data. On each machine the first process decodes it, and the others read its cache.
 
     Raises:
         InputError: The processes do not have the same data.
@@ -218,13 +221,13 @@ def _prepare_together(
         raise InputError(
             run.data.path,
             f"process {processes.rank} has other images, conditions or parts than the first",
-            "let all machines read the same data set, and one run directory",
+            "let all machines read the same data set and the same run directory",
         )
     return data
 
 
 def settings_of(run: TrainRun) -> dict[str, Any]:
-    """What `config.json` holds: everything that decides the result."""
+    """The content of `config.json`: everything that decides the result."""
     data = {**asdict(run.data), "path": str(run.data.path.resolve())}
     data["metadata"] = str(run.data.metadata.resolve()) if run.data.metadata else ""
     data.pop("cache_dir")
@@ -238,7 +241,7 @@ def settings_of(run: TrainRun) -> dict[str, Any]:
 def resolve_options(
     run: TrainRun, data: PreparedSet, source: LoadedModel | None, reporter: Reporter = SILENT
 ) -> TrainOptions:
-    """The options with what depends on the data filled in: channels, symmetry, and `init`'s architecture."""
+    """The options, completed with what depends on the data: channels, symmetry, and the architecture of `init`."""
     options = run.training
     channels = int(data.images.shape[3])
     model = replace(options.model, image_size=run.data.size, image_channels=channels)
@@ -247,7 +250,7 @@ def resolve_options(
         if (model.image_size, model.image_channels) != (run.data.size, channels):
             raise UsageError(
                 f"--init {run.init}",
-                f"the model makes images of {model.image_size} px with {model.image_channels} channels, "
+                f"the model generates images of {model.image_size} px with {model.image_channels} channels, "
                 f"the data is {run.data.size} px with {channels}",
                 f"add --size {model.image_size} --channels {model.image_channels}",
             )
@@ -263,14 +266,14 @@ def resolve_options(
     symmetry = options.symmetry or known_set(data).symmetry
     if options.symmetry is None and symmetry == "none":
         reporter.info(
-            "images are taken as they are; where mirrored or turned they stay real, --symmetry makes more of them"
+            "images are neither flipped nor rotated; if that keeps them plausible, add --symmetry flip or dihedral"
         )
     objective = objective_of(options.method, options.objective)
     return replace(options, model=model, symmetry=symmetry, objective=objective)
 
 
 def _differences(wanted: ModelConfig, taken: ModelConfig) -> str:
-    """What a warm start overrides, as `name taken (not wanted)`."""
+    """The options that a warm start overrides, as `name taken (not wanted)`."""
     mine, theirs = wanted.to_json(), taken.to_json()
     return ", ".join(
         f"{name} {theirs[name]} (not {mine[name]})" for name in mine if mine[name] != theirs[name]

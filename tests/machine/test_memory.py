@@ -126,7 +126,7 @@ def test_passes_stay_small_and_it_is_said_once():
             raise MemoryError
         return rows.stop - rows.start
 
-    with pytest.warns(SmallerBatchWarning, match="out of memory at 256 images; going on with 64") as told:
+    with pytest.warns(SmallerBatchWarning, match="out of memory at 256 images; continuing with 64") as told:
         assert sum(in_passes(300, size, one_pass)) == 300
     assert len(told) == 1
     assert sum(in_passes(300, size, one_pass)) == 300  # and not again
@@ -204,7 +204,7 @@ def test_commands_back_off_to_the_same_but_for_rounding(
     backed_off, said = run(tmp_path / "backed-off")
     check_near(backed_off, whole)
     assert small.asked[:4] == [32, 32, 16, 8]
-    assert said.count("drai: warning: out of memory at 32 images; going on with 8") == 1
+    assert said.count("drai: warning: out of memory at 32 images; continuing with 8") == 1
     assert said.count("out of memory") == 1
 
 
@@ -213,7 +213,7 @@ def test_one_image_at_a_time(tiny_model, small, images):
     whole = model.swap_style(images[0], images[1])
     small.limit(Generator, 1)
     small.limit(Encoder, 1)
-    with pytest.warns(SmallerBatchWarning, match="going on with 1 "):
+    with pytest.warns(SmallerBatchWarning, match="continuing with 1 "):
         alone = model.swap_style(images[0], images[1])
     for before, after in zip(whole, alone, strict=True):
         assert np.abs(before.astype(int) - after.astype(int)).max() <= 1
@@ -250,7 +250,7 @@ def test_passes_at_once_become_one_by_one(drai, tiny_model, threads, monkeypatch
     monkeypatch.setattr(Generator, "forward", one_alone)
     result = drai("sample", "--label", "mel", "-n", 300, "--out", out, "--weights", tiny_model)
     assert (whole.exit_code, result.exit_code) == (0, 0), result.stderr
-    assert "out of memory at 64 images; going on with 32 at once" in result.stderr
+    assert "out of memory at 64 images; continuing with 32 at once" in result.stderr
     assert set(asked) == {32}
     assert set(most) == {1}
     assert torch.get_num_threads() == 2
@@ -272,7 +272,7 @@ def test_passes_of_an_encoder_at_once_become_one_by_one(tiny_model, threads, mon
         return forward(module, images)
 
     monkeypatch.setattr(Encoder, "forward", one_alone)
-    with pytest.warns(SmallerBatchWarning, match="out of memory at 64 images; going on with 32 at once"):
+    with pytest.warns(SmallerBatchWarning, match="out of memory at 64 images; continuing with 32 at once"):
         alone = model.encode(images)
     assert set(asked) == {32}
     assert torch.get_num_threads() == 2
@@ -285,7 +285,7 @@ def test_onnx_runtime_out_of_memory_is_no_fault_of_the_model():
         with pytest.raises(told), explained("model", "export it again"):
             raise error
     session = _Onnx(fits=8, error=OF_ONNX_FULL)
-    with pytest.warns(SmallerBatchWarning, match="out of memory at 32 images; going on with 8"):
+    with pytest.warns(SmallerBatchWarning, match="out of memory at 32 images; continuing with 8"):
         found = OnnxFeatures(session, "sha").features(np.zeros((40, 4, 4, 3), np.uint8))
     assert found.shape == (40, 48)
 
@@ -337,7 +337,7 @@ def test_measures_are_made_of_the_same_draws(tiny_model, small):
     whole = all_of_it()
     small.limit(Generator, 40)
     small.limit(Encoder, 40)
-    with pytest.warns(SmallerBatchWarning, match="at 120 images; going on with 30"):
+    with pytest.warns(SmallerBatchWarning, match="at 120 images; continuing with 30"):
         smaller = all_of_it()
     for before, after in zip(whole, smaller, strict=True):
         np.testing.assert_array_equal(before, after)
@@ -365,6 +365,6 @@ def test_memory_that_really_runs_out():
         "print((whole == again).all(), model.passes.now < 64, len(told), told[0].message)\n"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert ended.stdout.startswith("True True 1 out of memory at 64 images; going on with "), ended.stderr[
+    assert ended.stdout.startswith("True True 1 out of memory at 64 images; continuing with "), ended.stderr[
         -2000:
     ]

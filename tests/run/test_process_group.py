@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drai_cli.run.process_group import _hear_of_the_end
+from drai_cli.run.process_group import _set_sigterm_handler
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def lines():
 def test_sigterm_is_the_command_line_s_until_another_is_lost(lines):
     came = []
     signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
-    _hear_of_the_end(lines)
+    _set_sigterm_handler(lines)
     signal.raise_signal(signal.SIGTERM)
     assert came == [signal.SIGTERM]
     lines.is_lost.set()
@@ -31,6 +31,6 @@ def test_sigterm_is_the_command_line_s_until_another_is_lost(lines):
 
 def test_without_a_command_line_it_ends_as_ctrl_c_does(lines):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _hear_of_the_end(lines)
+    _set_sigterm_handler(lines)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)

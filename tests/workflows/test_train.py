@@ -17,7 +17,7 @@ from drai_cli.model_file.checkpoint import load_model, load_state, read_header
 from drai_cli.progress import Reporter
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
-from drai_cli.workflows.train import train
+from drai_cli.workflows.train import preview_train, train
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
 
@@ -121,18 +121,24 @@ def test_without_a_validation_part_a_budget_is_asked_for_and_the_last_model_kept
     [
         ({"tick_kimg": 0.0}, "--tick-kimg 0"),
         ({"kimg": 0.0}, "--kimg 0"),
+        ({"decay_share": 9.0}, "--decay-share 9"),
         ({"learning_rate": 5.0}, "--learning-rate 5"),
     ],
 )
 def test_numbers_out_of_range_are_refused_before_any_work(options: dict, text: str, run: TrainRun) -> None:
-    with pytest.raises(UsageError, match=text):
-        train(replace(run, training=replace(run.training, **options)))
+    wrong = replace(run, training=replace(run.training, **options))
+    for work in (train, preview_train):
+        with pytest.raises(UsageError, match=text):
+            work(wrong)
     assert not run.out.exists()
 
 
 def test_a_size_the_networks_cannot_halve_is_refused_at_once(run: TrainRun) -> None:
+    wrong = replace(run, data=replace(run.data, size=40))
+    with pytest.raises(UsageError, match="multiple of 16"):
+        preview_train(wrong)
     with pytest.raises(UsageError, match="multiple of 16") as caught:
-        train(replace(run, data=replace(run.data, size=40)))
+        train(wrong)
     assert "--size 32" in caught.value.hint or "--size 48" in caught.value.hint
     assert not run.out.exists()
 

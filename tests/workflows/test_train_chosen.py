@@ -81,7 +81,7 @@ def test_a_batch_that_does_not_fit_is_halved_before_the_first_step(
     limit(monkeypatch, 8)
     listening = Listening()
     train(run, listening)
-    assert listening.warned[0].startswith("out of memory at --batch-size 16; going on with 4")
+    assert listening.warned[0].startswith("out of memory at --batch-size 16; continuing with 4")
     assert sum("out of memory" in line for line in listening.warned) == 1
     assert chosen_of(run) == {"batch_size": 4, "precision": "fp32"}
     # It is the run that --batch-size 4 is.
@@ -93,7 +93,7 @@ def test_a_batch_that_does_not_fit_is_halved_before_the_first_step(
     # It goes on as that, where memory is plenty.
     listening = Listening()
     assert train(with_options(run, kimg=0.068), listening).images_seen == 68
-    assert "batch size: 4, as the run began" in listening.said
+    assert "batch size: 4, as at the start of the run" in listening.said
 
 
 def test_no_batch_fits(run: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_the_faster_arithmetic_is_measured_once_and_stays(
     monkeypatch.setattr(module, "bf16_speedup", lambda *_: 1 / speedup)
     listening = Listening()
     train(with_options(auto, kimg=0.048), listening)
-    assert f"precision: {precision}, as the run began" in listening.said
+    assert f"precision: {precision}, as at the start of the run" in listening.said
 
 
 def test_what_would_be_emulated_is_not_measured(run: TrainRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_what_would_be_emulated_is_not_measured(run: TrainRun, monkeypatch: pyte
     monkeypatch.delattr(module, "bf16_speedup")
     listening = Listening()
     train(with_options(run, precision="auto", kimg=0.016), listening)
-    assert "precision: fp32, this cpu would only emulate bf16" in listening.said
+    assert "precision: fp32; this cpu has no bf16 in hardware" in listening.said
     assert chosen_of(run)["precision"] == "fp32"
 
 
@@ -195,7 +195,7 @@ def test_a_run_from_before_there_was_a_choice_keeps_what_it_did(
     monkeypatch.delattr(module, "bf16_speedup")
     listening = Listening()
     assert train(with_options(auto, kimg=0.048), listening).resumed_from == 32
-    assert "precision: bf16, as the run began" in listening.said
+    assert "precision: bf16, as at the start of the run" in listening.said
 
 
 @pytest.mark.parametrize("broken", [{"batch_size": "many"}, {"batch_size": 4}, [], {"precision": "fp8"}])
@@ -222,4 +222,4 @@ def test_processes_agree_on_what_all_of_them_can(monkeypatch: pytest.MonkeyPatch
     options = TrainOptions(batch_size=64)
     found = module.choose(options, None, torch.device("cpu"), Joined(0, 2), listening)  # type: ignore[arg-type]
     assert asdict(found) == asdict(Chosen(16, "fp32"))
-    assert "--batch-size 64; going on with 16" in listening.warned[0]
+    assert "--batch-size 64; continuing with 16" in listening.warned[0]
