@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from drai_cli.cli.output import Output, StdoutClosedError
 from drai_cli.errors import DraiError, ExitCode, UsageError, exit_code_of
-from drai_cli.machine.launch import launched
+from drai_cli.machine.launch import read_place
 from drai_cli.machine.memory import SmallerBatchWarning, is_device_lost, is_out_of_memory
 
 # What the machine or the user refuses, as opposed to what this program did wrong.
@@ -202,7 +202,7 @@ def _tell(session: Session, error: DraiError) -> None:
 
 def _is_first() -> bool:
     try:
-        return launched().is_first
+        return read_place().is_first
     except UsageError:  # nobody knows who is: all say so
         return True
 

@@ -13,7 +13,7 @@ from drai_cli.cli.output import Output
 from drai_cli.cli.settings import read_config
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import UsageError
-from drai_cli.machine.launch import launched
+from drai_cli.machine.launch import read_place
 
 INPUT = "Input"
 OUTPUT = "Output"
@@ -109,7 +109,7 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
     """
     if quiet and verbose:
         raise UsageError("-q", "contradicts -v", "give one of them")
-    output = Output(quiet=quiet, verbose=verbose, as_json=as_json, is_mute=not launched().is_first)
+    output = Output(quiet=quiet, verbose=verbose, as_json=as_json, is_mute=not read_place().is_first)
     session = context.find_object(Session)
     if session is not None:
         session.output = output

@@ -23,7 +23,7 @@ from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.hub.repository import origin_of
 from drai_cli.inference.sampler import micro_batch_of
-from drai_cli.machine.launch import launched
+from drai_cli.machine.launch import read_place
 from drai_cli.machine.memory import PassSize, free_memory, in_passes, is_out_of_memory, warn_smaller
 from drai_cli.metrics.perceptual import perceptual_features
 from drai_cli.model.pixels import from_unit, to_unit
@@ -291,7 +291,7 @@ def choose_device(name: str | None = None) -> torch.device:
         error = UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
         error.is_told = False  # of several processes, those on other machines may well have it
         raise error
-    place = launched()
+    place = read_place()
     if name == "cuda" and place.size > 1:
         # Where each process is shown its own GPU alone, that one is the first.
         device = torch.device("cuda", place.local_rank % torch.cuda.device_count())

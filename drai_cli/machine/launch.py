@@ -29,7 +29,7 @@ class Place:
         return self.rank == 0
 
 
-def launched() -> Place:
+def read_place() -> Place:
     """The place of this process; without a launcher it is the only one.
 
     Raises:

@@ -26,7 +26,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from drai_cli.errors import DraiError, ExitCode, UsageError
-from drai_cli.machine.launch import Place, launched
+from drai_cli.machine.launch import Place, read_place
 from drai_cli.progress import Reporter
 from drai_cli.training.parallel import ALONE, LostProcessError, Processes, detect_loss
 
@@ -49,7 +49,7 @@ def join_processes(device: torch.device, reporter: Reporter) -> Iterator[Process
         LostProcessError: Another process does not connect, or is lost.
         UsageError: Several processes cannot train on this device.
     """
-    place = launched()
+    place = read_place()
     if place.size == 1:
         yield ALONE
         return

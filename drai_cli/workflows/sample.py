@@ -13,7 +13,7 @@ from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.sampler import open_sampler
 from drai_cli.io.room import check_room
-from drai_cli.machine.launch import launched
+from drai_cli.machine.launch import read_place
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.draw import style_of
@@ -75,7 +75,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         WeightsError, NetworkError: A model that cannot be found or used.
         OverwriteError: The folder holds anything else than this job's images.
     """
-    part = part_of(options.shard, launched())
+    part = part_of(options.shard, read_place())
     _check(options)
     sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
     plan = plan_samples(options, sampler.header, reporter)

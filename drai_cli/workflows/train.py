@@ -23,7 +23,7 @@ from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.locks import alone_in
-from drai_cli.machine.launch import launched
+from drai_cli.machine.launch import read_place
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
@@ -203,7 +203,7 @@ def _prepare_together(
     Raises:
         InputError: The processes do not have the same data.
     """
-    decodes = launched().local_rank == 0
+    decodes = read_place().local_rank == 0
     if not decodes:
         processes.wait()
     training = run.training

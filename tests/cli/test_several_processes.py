@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drai_cli.errors import UsageError
-from drai_cli.machine.launch import Place, launched
+from drai_cli.machine.launch import Place, read_place
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def placed(monkeypatch):
 def test_alone_without_a_launcher(monkeypatch):
     monkeypatch.delenv("MASTER_PORT", raising=False)
     monkeypatch.setenv("RANK", "3")
-    assert launched() == Place(0, 1, 0)
+    assert read_place() == Place(0, 1, 0)
 
 
 def test_the_launchers_word_is_taken(placed):
     placed(2)
-    assert launched() == Place(2, 3, 0)
+    assert read_place() == Place(2, 3, 0)
 
 
 @pytest.mark.parametrize("rank", [3, "first"])
@@ -38,7 +38,7 @@ def test_a_launcher_that_contradicts_itself(placed, drai, tmp_path, rank):
     assert result.exit_code == 2
     assert "RANK below WORLD_SIZE" in result.stderr
     with pytest.raises(UsageError, match="RANK below WORLD_SIZE"):
-        launched()
+        read_place()
 
 
 @pytest.mark.parametrize(
