@@ -23,7 +23,7 @@ from drai_cli.io.png import encode_png
 from drai_cli.metrics.perceptual import unevenness
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
-from drai_cli.output.figure import draw_figure, enlarged
+from drai_cli.output.figure import draw_figure, enlarge
 from drai_cli.output.folder import check_file, check_folder, make_parent, staged
 from drai_cli.output.marks import as_description
 from drai_cli.output.names import safe_stems
@@ -324,7 +324,7 @@ def _write(
     else:
         from drai_cli.io.animation import encode_gif, encode_mp4
 
-        frames = [enlarged(picture.pixels) for picture in pictures]
+        frames = [enlarge(picture.pixels) for picture in pictures]
         encode = encode_gif if suffix == ".gif" else encode_mp4
         data = encode(frames, options.fps, as_description(derived.marks))
     make_parent(out)
