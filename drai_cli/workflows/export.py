@@ -27,7 +27,7 @@ from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
 from drai_cli.model_file.checkpoint import LoadedModel, load_model
 from drai_cli.model_file.header import HEADER_KEY
-from drai_cli.output.folder import check_file, check_folder, make_parent, staged
+from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.model_options import ExportOptions
 
@@ -139,7 +139,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> ExportResult:
     check_folder(options.out, options.overwrite)
-    with staged(options.out, options.overwrite, "drai export") as stage:
+    with open_stage(options.out, options.overwrite, "drai export") as stage:
         files = write_hub_folder(path, options.name or options.out.resolve().name, stage, reporter)
         sha256 = json.loads((stage / "config.json").read_text("utf-8"))["weights_sha256"]
     return ExportResult(options.out, dict.fromkeys(files), None, sha256)

@@ -12,7 +12,7 @@ from drai_cli.hub.locate import parse_hub_name
 from drai_cli.hub.repository import MODEL_FILE, origin_of
 from drai_cli.io.files import file_sha256
 from drai_cli.model_file.checkpoint import read_header
-from drai_cli.output.folder import check_folder, staged
+from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.model_options import PullOptions
 
@@ -58,7 +58,7 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
     commit = origin_of(model).rpartition("@")[2]
     weights = f"{repository.name}@{commit}" if commit else str(model)
     if options.to is not None:
-        with staged(options.to, options.overwrite, "drai pull") as stage:
+        with open_stage(options.to, options.overwrite, "drai pull") as stage:
             for name, path in files.items():
                 shutil.copyfile(path, stage / name)
         files, weights = {name: options.to / name for name in files}, str(options.to)

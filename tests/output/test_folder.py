@@ -12,11 +12,11 @@ from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io import files
 from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import alone_in
-from drai_cli.output.folder import check_file, check_folder, make_parent, staged
+from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 
 
 def fill(out: Path, overwrite: bool = False, names: tuple[str, ...] = ("a", "b", "c")) -> None:
-    with staged(out, overwrite, "drai pull") as stage:
+    with open_stage(out, overwrite, "drai pull") as stage:
         for name in names:
             (stage / name).write_text(f"new {name}")
 
