@@ -41,7 +41,7 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Codes:
+class InferredCodes:
     """The posteriors that the encoder infers from images: means, which are the codes, and log-variances.
 
     Those of content are None for a model that infers no content.
@@ -193,7 +193,7 @@ class Inference:
         features: np.ndarray = self._run(step, content, style)[0].numpy()
         return features
 
-    def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> Codes:
+    def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> InferredCodes:
         """Posteriors of images of the model's size.
 
         Raises:
@@ -206,7 +206,7 @@ class Inference:
             of_content = () if content is None else (content.mean, content.log_variance)
             return style.mean, style.log_variance, *of_content
 
-        return Codes(*(output.numpy() for output in self._run(step, images)))
+        return InferredCodes(*(output.numpy() for output in self._run(step, images)))
 
     def _run(self, step: Callable[..., tuple[Tensor, ...]], *inputs: np.ndarray) -> list[Tensor]:
         """Applies `step` to rows in padded micro-batches; returns its outputs as float32 tensors on the CPU."""
