@@ -1,4 +1,4 @@
-"""Checks the files of a `sample` output against its tables: present, unchanged, and marked as the tables say."""
+"""Checks the files of a `sample` output against its tables: present, unchanged, and with the right marks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names_of(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def group_rows(rows: Iterable[Row], suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[Row]]]:
-    """The files on disk that rows of metadata.csv stand for, each with its images' rows; a sidecar has no row."""
+    """The files on disk that metadata.csv lists, each with its images' rows; a sidecar has no row."""
     for tar, group in groupby(rows, key=lambda row: tar_of(row["file_name"])):
         if tar:
             yield tar, list(group)
@@ -41,7 +41,7 @@ def group_rows(rows: Iterable[Row], suffixes: tuple[str, ...]) -> Iterator[tuple
 def join_by_name(
     listed: Iterable[tuple[str, str]], grouped: Iterable[tuple[str, list[Row]]]
 ) -> Iterator[tuple[str, str | None, list[Row] | None]]:
-    """Joins two streams by name; None stands for the value of a name that one of them lacks.
+    """Joins two streams by name; the value is None for a name that one of them lacks.
 
     Entries wait in memory only where the order of the two streams differs.
     """

@@ -182,8 +182,8 @@ def _is_record(path: Path) -> bool:
 
 def _clear_folder(folder: Path, image: re.Pattern[str]) -> None:
     """Removes a label's images from its folder and the numbered folders in it, and each folder that is empty then."""
-    with os.scandir(folder) as found:
-        entries = list(found)
+    with os.scandir(folder) as scan:
+        entries = list(scan)
     for entry in entries:
         if re.fullmatch(r"\d{3,}", entry.name) and entry.is_dir(follow_symlinks=False):
             _clear_folder(Path(entry.path), image)

@@ -15,7 +15,7 @@ Digests = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Journal:
-    """One entry per image, at its place; zeros where none was written.
+    """One entry per image, in order of position; an entry of zeros was not written yet.
 
     Attributes:
         file: Open for reading and writing, unbuffered.

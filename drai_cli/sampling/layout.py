@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 from drai_cli.settings.image_options import SAMPLE_SUFFIXES
 
@@ -21,24 +20,6 @@ _FILE = re.compile(r"(.+)_(\d{6,})(\.[a-z.]+)", re.DOTALL)
 _ANY_SUFFIX = "|".join(re.escape(suffix) for suffixes in SAMPLE_SUFFIXES.values() for suffix in suffixes)
 
 
-class Layout(Protocol):
-    """Names of a job's files, relative to its folder, with `/`."""
-
-    @property
-    def unit(self) -> int:
-        """Images that stay together: a job is cut into parts between units."""
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """The folders to make, outer ones first."""
-
-    def stem(self, position: int, label: str, index: int) -> str:
-        """An image's name without suffix: that of image `index` of a label, at a position of the job."""
-
-    def makes(self, name: str) -> bool:
-        """Whether one of the job's files on disk has this name."""
-
-
 @dataclass(frozen=True)
 class Folders:
     """`<label>/<label>_<index>.<ext>`, or `<label>/<index // 10,000>/<label>_<index>.<ext>` for a label with more.
@@ -47,6 +28,7 @@ class Folders:
         names: Label to folder.
         counts: Images of each label in the job.
         suffixes: Of each image's files.
+        unit: Images that stay together: a job is cut into parts between units.
     """
 
     names: Mapping[str, str]
@@ -56,6 +38,7 @@ class Folders:
 
     @property
     def folders(self) -> Sequence[str]:
+        """The folders to make, outer ones first."""
         folders = []
         for label, count in self.counts.items():
             folders.append(self.names[label])
@@ -64,9 +47,11 @@ class Folders:
         return folders
 
     def stem(self, position: int, label: str, index: int) -> str:
+        """The name, without suffix, of image `index` of a label, at a position of the job; relative, with `/`."""
         return f"{self._folder(label, index)}/{self.names[label]}_{index:06d}"
 
     def makes(self, name: str) -> bool:
+        """Whether one of the job's files on disk has this name."""
         folder, _, rest = name.partition("/")
         match = _FILE.fullmatch(rest.rpartition("/")[2])
         label = self._labels.get(folder)
@@ -93,7 +78,8 @@ class Tars:
     Attributes:
         names: Label to its name in keys, without dots: for readers, a key ends at its first dot.
         total: Images in the job.
-        unit: Images in each.
+        unit: Images in each; they stay together.
+        folders: None to make.
     """
 
     names: Mapping[str, str]
@@ -102,9 +88,11 @@ class Tars:
     folders: Sequence[str] = ()
 
     def stem(self, position: int, label: str, index: int) -> str:
+        """As `Folders.stem`, with the tar file in place of the folder."""
         return f"{tar_name(position // self.unit)}/{self.names[label]}_{index:06d}"
 
     def makes(self, name: str) -> bool:
+        """Whether one of the job's tar files has this name."""
         match = _TAR.fullmatch(name)
         return (
             match is not None and int(match[1]) * self.unit < self.total and name == tar_name(int(match[1]))

@@ -209,7 +209,9 @@ class SampleOutput:
         """Merges the parts' tables if all exist; returns whether the job is complete. The folder is locked."""
         if self.part[1] > 1 and not (self.out / MANIFEST).exists():
             names = [shard_name(MANIFEST, (number, self.part[1])) for number in range(1, self.part[1] + 1)]
-            manifests = [found for name in names if (found := Manifest.open(self.out / name)) is not None]
+            manifests = [
+                manifest for name in names if (manifest := Manifest.open(self.out / name)) is not None
+            ]
             if len(manifests) < len(names):
                 return False
             rejected = set().union(*(manifest.rejected() for manifest in manifests))

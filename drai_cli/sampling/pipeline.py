@@ -105,7 +105,7 @@ class SamplePipeline:
                 while pending:
                     made += self._record(pending.popleft(), task)
             finally:
-                # After a failure or Ctrl-C: micro-batches at work are finished and recorded, the others dropped.
+                # After a failure or Ctrl-C: started micro-batches are finished and recorded, the others dropped.
                 pool.shutdown(wait=True, cancel_futures=True)
                 for future in pending:
                     if not future.cancelled() and future.exception() is None:
