@@ -112,7 +112,7 @@ class OnnxSampler:
         """Passes to compute at once: on a CPU one per thread."""
         return usable_threads() if self.place.startswith("cpu") else 1
 
-    def sharing(self) -> AbstractContextManager[None]:
+    def allow_threads(self) -> AbstractContextManager[None]:
         """Within it several threads may call `sample` at once; there is nothing to prepare."""
         return nullcontext()
 

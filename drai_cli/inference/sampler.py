@@ -56,7 +56,7 @@ class Sampler(Protocol):
     def at_once(self) -> int:
         """Passes to compute at once, each in its own thread; 1: one after the other."""
 
-    def sharing(self) -> AbstractContextManager[None]:
+    def allow_threads(self) -> AbstractContextManager[None]:
         """Within it several threads may call `sample` at once."""
 
     def sample(

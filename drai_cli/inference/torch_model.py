@@ -121,7 +121,7 @@ class Inference:
         """Passes to compute at once: on a CPU one per thread of torch."""
         return min(_MOST_AT_ONCE, torch.get_num_threads()) if self.device.type == "cpu" else 1
 
-    def sharing(self) -> AbstractContextManager[None]:
+    def allow_threads(self) -> AbstractContextManager[None]:
         """Within it several threads may call `sample` at once; global settings are restored at its end."""
         return set_arithmetic(self.device, self.precision)
 
@@ -175,7 +175,7 @@ class Inference:
         content: np.ndarray = self._run(step, conditions, content_noise)[0].numpy()
         return content
 
-    def look(
+    def extract_features(
         self,
         content: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],

@@ -57,7 +57,7 @@ class Frames:
     positions: Float[np.ndarray, " steps"]
 
 
-def walk_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
+def make_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
     """Images at `steps` positions, equally spaced in the codes or, with `is_even`, in perceptual distance.
 
     Raises:
@@ -65,16 +65,16 @@ def walk_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> 
     """
     if is_even:
         inference.model.require_encoder()
-        positions = even_positions(lambda places: inference.look(*walk.codes(places)), steps)
+        positions = even_positions(lambda places: inference.extract_features(*walk.codes(places)), steps)
     else:
         positions = np.linspace(0, 1, steps)
     return Frames(inference.generate(*walk.codes(positions)), positions)
 
 
-def walk_distances(
+def measure_distances(
     inference: Inference, walk: Walk, positions: Float[np.ndarray, " steps"]
 ) -> Float[np.ndarray, " steps_less_one"] | None:
     """Perceptual distance of each image of a walk to the next; None for a model without an encoder."""
     if inference.model.encoder is None:
         return None
-    return step_distances(inference.look(*walk.codes(positions)))
+    return step_distances(inference.extract_features(*walk.codes(positions)))

@@ -95,7 +95,7 @@ class SamplePipeline:
         # Where only one pass runs at a time, further threads write files meanwhile.
         threads = self.turns.most if self.turns.most > 1 else min(_MAX_WRITERS, usable_cores())
         self.sampler.passes.let_go = self._reduce_memory
-        with reporter.task("sampling", images, "images") as task, self.sampler.sharing():
+        with reporter.task("sampling", images, "images") as task, self.sampler.allow_threads():
             pool = ThreadPoolExecutor(threads, "drai-maker")
             try:
                 for start, wanted in self._find_missing(size, task):

@@ -14,7 +14,7 @@ from drai_cli.errors import UsageError
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.noise import draw_noise
 from drai_cli.inference.torch_model import Inference
-from drai_cli.inference.walk import Frames, Walk, walk_distances, walk_frames
+from drai_cli.inference.walk import Frames, Walk, make_frames, measure_distances
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
@@ -99,8 +99,8 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
         pictures, columns = _make_grid(options, inference, encoded), len(options.images)
     else:
         walk, decided_by = _make_walk(options, inference, encoded)
-        frames = walk_frames(inference, walk, options.steps, options.even)
-        distances = walk_distances(inference, walk, frames.positions)
+        frames = make_frames(inference, walk, options.steps, options.even)
+        distances = measure_distances(inference, walk, frames.positions)
         pictures, columns = _make_frame_pictures(options, encoded, frames, decided_by), options.steps
     derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)
     names = _write(out, pictures, columns, encoded, derived, options)
