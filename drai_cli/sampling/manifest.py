@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer, open_regular
@@ -22,6 +23,9 @@ from drai_cli.sampling.plan import Item, Plan
 
 METADATA = "metadata.csv"
 MANIFEST = "manifest.json"
+COLUMNS = ("file_name", "label", "seed", "index")
+"""The columns that every metadata.csv has."""
+
 _CHUNK = 4096
 _FILES = b'\n "files": {'  # follows the head
 _MAX_HEAD_BYTES = 16 << 20
@@ -37,6 +41,11 @@ def shard_name(name: str, part: tuple[int, int]) -> str:
     return f"{stem}-{part[0]}-of-{part[1]}{dot}{suffix}"
 
 
+def attribute_columns(schema: ConditionSchema) -> dict[str, str]:
+    """The column of each attribute but the label in metadata.csv; `condition_<name>` if `<name>` is another column."""
+    return {name: f"condition_{name}" if name in COLUMNS else name for name in schema.names[1:]}
+
+
 def write_metadata(
     path: Path, plan: Plan, seed: int, start: int, stop: int, rejected: Collection[str] = ()
 ) -> str:
@@ -44,9 +53,7 @@ def write_metadata(
 
     Images with `rejected` file names were left out, and have no row.
     """
-    attributes = [attribute.name for attribute in plan.schema.attributes[1:]]
-    reserved = {"file_name", "label", "seed", "index"}
-    names = [f"condition_{name}" if name in reserved else name for name in attributes]
+    columns = attribute_columns(plan.schema)
     digest = hashlib.sha256()
     with atomic_writer(path) as file:
 
@@ -56,10 +63,10 @@ def write_metadata(
             file.write(data)
 
         def describe(item: Item) -> list[object]:
-            values = (item.condition.get(name, "") for name in attributes)
+            values = (item.condition.get(name, "") for name in columns)
             return [plan.file_name(item), item.label, *values, seed, item.index]
 
-        write([["file_name", "label", *names, "seed", "index"]])
+        write([["file_name", "label", *columns.values(), "seed", "index"]])
         items = plan.items(start, stop)
         while chunk := list(islice(items, _CHUNK)):
             write(describe(item) for item in chunk if plan.file_name(item) not in rejected)

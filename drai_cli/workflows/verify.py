@@ -35,7 +35,7 @@ from drai_cli.sampling.audit import (
 )
 from drai_cli.sampling.draw import draw_images, encode_style
 from drai_cli.sampling.job import PixelOptions
-from drai_cli.sampling.manifest import MANIFEST, METADATA, Manifest
+from drai_cli.sampling.manifest import COLUMNS, MANIFEST, METADATA, Manifest, attribute_columns
 from drai_cli.sampling.plan import Item
 from drai_cli.sampling.rendering import SampleEncoder
 from drai_cli.settings.image_options import SAMPLE_SUFFIXES, Compression, VerifyOptions
@@ -213,14 +213,13 @@ def _read_rows(out: Path) -> Iterator[dict[str, str]]:
     path = out / METADATA
     if not path.is_file():
         return
-    needed = ("file_name", "label", "seed", "index")
     try:
         with io.TextIOWrapper(open_regular(path, max_bytes=None), "utf-8", newline="") as file:
             # Pieces of bounded length: a damaged file may be one endless line, which the reader then refuses.
             for row in csv.DictReader(iter(partial(file.readline, _MAX_PIECE), ""), strict=True):
-                if any(row.get(name) is None for name in needed):
+                if any(row.get(name) is None for name in COLUMNS):
                     raise InputError(
-                        path, f"expected the columns {', '.join(needed)}", "make the output again"
+                        path, f"expected the columns {', '.join(COLUMNS)}", "make the output again"
                     )
                 yield row
     except (UnicodeDecodeError, csv.Error) as error:
@@ -294,12 +293,8 @@ def _encode_style(
 def _parse_item(row: dict[str, str], sampler: Sampler) -> Item:
     """The item of a plan that a row of metadata.csv describes."""
     schema = sampler.header.schema
-    reserved = {"file_name", "label", "seed", "index"}
-    condition = {schema.label.name: row["label"]}
-    for name in schema.names[1:]:
-        value = row.get(f"condition_{name}" if name in reserved else name, "")
-        if value:
-            condition[name] = value
+    values = {name: row.get(column, "") for name, column in attribute_columns(schema).items()}
+    condition = {schema.label.name: row["label"], **{name: value for name, value in values.items() if value}}
     try:
         return Item(schema.label.resolve(row["label"]), condition, int(row["index"]))
     except (ValueError, UsageError) as error:

@@ -1,4 +1,4 @@
-"""A folder is filled whole or not at all, by one command at a time, and a killed one is gone on from."""
+"""A folder is filled whole or not at all, by one command at a time, and one after a killed command works."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
 
 
 @pytest.mark.parametrize("moves", [0, 1, 2, 3])
-def test_a_killed_command_is_gone_on_from(tmp_path, monkeypatch, moves):
+def test_the_next_command_removes_what_a_killed_one_left(tmp_path, monkeypatch, moves):
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         kill_after(patch, moves)

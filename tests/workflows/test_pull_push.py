@@ -125,7 +125,7 @@ def test_to_a_folder_that_is_weights_elsewhere(pushed, tiny_model, tmp_path):
         pull(PullOptions(NAME, tmp_path / "carried"))
 
 
-def test_a_download_that_breaks_off_is_gone_on_with(pushed, tiny_model, monkeypatch):
+def test_an_interrupted_download_is_resumed(pushed, tiny_model, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # it keeps whole chunks, of 10 MB
     pushed.cuts = 2

@@ -160,7 +160,7 @@ def test_after_a_failure_whole_micro_batches_are_kept(options, tmp_path, monkeyp
     assert contents(options.out) == contents(tmp_path / "whole")
 
 
-def test_killed_at_any_moment_it_goes_on(options, tmp_path, tiny_model):
+def test_a_job_killed_at_any_moment_is_resumed(options, tmp_path, tiny_model):
     options = replace(options, count=600)
     sample(replace(options, out=tmp_path / "whole"))
     code = (

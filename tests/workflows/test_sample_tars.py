@@ -163,7 +163,7 @@ def test_a_tar_with_a_gap_is_not_written(tmp_path):
     assert not list(output.out.glob(".*.tmp"))
 
 
-def test_what_a_killed_process_left_is_gone_on_from(options, whole, monkeypatch):
+def test_a_job_is_resumed_from_what_a_killed_process_left(options, whole, monkeypatch):
     """A tar that was renamed and not written down, one that a power cut shortened, a beginning under a hidden name."""
     monkeypatch.setattr(SampleOutput, "finish", lambda self: False)
     sample(options)
