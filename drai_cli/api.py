@@ -11,7 +11,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import read_for_model, stack_pixels
 from drai_cli.inference.torch_model import Inference
-from drai_cli.inference.walk import Walk, walk_frames
+from drai_cli.inference.walk import Walk, make_frames
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.model_file.header import ModelHeader, model_fit
 from drai_cli.progress import SILENT, Reporter
@@ -215,7 +215,7 @@ class Drai:
         content, style = self.encode([a, b])
         assert content is not None
         walk = Walk.along(along, content, style)
-        return walk_frames(self._inference, walk, steps, even).images
+        return make_frames(self._inference, walk, steps, even).images
 
     def _fitted(self, image: ImageLike) -> np.ndarray:
         """An image at the model's size and channels."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from drai_cli.data.prepared import prepare
 from drai_cli.inference.torch_model import Inference, choose_device
-from drai_cli.inference.walk import Walk, walk_distances, walk_frames
+from drai_cli.inference.walk import Walk, make_frames, measure_distances
 from drai_cli.metrics.judge import Judge, load_judge
 from drai_cli.metrics.perceptual import step_distances, unevenness
 from drai_cli.model_file.checkpoint import load_model, load_state
@@ -52,10 +52,10 @@ def measure(run: Path, judge: Judge, part: str, n: int, steps: int, is_even: boo
     for pair in pairs:
         for along in ("style", "content"):
             walk = Walk.along(along, codes.content[list(pair)], codes.style[list(pair)])
-            frames = walk_frames(inference, walk, steps, is_even=is_even)
+            frames = make_frames(inference, walk, steps, is_even=is_even)
             judged = judge.labels(frames.images)
             if is_even:
-                distances = walk_distances(inference, walk, frames.positions)
+                distances = measure_distances(inference, walk, frames.positions)
                 assert distances is not None
                 own.append(unevenness(distances))
                 others.append(unevenness(step_distances(judge.features(frames.images))))

@@ -9,6 +9,7 @@ from jaxtyping import Integer
 
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.png import encode_png
+from drai_cli.io.tiles import tile_images, to_eight_bit
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
 from drai_cli.metrics.source import SampleSource, drawable
 
@@ -69,15 +70,5 @@ def pairs_sheet(above: Images, below: Images) -> bytes:
 
 def _sheet(rows: Sequence[Images]) -> bytes:
     """Rows of images of one size on white, as PNG."""
-    height, width, channels = rows[0].shape[1:]
-    columns = max(map(len, rows))
-    sheet = np.full(
-        (len(rows) * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels),
-        np.iinfo(rows[0].dtype).max, rows[0].dtype,
-    )  # fmt: skip
-    for down, row in enumerate(rows):
-        for across, image in enumerate(row):
-            top, left = down * (height + _GAP), across * (width + _GAP)
-            sheet[top : top + height, left : left + width] = image
-    eight_bit = sheet if sheet.dtype == np.uint8 else (sheet // 257).astype(np.uint8)
-    return encode_png(eight_bit, {"Comment": "synthetic images made by drai beside real ones"})
+    sheet = to_eight_bit(tile_images(rows, (_GAP, _GAP)))
+    return encode_png(sheet, {"Comment": "synthetic images made by drai beside real ones"})

@@ -1,1 +1,1 @@
-"""A model in other forms: as the files of a Hub repository."""
+"""A model in other forms: ONNX, torch.export, the files of a Hub repository."""

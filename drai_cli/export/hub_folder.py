@@ -1,4 +1,4 @@
-"""What a Hub repository of a model holds, as files: the model, its header as JSON, its card, and a grid of samples."""
+"""The files of a model's Hub repository: the model, its header as JSON, its card, and a figure of samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from drai_cli.run.directory import measures_beside
 from drai_cli.sampling.draw import draw_images
 from drai_cli.sampling.plan import Item
 
-_SAMPLES_A_LABEL = 6
+_SAMPLES_PER_LABEL = 6
 _LABELS_SHOWN = 12
 _SIDE = 96
 
@@ -32,36 +32,36 @@ def write_hub_folder(model: Path, name: str, out: Path, reporter: Reporter = SIL
     """Writes the files of a repository into a folder; returns them by name.
 
     Args:
-        model: The model file, which is copied as it is.
-        name: What the card calls it.
-        out: A folder that is there.
-        reporter: Told of the device the samples are made on.
+        model: The model file, which is copied.
+        name: The model's name in the card.
+        out: An existing folder.
+        reporter: Reports the device that makes the samples.
     """
     header = read_header(model)
-    if found := measures_beside(model, file_sha256(model)):
-        header = replace(header, measures=found)
+    if measures := measures_beside(model, file_sha256(model)):
+        header = replace(header, measures=measures)
     shutil.copyfile(model, out / MODEL_FILE)
     (out / CONFIG_FILE).write_text(json.dumps(config_json(model, header), indent=2) + "\n", encoding="utf-8")
-    (out / SAMPLES_FILE).write_bytes(_sample_grid(model, reporter))
+    (out / SAMPLES_FILE).write_bytes(_draw_samples(model, reporter))
     (out / CARD_FILE).write_text(model_card(header, name, SAMPLES_FILE), encoding="utf-8")
     return {file: out / file for file in (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)}
 
 
 def config_json(model: Path, header: ModelHeader) -> dict[str, Any]:
-    """The header for those who read JSON and not safetensors."""
+    """The header as JSON, for readers without safetensors."""
     return {
         "library_name": "drai", "version": __version__, "weights_sha256": file_sha256(model), **header.to_json(),
     }  # fmt: skip
 
 
-def _sample_grid(model: Path, reporter: Reporter) -> bytes:
-    """A row a label, the first images that `drai sample --label LABEL` makes."""
+def _draw_samples(model: Path, reporter: Reporter) -> bytes:
+    """A row per label: the first images that `drai sample --label LABEL` makes."""
     inference = Inference.open(str(model), None, "fp32", reporter)
     label_name, labels = inference.header.schema.label.name, inference.header.schema.labels[:_LABELS_SHOWN]
     panels = []
     for label in labels:
-        items = [Item(label, {label_name: label}, index) for index in range(_SAMPLES_A_LABEL)]
+        items = [Item(label, {label_name: label}, index) for index in range(_SAMPLES_PER_LABEL)]
         images, _, _ = draw_images(inference, items, 0)
         panels += [(label if index == 0 else "", image) for index, image in enumerate(images)]
-    figure = draw_figure(panels, _SAMPLES_A_LABEL, _SIDE)
+    figure = draw_figure(panels, _SAMPLES_PER_LABEL, _SIDE)
     return encode_png(figure, synthetic_marks(inference.model.sha256, made_by="push"), level=9)

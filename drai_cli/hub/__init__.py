@@ -1,1 +1,1 @@
-"""Where a model is: a path, a run, a bundled name, the Hub."""
+"""Finds a model: a path, a run, a bundled name, the Hub."""

@@ -1,4 +1,4 @@
-"""Where a model file is: a path, a run directory, a bundled name or the Hub. Knows nothing of torch."""
+"""Finds a model file: a path, a run directory, a bundled name or the Hub. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from drai_cli.progress import SILENT, Reporter
 DEFAULT_WEIGHTS = "lesions-64"
 WEIGHTS_VARIABLE = "DRAI_WEIGHTS"
 RUNS = "runs"
-"""Folder that runs are written to where --out names none."""
+"""Folder of runs without --out."""
 
 _MOST_LISTED = 8
 
@@ -25,29 +25,29 @@ _HUB_NAME = re.compile(
 
 
 def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILENT) -> Path:
-    """The model file that WEIGHTS means.
+    """Finds the model file of WEIGHTS.
 
-    Tried in this order: a file, a run directory, a bundled model's name, a Hub name (the local cache before
-    the network). Without a name: $DRAI_WEIGHTS, else the bundled default.
+    Tried in this order: a file, a run directory, the name of a bundled model, a Hub name (the local cache before
+    the network). Without WEIGHTS: $DRAI_WEIGHTS, else the bundled default.
 
     Args:
         weights: As typed, or None.
-        reporter: Told when something is downloaded.
+        reporter: Reports downloads.
 
     Raises:
-        WeightsError: Nothing of that name, or it is no model file.
-        NetworkError: It has to be downloaded and the Hub cannot be reached or refuses.
+        WeightsError: Nothing has that name, or it is no model file.
+        NetworkError: It has to be downloaded, and the Hub cannot be reached or refuses.
         UsageError: An exported model, which this command does not take.
     """
     name = str(weights) if weights is not None else os.environ.get(WEIGHTS_VARIABLE, "") or DEFAULT_WEIGHTS
     path = Path(name).expanduser()
     try:
         if path.is_dir():
-            return _in_directory(path, name)
+            return _find_in_directory(path, name)
         if path.exists():
-            return _checked_file(path, name)
+            return _check_file(path, name)
     except OSError as error:
-        raise WeightsError(name, f"cannot be looked at ({error.strerror})") from error
+        raise WeightsError(name, f"cannot be read ({error.strerror})") from error
     bundled = bundled_models()
     if name in bundled:
         return bundled[name]
@@ -55,13 +55,13 @@ def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILEN
     if hub_name and not isinstance(weights, Path) and path.suffix not in (".safetensors", ".onnx"):
         repository = HubRepository(hub_name["repository"], hub_name["revision"])
         try:
-            return repository.cached() or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
+            return repository.find_cached() or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
         except NetworkError as error:
-            if not _models_in(path.parent):
+            if not _list_models(path.parent):
                 raise
-            hint = f"{_names_hint(name, bundled)}. As a Hub name: {error.hint}"
+            hint = f"{_suggest_names(name, bundled)}. As a Hub name: {error.hint}"
             raise WeightsError(name, error.message, hint) from error
-    hint = f"{_names_hint(name, bundled)}; a Hub name looks like owner/name"
+    hint = f"{_suggest_names(name, bundled)}; a Hub name looks like owner/name"
     raise WeightsError(name, "no such model file, run directory or bundled model", hint)
 
 
@@ -69,16 +69,16 @@ def parse_hub_name(name: str) -> HubRepository:
     """`owner/name[@revision]` as a repository.
 
     Raises:
-        UsageError: It is none.
+        UsageError: Another form.
     """
-    found = _HUB_NAME.fullmatch(name)
-    if found is None:
+    match = _HUB_NAME.fullmatch(name)
+    if match is None:
         raise UsageError(name, "expected a Hub name", "owner/name, or owner/name@revision")
-    return HubRepository(found["repository"], found["revision"])
+    return HubRepository(match["repository"], match["revision"])
 
 
 def bundled_models() -> dict[str, Path]:
-    """Name to file of the models that come with the package (in a checkout, with the repository), sorted."""
+    """Name to file, sorted, of the models in the package or, in a checkout, in the repository."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "weights", package.parent / "weights"):
         if folder.is_dir():
@@ -86,12 +86,12 @@ def bundled_models() -> dict[str, Path]:
     return {}
 
 
-def _checked_file(path: Path, name: str) -> Path:
+def _check_file(path: Path, name: str) -> Path:
     if path.suffix == ".onnx":
         raise UsageError(
             name,
-            "an exported model is not used here",
-            "name the .safetensors it was made from, or sample --runtime onnx",
+            "expected a .safetensors file, got an exported model",
+            "give the .safetensors it was made from, or use sample --runtime onnx",
         )
     if path.suffix in PICKLE_SUFFIXES:
         raise WeightsError(
@@ -100,11 +100,11 @@ def _checked_file(path: Path, name: str) -> Path:
             "pickles can run code: they are never loaded",
         )
     if not path.is_file():
-        raise WeightsError(name, "expected a .safetensors file, got something that is no regular file")
+        raise WeightsError(name, "expected a .safetensors file, but it is no regular file")
     return path
 
 
-def _in_directory(path: Path, name: str) -> Path:
+def _find_in_directory(path: Path, name: str) -> Path:
     model = path / MODEL_FILE
     if model.is_file():
         return model
@@ -112,32 +112,32 @@ def _in_directory(path: Path, name: str) -> Path:
         raise WeightsError(
             name,
             f"the run has no {MODEL_FILE} yet",
-            "it appears when the first tick is measured; `drai train` with the same options goes on",
+            "it is written at the first tick; `drai train` with the same options resumes the run",
         )
-    inside = [path / model for model in _models_in(path)]
+    inside = [path / model for model in _list_models(path)]
     raise WeightsError(
         name,
-        f"expected a run directory with {MODEL_FILE}, got a folder without",
-        f"in it are {_listed(inside)}" if inside else _names_hint(name, bundled_models()),
+        f"expected a run directory with {MODEL_FILE}, got a folder without one",
+        f"it holds {_list_some(inside)}" if inside else _suggest_names(name, bundled_models()),
     )
 
 
-def _names_hint(name: str, bundled: dict[str, Path]) -> str:
-    """The nearest of the models that are at hand, and which there are: here, beside what was named, and bundled."""
+def _suggest_names(name: str, bundled: dict[str, Path]) -> str:
+    """A hint: the most similar name, and the models in the same folder, in `runs/` and bundled."""
     named = Path(name).expanduser()
     named = named.parent if named.name == MODEL_FILE else named
     folders = dict.fromkeys((named.parent, Path(RUNS)))
-    runs = [folder / model for folder in folders if folder != Path() for model in _models_in(folder)]
+    runs = [folder / model for folder in folders if folder != Path() for model in _list_models(folder)]
     near = difflib.get_close_matches(str(named), [*bundled, *map(str, runs)], n=1)
     nearest = f"did you mean {near[0]!r}? " if near else ""
-    here = f"here: {_listed(runs)}; " if runs else ""
+    here = f"here: {_list_some(runs)}; " if runs else ""
     return f"{nearest}{here}" + (
         f"bundled: {', '.join(bundled)}" if bundled else "this installation has no bundled model"
     )
 
 
-def _models_in(folder: Path) -> list[str]:
-    """Names in a folder that are WEIGHTS: runs and model files, sorted; none of a folder that cannot be read."""
+def _list_models(folder: Path) -> list[str]:
+    """Names of runs and model files in a folder, sorted; none if it cannot be read."""
     try:
         return sorted(
             path.name
@@ -148,6 +148,6 @@ def _models_in(folder: Path) -> list[str]:
         return []
 
 
-def _listed(paths: Sequence[Path]) -> str:
+def _list_some(paths: Sequence[Path]) -> str:
     more = f" and {len(paths) - _MOST_LISTED} more" if len(paths) > _MOST_LISTED else ""
     return ", ".join(map(str, paths[:_MOST_LISTED])) + more

@@ -1,6 +1,6 @@
-"""A repository of the Hugging Face Hub: fetched, checked, sent, and what failures mean in words.
+"""A repository of the Hugging Face Hub: downloads, checks and uploads; explains failures.
 
-A repository is data: only files of the names below are ever fetched, nothing in it is executed, no pickle is read.
+A repository is data: only files of the names below are downloaded, nothing in it is executed, no pickle is read.
 Cache, tokens, endpoint and offline mode are huggingface_hub's own (HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE).
 """
 
@@ -23,11 +23,11 @@ CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 SAMPLES_FILE = "samples.png"
 HUB_FILES = (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)
-"""What a repository that drai made holds, and all that is ever fetched from one."""
+"""The files of a repository that drai made; no others are downloaded."""
 PICKLE_SUFFIXES = {".pt", ".pt2", ".pth", ".ckpt", ".pkl", ".pickle", ".bin"}
-_MOST_BYTES = 1 << 30  # of a file; the largest preset's model has a twentieth of it
+_MOST_BYTES = 1 << 30  # of a file; the model of the largest preset has a twentieth of it
 
-# What huggingface_hub has spoken HTTP with, by its version.
+# HTTP libraries that versions of huggingface_hub use.
 _NETWORK_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}
 _CACHED = re.compile(r"models--(?P<owner>.+?)--(?P<name>.+)/snapshots/(?P<commit>[0-9a-f]{40})/[^/]+")
 
@@ -47,56 +47,55 @@ class HubRepository:
     def __str__(self) -> str:
         return self.name if self.revision is None else f"{self.name}@{self.revision}"
 
-    def cached(self) -> Path | None:
-        """The model file in the local cache, checked; None where it is not there."""
+    def find_cached(self) -> Path | None:
+        """The model file in the local cache, its hash checked; None if it is not cached."""
         import huggingface_hub
 
-        with self._explained():
-            found = huggingface_hub.try_to_load_from_cache(self.name, MODEL_FILE, revision=self.revision)
-            if not isinstance(found, str):
+        with self._explain_failures():
+            path = huggingface_hub.try_to_load_from_cache(self.name, MODEL_FILE, revision=self.revision)
+            if not isinstance(path, str):
                 return None
-            self._check_hash(Path(found))
-            return Path(found)
+            self._check_hash(Path(path))
+            return Path(path)
 
     def fetch(self, wanted: Sequence[str] = HUB_FILES, reporter: Reporter = SILENT) -> dict[str, Path]:
-        """Files of the repository in the local cache, all of one commit; those that it does not hold are left out.
+        """Downloads files, all of one commit, to the local cache; those that the repository lacks are left out.
 
         Raises:
             NetworkError: The Hub cannot be reached or refuses.
-            WeightsError: No such revision, no model in it, names that lead out of it, or bytes that are not those
-                it was stored with.
+            WeightsError: No such revision, no model in it, file names that lead out of it, or a wrong hash.
         """
         import huggingface_hub
         from huggingface_hub import constants
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
-        if constants.is_offline_mode() and self.cached() is not None:
-            reporter.info(f"{self}: HF_HUB_OFFLINE is set, taken from the cache as it is")
-            found = {
+        if constants.is_offline_mode() and self.find_cached() is not None:
+            reporter.info(f"{self}: HF_HUB_OFFLINE is set, the cached files are used")
+            cached = {
                 name: huggingface_hub.try_to_load_from_cache(self.name, name, revision=self.revision)
                 for name in wanted
             }
-            return {name: Path(path) for name, path in found.items() if isinstance(path, str)}
-        with self._explained():
+            return {name: Path(path) for name, path in cached.items() if isinstance(path, str)}
+        with self._explain_failures():
             info = huggingface_hub.HfApi().model_info(self.name, revision=self.revision, files_metadata=True)
-            held = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
-            self._check_names(list(held))
-            there = [name for name in wanted if name in held]
+            sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+            self._check_names(list(sizes))
+            names = [name for name in wanted if name in sizes]
             reporter.info(f"{self}: commit {info.sha}")
-            self._check_sizes({name: held[name] for name in there}, info.sha, reporter)
+            self._check_sizes({name: sizes[name] for name in names}, info.sha, reporter)
             disable_progress_bars()  # the reporter shows it
-            with reporter.task(f"downloading {self}", len(there), "files") as task:
+            with reporter.task(f"downloading {self}", len(names), "files") as task:
                 folder = huggingface_hub.snapshot_download(
-                    self.name, revision=self.revision, allow_patterns=there
+                    self.name, revision=self.revision, allow_patterns=names
                 )
-                task.advance(len(there))
-            paths = {name: Path(folder) / name for name in there}
+                task.advance(len(names))
+            paths = {name: Path(folder) / name for name in names}
             for path in paths.values():
                 self._check_hash(path)
             return paths
 
-    def send(self, files: Mapping[str, Path], message: str, *, is_private: bool) -> str:
-        """Uploads files in one commit to the repository, made if it is not there; returns the commit.
+    def upload(self, files: Mapping[str, Path], message: str, *, is_private: bool) -> str:
+        """Uploads files in one commit to the repository, created if it does not exist; returns the commit.
 
         Raises:
             NetworkError: The Hub cannot be reached or refuses.
@@ -107,7 +106,7 @@ class HubRepository:
 
         api = huggingface_hub.HfApi()
         disable_progress_bars()
-        with self._explained(is_sending=True):
+        with self._explain_failures(is_upload=True):
             api.create_repo(self.name, private=is_private or None, exist_ok=True)
             commit = api.create_commit(
                 self.name,
@@ -117,31 +116,31 @@ class HubRepository:
             )
             return str(commit.oid)
 
-    def _check_names(self, held: Sequence[str]) -> None:
-        """Whether the repository is one of files below its root, with a model that can be trusted."""
-        for name in held:
+    def _check_names(self, names: Sequence[str]) -> None:
+        """Checks that all files are below the repository's root and that it has a model file that is safe to read."""
+        for name in names:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
                 raise WeightsError(
-                    str(self), f"the repository names a file that leads out of it ({name[:80]!r})",
-                    "nothing was fetched: do not use it",
+                    str(self), f"the repository has a file name that leads out of it ({name[:80]!r})",
+                    "nothing was downloaded: do not use it",
                 )  # fmt: skip
-        if MODEL_FILE not in held:
-            pickles = [name for name in held if PurePosixPath(name).suffix in PICKLE_SUFFIXES]
+        if MODEL_FILE not in names:
+            pickles = [name for name in names if PurePosixPath(name).suffix in PICKLE_SUFFIXES]
             also = f", but pickles ({pickles[0][:80]})" if pickles else ""
             hint = "pickles can run code: they are never loaded" if pickles else "it was not made by drai"
             raise WeightsError(str(self), f"the repository holds no {MODEL_FILE}{also}", hint)
 
     def _check_sizes(self, sizes: Mapping[str, int], commit: str | None, reporter: Reporter) -> None:
-        """Whether the files are of a size that a model has, and those that are not yet cached fit on the disk."""
+        """Checks that no file is too large, and that those not yet cached fit on the disk."""
         import huggingface_hub
         from huggingface_hub import constants
 
         for name, size in sizes.items():
             if size > _MOST_BYTES:
                 raise WeightsError(
-                    str(self), f"{name} is of {show_bytes(size)}, expected at most {show_bytes(_MOST_BYTES)}",
-                    "nothing was fetched: drai makes no such files",
+                    str(self), f"{name} has {show_bytes(size)}, expected at most {show_bytes(_MOST_BYTES)}",
+                    "nothing was downloaded: drai makes no such files",
                 )  # fmt: skip
         missing = sum(
             size
@@ -149,17 +148,17 @@ class HubRepository:
             if huggingface_hub.try_to_load_from_cache(self.name, name, revision=commit) is None
         )
         if missing:
-            place, hint = Path(constants.HF_HUB_CACHE), "look at the space in HF_HOME"
+            place, hint = Path(constants.HF_HUB_CACHE), "check the free space in HF_HOME"
             try:
                 check_room(place, str(self), missing, missing, hint, reporter)
             except InputError as error:
                 raise WeightsError(error.subject, error.message, hint) from error
 
     def _check_hash(self, path: Path) -> None:
-        """Whether a file in the cache is what the Hub stored; if not, it is removed from the cache.
+        """Checks a cached file against the Hub's hash; a wrong one is removed from the cache.
 
-        The cache names a file's bytes by the Hub's hash: sha256 of large ones, git's of small ones. Where it cannot
-        link (Windows without the right) there is no such name, and the header of a model file is all that is checked.
+        The cache names a file's bytes by this hash: sha256 of large files, git's of small ones. Where it cannot make
+        links (Windows without the permission) there is no such name, and only the header of a model file is checked.
         """
         stored = path.resolve()
         expected = stored.name
@@ -170,32 +169,32 @@ class HubRepository:
         else:
             digest = hashlib.sha1(b"blob %d\0" % stored.stat().st_size, usedforsecurity=False)
         with open(stored, "rb") as file:
-            found = hashlib.file_digest(file, lambda: digest).hexdigest()
-        if found != expected:
+            actual = hashlib.file_digest(file, lambda: digest).hexdigest()
+        if actual != expected:
             stored.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise WeightsError(
-                str(self), f"{path.name} is not what the Hub says it is: its hash differs",
+                str(self), f"{path.name} has another hash than on the Hub",
                 "it was removed from the cache: drai pull it again",
             )  # fmt: skip
 
     @contextlib.contextmanager
-    def _explained(self, is_sending: bool = False) -> Iterator[None]:
+    def _explain_failures(self, is_upload: bool = False) -> Iterator[None]:
         try:
             yield
         except DraiError:
             raise
         except Exception as error:
-            # What went wrong in a thread that uploads comes wrapped.
+            # An error in an upload thread is wrapped in a RuntimeError.
             cause = error.__cause__ if type(error) is RuntimeError else None
-            known = _explain(str(self), cause if isinstance(cause, Exception) else error, is_sending)
-            if known is None:
+            explained = _explain(str(self), cause if isinstance(cause, Exception) else error, is_upload)
+            if explained is None:
                 raise
-            raise known from error
+            raise explained from error
 
 
 def cached_models() -> list[Path]:
-    """The model files in the Hub cache, by repository and commit; no network, and none is opened."""
+    """The model files in the Hub cache, by repository and commit; uses no network and opens no file."""
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
@@ -204,20 +203,20 @@ def cached_models() -> list[Path]:
 
 def origin_of(path: Path) -> str:
     """`owner/name@commit` of a file in the Hub cache; empty for any other."""
-    found = _CACHED.search(path.as_posix())
-    return f"{found['owner']}/{found['name']}@{found['commit']}" if found else ""
+    match = _CACHED.search(path.as_posix())
+    return f"{match['owner']}/{match['name']}@{match['commit']}" if match else ""
 
 
-def _not_reached(name: str) -> NetworkError:
+def _explain_unreached(name: str) -> NetworkError:
     return NetworkError(
         name,
         "no such file or folder here, and the Hub cannot be reached",
-        "look at the spelling, the connection or HF_ENDPOINT; or carry model.safetensors over and name it",
+        "check the spelling, the connection or HF_ENDPOINT; or copy model.safetensors here and give its path",
     )
 
 
-def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
-    """What a failure means to the user; None for what is not the Hub's or the network's doing."""
+def _explain(name: str, error: Exception, is_upload: bool) -> DraiError | None:
+    """The error to show for a failure of the Hub or the network; None for any other."""
     from huggingface_hub import constants, errors
 
     offline = constants.is_offline_mode()
@@ -227,25 +226,25 @@ def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
             name, "the repository is gated", "accept its terms on the Hub, then `hf auth login`"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return WeightsError(name, "the repository has no such revision", "look at its branches and tags")
+        return WeightsError(name, "the repository has no such revision", "check its branches and tags")
     if isinstance(error, errors.RepositoryNotFoundError):
         return NetworkError(
             name,
             "no such file or folder here, and no such repository on the Hub (or it is private)",
-            "look at the spelling; for a private one, `hf auth login` or set HF_TOKEN",
+            "check the spelling; for a private one, `hf auth login` or set HF_TOKEN",
         )
     if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
         if offline:
             return NetworkError(
-                name, "not in the local Hub cache, and HF_HUB_OFFLINE is set", "unset it, or name a file"
+                name, "not in the local Hub cache, and HF_HUB_OFFLINE is set", "unset it, or give a file"
             )
-        return _not_reached(name)
+        return _explain_unreached(name)
     if isinstance(error, errors.EntryNotFoundError):
         return WeightsError(name, f"the repository holds no {MODEL_FILE}", "it was not made by drai")
     if isinstance(error, errors.HfHubHTTPError):
         hints = {401: "`hf auth login` or set HF_TOKEN", 403: "your token has no access to it"}
-        if is_sending:
-            hints[403] = f"your token may not write to {name}: make one that may, `hf auth login`"
+        if is_upload:
+            hints[403] = f"your token may not write to {name}: create one with write access, `hf auth login`"
         hints[429] = "too many requests: wait and try again"
         return NetworkError(
             name, f"the Hub answered {status or 'with an error'}", hints.get(status or 0, "try again later")
@@ -254,11 +253,11 @@ def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
         return WeightsError(name, "no such file, and no valid Hub name", "a Hub name looks like owner/name")
     libraries = {base.__module__.split(".")[0] for base in type(error).__mro__}
     if libraries & _NETWORK_LIBRARIES:
-        return _not_reached(name)
+        return _explain_unreached(name)
     if isinstance(error, OSError):
         return WeightsError(
             name,
             f"cannot be stored in the Hub cache ({why(error, Path(constants.HF_HUB_CACHE))})",
-            "look at the space in HF_HOME",
+            "check the free space in HF_HOME",
         )
     return None

@@ -1,1 +1,1 @@
-"""A model at work: codes to images and images to codes, by torch or ONNX Runtime."""
+"""Runs models: codes to images and images to codes, by torch or ONNX Runtime."""

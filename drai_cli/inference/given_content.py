@@ -1,4 +1,4 @@
-"""Content for a model that infers none of an image (`cinfogan`, `cavae`): that of a label, which the user gives."""
+"""Content codes of labels, for a model that infers no content from an image (`cinfogan`, `cavae`)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from drai_cli.inference.torch_model import Inference
 
 
 def check_labels(inference: Inference, given: Mapping[str, str | None], example: str) -> None:
-    """Whether labels are given exactly where the model needs them.
+    """Checks that labels are given if and only if the model needs them.
 
     Args:
-        inference: The model at work.
-        given: Labels as typed, None where there is none, each by where it is given.
-        example: How to give them, for the hint; `{0}` and `{1}` become two of the model's labels.
+        inference: The model.
+        given: Labels as typed or None, by the place that gives them.
+        example: For the hint: how to give them; `{0}` and `{1}` become two of the model's labels.
 
     Raises:
-        UsageError: One is missing, not needed, or no label of the model.
+        UsageError: A label is missing, not needed, or unknown to the model.
     """
     schema, infers_content = inference.header.schema, inference.model.infers_content
     if infers_content:
@@ -32,7 +32,7 @@ def check_labels(inference: Inference, given: Mapping[str, str | None], example:
     if missing:
         raise UsageError(
             missing[0],
-            f"this model ({inference.header.method}) infers no content of an image, so its label has to be given",
+            f"this model ({inference.header.method}) infers no content from an image, so its label is needed",
             example.format(schema.labels[0], schema.labels[-1]),
         )
     for label in given.values():
@@ -42,12 +42,12 @@ def check_labels(inference: Inference, given: Mapping[str, str | None], example:
 def contents_of_labels(
     inference: Inference, labels: Sequence[str]
 ) -> Float32[np.ndarray, "labels content_dim"]:
-    """The content that each label stands for: its prior's mean.
+    """The content code of each label: its prior's mean.
 
     Raises:
-        UsageError: No label of the model.
+        UsageError: A label that the model does not have.
     """
     label = inference.header.schema.label
     conditions = inference.header.schema.encode([{label.name: label.resolve(name)} for name in labels])
-    still = np.zeros((len(labels), inference.header.architecture.content_dim), np.float32)
-    return inference.draw_content(conditions, still)
+    no_noise = np.zeros((len(labels), inference.header.architecture.content_dim), np.float32)
+    return inference.draw_content(conditions, no_noise)

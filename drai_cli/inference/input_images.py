@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt
 
 from drai_cli.errors import InputError
-from drai_cli.inference.torch_model import Codes, Inference
+from drai_cli.inference.torch_model import Inference, InferredCodes
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.intensity import Intensity
@@ -65,7 +65,7 @@ class EncodedImages:
 
     images: tuple[InputImage, ...]
     paths: tuple[Path, ...]
-    codes: Codes
+    codes: InferredCodes
     skipped: tuple[tuple[str, str], ...]
 
 
@@ -220,7 +220,7 @@ def encode_files(
     inference.model.require_encoder()
     images: list[InputImage] = []
     kept: list[Path] = []
-    codes: list[Codes] = []
+    codes: list[InferredCodes] = []
     skipped: list[tuple[str, str]] = []
     waiting: list[np.ndarray] = []
     at_once = inference.micro_batch * inference.at_once
@@ -285,7 +285,7 @@ def stack_pixels(images: Sequence[np.ndarray]) -> UInt[np.ndarray, "images size 
     return np.stack([i if i.dtype == deepest else i.astype(np.uint16) * np.uint16(257) for i in images])
 
 
-def _joined(codes: Sequence[Codes]) -> Codes:
+def _joined(codes: Sequence[InferredCodes]) -> InferredCodes:
     parts = [(c.style, c.style_log_variance, c.content, c.content_log_variance) for c in codes]
     columns = zip(*parts, strict=True)
-    return Codes(*(None if column[0] is None else np.concatenate(column) for column in columns))  # type: ignore[arg-type]
+    return InferredCodes(*(None if column[0] is None else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Codes without networks: what image i of a condition is made from, how labels are drawn, paths. No torch.
+"""Draws codes and label counts, and computes paths between codes. Imports no torch.
 
-Every draw comes from numpy's counter-based Philox, keyed by a sha256 of what it is for. So an image's codes
-depend on (seed, condition, index) and on nothing else: not on batch size, shard, order, or device.
+Every draw uses numpy's counter-based Philox with a sha256 of its purpose as the key. So an image's codes depend on
+(seed, condition, index) alone: not on batch size, shard, order, or device.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def draw_noise(
     """Standard normal noise for the content and style of some images of one condition, float32.
 
     Args:
-        seed: The job's seed, any integer.
+        seed: Random seed, any integer.
         condition: Attribute values as the data has them; attributes left out are missing.
-        indices: Which images, each at least 0.
+        indices: Of the images, each at least 0.
         content_dim: Entries of the content code.
         style_dim: Entries of the style code.
     """
@@ -38,8 +38,8 @@ def draw_noise(
 def draw_label_counts(seed: int, weights: Mapping[str, float], n: int) -> dict[str, int]:
     """How many of `n` images each label gets, in proportion to its weight.
 
-    Systematic sampling: one uniform offset, then every n-th part of the cumulated weights. A label's expected
-    count is exactly its share of `n`, and its count is that rounded up or down.
+    Systematic sampling: one uniform offset, then every n-th part of the cumulated weights. The expected count of a
+    label is exactly its share of `n`; its count is that share rounded up or down.
 
     Raises:
         ValueError: No weight is above 0.
@@ -50,14 +50,14 @@ def draw_label_counts(seed: int, weights: Mapping[str, float], n: int) -> dict[s
     offset = _generator(json.dumps(["labels", seed])).random()
     ends = np.cumsum(list(weights.values())) / total * n
     reached = np.minimum(np.floor(ends + offset), n).astype(np.int64)
-    reached[-1] = n  # rounding must neither add nor lose one
+    reached[-1] = n  # rounding errors must not change the total
     return dict(zip(weights, np.diff(reached, prepend=0).tolist(), strict=True))
 
 
 def straight_path(
     start: Float[np.ndarray, " dim"], end: Float[np.ndarray, " dim"], positions: Float[np.ndarray, " steps"]
 ) -> Float[np.ndarray, "steps dim"]:
-    """Codes on the straight line from `start` (position 0) to `end` (position 1), float32; the ends exactly."""
+    """Codes on the straight line from `start` (position 0) to `end` (position 1), float32; the ends are exact."""
     shares = np.asarray(positions, np.float64)[:, None]
     return _with_ends(start + shares * (np.float64(1) * end - start), start, end, positions)
 
@@ -65,10 +65,10 @@ def straight_path(
 def spherical_path(
     start: Float[np.ndarray, " dim"], end: Float[np.ndarray, " dim"], positions: Float[np.ndarray, " steps"]
 ) -> Float[np.ndarray, "steps dim"]:
-    """Codes on the great arc from `start` to `end` (Shoemake 1985); their length goes evenly too.
+    """Codes on the great arc from `start` to `end` (Shoemake 1985); their length changes linearly.
 
-    Of a standard normal in many dimensions nearly all lies at one distance from the centre: a straight line would
-    cut through where there is nothing. Codes of (nearly) one direction, or of opposite ones, go straight.
+    Nearly all samples of a standard normal in many dimensions have the same distance from the centre; a straight line
+    would leave that shell. Codes of (nearly) equal or opposite directions take the straight line.
     """
     first, last = (np.asarray(code, np.float64) for code in (start, end))
     lengths = np.linalg.norm(first), np.linalg.norm(last)
@@ -92,7 +92,7 @@ def _with_ends(path: np.ndarray, start: np.ndarray, end: np.ndarray, positions: 
 
 
 def _key_prefix(seed: int, condition: Mapping[str, str]) -> str:
-    """The start of a JSON list `[seed, [[name, value], ...], index]`: no two keys read alike."""
+    """The start of a JSON list `[seed, [[name, value], ...], index]`, so that keys are unique."""
     return json.dumps([seed, sorted(condition.items())], ensure_ascii=True)[:-1] + ", "
 
 

@@ -1,4 +1,4 @@
-"""An exported generator at work in ONNX Runtime. Imports no torch."""
+"""Runs an exported generator in ONNX Runtime. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from drai_cli.inference.onnx_session import (
     AGAIN,
     CPU_PROVIDER,
     BoundedSession,
-    explained,
+    explain_failures,
     import_runtime,
     start_session,
 )
@@ -33,7 +33,7 @@ from drai_cli.progress import SILENT, Reporter
 
 INPUTS = ("condition", "content_noise", "style", "truncation")
 OUTPUTS = ("images", "content")
-_MOST_IMAGES = 16  # small, so that a small job is done soon
+_MOST_IMAGES = 16  # small, so that a small job is fast
 _PROVIDERS = {"cpu": CPU_PROVIDER, "cuda": "CUDAExecutionProvider"}
 
 
@@ -43,7 +43,7 @@ class OnnxSampler:
 
     Attributes:
         session: Of ONNX Runtime, on the file's bytes.
-        header: What the file says of itself.
+        header: The model header in the file.
         sha256: Of the file.
         place: The device, by name.
         origin: Empty: exported models come from no Hub.
@@ -63,16 +63,16 @@ class OnnxSampler:
         precision: str = "fp32",
         reporter: Reporter = SILENT,
     ) -> OnnxSampler:
-        """Loads an exported generator; names the device to the reporter.
+        """Loads an exported generator; reports the device.
 
         Raises:
-            WeightsError: No such file, or none that drai exported.
+            WeightsError: No such file, or drai did not export it.
             UsageError: No such device or precision, or ONNX Runtime is not installed.
         """
         runtime = import_runtime()
         if precision != "fp32":
             raise UsageError(f"--precision {precision}", "ONNX Runtime computes in fp32", "leave it out")
-        provider = _provider(device, runtime.get_available_providers())
+        provider = _choose_provider(device, runtime.get_available_providers())
         name = weights or os.environ.get(WEIGHTS_VARIABLE, "")
         if not name.lower().endswith(".onnx"):
             raise UsageError(
@@ -87,14 +87,11 @@ class OnnxSampler:
         except InputError as error:
             raise WeightsError(error.subject, error.message, "drai export --to onnx makes one") from error
         session, header = load_session(path, data, runtime, provider)
-        found = (
-            tuple(one.name for one in session.get_inputs()),
-            tuple(one.name for one in session.get_outputs()),
-        )
-        if found != (INPUTS, OUTPUTS):
+        inputs = tuple(one.name for one in session.get_inputs())
+        if (inputs, tuple(one.name for one in session.get_outputs())) != (INPUTS, OUTPUTS):
             raise WeightsError(
-                path, f"expected an exported generator, got one with inputs {', '.join(found[0])}",
-                "the encoder's and the swap's files are for other programs",
+                path, f"expected an exported generator, got a model with inputs {', '.join(inputs)}",
+                "the files of the encoder and the swap are for other programs",
             )  # fmt: skip
         place = f"{'cuda' if provider.startswith('CUDA') else 'cpu'} (onnxruntime {runtime.__version__})"
         reporter.info(f"device: {place}")
@@ -102,21 +99,21 @@ class OnnxSampler:
 
     @property
     def micro_batch(self) -> int:
-        """Images a pass."""
+        """Images per pass."""
         return micro_batch_of(self.header, _MOST_IMAGES)
 
     @cached_property
     def passes(self) -> PassSize:
-        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        """Images per pass: the micro-batch, or fewer after memory ran out."""
         return PassSize(self.micro_batch)
 
     @property
     def at_once(self) -> int:
-        """Passes that are best computed at once: on a CPU one a thread that arithmetic may have."""
+        """Passes to compute at once: on a CPU one per thread."""
         return usable_threads() if self.place.startswith("cpu") else 1
 
-    def sharing(self) -> AbstractContextManager[None]:
-        """Nothing to prepare."""
+    def allow_threads(self) -> AbstractContextManager[None]:
+        """Within it several threads may call `sample` at once; there is nothing to prepare."""
         return nullcontext()
 
     def sample(
@@ -126,33 +123,33 @@ class OnnxSampler:
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
-        """As `Inference.sample`; equal to it but for rounding, so a level may differ here and there."""
+        """As `Inference.sample`, up to rounding: a level may differ here and there."""
         rows = len(conditions)
 
         def one_pass(rows_of_pass: slice) -> tuple[np.ndarray, np.ndarray]:
             size = self.passes.now
             parts = [array[rows_of_pass] for array in (conditions, content_noise, style)]
-            # Padded to one size, so that a row's result does not depend on how many others are asked for.
+            # Padded to a fixed size, so that a row's result does not depend on the number of rows.
             padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
             feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
-            with explained("model", AGAIN):
+            with explain_failures("model", AGAIN):
                 image, content = self.session.run(OUTPUTS, feeds)
             self._check(image, content, size)
-            left = rows - rows_of_pass.start
-            return image[:left], content[:left]
+            remaining = rows - rows_of_pass.start
+            return image[:remaining], content[:remaining]
 
         made = list(in_passes(max(rows, 1), self.passes, one_pass))
         images, contents = (np.concatenate(column) for column in zip(*made, strict=True))
         return self._to_stored(images), contents
 
     def _check(self, images: np.ndarray, content: np.ndarray, size: int) -> None:
-        """Whether the model made what its header promises; anybody may have written the file."""
+        """Checks the outputs against the header: the file may come from strangers."""
         shape = self.header.architecture
         expected = (size, shape.image_channels, shape.image_size, shape.image_size)
         if images.shape != expected or content.shape != (size, shape.content_dim):
-            raise WeightsError("model", f"expected images of shape {expected}, it made {images.shape}", AGAIN)
+            raise WeightsError("model", f"expected images of shape {expected}, got {images.shape}", AGAIN)
         if not (np.isfinite(images).all() and np.isfinite(content).all()):
-            raise WeightsError("model", "it makes values that are not finite", AGAIN)
+            raise WeightsError("model", "its outputs are not finite", AGAIN)
 
     def _to_stored(self, images: np.ndarray) -> np.ndarray:
         dtype = np.dtype(model_intensity(self.header).dtype)
@@ -161,10 +158,10 @@ class OnnxSampler:
 
 
 def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[BoundedSession, ModelHeader]:
-    """A session on a model's bytes and its header. A run has one thread, so that their number decides nothing.
+    """A session on a model's bytes, and its header. A run has one thread, so that results do not depend on threads.
 
     Raises:
-        WeightsError: It is no model, or none that drai exported.
+        WeightsError: It is no model, or drai did not export it.
     """
     session = start_session(path, data, runtime, provider, threads=1)
     text = session.get_modelmeta().custom_metadata_map.get(HEADER_KEY)
@@ -177,12 +174,12 @@ def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[
     return session, parse_header(path, entry)
 
 
-def _provider(device: str | None, available: list[str]) -> str:
-    there = {name: provider for name, provider in _PROVIDERS.items() if provider in available}
+def _choose_provider(device: str | None, available: list[str]) -> str:
+    usable = {name: provider for name, provider in _PROVIDERS.items() if provider in available}
     if device is None:
-        return there.get("cuda", _PROVIDERS["cpu"])
-    if device not in there:
+        return usable.get("cuda", _PROVIDERS["cpu"])
+    if device not in usable:
         raise UsageError(
-            f"--device {device}", "ONNX Runtime has no such device here", f"there is: {', '.join(there)}"
+            f"--device {device}", "ONNX Runtime has no such device here", f"one of: {', '.join(usable)}"
         )
-    return there[device]
+    return usable[device]

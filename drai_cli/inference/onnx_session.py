@@ -1,4 +1,4 @@
-"""A session of ONNX Runtime on a model that anybody may have made: no other file, no log, no run without an end."""
+"""Runs an ONNX model from an untrusted source: it reads no other file, writes no log, and is stopped after a time."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from drai_cli.machine.memory import is_out_of_memory
 
 AGAIN = "export it again"
 CPU_PROVIDER = "CPUExecutionProvider"
-MOST_SECONDS = 600.0  # a run: a graph may hold a loop; those of drai take well under a second
-_SILENT = 4  # of ONNX Runtime's log levels: what is wrong is raised
+MOST_SECONDS = 600.0  # per run: a graph may hold an endless loop; drai's graphs take well under a second
+_SILENT = 4  # a log level of ONNX Runtime; errors are raised anyway
 
 
 @dataclass(frozen=True)
 class BoundedSession:
-    """ONNX Runtime's session, whose runs end.
+    """A session of ONNX Runtime with a time limit per run.
 
     Attributes:
         runtime: The package.
         session: Its session.
-        subject: What errors name.
-        hint: The way out that they offer.
+        subject: Of errors.
+        hint: Of errors.
     """
 
     runtime: Any
@@ -46,7 +46,7 @@ class BoundedSession:
 
         Raises:
             WeightsError: It takes longer than `MOST_SECONDS`.
-            Exception: What ONNX Runtime raises of a model that fails.
+            Exception: ONNX Runtime raises it for a model that fails.
         """
         options = self.runtime.RunOptions()
         options.log_severity_level = _SILENT
@@ -60,19 +60,19 @@ class BoundedSession:
         timer.daemon = True
         timer.start()
         try:
-            found: list[Any] = self.session.run(outputs, feeds, options)
-            return found
+            results: list[Any] = self.session.run(outputs, feeds, options)
+            return results
         except Exception as error:
             if not is_late.is_set():
                 raise
-            message = f"one pass takes longer than {MOST_SECONDS:g} s, so it was stopped"
+            message = f"one pass took longer than {MOST_SECONDS:g} s and was stopped"
             raise WeightsError(self.subject, message, self.hint) from error
         finally:
             timer.cancel()
 
 
 def import_runtime(option: str = "--runtime onnx") -> Any:
-    """ONNX Runtime, which an option asked for.
+    """Imports ONNX Runtime for an option.
 
     Raises:
         UsageError: It is not installed.
@@ -94,42 +94,42 @@ def start_session(
     hint: str = AGAIN,
     threads: int | None = None,
 ) -> BoundedSession:
-    """A session on a model's bytes, which can refer to no other file.
+    """A session on a model's bytes; the model cannot refer to other files.
 
     Args:
-        path: Where the bytes are from; errors name it.
+        path: Source of the bytes, named in errors.
         data: The model.
         runtime: The package.
         provider: Where it runs.
-        hint: The way out that errors offer.
-        threads: That share a run on the CPU; None: as many as `usable_threads` says.
+        hint: Of errors.
+        threads: Threads per run on the CPU; None: `usable_threads()`.
 
     Raises:
-        WeightsError: It is no model that can be run.
+        WeightsError: The model cannot be run.
     """
     options = runtime.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = threads or usable_threads()
-    # Weights that lie in other files would be looked for in the working folder: below this there is none.
+    # By default, external weights are read from the working folder; this folder has no files.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    with explained(str(path), hint):
+    with explain_failures(str(path), hint):
         session = runtime.InferenceSession(data, options, providers=[provider])
     return BoundedSession(runtime, session, str(path), hint)
 
 
 @contextmanager
-def explained(subject: str, hint: str) -> Iterator[None]:
-    """What ONNX Runtime raises of a model, in words; that memory runs out, which is not the model's fault, as it is.
+def explain_failures(subject: str, hint: str) -> Iterator[None]:
+    """Raises ONNX Runtime's errors about a model as `WeightsError`; lack of memory and other errors are unchanged.
 
     Raises:
-        WeightsError: It is no model that can be run.
+        WeightsError: The model cannot be run.
     """
     try:
         yield
     except Exception as error:  # ONNX Runtime has no common class for what it raises
-        # UnicodeDecodeError where its message is no UTF-8.
+        # UnicodeDecodeError if its message is no UTF-8.
         known = isinstance(error, RuntimeError | UnicodeDecodeError)
         is_its_own = type(error).__module__.split(".")[0] == "onnxruntime" or known
         if is_out_of_memory(error) or not is_its_own:
             raise
-        raise WeightsError(subject, f"is no ONNX model that can be run ({str(error)[:160]})", hint) from error
+        raise WeightsError(subject, f"cannot be run as an ONNX model ({str(error)[:160]})", hint) from error

@@ -1,4 +1,4 @@
-"""What `sample` needs of a model, whatever runs it: PyTorch, or ONNX Runtime without torch."""
+"""The interface of a model that `sample` needs; PyTorch or, without torch, ONNX Runtime implements it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class CopyCheck(Protocol):
 
 
 class Sampler(Protocol):
-    """A model that makes images of conditions."""
+    """A model that makes images from conditions."""
 
     @property
     def header(self) -> ModelHeader:
-        """What the model file says of itself."""
+        """The header of the model file."""
 
     @property
     def sha256(self) -> str:
@@ -46,17 +46,17 @@ class Sampler(Protocol):
 
     @property
     def micro_batch(self) -> int:
-        """Images a pass: fixed by device and image size, never by what is asked for."""
+        """Images per pass: fixed by device and image size."""
 
     @property
     def passes(self) -> PassSize:
-        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        """Images per pass: the micro-batch, or fewer after memory ran out."""
 
     @property
     def at_once(self) -> int:
-        """Passes that are best computed at once, each in a thread of its own; 1: one after the other."""
+        """Passes to compute at once, each in its own thread; 1: one after the other."""
 
-    def sharing(self) -> AbstractContextManager[None]:
+    def allow_threads(self) -> AbstractContextManager[None]:
         """Within it several threads may call `sample` at once."""
 
     def sample(
@@ -66,11 +66,11 @@ class Sampler(Protocol):
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
-        """Images of conditions, and the content they got."""
+        """Images of conditions, and their content codes."""
 
 
 def micro_batch_of(header: ModelHeader, most: int) -> int:
-    """`most` images a pass at 64 px, fewer of larger ones, at least 16."""
+    """Images per pass: `most` at 64 px, fewer if they are larger, at least 16."""
     return max(16, min(most, most * 64**2 // header.architecture.image_size**2))
 
 
@@ -81,7 +81,7 @@ def open_sampler(
     runtime: str = "torch",
     reporter: Reporter = SILENT,
 ) -> Sampler:
-    """Finds and loads a model in the runtime asked for; torch is imported for `torch` alone.
+    """Finds and loads a model in a runtime; only `torch` imports torch.
 
     Raises:
         WeightsError, NetworkError: No such model, or it cannot be used.

@@ -1,9 +1,9 @@
-"""A model at work on a device: codes to images and images to codes, in micro-batches of one fixed size.
+"""Runs a model on a device: codes to images and images to codes, in micro-batches of a fixed size.
 
-Arrays in, arrays out. The micro-batch never varies (the last is padded), so a row's result does not depend on how many
-others are asked for at once; where memory runs out passes become smaller, with a warning. On a CPU each pass has one
-thread, and as many passes as there are threads run side by side: kernels split their sums by the number of threads, so
-a pass that several share would depend on it. Arithmetic is float32 unless a precision says otherwise.
+Takes and returns arrays. The last micro-batch is padded, so a row's result does not depend on the number of rows; if
+memory runs out, passes become smaller, with a warning. On a CPU each pass has one thread and several passes run at
+once: kernels split their sums by the number of threads, so the results of a pass with several threads would depend on
+it. Arithmetic is float32 unless `precision` is another.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.image_options import PRECISIONS, Precision
 
-# What a smaller pass may change: kernels add up in another order (on a CPU only below 4 images).
-_ROUNDING = " (the same but for rounding)"
+# In a smaller pass kernels may sum in another order (on a CPU only below 4 images).
+_ROUNDING = " (equal up to rounding)"
 _MOST_AT_ONCE = 32
-# At 64 px. On a CPU more are no faster, and a swap of two images would wait for them.
+# Images per pass at 64 px. On a CPU more are no faster, and a swap of two images would compute them in vain.
 _CPU_IMAGES, _GPU_IMAGES = 32, 256
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Codes:
-    """What the encoder infers of images: the posteriors' means, which are the codes, and log-variances.
+class InferredCodes:
+    """The posteriors that the encoder infers from images: means, which are the codes, and log-variances.
 
-    Both of content are None for a model that infers none.
+    Those of content are None for a model that infers no content.
     """
 
     style: Float32[np.ndarray, "images style_dim"]
@@ -55,11 +55,11 @@ class Codes:
 
 @dataclass(frozen=True)
 class Inference:
-    """A loaded model, where it computes and how.
+    """A loaded model with its device and precision.
 
     Attributes:
         model: The networks, on `device`.
-        device: Where they are.
+        device: Where the networks are.
         precision: Arithmetic of the networks.
         origin: `owner/name@commit` of a model from the Hub, else empty.
     """
@@ -77,7 +77,7 @@ class Inference:
         precision: Precision = "fp32",
         reporter: Reporter = SILENT,
     ) -> Inference:
-        """Finds and loads a model; names the device to the reporter.
+        """Finds and loads a model; reports the device.
 
         Raises:
             WeightsError, NetworkError: No such model, or it cannot be used.
@@ -108,22 +108,22 @@ class Inference:
 
     @property
     def micro_batch(self) -> int:
-        """Images a pass: fixed by device and image size, never by what is asked for."""
+        """Images per pass: fixed by device and image size."""
         return micro_batch_of(self.header, _GPU_IMAGES if self.device.type == "cuda" else _CPU_IMAGES)
 
     @cached_property
     def passes(self) -> PassSize:
-        """Images a pass that there is memory for: the micro-batch, unless it ran out."""
+        """Images per pass: the micro-batch, or fewer after memory ran out."""
         return PassSize(self.micro_batch, _ROUNDING)
 
     @property
     def at_once(self) -> int:
-        """Passes that are best computed at once: on a CPU one a thread that torch may have."""
+        """Passes to compute at once: on a CPU one per thread of torch."""
         return min(_MOST_AT_ONCE, torch.get_num_threads()) if self.device.type == "cpu" else 1
 
-    def sharing(self) -> AbstractContextManager[None]:
-        """Within it several threads may call `sample` at once; what they set for all is put back at its end."""
-        return arithmetic(self.device, self.precision)
+    def allow_threads(self) -> AbstractContextManager[None]:
+        """Within it several threads may call `sample` at once; global settings are restored at its end."""
+        return set_arithmetic(self.device, self.precision)
 
     def sample(
         self,
@@ -132,12 +132,12 @@ class Inference:
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
-        """Images of conditions, and the content they got: the prior's mean plus its deviation times the noise.
+        """Images of conditions, and their contents: the prior's mean plus its deviation times the noise.
 
         Args:
             conditions: Condition vectors.
             content_noise: Standard normal.
-            style: Style codes, used as they are.
+            style: Style codes; `truncation` does not scale them.
             truncation: Scale of the content's deviation from its mean.
         """
 
@@ -166,7 +166,7 @@ class Inference:
         conditions: Float32[np.ndarray, "images condition"],
         content_noise: Float32[np.ndarray, "images content_dim"],
     ) -> Float32[np.ndarray, "images content_dim"]:
-        """Contents of conditions: the prior's mean plus its deviation times the noise, as `sample` draws them."""
+        """Contents of conditions, as `sample` draws them: the prior's mean plus its deviation times the noise."""
 
         def step(condition: Tensor, noise: Tensor) -> tuple[Tensor]:
             prior = self.model.content_prior(condition)
@@ -175,12 +175,12 @@ class Inference:
         content: np.ndarray = self._run(step, conditions, content_noise)[0].numpy()
         return content
 
-    def look(
+    def extract_features(
         self,
         content: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],
     ) -> Float32[np.ndarray, "images feature"]:
-        """Perceptual features of the images of codes, by the model's own encoder: `metrics.perceptual`.
+        """Perceptual features (`metrics.perceptual`) of the images of codes, by the model's own encoder.
 
         Raises:
             WeightsError: The model has no encoder.
@@ -193,7 +193,7 @@ class Inference:
         features: np.ndarray = self._run(step, content, style)[0].numpy()
         return features
 
-    def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> Codes:
+    def encode(self, images: UInt[np.ndarray, "images height width channels"]) -> InferredCodes:
         """Posteriors of images of the model's size.
 
         Raises:
@@ -206,29 +206,29 @@ class Inference:
             of_content = () if content is None else (content.mean, content.log_variance)
             return style.mean, style.log_variance, *of_content
 
-        return Codes(*(part.numpy() for part in self._run(step, images)))
+        return InferredCodes(*(output.numpy() for output in self._run(step, images)))
 
     def _run(self, step: Callable[..., tuple[Tensor, ...]], *inputs: np.ndarray) -> list[Tensor]:
-        """`step` over rows in padded micro-batches; its outputs as float32 tensors on the CPU."""
+        """Applies `step` to rows in padded micro-batches; returns its outputs as float32 tensors on the CPU."""
         rows = len(inputs[0])
 
-        def one_pass(part: slice) -> tuple[Tensor, ...]:
-            given = (self._to_device(_padded(array[part], self.passes.now)) for array in inputs)
-            return tuple(tensor[: rows - part.start].float().cpu() for tensor in step(*given))
+        def one_pass(batch: slice) -> tuple[Tensor, ...]:
+            tensors = (self._to_device(_pad(array[batch], self.passes.now)) for array in inputs)
+            return tuple(tensor[: rows - batch.start].float().cpu() for tensor in step(*tensors))
 
         return [torch.cat(column) for column in zip(*self._passes(max(rows, 1), one_pass), strict=True)]
 
     def _passes(self, rows: int, one_pass: Callable[[slice], tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
-        """What the passes give, in order: side by side, or where there is no memory for that one by one."""
+        """Outputs of the passes, in order; they run at once or, if memory runs out, one by one."""
         size = self.passes.now
         slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
         threads = min(self.at_once, len(slices))
 
-        def in_thread(part: slice) -> tuple[Tensor, ...]:
-            with arithmetic(self.device, self.precision):  # which a thread does not inherit
-                return one_pass(part)
+        def in_thread(batch: slice) -> tuple[Tensor, ...]:
+            with set_arithmetic(self.device, self.precision):  # a thread does not inherit it
+                return one_pass(batch)
 
-        with arithmetic(self.device, self.precision):
+        with set_arithmetic(self.device, self.precision):
             if threads > 1:
                 try:
                     with ThreadPoolExecutor(threads, "drai-pass") as pool:
@@ -242,7 +242,7 @@ class Inference:
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         if array.dtype == np.float32:
-            # A copy: torch takes no rows in reverse, which numpy calls contiguous where there is but one.
+            # A copy: torch refuses negative strides, and numpy calls one row in reverse contiguous.
             return torch.from_numpy(array.copy(order="C")).to(self.device)
         return to_unit(array, self.device)
 
@@ -252,8 +252,8 @@ class Inference:
 
 
 @contextmanager
-def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
-    """Sets how the networks compute within a `with`, and puts back what was set before."""
+def set_arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Sets how the networks compute; restores the earlier settings at the end of the `with`."""
     with ExitStack() as stack:
         if device.type == "cpu":
             stack.callback(torch.set_num_threads, torch.get_num_threads())
@@ -274,26 +274,26 @@ def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device asked for, or the first there is of cuda, mps and cpu; of several GPUs a launched process has its own.
+    """The named device, or the first available of cuda, mps and cpu; each launched process takes its own GPU.
 
     Raises:
-        UsageError: There is no such device here.
+        UsageError: No such device here.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name is None:
         name = "cuda" if has_cuda else "mps" if has_mps else "cpu"
-    there = ["cpu", *(["cuda"] if has_cuda else []), *(["mps"] if has_mps else [])]
+    available = ["cpu", *(["cuda"] if has_cuda else []), *(["mps"] if has_mps else [])]
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in there or (device.type == "cuda" and not _has_index(device)):
-        error = UsageError(f"--device {name}", "no such device here", f"there is: {', '.join(there)}")
-        error.is_told = False  # of several processes, those on other machines may well have it
+    if device is None or device.type not in available or (device.type == "cuda" and not _has_index(device)):
+        error = UsageError(f"--device {name}", "no such device here", f"one of: {', '.join(available)}")
+        error.is_told = False  # processes on other machines may have it
         raise error
     place = read_place()
     if name == "cuda" and place.size > 1:
-        # Where each process is shown its own GPU alone, that one is the first.
+        # If a process sees only its own GPU, that is the first.
         device = torch.device("cuda", place.local_rank % torch.cuda.device_count())
     return device
 
@@ -306,8 +306,8 @@ def _device_name(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def _padded(rows: np.ndarray, size: int) -> np.ndarray:
-    """Rows repeated in turn up to `size`; zeros where there is none."""
+def _pad(rows: np.ndarray, size: int) -> np.ndarray:
+    """Repeats the rows in turn up to `size`; zeros if there is none."""
     if len(rows) == size:
         return rows
     return np.resize(rows, (size, *rows.shape[1:]))

@@ -1,4 +1,4 @@
-"""A walk in a model's codes: from one pair of codes to another, along style, content or both."""
+"""Walks between two pairs of codes of a model, along style, content or both."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from drai_cli.metrics.perceptual import even_positions, step_distances
 
 @dataclass(frozen=True)
 class Walk:
-    """Content goes straight, style along a great arc; a code that does not change has equal ends.
+    """Content takes a straight line, style a great arc; a code that does not change has equal ends.
 
     Attributes:
-        content: From and to, `[2, content_dim]`.
-        style: From and to, `[2, style_dim]`.
+        content: Start and end, `[2, content_dim]`.
+        style: Start and end, `[2, style_dim]`.
     """
 
     content: Float32[np.ndarray, "2 content_dim"]
@@ -31,7 +31,7 @@ class Walk:
         content: Float32[np.ndarray, "2 content_dim"],
         style: Float32[np.ndarray, "2 style_dim"],
     ) -> Walk:
-        """From the first codes to the second along `style`, `content` or `both`; the other code is the first's."""
+        """From the first codes to the second, along `style`, `content` or `both`; the other code stays the first."""
         return cls(
             content[[0, 0]] if along == "style" else content, style[[0, 0]] if along == "content" else style
         )
@@ -39,7 +39,7 @@ class Walk:
     def codes(
         self, positions: Float[np.ndarray, " steps"]
     ) -> tuple[Float32[np.ndarray, "steps content_dim"], Float32[np.ndarray, "steps style_dim"]]:
-        """Content and style at positions from 0 to 1; at 0 and 1 the ends exactly."""
+        """Content and style at positions from 0 to 1; the ends are exact."""
         content = straight_path(self.content[0], self.content[1], positions)
         return content, spherical_path(self.style[0], self.style[1], positions)
 
@@ -57,24 +57,24 @@ class Frames:
     positions: Float[np.ndarray, " steps"]
 
 
-def walk_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
-    """Images at `steps` positions, equally spaced in the codes or, `is_even`, in what one sees.
+def make_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
+    """Images at `steps` positions, equally spaced in the codes or, with `is_even`, in perceptual distance.
 
     Raises:
-        WeightsError: `is_even`, and the model has no encoder to see with.
+        WeightsError: `is_even`, and the model has no encoder, which measures this distance.
     """
     if is_even:
         inference.model.require_encoder()
-        positions = even_positions(lambda places: inference.look(*walk.codes(places)), steps)
+        positions = even_positions(lambda places: inference.extract_features(*walk.codes(places)), steps)
     else:
         positions = np.linspace(0, 1, steps)
     return Frames(inference.generate(*walk.codes(positions)), positions)
 
 
-def walk_distances(
+def measure_distances(
     inference: Inference, walk: Walk, positions: Float[np.ndarray, " steps"]
 ) -> Float[np.ndarray, " steps_less_one"] | None:
-    """Perceptual distance of each image of a walk to the next; None for a model without an encoder to see with."""
+    """Perceptual distance of each image of a walk to the next; None for a model without an encoder."""
     if inference.model.encoder is None:
         return None
-    return step_distances(inference.look(*walk.codes(positions)))
+    return step_distances(inference.extract_features(*walk.codes(positions)))

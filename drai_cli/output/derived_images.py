@@ -1,9 +1,10 @@
-"""Files of an image that was made from a user's: of its kind, where it lies, at the model's size or scaled back."""
+"""Files of images made from a user's images: in the same format and geometry, at the model's size or scaled back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,14 +24,14 @@ _TIFF_SUFFIXES = (".tif", ".tiff")
 
 @dataclass(frozen=True)
 class DerivedImages:
-    """How images that a command makes from the user's are written.
+    """Writes images that a command makes from the user's.
 
     Attributes:
         inference: The model that made them.
         made_by: The command's name.
         fit: How the user's images were made square.
-        format: Kind of file; None: that of the image made from.
-        size: `model`, or `input` for the size of the image made from.
+        format: Kind of file; None: that of the source image.
+        size: `model`, or `input` for the size of the source image.
         compression: Of DICOM pixels.
     """
 
@@ -43,30 +44,34 @@ class DerivedImages:
 
     @property
     def marks(self) -> dict[str, str]:
-        """What every image says of itself; not the inputs' names, which may name people."""
+        """The marks of every image; without the inputs' names, which may name people."""
         return synthetic_marks(self.inference.model.sha256, made_by=self.made_by)
 
     @property
     def figure_marks(self) -> dict[str, str]:
-        """What a figure says of itself that shows the user's images beside what was made of them."""
+        """The marks of a figure that shows the user's images next to synthetic ones."""
         return {**self.marks, "shows": "real images beside synthetic ones"}
 
-    def files(
+    def write(
         self,
+        folder: Path,
+        stem: str,
         made: np.ndarray,
         source: InputImage | None,
         deciding: Mapping[str, Any],
         number: int = 1,
         **marks: str,
-    ) -> dict[str, bytes]:
-        """Suffix to bytes of the files of one image.
+    ) -> list[str]:
+        """Writes the files of one image; returns their names, the image first, then its sidecars.
 
         Args:
-            made: Its levels, `[size, size, channels]`.
-            source: The user's image whose kind it keeps and where it lies; None for one made of no image.
-            deciding: What decides the image, beside model, command, shape and precision.
+            folder: Where to.
+            stem: Of the file names.
+            made: The image's levels, `[size, size, channels]`.
+            source: The user's image whose format and geometry it keeps; None for an image made of codes alone.
+            deciding: What decides the image besides model, command, shape and precision.
             number: Of the image in its series, from 1.
-            **marks: What it says of itself beyond those of every image.
+            **marks: Marks of this image besides those of every image.
         """
         geometry, spacing_mm = None, None
         if source is not None and self.size == "input":
@@ -76,7 +81,7 @@ class DerivedImages:
             size = self.inference.header.architecture.image_size
             geometry = fitted_geometry(source, size, self.fit)
             spacing_mm = fitted_spacing(source, size, self.fit)
-        kind = self.format or _kind_for(source, made)
+        kind = self.format or _choose_format(source, made)
         decided_by = {
             "weights_sha256": self.inference.model.sha256,
             "made_by": self.made_by,
@@ -96,11 +101,14 @@ class DerivedImages:
         suffixes = IMAGE_SUFFIXES[kind]
         if source is not None and kind == "tiff" and source.suffix in _TIFF_SUFFIXES:
             suffixes = (source.suffix,)
-        return dict(zip(suffixes, files, strict=True))
+        names = [stem + suffix for suffix in suffixes]
+        for name, data in zip(names, files, strict=True):
+            (folder / name).write_bytes(data)
+        return names
 
 
-def _kind_for(source: InputImage | None, made: np.ndarray) -> str:
-    """The kind that keeps the input's: PNG for JPEG, GIF and BMP, which have no place for marks or lose."""
+def _choose_format(source: InputImage | None, made: np.ndarray) -> str:
+    """The input's format if it is lossless and can hold marks, else PNG (for JPEG, GIF and BMP)."""
     if source is None:
         return "png"
     if source.kind in ("dicom", "nifti"):
@@ -109,9 +117,9 @@ def _kind_for(source: InputImage | None, made: np.ndarray) -> str:
 
 
 def scale_back(pixels: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:
-    """An image of a model's size in the frame of the image it was made from; the inverse of `fit_to_square`.
+    """Scales an image of a model's size to the size of its source: the inverse of `fit_to_square`.
 
-    What a crop left out is black, so that every pixel stands where it stood in the input.
+    Pixels that a crop removed are black, so that all others are at their place in the source.
     """
     side = min(height, width) if fit == "crop" else max(height, width)
     square = fit_to_square(Image(pixels), side, pixels.shape[2])

@@ -1,7 +1,7 @@
-"""Where a command writes to: a folder filled whole or not at all, or a file, and never over somebody's files.
+"""Checks and fills the folder or file that a command writes; never replaces a user's files unasked.
 
-A folder is filled by a stage inside it, hidden, whose files move into it at the end. Which ones is written down before,
-so that what a killed command has moved is known and removed by the next.
+Files are written to a hidden folder inside the output folder, the stage, and moved at the end, all or none. A list of
+them is written before, so that the next command can remove what a killed one has moved.
 """
 
 from __future__ import annotations
@@ -24,79 +24,84 @@ _MOVING = ".drai-moving.json"
 
 
 def check_folder(out: Path, overwrite: bool) -> None:
-    """Whether images may be written to `out`: new, empty but for what a killed command left, or to be overwritten.
+    """Checks that a command may fill the folder `out`.
 
     Raises:
-        InputError: It cannot be looked at.
-        OverwriteError: Something is there.
+        InputError: It cannot be read.
+        OverwriteError: It is a file, or holds more than a killed command left and is not to be overwritten.
     """
     try:
         if out.exists() and not out.is_dir():
             raise OverwriteError(out, "it is a file", "choose another --out")
         if out.exists() and not overwrite:
-            left = set(_moved(out))
-            others = [path.name for path in out.iterdir() if not path.name.startswith(_HIDDEN)]
-            if set(others) - left:
+            others = {path.name for path in out.iterdir() if not path.name.startswith(_HIDDEN)}
+            if others - set(_list_moved(out)):
                 raise OverwriteError(
                     out,
                     "the folder is not empty",
-                    "choose another --out (--overwrite replaces files of the same names, and leaves the others)",
+                    "choose another --out (--overwrite replaces files of the same names and keeps the others)",
                 )
     except OSError as error:
-        raise InputError(out, f"cannot be looked at ({error.strerror})") from error
+        raise InputError(out, f"cannot be read ({error.strerror})") from error
 
 
 def check_file(out: Path, overwrite: bool, option: str = "--out") -> None:
-    """Whether a file may be written as `out`, which the user names by `option`: a new one, or one to be overwritten.
+    """Checks that a command may write the file `out`, the value of `option`. The folder is made after the work.
 
     Raises:
-        InputError: The folder it would lie in is not there and cannot be made: said before the work, made after it.
-        OverwriteError: Something is there.
+        InputError: Its folder neither exists nor can be made.
+        OverwriteError: It exists and is not to be overwritten, or is a folder.
     """
     _check_parent(out)
     remove_left_over(out.parent, out.name)
     if out.is_dir():
         raise OverwriteError(out, "it is a folder", f"choose another {option}")
     if out.exists() and not overwrite:
-        raise OverwriteError(out, "it is there already", f"choose another {option}, or --overwrite")
+        raise OverwriteError(out, "it exists already", f"choose another {option}, or --overwrite")
 
 
 def _check_parent(out: Path) -> None:
-    """Whether the folders that lead to `out` are there or can be made."""
-    there = out.absolute().parent
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+    """Checks that the folder of `out` exists or can be made."""
+    parent = out.absolute().parent
+    existing = next((folder for folder in (parent, *parent.parents) if folder.exists()), parent)
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return
-    reason = "permission denied" if there.is_dir() else f"{there} is no folder"
-    verb = "written to" if there == out.absolute().parent and there.is_dir() else "made"
+    reason = "permission denied" if existing.is_dir() else f"{existing} is no folder"
+    verb = "written to" if existing == parent and existing.is_dir() else "made"
     raise InputError(out.parent, f"cannot be {verb} ({reason})", "name a file in another folder")
 
 
 def make_parent(out: Path) -> None:
-    """Makes the folders that lead to `out`.
+    """Makes the folder of the file `out`; raises as `make_folder`."""
+    make_folder(out.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it, if it does not exist.
 
     Raises:
-        InputError: They cannot be made.
+        InputError: It cannot be made.
     """
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(out.parent, f"cannot be made ({error.strerror})") from error
+        raise InputError(
+            folder, f"cannot be made ({why(error, folder.parent)})", "check its permissions"
+        ) from error
 
 
 @contextmanager
-def staged(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
-    """A hidden folder inside `out` whose files move into it at the end, all or none.
+def open_stage(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
+    """Yields a hidden folder inside `out`, and moves its files to `out` at the end, all or none.
 
     Args:
-        out: Made where it is missing, and gone again after a failure.
-        overwrite: Files that are there may be replaced.
-        command: What others are told that is writing to it (`drai pull`).
+        out: Made if it does not exist, and then removed after a failure.
+        overwrite: Whether to replace existing files.
+        command: What other commands report as writing to it (`drai pull`).
 
     Raises:
         InputError: It cannot be written.
-        OverwriteError: Something is there, or another command is writing to it.
+        OverwriteError: It holds other files, or another command is writing to it.
     """
     with alone_in(out, command):
         stage: Path | None = None
@@ -105,13 +110,13 @@ def staged(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
             check_folder(out, overwrite)
             stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=out))
             yield stage
-            check_folder(out, overwrite)  # since the start, somebody else may have put something there
+            check_folder(out, overwrite)  # others may have written to it since the start
             _move(stage, out)
         except OSError as error:
             raise InputError(
                 error.filename or out,
                 f"cannot be written ({why(error, out)})",
-                "look at the free space and the permissions",
+                "check the free space and the permissions",
             ) from error
         finally:
             if stage is not None:
@@ -127,11 +132,11 @@ def _move(stage: Path, out: Path) -> None:
     (out / _MOVING).unlink()
 
 
-def _moved(out: Path) -> list[str]:
-    """Names of what a killed command has moved before it was done."""
+def _list_moved(out: Path) -> list[str]:
+    """Names of the files that a killed command had moved."""
     try:
         stage, names = json.loads((out / _MOVING).read_bytes())
-        # Whoever prepared the folder, no name leads out of it.
+        # Strangers may have made the folder: no name may lead out of it.
         return [
             name for name in map(str, names) if Path(name).name == name and not (out / stage / name).exists()
         ]
@@ -140,8 +145,8 @@ def _moved(out: Path) -> list[str]:
 
 
 def _remove_moved(out: Path) -> None:
-    """Removes what a killed command left. The folder is this process's alone."""
-    for name in _moved(out):
+    """Removes what a killed command left. This process holds the folder's lock."""
+    for name in _list_moved(out):
         with suppress(FileNotFoundError):
             (out / name).unlink()
     for stage in out.glob(f"{_STAGE}*"):

@@ -13,7 +13,7 @@ from drai_cli.data.prepared import PreparedSet
 from drai_cli.io.raster import write_png
 from drai_cli.model.networks import Networks
 from drai_cli.model.pixels import to_unit
-from drai_cli.output.figure import with_row_names
+from drai_cli.output.figure import add_row_names
 from drai_cli.training.grid import COLUMNS, GAP, draw_grid, row_names
 from drai_cli.training.state import TrainingState
 
@@ -66,7 +66,7 @@ class Look:
             self.device,
         )
         names = row_names(self.data.schema.labels, networks.encoder is not None)
-        sheet = with_row_names(sheet, names, self.data.images.shape[1] + GAP)
+        sheet = add_row_names(sheet, names, self.data.images.shape[1] + GAP)
         write_png(path, sheet, {"Comment": "synthetic images made by drai"})
 
     def _of_labels(self) -> Tensor:

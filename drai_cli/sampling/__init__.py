@@ -1,1 +1,1 @@
-"""What `sample` is made of: plan, layout, output folder, manifest. Knows no prompt."""
+"""The parts of `sample`: plan, layout, output folder, manifest. Knows no prompt."""

@@ -1,4 +1,4 @@
-"""`sample --reject-copies`: the training images, and what is too near to one of them."""
+"""`sample --reject-copies`: tells which images are too near to a training image."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from drai_cli.run.directory import run_of
 from drai_cli.run.model_data import as_model_needs, as_run_reads
 from drai_cli.settings.image_options import SampleOptions
 
-_SYMMETRY: Symmetry = "dihedral"  # a turned copy is a copy, whatever symmetry the set has
+_SYMMETRY: Symmetry = "dihedral"  # a flipped or rotated copy is a copy, whatever symmetry the set has
 
 
 @dataclass(frozen=True)
 class TrainingCopies:
-    """Tells copies of training images.
+    """Tells which images are copies of training images.
 
     Attributes:
-        filter: With the training images' features.
-        key: Of the training images and the threshold, for the job's record: another set makes another output.
+        filter: Holds the training images' features.
+        key: A sha256 of the training images and the threshold, for the job's record.
     """
 
     filter: CopyFilter
@@ -40,15 +40,16 @@ class TrainingCopies:
         return self.filter.find(images)
 
 
-def copy_filter(options: SampleOptions, header: ModelHeader, reporter: Reporter) -> TrainingCopies:
+def load_training_copies(options: SampleOptions, header: ModelHeader, reporter: Reporter) -> TrainingCopies:
     """The filter of `--train-data`.
 
-    Of a run, its split says which images were trained on, and what it held out gives the distance below which an image
-    is a copy. Of any other model all images were trained on, and a tenth of their groups, held against the rest, gives
-    the distance.
+    For a run, its split says which images were trained on, and the held-out images give the distance below which an
+    image is a copy. For any other model, all images count as trained on, and a tenth of their groups, compared with
+    the rest, gives the distance.
 
     Raises:
         InputError: The data cannot be used, or is not what the run was trained on.
+        UsageError: The images have another size than the model.
     """
     assert options.train_data is not None
     path = locate_weights(options.weights, reporter)
@@ -57,17 +58,19 @@ def copy_filter(options: SampleOptions, header: ModelHeader, reporter: Reporter)
         as_model_needs(header, options.train_data) if run is None else as_run_reads(run, options.train_data)
     )
     split = run.split if run is not None and run.split.exists() else None
-    found = prepare(data, seed=0, split_file=split, reporter=reporter)
-    if found.images.shape[1] != header.architecture.image_size:
-        raise UsageError("--train-data", "is of another size than the model", "name what it was trained on")
-    is_held = found.parts == "test" if split is None else found.parts != "train"
-    held, rest = (np.asarray(found.images[rows]) for rows in (is_held, ~is_held))
+    prepared = prepare(data, seed=0, split_file=split, reporter=reporter)
+    if prepared.images.shape[1] != header.architecture.image_size:
+        raise UsageError(
+            "--train-data", "its images have another size than the model's", "name the data it was trained on"
+        )
+    is_held_out = prepared.parts == "test" if split is None else prepared.parts != "train"
+    held_out, rest = (np.asarray(prepared.images[rows]) for rows in (is_held_out, ~is_held_out))
     (space,) = spaces_of({}).values()
-    (near,) = find_nearest(held, space, [space.features(rest)], _SYMMETRY)
-    limit = threshold_of(near.distance)
-    reference = rest if split is not None else np.array(found.images)
-    made = CopyFilter.of_thresholds(reference, {PIXELS: limit}, extractors={}, symmetry=_SYMMETRY)
-    digests = "".join(sorted(found.digests))
-    key = hashlib.sha256(f"{digests}{limit!r}{split is None}".encode()).hexdigest()
-    reporter.info(f"copies: nearer than {limit:.3g} to one of {len(reference)} training images")
-    return TrainingCopies(made, key)
+    (nearest,) = find_nearest(held_out, space, [space.features(rest)], _SYMMETRY)
+    threshold = threshold_of(nearest.distance)
+    reference = rest if split is not None else np.array(prepared.images)
+    filter = CopyFilter.of_thresholds(reference, {PIXELS: threshold}, extractors={}, symmetry=_SYMMETRY)
+    digests = "".join(sorted(prepared.digests))
+    key = hashlib.sha256(f"{digests}{threshold!r}{split is None}".encode()).hexdigest()
+    reporter.info(f"copies: images nearer than {threshold:.3g} to one of {len(reference)} training images")
+    return TrainingCopies(filter, key)

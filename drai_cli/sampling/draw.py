@@ -1,4 +1,4 @@
-"""Images of a plan's items, as arrays: their codes drawn, and the generator run on them. Writes nothing."""
+"""Draws the codes of a plan's items and runs the generator on them. Writes nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from drai_cli.inference.noise import draw_noise
 from drai_cli.inference.sampler import Sampler
 from drai_cli.model_file.header import model_fit
 from drai_cli.progress import Reporter
+from drai_cli.sampling.job import PixelOptions
 from drai_cli.sampling.plan import Item
 
 
@@ -23,14 +24,14 @@ def draw_images(
     truncation: float = 1.0,
     style: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images of some items, `[N, H, W, C]`, with the content and style that they were made from.
+    """Images `[N, H, W, C]` of some items, with the contents and styles they were made from.
 
     Args:
         sampler: The model.
         items: What to draw.
-        seed: Decides, with each item, its codes.
+        seed: Random seed; with the item it decides the codes.
         truncation: Scale of both codes' deviations from their means.
-        style: One style `[style_dim]` for all of them; None: each its own.
+        style: One style `[style_dim]` for all items; None: a random style for each.
     """
     architecture = sampler.header.architecture
     schema = sampler.header.schema
@@ -52,10 +53,13 @@ def draw_images(
     return images, content, used
 
 
-def style_of(
-    sampler: Sampler, path: Path, frame: int | None, window: str | None, reporter: Reporter
-) -> np.ndarray:
-    """The style code of an image, read as `read_for_model` has it."""
+def encode_style(sampler: Sampler, path: Path, pixels: PixelOptions, reporter: Reporter) -> np.ndarray:
+    """The style code `[style_dim]` of an image file, read with the frame and window of the options.
+
+    Raises:
+        UsageError: The runtime has no encoder.
+        InputError: The image cannot be read.
+    """
     from drai_cli.inference.input_images import encode_files
     from drai_cli.inference.torch_model import Inference
 
@@ -64,7 +68,8 @@ def style_of(
             "--style-from", "needs the encoder, which --runtime onnx does not load", "leave one out"
         )
     encoded = encode_files(
-        sampler, [path], model_fit(sampler.header), frame=frame, window=window, reporter=reporter
-    )
+        sampler, [path], model_fit(sampler.header),
+        frame=pixels.style_from_frame, window=pixels.style_from_window, reporter=reporter,
+    )  # fmt: skip
     style: np.ndarray = encoded.codes.style[0]
     return style

@@ -1,7 +1,7 @@
-"""What decides the bytes of an output, and among it THE list of what decides a sample's pixels. Makes nothing.
+"""What decides the bytes of an output, with THE list of options that decide a sample's pixels. Makes no image.
 
-The manifest records it, a job that is resumed is compared with it, `verify` makes images again by it, and the UIDs of
-DICOM files follow from it.
+The manifest records this list, a resumed job is compared with it, the pipeline and `verify` draw images by it, and the
+UIDs of DICOM files are derived from it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from drai_cli.settings.typed import check_types
 
 @dataclass(frozen=True)
 class PixelOptions:
-    """The options that decide the pixels of a sample, beside the weights, its condition and its index.
+    """The options that decide a sample's pixels, together with the weights, its condition and its index.
 
     Attributes:
-        seed: As given.
+        seed: Random seed.
         truncation: Scale of both codes' deviations from their means.
         precision: Arithmetic of the networks.
-        runtime: What runs them.
-        style_from_sha256: Of the image that gives the style, where one does.
-        style_from_frame: Which frame of it, where one was chosen.
-        style_from_window: Which of its values become black and white, where that was said.
+        runtime: What runs the networks.
+        style_from_sha256: Of the file of `--style-from`; None without it.
+        style_from_frame: `--frame`: which frame of that file; None if not given.
+        style_from_window: `--window`: which of its values become black and white; None if not given.
     """
 
     seed: int
@@ -41,7 +41,7 @@ class PixelOptions:
 
     @classmethod
     def of(cls, options: SampleOptions) -> PixelOptions:
-        """Those of a command."""
+        """The list for a command."""
         image = options.style_from
         return cls(
             options.seed, options.truncation, options.precision, options.runtime,
@@ -50,23 +50,23 @@ class PixelOptions:
 
     @classmethod
     def from_json(cls, recorded: Mapping[str, Any]) -> PixelOptions:
-        """Those among the options that a manifest records.
+        """The list, taken from the options that a manifest records.
 
         Raises:
-            TypeError: One is missing, or of another type.
+            TypeError: An option is missing or has the wrong type.
         """
-        found = {field.name: recorded[field.name] for field in fields(cls) if field.name in recorded}
-        check_types(cls, found)
-        return cls(**found)
+        values = {field.name: recorded[field.name] for field in fields(cls) if field.name in recorded}
+        check_types(cls, values)
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data. What later versions added is left out where it is the default, so that jobs stay equal."""
+        """As plain data. Options that later versions added are left out at their default: older jobs stay equal."""
         added = {"runtime": "torch", "style_from_frame": None, "style_from_window": None}
         return {name: value for name, value in asdict(self).items() if added.get(name, ...) != value}
 
 
-def job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
-    """The resolved options that change what is written; not those that only change how fast."""
+def resolve_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
+    """The options that change what is written, resolved, as plain data."""
     settings = parse_attributes(options.attributes, plan.schema)
     settings.pop(plan.schema.label.name, None)
     return {
@@ -82,13 +82,13 @@ def job_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Job:
-    """What decides every byte of an output; two commands with equal jobs make the same folder.
+    """All that decides the bytes of a `sample` output; two commands with equal jobs make the same folder.
 
     Attributes:
         version: Of drai.
         weights_sha256: Of the model file.
-        options: The options that change images, resolved, as plain data.
-        origin: `owner/name@commit` of a model from the Hub; says where from, and makes no other job.
+        options: As `resolve_options` returns them.
+        origin: `owner/name@commit` of a model from the Hub, else empty; recorded, but not compared.
     """
 
     version: str
@@ -107,23 +107,24 @@ class Job:
         }
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """How a recorded job differs from this one, in words; empty if it is the same."""
+        """How a recorded job differs from this one, one text per entry; empty if they are equal."""
         mine = self.to_json()
         recorded_options = other.get("options")
         theirs = {**other, "options": recorded_options if isinstance(recorded_options, dict) else {}}
-        found = [
-            f"{name} {_short(theirs.get(name))} there, {_short(mine[name])} here"
+        pairs = [
+            (name, theirs.get(name), mine[name])
             for name in ("tool", "version", "weights_sha256", "synthetic")
-            if theirs.get(name) != mine[name]
         ]
         for name in sorted({*self.options, *theirs["options"]}):
-            there, here = theirs["options"].get(name), self.options.get(name)
-            if there != here:
-                found.append(f"{name} {_short(there)} there, {_short(here)} here")
-        return found
+            pairs.append((name, theirs["options"].get(name), self.options.get(name)))
+        return [
+            f"{name} {_shorten(there)} there, {_shorten(here)} here"
+            for name, there, here in pairs
+            if there != here
+        ]
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = (
         "not set" if value in (None, "", {}, []) else value if isinstance(value, str) else json.dumps(value)
     )

@@ -1,4 +1,4 @@
-"""What a part of a `sample` job has done, on disk: for each image sha256 of its files, or that it was left out."""
+"""The journal of a part of a `sample` job, on disk: sha256 of each image's files, or that the image was left out."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import IO
 
 _DIGEST_BYTES = 32
 REJECTED = "ff" * _DIGEST_BYTES
-"""Stands in a journal for the files of an image that was left out."""
+"""The digest of the files of an image that was left out."""
 
 Digests = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Journal:
-    """One entry an image, at its place; what is not written is zeros.
+    """One entry per image, in order of position; an entry of zeros was not written yet.
 
     Attributes:
-        file: Open to read and write, unbuffered.
+        file: Open for reading and writing, unbuffered.
         start: Position of the part's first image.
-        stop: One after that of its last.
-        files: Digests in an entry.
+        stop: One after its last.
+        files: Digests per entry.
     """
 
     file: IO[bytes]
@@ -37,7 +37,7 @@ class Journal:
         return _DIGEST_BYTES * self.files
 
     def read(self, start: int, stop: int) -> list[Digests]:
-        """The entries of the images at these positions; empty where there is none yet."""
+        """The entries of the images at positions `start` to `stop - 1`; an empty one if none was written."""
         size = self._entry_bytes
         self.file.seek((start - self.start) * size)
         data = self.file.read((stop - start) * size)
@@ -45,7 +45,7 @@ class Journal:
         return [_split(entry) if any(entry) else () for entry in entries]
 
     def write(self, start: int, entries: Iterable[Digests]) -> None:
-        """Writes the entries of the images from a position on."""
+        """Writes the entries of the images from position `start` on."""
         self.file.seek((start - self.start) * self._entry_bytes)
         self.file.write(bytes.fromhex("".join(digest for entry in entries for digest in entry)))
 

@@ -1,40 +1,49 @@
-"""The two tables of a `sample` output, metadata.csv and manifest.json: written, read again, merged. Makes no images.
+"""Writes and reads the two tables of a `sample` output, metadata.csv and manifest.json. Makes no images.
 
-Both are streamed, a line an image, so that neither size nor memory bounds a job.
+Both are streams with a line per image, so memory does not limit the size of a job.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.errors import OverwriteError
+from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer, open_regular
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.plan import Item, Plan
 
 METADATA = "metadata.csv"
 MANIFEST = "manifest.json"
+COLUMNS = ("file_name", "label", "seed", "index")
+"""The columns that every metadata.csv has."""
+
 _CHUNK = 4096
-_FILES = b'\n "files": {'  # ends the head
+_FILES = b'\n "files": {'  # follows the head
 _MAX_HEAD_BYTES = 16 << 20
 _PIECE_BYTES = 1 << 16
 _MAX_LINE_BYTES = 1 << 16  # a name and a sha256
 
 
 def shard_name(name: str, part: tuple[int, int]) -> str:
-    """`metadata.csv` or `manifest.json` of part i of n: the plain name for a job of one part."""
+    """The name of `metadata.csv` or `manifest.json` of part i of n; the plain name if n is 1."""
     if part[1] == 1:
         return name
     stem, dot, suffix = name.partition(".")
     return f"{stem}-{part[0]}-of-{part[1]}{dot}{suffix}"
+
+
+def attribute_columns(schema: ConditionSchema) -> dict[str, str]:
+    """The column of each attribute but the label in metadata.csv; `condition_<name>` if `<name>` is another column."""
+    return {name: f"condition_{name}" if name in COLUMNS else name for name in schema.names[1:]}
 
 
 def write_metadata(
@@ -42,47 +51,42 @@ def write_metadata(
 ) -> str:
     """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
 
-    Images whose file names are `rejected` were left out, and have no row.
+    Images with `rejected` file names were left out, and have no row.
     """
-    attributes = [attribute.name for attribute in plan.schema.attributes[1:]]
-    reserved = {"file_name", "label", "seed", "index"}
-    names = [f"condition_{name}" if name in reserved else name for name in attributes]
+    columns = attribute_columns(plan.schema)
     digest = hashlib.sha256()
     with atomic_writer(path) as file:
 
         def write(rows: Iterable[Sequence[object]]) -> None:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(rows)
-            data = text.getvalue().encode()
+            data = encode_csv(rows)
             digest.update(data)
             file.write(data)
 
-        write([["file_name", "label", *names, "seed", "index"]])
-        for items in _chunks(plan.items(start, stop)):
-            write(
-                [
-                    plan.file_name(item),
-                    item.label,
-                    *(item.condition.get(name, "") for name in attributes),
-                    seed,
-                    item.index,
-                ]
-                for item in items
-                if plan.file_name(item) not in rejected
-            )
+        def describe(item: Item) -> list[object]:
+            values = (item.condition.get(name, "") for name in columns)
+            return [plan.file_name(item), item.label, *values, seed, item.index]
+
+        write([["file_name", "label", *columns.values(), "seed", "index"]])
+        items = plan.items(start, stop)
+        while chunk := list(islice(items, _CHUNK)):
+            write(describe(item) for item in chunk if plan.file_name(item) not in rejected)
     return digest.hexdigest()
 
 
 def write_manifest(
     path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str | None]]
 ) -> None:
-    """Writes the manifest; `files` are names and sha256 in the plan's order, read as they are written.
+    """Writes the manifest.
 
-    A sha256 of None (`null`) says that the image was left out as a copy.
+    Args:
+        path: Where to.
+        job: What the head records.
+        metadata_sha256: Of metadata.csv.
+        files: Names and sha256 in the plan's order, a stream; a sha256 of None: the image was left out as a copy.
     """
     head = json.dumps({**job.to_json(), "metadata_sha256": metadata_sha256}, indent=1, sort_keys=True)
     with atomic_writer(path) as file:
-        file.write(head[:-2].encode() + b',\n "files": {')
+        file.write(head[:-2].encode() + b"," + _FILES)
         separator = b"\n"
         for name, digest in files:
             file.write(separator + f"  {json.dumps(name)}: {json.dumps(digest)}".encode())
@@ -92,17 +96,17 @@ def write_manifest(
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest on disk: its head in memory, its files read on demand."""
+    """A manifest on disk: its head is in memory, its files are read on demand."""
 
     path: Path
     head: Mapping[str, Any]
 
     @classmethod
     def open(cls, path: Path) -> Manifest | None:
-        """The manifest of that name; None if there is none.
+        """The manifest of that name; None if it does not exist.
 
         Raises:
-            OverwriteError: There is something of that name that is no manifest of this tool.
+            OverwriteError: The file is no manifest of this tool.
         """
         if not path.exists():
             return None
@@ -142,13 +146,6 @@ class Manifest:
                 yield name, digest
         raise OverwriteError(self.path, "it ends too early", "choose another --out")
 
-
-def _chunks(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
-    chunk: list[Item] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    def rejected(self) -> set[str]:
+        """Names of the images that were left out."""
+        return {name for name, digest in self.files() if digest is None}

@@ -1,4 +1,4 @@
-"""Images of a job from their codes to their files, many at once: written while the next are made."""
+"""Makes the images of a job, from codes to files: files are written while the next images are computed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from drai_cli.machine.cores import usable_cores
 from drai_cli.machine.memory import warn_smaller
 from drai_cli.progress import Reporter, Task
 from drai_cli.sampling.draw import draw_images
-from drai_cli.sampling.job import Job
+from drai_cli.sampling.job import Job, PixelOptions
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.plan import Plan
 from drai_cli.sampling.rendering import SampleEncoder
 from drai_cli.sampling.store import Placed
-from drai_cli.settings.image_options import SampleOptions
 
 _MAX_WRITERS = 8
-# Positions, and what is to be recorded of each: None of one that is left out.
+# Position of each image and what to record of it; None for an image that is left out.
 Written = Future[list[tuple[int, Placed | None]]]
 
 
 class _Turns:
-    """Lets at most so many threads at once into a `with`."""
+    """Lets at most `most` threads at once into a `with`."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -43,7 +42,7 @@ class _Turns:
             self._go_out()
 
     def one_by_one(self) -> None:
-        """From now on one thread at a time; called by one that is inside, which then waits for its turn."""
+        """Lets in one thread at a time from now on; the caller is inside, and waits for its turn again."""
         with self._changed:
             self._go_out()
             self.most = 1
@@ -59,78 +58,83 @@ class _Turns:
 
 
 class SamplePipeline:
-    """One run of the pipeline: threads that each take a micro-batch from its codes to its files."""
+    """One run of the pipeline: each thread makes the files of one micro-batch at a time.
+
+    Args:
+        sampler: The model.
+        plan: All images of the job.
+        output: Where this part of the job is written.
+        job: What decides the images.
+        batch_size: Most images to compute at once.
+        style: One style `[style_dim]` for all images; None: a random style for each.
+        copies: Tells which images to leave out, if any.
+    """
 
     def __init__(
         self,
-        options: SampleOptions,
         sampler: Sampler,
         plan: Plan,
         output: SampleOutput,
         job: Job,
-        style: np.ndarray | None,
-        copies: CopyCheck | None,
+        batch_size: int,
+        style: np.ndarray | None = None,
+        copies: CopyCheck | None = None,
     ) -> None:
-        self.options, self.sampler, self.plan = options, sampler, plan
-        self.output, self.style, self.copies = output, style, copies
+        self.sampler, self.plan, self.output = sampler, plan, output
+        self.style, self.copies = style, copies
+        self.pixels = PixelOptions.from_json(job.options)
         self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
-        self.turns = _Turns(max(1, min(sampler.at_once, options.batch_size // sampler.micro_batch)))
+        self.turns = _Turns(max(1, min(sampler.at_once, batch_size // sampler.micro_batch)))
 
     def run(self, reporter: Reporter) -> int:
-        """Makes what is missing; returns how many."""
+        """Makes the missing images; returns how many."""
         size, pending, made = self.sampler.micro_batch, deque[Written](), 0
         images = self.output.stop - self.output.start
         if images <= size:
             self.turns.most = 1
-        # Where passes follow one another, others write what was made meanwhile.
+        # Where only one pass runs at a time, further threads write files meanwhile.
         threads = self.turns.most if self.turns.most > 1 else min(_MAX_WRITERS, usable_cores())
-        self.sampler.passes.let_go = self._let_go
-        with (
-            reporter.task("sampling", images, "images") as task,
-            self.sampler.sharing(),
-        ):
+        self.sampler.passes.let_go = self._reduce_memory
+        with reporter.task("sampling", images, "images") as task, self.sampler.allow_threads():
             pool = ThreadPoolExecutor(threads, "drai-maker")
             try:
-                for start, wanted in self._missing(size, task):
+                for start, wanted in self._find_missing(size, task):
                     pending.append(pool.submit(self._make, start, wanted))
                     while len(pending) > 2 * threads or (pending and pending[0].done()):
                         made += self._record(pending.popleft(), task)
                 while pending:
                     made += self._record(pending.popleft(), task)
             finally:
-                # After a failure or Ctrl-C: what is being written is finished and written down, the rest dropped.
+                # After a failure or Ctrl-C: started micro-batches are finished and recorded, the others dropped.
                 pool.shutdown(wait=True, cancel_futures=True)
                 for future in pending:
                     if not future.cancelled() and future.exception() is None:
                         self._record(future, task)
         return made
 
-    def _let_go(self) -> None:
-        """Memory ran out: from now on one pass follows another."""
+    def _reduce_memory(self) -> None:
+        """Runs one pass at a time from now on; called when memory ran out."""
         most, size = self.turns.most, self.sampler.micro_batch
         self.turns.one_by_one()
         if most > 1:
             warn_smaller(most * size, size, " at once")
 
-    def _missing(self, size: int, task: Task) -> Iterator[tuple[int, list[int]]]:
-        """Micro-batches with something to do: their first position and the positions that are missing."""
+    def _find_missing(self, size: int, task: Task) -> Iterator[tuple[int, list[int]]]:
+        """Micro-batches with missing images: the batch's first position and the missing positions."""
         output = self.output
         for start in range(output.start // size * size, output.stop, size):
             first, last = max(start, output.start), min(start + size, output.stop)
-            wanted = output.missing(first, last)
+            wanted = output.find_missing(first, last)
             task.advance(last - first - len(wanted))
             if wanted:
                 yield start, wanted
 
     def _make(self, start: int, wanted: list[int]) -> list[tuple[int, Placed | None]]:
-        """Draws, encodes and places images, and gives what is to be recorded: None of one that is left out.
-
-        Runs in a thread.
-        """
-        # All rows of the micro-batch, so that a shard or a resumed job computes what the whole job does.
+        """Draws, encodes and writes images in a thread; returns what to record of each, None if it is left out."""
+        # All rows of the micro-batch, so that a shard or a resumed job computes the same as the whole job.
         items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
         with self.turns:
-            drawn = draw_images(self.sampler, items, self.options.seed, self.options.truncation, self.style)
+            drawn = draw_images(self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style)
         done: list[tuple[int, Placed | None]] = []
         rows = [position - start for position in wanted]
         is_copy = [False] * len(rows) if self.copies is None else self.copies.find(drawn[0][rows])

@@ -1,7 +1,7 @@
-"""Which images a `sample` command stands for, in order: their conditions, indices and file names. Makes none of them.
+"""Lists the images of a `sample` job in order: conditions, indices and file names. Makes no image.
 
-A plan is a list of runs, each of consecutive images of one condition; it does not grow with their number. Where they
-go into tar files, which are read one after the other, they are made in another order that mixes the runs.
+A plan is a list of runs, each of consecutive images of one condition, so its size does not depend on their number.
+Tar files are read in sequence, so a job that writes them takes the images in another order, which mixes the runs.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Item:
 
     Attributes:
         label: Its label.
-        condition: All attributes that are set, label included, as the data has them.
-        index: Which of its label's images, from 0; with seed and condition it decides the image.
-        stem: Where it goes, relative to the output folder, with `/` and without suffix.
+        condition: All attributes that are set, with the label, as the data has them.
+        index: Its number among its label's images, from 0; with seed and condition it decides the image.
+        stem: Its path in the output folder, with `/` and without suffix.
     """
 
     label: str
@@ -57,16 +57,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """All images of a job, whatever the shard.
+    """All images of a job, of all shards.
 
     Attributes:
-        counts: Images of each label that has any.
+        counts: Images of each label that has at least one.
         schema: The model's conditions.
-        runs: One after the other; without tar files the order in which they are made and listed.
+        runs: In the order in which images are made and listed, unless they go into tar files.
         suffixes: Of each image's files, with their dots; the image comes first.
-        tar_images: Images in a tar file; None: they are no tar files.
-        source_sha256: Of the CSV that the plan follows, if any.
-        layout: Where the images go.
+        tar_images: Images per tar file; None: no tar files.
+        source_sha256: Of the CSV of `--like`, else empty.
+        layout: Names the images' files.
     """
 
     schema: ConditionSchema
@@ -100,7 +100,7 @@ class Plan:
         return self._ends[-1] if self._ends else 0
 
     def part(self, number: int, parts: int) -> tuple[int, int]:
-        """The positions of the part `number`, from 1, of several: the first, and one after the last."""
+        """First position, and one after the last, of part `number` (from 1) of `parts`."""
         units = -(-self.total // self.layout.unit)
         first, last = (units * end // parts * self.layout.unit for end in (number - 1, number))
         return min(first, self.total), min(last, self.total)
@@ -116,18 +116,18 @@ class Plan:
             yield Item(label, run.condition, index, self.layout.stem(position, label, index))
 
     def file_name(self, item: Item) -> str:
-        """Where an image goes, relative to the output folder, with `/`."""
+        """The path of an image in the output folder, with `/`."""
         return self.file_names(item)[0]
 
     def file_names(self, item: Item) -> tuple[str, ...]:
-        """Where an image and what lies beside it go."""
+        """The paths of an image and its sidecars."""
         return tuple(item.stem + suffix for suffix in self.suffixes)
 
 
 def mixing_stride(total: int) -> int:
-    """By how much to step through 0 to `total - 1`, round and round, to meet each once and any stretch of them evenly.
+    """A step with which multiples modulo `total` visit each of 0 to `total - 1` once, evenly at any time.
 
-    The golden section's share of `total`, or the first number above it that has no divisor in common with `total`.
+    The golden section of `total`, or the next number above it that has no common divisor with `total`.
     """
     stride = total * 618_033_988_749 // 10**12
     while math.gcd(stride, total) > 1:
@@ -152,7 +152,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     _check_counts(options, label)
     suffixes, tar_images = SAMPLE_SUFFIXES[options.format], _tar_images(options)
     if options.like is not None:
-        rows, digest = _runs_like(options.like, options.count, settings, schema, reporter)
+        rows, digest = _read_runs(options.like, options.count, settings, schema, reporter)
         return Plan(schema, rows, suffixes, tar_images, digest)
     if options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
@@ -186,7 +186,7 @@ def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[s
 
 
 def canonical(attribute: Attribute, value: str) -> str:
-    """A value as the data has it: an alias resolved, a number in its shortest form.
+    """A value as the data has it: an alias is resolved, a number has its shortest form.
 
     Raises:
         UsageError: Not a value of the attribute.
@@ -199,7 +199,7 @@ def canonical(attribute: Attribute, value: str) -> str:
 
 
 def _tar_images(options: SampleOptions) -> int | None:
-    """Images in a tar file; None where the format has none."""
+    """Images per tar file; None for a format without tar files."""
     if options.format != "webdataset":
         if options.shard_size is not None:
             raise UsageError(
@@ -214,7 +214,7 @@ def _tar_images(options: SampleOptions) -> int | None:
 
 
 def _check_counts(options: SampleOptions, label: str | None) -> None:
-    """Whether the options say exactly once how many images are wanted of what."""
+    """Checks that the options say exactly once how many images of which label are wanted."""
     for flag, count in (("-n", options.count), ("--per-class", options.per_class)):
         if count is not None and count < 1:
             raise UsageError(f"{flag} {count}", "expected at least 1", f"{flag} 16")
@@ -228,16 +228,18 @@ def _check_counts(options: SampleOptions, label: str | None) -> None:
         if one is not None and other is not None:
             raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
     if options.count is None and options.per_class is None and options.like is None:
-        raise UsageError("-n", "how many images is not said", "-n 16, --per-class 16 or --like real.csv")
+        raise UsageError(
+            "-n", "expected a number of images, got none", "-n 16, --per-class 16 or --like real.csv"
+        )
 
 
 def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> dict[str, int]:
-    """Images of each label, in the training proportions."""
+    """Draws how many of `n` images each label gets, in the training proportions."""
     recorded = header.training.get("label_counts")
-    known = recorded if isinstance(recorded, Mapping) else {}
-    weights = {label: _weight(known.get(label)) for label in header.schema.labels}
+    label_counts = recorded if isinstance(recorded, Mapping) else {}
+    weights = {label: _parse_weight(label_counts.get(label)) for label in header.schema.labels}
     if not sum(weights.values()) > 0:
-        reporter.warn("the model does not say how often each label was trained: all labels are drawn alike")
+        reporter.warn("the model file has no label counts: all labels are equally likely")
         weights = dict.fromkeys(header.schema.labels, 1.0)
     counts = draw_label_counts(seed, weights, n)
     drawn = ", ".join(f"{label} {count}" for label, count in counts.items() if count)
@@ -245,27 +247,27 @@ def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> 
     return counts
 
 
-def _weight(count: Any) -> float:
+def _parse_weight(count: Any) -> float:
     is_count = isinstance(count, int | float) and not isinstance(count, bool)
     return float(count) if is_count and math.isfinite(count) and count > 0 else 0.0
 
 
-def _runs_like(
+def _read_runs(
     path: Path, count: int | None, settings: dict[str, str], schema: ConditionSchema, reporter: Reporter
 ) -> tuple[tuple[Run, ...], str]:
-    """One image a row of a table, or `count` images over its rows evenly, in the table's order; and its sha256."""
+    """Runs of one image per row of a table, or of `count` images spread evenly over its rows, and its sha256."""
     table = read_table(path)
     label_column = next((name for name in (schema.label.name, "label") if name in table.columns), None)
     if label_column is None:
         raise InputError(
             path,
             f"expected a column {schema.label.name!r} or 'label', got none",
-            f"it has: {list_columns(table.columns)}",
+            f"its columns: {list_columns(table.columns)}",
         )
     attributes = [a for a in schema.attributes[1:] if a.name in table.columns and a.name not in settings]
     absent = [a.name for a in schema.attributes[1:] if a.name not in table.columns and a.name not in settings]
     if absent:
-        reporter.info(f"not in {path.name}, so missing: {', '.join(absent)}")
+        reporter.info(f"no column in {path.name}, so values are missing: {', '.join(absent)}")
     conditions: list[dict[str, str]] = []
     unlabelled = 0
     unknown: Counter[str] = Counter()
@@ -273,7 +275,7 @@ def _runs_like(
         if is_missing(row[label_column]):
             unlabelled += 1
             continue
-        condition = {schema.label.name: _label_of_row(row[label_column], schema, path, number), **settings}
+        condition = {schema.label.name: _resolve_label(row[label_column], schema, path, number), **settings}
         for attribute in attributes:
             if is_missing(row[attribute.name]):
                 continue
@@ -285,23 +287,23 @@ def _runs_like(
     if unlabelled:
         reporter.warn(f"{path.name}: {unlabelled} rows without a label were left out")
     for name, times in unknown.items():
-        reporter.warn(f"{path.name}: {times} values of {name} that the model does not know became missing")
+        reporter.warn(f"{path.name}: {times} unknown values of {name} count as missing")
     if not conditions:
         raise InputError(path, "expected rows with a label, got none")
     rows = len(conditions)
     chosen = conditions if count is None else [conditions[k * rows // count] for k in range(count)]
-    return _runs(chosen, schema.label.name), file_sha256(path)
+    return _group_runs(chosen, schema.label.name), file_sha256(path)
 
 
-def _label_of_row(value: str, schema: ConditionSchema, path: Path, number: int) -> str:
+def _resolve_label(value: str, schema: ConditionSchema, path: Path, number: int) -> str:
     try:
         return schema.label.resolve(value)
     except UsageError as error:
         raise InputError(f"{path}, row {number}", f"{error.subject}: {error.message}", error.hint) from error
 
 
-def _runs(conditions: Sequence[dict[str, str]], label_name: str) -> tuple[Run, ...]:
-    """Conditions in order as runs; indices count up within each label."""
+def _group_runs(conditions: Sequence[dict[str, str]], label_name: str) -> tuple[Run, ...]:
+    """Groups conditions into runs, in order; indices count up within each label."""
     runs: list[Run] = []
     used: Counter[str] = Counter()
     for condition in conditions:

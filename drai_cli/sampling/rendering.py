@@ -1,4 +1,4 @@
-"""The files of one sample: pixels in the chosen kind, marks, and UIDs that follow from what decides the image."""
+"""Encodes one sample as files: pixels in the chosen format, marks, and UIDs derived from what decides the image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,27 +23,31 @@ from drai_cli.settings.image_options import Compression
 
 @dataclass(frozen=True)
 class SampleEncoder:
-    """Turns what the generator made into files.
+    """Encodes generated images as files.
 
     Attributes:
         header: Of the model.
         weights_sha256: Of its file.
-        options: The job's, as its manifest records them.
+        options: Of the job, as its manifest records them.
     """
 
     header: ModelHeader
     weights_sha256: str
     options: Mapping[str, Any]
 
+    @cached_property
+    def pixels(self) -> PixelOptions:
+        return PixelOptions.from_json(self.options)
+
     def encode(
         self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray
     ) -> tuple[bytes, ...]:
         """The files of one image, in the order of `SAMPLE_SUFFIXES`."""
-        marks = self.marks(item)
+        marks = self._mark(item)
         if self.options["format"] == "npz":
-            return (_npz(marks, image, content, style),)
+            return (_encode_npz(marks, image, content, style),)
         stored = Stored.of_levels(image, model_intensity(self.header))
-        pixels = PixelOptions.from_json(self.options).to_json()
+        pixels = self.pixels.to_json()
         deciding = {
             "weights_sha256": self.weights_sha256,
             "seed": pixels.pop("seed"),
@@ -53,21 +58,21 @@ class SampleEncoder:
         compression: Compression = self.options.get("compression") or "none"
         about = About(marks, deciding)
         if self.options["format"] == "webdataset":
-            return (*image_bytes("png", stored, about), *self._beside(item, marks))
+            return (*image_bytes("png", stored, about), *self._encode_sidecars(item, marks))
         return image_bytes(self.options["format"], stored, about, compression=compression)
 
-    def _beside(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """An image's `.json`, with the same keys in all images of a model, and its `.cls`: the label's number."""
+    def _encode_sidecars(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """The `.json` of an image, with the same keys for all images of a model, and its `.cls`: the label's number."""
         schema = self.header.schema
-        told = as_json({name: text for name, text in marks.items() if name != "condition"})
+        entries = as_json({name: text for name, text in marks.items() if name != "condition"})
         others = [attribute.name for attribute in schema.attributes[1:]]
         if others:
-            told["attributes"] = {name: item.condition.get(name, "") for name in others}
-        text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+            entries["attributes"] = {name: item.condition.get(name, "") for name in others}
+        text = json.dumps(entries, sort_keys=True, ensure_ascii=False)
         return text.encode(), str(schema.label.position(item.label)).encode()
 
-    def marks(self, item: Item) -> dict[str, str]:
-        """What the image says of itself."""
+    def _mark(self, item: Item) -> dict[str, str]:
+        """The marks that the image's files carry."""
         marks = synthetic_marks(
             self.weights_sha256, seed=str(self.options["seed"]), label=item.label, index=str(item.index)
         )
@@ -77,10 +82,10 @@ class SampleEncoder:
 
 
 def check_compression(format: str, compression: Compression) -> None:
-    """Whether files can be packed so, before any is made.
+    """Checks that files of the format can be compressed so.
 
     Raises:
-        UsageError: Not DICOM, or the encoder is not installed.
+        UsageError: The format is not DICOM, or the encoder is not installed.
     """
     if compression == "none":
         return
@@ -91,7 +96,7 @@ def check_compression(format: str, compression: Compression) -> None:
     require_encoder(compression)
 
 
-def _npz(marks: Mapping[str, str], image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
+def _encode_npz(marks: Mapping[str, str], image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
     file = io.BytesIO()
     texts = {name: np.array(text) for name, text in marks.items()}
     np.savez_compressed(file, image=image, content=content, style=style, **texts)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which part of a job one command makes: `--shard I/N`, and its share where a launcher started several processes."""
+"""Which part of a job one process makes: `--shard I/N`, divided again among processes of a launcher."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from drai_cli.machine.launch import Place
 
 
 def part_of(shard: str | None, place: Place) -> tuple[int, int]:
-    """Which part of the job a process makes: of its shard again one of equal parts, where it was launched with others.
+    """The part i of n that a process makes: one of equal parts of its shard, if it was launched with others.
 
-    They need not hear of each other: an image depends on none but itself, and whoever ends last merges the tables.
+    The processes do not communicate: images do not depend on each other, and the last process merges the tables.
 
     Raises:
         UsageError: As `parse_shard`.
@@ -22,7 +22,7 @@ def parse_shard(shard: str | None) -> tuple[int, int]:
     """`i/n` as numbers; (1, 1) for none.
 
     Raises:
-        UsageError: Not of that form, or i is not from 1 to n.
+        UsageError: Another form, or i is not from 1 to n.
     """
     if shard is None:
         return 1, 1

@@ -1,6 +1,6 @@
-"""How the images of a `sample` job get under their final names, each file whole or not at all: alone, or in tar files.
+"""Writes the images of a `sample` job, each in files of its own or in tar files; a file is written whole or not at all.
 
-A file that is there already and is not what the job makes is somebody's, and stays.
+An existing file that the job would not make is never replaced.
 """
 
 from __future__ import annotations
@@ -20,64 +20,60 @@ from drai_cli.sampling.layout import Tars, tar_name
 from drai_cli.sampling.plan import Item, Plan
 
 NEW_FOLDER = "choose another --out, or --overwrite"
-_GO_ON = "what is written is kept: make room or mend the permissions, and the same command goes on"
+_RESUME = "written images are kept: free space or fix the permissions, then the same command resumes"
 _CHUNK_BYTES = 1 << 20
 
 Placed = Digests | bytes
-"""What is known of an image when its thread is done with it: the sha256 of its files, or the bytes for a tar file."""
+"""What the thread that made an image returns: the sha256 of its files, or the bytes for a tar file."""
 
 
 class Store(Protocol):
-    """Where one part's images go."""
+    """Writes the images of one part of a job."""
 
-    def missing(self, start: int, stop: int) -> list[int]:
-        """Which of the images at these positions are neither there, unchanged, nor left out."""
+    def find_missing(self, start: int, stop: int) -> list[int]:
+        """Which of the images at these positions neither exist unchanged nor were left out."""
 
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
-        """Takes an image's files. Safe in threads."""
+        """Writes or packs an image's files. Safe in threads."""
 
     def record(self, position: int, placed: Placed | None) -> None:
-        """Writes down that an image was placed, or (None) is left out; called in the order of the positions."""
+        """Records that an image was placed or, with None, left out; called in the order of the positions."""
 
-    def listed(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
-        """What a manifest lists of the images at these positions."""
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
+        """Names and sha256 that the manifest lists for the images at these positions."""
 
     def close(self) -> None:
-        """Removes what is not whole."""
+        """Removes an unfinished file."""
 
 
 class FileStore:
-    """Every image in files of its own."""
+    """Writes every image to files of its own."""
 
     def __init__(self, out: Path, plan: Plan, journal: Journal, *, overwrite: bool) -> None:
         self.out, self.plan, self.journal, self.overwrite = out, plan, journal, overwrite
 
-    def missing(self, start: int, stop: int) -> list[int]:
-        found = zip(self.plan.items(start, stop), self.journal.read(start, stop), strict=True)
-        return [
-            start + offset
-            for offset, (item, digests) in enumerate(found)
-            if not self._is_there(item, digests)
-        ]
+    def find_missing(self, start: int, stop: int) -> list[int]:
+        entries = zip(self.plan.items(start, stop), self.journal.read(start, stop), strict=True)
+        return [start + i for i, (item, digests) in enumerate(entries) if not self._is_done(item, digests)]
 
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
         for name, data in zip(self.plan.file_names(item), files, strict=True):
             path = self.out / name
-            with os_errors(path):
-                # What a power cut left is a beginning of the right file; anything else is somebody's.
-                if path.exists() and not self.overwrite and not data.startswith(_beginning(path, len(data))):
-                    raise OverwriteError(path, "there is another file of that name", NEW_FOLDER)
-            with os_errors(path), atomic_writer(path) as file:
+            with explain_os_errors(path):
+                # A power cut leaves the beginning of the right file; anything else is the user's.
+                if path.exists() and not self.overwrite and not data.startswith(_read_start(path, len(data))):
+                    raise OverwriteError(path, "another file has this name", NEW_FOLDER)
+            with explain_os_errors(path), atomic_writer(path) as file:
                 file.write(data)
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
     def record(self, position: int, placed: Placed | None) -> None:
         digests = (REJECTED,) * len(self.plan.suffixes) if placed is None else placed
         assert isinstance(digests, tuple)
-        with os_errors(self.out):
+        with explain_os_errors(self.out):
             self.journal.write(position, [digests])
 
-    def listed(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
         for first in range(start, stop, 4096):
             last = min(first + 4096, stop)
             for item, digests in zip(
@@ -89,7 +85,7 @@ class FileStore:
     def close(self) -> None:
         pass
 
-    def _is_there(self, item: Item, digests: Digests) -> bool:
+    def _is_done(self, item: Item, digests: Digests) -> bool:
         if REJECTED in digests:
             return True
         names = self.plan.file_names(item)
@@ -99,23 +95,23 @@ class FileStore:
 
 
 class TarStore:
-    """Images in tar files, in order: one is begun with its first image, and written down when its last is in it.
+    """Writes images to tar files, in order; a tar file is recorded when its last image is in it.
 
-    In the journal an image has the sha256 of the tar file that it is in.
+    The journal's digest of an image is the sha256 of its tar file.
     """
 
     def __init__(self, out: Path, plan: Plan, tars: Tars, journal: Journal, *, overwrite: bool) -> None:
         self.out, self.plan, self.tars, self.journal, self.overwrite = out, plan, tars, journal, overwrite
-        self._looked_at: tuple[int, bool] = (-1, False)
-        self._begun = ExitStack()
+        self._last_checked: tuple[int, bool] = (-1, False)  # number of a tar file, and whether it is done
+        self._open = ExitStack()
         self._file: IO[bytes] | None = None
         self._digest = hashlib.sha256()
         self._size = 0
         self._first = 0
         self._is_in: list[bool] = []
 
-    def missing(self, start: int, stop: int) -> list[int]:
-        return [position for position in range(start, stop) if not self._is_there(position // self.tars.unit)]
+    def find_missing(self, start: int, stop: int) -> list[int]:
+        return [position for position in range(start, stop) if not self._is_done(position // self.tars.unit)]
 
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
         names = [name.rpartition("/")[2] for name in self.plan.file_names(item)]
@@ -125,19 +121,19 @@ class TarStore:
         if position % self.tars.unit == 0:
             self._begin(position)
         if self._file is None or position != self._first + len(self._is_in):
-            self.close()  # of what comes before it something is missing: another time
+            self.close()  # an earlier image is missing: the next command makes this tar file
             return
         assert placed is None or isinstance(placed, bytes)
-        with os_errors(self._path):
+        with explain_os_errors(self._path):
             self._write(placed or b"")
         self._is_in.append(placed is not None)
         if position + 1 in (self._first + self.tars.unit, self.plan.total):
             self._finish()
 
-    def listed(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
         for first, last in self.tars.ranges(start, stop):
             digests = [digest for (digest,) in self.journal.read(first, last)]
-            yield tar_name(first // self.tars.unit), _only(digests)
+            yield tar_name(first // self.tars.unit), _find_digest(digests)
             if REJECTED in digests:
                 for item, digest in zip(self.plan.items(first, last), digests, strict=True):
                     if digest == REJECTED:
@@ -145,30 +141,29 @@ class TarStore:
 
     def close(self) -> None:
         self._file = None
-        # Not even its last bytes may fit on the disk: it goes all the same.
-        with suppress(_UnfinishedError, InputError), self._begun:
+        # Its last bytes may not fit on the disk: it is removed all the same.
+        with suppress(_UnfinishedError, InputError), self._open:
             raise _UnfinishedError
 
     @property
     def _path(self) -> Path:
         return self.out / tar_name(self._first // self.tars.unit)
 
-    def _is_there(self, number: int) -> bool:
-        """Whether the tar file that the journal has is on the disk, unchanged, or all of its images were left out."""
-        if self._looked_at[0] != number:
+    def _is_done(self, number: int) -> bool:
+        """Whether a tar file exists as the journal has it, or all of its images were left out."""
+        if self._last_checked[0] != number:
             first = number * self.tars.unit
             entries = self.journal.read(first, min(first + self.tars.unit, self.plan.total))
-            is_known = all(entries)
-            digest = _only([digest for entry in entries for digest in entry])
-            is_there = is_known and (digest is None or sha256_of(self.out / tar_name(number)) == digest)
-            self._looked_at = number, is_there
-        return self._looked_at[1]
+            digest = _find_digest([digest for entry in entries for digest in entry])
+            is_done = all(entries) and (digest is None or sha256_of(self.out / tar_name(number)) == digest)
+            self._last_checked = number, is_done
+        return self._last_checked[1]
 
     def _begin(self, position: int) -> None:
         self.close()
         self._first, self._is_in, self._size, self._digest = position, [], 0, hashlib.sha256()
-        with os_errors(self._path):
-            self._file = self._begun.enter_context(atomic_writer(self._path))
+        with explain_os_errors(self._path):
+            self._file = self._open.enter_context(atomic_writer(self._path))
 
     def _write(self, data: bytes) -> None:
         assert self._file is not None
@@ -180,28 +175,25 @@ class TarStore:
         assert self._file is not None
         digest = REJECTED
         if any(self._is_in):
-            with os_errors(self._path):
+            with explain_os_errors(self._path):
                 self._write(tar_end(self._size))
                 self._file.flush()
-                if (
-                    self._path.exists()
-                    and not self.overwrite
-                    and not _begins(self._path, Path(self._file.name))
-                ):
-                    raise OverwriteError(self._path, "there is another file of that name", NEW_FOLDER)
-                self._begun.close()
+                is_new = self.overwrite or not self._path.exists()
+                if not is_new and not _is_beginning(self._path, Path(self._file.name)):
+                    raise OverwriteError(self._path, "another file has this name", NEW_FOLDER)
+                self._open.close()
             digest = self._digest.hexdigest()
         self.close()
-        with os_errors(self.out):
+        with explain_os_errors(self.out):
             self.journal.write(self._first, ((digest if is_in else REJECTED,) for is_in in self._is_in))
 
 
 class _UnfinishedError(Exception):
-    """Ends the writing of a file that is not whole."""
+    """Ends the writing of an unfinished file, which is then removed."""
 
 
 def sha256_of(path: Path) -> str | None:
-    """None if there is no such file, empty if it cannot be read."""
+    """The sha256 of a file; None if it does not exist, empty if it cannot be read."""
     if not path.exists():
         return None
     try:
@@ -211,30 +203,32 @@ def sha256_of(path: Path) -> str | None:
 
 
 @contextmanager
-def os_errors(path: Path) -> Iterator[None]:
-    """The system's refusals as errors in words."""
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Raises an `OSError` as an `InputError` with a hint."""
     try:
         yield
     except OSError as error:
-        raise InputError(error.filename or path, f"cannot be written ({why(error, path)})", _GO_ON) from error
+        raise InputError(
+            error.filename or path, f"cannot be written ({why(error, path)})", _RESUME
+        ) from error
     except InputError as error:
         if isinstance(error.__cause__, OSError):
-            raise InputError(error.subject, error.message, _GO_ON) from error.__cause__
+            raise InputError(error.subject, error.message, _RESUME) from error.__cause__
         raise
 
 
-def _only(digests: list[str]) -> str | None:
-    """The sha256 of a tar file by its images' entries; None where all of them were left out."""
+def _find_digest(digests: list[str]) -> str | None:
+    """The sha256 of a tar file from its images' digests; None if all of them were left out."""
     return next((digest for digest in digests if digest != REJECTED), None)
 
 
-def _beginning(path: Path, size: int) -> bytes:
-    """A file's bytes, at most one more than `size`."""
+def _read_start(path: Path, size: int) -> bytes:
+    """The first bytes of a file, at most `size + 1`."""
     with open_regular(path, max_bytes=None) as file:
         return file.read(size + 1)
 
 
-def _begins(path: Path, other: Path) -> bool:
-    """Whether a file is a beginning of another, or the whole."""
+def _is_beginning(path: Path, other: Path) -> bool:
+    """Whether another file begins with the bytes of this one."""
     with open_regular(path, max_bytes=None) as file, open_regular(other, max_bytes=None) as whole:
         return all(chunk == whole.read(len(chunk)) for chunk in iter(partial(file.read, _CHUNK_BYTES), b""))

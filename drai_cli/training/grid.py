@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt
 from torch import Tensor
 from torch.nn import functional
 
+from drai_cli.io.tiles import tile_images
 from drai_cli.model.networks import Networks
 from drai_cli.model.pixels import from_unit, to_unit
 
@@ -66,10 +67,4 @@ def draw_grid(
         content, style = inferred.mean, of_style.mean
         rows += [real, networks.generator(content, style)]
         rows += [networks.generator(content[k : k + 1].expand(COLUMNS, -1), style) for k in range(_SWAPS)]
-    height, width = images.shape[1:3]
-    sheet = np.full((len(rows) * (height + GAP), COLUMNS * (width + GAP), images.shape[3]), 255, np.uint8)
-    for r, row in enumerate(rows):
-        for c, tile in enumerate(from_unit(row)):
-            top, left = r * (height + GAP), c * (width + GAP)
-            sheet[top : top + height, left : left + width] = tile
-    return sheet[:-GAP, :-GAP]
+    return tile_images([from_unit(row) for row in rows], (GAP, GAP))

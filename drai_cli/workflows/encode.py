@@ -28,10 +28,10 @@ class EncodeResult:
     Attributes:
         out: The `.npz`.
         images: Images encoded.
-        skipped: Files left out, with the reason.
+        skipped: Name and reason of each file that was skipped.
         content_dim: Entries of a content code; 0 for a model that infers none.
         style_dim: Entries of a style code.
-        device: Where it was computed.
+        device: Where the codes were computed.
         weights_sha256: Of the model file.
         version: Of drai.
     """
@@ -52,21 +52,22 @@ class EncodeResult:
 def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
     """Writes `file_name`, `content`, `style` (posterior means), their log-variances, and the provenance.
 
-    Of a model that infers no content there is none of it in the file.
-    `file_name` is the name as given, or relative to the folder that was given.
+    A model that infers no content writes no arrays of it. `file_name` has no folders, or is relative to a folder given.
 
     Raises:
-        UsageError: No image is named, or OUT is no `.npz`.
+        UsageError: No image is given, or OUT is no `.npz`.
         InputError: An image cannot be read, a folder has none, or OUT cannot be written.
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT exists.
     """
     if not options.images:
-        raise UsageError("IMG", "no image is named", "drai encode a.png b.png --out codes.npz")
+        raise UsageError("IMG", "expected images, got none", "drai encode a.png b.png --out codes.npz")
     if options.out.suffix != ".npz":
-        raise UsageError(f"--out {options.out}", "expected a name in .npz", f"--out {options.out}.npz")
+        raise UsageError(
+            f"--out {options.out}", "expected a name that ends in .npz", f"--out {options.out}.npz"
+        )
     check_file(options.out, options.overwrite)
-    names, paths, has_folder = _expanded(options.images, reporter)
+    names, paths, has_folder = _list_images(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
     encoded = encode_files(
@@ -101,23 +102,23 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
     )
 
 
-def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], list[Path], bool]:
-    """Names and paths of the images, folders looked into; and whether there was a folder."""
+def _list_images(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], list[Path], bool]:
+    """Names and paths of the images, those in folders too, and whether there was a folder."""
     names: list[str] = []
     paths: list[Path] = []
     has_folder = False
     for given in images:
         if not given.is_dir():
-            names.append(given.name)  # where it lies is nobody's business who is given the codes
+            names.append(given.name)  # without its folder: users of the codes need not know it
             paths.append(given)
             continue
         has_folder = True
         tree = walk(given)
         for name, reason in tree.skipped:
-            reporter.warn(f"{name}: left out, {reason}")
-        found = sorted([*tree.images, *tree.dicom, *tree.nifti])
-        if not found:
-            raise InputError(given, "expected images, got a folder without", "name image files")
-        names += found
-        paths += [given / name for name in found]
+            reporter.warn(f"{name}: skipped, {reason}")
+        inside = sorted([*tree.images, *tree.dicom, *tree.nifti])
+        if not inside:
+            raise InputError(given, "expected images, got a folder without any", "give image files")
+        names += inside
+        paths += [given / name for name in inside]
     return names, paths, has_folder

@@ -1,4 +1,4 @@
-"""What a model file says of itself: sizes, labels, measures, licence. Builds no network."""
+"""`drai info`: what a model file records: sizes, labels, measures, licence. Builds no network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class InfoOptions:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model without running it.
+    """What is known about a model without running it.
 
     Attributes:
         name: What to give as WEIGHTS: a bundled name, a Hub name with its commit, else the file's or run's path.
@@ -49,17 +49,17 @@ class ModelInfo:
         image_channels: 1 (grey) or 3 (RGB).
         content_dim: Entries of the content code.
         style_dim: Entries of the style code.
-        has_encoder: Whether it can encode and swap styles.
-        infers: Codes that the encoder infers of an image.
+        has_encoder: Whether it can encode images and swap styles.
+        infers: Codes that the encoder infers from an image.
         parameters: Numbers in the file by network (`generator`, `encoder`, ...).
-        dtype: How they are stored.
-        labels: What it makes.
+        dtype: Of these numbers.
+        labels: Labels of the images it makes.
         attributes: What it is conditioned on, the label first.
-        label_counts: Training images by label, where the model says so.
-        images_seen: In training, if known.
+        label_counts: Training images by label, if recorded.
+        images_seen: In training, if recorded.
         intensity: What pixel values mean.
         training: The rest of the training record.
-        measures: Numbers on test groups, as the model card gives them.
+        measures: Results on test groups, as in the model card.
         licence: SPDX expression of the weights.
         data: What it was trained on.
         intended_use: What it is for and what it must not be used for.
@@ -94,24 +94,24 @@ class ModelInfo:
 
 
 def describe_model(options: InfoOptions, reporter: Reporter = SILENT) -> ModelInfo:
-    """What one model says of itself.
+    """Describes one model.
 
     Raises:
-        WeightsError: There is no such model, or it cannot be read.
-        NetworkError: It has to be downloaded and cannot be.
+        WeightsError: No such model, or it cannot be read.
+        NetworkError: It has to be downloaded, and the Hub cannot be reached or refuses.
     """
     return _describe(locate_weights(options.weights, reporter))
 
 
 def list_models(reporter: Reporter = SILENT) -> tuple[ModelInfo, ...]:
-    """The same for every model at hand: bundled ones, those in the Hub cache, and the runs in `runs/` here."""
-    found = [_describe(path) for path in bundled_models().values()]
+    """Describes every model available: bundled ones, those in the Hub cache, and the runs in `runs/` here."""
+    models = [_describe(path) for path in bundled_models().values()]
     for path in (*cached_models(), *sorted(Path(RUNS).glob(f"*/{MODEL_FILE}"))):
         try:
-            found.append(_describe(path))
-        except WeightsError as error:  # somebody else's model in the Hub cache
-            reporter.info(f"passed over: {error}")
-    return tuple(found)
+            models.append(_describe(path))
+        except WeightsError as error:  # another tool's model in the Hub cache
+            reporter.info(f"skipped: {error}")
+    return tuple(models)
 
 
 def _describe(path: Path) -> ModelInfo:
@@ -155,7 +155,7 @@ def _describe(path: Path) -> ModelInfo:
 
 
 def _count_parameters(path: Path) -> tuple[dict[str, int], str]:
-    """Numbers by network and the dtypes they are stored in, from the file's index alone.
+    """Counts numbers by network and lists their dtypes, from the file's index alone.
 
     Raises:
         WeightsError: The file is shorter or longer than its index says.
@@ -165,10 +165,10 @@ def _count_parameters(path: Path) -> tuple[dict[str, int], str]:
     try:
         with safe_open(path, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118  not a mapping
-                part = tensors.get_slice(name)
+                tensor = tensors.get_slice(name)
                 network = name.split(".")[0]
-                counts[network] = counts.get(network, 0) + math.prod(part.get_shape())
-                dtypes.add(str(part.get_dtype()))
+                counts[network] = counts.get(network, 0) + math.prod(tensor.get_shape())
+                dtypes.add(str(tensor.get_dtype()))
     except (SafetensorError, OSError) as error:
         raise WeightsError(path, f"cannot be read ({error})", "the file is damaged: get it again") from error
     return counts, ", ".join(sorted(dtypes))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,15 +14,16 @@ from drai_cli.errors import UsageError
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.noise import draw_noise
 from drai_cli.inference.torch_model import Inference
-from drai_cli.inference.walk import Frames, Walk, walk_distances, walk_frames
+from drai_cli.inference.walk import Frames, Walk, make_frames, measure_distances
+from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
 from drai_cli.metrics.perceptual import unevenness
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
-from drai_cli.output.figure import draw_figure, enlarged
-from drai_cli.output.folder import check_file, check_folder, make_parent, staged
+from drai_cli.output.figure import draw_figure, enlarge
+from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 from drai_cli.output.marks import as_description
 from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
@@ -42,11 +41,11 @@ class InterpolateResult:
 
     Attributes:
         out: The file or folder.
-        images: File names in the folder; empty where OUT is one file.
+        images: File names in the folder; empty if OUT is one file.
         positions: Of each frame, from 0 to 1; empty for a grid.
         distances: Perceptual distance of each frame to the next, by the model's own encoder.
-        unevenness: Their deviation over their mean; None without them.
-        device: Where it was computed.
+        unevenness: Their standard deviation over their mean; None without distances.
+        device: Where the images were computed.
         weights_sha256: Of the model file.
         version: Of drai.
     """
@@ -66,7 +65,7 @@ class InterpolateResult:
 
 @dataclass(frozen=True)
 class _Picture:
-    """One image of the output: its file's name, caption, row in the table, marks, and what decides it."""
+    """One image of the output: file name without suffix, caption, row in the table, marks, and what decides it."""
 
     pixels: np.ndarray
     stem: str
@@ -78,16 +77,16 @@ class _Picture:
 
 
 def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> InterpolateResult:
-    """Makes a walk or a grid; all inputs are read before anything is written.
+    """Makes a walk or a grid; all inputs are read before any file is written.
 
     Raises:
         UsageError: Options that contradict each other or the model.
         InputError: An image cannot be used, or OUT cannot be written.
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
-        OverwriteError: OUT is there already.
+        OverwriteError: OUT exists already.
     """
     _check(options)
-    out = options.out or Path(_default_name(options))
+    out = options.out or Path(_name_output(options))
     _check_out(out, options)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     if options.images:
@@ -97,12 +96,12 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     frames, distances = None, None
     if options.grid:
         assert encoded is not None
-        pictures, columns = _grid(options, inference, encoded), len(options.images)
+        pictures, columns = _make_grid(options, inference, encoded), len(options.images)
     else:
-        walk, decided_by = _walk(options, inference, encoded)
-        frames = walk_frames(inference, walk, options.steps, options.even)
-        distances = walk_distances(inference, walk, frames.positions)
-        pictures, columns = _frame_pictures(options, encoded, frames, decided_by), options.steps
+        walk, decided_by = _make_walk(options, inference, encoded)
+        frames = make_frames(inference, walk, options.steps, options.even)
+        distances = measure_distances(inference, walk, frames.positions)
+        pictures, columns = _make_frame_pictures(options, encoded, frames, decided_by), options.steps
     derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)
     names = _write(out, pictures, columns, encoded, derived, options)
     return InterpolateResult(
@@ -117,7 +116,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
 
 
 def _check(options: InterpolateOptions) -> None:
-    """Whether it is said, once, what to make."""
+    """Checks that the options say, once, what to make."""
     labels = [label for label in (options.from_label, options.to_label) if label is not None]
     example = "drai interpolate a.png b.png"
     if options.grid:
@@ -135,13 +134,13 @@ def _check(options: InterpolateOptions) -> None:
         if len(labels) == 1:
             raise UsageError("interpolate", "expected both labels, got one", "--from-label nv --to-label mel")
         if labels and options.images:
-            raise UsageError("interpolate", "images contradict labels", "give two of one sort")
+            raise UsageError("interpolate", "images contradict labels", "give two of one kind")
         if not labels and len(options.images) != 2:
             got = len(options.images)
             raise UsageError("interpolate", f"expected two images or two labels, got {got} images", example)
         if not labels and options.style_from is not None:
             raise UsageError(
-                "--style-from", "is for a walk between labels", "--along content keeps a's style"
+                "--style-from", "is for a walk between labels", "--along content keeps the style of a"
             )
         if labels and options.along != "both":
             raise UsageError(
@@ -155,7 +154,7 @@ def _check(options: InterpolateOptions) -> None:
         check_compression(options.format, options.compression)
 
 
-def _default_name(options: InterpolateOptions) -> str:
+def _name_output(options: InterpolateOptions) -> str:
     if options.from_label is not None and options.to_label is not None:
         names = [options.from_label, options.to_label]
     else:
@@ -183,7 +182,7 @@ def _check_out(out: Path, options: InterpolateOptions) -> None:
 def _encode(
     options: InterpolateOptions, inference: Inference, fit: Fit, reporter: Reporter
 ) -> EncodedImages | None:
-    """Codes of all images that are named, each once; None without any."""
+    """Encodes all images given, each once; None if there is none."""
     styles = [options.style_from] if options.style_from is not None else list(options.style)
     paths = list(dict.fromkeys([*options.images, *styles]))
     if not paths:
@@ -194,7 +193,7 @@ def _encode(
     )  # fmt: skip
 
 
-def _walk(
+def _make_walk(
     options: InterpolateOptions, inference: Inference, encoded: EncodedImages | None
 ) -> tuple[Walk, dict[str, Any]]:
     """The walk, and what decides it."""
@@ -210,7 +209,7 @@ def _walk(
         {schema.label.name: schema.label.resolve(label)} for label in (options.from_label, options.to_label)
     ]
     shape = inference.header.architecture
-    # One draw for both labels: what differs between the ends is the label alone.
+    # One draw for both labels: the ends differ in the label alone.
     noise, style = draw_noise(options.seed, conditions[0], [0], shape.content_dim, shape.style_dim)
     content = inference.draw_content(schema.encode(conditions), noise[[0, 0]])
     labels = [condition[schema.label.name] for condition in conditions]
@@ -221,7 +220,7 @@ def _walk(
     return Walk.along("content", content, style[[0, 0]]), decided_by
 
 
-def _frame_pictures(
+def _make_frame_pictures(
     options: InterpolateOptions,
     encoded: EncodedImages | None,
     frames: Frames,
@@ -233,34 +232,34 @@ def _frame_pictures(
         assert encoded is not None
         ends = [encoded.images[encoded.paths.index(path)] for path in options.images]
         source = ends[0]
-        names, captions = [end.name for end in ends], _end_captions(along)
+        names, captions = [end.name for end in ends], _caption_ends(along)
     else:
         source, along = (None if encoded is None else encoded.images[0]), "label"
         names = captions = [str(decided_by["from_label"]), str(decided_by["to_label"])]
     pictures = []
     for index, (pixels, position) in enumerate(zip(frames.images, frames.positions.tolist(), strict=True)):
-        said = {"position": f"{position:.6g}", "along": along}
+        marks = {"position": f"{position:.6g}", "along": along}
         pictures.append(
             _Picture(
                 pixels,
                 f"frame_{index:06d}",
                 {0: captions[0], len(frames.images) - 1: captions[1]}.get(index, f"{position:.2f}"),
                 source,
-                {**said, "from": names[0], "to": names[1]},
-                said,
+                {**marks, "from": names[0], "to": names[1]},
+                marks,
                 {**decided_by, "position": position},
             )
         )
     return pictures
 
 
-def _end_captions(along: str) -> list[str]:
+def _caption_ends(along: str) -> list[str]:
     ends = {"both": "b", "style": "a in b's style", "content": "b in a's style"}
     return ["a", ends[along]]
 
 
-def _grid(options: InterpolateOptions, inference: Inference, encoded: EncodedImages) -> list[_Picture]:
-    """All pairs, row by row: each row one style, each column one content."""
+def _make_grid(options: InterpolateOptions, inference: Inference, encoded: EncodedImages) -> list[_Picture]:
+    """All pairs, row by row: a style per row, a content per column."""
     contents = [encoded.paths.index(path) for path in options.images]
     styles = [encoded.paths.index(path) for path in options.style or options.images]
     pairs = [(content, style) for style in styles for content in contents]
@@ -287,10 +286,10 @@ def _grid(options: InterpolateOptions, inference: Inference, encoded: EncodedIma
     return pictures
 
 
-def _with_edges(
+def _add_edges(
     panels: Sequence[tuple[str, np.ndarray]], options: InterpolateOptions, encoded: EncodedImages
 ) -> list[tuple[str, np.ndarray]]:
-    """The grid's images with the real ones that they were made of above and on the left."""
+    """The grid's images with the real images above and on the left."""
     contents, styles = options.images, options.style or options.images
     real = {path: encoded.images[encoded.paths.index(path)] for path in (*contents, *styles)}
     blank = np.full_like(panels[0][1], np.iinfo(panels[0][1].dtype).max)
@@ -312,19 +311,19 @@ def _write(
     """Writes one file or a folder; returns the names of the images in the folder."""
     suffix = out.suffix.lower()
     if suffix not in _FILES:
-        with staged(out, options.overwrite, "drai interpolate") as stage:
+        with open_stage(out, options.overwrite, "drai interpolate") as stage:
             return _write_folder(stage, pictures, derived)
     if suffix == ".png":
         panels = [(picture.caption, picture.pixels) for picture in pictures]
         if options.grid:
             assert encoded is not None
-            panels, columns = _with_edges(panels, options, encoded), columns + 1
+            panels, columns = _add_edges(panels, options, encoded), columns + 1
         figure = draw_figure(panels, columns, _STRIP_SIDE)
         data = encode_png(figure, derived.figure_marks if options.grid else derived.marks, level=6)
     else:
         from drai_cli.io.animation import encode_gif, encode_mp4
 
-        frames = [enlarged(picture.pixels) for picture in pictures]
+        frames = [enlarge(picture.pixels) for picture in pictures]
         encode = encode_gif if suffix == ".gif" else encode_mp4
         data = encode(frames, options.fps, as_description(derived.marks))
     make_parent(out)
@@ -335,16 +334,13 @@ def _write(
 
 def _write_folder(stage: Path, pictures: Sequence[_Picture], derived: DerivedImages) -> list[str]:
     names = []
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file_name", *pictures[0].row])
     for index, picture in enumerate(pictures):
-        # The inputs' names, which may name people, stand in the table alone.
+        # The inputs' names, which may name people, are in the table alone.
         marks = {"index": str(index), **picture.marks}
-        files = derived.files(picture.pixels, picture.source, picture.deciding, index + 1, **marks)
-        for suffix, data in files.items():
-            (stage / (picture.stem + suffix)).write_bytes(data)
-        names.append(picture.stem + next(iter(files)))
-        table.writerow([names[-1], *picture.row.values()])
-    (stage / "metadata.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+        name, *_ = derived.write(
+            stage, picture.stem, picture.pixels, picture.source, picture.deciding, index + 1, **marks
+        )
+        names.append(name)
+    rows = [[name, *picture.row.values()] for name, picture in zip(names, pictures, strict=True)]
+    (stage / "metadata.csv").write_bytes(encode_csv([["file_name", *pictures[0].row], *rows]))
     return names

@@ -1,9 +1,7 @@
-"""`drai phantom`: labelled phantoms with their true style factors, as class folders and a table."""
+"""`drai phantom`: labelled phantoms in class folders, and a table of their true style factors."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,11 @@ from typing import Any
 
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.data.table import read_header
-from drai_cli.errors import InputError, OverwriteError, UsageError
+from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.raster import write_png
+from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 
 _CHUNK = 256
@@ -28,7 +28,7 @@ class PhantomOptions:
 
     Attributes:
         out: Folder for the images; new or empty.
-        count: Images in all; labels take turns.
+        count: Images in all; the labels alternate.
         size: Height and width in pixels, at least 16.
         seed: With the index, decides each image.
         overwrite: Write into a folder that holds files.
@@ -67,24 +67,17 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
         raise UsageError(f"-n {options.count}", "expected at least one image", "for example -n 2000")
     out = options.out
     if out.exists() and not out.is_dir():
-        raise OverwriteError(out, "expected a folder, got a file", "name another with --out")
+        raise OverwriteError(out, "expected a folder, got a file", "choose another --out")
     if out.is_dir() and any(out.iterdir()) and not options.overwrite:
         raise OverwriteError(
             out,
             "the folder is not empty",
-            "name another with --out (--overwrite replaces phantoms of the same names, and leaves other files)",
+            "choose another --out (--overwrite replaces phantoms of the same names and keeps other files)",
         )
     _check_table(out / _TABLE)
-    try:
-        for label in CLASSES:
-            (out / label).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            out, f"cannot be made ({(error.strerror or '').lower()})", "look at its rights"
-        ) from error
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(_COLUMNS)
+    for label in CLASSES:
+        make_folder(out / label)
+    rows: list[tuple[str, ...]] = [_COLUMNS]
     counts = dict.fromkeys(CLASSES, 0)
     with reporter.task("drawing", options.count, "images") as task:
         for start in range(0, options.count, _CHUNK):
@@ -94,18 +87,18 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
                 name = f"{label}/{label}_{start + offset:06d}.png"
                 write_png(out / name, image, _MARK)
                 counts[label] += 1
-                rows.writerow([name, label, *(f"{made.factors[factor][offset]:.6g}" for factor in FACTORS)])
+                rows.append((name, label, *(f"{made.factors[factor][offset]:.6g}" for factor in FACTORS)))
             task.advance(len(made.images))
     with atomic_writer(out / _TABLE) as file:
-        file.write(table.getvalue().encode())
+        file.write(encode_csv(rows))
     return PhantomResult(out, options.count, counts)
 
 
 def _check_table(path: Path) -> None:
-    """Whether the table that would be replaced is one of phantoms.
+    """Checks that an existing table is one of phantoms.
 
     Raises:
-        OverwriteError: It is somebody's.
+        OverwriteError: It is another table.
     """
     if path.exists() and read_header(path) != _COLUMNS:
-        raise OverwriteError(path, "it is no table of phantoms", "name another folder with --out")
+        raise OverwriteError(path, "it is no table of phantoms", "choose another --out")

@@ -1,4 +1,4 @@
-"""`drai pull`: a model from the Hub, and by hand where there is no network."""
+"""`drai pull`: fetches a model from the Hub."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from drai_cli.hub.locate import parse_hub_name
 from drai_cli.hub.repository import MODEL_FILE, origin_of
 from drai_cli.io.files import file_sha256
 from drai_cli.model_file.checkpoint import read_header
-from drai_cli.output.folder import check_folder, staged
+from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.model_options import PullOptions
 
 
 @dataclass(frozen=True)
 class PullResult:
-    """What a `pull` fetched.
+    """What a `pull` command fetched.
 
     Attributes:
         repository: `owner/name`.
         commit: The commit that was fetched.
         weights: What to give as WEIGHTS to use it.
-        files: Where each file is, by its name in the repository.
+        files: Path of each file, by its name in the repository.
         weights_sha256: Of the model file.
         version: Of drai.
     """
@@ -42,12 +42,12 @@ class PullResult:
 
 
 def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
-    """Fetches a model into the Hub cache, and copies it to a folder where that is asked for.
+    """Fetches a model into the Hub cache and, with `to`, copies it to a folder.
 
     Raises:
         UsageError: No Hub name.
         NetworkError, WeightsError: It cannot be fetched, or is no model that can be used.
-        InputError, OverwriteError: The folder cannot be written, or holds something.
+        InputError, OverwriteError: The folder cannot be written, or is not empty.
     """
     repository = parse_hub_name(options.repository)
     if options.to is not None:
@@ -58,7 +58,7 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
     commit = origin_of(model).rpartition("@")[2]
     weights = f"{repository.name}@{commit}" if commit else str(model)
     if options.to is not None:
-        with staged(options.to, options.overwrite, "drai pull") as stage:
+        with open_stage(options.to, options.overwrite, "drai pull") as stage:
             for name, path in files.items():
                 shutil.copyfile(path, stage / name)
         files, weights = {name: options.to / name for name in files}, str(options.to)

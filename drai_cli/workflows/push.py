@@ -1,4 +1,4 @@
-"""`drai push`: a model to the Hub, with its card and samples."""
+"""`drai push`: uploads a model to the Hub, with its card and samples."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from drai_cli.settings.model_options import PushOptions
 
 @dataclass(frozen=True)
 class PushResult:
-    """What a `push` sent, or would send.
+    """What a `push` command uploaded, or would upload.
 
     Attributes:
         repository: `owner/name`.
-        commit: The commit made; empty for a dry run.
+        commit: The new commit; empty for a dry run.
         files: Size in bytes and sha256 of each file, by its name in the repository.
         weights_sha256: Of the model file.
         version: Of drai.
@@ -41,7 +41,7 @@ class PushResult:
 
 
 def push(options: PushOptions, reporter: Reporter = SILENT) -> PushResult:
-    """Sends a model with its card to the Hub; a dry run makes the files, says what they are, and sends nothing.
+    """Uploads a model with its card to the Hub; a dry run makes the files and uploads nothing.
 
     Raises:
         UsageError: No Hub name.
@@ -56,5 +56,5 @@ def push(options: PushOptions, reporter: Reporter = SILENT) -> PushResult:
         commit = ""
         if not options.dry_run:
             message = options.message or f"drai {__version__}: {read_header(model).method} model"
-            commit = repository.send(files, message, is_private=options.private)
+            commit = repository.upload(files, message, is_private=options.private)
     return PushResult(repository.name, commit, listed, listed[MODEL_FILE][1])

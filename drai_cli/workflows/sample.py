@@ -1,4 +1,4 @@
-"""`drai sample`: labelled images from a model, written while the next are made."""
+"""`drai sample`: labelled images from a model."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from drai_cli.io.room import check_room
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.sampling.draw import style_of
-from drai_cli.sampling.job import Job, job_options
+from drai_cli.sampling.draw import encode_style
+from drai_cli.sampling.job import Job, PixelOptions, resolve_options
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.pipeline import SamplePipeline
 from drai_cli.sampling.plan import plan_samples
@@ -34,15 +34,15 @@ class SampleResult:
 
     Attributes:
         out: The folder.
-        images: Images that this command stands for (its shard's).
-        made: Of these, made now.
-        found: Of these, there already from the same command, interrupted or done.
+        images: Images of this part of the job.
+        made: Of these, made by this command.
+        found: Of these, made before by the same command.
         rejected: Of these, left out as copies of training images.
         labels: Images of each label in the whole job.
-        is_complete: Whether the whole job, all shards, is done.
-        seed: As given.
-        shard: As given, or as the launcher's processes share the job; None: all of it.
-        device: Where it was computed.
+        is_complete: Whether all parts of the job are done.
+        seed: Random seed.
+        shard: `i/n`: the part of the job that this process made; None: all of it.
+        device: Where the images were computed.
         precision: Arithmetic of the networks.
         weights_sha256: Of the model file.
         version: Of drai.
@@ -67,45 +67,44 @@ class SampleResult:
 
 
 def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
-    """Samples images into a folder; the same command goes on where it was interrupted.
+    """Samples images into a folder; the same command resumes an interrupted one.
 
     Raises:
         UsageError: Options that contradict each other or the model.
         InputError: A table or image that cannot be used, or a folder that cannot be written.
         WeightsError, NetworkError: A model that cannot be found or used.
-        OverwriteError: The folder holds anything else than this job's images.
+        OverwriteError: The folder holds anything but images of this job.
     """
     part = part_of(options.shard, read_place())
     _check(options)
     sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
     plan = plan_samples(options, sampler.header, reporter)
-    style = (
-        None
-        if options.style_from is None
-        else style_of(sampler, options.style_from, options.frame, options.window, reporter)
-    )
+    resolved = resolve_options(options, plan)
+    style = None
+    if options.style_from is not None:
+        style = encode_style(sampler, options.style_from, PixelOptions.from_json(resolved), reporter)
     copies = None
     if options.reject_copies:
-        from drai_cli.sampling.copy_filter import copy_filter
+        from drai_cli.sampling.copy_filter import load_training_copies
 
-        copies = copy_filter(options, sampler.header, reporter)
-    settled = job_options(options, plan) | ({} if copies is None else {"reject_copies": copies.key})
-    job = Job(__version__, sampler.sha256, settled, sampler.origin)
+        copies = load_training_copies(options, sampler.header, reporter)
+        resolved["reject_copies"] = copies.key
+    job = Job(__version__, sampler.sha256, resolved, sampler.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
     if images == 0 and plan.tar_images is not None:
         reporter.warn(
-            f"part {part[0]} of {part[1]} has nothing to do: there are fewer tar files of {plan.tar_images} images; "
-            "--shard-size says how many are in one"
+            f"part {part[0]} of {part[1]} is empty: the job has fewer tar files of {plan.tar_images} images "
+            "than parts; --shard-size sets the images per tar file"
         )
     if not output.is_begun or options.overwrite:
         _check_room(options.out, images, options.format, sampler.header, reporter)
     if output.open(overwrite=options.overwrite):
-        reporter.info(f"{options.out}: all {images} images are there already, nothing to do")
+        reporter.info(f"{options.out}: all {images} images exist already, nothing to do")
         made, is_complete = 0, (options.out / "manifest.json").exists()
     else:
         try:
-            made = SamplePipeline(options, sampler, plan, output, job, style, copies).run(reporter)
+            made = SamplePipeline(sampler, plan, output, job, options.batch_size, style, copies).run(reporter)
             is_complete = output.finish()
         finally:
             output.close()
@@ -166,17 +165,18 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
 
 
 def _check_room(out: Path, images: int, format: str, header: ModelHeader, reporter: Reporter) -> None:
-    """Whether the images fit. What is packed best is a twentieth of 16 bits a value; a file takes whole blocks."""
+    """Checks that the images fit on the disk.
+
+    Compression saves at most 19 of 20 parts of 16 bits per value; a file takes whole blocks.
+    """
     shape = header.architecture
     values = shape.image_size**2 * shape.image_channels
-    # In a tar file three members take their headers and what fills the last of their blocks of 512.
+    # In a tar file each of three members takes a header and fills its last block of 512 bytes.
     around = (
         8 * 512 if format == "webdataset" else 2 * _BLOCK_BYTES + 4 * (shape.content_dim + shape.style_dim)
     )
     most = images * (2 * values + around)
-    check_room(
-        out, f"{images} images", most / 20, most, "make room, or name another folder with --out", reporter
-    )
+    check_room(out, f"{images} images", most / 20, most, "free space, or choose another --out", reporter)
 
 
 def _check(options: SampleOptions) -> None:

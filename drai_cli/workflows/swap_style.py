@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,12 +15,13 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.torch_model import Inference
+from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.figure import draw_figure
-from drai_cli.output.folder import check_folder, staged
+from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
@@ -36,10 +35,10 @@ class Swap:
     """One image to make.
 
     Attributes:
-        content: Row of the encoded images whose content it gets.
-        style: Row of the encoded images whose style it gets.
+        content: Row, among the encoded images, of the one whose content it gets.
+        style: Row of the one whose style it gets.
         stem: Its file name without suffix.
-        label: Of the content image, where the model infers no content and takes the label's; else None.
+        label: Of the content image, for a model that infers no content; else None.
     """
 
     content: int
@@ -55,10 +54,10 @@ class SwapResult:
     Attributes:
         out: The folder.
         images: File names of the images in it.
-        sidecars: File names of what lies beside NIfTI images.
-        figure: The figure's file name; empty with pairs.
-        metadata: The table's file name; empty for two images.
-        device: Where it was computed.
+        sidecars: File names of the sidecars of NIfTI images.
+        figure: File name of the figure; empty with pairs.
+        metadata: File name of the table; empty for two images.
+        device: Where the images were computed.
         weights_sha256: Of the model file.
         version: Of drai.
     """
@@ -79,24 +78,24 @@ class SwapResult:
 def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     """Swaps the styles of two images both ways, or makes one image for each row of a table.
 
-    All inputs are read before anything is written.
+    All inputs are read before any file is written.
 
     Raises:
-        UsageError: Neither or both of two images and a table, or a label missing or not needed.
+        UsageError: Neither or both of two images and a table are given, or a label is missing or not needed.
         InputError: An image or the table cannot be used, or OUT cannot be written.
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
-        OverwriteError: OUT holds something.
+        OverwriteError: OUT is not empty.
     """
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
     pairs, labels = _read_pairs(options)
-    out = options.out or Path(_default_name(options))
+    out = options.out or Path(_name_output(options))
     check_folder(out, options.overwrite)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
     if not is_two and inference.model.infers_content:
-        labels = dict.fromkeys(labels)  # one table may serve models of either kind
+        labels = dict.fromkeys(labels)  # a table may be used with models of both kinds
     check_labels(
         inference, labels, "--label-a {0} --label-b {1}" if is_two else "a column content_label in the table"
     )
@@ -109,11 +108,11 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     if options.size == "input":
         reporter.warn(
             f"scaled from {inference.header.architecture.image_size} px to the inputs' sizes: no detail is added"
-            + (", and what was cropped is black" if _is_cropped(encoded.images, fit) else "")
+            + (", and cropped parts are black" if _is_cropped(encoded.images, fit) else "")
         )
     swaps = _plan_swaps(pairs, paths, list(labels.values()), is_two)
     derived = DerivedImages(inference, "swap-style", fit, options.format, options.size, options.compression)
-    with staged(out, options.overwrite, "drai swap-style") as stage:
+    with open_stage(out, options.overwrite, "drai swap-style") as stage:
         names, sidecars, made = _write_swaps(stage, swaps, encoded, derived, options, reporter)
         if is_two:
             _write_figure(stage, swaps, encoded, made, derived)
@@ -131,7 +130,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
 
 
 def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str, str | None]]:
-    """Content and style of each image to make, and the labels of the contents by where they are given."""
+    """Content and style image of each image to make, and the content labels by the place that gives them."""
     if options.pairs is None:
         if options.content is None or options.style is None:
             raise UsageError("swap-style", "expected two images or --pairs", "drai swap-style a.png b.png")
@@ -149,24 +148,25 @@ def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str
     labels = {}
     for number, row in enumerate(table.rows, 1):
         labels[f"{options.pairs}, row {number}, content_label"] = row.get("content_label") or None
-        found = []
-        for name in ("content", "style"):
-            given = Path(row[name])
-            beside = options.pairs.parent / given
-            path = beside if row[name] and beside.exists() else given
-            if not row[name] or not path.exists():
-                what = f"no such file: {row[name]}" if row[name] else "no file is named"
-                raise InputError(
-                    f"{options.pairs}, row {number}, {name}",
-                    what,
-                    "paths count from the table's folder",
-                )
-            found.append(path)
-        pairs.append((found[0], found[1]))
+        content, style = (
+            _resolve_path(options.pairs, number, name, row[name]) for name in ("content", "style")
+        )
+        pairs.append((content, style))
     return pairs, labels
 
 
-def _default_name(options: SwapOptions) -> str:
+def _resolve_path(table: Path, number: int, column: str, value: str) -> Path:
+    """The path that a cell of the table names, relative to the table's folder or to the working folder."""
+    path = next((path for path in (table.parent / value, Path(value)) if value and path.exists()), None)
+    if path is None:
+        message = f"no such file: {value}" if value else "expected a file name, got none"
+        raise InputError(
+            f"{table}, row {number}, {column}", message, "paths are relative to the table's folder"
+        )
+    return path
+
+
+def _name_output(options: SwapOptions) -> str:
     if options.pairs is not None:
         return f"swap_{safe_stems([options.pairs.name])[0]}"
     assert options.content is not None
@@ -205,7 +205,7 @@ def _write_swaps(
     options: SwapOptions,
     reporter: Reporter,
 ) -> tuple[list[str], list[str], list[np.ndarray]]:
-    """Writes the images; returns their names, those of sidecars and, for two inputs, pixels at the model's size."""
+    """Writes the images; returns their names, the sidecars' and, for two inputs, the pixels at the model's size."""
     names: list[str] = []
     sidecars: list[str] = []
     kept: list[np.ndarray] = []
@@ -214,7 +214,7 @@ def _write_swaps(
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
             batch = swaps[start : start + size]
-            content_codes = _contents(batch, encoded, inference)
+            content_codes = _choose_contents(batch, encoded, inference)
             pixels = inference.generate(content_codes, encoded.codes.style[[swap.style for swap in batch]])
             for swap, made in zip(batch, pixels, strict=True):
                 if options.pairs is None:
@@ -223,18 +223,15 @@ def _write_swaps(
                 deciding = {"content_sha256": content.sha256, "style_sha256": style.sha256}
                 if swap.label is not None:
                     deciding["content_label"] = inference.header.schema.label.resolve(swap.label)
-                files = derived.files(made, content, deciding)
-                for suffix, data in files.items():
-                    (stage / (swap.stem + suffix)).write_bytes(data)
-                first, *beside = (swap.stem + suffix for suffix in files)
-                names.append(first)
-                sidecars += beside
+                name, *others = derived.write(stage, swap.stem, made, content, deciding)
+                names.append(name)
+                sidecars += others
             task.advance(len(batch))
     return names, sidecars, kept
 
 
-def _contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> np.ndarray:
-    """Inferred contents, or those of the labels for a model that infers none."""
+def _choose_contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> np.ndarray:
+    """Content codes: inferred, or those of the labels for a model that infers none."""
     if encoded.codes.content is None:
         return contents_of_labels(inference, [str(swap.label) for swap in swaps])
     return encoded.codes.content[[swap.content for swap in swaps]]
@@ -258,9 +255,7 @@ def _write_figure(
 
 
 def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file_name", "content", "style"])
+    rows = [["file_name", "content", "style"]]
     for swap, name in zip(swaps, names, strict=True):
-        table.writerow([name, encoded.images[swap.content].name, encoded.images[swap.style].name])
-    (stage / "metadata.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
+        rows.append([name, encoded.images[swap.content].name, encoded.images[swap.style].name])
+    (stage / "metadata.csv").write_bytes(encode_csv(rows))

@@ -1,6 +1,6 @@
-"""`drai verify`: is an output of `sample` what its manifest says, and do the weights make it again? Changes nothing.
+"""`drai verify`: compares an output of `sample` with its manifest, and makes images again. Changes nothing.
 
-Both tables are read as streams, which go side by side: memory grows with what is wrong, not with the output.
+Both tables are read as streams, side by side: memory grows with the number of findings, not with the output.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from drai_cli.inference.sampler import Sampler, open_sampler
 from drai_cli.io.files import file_sha256, open_regular
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.sampling.audit import (
-    differs,
-    digests_on_disk,
-    files_in,
-    files_told,
-    inside,
-    joined,
-    mismarks,
+    compare_file,
+    compare_marks,
+    group_rows,
+    hash_files,
+    join_by_name,
+    list_files,
     names_of,
+    resolve_inside,
 )
-from drai_cli.sampling.draw import draw_images, style_of
+from drai_cli.sampling.draw import draw_images, encode_style
 from drai_cli.sampling.job import PixelOptions
-from drai_cli.sampling.manifest import MANIFEST, METADATA, Manifest
+from drai_cli.sampling.manifest import COLUMNS, MANIFEST, METADATA, Manifest, attribute_columns
 from drai_cli.sampling.plan import Item
 from drai_cli.sampling.rendering import SampleEncoder
 from drai_cli.settings.image_options import SAMPLE_SUFFIXES, Compression, VerifyOptions
@@ -44,7 +44,7 @@ from drai_cli.settings.typed import check_types
 
 @dataclass(frozen=True)
 class _Head:
-    """What has to stand in a manifest's head."""
+    """What a manifest's head has to hold."""
 
     weights_sha256: str
     version: str
@@ -53,30 +53,30 @@ class _Head:
 
 @dataclass(frozen=True)
 class _Files:
-    """The options in it that files are made again by, beside those that decide pixels."""
+    """Its options that files are encoded by, besides those that decide pixels."""
 
     format: str
     compression: Compression | None = None
 
 
-Found = Callable[[str, str], None]
-"""Told of a file and what is wrong with it."""
+Report = Callable[[str, str], None]
+"""Takes a file's name and what is wrong with it."""
 
-_MAX_PIECE = 1 << 18  # letters; the reader takes fields of half as many
+_MAX_PIECE = 1 << 18  # characters; the CSV reader takes fields of half as many
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found.
+    """What `verify` found.
 
     Attributes:
         out: The folder.
         images: Images listed.
         files: Files listed, sidecars included.
         regenerated: Images made again.
-        findings: What is wrong, a file and a reason each; empty where all is well.
-        weights_sha256: Of the model file, as the manifest has it.
-        version: Of the drai that made it, as the manifest has it.
+        findings: File and reason of each problem; empty if there is none.
+        weights_sha256: Of the model file, from the manifest.
+        version: Of the drai that made the output, from the manifest.
     """
 
     out: Path
@@ -92,13 +92,13 @@ class VerifyResult:
 
 
 def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
-    """Compares every file with the manifest and with its own marks, and makes some again.
+    """Compares every file with the manifest and with its own marks, and makes some images again.
 
-    Findings do not stop it: they are collected, told as warnings and returned.
+    Findings do not stop it: each is a warning, and all are returned.
 
     Raises:
-        InputError: There is no finished output of `sample`, or its tables are damaged.
-        WeightsError: `regenerate` with other weights than those that made it.
+        InputError: The folder holds no finished output of `sample`, or its tables are damaged.
+        WeightsError: `regenerate` with other weights than those that made the output.
         UsageError: `regenerate` without the image that gave the style.
     """
     manifest = _open_manifest(options.out)
@@ -106,7 +106,7 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         raise UsageError(f"--regenerate {options.regenerate}", "expected at least 0", "--regenerate 8")
     findings: list[tuple[str, str]] = []
 
-    def found(name: str, reason: str) -> None:
+    def report(name: str, reason: str) -> None:
         findings.append((name, reason))
         reporter.warn(f"{name}: {reason}")
 
@@ -114,24 +114,24 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
     try:
         check_types(_Head, {name: head[name] for name in ("weights_sha256", "version", "metadata_sha256")})
         PixelOptions.from_json(head["options"])
-        written = {
+        encoding = {
             name: head["options"][name] for name in ("format", "compression") if name in head["options"]
         }
-        check_types(_Files, written)
-        suffixes = SAMPLE_SUFFIXES[written["format"]]
+        check_types(_Files, encoding)
+        suffixes = SAMPLE_SUFFIXES[encoding["format"]]
         count = sum(1 for _ in manifest.files())
         weights_sha256, version = head["weights_sha256"], head["version"]
     except (KeyError, TypeError, AttributeError, OverwriteError) as error:
         raise InputError(manifest.path, "it is damaged", "make the output again") from error
     if not (options.out / METADATA).is_file():
-        found(METADATA, "is gone")
+        report(METADATA, "is missing")
     elif file_sha256(options.out / METADATA) != head["metadata_sha256"]:
-        found(METADATA, "was changed")
+        report(METADATA, "was changed")
     with reporter.task("verifying", count, "files") as task:
-        images, files = _compare(options.out, manifest, suffixes, found, task)
+        images, files = _compare(options.out, manifest, suffixes, report, task)
     regenerated = 0
     if options.regenerate and images:
-        regenerated = _regenerate(options, head, images, suffixes, found, reporter)
+        regenerated = _regenerate(options, head, images, suffixes, report, reporter)
     return VerifyResult(
         out=options.out,
         images=images,
@@ -147,8 +147,8 @@ def _open_manifest(out: Path) -> Manifest:
     if not out.is_dir():
         expected = "expected a folder that drai sample wrote"
         if out.exists():
-            raise InputError(out, f"{expected}, got a file", "name the folder that it stands in")
-        raise InputError(out, f"no such folder: {expected}", "look at the path: it is sample's --out")
+            raise InputError(out, f"{expected}, got a file", "name the folder that it is in")
+        raise InputError(out, f"no such folder: {expected}", "check the path: it is the --out of drai sample")
     try:
         manifest = Manifest.open(out / MANIFEST)
     except OverwriteError as error:
@@ -159,68 +159,67 @@ def _open_manifest(out: Path) -> Manifest:
 
 
 def _unfinished(out: Path) -> tuple[str, str]:
-    """Why a folder has no manifest, and the way out."""
+    """Why a folder has no manifest, and a hint."""
     parts = sorted(path.name for path in out.glob("manifest-*-of-*.json"))
     numbers = (re.search(r"-of-(\d{1,9})\.json$", name, re.ASCII) for name in parts)
-    counts = {int(found[1]) for found in numbers if found}
+    counts = {int(number[1]) for number in numbers if number}
     if counts == {len(parts)}:
-        again = f"the same drai sample command with --shard 1/{len(parts)} joins them, and makes no image"
-        return f"all {len(parts)} parts are here, but not yet one", again
+        hint = f"the same drai sample command with --shard 1/{len(parts)} merges them, and makes no image"
+        return f"all {len(parts)} parts are here, but not merged yet", hint
     if parts or any(out.glob(".drai-sample*")):
-        return "the job is not finished", "the same drai sample command goes on"
+        return "the job is not finished", "the same drai sample command resumes it"
     return "expected manifest.json, got none", "name a folder that drai sample wrote"
 
 
 def _compare(
-    out: Path, manifest: Manifest, suffixes: tuple[str, ...], found: Found, task: Task
+    out: Path, manifest: Manifest, suffixes: tuple[str, ...], report: Report, task: Task
 ) -> tuple[int, int]:
-    """Holds the manifest, metadata.csv and the files against one another; returns images and files by metadata.csv."""
-    images = files = there = 0
+    """Compares the manifest, metadata.csv and the files; returns numbers of images and files in metadata.csv."""
+    images = files = existing = 0
 
-    def listed() -> Iterator[tuple[str, str]]:
-        """What should be there, with how it differs, or nothing."""
-        nonlocal there
+    def compare_files() -> Iterator[tuple[str, str]]:
+        """Names of the files that should exist, and how each differs; empty if it does not."""
+        nonlocal existing
         for name, digest in manifest.files():
-            path = inside(out, name)
-            there += path is not None and path.is_file()
-            reason = differs(path, digest)
+            path = resolve_inside(out, name)
+            existing += path is not None and path.is_file()
+            reason = compare_file(path, digest)
             if reason:
-                found(name, reason)
+                report(name, reason)
             if digest is not None:
                 yield name, reason
             task.advance()
 
-    for name, reason, rows in joined(listed(), files_told(_read_rows(out), suffixes)):
+    for name, reason, rows in join_by_name(compare_files(), group_rows(_read_rows(out), suffixes)):
         if rows is None:
-            found(name, "is not in metadata.csv")
+            report(name, "is not in metadata.csv")
             continue
         images, files = images + len(rows), files + 1
         if reason is None:
-            found(name, "is not in manifest.json")
+            report(name, "is not in manifest.json")
         elif not reason:
-            for inner, mark in mismarks(out, name, rows, suffixes, manifest.head["weights_sha256"]):
-                found(inner, mark)
-    if there != sum(1 for _ in files_in(out)):
+            for image, mark in compare_marks(out, name, rows, suffixes, manifest.head["weights_sha256"]):
+                report(image, mark)
+    if existing != sum(1 for _ in list_files(out)):
         names = {name for name, _ in manifest.files()}
-        for name in files_in(out):
+        for name in list_files(out):
             if name not in names:
-                found(name, "is in no table")
+                report(name, "is in no table")
     return images, files
 
 
 def _read_rows(out: Path) -> Iterator[dict[str, str]]:
-    """The rows of metadata.csv, of any length; none where it is gone."""
+    """The rows of metadata.csv, a stream; none if there is no such file."""
     path = out / METADATA
     if not path.is_file():
         return
-    needed = ("file_name", "label", "seed", "index")
     try:
         with io.TextIOWrapper(open_regular(path, max_bytes=None), "utf-8", newline="") as file:
-            # Pieces of bounded length: what is no table may be one endless line, at which the reader stops.
+            # Pieces of bounded length: a damaged file may be one endless line, which the reader then refuses.
             for row in csv.DictReader(iter(partial(file.readline, _MAX_PIECE), ""), strict=True):
-                if any(row.get(name) is None for name in needed):
+                if any(row.get(name) is None for name in COLUMNS):
                     raise InputError(
-                        path, f"expected the columns {', '.join(needed)}", "make the output again"
+                        path, f"expected the columns {', '.join(COLUMNS)}", "make the output again"
                     )
                 yield row
     except (UnicodeDecodeError, csv.Error) as error:
@@ -232,21 +231,21 @@ def _regenerate(
     head: Any,
     images: int,
     suffixes: tuple[str, ...],
-    found: Found,
+    report: Report,
     reporter: Reporter,
 ) -> int:
-    """Makes images spread evenly over the output again and compares their files; returns how many."""
+    """Makes images, spread evenly over the output, again and compares their files; returns how many."""
     pixels = PixelOptions.from_json(head["options"])
     sampler = open_sampler(options.weights, options.device, pixels.precision, pixels.runtime, reporter)
     if sampler.sha256 != head["weights_sha256"]:
         raise WeightsError(
             "weights",
             f"expected those with sha256 {head['weights_sha256'][:16]}…, got {sampler.sha256[:16]}…",
-            "name with --weights the model that made the output",
+            "give --weights the model that made the output",
         )
     if head["version"] != __version__:
         reporter.warn(f"made by drai {head['version']}, this is {__version__}: bytes may differ")
-    style = _style(options, pixels, sampler, reporter)
+    style = _encode_style(options, pixels, sampler, reporter)
     encoder = SampleEncoder(sampler.header, sampler.sha256, head["options"])
     count = min(options.regenerate, images)
     chosen = {number * images // count for number in range(count)}
@@ -258,8 +257,8 @@ def _regenerate(
             wanted = [row for row in range(len(batch)) if start + row in chosen]
             if not wanted:
                 continue
-            # The whole micro-batch, as `sample` made it.
-            items = [_item(row, sampler) for row in batch]
+            # The whole micro-batch, as `sample` computed it.
+            items = [_parse_item(row, sampler) for row in batch]
             drawn = draw_images(sampler, items, pixels.seed, pixels.truncation, style)
             made: dict[str, str] = {}
             for row in wanted:
@@ -269,35 +268,33 @@ def _regenerate(
                     name: hashlib.sha256(data).hexdigest() for name, data in zip(names, files, strict=True)
                 }
                 task.advance()
-            for name, digest in digests_on_disk(options.out, made):
+            for name, digest in hash_files(options.out, made):
                 if digest != made[name]:
-                    found(name, "is not what the weights make")
+                    report(name, "is not what the weights make")
     return len(chosen)
 
 
-def _style(
+def _encode_style(
     options: VerifyOptions, pixels: PixelOptions, sampler: Sampler, reporter: Reporter
 ) -> np.ndarray | None:
     if not pixels.style_from_sha256:
         return None
     if options.style_from is None:
-        raise UsageError("--regenerate", "the output's style is an image's", "name it with --style-from IMG")
+        raise UsageError(
+            "--regenerate", "the output has the style of an image", "name it with --style-from IMG"
+        )
     if file_sha256(options.style_from) != pixels.style_from_sha256:
         raise UsageError(
-            f"--style-from {options.style_from}", "it is another image than that which gave the style"
+            f"--style-from {options.style_from}", "is not the image that gave the output its style"
         )
-    return style_of(sampler, options.style_from, pixels.style_from_frame, pixels.style_from_window, reporter)
+    return encode_style(sampler, options.style_from, pixels, reporter)
 
 
-def _item(row: dict[str, str], sampler: Sampler) -> Item:
-    """The image that a row of metadata.csv stands for."""
+def _parse_item(row: dict[str, str], sampler: Sampler) -> Item:
+    """The item of a plan that a row of metadata.csv describes."""
     schema = sampler.header.schema
-    reserved = {"file_name", "label", "seed", "index"}
-    condition = {schema.label.name: row["label"]}
-    for name in schema.names[1:]:
-        value = row.get(f"condition_{name}" if name in reserved else name, "")
-        if value:
-            condition[name] = value
+    values = {name: row.get(column, "") for name, column in attribute_columns(schema).items()}
+    condition = {schema.label.name: row["label"], **{name: value for name, value in values.items() if value}}
     try:
         return Item(schema.label.resolve(row["label"]), condition, int(row["index"]))
     except (ValueError, UsageError) as error:

@@ -56,8 +56,8 @@ def test_verify(drai, tmp_path, tiny_model):
     assert result.exit_code == 3
     shown = json.loads(result.stdout)
     assert not shown["is_sound"]
-    assert ["mel/mel_000001.json", "is gone"] in shown["findings"]
-    assert "drai: warning: mel/mel_000001.json: is gone" in result.stderr
+    assert ["mel/mel_000001.json", "is missing"] in shown["findings"]
+    assert "drai: warning: mel/mel_000001.json: is missing" in result.stderr
     missing = drai("verify", tmp_path / "none")
     assert missing.exit_code == 3
     assert (

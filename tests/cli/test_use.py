@@ -76,7 +76,7 @@ def test_dry_run_writes_nothing(drai, pictures, command):
         (["encode", "a.png"], 2, "--out: is required"),
         (["encode", "--out", "c.npz"], 2, "IMG: is required"),
         (["encode", "none.png", "--out", "c.npz"], 3, "none.png: "),
-        (["encode", "a.png", "--out", "c.txt"], 2, "--out c.txt: expected a name in .npz"),
+        (["encode", "a.png", "--out", "c.txt"], 2, "--out c.txt: expected a name that ends in .npz"),
     ],
 )
 def test_mistakes(drai, pictures, tiny_model, arguments, code, message):

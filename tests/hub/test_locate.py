@@ -64,7 +64,7 @@ def runs(tmp_path):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("runs", "in it are runs/lesions, runs/nodules"),
+        ("runs", "it holds runs/lesions, runs/nodules"),
         ("lesoins", "did you mean 'lesions-64'? here: runs/lesions, runs/nodules; bundled: lesions-64"),
         ("noduls", "did you mean 'runs/nodules'? here:"),
         ("empty", "here: runs/lesions, runs/nodules; bundled: lesions-64"),

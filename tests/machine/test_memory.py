@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 from drai_cli import Drai
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.onnx_features import OnnxFeatures
-from drai_cli.inference.onnx_session import explained
+from drai_cli.inference.onnx_session import explain_failures
 from drai_cli.io.png import encode_png
 from drai_cli.machine.memory import PassSize, SmallerBatchWarning, in_passes, is_device_lost, is_out_of_memory
 from drai_cli.metrics import generation
@@ -282,7 +282,7 @@ def test_passes_of_an_encoder_at_once_become_one_by_one(tiny_model, threads, mon
 
 def test_onnx_runtime_out_of_memory_is_no_fault_of_the_model():
     for error, told in ((OF_ONNX_FULL, OF_ONNX), (OF_ONNX("Invalid feed"), WeightsError)):
-        with pytest.raises(told), explained("model", "export it again"):
+        with pytest.raises(told), explain_failures("model", "export it again"):
             raise error
     session = _Onnx(fits=8, error=OF_ONNX_FULL)
     with pytest.warns(SmallerBatchWarning, match="out of memory at 32 images; continuing with 8"):

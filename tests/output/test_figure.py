@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drai_cli.output.figure import with_row_names
+from drai_cli.output.figure import add_row_names
 from drai_cli.training.grid import row_names
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_row_has_its_name_to_its_left(channels):
     sheet = np.random.default_rng(0).integers(0, 256, (3 * 18 - 2, 40, channels), np.uint8)
-    named = with_row_names(
+    named = add_row_names(
         sheet, ["nv", "", "a very long name of a lesion that no margin of a grid has room for"], 18
     )
     margin = named.shape[1] - sheet.shape[1]

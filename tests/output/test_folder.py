@@ -1,4 +1,4 @@
-"""A folder is filled whole or not at all, by one command at a time, and a killed one is gone on from."""
+"""A folder is filled whole or not at all, by one command at a time, and one after a killed command works."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io import files
 from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import alone_in
-from drai_cli.output.folder import check_file, check_folder, make_parent, staged
+from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 
 
 def fill(out: Path, overwrite: bool = False, names: tuple[str, ...] = ("a", "b", "c")) -> None:
-    with staged(out, overwrite, "drai pull") as stage:
+    with open_stage(out, overwrite, "drai pull") as stage:
         for name in names:
             (stage / name).write_text(f"new {name}")
 
@@ -44,7 +44,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
 
 
 @pytest.mark.parametrize("moves", [0, 1, 2, 3])
-def test_a_killed_command_is_gone_on_from(tmp_path, monkeypatch, moves):
+def test_the_next_command_removes_what_a_killed_one_left(tmp_path, monkeypatch, moves):
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         kill_after(patch, moves)

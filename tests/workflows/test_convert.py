@@ -216,7 +216,7 @@ def test_mistakes_leave_nothing(ct, tmp_path):
         (ConvertOptions(ct, tmp_path / "v.jpg"), UsageError, "expected a name in"),
         (ConvertOptions(ct, tmp_path / "v.png", format="dicom"), UsageError, "contradicts v.png"),
         (ConvertOptions(ct, tmp_path / "v.png"), InputError, "one frame for png, got 3"),
-        (ConvertOptions(ct, ct), OverwriteError, "it is there already"),
+        (ConvertOptions(ct, ct), OverwriteError, "it exists already"),
         (ConvertOptions(ct, tmp_path / "v.nii", window="lung"), InputError, "window named .lung., got BRAIN"),
     ):
         with pytest.raises(error, match=words):

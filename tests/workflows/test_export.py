@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+import drai_cli
 from drai_cli.errors import DraiError, OverwriteError, UsageError, WeightsError
+from drai_cli.export.programs import Difference
 from drai_cli.hub.locate import locate_weights
 from drai_cli.model_file.checkpoint import file_sha256, load_model
 from drai_cli.settings.image_options import SampleOptions, VerifyOptions
@@ -54,7 +56,7 @@ def test_three_files_that_agree_and_say_what_they_are(exported, tiny_model):
         assert header["schema"][0]["aliases"] == {"melanoma": "mel"}
         assert metadata["exported_from_sha256"] == file_sha256(tiny_model) == result.weights_sha256
         raw = (folder / name).read_bytes()
-        assert str(Path(module.__file__).parent).encode() not in raw
+        assert str(Path(drai_cli.__file__).parent).encode() not in raw
         assert not proto.graph.node[0].metadata_props
 
 
@@ -147,7 +149,7 @@ def test_exported_files_are_weights_for_onnx_alone(exported, tiny_model, tmp_pat
     with pytest.raises(WeightsError, match="expected an exported generator"):
         sample(replace(options, weights=str(folder / "m.swap.onnx")))
     (tmp_path / "x.onnx").write_bytes((folder / "m.onnx").read_bytes()[:-500])
-    with pytest.raises(WeightsError, match="no ONNX model that can be run"):
+    with pytest.raises(WeightsError, match="cannot be run as an ONNX model"):
         sample(replace(options, weights=str(tmp_path / "x.onnx")))
     with pytest.raises(WeightsError, match="no such file"):
         sample(replace(options, weights=str(tmp_path / "gone.onnx")))
@@ -170,9 +172,8 @@ def test_a_model_of_somebody_else_is_refused(exported, tmp_path):
 
 
 def test_what_differs_from_the_model_is_not_written(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        module, "_make_onnx", lambda way, model, target: (b"x", module.Difference(1e-3, 1e-5))
-    )
+    wrong = (".onnx", lambda program, model, target: (b"x", Difference(1e-3, 1e-5)))
+    monkeypatch.setitem(module._KINDS, "onnx", wrong)
     with pytest.raises(DraiError, match="differs from the model"):
         export(ExportOptions(tmp_path / "m.onnx", "onnx", str(tiny_model)))
     assert not list(tmp_path.iterdir())

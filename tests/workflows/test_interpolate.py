@@ -107,7 +107,7 @@ def test_one_file(options, name):
             assert getattr(picture, "n_frames", 1) == (5 if name == "walk.gif" else 1)
             assert "yes" in str(picture.info.get("synthetic", picture.info.get("comment")))
             assert ("real images" in picture.info.get("shows", "")) == (name == "grid.png")
-    with pytest.raises(OverwriteError, match="there already"):
+    with pytest.raises(OverwriteError, match="exists already"):
         interpolate(replace(options, out=out, grid=name == "grid.png"))
     interpolate(replace(options, out=out, grid=name == "grid.png", overwrite=True))
 

@@ -212,7 +212,7 @@ def test_many_pairs_give_what_one_gives(options, tmp_path, picture):
     [
         ("content\na.png\n", "'style'"),
         ("content,style\na.png,gone.png\n", "row 1, style: no such file"),
-        ("content,style\na.png,b.png\n,b.png\n", "row 2, content: no file"),
+        ("content,style\na.png,b.png\n,b.png\n", "row 2, content: expected a file name"),
     ],
 )
 def test_tables_that_cannot_be_followed(options, tmp_path, text, words):

@@ -69,7 +69,7 @@ def test_an_onnx_model_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found.name.startswith("onnx-")
     assert found.name.endswith("-16px")
     path.write_bytes(b"no model")
-    with pytest.raises(WeightsError, match=r"own\.onnx: is no ONNX model that can be run"):
+    with pytest.raises(WeightsError, match=r"own\.onnx: cannot be run as an ONNX model"):
         load_extractor(path, None)
     inputs[0].type.tensor_type.shape.dim[1].dim_value = 5
     five = helper.make_graph(graph.node, "g", inputs, [helper.make_tensor_value_info("features", kind, None)])

@@ -1,0 +1,193 @@
+"""The folder of a `sample` job: which job's records it holds, and whether it holds anything else. Makes no images.
+
+Hidden files lie next to the images while a job runs: its record and, for each part, a journal and a lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drai_cli.errors import InputError, OverwriteError
+from drai_cli.io.files import atomic_writer, read_json, remove_left_over
+from drai_cli.io.locks import held
+from drai_cli.sampling.job import Job
+from drai_cli.sampling.layout import image_names, is_tar_name
+from drai_cli.sampling.manifest import MANIFEST, METADATA, Manifest
+from drai_cli.sampling.plan import Plan
+from drai_cli.sampling.store import NEW_FOLDER
+
+COMMAND = "drai sample"
+"""What the locks name as their holder."""
+
+_RECORD = ".drai-sample.json"
+_LOCK = ".drai-sample.lock"
+_TABLE = re.compile(r"(metadata|manifest)(-\d+-of-\d+)?\.(csv|json)")
+_ANY_MANIFEST = re.compile(r"manifest(-\d+-of-\d+)?\.json")
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """A folder, as a job of so many parts sees it.
+
+    Attributes:
+        out: The folder.
+        plan: All images of the job.
+        job: What decides them.
+        parts: Into how many parts the job is cut.
+    """
+
+    out: Path
+    plan: Plan
+    job: Job
+    parts: int
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds the record of a job, this one or another."""
+        return (self.out / _RECORD).exists() or (self.out / MANIFEST).exists()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Locks the folder against other processes of the job; waits for them, since they hold it for a moment."""
+        with held(self.out / _LOCK, COMMAND, self.out, waiting=lambda who: None):
+            yield
+
+    def claim(self, *, overwrite: bool) -> bool:
+        """Checks that the folder may be used, and empties it for `overwrite`; returns whether this job was begun in it.
+
+        Raises:
+            OverwriteError: It holds anything that this job would not make, or another process writes to it.
+        """
+        if not overwrite:
+            return self.check()
+        names, differences = self._read_records()
+        if not names:
+            self._check_entries(has_record=False)
+            return False
+        if not differences and self.parts > 1 and MANIFEST not in names:
+            return True  # another part of the same command has emptied it
+        self._clear()
+        return False
+
+    def check(self) -> bool:
+        """Whether this job was begun in the folder before.
+
+        Raises:
+            OverwriteError: The folder holds anything that this job would not make.
+        """
+        names, differences = self._read_records()
+        if differences:
+            raise OverwriteError(
+                self.out, f"made by another command ({'; '.join(differences[:3])})", NEW_FOLDER
+            )
+        self._check_entries(has_record=bool(names))
+        return bool(names)
+
+    def begin(self) -> None:
+        """Records the job and makes the folders of its images."""
+        record = self.out / _RECORD
+        if not record.exists():
+            with atomic_writer(record) as file:
+                file.write(json.dumps({**self.job.to_json(), "parts": self.parts}).encode())
+        for folder in self.plan.layout.folders:
+            (self.out / folder).mkdir(exist_ok=True)
+
+    def sweep(self) -> None:
+        """Removes what a finished job leaves: tables of parts, hidden records, files of killed processes."""
+        for entry in self._entries():
+            is_part = _TABLE.fullmatch(entry.name) and entry.name not in (METADATA, MANIFEST)
+            if is_part or _is_record(entry):
+                entry.unlink(missing_ok=True)
+        for folder in (self.out, *(self.out / folder for folder in self.plan.layout.folders)):
+            remove_left_over(folder)
+
+    def _read_records(self) -> tuple[set[str], list[str]]:
+        """Names of the records in the folder, and how they differ from this job."""
+        records: dict[str, dict[str, Any]] = {}
+        for entry in self._entries():
+            if _ANY_MANIFEST.fullmatch(entry.name):
+                manifest = Manifest.open(entry)
+                if manifest is not None:
+                    records[entry.name] = dict(manifest.head)
+            elif entry.name == _RECORD:
+                try:
+                    records[entry.name] = dict(read_json(entry))
+                except (InputError, TypeError, ValueError) as error:
+                    raise OverwriteError(entry, "it is damaged", NEW_FOLDER) from error
+        if MANIFEST in records:
+            return set(records), self.job.differences(records[MANIFEST])
+        differences: list[str] = []
+        for name, record in records.items():
+            numbers = re.findall(r"-of-(\d+)", name)
+            parts = int(numbers[0]) if numbers else record.get("parts", 1)
+            if parts != self.parts:
+                differences.append(f"parts {parts} there, {self.parts} here")
+            differences += self.job.differences(record)
+        return set(records), list(dict.fromkeys(differences))
+
+    def _check_entries(self, *, has_record: bool) -> None:
+        """Checks that the folder holds nothing but what this job makes; hidden files do not count."""
+        folders = set(self.plan.layout.folders)
+        for entry in self._entries():
+            if entry.name.startswith("."):
+                continue
+            if not has_record:
+                raise OverwriteError(
+                    self.out, f"the folder holds other files ({entry.name})", "choose another --out"
+                )
+            if entry.name in folders and entry.is_dir():
+                self._check_folder(entry.name, folders)
+            elif not (_TABLE.fullmatch(entry.name) or self.plan.layout.makes(entry.name)):
+                raise OverwriteError(entry, "this command would not make it", NEW_FOLDER)
+
+    def _check_folder(self, folder: str, folders: Collection[str]) -> None:
+        with os.scandir(self.out / folder) as entries:
+            for entry in entries:
+                name = f"{folder}/{entry.name}"
+                if name in folders and entry.is_dir():
+                    self._check_folder(name, folders)
+                elif not (entry.name.startswith(".") or self.plan.layout.makes(name)):
+                    raise OverwriteError(entry.path, "this command would not make it", NEW_FOLDER)
+
+    def _clear(self) -> None:
+        """Removes what an earlier `sample` command wrote, and nothing else.
+
+        Raises:
+            OverwriteError: That command is still running.
+        """
+        for lock in self.out.glob(".drai-sample-*.lock"):
+            with held(lock, COMMAND, self.out):
+                pass  # raises if a process holds it; else removes it
+        for entry in self._entries():
+            if entry.is_dir() and not entry.is_symlink():
+                _clear_folder(entry, image_names(entry.name))
+            elif _TABLE.fullmatch(entry.name) or is_tar_name(entry.name) or _is_record(entry):
+                entry.unlink()
+
+    def _entries(self) -> list[Path]:
+        return sorted(self.out.iterdir())
+
+
+def _is_record(path: Path) -> bool:
+    """Whether it is a job's record or journal. A lock is removed by the process that holds it."""
+    return path.name.startswith(".drai-sample") and path.suffix != ".lock"
+
+
+def _clear_folder(folder: Path, image: re.Pattern[str]) -> None:
+    """Removes a label's images from its folder and the numbered folders in it, and each folder that is empty then."""
+    with os.scandir(folder) as scan:
+        entries = list(scan)
+    for entry in entries:
+        if re.fullmatch(r"\d{3,}", entry.name) and entry.is_dir(follow_symlinks=False):
+            _clear_folder(Path(entry.path), image)
+        elif image.fullmatch(entry.name):
+            os.unlink(entry.path)
+    with suppress(OSError):
+        folder.rmdir()  # fails if it holds anything else
