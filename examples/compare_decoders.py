@@ -30,13 +30,13 @@ from drai_cli.errors import DraiError
 from drai_cli.io.dicom.codecs import (
     JPEG_PROGRESSION,
     JPEG_SPECTRAL_SELECTION,
-    Layout,
-    layout_of,
     stored_frames,
 )
-from drai_cli.io.dicom.file import is_dicom, parse, syntax_of
+from drai_cli.io.dicom.file import parse, syntax_of
+from drai_cli.io.dicom.format import is_dicom
+from drai_cli.io.dicom.layout import Layout, layout_of
 from drai_cli.io.dicom.read import check_is_image
-from drai_cli.io.nifti.read import is_nifti
+from drai_cli.io.nifti.format import is_nifti
 from drai_cli.io.read import read_stack
 
 LOSSY = (

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.registry import medical_formats
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -124,7 +125,7 @@ class ImageSet:
     @property
     def is_grouped(self) -> bool:
         """Whether anything says which images share a patient, a lesion or the like."""
-        return self.group is not None and not (self.group == FILE and self.kind in ("dicom", "nifti"))
+        return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
 
 
 def in_batches(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:

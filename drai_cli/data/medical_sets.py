@@ -23,8 +23,10 @@ from drai_cli.data.tree import Tree
 from drai_cli.data.volumes import Axis, VolumePixels, chosen_slices
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.dicom.file import parse, text, whole
-from drai_cli.io.dicom.read import check_is_image
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.read import CT_CLASSES, check_is_image
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.registry import strip_suffix
 from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
 from drai_cli.progress import Reporter
 
@@ -33,7 +35,6 @@ KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
 LABEL = "label"
 FOLDER = "folder"
 """What the folder directly under the root that a DICOM file lies in is called, beside keywords and columns."""
-_CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 _PATIENT = "PatientID"
 
 
@@ -88,7 +89,7 @@ def find_dicom_set(
     ):
         if name not in columns and name != FOLDER:
             _check_keyword(table, name, option)
-    begin_ahead(len(tree.dicom))
+    begin_ahead(len(tree.medical[DICOM.name]))
     wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
     headers = list(_headers(tree, sorted(wanted)))
     images = [header for header in headers if not header.refusal]
@@ -122,7 +123,7 @@ def find_dicom_set(
     if ungrouped and not has_group_pattern:
         reporter.warn(f"{ungrouped} files have no {str(group)!r}: each is a group of its own")
     chosen = parse_window(window)
-    is_ct = bool(images) and all(header.values.get("SOPClassUID") in _CT_CLASSES for header in images)
+    is_ct = bool(images) and all(header.values.get("SOPClassUID") in CT_CLASSES for header in images)
     if chosen.choice == "auto" and is_ct:
         chosen = Window("range", low=HU_RANGE[0], high=HU_RANGE[1])
         reporter.info(
@@ -130,14 +131,15 @@ def find_dicom_set(
         )
     has_groups = ungrouped < len({file for file, _ in frames.values()})
     return ImageSet(
-        "dicom", tree.root, label, conditions, group if has_groups else FILE, tuple(entries),
+        DICOM.name, tree.root, label, conditions, group if has_groups else FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped),
         _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
     )  # fmt: skip
 
 
-def find_nifti_set(
+def find_volume_set(
     tree: Tree,
+    kind: str,
     table: Table | None,
     *,
     image_column: str | None,
@@ -149,12 +151,13 @@ def find_nifti_set(
     slices: str | None,
     reporter: Reporter,
 ) -> ImageSet:
-    """The set of slices of NIfTI volumes; a volume never straddles a split.
+    """The set of slices of volumes of a medical format; a split never cuts through a volume.
 
     Raises:
         InputError: No volumes, no labels, or rows that contradict each other.
         UsageError: A column that there is none of.
     """
+    volumes = tree.medical[kind]
     chosen = parse_window(window)
     axis = axis or "axial"
     if table is None:
@@ -164,11 +167,11 @@ def find_nifti_set(
             if value is not None:
                 raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
         label = LABEL
-        rows = {name: {LABEL: name.split("/", 1)[0]} for name in tree.nifti if "/" in name}
+        rows = {name: {LABEL: name.split("/", 1)[0]} for name in volumes if "/" in name}
         if not rows:
             raise InputError(
                 tree.root,
-                f"expected volumes in class folders or a table, got {len(tree.nifti)} volumes in none",
+                f"expected volumes in class folders or a table, got {len(volumes)} volumes in none",
                 "sort them into one folder a class, or name a table with --metadata FILE --label COLUMN",
             )
     else:
@@ -176,13 +179,13 @@ def find_nifti_set(
         for name in (*conditions, *([group] if group else [])):
             table.check_column(name, "--condition" if name in conditions else "--group")
         conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-        files = [_Header(name, 1, {}) for name in tree.nifti]
+        files = [_Header(name, 1, {}) for name in volumes]
         rows = _rows(table, image_column, files, (label, *conditions, *([group] if group else [])), reporter)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     skipped: list[tuple[str, str]] = []
     left_out = 0
-    for name in tree.nifti:
+    for name in volumes:
         row = rows.get(name)
         if row is None or is_missing(row[label]):
             left_out += 1
@@ -200,7 +203,7 @@ def find_nifti_set(
     if left_out:
         reporter.warn(f"{left_out} volumes have no label and are left out")
     return ImageSet(
-        "nifti", tree.root, label, tuple(conditions), group or FILE, tuple(entries),
+        kind, tree.root, label, tuple(conditions), group or FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped),
         _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices or 'all'}",
     )  # fmt: skip
@@ -234,17 +237,15 @@ def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
             dataset = parse(path, header_only=True)
         except InputError as error:
             return _Header(name, 0, {}, error.message, True)
-        if whole(dataset, "Rows"):
-            dataset.PixelData = b""  # the header ends before it
         try:
-            check_is_image("", dataset)
+            check_is_image("", dataset, header_only=True)
         except InputError as error:
             return _Header(name, 0, {}, error.message)
         frames = max(1, min(whole(dataset, "NumberOfFrames", 1) or 1, 100_000))
         values = {keyword: text(dataset, keyword) for keyword in keywords}
         return _Header(name, frames, {**values, FOLDER: name.split("/", 1)[0] if "/" in name else ""})
 
-    return map(look, tree.dicom)
+    return map(look, tree.medical[DICOM.name])
 
 
 def _readable(name: str, value: str) -> str:
@@ -308,7 +309,7 @@ def _finders(images: Sequence[_Header]) -> dict[str, dict[str, list[str]]]:
     finders: dict[str, defaultdict[str, list[str]]] = {key: defaultdict(list) for key in KEYS}
     for header in images:
         path = PurePosixPath(header.name)
-        stem = re.sub(r"\.nii(\.gz)?$|\.dcm$|\.dicom$|\.ima$", "", path.name, flags=re.IGNORECASE)
+        stem = strip_suffix(path.name)
         for written in {header.name, path.name, stem, str(path.with_name(stem))}:
             finders[FILE][written].append(header.name)
         for key in KEYS[1:]:

@@ -19,6 +19,7 @@ from pathlib import PurePosixPath
 from drai_cli.data.image_set import ImageSet
 from drai_cli.data.split import groups_across
 from drai_cli.errors import UsageError
+from drai_cli.io.registry import stem_of
 from drai_cli.progress import SILENT, Reporter
 
 _OPTION = "--group-pattern"
@@ -154,7 +155,11 @@ def likely_groups(names: Sequence[str]) -> LikelyGroups | None:
         for name in names:
             match = search.search(name)
             members[name if match is None else match[1 if search.groups else 0]].append(name)
-        several = [group for group in members.values() if len({_stem(name) for name in group}) > 1]
+        several = [
+            group
+            for group in members.values()
+            if len({stem_of(PurePosixPath(name).name) for name in group}) > 1
+        ]
         images = sum(map(len, several))
         if (
             len(members) > _FEW_GROUPS
@@ -176,10 +181,6 @@ def _readings(names: Sequence[str]) -> Iterator[str]:
             yield rf"{start}\d+"
     yield _START_AND_NUMBER
     yield _ALL_BUT_LAST
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"\.nii\.gz$|\.[^.]*$", "", PurePosixPath(name).name)
 
 
 def warn_of_likely_groups(found: ImageSet, reporter: Reporter) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from drai_cli.data.image_set import Batch, Entry, ImageSet
 from drai_cli.errors import InputError
+from drai_cli.io import registry
 from drai_cli.io.image import Image
 from drai_cli.machine.cores import usable_cores
 from drai_cli.progress import Reporter
@@ -116,7 +117,8 @@ def _context() -> multiprocessing.context.BaseContext:
     """Where workers come from: never this process itself, whose threads' locks a fork would copy."""
     context = multiprocessing.get_context(_START)
     if _START == "forkserver":
-        context.set_forkserver_preload(["drai_cli.data.cache", "drai_cli.io.read"])
+        decoders = [module for format in registry.FORMATS for module in format.modules]
+        context.set_forkserver_preload(["drai_cli.data.cache", "drai_cli.data.volumes", *decoders])
     return context
 
 

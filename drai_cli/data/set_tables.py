@@ -9,6 +9,7 @@ from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN
 from drai_cli.data.table import list_columns, read_header
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.registry import medical_formats
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
@@ -21,7 +22,7 @@ def find_table(
         table_path = Path(metadata)
         if not table_path.exists() and not table_path.is_absolute() and (tree.root / table_path).exists():
             table_path = tree.root / table_path
-        if kind not in (None, "csv", "ham10000", "dicom", "nifti"):
+        if kind not in (None, "csv", "ham10000", *medical_formats()):
             raise UsageError(f"--kind {kind}", "takes no --metadata", "leave one of the two out")
         is_ham = set(read_header(table_path)) >= HAM10000_COLUMNS
         return table_path, kind or ("ham10000" if is_ham else "csv")

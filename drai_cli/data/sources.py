@@ -13,14 +13,16 @@ from typing import Literal
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import find_csv_set
 from drai_cli.data.image_set import ImageSet, class_counts
-from drai_cli.data.medical_sets import find_dicom_set, find_nifti_set
+from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
 from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside, refuse_loose
 from drai_cli.data.table import read_table
-from drai_cli.data.tree import MEDICAL_SUFFIXES, Tree, walk
+from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.raster import is_raster
+from drai_cli.io import registry
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.registry import format_by_suffix, list_titles, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
 
@@ -62,8 +64,9 @@ def find_image_set(
         UsageError: Options that do not go with what is there.
     """
     path = Path(path)
-    if kind is not None and kind not in KIND_NAMES:
-        raise UsageError(f"--kind {kind}", "no such kind of data set", f"one of: {', '.join(KIND_NAMES)}")
+    known = tuple(dict.fromkeys((*KIND_NAMES, *medical_formats())))
+    if kind is not None and kind not in known:
+        raise UsageError(f"--kind {kind}", "no such kind of data set", f"one of: {', '.join(known)}")
     if group is not None and group_pattern is not None:
         raise UsageError(
             f"--group-pattern {group_pattern}", "contradicts --group", "leave one of the two out"
@@ -105,9 +108,9 @@ def find_image_set(
     unused = {"--window": window, "--axis": axis, "--slices": slices}
     if found.kind == "medmnist":  # one file, in which images have no names
         _refuse_unused(found.kind, {"--group-pattern": group_pattern})
-    if found.kind not in ("dicom", "nifti"):
+    if found.kind not in medical_formats():
         _refuse_unused(found.kind, unused)
-    elif found.kind == "dicom":
+    elif found.kind == DICOM.name:
         _refuse_unused(found.kind, {"--axis": axis, "--slices": slices})
     if not found.entries:
         raise InputError(
@@ -131,9 +134,10 @@ def _tell_others(tree: Tree, reporter: Reporter) -> None:
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
         return find_medmnist(path, reporter=reporter)
-    if path.name.lower().endswith(MEDICAL_SUFFIXES):
-        raise InputError(path, "expected a data set, got one DICOM or NIfTI file", "give its folder")
-    what = "one image" if is_raster(path) else "a file"
+    format = format_by_suffix(path)
+    if format is not None and format.is_medical:
+        raise InputError(path, f"expected a data set, got one {format.title} file", "give its folder")
+    what = "a file" if format is None else "one image"
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
@@ -142,12 +146,12 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
 
 
 def _medical_kind(tree: Tree, kind: str | None) -> str | None:
-    """`dicom` or `nifti` where the tree holds that, and nothing else that could be meant; None for other kinds.
+    """The medical format that the tree holds alone, or that `--kind` names; None for other kinds of sets.
 
     Raises:
         InputError: A mixture, and no `--kind` that decides.
     """
-    counts = {"dicom": len(tree.dicom), "nifti": len(tree.nifti)}
+    counts = {name: len(tree.medical[name]) for name in medical_formats()}
     if kind is not None:
         if kind in counts and not counts[kind]:
             raise InputError(tree.root, f"expected {kind} files, got 0")
@@ -184,13 +188,13 @@ def _find_medical(
         raise UsageError(
             f"--image-column {image_column}", "there is no table", "name one with --metadata FILE"
         )
-    if kind == "dicom":
+    if kind == DICOM.name:
         return find_dicom_set(
             tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
             has_group_pattern=has_group_pattern, window=window, reporter=reporter,
         )  # fmt: skip
-    return find_nifti_set(
-        tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
+    return find_volume_set(
+        tree, kind, table, image_column=image_column, label=label, conditions=conditions, group=group,
         window=window, axis=axis, slices=slices, reporter=reporter,
     )  # fmt: skip
 
@@ -232,12 +236,13 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
+        plain = [one for one in registry.FORMATS if not one.is_medical]
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            "images are PNG, JPEG, TIFF, BMP or GIF files, in one folder a class or with a table",
+            f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
         )
     refuse_loose(tree)
     return find_class_folders(tree, label=label, reporter=reporter)

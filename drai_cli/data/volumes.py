@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,10 +12,11 @@ from typing import Literal
 import numpy as np
 
 from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
+from drai_cli.data.tree import stamp_files
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.image import Image
-from drai_cli.io.nifti.read import nifti_shape
 from drai_cli.io.read import decode_stack
+from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Stack
 from drai_cli.io.window import AUTO, Scale, Window, chosen_scale, frame_image
 
@@ -68,14 +68,8 @@ class VolumePixels:
             yield batch
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
-        """Names, sizes and times of the files; zeros for one that is gone (its reading will say so)."""
-        for entry in entries:
-            try:
-                status = os.stat(self.root / self.frames[entry.name][0])
-            except OSError:
-                yield Stamp(entry.name, 0, 0, 0)
-            else:
-                yield Stamp(entry.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        """Names of the entries, sizes and times of the files."""
+        return stamp_files(self.root, ((entry.name, self.file_of(entry)) for entry in entries))
 
     def _volume(self, name: str) -> _Volume:
         return _Volume(self.root / name, self.window, self.axis)
@@ -125,11 +119,11 @@ def cut(stack: Stack, axis: Axis | None) -> Stack:
             turned = turned[:, :, ::-1]  # rows run down, slices run up
         arrays.append(np.ascontiguousarray(turned).reshape(-1, *turned.shape[2:]))
     assert arrays[0] is not None
-    return replace(stack, array=arrays[0], padding=arrays[1], geometry=None, spacing_mm=None)
+    return replace(stack, array=arrays[0], padding=arrays[1], alpha=None, geometry=None, spacing_mm=None)
 
 
 def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
-    """Frames of a volume that `--slices` speaks of; only `nonempty` has to decode it.
+    """Frames of a volume that `--slices` selects. `nonempty` decodes the volume, as does a format without `measure`.
 
     Raises:
         InputError: The file cannot be read, or has no such slice.
@@ -137,12 +131,17 @@ def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
     """
     if slices not in ("all", "central", "nonempty") and not slices.isdecimal():
         raise UsageError(f"--slices {slices}", "expected all, central, nonempty or an index")
+    format = find_format(path / name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if slices == "nonempty":
             array = cut(decode_stack(path / name), axis).array
             return [index for index, values in enumerate(array) if values.min() != values.max()]
-        volumes, *extents = nifti_shape(path / name)
+        if format is not None and format.measure is not None:
+            volumes, *extents = format.measure(path / name)
+        else:
+            stack = decode_stack(path / name)
+            volumes, extents = stack.volumes, [len(stack.array) // stack.volumes, *stack.array.shape[1:3]]
     count = extents[_MOVES[axis][0]]
     if slices == "all":
         return list(range(volumes * count))

@@ -15,17 +15,14 @@ from drai_cli.inference.torch_model import Codes, Inference
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.raster import is_raster
 from drai_cli.io.read import chosen_frame, read_image, read_stack
-from drai_cli.io.stack import Kind, Stack
+from drai_cli.io.registry import find_format
+from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 
 _MAX_UNREADABLE = 0.01
-_RASTER_KINDS: dict[str, Kind] = {
-    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".bmp": "bmp", ".gif": "gif",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class InputImage:
 
     name: str
     suffix: str
-    kind: Kind
+    kind: str
     height: int
     width: int
     changes: tuple[str, ...]
@@ -56,7 +53,7 @@ class InputImage:
     sha256: str
     intensity: Intensity | None = None
     geometry: Geometry | None = None
-    spacing_mm: tuple[float | None, float, float] | None = None
+    spacing_mm: Spacing | None = None
 
 
 @dataclass(frozen=True)
@@ -85,12 +82,13 @@ def read_for_model(
         InputError: It cannot be read, or it has several frames and none is chosen.
         UsageError: No window.
     """
-    if path.is_dir() or not is_raster(path):
+    format = find_format(path)
+    if format is None or format.is_medical:
         return fit_stack(read_stack(path), path, header, fit, frame=frame, window=window)
     image = read_image(path, frame=frame, window=parse_window(window))
     unit = model_intensity(header).unit
     notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
-    return _fitted(image, path, header, fit, kind=_RASTER_KINDS[path.suffix.lower()], notes=notes)
+    return _fitted(image, path, header, fit, kind=format.name, notes=notes)
 
 
 def fit_stack(
@@ -123,10 +121,10 @@ def _fitted(
     path: Path,
     header: ModelHeader,
     fit: Fit,
-    kind: Kind,
+    kind: str,
     notes: tuple[str, ...],
     geometry: Geometry | None = None,
-    spacing_mm: tuple[float | None, float, float] | None = None,
+    spacing_mm: Spacing | None = None,
 ) -> InputImage:
     architecture = header.architecture
     pixels = fit_to_square(image, architecture.image_size, architecture.image_channels, fit)
@@ -164,7 +162,7 @@ def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     return Geometry(image.geometry.affine @ to_source)
 
 
-def fitted_spacing(image: InputImage, size: int, fit: Fit) -> tuple[float | None, float, float] | None:
+def fitted_spacing(image: InputImage, size: int, fit: Fit) -> Spacing | None:
     """Spacing of an image at a model's size."""
     if image.spacing_mm is None:
         return None

@@ -43,6 +43,9 @@ MAX_FILE_BYTES = 1 << 30
 MAX_RECORD_BYTES = 64 << 20
 """Largest file of settings or records that is read whole (64 MiB)."""
 
+MAX_SIDECAR_BYTES = 1 << 20
+"""Largest record that one image brings along (1 MiB)."""
+
 _TEMPORARY = re.compile(r"\.(.*)\.\d+-[0-9a-f]{8}\.tmp")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 

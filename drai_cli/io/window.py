@@ -23,13 +23,13 @@ import numpy as np
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.registry import medical_formats
 from drai_cli.io.stack import Stack, ToneCurve
 
 HU_RANGE = (-1000.0, 1000.0)
 HU = "HU"
 _PERCENTILES = (0.5, 99.5)
 _SAMPLED = 1 << 22
-_MEDICAL = ("dicom", "nifti")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def chosen_scale(stack: Stack, window: Window = AUTO) -> Scale:
     if window.choice == "full":
         low, high = float(stack.array.min()), float(stack.array.max())
         return Scale(Intensity(stack.unit, low, high if high > low else low + 1, dtype))
-    if stack.kind not in _MEDICAL:
+    if stack.kind not in medical_formats():
         return Scale()
     if stack.window is not None:
         return Scale(Intensity(stack.unit, *window_range(*stack.window), dtype))

@@ -115,7 +115,7 @@ def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], li
         tree = walk(given)
         for name, reason in tree.skipped:
             reporter.warn(f"{name}: left out, {reason}")
-        found = sorted([*tree.images, *tree.dicom, *tree.nifti])
+        found = sorted(tree.names)
         if not found:
             raise InputError(given, "expected images, got a folder without", "name image files")
         names += found

@@ -16,16 +16,18 @@ from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, pixel_digest, read_all
+from drai_cli.data.set_tables import TABLE_SUFFIXES
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.image import Image, is_grey
-from drai_cli.io.raster import is_raster, read_frames
 from drai_cli.io.read import is_readable, read_stack
+from drai_cli.io.stack import ALPHA_LEFT_OUT
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import SourceOptions
 
-_SET_SUFFIXES = (".npz", ".csv", ".tsv", ".tab")
+_SET_SUFFIXES = (".npz", *TABLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class ImageReport:
 
     Attributes:
         path: The file, as given.
-        kind: Its format: png, jpeg, tiff, bmp, gif, dicom or nifti.
+        kind: The name of its format, such as png or dicom.
         shape: Of the array of all its frames: `[H, W]`, `[H, W, C]`, or with a leading frame or slice axis, before that
             one of volumes where there are several.
         dtype: Of its samples as decoded.
@@ -139,7 +141,8 @@ def inspect(
 
 def _holds_dicom_alone(path: Path) -> bool:
     tree = walk(path)
-    return bool(tree.dicom) and not tree.images and not tree.nifti
+    names = tree.medical[DICOM.name]
+    return bool(names) and len(names) == len(tree.names)
 
 
 def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
@@ -148,34 +151,33 @@ def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
     Raises:
         InputError: It cannot be read.
     """
-    spacing_mm: tuple[float, ...] | None = None
-    orientation, unit = None, ""
-    if is_raster(path) and not path.is_dir():
-        kind, array, bits = read_frames(path)
-    else:
-        stack = read_stack(path)
-        kind, array, bits, unit = stack.kind, stack.array, stack.bits, stack.unit
-        for note in stack.notes:
-            reporter.warn(f"{path}: {note}")
-        if stack.spacing_mm is not None:
-            spacing_mm = tuple(spacing for spacing in stack.spacing_mm if spacing is not None)
-        orientation = None if stack.geometry is None else stack.geometry.orientation
-        if stack.volumes > 1:
-            array = array.reshape(stack.volumes, -1, *array.shape[1:])
-        elif len(array) == 1:
-            array = array[0]
+    stack = read_stack(path)
+    array, notes = stack.array, stack.notes
+    if stack.alpha is not None:
+        colour = array if array.ndim == 4 else array[..., None]
+        array = np.concatenate([colour, stack.alpha[..., None]], axis=-1)
+        notes = tuple(note for note in notes if note != ALPHA_LEFT_OUT)
+    for note in notes:
+        reporter.warn(f"{path}: {note}")
+    spacing_mm = None
+    if stack.spacing_mm is not None:
+        spacing_mm = tuple(spacing for spacing in stack.spacing_mm if spacing is not None)
+    if stack.volumes > 1:
+        array = array.reshape(stack.volumes, -1, *array.shape[1:])
+    elif len(array) == 1:
+        array = array[0]
     little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return ImageReport(
         path=str(path),
-        kind=kind,
+        kind=stack.kind,
         shape=array.shape,
         dtype=array.dtype.name,
-        bits=bits,
+        bits=stack.bits,
         min=array.min().item(),
         max=array.max().item(),
         spacing_mm=spacing_mm,
-        orientation=orientation,
-        unit=unit,
+        orientation=None if stack.geometry is None else stack.geometry.orientation,
+        unit=stack.unit,
         sha256=hashlib.sha256(little_endian.data).hexdigest(),
     )
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from drai_cli.errors import InputError
+from drai_cli.io.about import About
 from drai_cli.io.stored import Stored
-from drai_cli.output.image_files import About, image_bytes
+from drai_cli.io.write import image_bytes
 from drai_cli.output.marks import read_marks, synthetic_marks
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
 

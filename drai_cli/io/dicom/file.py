@@ -1,4 +1,4 @@
-"""DICOM files as data sets: recognised by their content, parsed within bounds, asked without surprises.
+"""DICOM files as data sets: parsed within bounds, and their elements read without exceptions.
 
 Knows no pixels. Files are treated as hostile, and as confidential: no value of theirs, and no message of the parser's
 that may quote one, gets into an error.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -29,44 +28,15 @@ from pydicom.uid import (
 )
 
 from drai_cli.errors import InputError
+from drai_cli.io.dicom.format import PREAMBLE, begins_as_dicom
 from drai_cli.io.files import BROKEN, MAX_FILE_BYTES, open_regular
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
 FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, BytesLengthException)
 """What pydicom and its decoders are known to raise on broken files."""
 
 _MAX_INFLATED_BYTES = 1 << 29
-_PREAMBLE = 128
 _META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
 _DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
-_VALUE_REPRESENTATIONS = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
-)
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM does, with or without the preamble; False for what is no regular file."""
-    try:
-        with open_regular(path) as file:
-            return begins_as_dicom(file.read(_PREAMBLE + 4))
-    except (InputError, OSError):
-        return False
-
-
-def begins_as_dicom(head: bytes) -> bool:
-    """Whether bytes begin as a DICOM file (PS3.10 section 7.1), or as a data set without file meta information."""
-    if head[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
-        return True
-    if len(head) < 8:
-        return False
-    for order in "<>":
-        group, element = struct.unpack(f"{order}HH", head[:4])
-        if group in (0x0002, 0x0008) and element < 0x1200:
-            if head[4:6] in _VALUE_REPRESENTATIONS:
-                return True
-            if order == "<" and group == 0x0008 and struct.unpack("<I", head[4:8])[0] < 1 << 12:
-                return True
-    return False
 
 
 def parse(path: Path, *, header_only: bool = False) -> Dataset:
@@ -96,7 +66,7 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
         clipped = _Clipped(file)
         if clipped.size > MAX_FILE_BYTES:
             raise InputError(subject, f"expected at most {MAX_FILE_BYTES} bytes, got {clipped.size}")
-        if not begins_as_dicom(clipped.read(_PREAMBLE + 4)):
+        if not begins_as_dicom(clipped.read(PREAMBLE + 4)):
             raise InputError(subject, "expected a DICOM file, got something else")
         clipped.seek(0)
         dataset = _inflated(subject, clipped, header_only)
@@ -112,13 +82,13 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
 def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
     """The data set of a deflated file (PS3.5 A.5), never more than the bound of it; None for any other."""
     head = file.read(_META_BYTES)
-    if head[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
+    if head[PREAMBLE : PREAMBLE + 4] != b"DICM":
         return None
     if (
         len(head) == _META_BYTES and _DEFLATED not in head
     ):  # as nearly always; parsing twice would cost a third
         return None
-    file.seek(_PREAMBLE + 4)
+    file.seek(PREAMBLE + 4)
     meta = pydicom.dataset.FileMetaDataset(
         read_dataset(cast(BinaryIO, file), False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     )

@@ -18,7 +18,7 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.codecs import Layout, layout_of, stored_frames
+from drai_cli.io.dicom.codecs import stored_frames
 from drai_cli.io.dicom.colour import colour_to_rgb, palette_to_rgb
 from drai_cli.io.dicom.file import (
     FAILURES,
@@ -32,6 +32,8 @@ from drai_cli.io.dicom.file import (
     text,
     whole,
 )
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
 from drai_cli.io.dicom.placement import FunctionalGroups, geometry_of, plane_of, spacing_of
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.stack import Stack, ToneCurve
@@ -57,7 +59,7 @@ _NO_IMAGE = (
     ("1.2.840.10008.1.3.10", "a directory of files (DICOMDIR)"),
 )
 _RT_IMAGE = f"{_STORAGE}481.1"
-_CT = (f"{_STORAGE}2", f"{_STORAGE}2.1", f"{_STORAGE}2.2")
+CT_CLASSES = (f"{_STORAGE}2", f"{_STORAGE}2.1", f"{_STORAGE}2.2")
 _WHITE_IS_LOW = "MONOCHROME1"
 
 
@@ -99,7 +101,7 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
             spacing_mm = geometry.spacing_mm
         return Stack(
             array=decoded.array,
-            kind="dicom",
+            kind=DICOM.name,
             bits=decoded.bits,
             unit=decoded.unit,
             geometry=geometry,
@@ -116,8 +118,8 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
         raise InputError(subject, f"its image cannot be understood ({type(error).__name__})") from error
 
 
-def check_is_image(subject: str, dataset: Dataset) -> None:
-    """Whether an object is of a kind that holds an image, and holds one.
+def check_is_image(subject: str, dataset: Dataset, *, header_only: bool = False) -> None:
+    """Whether an object is of a kind that holds an image, and holds one: of a header alone, whether it has Rows.
 
     Raises:
         InputError: It is not; the message says what it is.
@@ -127,7 +129,8 @@ def check_is_image(subject: str, dataset: Dataset) -> None:
         for prefix, what in _NO_IMAGE:
             if uid == prefix or uid.startswith(prefix if prefix.endswith(".") else f"{prefix}."):
                 raise InputError(subject, f"expected an image, got {what}")
-    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    has_pixels = any(keyword in dataset for keyword in PIXEL_KEYWORDS)
+    if not has_pixels and not (header_only and whole(dataset, "Rows")):
         modality = modality_of(dataset)
         raise InputError(
             subject, f"expected an image, got an object without pixels{modality and f' ({modality})'}"
@@ -303,7 +306,11 @@ def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> st
     named = text(lut, "ModalityLUTType") if lut is not None else text(source, "RescaleType")
     if re.fullmatch(r"[A-Z0-9_/]{1,16}", named) and named != "US":  # US: unspecified
         return named
-    if text(dataset, "SOPClassUID") in _CT and lut is None and number(source, "RescaleIntercept") is not None:
+    if (
+        text(dataset, "SOPClassUID") in CT_CLASSES
+        and lut is None
+        and number(source, "RescaleIntercept") is not None
+    ):
         return "HU"
     units = text(dataset, "Units")
     return units if re.fullmatch(r"[A-Z0-9]{1,16}", units) and modality_of(dataset) == "PT" else ""
