@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.image_set import Entry, ImageSet, SetOptions
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
@@ -24,18 +24,7 @@ _FEW_VALUES = 10
 _PROBED_ROWS = 50
 
 
-def find_csv_set(
-    tree: Tree,
-    table: Table,
-    *,
-    kind: str,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    has_group_pattern: bool,
-    reporter: Reporter,
-) -> ImageSet:
+def find_csv_set(tree: Tree, table: Table, kind: str, options: SetOptions, reporter: Reporter) -> ImageSet:
     """The set that a table and the images under a folder make.
 
     A row names its image by a path relative to the folder, by a file name found anywhere below it, or by
@@ -46,16 +35,17 @@ def find_csv_set(
         InputError: Rows without a file, rows that double, names that fit several files: counted and named.
         UsageError: A column that is not there, or none where one is needed.
     """
+    image_column, label, group = options.image_column, options.label, options.group
     if kind == "ham10000":
         image_column, label = image_column or "image_id", label or "dx"
     if image_column is None:
         image_column = _image_column(table, tree, reporter)
     table.check_column(image_column, "--image-column")
     label = _label(table, label)
-    for condition in conditions:
+    for condition in options.conditions:
         table.check_column(condition, "--condition")
-    conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-    if not has_group_pattern:
+    conditions = options.conditions_besides(label)
+    if options.group_pattern is None:
         group = _group(table, group, (image_column, label, *conditions), reporter)
     found, skipped = _locate(table, image_column, tree)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.registry import medical_formats
+from drai_cli.settings.data_options import DataOptions, SourceOptions
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -32,6 +33,27 @@ Read = Callable[[], Image]
 
 BATCH = 8
 """Small images that are passed on together: one by one that would cost more than decoding them."""
+
+
+@dataclass(frozen=True)
+class SetOptions(SourceOptions):
+    """How a set is to be understood, and the columns that are asked for besides its label.
+
+    Attributes:
+        conditions: Further columns to condition on.
+    """
+
+    conditions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, options: SourceOptions | DataOptions) -> SetOptions:
+        """What these options say of the set."""
+        names = (one.name for one in fields(cls))
+        return cls(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+
+    def conditions_besides(self, label: str) -> tuple[str, ...]:
+        """Each condition once, without the label."""
+        return tuple(dict.fromkeys(name for name in self.conditions if name != label))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from pathlib import PurePosixPath
 from pydicom.datadict import tag_for_keyword
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import FILE, Entry, ImageSet
+from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
 from drai_cli.data.reading import begin_ahead
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
-from drai_cli.data.volumes import Axis, VolumePixels, chosen_slices
+from drai_cli.data.volumes import VolumePixels, chosen_slices
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.dicom.file import parse, text, whole
 from drai_cli.io.dicom.format import DICOM
@@ -49,18 +49,7 @@ class _Header:
     is_broken: bool = False
 
 
-def find_dicom_set(
-    tree: Tree,
-    table: Table | None,
-    *,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    has_group_pattern: bool,
-    window: str | None,
-    reporter: Reporter,
-) -> ImageSet:
+def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporter: Reporter) -> ImageSet:
     """The set that a tree of DICOM files makes, one image a frame.
 
     Label, conditions and group are columns of the table, keywords of DICOM's attributes, or `folder`. Where a pattern
@@ -70,7 +59,7 @@ def find_dicom_set(
         InputError: No images, or rows that contradict each other.
         UsageError: A column or keyword that there is none of.
     """
-    label = label or (LABEL if table is not None and LABEL in table.columns else None)
+    label = options.label or (LABEL if table is not None and LABEL in table.columns else None)
     if label is None:
         offered = "" if table is None else f" (it has: {list_columns(table.columns)})"
         raise UsageError(
@@ -80,8 +69,8 @@ def find_dicom_set(
             f"or a table's column, --metadata FILE --label COLUMN{offered}",
         )
     columns = () if table is None else table.columns
-    conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-    group = group or _PATIENT
+    conditions = options.conditions_besides(label)
+    group = options.group or _PATIENT
     for option, name in (
         ("--label", label),
         ("--group", group),
@@ -97,7 +86,11 @@ def find_dicom_set(
     for refusal, count in passed.most_common(5):
         reporter.warn(f"{count} DICOM files are left out: {refusal}")
     skipped = tuple((header.name, header.refusal) for header in headers if header.is_broken)
-    rows = {} if table is None else _rows(table, image_column, images, (label, group, *conditions), reporter)
+    rows = (
+        {}
+        if table is None
+        else _rows(table, options.image_column, images, (label, group, *conditions), reporter)
+    )
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     counts: Counter[str] = Counter()
@@ -120,9 +113,9 @@ def find_dicom_set(
     ungrouped = counts.pop("ungrouped", 0)
     for what, count in counts.items():
         reporter.warn(f"{count} DICOM files {what} and are left out")
-    if ungrouped and not has_group_pattern:
+    if ungrouped and options.group_pattern is None:
         reporter.warn(f"{ungrouped} files have no {str(group)!r}: each is a group of its own")
-    chosen = parse_window(window)
+    chosen = parse_window(options.window)
     is_ct = bool(images) and all(header.values.get("SOPClassUID") in CT_CLASSES for header in images)
     if chosen.choice == "auto" and is_ct:
         chosen = Window("range", low=HU_RANGE[0], high=HU_RANGE[1])
@@ -138,18 +131,7 @@ def find_dicom_set(
 
 
 def find_volume_set(
-    tree: Tree,
-    kind: str,
-    table: Table | None,
-    *,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    window: str | None,
-    axis: Axis | None,
-    slices: str | None,
-    reporter: Reporter,
+    tree: Tree, kind: str, table: Table | None, options: SetOptions, reporter: Reporter
 ) -> ImageSet:
     """The set of slices of volumes of a medical format; a split never cuts through a volume.
 
@@ -158,15 +140,15 @@ def find_volume_set(
         UsageError: A column that there is none of.
     """
     volumes = tree.medical[kind]
-    chosen = parse_window(window)
-    axis = axis or "axial"
+    chosen = parse_window(options.window)
+    axis, slices, group = options.axis or "axial", options.slices or "all", options.group
     if table is None:
-        asked = {"--label": None if label == LABEL else label, "--group": group}
-        asked["--condition"] = conditions[0] if conditions else None
+        asked = {"--label": None if options.label == LABEL else options.label, "--group": group}
+        asked["--condition"] = next(iter(options.conditions), None)
         for option, value in asked.items():
             if value is not None:
                 raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
-        label = LABEL
+        label, conditions = LABEL, options.conditions
         rows = {name: {LABEL: name.split("/", 1)[0]} for name in volumes if "/" in name}
         if not rows:
             raise InputError(
@@ -175,12 +157,14 @@ def find_volume_set(
                 "sort them into one folder a class, or name a table with --metadata FILE --label COLUMN",
             )
     else:
-        label = table.check_column(label or LABEL, "--label")
-        for name in (*conditions, *([group] if group else [])):
-            table.check_column(name, "--condition" if name in conditions else "--group")
-        conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
+        label = table.check_column(options.label or LABEL, "--label")
+        for name in (*options.conditions, *([group] if group else [])):
+            table.check_column(name, "--condition" if name in options.conditions else "--group")
+        conditions = options.conditions_besides(label)
         files = [_Header(name, 1, {}) for name in volumes]
-        rows = _rows(table, image_column, files, (label, *conditions, *([group] if group else [])), reporter)
+        rows = _rows(
+            table, options.image_column, files, (label, *conditions, *([group] if group else [])), reporter
+        )
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     skipped: list[tuple[str, str]] = []
@@ -191,7 +175,7 @@ def find_volume_set(
             left_out += 1
             continue
         try:
-            indices = chosen_slices(tree.root, name, axis, slices or "all")
+            indices = chosen_slices(tree.root, name, axis, slices)
         except InputError as error:
             skipped.append((name, error.message))
             continue
@@ -203,9 +187,9 @@ def find_volume_set(
     if left_out:
         reporter.warn(f"{left_out} volumes have no label and are left out")
     return ImageSet(
-        kind, tree.root, label, tuple(conditions), group or FILE, tuple(entries),
+        kind, tree.root, label, conditions, group or FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped),
-        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices or 'all'}",
+        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}",
     )  # fmt: skip
 
 

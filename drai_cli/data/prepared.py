@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64, UInt
 
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, class_counts
+from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.reading import first_names
@@ -137,20 +137,7 @@ def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
     Raises:
         InputError, UsageError: As `find_image_set`.
     """
-    return find_image_set(
-        options.path,
-        metadata=options.metadata,
-        image_column=options.image_column,
-        label=options.label,
-        conditions=options.conditions,
-        group=options.group,
-        group_pattern=options.group_pattern,
-        kind=options.kind,
-        window=options.window,
-        axis=options.axis,
-        slices=options.slices,
-        reporter=reporter,
-    )
+    return find_image_set(options.path, SetOptions.of(options), reporter=reporter)
 
 
 def find_duplicates(digests: Sequence[str]) -> list[list[int]]:

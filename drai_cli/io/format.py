@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from jaxtyping import Shaped
 
 from drai_cli.io.about import About
 from drai_cli.io.geometry import Geometry
@@ -21,38 +19,23 @@ from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, Compression
 
 
-class Encode(Protocol):
-    """Makes the bytes of an image's files, in the order of `Format.written_suffixes`.
+@dataclass(frozen=True)
+class WriteOptions:
+    """What else decides the bytes of an image's files.
 
-    Raises InputError for an image that the format cannot hold, UsageError for a compression that is not installed.
+    Attributes:
+        geometry: Where the frames lie.
+        spacing_mm: Where only that is known.
+        suffix: Of the first file; empty: the first of the format.
+        compression: Of DICOM pixels.
+        level: Effort of PNG's compression, 1 to 9.
     """
 
-    def __call__(
-        self,
-        stored: Stored,
-        about: About,
-        *,
-        geometry: Geometry | None,
-        spacing_mm: Spacing | None,
-        suffix: str,
-        compression: Compression,
-        level: int,
-    ) -> tuple[bytes, ...]: ...
-
-
-class EncodeValues(Protocol):
-    """As `Encode`, of values of any type, which the format keeps exactly."""
-
-    def __call__(
-        self,
-        array: Shaped[np.ndarray, "frames height width *channels"],
-        unit: str,
-        about: About,
-        *,
-        geometry: Geometry | None,
-        spacing_mm: Spacing | None,
-        suffix: str,
-    ) -> tuple[bytes, ...]: ...
+    geometry: Geometry | None = None
+    spacing_mm: Spacing | None = None
+    suffix: str = ""
+    compression: Compression = "none"
+    level: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,8 +53,10 @@ class Format:
         is_bare_file: Whether a file without a suffix in a data set is an image of this format; None: none is.
         is_collection: Whether a folder or archive is read as one image; None: none is.
         measure: Volumes, slices, rows and columns of what `read` would give, by the header alone.
-        encode: Writes; None for a format that is only read.
-        encode_values: Writes values of any type, where the format keeps them exactly.
+        encode: The bytes of an image's files, in the order of `written_suffixes`; None for a format that is only read.
+            Raises InputError for an image that the format cannot hold.
+        encode_values: The same of values of any type, `[frames, H, W]` or `[frames, H, W, 3]`, and their unit, where
+            the format keeps them exactly.
         read_marks: What a file says of itself; None: it has no place for that.
         is_medical: Whether its numbers are values, which a window makes levels of. Such files make data sets of their
             own, are read by decoders that hold Python's interpreter, and hold spacing and orientation.
@@ -88,8 +73,8 @@ class Format:
     is_bare_file: Callable[[Path], bool] | None = None
     is_collection: Callable[[Path], bool] | None = None
     measure: Callable[[Path], tuple[int, int, int, int]] | None = None
-    encode: Encode | None = None
-    encode_values: EncodeValues | None = None
+    encode: Callable[[Stored, About, WriteOptions], tuple[bytes, ...]] | None = None
+    encode_values: Callable[[np.ndarray, str, About, WriteOptions], tuple[bytes, ...]] | None = None
     read_marks: Callable[[Path], dict[str, str]] | None = None
     is_medical: bool = False
     holds_frames: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt
@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from drai_cli import __version__
 from drai_cli.errors import InputError
 from drai_cli.io.about import About, as_description
-from drai_cli.io.format import Encode, Format
+from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.png import encode_png
 from drai_cli.io.raster import SUFFIXES, read_raster, read_raster_frame
 from drai_cli.io.stored import Stored
@@ -34,12 +34,12 @@ def read_raster_marks(file: Path | IO[bytes]) -> dict[str, str]:
         return {str(name): str(text) for name, text in picture.info.items() if isinstance(text, str)}
 
 
-def _encode_png(stored: Stored, about: About, *, level: int, **_: Any) -> tuple[bytes, ...]:
+def _encode_png(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     pixels = _only_frame("PNG", stored)
-    return (encode_png(pixels, {**about.marks, **_meaning(stored)}, level=level),)
+    return (encode_png(pixels, {**about.marks, **_meaning(stored)}, level=options.level),)
 
 
-def _encode_tiff(stored: Stored, about: About, **_: Any) -> tuple[bytes, ...]:
+def _encode_tiff(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     pixels = _only_frame("TIFF", stored)
     if not is_storable(pixels):
         raise InputError("TIFF", "expected 8 bits or grey, got colour of 16 bits", "--format png keeps it")
@@ -59,20 +59,15 @@ def _meaning(stored: Stored) -> dict[str, str]:
     return {"unit": stored.unit, "slope": repr(stored.slope), "intercept": repr(stored.intercept)}
 
 
-def _raster(name: str, encode: Encode | None = None) -> Format:
-    return Format(
+PNG, JPEG, TIFF, BMP, GIF = (
+    Format(
         name,
         name.upper(),
-        SUFFIXES[name],
+        suffixes,
         read_raster,
         read_frame=read_raster_frame,
-        encode=encode,
+        encode={"png": _encode_png, "tiff": _encode_tiff}.get(name),
         read_marks=read_raster_marks,
     )
-
-
-PNG = _raster("png", _encode_png)
-JPEG = _raster("jpeg")
-TIFF = _raster("tiff", _encode_tiff)
-BMP = _raster("bmp")
-GIF = _raster("gif")
+    for name, suffixes in SUFFIXES.items()
+)

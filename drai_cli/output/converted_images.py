@@ -15,12 +15,11 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.io.about import About
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.files import atomic_writer
-from drai_cli.io.format import Format
+from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.registry import format_named
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.window import centre_and_width, chosen_scale, parse_window
-from drai_cli.io.write import image_bytes, values_bytes
 from drai_cli.output.folder import check_file, make_parent
 from drai_cli.output.marks import read_marks
 from drai_cli.progress import Reporter
@@ -151,14 +150,14 @@ class ConvertedImages:
 
     def _bytes(self, image: PreparedImage, about: About, suffix: str, index: int | None) -> tuple[bytes, ...]:
         stack = image.stack if index is None else image.stack.frame(index)
-        place: dict[str, Any] = {"geometry": stack.geometry, "spacing_mm": stack.spacing_mm, "suffix": suffix}
+        options = WriteOptions(stack.geometry, stack.spacing_mm, suffix, self.options.compression, level=6)
         if image.stored is None:
-            return values_bytes(self.format.name, stack.array, stack.unit, about, **place)
+            assert self.format.encode_values is not None
+            return self.format.encode_values(stack.array, stack.unit, about, options)
+        assert self.format.encode is not None
         frames = slice(None) if index is None else slice(index, index + 1)
         stored = replace(image.stored, array=image.stored.array[frames])
-        return image_bytes(
-            self.format.name, stored, about, **place, compression=self.options.compression, level=6
-        )
+        return self.format.encode(stored, about, options)
 
     def _levels(self, source: Path, stack: Stack) -> np.ndarray:
         """Levels for a format that has no values: unchanged where they are plain, else through a window."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from drai_cli.data.image_set import PARTS, class_counts
+from drai_cli.data.image_set import PARTS, SetOptions, class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_duplicates
@@ -189,20 +189,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         InputError: No set, or no image of it can be read.
         UsageError: Options that do not go with what is there.
     """
-    options = options or SourceOptions()
-    image_set = find_image_set(
-        path,
-        metadata=options.metadata,
-        image_column=options.image_column,
-        label=options.label,
-        group=options.group,
-        group_pattern=options.group_pattern,
-        kind=options.kind,
-        window=options.window,
-        axis=options.axis,
-        slices=options.slices,
-        reporter=reporter,
-    )
+    image_set = find_image_set(path, SetOptions.of(options or SourceOptions()), reporter=reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     entries, seen, unreadable = [], [], list(image_set.skipped)

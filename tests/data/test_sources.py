@@ -49,7 +49,7 @@ def test_class_folders(folders, reporter):
     assert all(e.group == e.name and e.part is None for e in found.entries)
     assert found.read(found.entries[0]).array.shape == (12, 10, 3)
     assert any("1 folders hold no image: empty" in line for line in reporter.warnings)
-    assert any("1 other files are passed over (.txt 1)" in line for line in reporter.remarks)
+    assert any("1 other files are skipped (.txt 1)" in line for line in reporter.remarks)
     assert any("class-folders, 5 images of 2 classes" in line for line in reporter.remarks)
 
 

@@ -14,7 +14,7 @@ from drai_cli.data.tree import walk
 from drai_cli.inference.input_images import read_for_model
 from drai_cli.io import registry
 from drai_cli.io.about import About
-from drai_cli.io.format import Format
+from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.read import is_readable, read_image, read_stack
 from drai_cli.io.registry import FORMATS, find_format, format_named, stem_of, strip_suffix
 from drai_cli.io.stack import Stack
@@ -32,7 +32,7 @@ def read_toy(path: Path) -> Stack:
     return Stack(np.frombuffer(path.read_bytes()[3:51], np.uint8).reshape(1, 6, 8), "toy", source=str(path))
 
 
-def encode_toy(stored: Stored, about: About, **_: object) -> tuple[bytes, ...]:
+def encode_toy(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     return (b"TOY" + stored.array.tobytes() + about.marks.get("label", "").encode(),)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import Any
 
 from drai_cli.errors import InputError
 from drai_cli.io.about import About
 from drai_cli.io.files import open_regular
-from drai_cli.io.format import Format
+from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
@@ -66,10 +65,14 @@ def _read(path: Path) -> Stack:
     return read_series(path) if is_series(path) else read_dicom(path)
 
 
-def _encode(stored: Stored, about: About, *, suffix: str, level: int, **options: Any) -> tuple[bytes, ...]:
+def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     from drai_cli.io.dicom.write import encode_dicom
 
-    return (encode_dicom(stored, about, **options),)
+    data = encode_dicom(
+        stored, about, geometry=options.geometry, spacing_mm=options.spacing_mm,
+        compression=options.compression,
+    )  # fmt: skip
+    return (data,)
 
 
 def _read_marks(path: Path) -> dict[str, str]:

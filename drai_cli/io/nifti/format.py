@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from drai_cli.errors import InputError
 from drai_cli.io.about import About, as_json, parse_json_marks
 from drai_cli.io.files import BROKEN, MAX_SIDECAR_BYTES, open_regular
-from drai_cli.io.format import Format
-from drai_cli.io.geometry import Geometry
-from drai_cli.io.stack import Spacing, Stack
+from drai_cli.io.format import Format, WriteOptions
+from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
 
@@ -59,44 +58,20 @@ def _measure(path: Path) -> tuple[int, int, int, int]:
     return nifti_shape(path)
 
 
-def _encode(
-    stored: Stored,
-    about: About,
-    *,
-    geometry: Geometry | None,
-    spacing_mm: Spacing | None,
-    suffix: str,
-    **_: Any,
-) -> tuple[bytes, ...]:
+def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     from drai_cli.io.nifti.write import nifti_values
 
-    return _encode_files(*nifti_values(stored), stored.unit, about, geometry, spacing_mm, suffix)
+    return _encode_files(*nifti_values(stored), stored.unit, about, options)
 
 
-def _encode_values(
-    array: np.ndarray,
-    unit: str,
-    about: About,
-    *,
-    geometry: Geometry | None,
-    spacing_mm: Spacing | None,
-    suffix: str,
-) -> tuple[bytes, ...]:
+def _encode_values(array: np.ndarray, unit: str, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     from drai_cli.io.nifti.write import narrowest
 
-    kept = array if array.ndim == 4 else narrowest(array)
-    return _encode_files(kept, 1.0, 0.0, unit, about, geometry, spacing_mm, suffix)
+    return _encode_files(array if array.ndim == 4 else narrowest(array), 1.0, 0.0, unit, about, options)
 
 
 def _encode_files(
-    array: np.ndarray,
-    slope: float,
-    intercept: float,
-    unit: str,
-    about: About,
-    geometry: Geometry | None,
-    spacing_mm: Spacing | None,
-    suffix: str,
+    array: np.ndarray, slope: float, intercept: float, unit: str, about: About, options: WriteOptions
 ) -> tuple[bytes, bytes]:
     from drai_cli.io.nifti.write import encode_nifti, encode_sidecar, gzip_bytes
 
@@ -105,14 +80,14 @@ def _encode_files(
         slope=slope,
         intercept=intercept,
         unit=unit,
-        geometry=geometry,
-        spacing_mm=spacing_mm,
+        geometry=options.geometry,
+        spacing_mm=options.spacing_mm,
         window=about.window,
         description=about.summarise(),
     )
-    has_spacing = geometry is not None or spacing_mm is not None
+    has_spacing = options.geometry is not None or options.spacing_mm is not None
     sidecar = encode_sidecar(as_json(about.marks, unit=unit, has_spacing=has_spacing))
-    return data if suffix.lower() == _PLAIN_SUFFIX else gzip_bytes(data), sidecar
+    return data if options.suffix.lower() == _PLAIN_SUFFIX else gzip_bytes(data), sidecar
 
 
 def _read_marks(path: Path) -> dict[str, str]:
