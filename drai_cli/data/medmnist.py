@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import IO
 
@@ -19,23 +20,14 @@ from numpy.lib import format as npy
 from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, in_batches
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
-from drai_cli.io.files import open_regular
+from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.progress import Reporter
 
 LABEL = "label"
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
 _MAX_BYTES = 1 << 36
-_FAILURES = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    OSError,
-)
+_FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -45,20 +37,7 @@ class _Header:
 
     @property
     def row_bytes(self) -> int:
-        row = self.dtype.itemsize
-        for extent in self.shape[1:]:
-            row *= extent
-        return row
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """A `Read` of an image that is there already."""
-
-    image: Image
-
-    def __call__(self) -> Image:
-        return self.image
+        return self.dtype.itemsize * prod(self.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -88,7 +67,7 @@ class NpzPixels:
         for entry in entries:
             key, _, index = entry.name.partition(":")
             wanted.setdefault(key, {})[int(index)] = entry
-        with _archive(self.path) as archive:
+        with _open_archive(self.path) as archive:
             for part, _ in _PARTS:
                 if part not in wanted:
                     continue
@@ -96,7 +75,7 @@ class NpzPixels:
                 for row, array in enumerate(_rows(self.path, archive, f"{part}_images", max(rows) + 1)):
                     if row in rows:
                         image = Image(array, bits=8 * array.itemsize, source=rows[row].name)
-                        yield rows[row], _Decoded(image)
+                        yield rows[row], lambda image=image: image  # type: ignore[misc]
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """The npz file's, and the names in it."""
@@ -114,7 +93,7 @@ def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
             or sizes that do not agree.
     """
     entries: list[Entry] = []
-    with _archive(path) as archive:
+    with _open_archive(path) as archive:
         names = {name.removesuffix(".npy") for name in archive.namelist()}
         expected = [f"{part}_{what}" for part, _ in _PARTS for what in ("images", "labels")]
         absent = [name for name in expected if name not in names]
@@ -136,20 +115,14 @@ def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
     return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path))
 
 
-class _archive:  # noqa: N801  (used as a function: a context that names what is wrong with the zip)
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> zipfile.ZipFile:
-        self._file = open_regular(self._path, max_bytes=None)
+@contextmanager
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    with open_regular(path, max_bytes=None) as file:
         try:
-            return zipfile.ZipFile(self._file)
+            archive = zipfile.ZipFile(file)
         except _FAILURES as error:
-            self._file.close()
-            raise InputError(self._path, f"expected an npz file, got something else ({error})") from error
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+            raise InputError(path, f"expected an npz file, got something else ({error})") from error
+        yield archive
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes], _Header, bool]:

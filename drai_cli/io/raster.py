@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -56,14 +56,15 @@ _MAX_FRAMES = 100_000
 _LARGE_PIXELS = 1 << 24
 _LARGE = threading.Lock()  # of large images one at a time, so that threads do not multiply the memory
 _ORIENTATION_TAG = 0x0112
-_TRANSPOSES = {
-    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
-    3: PillowImage.Transpose.ROTATE_180,
-    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
-    5: PillowImage.Transpose.TRANSPOSE,
-    6: PillowImage.Transpose.ROTATE_270,
-    7: PillowImage.Transpose.TRANSVERSE,
-    8: PillowImage.Transpose.ROTATE_90,
+# Value of EXIF's Orientation to what makes the picture upright.
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a[::-1].swapaxes(0, 1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: a.swapaxes(0, 1)[::-1],
 }
 # What Pillow's decoders are known to raise on broken files.
 _FAILURES = (*BROKEN, SyntaxError, RuntimeError, Warning, PillowImage.DecompressionBombError)
@@ -88,10 +89,10 @@ def read_raster_frame(path: Path, frame: int | None = None) -> Image:
             _select_frame(path, picture, frame)
             bits = _stored_bits(picture)  # before anything decodes, which forgets it
             with _LARGE if picture.width * picture.height > _LARGE_PIXELS else contextlib.nullcontext():
-                turn, notes = _orientation(picture)
+                turn, notes = _turn(picture)
                 array, changed = _decode(picture, bits, keep_alpha=False)
                 if turn is not None:
-                    array = _transposed(array, turn)
+                    array = np.ascontiguousarray(turn(array))
             return Image(array, bits=bits, source=str(path), notes=(*notes, *changed))
         except _FAILURES as error:
             raise _broken(path, error) from error
@@ -117,9 +118,9 @@ def read_raster(path: Path) -> Stack:
                     picture.seek(index)
                 _check_size(path, picture)
                 bits = _stored_bits(picture)
-                turn, _ = _orientation(picture)
+                turn, _ = _turn(picture)
                 array, _ = _decode(picture, bits, keep_alpha=True)
-                frames.append(array if turn is None else _transposed(array, turn))
+                frames.append(array if turn is None else np.ascontiguousarray(turn(array)))
                 if array.shape != frames[0].shape and turn is None:
                     raise InputError(path, "its frames differ in shape")
             array = frames[0][None] if count == 1 else np.stack(frames)
@@ -208,25 +209,12 @@ def _select_frame(path: Path, picture: PillowImage.Image, frame: int | None) -> 
         _check_size(path, picture)
 
 
-def _orientation(picture: PillowImage.Image) -> tuple[PillowImage.Transpose | None, tuple[str, ...]]:
-    """How EXIF says the picture is to be turned; broken EXIF turns nothing, the pixels are sound."""
+def _turn(picture: PillowImage.Image) -> tuple[Callable[[np.ndarray], np.ndarray] | None, tuple[str, ...]]:
+    """What turns the picture as EXIF says; broken EXIF turns nothing, the pixels are intact."""
     try:
-        return _TRANSPOSES.get(picture.getexif().get(_ORIENTATION_TAG, 1)), ()
+        return _TURNS.get(picture.getexif().get(_ORIENTATION_TAG, 1)), ()
     except _FAILURES:
         return None, ("its EXIF data is broken and was ignored",)
-
-
-def _transposed(array: np.ndarray, turn: PillowImage.Transpose) -> np.ndarray:
-    out = {
-        PillowImage.Transpose.FLIP_LEFT_RIGHT: lambda a: a[:, ::-1],
-        PillowImage.Transpose.ROTATE_180: lambda a: a[::-1, ::-1],
-        PillowImage.Transpose.FLIP_TOP_BOTTOM: lambda a: a[::-1],
-        PillowImage.Transpose.TRANSPOSE: lambda a: a.swapaxes(0, 1),
-        PillowImage.Transpose.ROTATE_270: lambda a: a[::-1].swapaxes(0, 1),
-        PillowImage.Transpose.TRANSVERSE: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        PillowImage.Transpose.ROTATE_90: lambda a: a.swapaxes(0, 1)[::-1],
-    }[turn](array)
-    return np.ascontiguousarray(out)
 
 
 def _decode(

@@ -24,7 +24,7 @@ class ToneCurve:
 
     Attributes:
         name: What the file calls it; may be empty.
-        first: The value that the first level stands for; each next one stands for a value greater by 1.
+        first: The value of the first level; that of each next one is greater by 1.
         levels: Growing to white; values beyond either end take the last level there.
         bits: Bits of a level.
     """

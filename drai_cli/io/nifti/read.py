@@ -210,7 +210,7 @@ def _affine(
         affine = np.asarray(form, np.float64)
         if np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9:
             return np.diag([scale, scale, scale, 1.0]) @ affine, True, notes
-        notes.append(f"its {code.removesuffix('_code')} is no orientation and is passed over")
+        notes.append(f"its {code.removesuffix('_code')} is no orientation and is ignored")
     zooms = [abs(float(zoom)) for zoom in header.get_zooms()[:3]] + [1.0] * 3
     zooms = [zoom * scale if isfinite(zoom) and zoom > 0 else 1.0 for zoom in zooms[:3]]
     notes.append(

@@ -1,4 +1,4 @@
-"""NIfTI-1 files as bytes, with nibabel's header: values, place, what they say of themselves. Knows no sets or models.
+"""NIfTI-1 files as bytes, with nibabel's header: values, place and description. Knows no sets or models.
 
 The same arguments give the same bytes: no clock time, and none in the gzip wrapper.
 """
@@ -32,8 +32,8 @@ _UPRIGHT_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def nifti_values(stored: Stored) -> tuple[Shaped[np.ndarray, "frames height width *channels"], float, float]:
     """How NIfTI keeps stored numbers: array, scl_slope and scl_inter.
 
-    Whole values of 16 bits stand there as themselves, int16 (Hounsfield units with slope 1); other lines stay lines,
-    whose numbers the file holds as float32.
+    Whole values of 16 bits are stored directly as int16 (Hounsfield units with slope 1). Otherwise slope and intercept
+    are kept, which the file holds as float32.
     """
     if not stored.has_line:
         return stored.array, 1.0, 0.0
@@ -117,7 +117,7 @@ def gzip_bytes(data: bytes, level: int = 6) -> bytes:
 
 
 def encode_sidecar(content: Mapping[str, Any]) -> bytes:
-    """The JSON that lies beside a NIfTI file and says what its header has no room for."""
+    """The JSON next to a NIfTI file, for what its header has no room for."""
     return (json.dumps(dict(content), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
