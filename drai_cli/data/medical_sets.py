@@ -1,7 +1,7 @@
-"""Sets of DICOM files and of NIfTI volumes: labels by a table, by class folders, or by what DICOM headers say.
+"""Sets of DICOM files and of volumes: labels by a table, by class folders, or by DICOM headers.
 
-What identifies a patient is only ever compared: groups stand under the first digits of a hash, and labels are shown
-because the user asked for them. Decodes no pixels, unless `--slices` needs them.
+What identifies a patient is only compared: groups are named by the first digits of a hash; labels are shown because the
+user asked for them. Decodes no pixels, unless `--slices` needs them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
 from drai_cli.progress import Reporter
 
 KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
-"""By what a row of a table may name DICOM images."""
+"""What a table may name DICOM images by."""
 LABEL = "label"
 FOLDER = "folder"
-"""What the folder directly under the root that a DICOM file lies in is called, beside keywords and columns."""
+"""Names, among keywords and columns, the folder directly under the root in which a DICOM file lies."""
 _PATIENT = "PatientID"
 
 
@@ -52,21 +52,21 @@ class _Header:
 def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporter: Reporter) -> ImageSet:
     """The set that a tree of DICOM files makes, one image a frame.
 
-    Label, conditions and group are columns of the table, keywords of DICOM's attributes, or `folder`. Where a pattern
-    will group them by name, nothing is said of files without a patient.
+    Label, conditions and group are columns of the table, DICOM keywords, or `folder`. With a group pattern, files
+    without a patient are not reported.
 
     Raises:
         InputError: No images, or rows that contradict each other.
-        UsageError: A column or keyword that there is none of.
+        UsageError: An unknown column or keyword.
     """
     label = options.label or (LABEL if table is not None and LABEL in table.columns else None)
     if label is None:
         offered = "" if table is None else f" (it has: {list_columns(table.columns)})"
         raise UsageError(
             "--label",
-            "what the label of these DICOM files is, is not said",
-            "the folder each lies in, --label folder, a DICOM keyword, --label BodyPartExamined, "
-            f"or a table's column, --metadata FILE --label COLUMN{offered}",
+            "expected what the label of these DICOM files is, got none",
+            "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
+            f"or a column of a table: --metadata FILE --label COLUMN{offered}",
         )
     columns = () if table is None else table.columns
     conditions = options.conditions_besides(label)
@@ -137,7 +137,7 @@ def find_volume_set(
 
     Raises:
         InputError: No volumes, no labels, or rows that contradict each other.
-        UsageError: A column that there is none of.
+        UsageError: An unknown column.
     """
     volumes = tree.medical[kind]
     chosen = parse_window(options.window)
@@ -194,18 +194,18 @@ def find_volume_set(
 
 
 def hashed_group(name: str, value: str) -> str:
-    """A group's key, from which its value (a patient's ID) cannot be read."""
+    """A group's key, which does not reveal its value (a patient's ID)."""
     digest = hashlib.sha256(f"drai group\0{name}\0{value}".encode("utf-8", "surrogateescape")).hexdigest()
     return f"{name}:{digest[:16]}"
 
 
 def _intensity(window: Window, unit: str) -> Intensity | None:
-    """What levels mean, if the window is one for all images."""
+    """What levels mean, where all images have one window."""
     return Intensity(unit, window.low, window.high, "uint16") if window.choice == "range" else None
 
 
 def _check_keyword(table: Table | None, name: str, option: str) -> None:
-    """Whether a name that no column has is a DICOM keyword."""
+    """Checks that a name without a column is a DICOM keyword."""
     if tag_for_keyword(name) is None:
         if table is not None:
             table.check_column(name, option)
@@ -213,7 +213,7 @@ def _check_keyword(table: Table | None, name: str, option: str) -> None:
 
 
 def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
-    """The headers of all files, in order; one by one, since threads that parse in Python are slower than none."""
+    """The headers of all files, in order and in one thread: threads that parse in Python are slower."""
 
     def look(name: str) -> _Header:
         path = tree.root / name
@@ -233,7 +233,7 @@ def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
 
 
 def _readable(name: str, value: str) -> str:
-    """A value as a number where DICOM writes one in another way: an age string `045Y` is 45 (PS3.5 6.2)."""
+    """A value as a number where DICOM writes it otherwise: an age string `045Y` is 45 (PS3.5 6.2)."""
     age = re.fullmatch(r"(\d{3})([DWMY])", value)
     if age is None or "Age" not in name:
         return value

@@ -1,6 +1,6 @@
 """MedMNIST's npz layout: `{train,val,test}_{images,labels}` in one zip. Read as a stream, never unpickled.
 
-The arrays are streamed row by row, so memory stays that of one image, whatever the header claims.
+The arrays are streamed row by row, so that memory holds one image, whatever the header claims.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class NpzPixels:
         return self.path.name
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
-        """The entries in the order in which the file has them, decoded on the way."""
+        """The entries in the order of the file, already decoded."""
         return in_batches(self._reads(entries))
 
     def _reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
-        """The entries, in the order in which the file has them, each with its pixels."""
+        """The entries in the order of the file, each with its pixels."""
         wanted: dict[str, dict[int, Entry]] = {}
         for entry in entries:
             key, _, index = entry.name.partition(":")
@@ -85,7 +85,7 @@ class NpzPixels:
             yield Stamp(entry.name, 0, 0, 0)
 
 
-def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
+def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
     """The set in an npz of MedMNIST's layout; its own split is kept.
 
     Raises:
@@ -126,7 +126,7 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes], _Header, bool]:
-    """An array's stream behind its header, the header, and whether it is stored column by column."""
+    """An array's stream after its header, the header, and whether it is stored column by column."""
     try:
         info = archive.getinfo(f"{name}.npy")
         stream = archive.open(info)

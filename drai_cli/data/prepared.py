@@ -1,4 +1,4 @@
-"""A set ready for training and measuring: cached, split, its conditions encoded. The one door to the data."""
+"""A set ready for training and evaluation: cached, split, its conditions encoded. The one door to the data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import DataOptions
 
 BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as given"
-"""What a split kept together, or that the set or a table brought it."""
+"""What a split kept together; `as given`: the split of the set or of a table."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def prepare(
     parts = np.array(_parts(entries, label, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
-        raise InputError(options.path, "no image stands in the training part", "look at the split")
+        raise InputError(options.path, "no image is in the training part", "check the split")
     schema = ConditionSchema.from_rows(
         [e.values for e in train], label, image_set.conditions, options.aliases
     )
@@ -132,7 +132,7 @@ def prepare(
 
 
 def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
-    """The set that these options speak of, nothing decoded.
+    """The set of these options; nothing is decoded.
 
     Raises:
         InputError, UsageError: As `find_image_set`.
@@ -270,13 +270,13 @@ def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     reporter.info(f"split {f'by {group}' if how == BY_GROUP else how}: {sizes}")
     if summary["groups_across"]:
         reporter.warn(
-            f"{summary['groups_across']} of {summary['groups']} groups by {group} stand in several parts of the split, "
+            f"{summary['groups_across']} of {summary['groups']} groups by {group} are in several parts of the split, "
             "which was not made by them; this flatters measures"
         )
     across = summary["duplicates"]["across_split"]
     if across:
         shown_sets = "; ".join(" = ".join(map(str, same[:3])) for same in across[:5])
         reporter.warn(
-            f"{len(across)} images stand in several parts of the split as exact duplicates, which flatters "
+            f"{len(across)} images are in several parts of the split as exact duplicates, which flatters "
             f"measures: {shown_sets}{'; …' if len(across) > 5 else ''}"
         )

@@ -1,6 +1,6 @@
-"""Finds out what a path holds; decodes nothing.
+"""Finds the data set at a path; decodes nothing.
 
-A mixture or a doubtful case is never guessed: it is an error that names the option which decides it.
+A mixture or an ambiguous case is never guessed: it is an error that names the option which decides it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def find_image_set(
         path: A folder, an npz file, or a table (whose folder is then the set's).
         options: How the set is to be understood. A relative `metadata` is looked up from here, then from the set's
             folder.
-        reporter: Told the kind found and everything that is left out.
+        reporter: Shown the kind found and everything that is left out.
         **more: Fields of `options` by name.
 
     Raises:
-        InputError: Nothing usable there, or a doubtful case.
+        InputError: Nothing usable there, or an ambiguous case.
         UsageError: Options that do not go with what is there.
     """
     path, options = Path(path), replace(options or SetOptions(), **more)
@@ -54,7 +54,7 @@ def find_image_set(
         _refuse_columns(image_set, options)
     else:
         tree = walk(path)
-        _tell_others(tree, reporter)
+        _report_others(tree, reporter)
         image_set = _find_in_tree(tree, options, reporter)
     _refuse_unused(image_set.kind, options)
     if not image_set.entries:
@@ -100,8 +100,8 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
     return image_set
 
 
-def _tell_others(tree: Tree, reporter: Reporter) -> None:
-    """Says how many files are neither images nor of a kind that is looked at."""
+def _report_others(tree: Tree, reporter: Reporter) -> None:
+    """Says how many files are neither images nor of another kind that sets consist of."""
     others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*TABLE_SUFFIXES, ".npz")}
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
@@ -110,7 +110,7 @@ def _tell_others(tree: Tree, reporter: Reporter) -> None:
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
-        return find_medmnist(path, reporter=reporter)
+        return find_medmnist(path, reporter)
     format = format_by_suffix(path)
     if format is not None and format.is_medical:
         raise InputError(path, f"expected a data set, got one {format.title} file", "give its folder")
@@ -138,10 +138,10 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
         return None
     if tree.images or len(there) > 1:
         listed = " and ".join(f"{counts[name]} {name}" for name in there)
-        beside = f" lie beside {len(tree.images)} images" if tree.images else " lie there"
+        others = f" lie next to {len(tree.images)} images" if tree.images else " lie there"
         choices = " or ".join(f"--kind {name}" for name in there)
         images = ", or the image files with --kind class-folders or --kind csv" if tree.images else ""
-        raise InputError(tree.root, f"{listed} files{beside}", f"take one sort with {choices}{images}")
+        raise InputError(tree.root, f"{listed} files{others}", f"choose one kind with {choices}{images}")
     return there[0]
 
 
@@ -161,7 +161,7 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
     archives = [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
-            return find_medmnist(archives[0], reporter=reporter)
+            return find_medmnist(archives[0], reporter)
         raise InputError(
             tree.root,
             f"{len(archives)} npz files lie there: {', '.join(path.name for path in archives[:5])}",
@@ -175,15 +175,15 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
         if archives:
             raise InputError(
                 tree.root,
-                f"{len(archives)} npz files lie beside {len(tree.images)} images",
+                f"{len(archives)} npz files lie next to {len(tree.images)} images",
                 f"give {archives[0]} as the path, or take folders as labels: --kind class-folders",
             )
         loose = sum("/" not in name for name in tree.images)
         if 0 < loose < len(tree.images):
             raise InputError(
                 tree.root,
-                f"{loose} images lie beside folders with {len(tree.images) - loose}",
-                "take the folders as classes and leave those out with --kind class-folders, "
+                f"{loose} images lie next to folders with {len(tree.images) - loose}",
+                "--kind class-folders takes the folders as classes and leaves those images out; "
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
@@ -196,7 +196,7 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
             f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
         )
     refuse_loose(tree)
-    return find_class_folders(tree, label=label, reporter=reporter)
+    return find_class_folders(tree, label, reporter)
 
 
 def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:

@@ -32,7 +32,7 @@ class VolumePixels:
         root: The set's folder.
         frames: File and frame of each entry, by the entry's name.
         window: Which values become black and white.
-        axis: Across which axis volumes are cut; None for files taken as they are.
+        axis: Across which axis volumes are cut; None for the frames of the file.
     """
 
     root: Path
@@ -77,7 +77,7 @@ class VolumePixels:
 
 @dataclass
 class _Volume:
-    """A file that is decoded when the first of its frames is asked for."""
+    """A file that is decoded when its first frame is read."""
 
     path: Path
     window: Window
@@ -102,7 +102,7 @@ class _Volume:
 def cut(stack: Stack, axis: Axis | None) -> Stack:
     """The frames across another axis: `coronal` and `sagittal` have the head on top, the patient's left on the right.
 
-    Sagittal slices have the back on the right. Geometry is not carried along.
+    Sagittal slices have the back on the right. Geometry is dropped.
     """
     if axis is None:
         return stack

@@ -1,4 +1,4 @@
-"""Images that a user hands to a model: read, brought to the model's size, encoded; and what that changed, said."""
+"""A user's images as input of a model: read, resized to the model's size, encoded; changes are reported."""
 
 from __future__ import annotations
 
@@ -206,10 +206,10 @@ def encode_files(
         paths: The files.
         fit: How each is made square.
         may_skip: Leave out files that cannot be read, up to one in a hundred.
-        keep_pixels: Keep the images beside their codes.
+        keep_pixels: Keep the images as well as their codes.
         frame: Of files with several frames: which one.
         window: Which values become black and white, as `read_for_model` has it.
-        reporter: Told what was changed in reading, and of files left out.
+        reporter: Shown what reading changed, and the files left out.
 
     Raises:
         InputError: A file cannot be read (or, with `may_skip`, more than one in a hundred).
@@ -241,7 +241,7 @@ def encode_files(
                     raise InputError(
                         f"{len(skipped)} of {len(paths)} images",
                         "cannot be read; at most one in a hundred may be left out",
-                        "mend or remove them; they are named above",
+                        "repair or remove them; they are named above",
                     ) from error
             else:
                 waiting.append(image.pixels)
@@ -256,7 +256,7 @@ def encode_files(
 
 
 def _report_changes(images: Sequence[InputImage], reporter: Reporter) -> None:
-    """One warning a kind of change, with the first image's name."""
+    """One warning for each kind of change, with the first image's name."""
     changed: dict[str, list[str]] = {}
     for image in images:
         for change in image.changes:
@@ -271,14 +271,14 @@ def _changes(image: Image, channels: int, fit: Fit) -> list[str]:
     if image.height != image.width and fit == "crop":
         changes.append("not square, only the centre is used (--fit pad keeps all)")
     if image.channels < channels:
-        changes.append("grey, but the model is for colour: its levels go into red, green and blue alike")
+        changes.append("grey, but the model is for colour: its levels become red, green and blue alike")
     elif image.channels > channels:
         changes.append("colour, but the model is for grey: only its luminance is used")
     return changes
 
 
 def stack_pixels(images: Sequence[np.ndarray]) -> UInt[np.ndarray, "images size size channels"]:
-    """Images of one size as one array; where 8- and 16-bit ones stand side by side, all become 16-bit."""
+    """Images of one size as one array; if some have 16 bits, all become 16-bit."""
     deepest = np.result_type(*images)
     return np.stack([i if i.dtype == deepest else i.astype(np.uint16) * np.uint16(257) for i in images])
 

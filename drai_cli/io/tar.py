@@ -1,6 +1,7 @@
-"""Tar files as bytes, with nothing in them but names and contents: no clock time, user, host or permissions of anybody.
+"""Tar files as bytes of names and contents alone: no time, user, host or permissions.
 
-Members are POSIX ustar; one whose name is not ASCII or over 100 bytes long has a pax header before it.
+Members are POSIX ustar; a name that is not ASCII or over 100 bytes long has a pax header before it. Headers are those
+of `tarfile`; its reader is not used, since it takes a damaged or missing header for the end of the file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def tar_member(name: str, data: bytes) -> bytes:
 
 
 def tar_end(size: int) -> bytes:
-    """What ends a tar file of so many bytes of members: two blocks of zeros, and more up to a whole record."""
+    """The end of a tar file with so many bytes of members: two blocks of zeros, filled up to a whole record."""
     return bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % tarfile.RECORDSIZE)
 
 

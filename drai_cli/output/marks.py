@@ -1,4 +1,4 @@
-"""What every image made says of itself: written as text, and read again from a file of any kind that is written."""
+"""Marks: what every written image says of itself, and how it is read from a file of any format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from drai_cli.io.raster_formats import read_raster_marks
 from drai_cli.io.registry import format_by_suffix
 
 _NAMES = ("synthetic", "tool", "version", "weights_sha256", "label", "seed", "index", "condition", "made_by")
-# What the readers of strangers' files are known to raise.
+# What reading foreign files is known to raise.
 _FAILURES = (*BROKEN, SyntaxError, RecursionError, zipfile.BadZipFile, PillowImage.DecompressionBombError)
 
 
@@ -37,12 +37,12 @@ def synthetic_marks(weights_sha256: str, **more: str) -> dict[str, str]:
 
 
 def read_marks(path: Path) -> dict[str, str]:
-    """What a file says of itself; empty if it says nothing. `synthetic` is `yes` where the file's own flag says so.
+    """The marks of a file; empty if it has none. `synthetic` is `yes` where the file's own flag says so.
 
     Raises:
         InputError: It cannot be read.
     """
-    with _failures_told(str(path)):
+    with _failures_as_input_errors(str(path)):
         open_regular(path, max_bytes=None).close()  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -53,13 +53,13 @@ def read_marks(path: Path) -> dict[str, str]:
 
 
 def marks_of_member(name: str, data: bytes) -> dict[str, str]:
-    """What a member of a WebDataset tar says of itself: a `.png` or the `.json` beside it; raises as `read_marks`."""
-    with _failures_told(name):
+    """The marks of a member of a WebDataset tar, a `.png` or its `.json`; raises as `read_marks`."""
+    with _failures_as_input_errors(name):
         return parse_json_marks(data) if name.endswith(".json") else read_raster_marks(io.BytesIO(data))
 
 
 @contextmanager
-def _failures_told(subject: str) -> Iterator[None]:
+def _failures_as_input_errors(subject: str) -> Iterator[None]:
     try:
         yield
     except InputError:

@@ -1,4 +1,4 @@
-"""What lies at a path: a data set, or one image. Every image is decoded, nothing is changed or written."""
+"""`drai inspect`: describes a data set, or one image. Every image is decoded; nothing is changed or written."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class ImageReport:
         min: The least sample.
         max: The greatest sample.
         spacing_mm: Distance of samples along (slice, row, column) index, or (row, column) where only those are known;
-            None where the file does not tell.
+            None where the file does not say.
         orientation: Where column, row and slice index grow towards in the patient, such as LPS; None where the file
-            does not tell.
+            does not say.
         unit: What a sample means; empty for plain grey levels.
         sha256: Of the array's bytes, row by row, little-endian.
     """
@@ -116,7 +116,7 @@ class SetReport:
 def inspect(
     path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT
 ) -> ImageReport | SetReport:
-    """Looks at a data set, or at one image file.
+    """Describes a data set, or one image file.
 
     Args:
         path: An image file of any kind, a DICOM series in a folder or zip, or whatever `find_image_set` takes.
@@ -133,7 +133,7 @@ def inspect(
             raise UsageError(path, "one image takes none of a data set's options", "leave them out")
         return inspect_image(path, reporter)
     if path.is_dir() and options == SourceOptions() and _holds_dicom_alone(path):
-        # One series is one image; where there are more, it has to be said what their labels are.
+        # One series is one image; several are a set, which needs labels.
         with suppress(InputError):
             return inspect_image(path, reporter)
     return inspect_set(path, options, reporter)
@@ -146,7 +146,7 @@ def _holds_dicom_alone(path: Path) -> bool:
 
 
 def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
-    """Decodes every frame of an image file or series and says what is there.
+    """Decodes every frame of an image file or series and describes it.
 
     Raises:
         InputError: It cannot be read.
@@ -183,7 +183,7 @@ def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
 
 
 def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT) -> SetReport:
-    """Decodes every image of a set and says what is there.
+    """Decodes every image of a set and describes it.
 
     Raises:
         InputError: No set, or no image of it can be read.
@@ -229,7 +229,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
 
 @dataclass(frozen=True)
 class _Look:
-    """What is kept of an image that was looked at."""
+    """What is kept of each decoded image."""
 
     size: str
     is_grey: bool

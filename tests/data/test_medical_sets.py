@@ -99,7 +99,7 @@ def test_rows_that_contradict(dicom_tree, tmp_path):
 
 def test_what_the_label_is_has_to_be_said(dicom_tree):
     root = dicom_tree()
-    with pytest.raises(UsageError, match="is not said") as caught:
+    with pytest.raises(UsageError, match="expected what the label of these DICOM files is, got none") as caught:
         find_image_set(root)
     assert "--label BodyPartExamined" in caught.value.hint
     with pytest.raises(UsageError, match="no such DICOM keyword"):
@@ -207,7 +207,7 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
     make_dicom(volumes / "a" / "x.dcm", np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match="1 dicom and 8 nifti files lie there") as caught:
         find_image_set(volumes)
-    assert caught.value.hint == "take one sort with --kind dicom or --kind nifti"
+    assert caught.value.hint == "choose one kind with --kind dicom or --kind nifti"
     assert find_image_set(volumes, kind="nifti").kind == "nifti"
 
 

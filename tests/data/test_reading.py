@@ -84,5 +84,5 @@ def test_a_decoder_that_crashes_is_an_error_that_names_where(reporter, monkeypat
     monkeypatch.setattr(reading, "usable_cores", lambda: 2)
     source = _Crashing(4)
     found = ImageSet("dicom", tmp_path, "label", (), None, source.entries, source)
-    with pytest.raises(InputError, match=r"0\.dcm.*ended by itself"):
+    with pytest.raises(InputError, match=r"0\.dcm.*ended unexpectedly"):
         list(read_all(found, pixel_digest, task="x", reporter=reporter))

@@ -123,7 +123,7 @@ def test_a_folder_as_sample_and_phantom_write_it(folders, reporter):
 def test_a_doubtful_case_names_the_option(folders, save_image, tmp_path):
     root = folders(nv=2, mel=2)
     write_table(root / "notes.csv", ("who", "what"), [("a", "b")])
-    with pytest.raises(InputError, match=r"unknown columns \(notes\.csv\) lies beside 4 images") as caught:
+    with pytest.raises(InputError, match=r"unknown columns \(notes\.csv\) lies next to 4 images") as caught:
         find_image_set(root)
     assert "--metadata" in caught.value.hint
     assert "--kind class-folders" in caught.value.hint
@@ -131,20 +131,20 @@ def test_a_doubtful_case_names_the_option(folders, save_image, tmp_path):
     (root / "notes.csv").unlink()
 
     save_image(root / "loose.png")
-    with pytest.raises(InputError, match="1 images lie beside folders with 4") as caught:
+    with pytest.raises(InputError, match="1 images lie next to folders with 4") as caught:
         find_image_set(root)
     assert "--kind class-folders" in caught.value.hint
     assert len(find_image_set(root, kind="class-folders").entries) == 4
     (root / "loose.png").unlink()
 
     np.savez(root / "x.npz", a=1)
-    with pytest.raises(InputError, match="1 npz files lie beside 4 images") as caught:
+    with pytest.raises(InputError, match="1 npz files lie next to 4 images") as caught:
         find_image_set(root)
     assert "--kind class-folders" in caught.value.hint
     (root / "x.npz").unlink()
 
     (root / "nv" / "scan.dcm").write_bytes(b"")
-    with pytest.raises(InputError, match="1 dicom files lie beside 4 images") as caught:
+    with pytest.raises(InputError, match="1 dicom files lie next to 4 images") as caught:
         find_image_set(root)
     assert "--kind class-folders" in caught.value.hint
 
@@ -188,7 +188,7 @@ def test_missing_and_doubled_rows_are_counted_and_named(ham):
 
 def test_a_name_that_fits_two_files_is_not_guessed(ham, save_image):
     save_image(ham / "resized" / "ISIC_0.png")
-    with pytest.raises(InputError, match=r"1 of 6 rows name an image that is there several times: ISIC_0 \("):
+    with pytest.raises(InputError, match=r"1 of 6 rows name an image that exists several times: ISIC_0 \("):
         find_image_set(ham)
 
 
@@ -273,7 +273,7 @@ def test_broken_tables(tmp_path, save_image):
         b"file_name,label\n": "expected rows below the column names",
         b"file_name,label\na.png,x,y\n": "expected 2 cells in line 2, got 3",
         b"file_name,label\na.png,\xff\n": "got other bytes in line 2",
-        b"file_name,file_name\na.png,x\n": "'file_name' stands there more than once",
+        b"file_name,file_name\na.png,x\n": "'file_name' occurs more than once",
         b'file_name,label\na.png,"x\n': "line 2 is no CSV",
         b"file_name,label\na.png," + b"x" * 200_000 + b"\n": "is no CSV",
     }.items():
@@ -296,7 +296,7 @@ def test_wrong_options(ham, folders):
     with pytest.raises(UsageError, match="no such kind") as caught:
         find_image_set(ham, kind="x")
     assert ", ".join(KIND_NAMES) in caught.value.hint
-    with pytest.raises(UsageError, match=r"which column of .* is the label is not said"):
+    with pytest.raises(UsageError, match=r"expected the column of .* that is the label, got none"):
         find_image_set(ham, metadata=ham / "HAM10000_metadata.csv", kind="csv")
     root = folders(a=1, b=1)
     for option in ({"group": "x"}, {"conditions": ("x",)}, {"image_column": "x"}, {"label": "x"}):

@@ -1,7 +1,6 @@
-"""The stored samples of a DICOM image, frame by frame, whatever compresses them (PS3.5 section 8 and annex A).
+"""Decodes the stored samples of a DICOM image, frame by frame, in any compression (PS3.5 section 8 and annex A).
 
-Sizes are checked before anything is decoded, in the header and in each compressed frame. Knows nothing of what samples
-mean.
+The size of each compressed frame is checked before it is decoded. Knows nothing of what samples mean.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import FAILURES, element, syntax_of
 from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout
 
-# Retired, but there: PS3.5 annex A.4.1 of 2004.
+# Retired, but in use: PS3.5 annex A.4.1 of 2004.
 JPEG_SPECTRAL_SELECTION = UID("1.2.840.10008.1.2.4.53")
 JPEG_PROGRESSION = UID("1.2.840.10008.1.2.4.55")
 
@@ -146,17 +145,17 @@ def _encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
 
 
 def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: UID) -> int:
-    """Whether each compressed frame has the header's size, before a decoder believes it; returns their precision."""
+    """Checks that each compressed frame has the header's size, before it is decoded; gives their largest precision."""
     deepest = 0
     if syntax == RLELossless:
         return layout.bits_stored
     count = 0
     try:
         for count, source in enumerate(_encoded(dataset, layout), 1):
-            found = _codestream_size(source)
-            if found is None:
+            size = _codestream_size(source)
+            if size is None:
                 raise InputError(subject, f"frame {count - 1} is not what {_name(syntax)} says, or is broken")
-            height, width, samples, precision = found
+            height, width, samples, precision = size
             if (height, width, samples) != (layout.rows, layout.columns, layout.samples):
                 raise InputError(
                     subject,
@@ -221,7 +220,7 @@ def _decode_rle(source: bytes, layout: Layout) -> np.ndarray:
 
 
 def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> np.ndarray:
-    """A grey JPEG frame of up to 12 bits by gdcm, which pydicom's own way to it refuses."""
+    """A grey JPEG frame of up to 12 bits by gdcm, which pydicom's gdcm plugin refuses."""
     import gdcm
 
     fragment = gdcm.Fragment()
@@ -249,7 +248,7 @@ def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what the C library prints, as it tries one of its decoders after the other, off the screen."""
+    """Hides what the C library prints to stderr while it tries its decoders."""
     with _STDERR:
         kept = os.dup(2)
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -263,7 +262,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _used_bits(array: np.ndarray, layout: Layout, may_hold_overlays: bool) -> np.ndarray:
-    """The stored bits alone, sign extended: what lies above and below them (old overlays) is none of the image's."""
+    """The stored bits alone, sign extended; the bits above and below (old overlays) are no part of the image."""
     array = array.astype(layout.dtype, copy=False)
     if layout.is_float or layout.bits_allocated == 1 or layout.bits_stored == layout.bits_allocated:
         return array
@@ -291,7 +290,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _name(syntax: UID) -> str:
-    """The transfer syntax in words with its UID; only digits and dots of one that is not known."""
+    """The transfer syntax by name and UID; of an unknown one only digits and dots."""
     digits = "".join(letter for letter in str(syntax)[:64] if letter in "0123456789.")
     return (
         f"{syntax.name} ({digits})"

@@ -1,7 +1,7 @@
 """DICOM files as data sets: parsed within bounds, and their elements read without exceptions.
 
-Knows no pixels. Files are treated as hostile, and as confidential: no value of theirs, and no message of the parser's
-that may quote one, gets into an error.
+Knows no pixels. Files are treated as hostile and confidential: errors contain no value of theirs, and no message of the
+parser, which may quote one.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
 
 
 def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
-    """The data set of a deflated file (PS3.5 A.5), never more than the bound of it; None for any other."""
+    """The data set of a deflated file (PS3.5 A.5), within bounds; None for any other."""
     head = file.read(_META_BYTES)
     if head[PREAMBLE : PREAMBLE + 4] != b"DICM":
         return None
@@ -106,7 +106,7 @@ def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None
 
 
 def _name_syntax(dataset: Dataset) -> None:
-    """Writes down which transfer syntax was found where the file itself does not say."""
+    """Adds the transfer syntax that was detected where the file does not say."""
     meta = getattr(dataset, "file_meta", None)
     if meta is None:
         meta = dataset.file_meta = pydicom.dataset.FileMetaDataset()
@@ -123,7 +123,7 @@ def syntax_of(dataset: Dataset) -> pydicom.uid.UID:
 
 
 def element(dataset: Dataset | None, keyword: str) -> Any:
-    """An element's value; None where it is absent, empty or cannot be understood."""
+    """An element's value; None where it is absent, empty or invalid."""
     if dataset is None:
         return None
     try:
@@ -140,22 +140,21 @@ def numbers(dataset: Dataset | None, keyword: str) -> list[float]:
         return []
     try:
         several = not isinstance(value, str) and hasattr(value, "__iter__")
-        found = [float(entry) for entry in (value if several else [value])]
+        values = [float(entry) for entry in (value if several else [value])]
     except FAILURES:
         return []
-    return found if all(map(math.isfinite, found)) else []
+    return values if all(map(math.isfinite, values)) else []
 
 
 def number(dataset: Dataset | None, keyword: str, default: float | None = None) -> float | None:
     """An element's first number."""
-    found = numbers(dataset, keyword)
-    return found[0] if found else default
+    return next(iter(numbers(dataset, keyword)), default)
 
 
 def whole(dataset: Dataset | None, keyword: str, default: int | None = None) -> int | None:
     """An element's whole number."""
-    found = number(dataset, keyword)
-    return default if found is None or not found.is_integer() else int(found)
+    value = number(dataset, keyword)
+    return default if value is None or not value.is_integer() else int(value)
 
 
 def text(dataset: Dataset | None, keyword: str) -> str:
@@ -178,12 +177,11 @@ def items(dataset: Dataset | None, keyword: str) -> list[Dataset]:
 
 def item(dataset: Dataset | None, keyword: str) -> Dataset | None:
     """The first item of a sequence."""
-    found = items(dataset, keyword)
-    return found[0] if found else None
+    return next(iter(items(dataset, keyword)), None)
 
 
 def read_attributes(path: Path, keywords: Sequence[str]) -> dict[str, str]:
-    """What a file's header says, as text, by keyword; empty text where it says nothing.
+    """Attributes of a file's header, keyword to text; empty text where one is missing.
 
     Raises:
         InputError: Missing, no DICOM, or broken.
@@ -195,7 +193,7 @@ def read_attributes(path: Path, keywords: Sequence[str]) -> dict[str, str]:
 
 
 class _Clipped(io.BufferedIOBase):
-    """A file of which no more can be asked for than it has: a claimed length allocates nothing."""
+    """A file that limits each read to what it has: a claimed length allocates nothing."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Whose a DICOM file is: the attributes that a conversion keeps on demand, and drops otherwise. Reads no pixels."""
+"""The attributes of patient and study that a conversion drops, unless they are asked for. Reads no pixels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One DICOM file as a stack: stored samples, then the modality transform; VOI transforms are listed, not applied.
 
-In order (PS3.4 N.2): padding is found in the stored samples, MONOCHROME1 is turned over, the modality LUT or the
-rescale makes values of them. Colour becomes RGB. Overlays are left out. Knows nothing of series.
+In order (PS3.4 N.2): padding is found in the stored samples, MONOCHROME1 is inverted, the modality LUT or rescale gives
+values. Colour becomes RGB. Overlays are left out. Knows nothing of series.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
             notes=(*decoded.notes, *spacing_notes, *notes),
         )
     except FAILURES as error:
-        raise InputError(subject, f"its image cannot be understood ({type(error).__name__})") from error
+        raise InputError(subject, f"its image cannot be read ({type(error).__name__})") from error
 
 
 def check_is_image(subject: str, dataset: Dataset, *, header_only: bool = False) -> None:
@@ -139,13 +139,13 @@ def check_is_image(subject: str, dataset: Dataset, *, header_only: bool = False)
 
 def modality_of(dataset: Dataset) -> str:
     """(0008,0060) Modality where it is a code."""
-    found = text(dataset, "Modality")
-    return found if re.fullmatch(r"[A-Z0-9]{2,16}", found) else ""
+    code = text(dataset, "Modality")
+    return code if re.fullmatch(r"[A-Z0-9]{2,16}", code) else ""
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """What the pixels became."""
+    """The decoded pixels."""
 
     array: Shaped[np.ndarray, "frames height width *channels"]
     bits: int
@@ -174,7 +174,7 @@ def _palette(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
 
 def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGroups) -> _Decoded:
     notes: list[str] = []
-    is_turned = layout.photometric == _WHITE_IS_LOW
+    is_inverted = layout.photometric == _WHITE_IS_LOW
     if layout.photometric not in (_WHITE_IS_LOW, "MONOCHROME2"):
         notes.append("its photometric interpretation is not one of a single sample: taken as MONOCHROME2")
     lut = item(dataset, "ModalityLUTSequence")
@@ -196,7 +196,7 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
             if broken is not None:
                 replaced += int(broken.sum())
                 outside = broken if outside is None else outside | broken
-        elif is_turned and lut is None:
+        elif is_inverted and lut is None:
             samples = (high + low - samples.astype(np.int64)).astype(layout.dtype)
         if lut is not None:
             array[index] = apply_modality_lut(samples, dataset)
@@ -211,10 +211,10 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     ends = (low * slope + intercept, high * slope + intercept)
     if lut is not None:
         ends = (0.0, float(2 ** _lut_bits(lut) - 1))
-        if is_turned:
+        if is_inverted:
             array = (int(ends[1]) - array.astype(np.int64)).clip(0).astype(np.uint16)
     voi = groups.macro("FrameVOILUTSequence", 0)
-    mirror = sum(ends) if is_turned else None
+    mirror = sum(ends) if is_inverted else None
     windows = _windows(voi, mirror)
     if text(voi, "VOILUTFunction") == "SIGMOID" and windows:
         notes.append("its window is a sigmoid: taken as linear")
@@ -224,7 +224,7 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
 
 
 def _scale(groups: FunctionalGroups, frame: int) -> Scale:
-    """Slope and intercept of a frame; a slope of 0 means nothing and is taken as 1."""
+    """Slope and intercept of a frame; a slope of 0 is invalid and taken as 1."""
     source = groups.macro("PixelValueTransformationSequence", frame)
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
     return (slope or 1.0, intercept or 0.0)
@@ -237,7 +237,7 @@ def _lut_bits(lut: Dataset) -> int:
 
 
 def _padding_finder(dataset: Dataset, layout: Layout) -> Callable[[np.ndarray], np.ndarray] | None:
-    """What tells the samples outside of what was scanned (PS3.3 C.7.5.1.1.2); None where there are none."""
+    """Finds the samples outside of what was scanned (PS3.3 C.7.5.1.1.2); None where the file names none."""
     if layout.is_float:
         value = number(dataset, "FloatPixelPaddingValue")
         outside = number(dataset, "DoubleFloatPixelPaddingValue") if value is None else value
@@ -254,7 +254,7 @@ def _padding_finder(dataset: Dataset, layout: Layout) -> Callable[[np.ndarray], 
 
 
 def _as_stored(number: int, layout: Layout) -> int:
-    """A whole number as the samples' type reads its bits: writers mix up signed and unsigned here."""
+    """A whole number with its bits read as the samples' type: some writers confuse signed and unsigned here."""
     number &= (1 << layout.bits_allocated) - 1
     if layout.is_signed and number >> (layout.bits_allocated - 1):
         number -= 1 << layout.bits_allocated
@@ -262,7 +262,7 @@ def _as_stored(number: int, layout: Layout) -> int:
 
 
 def _windows(voi: Dataset, mirror: float | None) -> tuple[tuple[str, float, float], ...]:
-    """Names, centres and widths (PS3.3 C.11.2.1.2), as LINEAR has them; mirrored for what was turned over."""
+    """Names, centres and widths (PS3.3 C.11.2.1.2), as LINEAR has them; mirrored for inverted values."""
     centres, widths = numbers(voi, "WindowCenter"), numbers(voi, "WindowWidth")
     names = text(voi, "WindowCenterWidthExplanation").split("\\")
     is_exact = text(voi, "VOILUTFunction") == "LINEAR_EXACT"
@@ -279,7 +279,7 @@ def _windows(voi: Dataset, mirror: float | None) -> tuple[tuple[str, float, floa
 
 
 def _curves(voi: Dataset, mirror: float | None, word: str) -> tuple[ToneCurve, ...]:
-    """VOI LUTs (PS3.3 C.11.2.1.1) that can be understood."""
+    """The valid VOI LUTs (PS3.3 C.11.2.1.1)."""
     curves = []
     for lut in items(voi, "VOILUTSequence"):
         descriptor = numbers(lut, "LUTDescriptor")
@@ -319,11 +319,11 @@ def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> st
 def _place(
     groups: FunctionalGroups, layout: Layout, spacing_mm: tuple[float | None, float, float] | None
 ) -> tuple[Geometry | None, tuple[str, ...]]:
-    """Where the frames lie, and a remark where they do not lie evenly."""
+    """Where the frames lie, and a note where they are uneven."""
     if layout.frames > 1 and not groups.per_frame:
         return None, ()
     planes = [plane_of(groups, frame) for frame in range(layout.frames)]
     geometry = geometry_of(planes, spacing_mm)
     if geometry is None and planes[0] is not None and layout.frames > 1:
-        return None, ("its frames do not lie evenly behind one another: no geometry",)
+        return None, ("its frames are not evenly spaced: no geometry",)
     return geometry, ()

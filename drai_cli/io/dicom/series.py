@@ -1,6 +1,6 @@
-"""DICOM series: the files of a folder, a zip or a DICOMDIR that belong together, in the order in which they lie.
+"""DICOM series: the files of a folder, a zip or a DICOMDIR that belong together, in spatial order.
 
-A series is what shares (0020,000E) SeriesInstanceUID. Its slices are ordered by their position along the normal of
+Files of a series have the same (0020,000E) SeriesInstanceUID. Slices are ordered by their position along the normal of
 their planes, never by file name.
 """
 
@@ -25,7 +25,7 @@ from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.values import check_size
 
 _GAP = 1.5
-"""How many spacings apart two neighbours are when slices are missing between them, and how near a whole number."""
+"""From how many spacings between neighbours slices are missing, and how near to a whole number."""
 _GAP_TOLERANCE = 0.1
 
 
@@ -133,7 +133,7 @@ def _assembled(subject: str, slices: Sequence[Slice]) -> Stack:
 
 
 def _of_one_kind(slices: Sequence[Slice]) -> list[Slice]:
-    """The most images of one size and orientation: localisers may stand in the same series."""
+    """The most images of one size and orientation: a series may contain localisers."""
     groups: list[list[Slice]] = []
     for found in slices:
         for group in groups:
@@ -152,7 +152,7 @@ def _of_one_kind(slices: Sequence[Slice]) -> list[Slice]:
 
 
 def _ordered(slices: Sequence[Slice]) -> tuple[list[Slice], int, list[str]]:
-    """Slices along the normal, volume after volume; how many volumes; what is to be said."""
+    """Slices along the normal, volume after volume; the number of volumes; notes."""
     first = slices[0].plane
     if first is None:
         note = ["the files do not say where they lie: ordered by InstanceNumber"] if len(slices) > 1 else []
@@ -205,9 +205,9 @@ def _joined(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
 
 
 def _geometry(slices: Sequence[Slice], spacing_mm: Spacing | None) -> tuple[Geometry, list[str]] | None:
-    """The affine of ordered slices with what is to be said of gaps; None where it is not known where they lie.
+    """The affine of ordered slices with notes on gaps; None where their positions are unknown.
 
-    Where the slices are not even, no affine is exact: this one is at the first and the last of them.
+    Where the slices are uneven, no affine is exact: this one is exact for the first and the last.
     """
     first = slices[0].plane
     if first is None or spacing_mm is None or len(slices) < 2:
@@ -237,14 +237,14 @@ def _read(found: Slice) -> Stack:
 
 
 def _look(name: str, opener: Open) -> Slice | str | None:
-    """A file's place in its series; why it has none; or None for one that is no DICOM."""
+    """A file of a series; the reason why it is none; or None for a file that is no DICOM."""
     try:
         with opener() as file:
             head = file.read(132)
             if not begins_as_dicom(head):
                 return None
             file.seek(0)
-            # A bound of what is kept in memory: headers end where the pixels begin.
+            # The header alone, which bounds the memory.
             dataset = parse_stream(name, file, header_only=True)
         if (
             Path(name).name == DICOMDIR

@@ -21,7 +21,7 @@ _MAX_ZIP_BYTES = 1 << 31
 
 
 def list_files(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
-    """Names of the files, and what opens each for as long as `opened` is."""
+    """Names of the files, and what opens each while `opened` is open."""
     if path.is_dir():
         yield from _files_of_folder(path)
     elif path.suffix.lower() == ".zip":
@@ -76,14 +76,14 @@ def _files_of_dicomdir(path: Path) -> Iterator[tuple[str, Open]]:
         parts = text(record, "ReferencedFileID").split("\\")
         if parts == [""]:
             continue
-        target = _beside(root, parts)
+        target = _find_below(root, parts)
         if target is None:
             raise InputError(path, "names a file outside of its own folder, or none that is there")
         yield target, lambda target=target: open_regular(target)  # type: ignore[misc]
 
 
-def _beside(root: Path, parts: Sequence[str]) -> Path | None:
-    """A file that is named by its parts below a folder, in whatever case the disk has it."""
+def _find_below(root: Path, parts: Sequence[str]) -> Path | None:
+    """The file of these name parts below a folder, in upper or lower case; None where it is missing or outside."""
     place = root
     for part in parts:
         if part in ("", ".", "..") or "/" in part or "\0" in part:

@@ -1,4 +1,4 @@
-"""DICOM files as bytes, by pydicom: what a derived or synthetic image says of itself. Knows nothing of sets or models.
+"""DICOM files as bytes, by pydicom, for derived and synthetic images. Knows nothing of sets or models.
 
 Everything is written as Secondary Capture (PS3.3 A.8): the plain one for one frame, the multi-frame ones for more. CT
 and MR Image Storage promise an acquisition: their attributes (scan options, echo time, image type AXIAL, ...) cannot be
@@ -45,7 +45,7 @@ _MAX_PIXEL_BYTES = (1 << 32) - 2
 
 
 def uid_key(**deciding: Any) -> str:
-    """All that decides an image as one text; no two sets of things read alike."""
+    """All that decides an image as one text; different data gives different text."""
     return json.dumps(deciding, sort_keys=True, ensure_ascii=True)
 
 
@@ -122,7 +122,7 @@ def _sop_class(stored: Stored, frames: int) -> UID:
 
 
 def _add_patient(dataset: Dataset, about: About, key: str) -> None:
-    """Patient module (PS3.3 C.7.1.1): all of type 2, so an empty value says that it is not known."""
+    """Patient module (PS3.3 C.7.1.1): all of type 2, so an empty value means unknown."""
     for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
         setattr(dataset, keyword, "")
     if about.is_synthetic:
@@ -157,7 +157,7 @@ def _add_image(dataset: Dataset, about: About) -> None:
     if "Laterality" not in dataset:
         dataset.Laterality = ""
     dataset.ImageType = ["DERIVED", "SECONDARY"]
-    # A real image may have writing in its pixels that nobody looked for; then the standard's cautious answer.
+    # A real image may have text in its pixels, which was not checked: then the cautious answer.
     dataset.BurnedInAnnotation = "NO" if about.is_synthetic else "YES"
     dataset.LossyImageCompression = "00"
     if about.lossy_ratio is not None:
@@ -274,5 +274,5 @@ def _unit_vector(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
 
 
 def _decimal(number: float) -> DSfloat:
-    """A number as a decimal string of at most 16 characters (PS3.5 6.2 DS), as near as that allows."""
+    """A number as a decimal string of at most 16 characters (PS3.5 6.2 DS), as exact as that allows."""
     return DSfloat(float(number) + 0.0, auto_format=True)  # + 0.0 turns -0 into 0
