@@ -23,11 +23,11 @@ import numpy as np
 from jaxtyping import UInt
 
 from drai_cli.data.image_set import Entry, ImageSet
-from drai_cli.data.reading import Unreadable, first_names, pixel_digest, read_all
+from drai_cli.data.reading import Unreadable, hash_pixels, list_first, read_all
 from drai_cli.errors import InputError
-from drai_cli.io.files import why
+from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
-from drai_cli.io.locks import held
+from drai_cli.io.locks import hold_lock
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import Channels
@@ -106,14 +106,14 @@ def build_cache(
         try:
             cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = cache_dir / f".{folder.name}.lock"
-            with held(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
+            with hold_lock(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
                 if _open(folder, image_set, key) is None:
                     _remove_abandoned(folder, is_alone)
                     _build(folder, image_set, key, size, channels, fit, reporter)
         except OSError as error:
             raise InputError(
                 cache_dir,
-                f"the image cache cannot be written ({why(error, cache_dir)})",
+                f"the image cache cannot be written ({explain_os_error(error, cache_dir)})",
                 _OTHER_PLACE,
             ) from error
         cache = _open(folder, image_set, key)
@@ -125,7 +125,7 @@ def build_cache(
         more = f"; and {len(cache.skipped) - 20} more" if len(cache.skipped) > 20 else ""
         reporter.warn(f"{len(cache.skipped)} images cannot be used and are skipped: {listed}{more}")
     for note, names in cache.altered.items():
-        reporter.warn(f"{len(names)} images: {note} ({first_names(names, 3)})")
+        reporter.warn(f"{len(names)} images: {note} ({list_first(names, 3)})")
     if channels == "auto":
         what = (
             "1 channel: every image is grey" if cache.channels == 1 else "3 channels: not every image is grey"
@@ -263,7 +263,7 @@ class _Shrink:
         shrunk = fit_to_square(image, self.size, wanted, self.fit)
         if self.channels == "auto" and is_grey(shrunk):
             shrunk = shrunk[..., :1]
-        return shrunk, pixel_digest(image), image.notes
+        return shrunk, hash_pixels(image), image.notes
 
 
 class _Rows:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, class_counts
+from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, count_classes
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
@@ -75,7 +75,7 @@ def _report(tree: Tree, entries: list[Entry], has_split: bool, reporter: Reporte
             f"the set's own split is kept: {', '.join(f'{n} {part}' for part, n in counts.items())}"
         )
     else:
-        filled = set(class_counts(entries, LABEL))
+        filled = set(count_classes(entries, LABEL))
         empty = [folder for folder in tree.folders if folder not in filled]
         if empty:
             reporter.warn(f"{len(empty)} folders hold no image: {', '.join(empty[:5])}")

@@ -147,14 +147,14 @@ class ImageSet:
         return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
 
 
-def in_batches(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
+def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
     """Small batches of independent images."""
     remaining = iter(reads)
     while some := list(islice(remaining, BATCH)):
         yield some
 
 
-def class_counts(entries: Iterable[Entry], label: str) -> dict[str, int]:
+def count_classes(entries: Iterable[Entry], label: str) -> dict[str, int]:
     """Images per label, in the labels' order."""
     counts: dict[str, int] = {}
     for entry in entries:

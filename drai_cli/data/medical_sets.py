@@ -17,10 +17,10 @@ from pydicom.datadict import tag_for_keyword
 
 from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
-from drai_cli.data.reading import begin_ahead
+from drai_cli.data.reading import start_workers_early
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
-from drai_cli.data.volumes import VolumePixels, chosen_slices
+from drai_cli.data.volumes import VolumePixels, choose_slices
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.dicom.file import parse, text, whole
 from drai_cli.io.dicom.format import DICOM
@@ -78,7 +78,7 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
     ):
         if name not in columns and name != FOLDER:
             _check_keyword(table, name, option)
-    begin_ahead(len(tree.medical[DICOM.name]))
+    start_workers_early(len(tree.medical[DICOM.name]))
     wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
     headers = list(_headers(tree, sorted(wanted)))
     images = [header for header in headers if not header.refusal]
@@ -104,7 +104,7 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
             counts[f"have no {label!r}"] += 1
             continue
         counts["ungrouped"] += not values[group]
-        key = hashed_group(group, values[group]) if values[group] else header.name
+        key = hash_group(group, values[group]) if values[group] else header.name
         kept = {name: _readable(name, values[name]) for name in (label, *conditions)}
         for frame in range(header.frames):
             name = header.name if header.frames == 1 else f"{header.name}#{frame}"
@@ -175,11 +175,11 @@ def find_volume_set(
             left_out += 1
             continue
         try:
-            indices = chosen_slices(tree.root, name, axis, slices)
+            indices = choose_slices(tree.root, name, axis, slices)
         except InputError as error:
             skipped.append((name, error.message))
             continue
-        key = hashed_group(group, row[group]) if group and row[group] else name
+        key = hash_group(group, row[group]) if group and row[group] else name
         values = {column: row[column] for column in (label, *conditions)}
         for index in indices:
             frames[f"{name}#{index}"] = name, index
@@ -193,7 +193,7 @@ def find_volume_set(
     )  # fmt: skip
 
 
-def hashed_group(name: str, value: str) -> str:
+def hash_group(name: str, value: str) -> str:
     """A group's key, which does not reveal its value (a patient's ID)."""
     digest = hashlib.sha256(f"drai group\0{name}\0{value}".encode("utf-8", "surrogateescape")).hexdigest()
     return f"{name}:{digest[:16]}"

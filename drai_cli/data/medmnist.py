@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, in_batches
+from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, group_reads
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, open_regular
@@ -59,7 +59,7 @@ class NpzPixels:
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """The entries in the order of the file, already decoded."""
-        return in_batches(self._reads(entries))
+        return group_reads(self._reads(entries))
 
     def _reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
         """The entries in the order of the file, each with its pixels."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from drai_cli.data.image_set import ImageSet
-from drai_cli.data.split import groups_across
+from drai_cli.data.split import count_groups_across
 from drai_cli.errors import UsageError
 from drai_cli.io.registry import stem_of
 from drai_cli.progress import SILENT, Reporter
@@ -137,7 +137,7 @@ def _limited(option: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def likely_groups(names: Sequence[str]) -> LikelyGroups | None:
+def find_likely_groups(names: Sequence[str]) -> LikelyGroups | None:
     r"""Groups that the names of files suggest, or None.
 
     Two ways to read a file's name are tried, the wider one first: its first letters and number where more follows
@@ -188,12 +188,14 @@ def warn_of_likely_groups(found: ImageSet, reporter: Reporter) -> None:
     if found.is_grouped or found.kind == "medmnist":
         return
     names = sorted({found.pixels.file_of(entry) for entry in found.entries})
-    likely = likely_groups(names)
+    likely = find_likely_groups(names)
     if likely is None:
         return
     if all(entry.part is not None for entry in found.entries):
         grouped = group_by_name(found, likely.pattern, SILENT).entries
-        if not groups_across([entry.group for entry in grouped], [str(entry.part) for entry in grouped]):
+        if not count_groups_across(
+            [entry.group for entry in grouped], [str(entry.part) for entry in grouped]
+        ):
             return
     reporter.warn(
         f"by their names {likely.images} of {len(names)} files share a patient or lesion with another "

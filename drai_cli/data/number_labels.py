@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drai_cli.data.condition import as_numbers
-from drai_cli.data.image_set import ImageSet, class_counts
+from drai_cli.data.image_set import ImageSet, count_classes
 from drai_cli.progress import Reporter
 
 _ENOUGH_IMAGES = 10
@@ -17,7 +17,7 @@ def warn_of_number_labels(found: ImageSet, reporter: Reporter) -> None:
     """
     if found.kind in ("class-folders", "medmnist"):
         return
-    counts = class_counts(found.entries, found.label)
+    counts = count_classes(found.entries, found.label)
     numbers = as_numbers(list(counts))
     if numbers is None or len(counts) <= _MANY_VALUES:
         return

@@ -13,12 +13,12 @@ from jaxtyping import Float32, Int64, UInt
 
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, class_counts
+from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.reading import first_names
+from drai_cli.data.reading import list_first
 from drai_cli.data.sources import find_image_set
-from drai_cli.data.split import groups_across, read_split, split_by_group
+from drai_cli.data.split import count_groups_across, read_split, split_by_group
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
@@ -99,7 +99,9 @@ def prepare(
     _check_labels(entries, parts, schema)
     rows = _without_unseen(entries, schema, reporter)
     duplicates = find_duplicates(cache.digests)
-    across = groups_across([entry.group for entry in entries], parts.tolist()) if image_set.is_grouped else 0
+    across = (
+        count_groups_across([entry.group for entry in entries], parts.tolist()) if image_set.is_grouped else 0
+    )
     summary = {
         "kind": image_set.kind,
         "label": label,
@@ -150,7 +152,7 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
 
 def _check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
     """Stops at a set with fewer than two classes."""
-    counts = class_counts(entries, label)
+    counts = count_classes(entries, label)
     if len(counts) < 2:
         got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
         raise InputError(
@@ -172,7 +174,7 @@ def _parts(
             if names:
                 raise InputError(
                     split_file,
-                    f"{len(names)} {what}: {first_names(list(names))}",
+                    f"{len(names)} {what}: {list_first(list(names))}",
                     "the split belongs to another set, or the set has changed",
                 )
         return [saved[entry.name] for entry in entries]
@@ -251,7 +253,7 @@ def _count(entries: Sequence[Entry], parts: np.ndarray, part: str, label: str) -
     return {
         "images": len(chosen),
         "groups": len({entry.group for entry in chosen}),
-        "classes": class_counts(chosen, label),
+        "classes": count_classes(chosen, label),
     }
 
 

@@ -100,7 +100,7 @@ def read_all(
             pool.shutdown(cancel_futures=True)
 
 
-def begin_ahead(count: int) -> None:
+def start_workers_early(count: int) -> None:
     """Starts the fork server early where `count` files will be decoded in worker processes."""
     if count >= _PROCESSES_FROM and usable_cores() > 1 and _START == "forkserver":
         _context()
@@ -146,7 +146,7 @@ def _read_batch(batch: Batch, use: Callable[[Image], Result]) -> list[Result | U
     return results
 
 
-def pixel_digest(image: Image) -> str:
+def hash_pixels(image: Image) -> str:
     """The sha256 of an image's decoded pixels, its shape and its type: equal for exact duplicates only."""
     array = np.ascontiguousarray(image.array)
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
@@ -154,6 +154,6 @@ def pixel_digest(image: Image) -> str:
     return digest.hexdigest()
 
 
-def first_names(names: Sequence[str], limit: int = 5) -> str:
+def list_first(names: Sequence[str], limit: int = 5) -> str:
     """The first few of many names, for a message."""
     return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")

@@ -12,7 +12,7 @@ from typing import Any
 
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import find_csv_set
-from drai_cli.data.image_set import ImageSet, SetOptions, class_counts
+from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
@@ -63,7 +63,7 @@ def find_image_set(
         )
     if options.group_pattern is not None:
         image_set = group_by_name(image_set, options.group_pattern, reporter)
-    classes = class_counts(image_set.entries, image_set.label)
+    classes = count_classes(image_set.entries, image_set.label)
     reporter.info(
         f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
     )

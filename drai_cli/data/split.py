@@ -117,7 +117,7 @@ def _mend(
             placed[group] = empty
 
 
-def groups_across(groups: Sequence[str], parts: Sequence[str]) -> int:
+def count_groups_across(groups: Sequence[str], parts: Sequence[str]) -> int:
     """How many groups are in several parts: none of a split by these groups."""
     parts_of: defaultdict[str, set[str]] = defaultdict(set)
     for group, part in zip(groups, parts, strict=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from drai_cli.data.image_set import Batch, Entry, Stamp, in_batches
+from drai_cli.data.image_set import Batch, Entry, Stamp, group_reads
 from drai_cli.errors import InputError
 from drai_cli.io import registry
 from drai_cli.io.format import Format
@@ -156,7 +156,7 @@ class FilePixels:
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """A few files at a time."""
-        return in_batches((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
+        return group_reads((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names, sizes and times of the files."""

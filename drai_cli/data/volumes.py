@@ -18,7 +18,7 @@ from drai_cli.io.image import Image
 from drai_cli.io.read import decode_stack
 from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Stack
-from drai_cli.io.window import AUTO, Scale, Window, chosen_scale, frame_image
+from drai_cli.io.window import AUTO, Scale, Window, choose_scale, frame_image
 
 Axis = Literal["axial", "coronal", "sagittal"]
 _MOVES: Mapping[str, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
@@ -88,7 +88,7 @@ class _Volume:
         if self._found is None:
             try:
                 stack = cut(decode_stack(self.path), self.axis)
-                self._found = stack, chosen_scale(stack, self.window)
+                self._found = stack, choose_scale(stack, self.window)
             except InputError as error:
                 self._found = error
         if isinstance(self._found, InputError):
@@ -122,7 +122,7 @@ def cut(stack: Stack, axis: Axis | None) -> Stack:
     return replace(stack, array=arrays[0], padding=arrays[1], alpha=None, geometry=None, spacing_mm=None)
 
 
-def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
+def choose_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
     """Frames of a volume that `--slices` selects. `nonempty` decodes the volume, as does a format without `measure`.
 
     Raises:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from drai_cli.errors import DraiError, InputError, NetworkError, WeightsError
-from drai_cli.io.files import why
+from drai_cli.io.files import explain_os_error
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
 
@@ -258,7 +258,7 @@ def _explain(name: str, error: Exception, is_sending: bool) -> DraiError | None:
     if isinstance(error, OSError):
         return WeightsError(
             name,
-            f"cannot be stored in the Hub cache ({why(error, Path(constants.HF_HUB_CACHE))})",
+            f"cannot be stored in the Hub cache ({explain_os_error(error, Path(constants.HF_HUB_CACHE))})",
             "look at the space in HF_HOME",
         )
     return None

@@ -15,10 +15,10 @@ from drai_cli.inference.torch_model import Codes, Inference
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.read import chosen_frame, read_image, read_stack
+from drai_cli.io.read import choose_frame, read_image, read_stack
 from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Spacing, Stack
-from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
+from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 
@@ -110,8 +110,8 @@ def fit_stack(
             wanted = own
         if unit != stack.unit:
             notes = (f"its values are in {stack.unit or 'no unit'}, the model's in {unit or 'none'}",)
-    index = chosen_frame(stack, frame)
-    image = frame_image(stack, index, wanted, chosen_scale(stack, wanted))
+    index = choose_frame(stack, frame)
+    image = frame_image(stack, index, wanted, choose_scale(stack, wanted))
     one = stack.frame(index)
     return _fitted(image, path, header, fit, one.kind, notes, one.geometry, one.spacing_mm)
 
@@ -151,7 +151,7 @@ def model_window(header: ModelHeader) -> Window | None:
     return Window("range", low=intensity.low, high=intensity.high)
 
 
-def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
+def fit_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
     if image.geometry is None:
         return None
@@ -162,7 +162,7 @@ def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     return Geometry(image.geometry.affine @ to_source)
 
 
-def fitted_spacing(image: InputImage, size: int, fit: Fit) -> Spacing | None:
+def fit_spacing(image: InputImage, size: int, fit: Fit) -> Spacing | None:
     """Spacing of an image at a model's size."""
     if image.spacing_mm is None:
         return None

@@ -105,7 +105,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         _remove(temporary)
         raise InputError(
             path,
-            f"cannot be written ({why(error, path.parent)})",
+            f"cannot be written ({explain_os_error(error, path.parent)})",
             f"check the free space and the permissions{'; the earlier file is kept' if _is_there(path) else ''}",
         ) from error
     except BaseException:
@@ -162,7 +162,7 @@ def try_lock(file: IO[bytes], *, wait: bool = False) -> bool | None:
     return True
 
 
-def why(error: OSError, folder: Path) -> str:
+def explain_os_error(error: OSError, folder: Path) -> str:
     """The system's message in lower case, with the free space where that has run out."""
     reason = _reason(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import try_lock, why
+from drai_cli.io.files import explain_os_error, try_lock
 
 _FOLDER_LOCK = ".drai.lock"
 
 
 @contextmanager
-def held(
+def hold_lock(
     path: Path, command: str, subject: Path, waiting: Callable[[str], None] | None = None
 ) -> Iterator[bool]:
     """Holds the lock file `path`, which exists only meanwhile; yields whether others are kept out.
@@ -46,7 +46,7 @@ def held(
 
 
 @contextmanager
-def alone_in(folder: Path, command: str) -> Iterator[None]:
+def hold_folder(folder: Path, command: str) -> Iterator[None]:
     """Holds a folder against other commands; it is made where it is missing, and removed again if it stays empty.
 
     Raises:
@@ -58,13 +58,13 @@ def alone_in(folder: Path, command: str) -> Iterator[None]:
             check_no_file(folder)
             missing = [one for one in (folder, *folder.parents) if not one.exists()]
             folder.mkdir(parents=True, exist_ok=True)
-            lock = held(folder / _FOLDER_LOCK, command, folder)
+            lock = hold_lock(folder / _FOLDER_LOCK, command, folder)
             stack.callback(_remove_empty, missing)  # after the lock, which lies in the first of them
             stack.enter_context(lock)
         except OSError as error:
             raise InputError(
                 folder,
-                f"cannot be written ({why(error, folder)})",
+                f"cannot be written ({explain_os_error(error, folder)})",
                 "check the permissions, or choose another --out",
             ) from error
         yield

@@ -10,7 +10,7 @@ from drai_cli.io import registry
 from drai_cli.io.files import open_regular
 from drai_cli.io.image import Image
 from drai_cli.io.stack import Stack
-from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
+from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
 
 
 def is_readable(path: Path) -> bool:
@@ -75,10 +75,10 @@ def decode_image(path: Path, *, frame: int | None = None, window: Window | str |
         stack = Stack(image.array[None], format.name, image.bits, source=image.source, notes=image.notes)
         return frame_image(stack, 0, window)
     stack = decode_stack(path)
-    return frame_image(stack, chosen_frame(stack, frame), window, chosen_scale(stack, window))
+    return frame_image(stack, choose_frame(stack, frame), window, choose_scale(stack, window))
 
 
-def chosen_frame(stack: Stack, frame: int | None) -> int:
+def choose_frame(stack: Stack, frame: int | None) -> int:
     """The frame that is meant.
 
     Raises:

@@ -38,7 +38,7 @@ def check_size(subject: str, shape: Sequence[int], sample_bytes: int) -> None:
         )
 
 
-def rescaled_dtype(
+def choose_rescaled_dtype(
     dtype: np.dtype[np.generic], low: float, high: float, scales: Sequence[tuple[float, float]]
 ) -> np.dtype[np.generic]:
     """The type for the values of stored numbers: whole numbers where slope and intercept are whole.
@@ -64,10 +64,10 @@ def rescaled_dtype(
     return np.dtype(np.float64)
 
 
-def rescaled(
+def rescale(
     stored: Shaped[np.ndarray, "*shape"], slope: float, intercept: float, dtype: np.dtype[np.generic]
 ) -> Shaped[np.ndarray, "*shape"]:
-    """`slope` · stored + `intercept`, in the type that `rescaled_dtype` chose."""
+    """`slope` · stored + `intercept`, in the type that `choose_rescaled_dtype` chose."""
     if (slope, intercept) == (1.0, 0.0):
         return stored.astype(dtype, copy=False)
     if dtype.kind in "iu":
@@ -81,7 +81,7 @@ def rescaled(
     return values.astype(dtype)
 
 
-def finite(
+def replace_nonfinite(
     values: Shaped[np.ndarray, "*shape"],
 ) -> tuple[Shaped[np.ndarray, "*shape"], Bool[np.ndarray, "*shape"] | None]:
     """The values with NaN and infinities replaced by the least finite one, and where; None if all are finite."""

@@ -115,7 +115,7 @@ class Scale:
         return replace(stack, array=levels, notes=(*stack.notes, *self.notes))
 
 
-def chosen_scale(stack: Stack, window: Window = AUTO) -> Scale:
+def choose_scale(stack: Stack, window: Window = AUTO) -> Scale:
     """How a window, or `auto`, makes levels of this stack's values.
 
     Raises:
@@ -185,12 +185,12 @@ def frame_image(stack: Stack, frame: int, window: Window = AUTO, scale: Scale | 
         stack: As read.
         frame: From 0.
         window: The value of `--window`.
-        scale: Of `chosen_scale`, computed once for several frames of a stack.
+        scale: Of `choose_scale`, computed once for several frames of a stack.
 
     Raises:
-        InputError: As `chosen_scale`.
+        InputError: As `choose_scale`.
     """
-    scale = chosen_scale(stack, window) if scale is None else scale
+    scale = choose_scale(stack, window) if scale is None else scale
     levels_frame = scale.apply(stack.frame(frame))
     array = levels_frame.array[0]
     bits = 8 * array.dtype.itemsize if array.dtype != stack.array.dtype else stack.bits

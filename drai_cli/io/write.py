@@ -11,7 +11,7 @@ from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import Compression
 
 
-def image_bytes(
+def encode_image(
     kind: str,
     stored: Stored,
     about: About,

@@ -19,7 +19,7 @@ from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.registry import format_named
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
-from drai_cli.io.window import centre_and_width, chosen_scale, parse_window
+from drai_cli.io.window import centre_and_width, choose_scale, parse_window
 from drai_cli.output.folder import check_file, make_parent
 from drai_cli.output.marks import read_marks
 from drai_cli.progress import Reporter
@@ -164,7 +164,7 @@ class ConvertedImages:
         is_plain = not stack.unit and stack.array.dtype.name in _PLAIN
         if stack.channels != 1 or (is_plain and not self.options.window):
             return stack.array
-        scale = chosen_scale(stack, parse_window(self.options.window))
+        scale = choose_scale(stack, parse_window(self.options.window))
         levels = scale.apply(stack).array
         if not self.options.window and (window := self._window(stack)):
             self.reporter.warn(
@@ -175,7 +175,7 @@ class ConvertedImages:
 
     def _window(self, stack: Stack) -> tuple[float, float] | None:
         """Centre and width of what is asked for; None for colour and for a tone curve."""
-        intensity = chosen_scale(stack, parse_window(self.options.window)).intensity
+        intensity = choose_scale(stack, parse_window(self.options.window)).intensity
         return None if intensity is None else centre_and_width(intensity.low, intensity.high)
 
 

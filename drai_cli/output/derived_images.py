@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drai_cli.inference.input_images import InputImage, fitted_geometry, fitted_spacing
+from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
 from drai_cli.inference.torch_model import Inference
 from drai_cli.io.about import About
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.registry import format_named
 from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import is_storable
-from drai_cli.io.write import image_bytes
+from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import model_intensity
 from drai_cli.output.marks import synthetic_marks
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, Compression, ImageFormat
@@ -76,8 +76,8 @@ class DerivedImages:
             made = scale_back(made, source.height, source.width, self.fit)
         elif source is not None:
             size = self.inference.header.architecture.image_size
-            geometry = fitted_geometry(source, size, self.fit)
-            spacing_mm = fitted_spacing(source, size, self.fit)
+            geometry = fit_geometry(source, size, self.fit)
+            spacing_mm = fit_spacing(source, size, self.fit)
         kind = self.format or _kind_for(source, made)
         decided_by = {
             "weights_sha256": self.inference.model.sha256,
@@ -86,7 +86,7 @@ class DerivedImages:
             "shape": made.shape,
             "precision": self.inference.precision,
         }
-        files = image_bytes(
+        files = encode_image(
             kind,
             Stored.of_levels(made, model_intensity(self.inference.header)),
             About({**self.marks, **marks}, decided_by, number),

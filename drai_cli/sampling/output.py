@@ -19,7 +19,7 @@ from typing import Any
 
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.files import atomic_writer, read_json, remove_left_over
-from drai_cli.io.locks import held
+from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.journal import Journal
 from drai_cli.sampling.layout import Tars, image_names, is_tar_name, tar_name, tar_of
@@ -312,7 +312,7 @@ class SampleOutput:
         for folder in self.plan.layout.folders:
             (self.out / folder).mkdir(exist_ok=True)
         path = self._journal_path()
-        self._held.enter_context(held(path.with_suffix(".lock"), _COMMAND, self.out))
+        self._held.enter_context(hold_lock(path.with_suffix(".lock"), _COMMAND, self.out))
         path.touch()
         file = self._held.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
         layout = self.plan.layout
@@ -333,7 +333,7 @@ class SampleOutput:
         if not is_ours:
             return
         for lock in self.out.glob(".drai-sample-*.lock"):
-            with held(lock, _COMMAND, self.out):
+            with hold_lock(lock, _COMMAND, self.out):
                 pass  # nobody holds it, and it is gone
         for entry in self._entries():
             if entry.is_dir() and not entry.is_symlink():
@@ -350,7 +350,7 @@ class SampleOutput:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Holds the folder against other processes of the same job."""
-        with held(self.out / _LOCK, _COMMAND, self.out, waiting=lambda who: None):  # for a moment
+        with hold_lock(self.out / _LOCK, _COMMAND, self.out, waiting=lambda who: None):  # for a moment
             yield
 
 

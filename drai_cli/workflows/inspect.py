@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from drai_cli.data.image_set import PARTS, SetOptions, class_counts
+from drai_cli.data.image_set import PARTS, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_duplicates
-from drai_cli.data.reading import Unreadable, pixel_digest, read_all
+from drai_cli.data.reading import Unreadable, hash_pixels, read_all
 from drai_cli.data.set_tables import TABLE_SUFFIXES
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
@@ -208,7 +208,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         kind=image_set.kind,
         count=len(entries),
         label=image_set.label,
-        classes=class_counts(entries, image_set.label),
+        classes=count_classes(entries, image_set.label),
         parts={part: parts[part] for part in PARTS} if parts else {},
         group=image_set.group,
         groups=len(groups),
@@ -240,4 +240,4 @@ class _Look:
 
 def _look(image: Image) -> _Look:
     grey = image.array.ndim == 2 or is_grey(image.array)
-    return _Look(f"{image.width}×{image.height}", grey, image.bits, pixel_digest(image), image.notes)
+    return _Look(f"{image.width}×{image.height}", grey, image.bits, hash_pixels(image), image.notes)

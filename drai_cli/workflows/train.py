@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from drai_cli import __version__
-from drai_cli.data.image_set import class_counts
+from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import PreparedSet, find_set, prepare
@@ -22,7 +22,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.machine.launch import launched
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
 from drai_cli.progress import SILENT, Reporter
@@ -120,14 +120,14 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     found = find_set(run.data, reporter)
     warn_of_number_labels(found, reporter)
     warn_of_likely_groups(found, reporter)
-    classes = class_counts(found.entries, found.label)
+    classes = count_classes(found.entries, found.label)
     return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)
 
 
 @contextmanager
 def _alone(run: TrainRun, processes: Processes) -> Iterator[None]:
     """The run directory is this command's alone; of several processes the first holds it for all."""
-    with alone_in(run.out, "drai train") if processes.is_first else nullcontext():
+    with hold_folder(run.out, "drai train") if processes.is_first else nullcontext():
         yield
 
 

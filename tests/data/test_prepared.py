@@ -182,4 +182,6 @@ def test_numbers_with_images_enough_are_classes(tmp_path, save_image, reporter):
     assert reporter.warnings == []
     write_table(tmp_path / "set" / "metadata.csv", [rows[0], *((name, f"{n}.5") for name, n in rows[1:])])
     prepare(DataOptions(tmp_path / "set", size=8), seed=0, reporter=reporter)
-    assert any("its 14 values become as many classes, 0 of them with one image" in w for w in reporter.warnings)
+    assert any(
+        "its 14 values become as many classes, 0 of them with one image" in w for w in reporter.warnings
+    )

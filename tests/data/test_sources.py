@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drai_cli.data.image_set import class_counts
+from drai_cli.data.image_set import count_classes
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
@@ -45,7 +45,7 @@ def test_class_folders(folders, reporter):
     found = find_image_set(root, reporter=reporter)
     assert (found.kind, found.label, found.group) == ("class-folders", "label", None)
     assert [e.name for e in found.entries][:2] == ["mel/deeper/x.PNG", "mel/mel_001.png"]
-    assert class_counts(found.entries, "label") == {"mel": 2, "nv": 3}
+    assert count_classes(found.entries, "label") == {"mel": 2, "nv": 3}
     assert all(e.group == e.name and e.part is None for e in found.entries)
     assert found.read(found.entries[0]).array.shape == (12, 10, 3)
     assert any("1 folders hold no image: empty" in line for line in reporter.warnings)
@@ -59,7 +59,7 @@ def test_folders_with_their_own_split(tmp_path, save_image, reporter):
             save_image(tmp_path / "set" / part / label / "x.png")
     found = find_image_set(tmp_path / "set", reporter=reporter)
     assert {e.name: e.part for e in found.entries}["Val/b/x.png"] == "validation"
-    assert class_counts(found.entries, "label") == {"a": 3, "b": 3}
+    assert count_classes(found.entries, "label") == {"a": 3, "b": 3}
     save_image(tmp_path / "set" / "other" / "a" / "x.png")
     with pytest.raises(InputError, match="folders of a split"):
         find_image_set(tmp_path / "set")

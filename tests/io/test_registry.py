@@ -19,7 +19,7 @@ from drai_cli.io.read import is_readable, read_image, read_stack
 from drai_cli.io.registry import FORMATS, find_format, format_named, stem_of, strip_suffix
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
-from drai_cli.io.write import image_bytes
+from drai_cli.io.write import encode_image
 from drai_cli.output.marks import read_marks
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, ConvertOptions
 from drai_cli.workflows.convert import convert
@@ -100,7 +100,7 @@ def test_a_new_format_goes_into_a_model(toy, toys, tiny_model):
 
 
 def test_a_new_format_is_written_with_marks(toy, tmp_path):
-    (data,) = image_bytes("toy", Stored(PIXELS), About({"label": "mel"}, {}))
+    (data,) = encode_image("toy", Stored(PIXELS), About({"label": "mel"}, {}))
     (tmp_path / "a.toy").write_bytes(data)
     assert read_marks(tmp_path / "a.toy") == {"label": "mel"}
     convert(ConvertOptions(tmp_path / "a.toy", tmp_path / "b.png"))

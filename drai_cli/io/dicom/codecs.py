@@ -60,7 +60,7 @@ _PLUGINS: dict[UID, tuple[str, str | None]] = {
 _STDERR = threading.Lock()
 
 
-def stored_frames(
+def decode_frames(
     subject: str, dataset: Dataset, layout: Layout
 ) -> Iterator[tuple[Shaped[np.ndarray, "height width *channels"], str]]:
     """Each frame's stored samples, unused bits cleared, and the photometric interpretation they have now.

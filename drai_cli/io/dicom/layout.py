@@ -50,7 +50,7 @@ class Layout:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """What `stored_frames` gives."""
+        """What `decode_frames` gives."""
         if self.is_float:
             return np.dtype(f"float{self.bits_allocated}")
         size = max(8, self.bits_allocated)

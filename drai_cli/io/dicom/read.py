@@ -18,7 +18,7 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.codecs import stored_frames
+from drai_cli.io.dicom.codecs import decode_frames
 from drai_cli.io.dicom.colour import colour_to_rgb, palette_to_rgb
 from drai_cli.io.dicom.file import (
     FAILURES,
@@ -37,7 +37,7 @@ from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
 from drai_cli.io.dicom.placement import FunctionalGroups, geometry_of, plane_of, spacing_of
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.stack import Stack, ToneCurve
-from drai_cli.io.values import check_size, finite, rescaled, rescaled_dtype
+from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 
 Scale = tuple[float, float]
 
@@ -160,14 +160,14 @@ def _colour(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
     if layout.is_float or layout.is_signed:
         raise InputError(subject, "expected colour in unsigned whole numbers, got something else")
     array = np.empty(layout.shape, layout.dtype)
-    for index, (samples, photometric) in enumerate(stored_frames(subject, dataset, layout)):
+    for index, (samples, photometric) in enumerate(decode_frames(subject, dataset, layout)):
         array[index] = colour_to_rgb(subject, samples, photometric, layout.bits_stored)
     return _Decoded(array, layout.bits_stored)
 
 
 def _palette(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
     check_size(subject, (*layout.shape, 3), 3)
-    indices = np.stack([samples for samples, _ in stored_frames(subject, dataset, layout)])
+    indices = np.stack([samples for samples, _ in decode_frames(subject, dataset, layout)])
     array = palette_to_rgb(subject, indices, dataset)
     return _Decoded(array, 8 * array.itemsize)
 
@@ -183,16 +183,16 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     if lut is not None:
         dtype: np.dtype[np.generic] = np.dtype(np.uint16)
     else:
-        dtype = rescaled_dtype(layout.dtype, low, high, sorted(set(scales)))
+        dtype = choose_rescaled_dtype(layout.dtype, low, high, sorted(set(scales)))
     check_size(subject, layout.shape, dtype.itemsize + 1)
     array = np.empty(layout.shape, dtype)
     padding: np.ndarray | None = None
     finder = _padding_finder(dataset, layout)
     replaced = 0
-    for index, (samples, _) in enumerate(stored_frames(subject, dataset, layout)):
+    for index, (samples, _) in enumerate(decode_frames(subject, dataset, layout)):
         outside = None if finder is None else finder(samples)
         if layout.is_float:
-            samples, broken = finite(samples)
+            samples, broken = replace_nonfinite(samples)
             if broken is not None:
                 replaced += int(broken.sum())
                 outside = broken if outside is None else outside | broken
@@ -201,7 +201,7 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
         if lut is not None:
             array[index] = apply_modality_lut(samples, dataset)
         else:
-            array[index] = rescaled(samples, *scales[index], dtype)
+            array[index] = rescale(samples, *scales[index], dtype)
         if outside is not None and outside.any():
             padding = np.zeros(layout.shape, np.bool_) if padding is None else padding
             padding[index] = outside

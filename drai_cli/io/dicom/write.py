@@ -44,7 +44,7 @@ _MAX_SIDE = 65535
 _MAX_PIXEL_BYTES = (1 << 32) - 2
 
 
-def uid_key(**deciding: Any) -> str:
+def make_uid_key(**deciding: Any) -> str:
     """All that decides an image as one text; different data gives different text."""
     return json.dumps(deciding, sort_keys=True, ensure_ascii=True)
 
@@ -92,8 +92,8 @@ def encode_dicom(
         )
     dataset = Dataset()
     dataset.SOPClassUID = _sop_class(stored, frames)
-    key = uid_key(**about.deciding)
-    instance = uid_key(of=key, part=about.part) if about.part else key
+    key = make_uid_key(**about.deciding)
+    instance = make_uid_key(of=key, part=about.part) if about.part else key
     dataset.SOPInstanceUID = make_uid(instance, "instance")
     dataset.SpecificCharacterSet = "ISO_IR 192"
     _add_patient(dataset, about, key)

@@ -53,27 +53,27 @@ def _read(path: Path) -> Stack:
 
 
 def _measure(path: Path) -> tuple[int, int, int, int]:
-    from drai_cli.io.nifti.read import nifti_shape
+    from drai_cli.io.nifti.read import measure_nifti
 
-    return nifti_shape(path)
+    return measure_nifti(path)
 
 
 def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
-    from drai_cli.io.nifti.write import nifti_values
+    from drai_cli.io.nifti.write import to_nifti_values
 
-    return _encode_files(*nifti_values(stored), stored.unit, about, options)
+    return _encode_files(*to_nifti_values(stored), stored.unit, about, options)
 
 
 def _encode_values(array: np.ndarray, unit: str, about: About, options: WriteOptions) -> tuple[bytes, ...]:
-    from drai_cli.io.nifti.write import narrowest
+    from drai_cli.io.nifti.write import narrow_values
 
-    return _encode_files(array if array.ndim == 4 else narrowest(array), 1.0, 0.0, unit, about, options)
+    return _encode_files(array if array.ndim == 4 else narrow_values(array), 1.0, 0.0, unit, about, options)
 
 
 def _encode_files(
     array: np.ndarray, slope: float, intercept: float, unit: str, about: About, options: WriteOptions
 ) -> tuple[bytes, bytes]:
-    from drai_cli.io.nifti.write import encode_nifti, encode_sidecar, gzip_bytes
+    from drai_cli.io.nifti.write import compress_gzip, encode_nifti, encode_sidecar
 
     data = encode_nifti(
         array,
@@ -87,7 +87,7 @@ def _encode_files(
     )
     has_spacing = options.geometry is not None or options.spacing_mm is not None
     sidecar = encode_sidecar(as_json(about.marks, unit=unit, has_spacing=has_spacing))
-    return data if options.suffix.lower() == _PLAIN_SUFFIX else gzip_bytes(data), sidecar
+    return data if options.suffix.lower() == _PLAIN_SUFFIX else compress_gzip(data), sidecar
 
 
 def _read_marks(path: Path) -> dict[str, str]:

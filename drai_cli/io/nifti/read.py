@@ -32,7 +32,7 @@ from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.nifti.format import MAGIC, NIFTI, open_stream
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
-from drai_cli.io.values import check_size, finite, rescaled, rescaled_dtype
+from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 from drai_cli.io.window import HU
 
 _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
@@ -69,7 +69,7 @@ def read_nifti(path: Path) -> Stack:
         raise InputError(subject, f"is broken or no NIfTI ({type(error).__name__})") from error
 
 
-def nifti_shape(path: Path) -> tuple[int, int, int, int]:
+def measure_nifti(path: Path) -> tuple[int, int, int, int]:
     """Volumes, slices, rows and columns of the stack that `read_nifti` would give, by the header alone.
 
     Raises:
@@ -146,9 +146,11 @@ def _stack(subject: str, header: nibabel.Nifti1Header, stored: Shaped[np.ndarray
         slope, intercept = _scale(header)
         limits = np.iinfo(dtype) if dtype.kind in "iu" else None
         low, high = (limits.min, limits.max) if limits is not None else (0, 0)
-        values = rescaled(stored, slope, intercept, rescaled_dtype(dtype, low, high, [(slope, intercept)]))
+        values = rescale(
+            stored, slope, intercept, choose_rescaled_dtype(dtype, low, high, [(slope, intercept)])
+        )
         bits = 8 * dtype.itemsize
-    values, broken = finite(values)
+    values, broken = replace_nonfinite(values)
     if broken is not None:
         notes.append(f"{int(broken.sum())} voxels are no numbers: now the least value")
     affine, is_placed, note = _affine(header, stored.shape[:3])

@@ -17,7 +17,7 @@ from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.about import About
 from drai_cli.io.dicom import packing
-from drai_cli.io.dicom.write import encode_dicom, make_uid, uid_key
+from drai_cli.io.dicom.write import encode_dicom, make_uid, make_uid_key
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.stored import Stored
 
@@ -182,15 +182,15 @@ def test_a_real_image_has_no_such_mark():
 
 def test_uids_follow_from_what_decides_the_image():
     keys = [
-        uid_key(seed=0, index=3),
-        uid_key(seed=0, index=4),
-        uid_key(seed=1, index=3),
-        uid_key(seed=0, label="3"),
+        make_uid_key(seed=0, index=3),
+        make_uid_key(seed=0, index=4),
+        make_uid_key(seed=1, index=3),
+        make_uid_key(seed=0, label="3"),
     ]
     uids = {make_uid(key, level) for key in keys for level in ("study", "series", "instance")}
     assert len(uids) == 12
     assert all(uid.is_valid and uid.startswith("2.25.") for uid in uids)
-    assert make_uid(keys[0], "study") == make_uid(uid_key(index=3, seed=0), "study")
+    assert make_uid(keys[0], "study") == make_uid(make_uid_key(index=3, seed=0), "study")
 
 
 def test_same_bytes_each_time(stored):
