@@ -6,12 +6,10 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, count_classes
+from drai_cli.data.image_set import LABEL, PART_NAMES, Entry, ImageSet, count_classes
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
-
-LABEL = "label"
 
 
 def find_class_folders(tree: Tree, label: str | None, reporter: Reporter) -> ImageSet:

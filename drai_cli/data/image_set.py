@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.registry import medical_formats
@@ -25,6 +27,9 @@ PART_NAMES: Mapping[str, Part] = {
     "testing": "test",
 }
 """How sets name the parts of their own split."""
+
+LABEL = "label"
+"""Names the label where no table does."""
 
 FILE = "file"
 """Groups the frames of a file where nothing else does; in tables, names images."""
@@ -94,9 +99,6 @@ class Pixels(Protocol):
     def holds_interpreter(self) -> bool:
         """Whether its decoders hold Python's interpreter, so that threads do not help. Its batches can be pickled."""
 
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
 
@@ -139,7 +141,11 @@ class ImageSet:
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
-        return self.pixels.read(entry)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for batch in self.pixels.batches([entry]):
+                return batch[0][1]()
+        raise InputError(entry.name, f"no such image in {self.root}")
 
     @property
     def is_grouped(self) -> bool:

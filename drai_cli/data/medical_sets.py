@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from pydicom.datadict import tag_for_keyword
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
+from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
 from drai_cli.data.reading import start_workers_early
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
@@ -32,7 +32,6 @@ from drai_cli.progress import Reporter
 
 KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
 """What a table may name DICOM images by."""
-LABEL = "label"
 FOLDER = "folder"
 """Names, among keywords and columns, the folder directly under the root in which a DICOM file lies."""
 _PATIENT = "PatientID"

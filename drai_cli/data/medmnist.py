@@ -17,14 +17,13 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, group_reads
+from drai_cli.data.image_set import LABEL, Batch, Entry, ImageSet, Part, Read, Stamp, group_reads
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.progress import Reporter
 
-LABEL = "label"
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
 _MAX_BYTES = 1 << 36
 _FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
@@ -46,12 +45,6 @@ class NpzPixels:
 
     path: Path
     holds_interpreter = False
-
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-        for _, read in self._reads([entry]):
-            return read()
-        raise InputError(entry.name, f"no such image in {self.path}")
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""

@@ -17,8 +17,7 @@ from drai_cli.data.image_set import Batch, Entry, Stamp, group_reads
 from drai_cli.errors import InputError
 from drai_cli.io import registry
 from drai_cli.io.format import Format
-from drai_cli.io.image import Image
-from drai_cli.io.read import decode_image, read_image
+from drai_cli.io.read import decode_image
 from drai_cli.io.registry import format_by_suffix
 
 MAX_IMAGES = 5_000_000
@@ -145,10 +144,6 @@ class FilePixels:
 
     root: Path
     holds_interpreter = False
-
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-        return read_image(self.root / entry.name)
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""

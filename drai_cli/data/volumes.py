@@ -41,13 +41,6 @@ class VolumePixels:
     axis: Axis | None = None
     holds_interpreter = True
 
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            name, frame = self.frames[entry.name]
-            return self._volume(name).image(frame)
-
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
         return self.frames[entry.name][0]
@@ -62,7 +55,7 @@ class VolumePixels:
                 if len(batch) >= BATCH:
                     yield batch
                     batch = []
-                last, volume = name, self._volume(name)
+                last, volume = name, _Volume(self.root / name, self.window, self.axis)
             batch.append((entry, partial(volume.image, frame)))
         if batch:
             yield batch
@@ -70,9 +63,6 @@ class VolumePixels:
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names of the entries, sizes and times of the files."""
         return stamp_files(self.root, ((entry.name, self.file_of(entry)) for entry in entries))
-
-    def _volume(self, name: str) -> _Volume:
-        return _Volume(self.root / name, self.window, self.axis)
 
 
 @dataclass

@@ -105,7 +105,7 @@ class ConvertedImages:
         if self.options.keep_patient:
             if stack.kind != DICOM.name:
                 raise UsageError("--keep-patient", f"is for DICOM, got {stack.kind}", "leave it out")
-            from drai_cli.io.dicom.patient import read_patient
+            from drai_cli.io.dicom.file import read_patient
 
             kept = read_patient(first)
         array = np.ascontiguousarray(stack.array)

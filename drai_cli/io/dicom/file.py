@@ -34,6 +34,12 @@ from drai_cli.io.files import BROKEN, MAX_FILE_BYTES, open_regular
 FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, BytesLengthException)
 """What pydicom and its decoders are known to raise on broken files."""
 
+# Of the Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2).
+_PATIENT = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge", "PatientSize",
+    "PatientWeight", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber",
+    "ReferringPhysicianName",
+)  # fmt: skip
 _MAX_INFLATED_BYTES = 1 << 29
 _META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
 _DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
@@ -180,16 +186,17 @@ def item(dataset: Dataset | None, keyword: str) -> Dataset | None:
     return next(iter(items(dataset, keyword)), None)
 
 
-def read_attributes(path: Path, keywords: Sequence[str]) -> dict[str, str]:
-    """Attributes of a file's header, keyword to text; empty text where one is missing.
+def read_patient(path: Path) -> dict[str, str]:
+    """Keyword to value of the attributes of patient and study that a file has; a conversion drops them by default.
 
     Raises:
-        InputError: Missing, no DICOM, or broken.
+        InputError: It is no DICOM file.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = parse(path, header_only=True)
-    return {keyword: text(dataset, keyword) for keyword in keywords}
+    # As text: a value keeps its source's character set, and ours is UTF-8.
+    return {keyword: value for keyword in _PATIENT if (value := text(dataset, keyword))}
 
 
 class _Clipped(io.BufferedIOBase):

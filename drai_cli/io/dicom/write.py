@@ -107,7 +107,7 @@ def encode_dicom(
     if geometry is not None:
         _add_geometry(dataset, geometry, frames)
     elif spacing_mm is not None:
-        _add_spacing(dataset, spacing_mm, frames)
+        _add_spacing(dataset, spacing_mm)
     return pack(dataset, array, compression, make_uid("drai", "instance"))
 
 
@@ -260,7 +260,7 @@ def _add_geometry(dataset: Dataset, geometry: Geometry, frames: int) -> None:
     dataset.PerFrameFunctionalGroupsSequence = Sequence(groups)
 
 
-def _add_spacing(dataset: Dataset, spacing_mm: Spacing, frames: int) -> None:
+def _add_spacing(dataset: Dataset, spacing_mm: Spacing) -> None:
     """Spacing without a place: PixelSpacing of the SC Image module (PS3.3 C.8.6.2)."""
     between, down, across = spacing_mm
     dataset.PixelSpacing = [_decimal(down), _decimal(across)]
