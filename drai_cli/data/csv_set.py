@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import Entry, ImageSet, SetOptions
+from drai_cli.data.reading import list_first
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
@@ -166,39 +167,28 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
                 skipped[unusable[0]] = refused[unusable[0]]
             else:
                 missing.append(written or "an empty cell")
-    subject, total = str(table.path), len(table.rows)
-    _refuse(
-        subject,
-        missing,
-        total,
-        "rows name no image below the folder",
-        "tar files are not read: drai sample --format png makes the same images as files"
-        if ".tar" in tree.others
-        else f"check --image-column {column} and the folder, or remove these rows",
-    )
-    _refuse(
-        subject,
-        ambiguous,
-        total,
-        "rows name an image that exists several times",
-        f"write paths relative to the set's folder into column {column}, or give a folder with one of each",
-    )
     counts = Counter(name for name in found if name is not None)
-    _refuse(
-        subject,
-        [name for name, count in counts.items() if count > 1],
-        len(counts),
-        "images have more than one row",
-        "keep one row per image",
-    )
+    doubled = [name for name, count in counts.items() if count > 1]
+    for names, total, what, hint in (
+        (
+            missing,
+            len(table.rows),
+            "rows name no image below the folder",
+            "tar files are not read: drai sample --format png makes the same images as files"
+            if ".tar" in tree.others
+            else f"check --image-column {column} and the folder, or remove these rows",
+        ),
+        (
+            ambiguous,
+            len(table.rows),
+            "rows name an image that exists several times",
+            f"write paths relative to the set's folder into column {column}, or give a folder with one of each",
+        ),
+        (doubled, len(counts), "images have more than one row", "keep one row per image"),
+    ):
+        if names:
+            raise InputError(table.path, f"{len(names)} of {total} {what}: {list_first(names)}", hint)
     return found, tuple(skipped.items())
-
-
-def _refuse(subject: str, names: Sequence[str], total: int, what: str, hint: str) -> None:
-    """Raises with a count and the first names, if there are any."""
-    if names:
-        first = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise InputError(subject, f"{len(names)} of {total} {what}: {first}", hint)
 
 
 def _inside(written: str, root: Path) -> str | None:
