@@ -30,13 +30,13 @@ from drai_cli.errors import DraiError
 from drai_cli.io.dicom.codecs import (
     JPEG_PROGRESSION,
     JPEG_SPECTRAL_SELECTION,
-    Layout,
-    layout_of,
-    stored_frames,
+    decode_frames,
 )
-from drai_cli.io.dicom.file import is_dicom, parse, syntax_of
+from drai_cli.io.dicom.file import parse, syntax_of
+from drai_cli.io.dicom.format import is_dicom
+from drai_cli.io.dicom.layout import Layout, layout_of
 from drai_cli.io.dicom.read import check_is_image
-from drai_cli.io.nifti.read import is_nifti
+from drai_cli.io.nifti.format import is_nifti
 from drai_cli.io.read import read_stack
 
 LOSSY = (
@@ -91,7 +91,7 @@ def compare_dicom(path: Path) -> str:
     dataset = parse(path)
     check_is_image(str(path), dataset)
     layout = layout_of(str(path), dataset)
-    mine = np.stack([array for array, _ in stored_frames(str(path), dataset, layout)])
+    mine = np.stack([array for array, _ in decode_frames(str(path), dataset, layout)])
     allowed = TOLERANCE if syntax_of(dataset) in LOSSY else 0
     verdicts = {}
     for name, decode in (("gdcm", by_gdcm), ("dcmtk", by_dcmtk), ("numpy", by_numpy)):

@@ -1,8 +1,8 @@
-"""Decoded and resized images on disk, memory-mapped, so that training never touches a decoder.
+"""Decoded and resized images on disk, memory-mapped, so that training decodes nothing.
 
-A cache is a folder named by a key, the hash of all it was made from: names, sizes and times of the files, and
-the options. Another input has another key, so a cache is never stale. It is built under a temporary name and
-renamed when whole; of two that build it at once, the second waits and takes the first one's.
+A cache is a folder named by a key, the hash of all it was made from: names, sizes and times of the files, and the
+options. Another input has another key, so a cache is never stale. It is built under a temporary name and renamed when
+complete. If two processes build it at once, the second waits and uses the cache of the first.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import numpy as np
 from jaxtyping import UInt
 
 from drai_cli.data.image_set import Entry, ImageSet
-from drai_cli.data.reading import Unreadable, first_names, pixel_digest, read_all
+from drai_cli.data.reading import Unreadable, hash_pixels, list_first, read_all
 from drai_cli.errors import InputError
-from drai_cli.io.files import why
+from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
-from drai_cli.io.locks import held
+from drai_cli.io.locks import hold_lock
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import Channels
@@ -51,7 +51,7 @@ class ImageCache:
         skipped: Images that could not be used, with the reason.
         digests: The sha256 of each row's pixels as decoded, before resizing.
         key: What it was made from.
-        altered: What reading changed (alpha blended, depth reduced), and the names of the images.
+        altered: What reading changed (alpha blended, depth reduced) to the names of the images.
     """
 
     images: UInt[np.ndarray, "images size size channels"]
@@ -85,7 +85,7 @@ def build_cache(
     cache_dir: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> ImageCache:
-    """The set's images at one size: built once, then opened.
+    """The set's images at one size: built once, later only opened.
 
     Args:
         image_set: The set.
@@ -93,7 +93,7 @@ def build_cache(
         channels: 1, 3, or `auto`: 1 if every image is grey, else 3.
         fit: `crop` or `pad` to a square.
         cache_dir: Where caches are kept; `default_cache_dir()` if not given.
-        reporter: Shown the progress, and told of every image that is skipped.
+        reporter: Shown the progress and every image that is skipped.
 
     Raises:
         InputError: More than `MAX_UNREADABLE` of the images are unreadable, or the cache cannot be written.
@@ -106,14 +106,14 @@ def build_cache(
         try:
             cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = cache_dir / f".{folder.name}.lock"
-            with held(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
+            with hold_lock(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
                 if _open(folder, image_set, key) is None:
                     _remove_abandoned(folder, is_alone)
                     _build(folder, image_set, key, size, channels, fit, reporter)
         except OSError as error:
             raise InputError(
                 cache_dir,
-                f"the image cache cannot be written ({why(error, cache_dir)})",
+                f"the image cache cannot be written ({explain_os_error(error, cache_dir)})",
                 _OTHER_PLACE,
             ) from error
         cache = _open(folder, image_set, key)
@@ -125,7 +125,7 @@ def build_cache(
         more = f"; and {len(cache.skipped) - 20} more" if len(cache.skipped) > 20 else ""
         reporter.warn(f"{len(cache.skipped)} images cannot be used and are skipped: {listed}{more}")
     for note, names in cache.altered.items():
-        reporter.warn(f"{len(names)} images: {note} ({first_names(names, 3)})")
+        reporter.warn(f"{len(names)} images: {note} ({list_first(names, 3)})")
     if channels == "auto":
         what = (
             "1 channel: every image is grey" if cache.channels == 1 else "3 channels: not every image is grey"
@@ -220,7 +220,7 @@ def _build(
 
 
 def _publish(temporary: Path, folder: Path, image_set: ImageSet, key: str) -> None:
-    """Renames the finished folder unless a whole one has that name by now; a damaged one makes way."""
+    """Renames the finished folder unless a complete one has that name by now; a damaged one is replaced."""
     for _ in range(3):
         with contextlib.suppress(OSError):
             os.rename(temporary, folder)
@@ -239,7 +239,7 @@ def _wait(who: str, reporter: Reporter) -> None:
 
 
 def _remove_abandoned(folder: Path, is_alone: bool) -> None:
-    """Removes what killed builds left: of this cache at once where nobody else can build it, of any after a day."""
+    """Removes what killed builds left: of this cache at once if no other process can build it, of any after a day."""
     for path in folder.parent.glob(".images-*.tmp"):
         with contextlib.suppress(OSError):
             is_ours = is_alone and path.name.startswith(f".{folder.name}.")
@@ -252,7 +252,7 @@ Shrunk = tuple[np.ndarray, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Shrink:
-    """What each image becomes: its rows for the cache, its digest, and what reading changed."""
+    """Makes of each image its row of the cache, its digest, and what reading changed."""
 
     size: int
     channels: Channels
@@ -263,11 +263,11 @@ class _Shrink:
         shrunk = fit_to_square(image, self.size, wanted, self.fit)
         if self.channels == "auto" and is_grey(shrunk):
             shrunk = shrunk[..., :1]
-        return shrunk, pixel_digest(image), image.notes
+        return shrunk, hash_pixels(image), image.notes
 
 
 class _Rows:
-    """A growing file of images of one type; all are rewritten when the first colour or 16-bit one comes."""
+    """A growing file of images of one type; all are rewritten at the first colour or 16-bit image."""
 
     def __init__(self, file: IO[bytes], size: int, channels: Channels) -> None:
         self._file = file
@@ -283,7 +283,7 @@ class _Rows:
         self.shape = (self.shape[0] + 1, *self.shape[1:])
 
     def _widen(self, channels: int, dtype: np.dtype[np.generic]) -> None:
-        """Rewrites the images from the last to the first: each new place lies at or behind its old one."""
+        """Rewrites the images from the last to the first: each new position is at or after its old one."""
         old_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
         new_shape = (self.shape[0], *self.shape[1:3], channels)
         new_bytes = int(np.prod(new_shape[1:])) * dtype.itemsize
@@ -313,5 +313,5 @@ def _check_unreadable(image_set: ImageSet, skipped: Sequence[tuple[str, str]]) -
         image_set.root,
         f"{len(skipped)} of {total} images cannot be used, more than {MAX_UNREADABLE:.0%}: "
         f"{listed}{'; …' if len(skipped) > 10 else ''}",
-        f"mend or remove them; drai inspect {image_set.root} lists them all",
+        f"repair or remove them; drai inspect {image_set.root} lists them all",
     )

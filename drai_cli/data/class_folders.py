@@ -1,4 +1,4 @@
-"""Sets whose folders are the labels: `lesions/melanoma/*.png`, or split already: `train/melanoma/*.png`."""
+"""Sets whose folder names are the labels: `lesions/melanoma/*.png`, or already split: `train/melanoma/*.png`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import PART_NAMES, Entry, ImageSet, class_counts
+from drai_cli.data.image_set import LABEL, PART_NAMES, Entry, ImageSet, count_classes
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
 
-LABEL = "label"
 
-
-def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> ImageSet:
+def find_class_folders(tree: Tree, label: str | None, reporter: Reporter) -> ImageSet:
     """The set whose labels are the names of the folders directly under the root.
 
-    Where all those folders are named after the parts of a split (train, val, test), that split is kept and
-    the folders below them are the labels.
+    Where all those folders are named after the parts of a split (train, val, test), that split is kept and the folders
+    below them are the labels.
 
     Raises:
-        InputError: No images in folders, or folders of a split beside folders of classes.
+        InputError: No images in folders, or folders of a split next to folders of classes.
         UsageError: Another label column than `label` was asked for.
     """
     if label not in (None, LABEL):
@@ -34,8 +32,7 @@ def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> 
         others = [folder for folder in folders if folder not in parts]
         raise InputError(
             tree.root,
-            f"folders of a split ({', '.join(map(str, parts[:3]))}) lie beside others "
-            f"({', '.join(map(str, others[:3]))})",
+            f"folders of a split ({', '.join(parts[:3])}) lie next to others ({', '.join(others[:3])})",
             "give the folder that holds only classes, or only train, validation and test",
         )
     has_split = len(parts) > 1
@@ -58,33 +55,25 @@ def find_class_folders(tree: Tree, *, label: str | None, reporter: Reporter) -> 
     if unnamed:
         raise InputError(
             tree.root,
-            f"folder {unnamed[0]!r} cannot be a label: in tables that word says that nothing is known",
+            f"folder {unnamed[0]!r} cannot be a label: in tables that word means a missing value",
             "rename the folder",
         )
     if left_out:
         reporter.warn(f"{left_out} images lie in no class folder and are left out")
-    _tell(tree, entries, has_split, reporter)
-    return ImageSet(
-        "class-folders",
-        tree.root,
-        LABEL,
-        (),
-        None,
-        tuple(entries),
-        FilePixels(tree.root),
-        tuple(tree.skipped),
-    )
+    _report(tree, entries, has_split, reporter)
+    pixels = FilePixels(tree.root)
+    return ImageSet("class-folders", tree.root, LABEL, (), None, tuple(entries), pixels, tuple(tree.skipped))
 
 
-def _tell(tree: Tree, entries: list[Entry], has_split: bool, reporter: Reporter) -> None:
-    """Says what was found and what was passed over."""
+def _report(tree: Tree, entries: list[Entry], has_split: bool, reporter: Reporter) -> None:
+    """Says which split is kept, or which folders are empty."""
     if has_split:
         counts = Counter(str(entry.part) for entry in entries)
         reporter.info(
             f"the set's own split is kept: {', '.join(f'{n} {part}' for part, n in counts.items())}"
         )
     else:
-        filled = set(class_counts(entries, LABEL))
+        filled = set(count_classes(entries, LABEL))
         empty = [folder for folder in tree.folders if folder not in filled]
         if empty:
-            reporter.warn(f"{len(empty)} folders hold no image: {', '.join(map(str, empty[:5]))}")
+            reporter.warn(f"{len(empty)} folders hold no image: {', '.join(empty[:5])}")

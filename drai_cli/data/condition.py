@@ -1,7 +1,6 @@
 """The condition schema: which attributes a model is conditioned on and how a row of a table becomes a vector.
 
-Knows nothing of images, files or torch. A schema holds category names, means and deviations, and nothing else of the
-table it was made from.
+Knows no images, files or torch. Of its table, a schema holds category names, means and deviations only.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from drai_cli.errors import InputError, UsageError
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
 
-# The names by which people call the classes of well-known sets; offered only for values that a set really has.
+# Common names for the classes of well-known sets; used only for values that a set has.
 KNOWN_ALIASES: dict[str, str] = {
     "melanoma": "mel",
     "nevus": "nv",
@@ -36,7 +35,7 @@ KNOWN_ALIASES: dict[str, str] = {
 
 
 def is_missing(value: str | None) -> bool:
-    """Whether a table cell says that nothing is known."""
+    """Whether a table cell means a missing value."""
     return value is None or value.strip().lower() in MISSING_WORDS
 
 
@@ -78,9 +77,8 @@ class Attribute:
             return value
         folded = value.strip().casefold().replace("_", " ")
         names = {name.casefold().replace("_", " "): name for name in self.values}
-        found = names.get(folded) or self.aliases.get(folded)
-        if found is not None:
-            return found
+        if (name := names.get(folded) or self.aliases.get(folded)) is not None:
+            return name
         near = difflib.get_close_matches(folded, [*names, *self.aliases], n=1, cutoff=0.5)
         nearest = f"did you mean {near[0]!r}? " if near else ""
         shown = ", ".join(self.values[:40]) + (", …" if len(self.values) > 40 else "")
@@ -98,7 +96,7 @@ class Attribute:
         return vector
 
     def entry(self, value: str | None) -> tuple[int, float]:
-        """The one place of a value's vector that is not zero, and what stands there; raises as `resolve`."""
+        """The one position of a value's vector that is not zero, and its entry; raises as `resolve`."""
         if is_missing(value):
             return self.width - 1, 1.0
         if self.kind == "categorical":
@@ -106,12 +104,12 @@ class Attribute:
         return 0, (self._number(str(value)) - self.mean) / self.deviation
 
     def position(self, value: str) -> int:
-        """Where in the vector a category stands; raises as `resolve`."""
+        """The position of a category in the vector; raises as `resolve`."""
         return self._positions[self.resolve(value)]
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        """Of each category; a lookup, since there may be thousands."""
+        """Position of each category; a dictionary, since there may be thousands."""
         return {value: position for position, value in enumerate(self.values)}
 
     def _number(self, value: str) -> float:
@@ -152,7 +150,7 @@ class ConditionSchema:
         return sum(attribute.width for attribute in self.attributes)
 
     def slices(self) -> tuple[slice, ...]:
-        """Where each attribute stands in the vector."""
+        """The entries of each attribute in the vector."""
         ends = np.cumsum([attribute.width for attribute in self.attributes]).tolist()
         return tuple(slice(end - a.width, end) for a, end in zip(self.attributes, ends, strict=True))
 

@@ -1,4 +1,4 @@
-"""Sets of a folder and a table: HAM10000's layout, a Hugging Face `imagefolder`, or any named by options."""
+"""Sets of a folder and a table: HAM10000's layout, a Hugging Face `imagefolder`, or as options say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.image_set import Entry, ImageSet, SetOptions
+from drai_cli.data.reading import list_first
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
@@ -24,38 +25,27 @@ _FEW_VALUES = 10
 _PROBED_ROWS = 50
 
 
-def find_csv_set(
-    tree: Tree,
-    table: Table,
-    *,
-    kind: str,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    has_group_pattern: bool,
-    reporter: Reporter,
-) -> ImageSet:
+def find_csv_set(tree: Tree, table: Table, kind: str, options: SetOptions, reporter: Reporter) -> ImageSet:
     """The set that a table and the images under a folder make.
 
-    A row names its image by a path relative to the folder, by a file name found anywhere below it, or by
-    either without the suffix. Rows without a label are left out and counted. No column is looked for that groups
-    images where a pattern will group them by name.
+    A row names its image by a path relative to the folder, by a file name anywhere below it, or by either without the
+    suffix. Rows without a label are left out and counted. With a group pattern, no column groups images.
 
     Raises:
-        InputError: Rows without a file, rows that double, names that fit several files: counted and named.
-        UsageError: A column that is not there, or none where one is needed.
+        InputError: Rows without a file, duplicate rows, names that fit several files: counted and named.
+        UsageError: A missing column, or none given where one is needed.
     """
+    image_column, label, group = options.image_column, options.label, options.group
     if kind == "ham10000":
         image_column, label = image_column or "image_id", label or "dx"
     if image_column is None:
         image_column = _image_column(table, tree, reporter)
     table.check_column(image_column, "--image-column")
     label = _label(table, label)
-    for condition in conditions:
+    for condition in options.conditions:
         table.check_column(condition, "--condition")
-    conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-    if not has_group_pattern:
+    conditions = options.conditions_besides(label)
+    if options.group_pattern is None:
         group = _group(table, group, (image_column, label, *conditions), reporter)
     found, skipped = _locate(table, image_column, tree)
 
@@ -68,7 +58,7 @@ def find_csv_set(
             continue
         values = {column: row[column] for column in (label, *conditions)}
         ungrouped += group is not None and not row[group]
-        # A group's name and an image's never meet: an image without a group stands for itself.
+        # The prefix keeps groups' names apart from images': an image without a group is a group of its own.
         entries.append(Entry(name, values, f"{group}:{row[group]}" if group and row[group] else name))
     if unlabelled:
         reporter.warn(f"{unlabelled} of {len(table.rows)} rows have no {label!r} and are left out")
@@ -87,7 +77,7 @@ def _label(table: Table, label: str | None) -> str:
         return "label"
     raise UsageError(
         "--label",
-        f"which column of {table.path.name} is the label is not said",
+        f"expected the column of {table.path.name} that is the label, got none",
         f"name one with --label: {list_columns(table.columns)}",
     )
 
@@ -110,13 +100,13 @@ def _group(table: Table, group: str | None, used: Sequence[str], reporter: Repor
 
 
 def _groups_rows(table: Table, name: str) -> bool:
-    """Whether values repeat, without being a handful as those of a class are."""
+    """Whether values repeat, and are more than the few of a class."""
     values = [row[name] for row in table.rows if row[name]]
     return _FEW_VALUES < len(set(values)) < len(values)
 
 
 def _image_column(table: Table, tree: Tree, reporter: Reporter) -> str:
-    """The one column whose values are names of images here; no guess where there are none or several."""
+    """The one column whose values name images of the set; where none or several do, it is not guessed."""
     if IMAGEFOLDER_COLUMN in table.columns:
         return IMAGEFOLDER_COLUMN
     lookup = _Lookup(tree.images)
@@ -134,7 +124,7 @@ def _image_column(table: Table, tree: Tree, reporter: Reporter) -> str:
 
 
 class _Lookup:
-    """Finds images by what tables call them."""
+    """Finds images by their names in tables."""
 
     def __init__(self, images: Sequence[str]) -> None:
         self._images = frozenset(images)
@@ -145,7 +135,7 @@ class _Lookup:
                 self._by_key[key].append(name)
 
     def find(self, written: str) -> list[str]:
-        """The images that a cell may mean: one, none, or several."""
+        """The images that a cell may mean: none, one or several."""
         name = written.removeprefix("./")
         if not name:
             return []
@@ -170,50 +160,39 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
         if inside is None:
             skipped[written] = "its name leads out of the set"
         elif len(candidates) > 1:
-            ambiguous.append(f"{written} ({', '.join(map(str, candidates[:3]))})")
+            ambiguous.append(f"{written} ({', '.join(candidates[:3])})")
         elif not candidates:
             unusable = refused_lookup.find(inside)
             if unusable:
                 skipped[unusable[0]] = refused[unusable[0]]
             else:
                 missing.append(written or "an empty cell")
-    subject = str(table.path)
-    _refuse(
-        subject,
-        missing,
-        len(table.rows),
-        "rows name no image below the folder",
-        "what is in tar files is not read here: drai sample --format png makes the same images as files"
-        if ".tar" in tree.others
-        else f"look at --image-column {column}, the folder, or remove these rows",
-    )
-    _refuse(
-        subject,
-        ambiguous,
-        len(table.rows),
-        "rows name an image that is there several times",
-        f"write paths relative to the set's folder into column {column}, or give a folder with one of each",
-    )
     counts = Counter(name for name in found if name is not None)
-    _refuse(
-        subject,
-        [name for name, count in counts.items() if count > 1],
-        len(counts),
-        "images have more than one row",
-        "keep one row an image",
-    )
+    doubled = [name for name, count in counts.items() if count > 1]
+    for names, total, what, hint in (
+        (
+            missing,
+            len(table.rows),
+            "rows name no image below the folder",
+            "tar files are not read: drai sample --format png makes the same images as files"
+            if ".tar" in tree.others
+            else f"check --image-column {column} and the folder, or remove these rows",
+        ),
+        (
+            ambiguous,
+            len(table.rows),
+            "rows name an image that exists several times",
+            f"write paths relative to the set's folder into column {column}, or give a folder with one of each",
+        ),
+        (doubled, len(counts), "images have more than one row", "keep one row per image"),
+    ):
+        if names:
+            raise InputError(table.path, f"{len(names)} of {total} {what}: {list_first(names)}", hint)
     return found, tuple(skipped.items())
 
 
-def _refuse(subject: str, names: Sequence[str], total: int, what: str, hint: str) -> None:
-    """Stops with a count and the first names, if there are any."""
-    if names:
-        first = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise InputError(subject, f"{len(names)} of {total} {what}: {first}", hint)
-
-
 def _inside(written: str, root: Path) -> str | None:
-    """The name relative to the root, or None for one that leads out of it; looks at the text alone."""
+    """The name relative to the root, by its text alone; None for one that leads out of it."""
     path = PurePosixPath(written)
     if ".." in path.parts or "\0" in written:
         return None

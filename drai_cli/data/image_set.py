@@ -1,15 +1,19 @@
-"""What a data set is, whatever it is stored as: images with name, label, conditions and group."""
+"""A data set, however it is stored: images with name, label, conditions and group."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.registry import medical_formats
+from drai_cli.settings.data_options import DataOptions, SourceOptions
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -24,13 +28,37 @@ PART_NAMES: Mapping[str, Part] = {
 }
 """How sets name the parts of their own split."""
 
+LABEL = "label"
+"""Names the label where no table does."""
+
 FILE = "file"
-"""What groups the frames of a file where nothing else does; in tables, what names images."""
+"""Groups the frames of a file where nothing else does; in tables, names images."""
 
 Read = Callable[[], Image]
 
 BATCH = 8
-"""Small images that are passed on together: one by one that would cost more than decoding them."""
+"""Small images that are decoded together: passing each on alone would cost more than decoding it."""
+
+
+@dataclass(frozen=True)
+class SetOptions(SourceOptions):
+    """How a set is to be understood, and the columns that are asked for besides its label.
+
+    Attributes:
+        conditions: Further columns to condition on.
+    """
+
+    conditions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, options: SourceOptions | DataOptions) -> SetOptions:
+        """What these options say of the set."""
+        names = (one.name for one in fields(cls))
+        return cls(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+
+    def conditions_besides(self, label: str) -> tuple[str, ...]:
+        """Each condition once, without the label."""
+        return tuple(dict.fromkeys(name for name in self.conditions if name != label))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +68,7 @@ class Entry:
     Attributes:
         name: Unique in the set: a path relative to its root with `/`, or `train:17` in an npz.
         values: Label and conditions by column name, as the set has them; empty text where nothing is known.
-        group: Images of one group (a patient, a lesion) never stand in two parts of a split.
+        group: Images of one group (a patient, a lesion) are never in two parts of a split.
         part: The part in the set's own split, if it has one.
     """
 
@@ -52,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells whether a file changed: its size and times of change (of the content, of the inode)."""
+    """Size and times of change (of the content, of the inode) of a file, by which a change is noticed."""
 
     name: str
     size_bytes: int
@@ -69,19 +97,13 @@ class Pixels(Protocol):
 
     @property
     def holds_interpreter(self) -> bool:
-        """Whether its decoders work while holding Python's interpreter, so that threads would take turns.
-
-        Its batches can then be pickled.
-        """
-
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
+        """Whether its decoders hold Python's interpreter, so that threads do not help. Its batches can be pickled."""
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
-        """The entries, each with what decodes it, by what is best decoded together."""
+        """The entries, each with what decodes it, grouped by what is best decoded together."""
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """What the images are made from, for keys of caches."""
@@ -96,8 +118,8 @@ class ImageSet:
         root: Its folder, or the npz file.
         label: Column of the label; `label` where there is no table.
         conditions: Further columns asked for.
-        group: Column or keyword that groups images, `file` where only frames of one file belong together, or what of
-            their names does; None where every image stands for itself.
+        group: Column or keyword that groups images, `file` where only frames of one file belong together, or a pattern
+            of their names; None where every image is a group of its own.
         entries: The images, in a fixed order.
         pixels: What decodes them.
         skipped: Files of the set that cannot be used, with the reason; counted with those that do not decode.
@@ -119,22 +141,26 @@ class ImageSet:
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
-        return self.pixels.read(entry)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for batch in self.pixels.batches([entry]):
+                return batch[0][1]()
+        raise InputError(entry.name, f"no such image in {self.root}")
 
     @property
     def is_grouped(self) -> bool:
-        """Whether anything says which images share a patient, a lesion or the like."""
-        return self.group is not None and not (self.group == FILE and self.kind in ("dicom", "nifti"))
+        """Whether it is known which images share a patient, a lesion or the like."""
+        return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
 
 
-def in_batches(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
-    """Small batches of images that have nothing to do with one another."""
+def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
+    """Small batches of independent images."""
     remaining = iter(reads)
     while some := list(islice(remaining, BATCH)):
         yield some
 
 
-def class_counts(entries: Iterable[Entry], label: str) -> dict[str, int]:
+def count_classes(entries: Iterable[Entry], label: str) -> dict[str, int]:
     """Images per label, in the labels' order."""
     counts: dict[str, int] = {}
     for entry in entries:

@@ -1,7 +1,7 @@
-"""Sets of DICOM files and of NIfTI volumes: labels by a table, by class folders, or by what DICOM headers say.
+"""Sets of DICOM files and of volumes: labels by a table, by class folders, or by DICOM headers.
 
-What identifies a patient is only ever compared: groups stand under the first digits of a hash, and labels are shown
-because the user asked for them. Decodes no pixels, unless `--slices` needs them.
+What identifies a patient is only compared: groups are named by the first digits of a hash; labels are shown because the
+user asked for them. Decodes no pixels, unless `--slices` needs them.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from pathlib import PurePosixPath
 from pydicom.datadict import tag_for_keyword
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import FILE, Entry, ImageSet
-from drai_cli.data.reading import begin_ahead
+from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
+from drai_cli.data.reading import start_workers_early
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.tree import Tree
-from drai_cli.data.volumes import Axis, VolumePixels, chosen_slices
+from drai_cli.data.volumes import VolumePixels, choose_slices
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.dicom.file import parse, text, whole
-from drai_cli.io.dicom.read import check_is_image
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.read import CT_CLASSES, check_is_image
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.registry import strip_suffix
 from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
 from drai_cli.progress import Reporter
 
 KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
-"""By what a row of a table may name DICOM images."""
-LABEL = "label"
+"""What a table may name DICOM images by."""
 FOLDER = "folder"
-"""What the folder directly under the root that a DICOM file lies in is called, beside keywords and columns."""
-_CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+"""Names, among keywords and columns, the folder directly under the root in which a DICOM file lies."""
 _PATIENT = "PatientID"
 
 
@@ -48,39 +48,28 @@ class _Header:
     is_broken: bool = False
 
 
-def find_dicom_set(
-    tree: Tree,
-    table: Table | None,
-    *,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    has_group_pattern: bool,
-    window: str | None,
-    reporter: Reporter,
-) -> ImageSet:
+def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporter: Reporter) -> ImageSet:
     """The set that a tree of DICOM files makes, one image a frame.
 
-    Label, conditions and group are columns of the table, keywords of DICOM's attributes, or `folder`. Where a pattern
-    will group them by name, nothing is said of files without a patient.
+    Label, conditions and group are columns of the table, DICOM keywords, or `folder`. With a group pattern, files
+    without a patient are not reported.
 
     Raises:
         InputError: No images, or rows that contradict each other.
-        UsageError: A column or keyword that there is none of.
+        UsageError: An unknown column or keyword.
     """
-    label = label or (LABEL if table is not None and LABEL in table.columns else None)
+    label = options.label or (LABEL if table is not None and LABEL in table.columns else None)
     if label is None:
         offered = "" if table is None else f" (it has: {list_columns(table.columns)})"
         raise UsageError(
             "--label",
-            "what the label of these DICOM files is, is not said",
-            "the folder each lies in, --label folder, a DICOM keyword, --label BodyPartExamined, "
-            f"or a table's column, --metadata FILE --label COLUMN{offered}",
+            "expected what the label of these DICOM files is, got none",
+            "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
+            f"or a column of a table: --metadata FILE --label COLUMN{offered}",
         )
     columns = () if table is None else table.columns
-    conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-    group = group or _PATIENT
+    conditions = options.conditions_besides(label)
+    group = options.group or _PATIENT
     for option, name in (
         ("--label", label),
         ("--group", group),
@@ -88,7 +77,7 @@ def find_dicom_set(
     ):
         if name not in columns and name != FOLDER:
             _check_keyword(table, name, option)
-    begin_ahead(len(tree.dicom))
+    start_workers_early(len(tree.medical[DICOM.name]))
     wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
     headers = list(_headers(tree, sorted(wanted)))
     images = [header for header in headers if not header.refusal]
@@ -96,7 +85,11 @@ def find_dicom_set(
     for refusal, count in passed.most_common(5):
         reporter.warn(f"{count} DICOM files are left out: {refusal}")
     skipped = tuple((header.name, header.refusal) for header in headers if header.is_broken)
-    rows = {} if table is None else _rows(table, image_column, images, (label, group, *conditions), reporter)
+    rows = (
+        {}
+        if table is None
+        else _rows(table, options.image_column, images, (label, group, *conditions), reporter)
+    )
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     counts: Counter[str] = Counter()
@@ -110,7 +103,7 @@ def find_dicom_set(
             counts[f"have no {label!r}"] += 1
             continue
         counts["ungrouped"] += not values[group]
-        key = hashed_group(group, values[group]) if values[group] else header.name
+        key = hash_group(group, values[group]) if values[group] else header.name
         kept = {name: _readable(name, values[name]) for name in (label, *conditions)}
         for frame in range(header.frames):
             name = header.name if header.frames == 1 else f"{header.name}#{frame}"
@@ -119,10 +112,10 @@ def find_dicom_set(
     ungrouped = counts.pop("ungrouped", 0)
     for what, count in counts.items():
         reporter.warn(f"{count} DICOM files {what} and are left out")
-    if ungrouped and not has_group_pattern:
+    if ungrouped and options.group_pattern is None:
         reporter.warn(f"{ungrouped} files have no {str(group)!r}: each is a group of its own")
-    chosen = parse_window(window)
-    is_ct = bool(images) and all(header.values.get("SOPClassUID") in _CT_CLASSES for header in images)
+    chosen = parse_window(options.window)
+    is_ct = bool(images) and all(header.values.get("SOPClassUID") in CT_CLASSES for header in images)
     if chosen.choice == "auto" and is_ct:
         chosen = Window("range", low=HU_RANGE[0], high=HU_RANGE[1])
         reporter.info(
@@ -130,69 +123,62 @@ def find_dicom_set(
         )
     has_groups = ungrouped < len({file for file, _ in frames.values()})
     return ImageSet(
-        "dicom", tree.root, label, conditions, group if has_groups else FILE, tuple(entries),
+        DICOM.name, tree.root, label, conditions, group if has_groups else FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped),
         _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
     )  # fmt: skip
 
 
-def find_nifti_set(
-    tree: Tree,
-    table: Table | None,
-    *,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    window: str | None,
-    axis: Axis | None,
-    slices: str | None,
-    reporter: Reporter,
+def find_volume_set(
+    tree: Tree, kind: str, table: Table | None, options: SetOptions, reporter: Reporter
 ) -> ImageSet:
-    """The set of slices of NIfTI volumes; a volume never straddles a split.
+    """The set of slices of volumes of a medical format; a split never cuts through a volume.
 
     Raises:
         InputError: No volumes, no labels, or rows that contradict each other.
-        UsageError: A column that there is none of.
+        UsageError: An unknown column.
     """
-    chosen = parse_window(window)
-    axis = axis or "axial"
+    volumes = tree.medical[kind]
+    chosen = parse_window(options.window)
+    axis, slices, group = options.axis or "axial", options.slices or "all", options.group
     if table is None:
-        asked = {"--label": None if label == LABEL else label, "--group": group}
-        asked["--condition"] = conditions[0] if conditions else None
+        asked = {"--label": None if options.label == LABEL else options.label, "--group": group}
+        asked["--condition"] = next(iter(options.conditions), None)
         for option, value in asked.items():
             if value is not None:
                 raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
-        label = LABEL
-        rows = {name: {LABEL: name.split("/", 1)[0]} for name in tree.nifti if "/" in name}
+        label, conditions = LABEL, options.conditions
+        rows = {name: {LABEL: name.split("/", 1)[0]} for name in volumes if "/" in name}
         if not rows:
             raise InputError(
                 tree.root,
-                f"expected volumes in class folders or a table, got {len(tree.nifti)} volumes in none",
+                f"expected volumes in class folders or a table, got {len(volumes)} volumes in none",
                 "sort them into one folder a class, or name a table with --metadata FILE --label COLUMN",
             )
     else:
-        label = table.check_column(label or LABEL, "--label")
-        for name in (*conditions, *([group] if group else [])):
-            table.check_column(name, "--condition" if name in conditions else "--group")
-        conditions = tuple(dict.fromkeys(name for name in conditions if name != label))
-        files = [_Header(name, 1, {}) for name in tree.nifti]
-        rows = _rows(table, image_column, files, (label, *conditions, *([group] if group else [])), reporter)
+        label = table.check_column(options.label or LABEL, "--label")
+        for name in (*options.conditions, *([group] if group else [])):
+            table.check_column(name, "--condition" if name in options.conditions else "--group")
+        conditions = options.conditions_besides(label)
+        files = [_Header(name, 1, {}) for name in volumes]
+        rows = _rows(
+            table, options.image_column, files, (label, *conditions, *([group] if group else [])), reporter
+        )
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     skipped: list[tuple[str, str]] = []
     left_out = 0
-    for name in tree.nifti:
+    for name in volumes:
         row = rows.get(name)
         if row is None or is_missing(row[label]):
             left_out += 1
             continue
         try:
-            indices = chosen_slices(tree.root, name, axis, slices or "all")
+            indices = choose_slices(tree.root, name, axis, slices)
         except InputError as error:
             skipped.append((name, error.message))
             continue
-        key = hashed_group(group, row[group]) if group and row[group] else name
+        key = hash_group(group, row[group]) if group and row[group] else name
         values = {column: row[column] for column in (label, *conditions)}
         for index in indices:
             frames[f"{name}#{index}"] = name, index
@@ -200,25 +186,25 @@ def find_nifti_set(
     if left_out:
         reporter.warn(f"{left_out} volumes have no label and are left out")
     return ImageSet(
-        "nifti", tree.root, label, tuple(conditions), group or FILE, tuple(entries),
+        kind, tree.root, label, conditions, group or FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped),
-        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices or 'all'}",
+        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}",
     )  # fmt: skip
 
 
-def hashed_group(name: str, value: str) -> str:
-    """A group's key, from which its value (a patient's ID) cannot be read."""
+def hash_group(name: str, value: str) -> str:
+    """A group's key, which does not reveal its value (a patient's ID)."""
     digest = hashlib.sha256(f"drai group\0{name}\0{value}".encode("utf-8", "surrogateescape")).hexdigest()
     return f"{name}:{digest[:16]}"
 
 
 def _intensity(window: Window, unit: str) -> Intensity | None:
-    """What levels mean, if the window is one for all images."""
+    """What levels mean, where all images have one window."""
     return Intensity(unit, window.low, window.high, "uint16") if window.choice == "range" else None
 
 
 def _check_keyword(table: Table | None, name: str, option: str) -> None:
-    """Whether a name that no column has is a DICOM keyword."""
+    """Checks that a name without a column is a DICOM keyword."""
     if tag_for_keyword(name) is None:
         if table is not None:
             table.check_column(name, option)
@@ -226,7 +212,7 @@ def _check_keyword(table: Table | None, name: str, option: str) -> None:
 
 
 def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
-    """The headers of all files, in order; one by one, since threads that parse in Python are slower than none."""
+    """The headers of all files, in order and in one thread: threads that parse in Python are slower."""
 
     def look(name: str) -> _Header:
         path = tree.root / name
@@ -234,21 +220,19 @@ def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
             dataset = parse(path, header_only=True)
         except InputError as error:
             return _Header(name, 0, {}, error.message, True)
-        if whole(dataset, "Rows"):
-            dataset.PixelData = b""  # the header ends before it
         try:
-            check_is_image("", dataset)
+            check_is_image("", dataset, header_only=True)
         except InputError as error:
             return _Header(name, 0, {}, error.message)
         frames = max(1, min(whole(dataset, "NumberOfFrames", 1) or 1, 100_000))
         values = {keyword: text(dataset, keyword) for keyword in keywords}
         return _Header(name, frames, {**values, FOLDER: name.split("/", 1)[0] if "/" in name else ""})
 
-    return map(look, tree.dicom)
+    return map(look, tree.medical[DICOM.name])
 
 
 def _readable(name: str, value: str) -> str:
-    """A value as a number where DICOM writes one in another way: an age string `045Y` is 45 (PS3.5 6.2)."""
+    """A value as a number where DICOM writes it otherwise: an age string `045Y` is 45 (PS3.5 6.2)."""
     age = re.fullmatch(r"(\d{3})([DWMY])", value)
     if age is None or "Age" not in name:
         return value
@@ -308,7 +292,7 @@ def _finders(images: Sequence[_Header]) -> dict[str, dict[str, list[str]]]:
     finders: dict[str, defaultdict[str, list[str]]] = {key: defaultdict(list) for key in KEYS}
     for header in images:
         path = PurePosixPath(header.name)
-        stem = re.sub(r"\.nii(\.gz)?$|\.dcm$|\.dicom$|\.ima$", "", path.name, flags=re.IGNORECASE)
+        stem = strip_suffix(path.name)
         for written in {header.name, path.name, stem, str(path.with_name(stem))}:
             finders[FILE][written].append(header.name)
         for key in KEYS[1:]:

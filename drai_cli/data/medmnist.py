@@ -1,41 +1,32 @@
 """MedMNIST's npz layout: `{train,val,test}_{images,labels}` in one zip. Read as a stream, never unpickled.
 
-The arrays are streamed row by row, so memory stays that of one image, whatever the header claims.
+The arrays are streamed row by row, so that memory holds one image, whatever the header claims.
 """
 
 from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
-from drai_cli.data.image_set import Batch, Entry, ImageSet, Part, Read, Stamp, in_batches
+from drai_cli.data.image_set import LABEL, Batch, Entry, ImageSet, Part, Read, Stamp, group_reads
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
-from drai_cli.io.files import open_regular
+from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.progress import Reporter
 
-LABEL = "label"
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
 _MAX_BYTES = 1 << 36
-_FAILURES = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    OSError,
-)
+_FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -45,20 +36,7 @@ class _Header:
 
     @property
     def row_bytes(self) -> int:
-        row = self.dtype.itemsize
-        for extent in self.shape[1:]:
-            row *= extent
-        return row
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """A `Read` of an image that is there already."""
-
-    image: Image
-
-    def __call__(self) -> Image:
-        return self.image
+        return self.dtype.itemsize * prod(self.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -68,27 +46,21 @@ class NpzPixels:
     path: Path
     holds_interpreter = False
 
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-        for _, read in self._reads([entry]):
-            return read()
-        raise InputError(entry.name, f"no such image in {self.path}")
-
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
         return self.path.name
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
-        """The entries in the order in which the file has them, decoded on the way."""
-        return in_batches(self._reads(entries))
+        """The entries in the order of the file, already decoded."""
+        return group_reads(self._reads(entries))
 
     def _reads(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Read]]:
-        """The entries, in the order in which the file has them, each with its pixels."""
+        """The entries in the order of the file, each with its pixels."""
         wanted: dict[str, dict[int, Entry]] = {}
         for entry in entries:
             key, _, index = entry.name.partition(":")
             wanted.setdefault(key, {})[int(index)] = entry
-        with _archive(self.path) as archive:
+        with _open_archive(self.path) as archive:
             for part, _ in _PARTS:
                 if part not in wanted:
                     continue
@@ -96,7 +68,7 @@ class NpzPixels:
                 for row, array in enumerate(_rows(self.path, archive, f"{part}_images", max(rows) + 1)):
                     if row in rows:
                         image = Image(array, bits=8 * array.itemsize, source=rows[row].name)
-                        yield rows[row], _Decoded(image)
+                        yield rows[row], lambda image=image: image  # type: ignore[misc]
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """The npz file's, and the names in it."""
@@ -106,7 +78,7 @@ class NpzPixels:
             yield Stamp(entry.name, 0, 0, 0)
 
 
-def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
+def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
     """The set in an npz of MedMNIST's layout; its own split is kept.
 
     Raises:
@@ -114,7 +86,7 @@ def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
             or sizes that do not agree.
     """
     entries: list[Entry] = []
-    with _archive(path) as archive:
+    with _open_archive(path) as archive:
         names = {name.removesuffix(".npy") for name in archive.namelist()}
         expected = [f"{part}_{what}" for part, _ in _PARTS for what in ("images", "labels")]
         absent = [name for name in expected if name not in names]
@@ -136,24 +108,18 @@ def find_medmnist(path: Path, *, reporter: Reporter) -> ImageSet:
     return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path))
 
 
-class _archive:  # noqa: N801  (used as a function: a context that names what is wrong with the zip)
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> zipfile.ZipFile:
-        self._file = open_regular(self._path, max_bytes=None)
+@contextmanager
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    with open_regular(path, max_bytes=None) as file:
         try:
-            return zipfile.ZipFile(self._file)
+            archive = zipfile.ZipFile(file)
         except _FAILURES as error:
-            self._file.close()
-            raise InputError(self._path, f"expected an npz file, got something else ({error})") from error
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+            raise InputError(path, f"expected an npz file, got something else ({error})") from error
+        yield archive
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes], _Header, bool]:
-    """An array's stream behind its header, the header, and whether it is stored column by column."""
+    """An array's stream after its header, the header, and whether it is stored column by column."""
     try:
         info = archive.getinfo(f"{name}.npy")
         stream = archive.open(info)

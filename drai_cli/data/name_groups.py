@@ -1,7 +1,7 @@
-"""Groups read off the names of images, for sets that say nothing else of patients or lesions. Opens no file.
+"""Groups by the names of images, for sets with no other sign of patients or lesions. Opens no file.
 
-A pattern decides where the user gives one; where none is given, names that look as though several images share a
-patient are pointed out, and nothing is grouped by a guess.
+A pattern of the user groups images. Without one, nothing is grouped, but names that look as if several images share a
+patient are reported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from drai_cli.data.image_set import ImageSet
-from drai_cli.data.split import groups_across
+from drai_cli.data.split import count_groups_across
 from drai_cli.errors import UsageError
+from drai_cli.io.registry import stem_of
 from drai_cli.progress import SILENT, Reporter
 
 _OPTION = "--group-pattern"
@@ -32,10 +33,10 @@ _LARGEST_SHARE = 0.5
 
 @dataclass(frozen=True)
 class LikelyGroups:
-    """Images that share a patient, by the looks of their names.
+    """Images that seem to share a patient, by their names.
 
     Attributes:
-        pattern: What gives these groups as `--group-pattern`.
+        pattern: The `--group-pattern` that gives these groups.
         count: Groups.
         images: Images in groups of several.
         example: The name of one of those.
@@ -48,18 +49,18 @@ class LikelyGroups:
 
 
 def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet:
-    r"""The set with its images grouped by what a pattern finds in their files' names.
+    r"""The set with its images grouped by what a pattern matches in their files' names.
 
     Args:
         found: The set.
         pattern: A regular expression, searched in each file's path relative to the set, with `/`. Its first capture
-            group, or all that it matches where it has none, is the group. A file in which it finds nothing is a group
-            of its own; frames of one file are never apart.
-        reporter: Told the number of groups, and of files in which nothing was found.
+            group, or all that it matches where it has none, is the group. A file without a match is a group of its own;
+            frames of one file are never separated.
+        reporter: Shown the number of groups, and of files without a match.
 
     Raises:
-        UsageError: It is no regular expression, takes too long, finds nothing in any name, or tells nothing: all images
-            in one group, or every file in one of its own.
+        UsageError: It is no regular expression, takes too long, matches no name, or does not separate: all images in
+            one group, or every file in one of its own.
     """
     option = f"{_OPTION} {pattern}"
     try:
@@ -94,7 +95,7 @@ def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet
             f"{option} finds nothing in {len(unmatched)} of {len(names)} names, such as {unmatched[0]}: "
             "each of these files is a group of its own"
         )
-    # A relative path never begins with a slash: what was found and a file that stands for itself cannot meet.
+    # The slash keeps groups' names apart from files': a relative path never begins with one.
     keys = {name: f"/{values[name]}" if name in values else name for name in names}
     entries = tuple(
         replace(entry, group=keys[file]) for entry, file in zip(found.entries, files, strict=True)
@@ -103,7 +104,7 @@ def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet
 
 
 def _values(search: re.Pattern[str], names: Sequence[str], option: str) -> dict[str, str]:
-    """What the pattern finds in each name; names without it, or with nothing in it, are left out."""
+    """What the pattern matches in each name; names without a match, or with an empty one, are left out."""
     group = 1 if search.groups else 0
     with _limited(option):
         matches = ((name, search.search(name)) for name in names)
@@ -112,9 +113,9 @@ def _values(search: re.Pattern[str], names: Sequence[str], option: str) -> dict[
 
 @contextmanager
 def _limited(option: str) -> Iterator[None]:
-    """Ends a search that backtracks for ever, where the system has alarms and nobody else has set one.
+    """Ends a search that backtracks without end, where the system has alarms and none is set.
 
-    The expression engine looks for signals while it works, and for nothing else.
+    Signals are all that the expression engine checks for while it works.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
@@ -136,13 +137,13 @@ def _limited(option: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def likely_groups(names: Sequence[str]) -> LikelyGroups | None:
-    r"""Groups that names of files look like having, or None.
+def find_likely_groups(names: Sequence[str]) -> LikelyGroups | None:
+    r"""Groups that the names of files suggest, or None.
 
-    Two ways to read a file's name are tried, the wider first: its first letters and number where more follows
+    Two ways to read a file's name are tried, the wider one first: its first letters and number where more follows
     (`LIDC-0001` of `LIDC-0001_n2.png`), and all but its last part after `-`, `_` or a blank (`0001` of `0001_2.png`).
-    One is believed if it makes more than ten groups, none with over half of the files, and a quarter of all or more
-    stand in groups of several. A name that comes again in another folder, or with another suffix, is no second image:
+    One is accepted if it makes more than ten groups, none with over half of the files, and at least a quarter of all
+    files are in groups of several. The same name in another folder, or with another suffix, is no second image:
     `mel/001.png` and `nv/001.png` are numbered alike.
 
     Args:
@@ -154,7 +155,11 @@ def likely_groups(names: Sequence[str]) -> LikelyGroups | None:
         for name in names:
             match = search.search(name)
             members[name if match is None else match[1 if search.groups else 0]].append(name)
-        several = [group for group in members.values() if len({_stem(name) for name in group}) > 1]
+        several = [
+            group
+            for group in members.values()
+            if len({stem_of(PurePosixPath(name).name) for name in group}) > 1
+        ]
         images = sum(map(len, several))
         if (
             len(members) > _FEW_GROUPS
@@ -166,7 +171,7 @@ def likely_groups(names: Sequence[str]) -> LikelyGroups | None:
 
 
 def _readings(names: Sequence[str]) -> Iterator[str]:
-    """Patterns to try; the first as plain as can be: with the letters as they stand, where all names have the same."""
+    """Patterns to try; first one with literal letters, where all names begin with the same."""
     starts = Counter(
         match[0] for name in names if (match := re.match(r"[A-Za-z]+[-_ ]?(?=\d)", PurePosixPath(name).name))
     )
@@ -178,24 +183,22 @@ def _readings(names: Sequence[str]) -> Iterator[str]:
     yield _ALL_BUT_LAST
 
 
-def _stem(name: str) -> str:
-    return re.sub(r"\.nii\.gz$|\.[^.]*$", "", PurePosixPath(name).name)
-
-
 def warn_of_likely_groups(found: ImageSet, reporter: Reporter) -> None:
-    """Says so where no group is known and the names look as though there were some, with the option to add."""
+    """Warns where no group is known and the names suggest some, with the option to add."""
     if found.is_grouped or found.kind == "medmnist":
         return
     names = sorted({found.pixels.file_of(entry) for entry in found.entries})
-    likely = likely_groups(names)
+    likely = find_likely_groups(names)
     if likely is None:
         return
     if all(entry.part is not None for entry in found.entries):
         grouped = group_by_name(found, likely.pattern, SILENT).entries
-        if not groups_across([entry.group for entry in grouped], [str(entry.part) for entry in grouped]):
+        if not count_groups_across(
+            [entry.group for entry in grouped], [str(entry.part) for entry in grouped]
+        ):
             return
     reporter.warn(
         f"by their names {likely.images} of {len(names)} files share a patient or lesion with another "
-        f"({likely.count} groups; {likely.example} is in one), and none is known: images of one may stand in "
-        f"training and test at once, which flatters measures; add {_OPTION} {shlex.quote(likely.pattern)}"
+        f"({likely.count} groups; {likely.example} is in one), and no groups are given: one may be in "
+        f"training and test at once, which flatters results; add {_OPTION} {shlex.quote(likely.pattern)}"
     )

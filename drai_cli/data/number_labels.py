@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drai_cli.data.condition import as_numbers
-from drai_cli.data.image_set import ImageSet, class_counts
+from drai_cli.data.image_set import ImageSet, count_classes
 from drai_cli.progress import Reporter
 
 _ENOUGH_IMAGES = 10
@@ -11,13 +11,13 @@ _MANY_VALUES = 12
 
 
 def warn_of_number_labels(found: ImageSet, reporter: Reporter) -> None:
-    """Says so where a column's values are numbers that hardly repeat; numbers that name classes are left alone.
+    """Warns where the labels are numbers that hardly repeat, unless they seem to name classes or are folders' names.
 
-    Those are twelve at most, or whole numbers with ten images each or more on average. Folders are named by intent.
+    Numbers name classes if there are twelve at most, or if they are whole with ten images or more each on average.
     """
     if found.kind in ("class-folders", "medmnist"):
         return
-    counts = class_counts(found.entries, found.label)
+    counts = count_classes(found.entries, found.label)
     numbers = as_numbers(list(counts))
     if numbers is None or len(counts) <= _MANY_VALUES:
         return
@@ -27,6 +27,6 @@ def warn_of_number_labels(found: ImageSet, reporter: Reporter) -> None:
     single = sum(count == 1 for count in counts.values())
     label = found.label
     reporter.warn(
-        f"label {label!r} reads as a number: its {len(counts)} values become as many classes, {single} of them of one "
-        f"image; did you mean --condition {label}, beside another --label?"
+        f"label {label!r} reads as a number: its {len(counts)} values become as many classes, {single} of them with "
+        f"one image; did you mean --condition {label} with another --label?"
     )

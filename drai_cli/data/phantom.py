@@ -1,7 +1,7 @@
 """Phantom lesions made by formula: seven classes, and style factors drawn independently of the class.
 
-The proof of the method stands on them: content is exactly palette, border irregularity and texture scale; everything
-else is style, and its true value is known. Knows nothing of files.
+They test the method: content is exactly palette, border irregularity and texture scale; everything else is style, and
+its true value is known. Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Phantoms:
 def render_phantoms(n: int, size: int, seed: int, start: int = 0) -> Phantoms:
     """Images `start` to `start + n`; image i depends on (seed, i) and the size only.
 
-    Labels go round the classes, so that any stretch is balanced.
+    Labels cycle through the classes, so that any range is balanced.
     """
     draws = np.zeros((n, _DRAWS))
     for row in range(n):

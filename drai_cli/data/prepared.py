@@ -1,4 +1,4 @@
-"""A set ready for training and measuring: cached, split, its conditions encoded. The one door to the data."""
+"""A set ready for training and evaluation: cached, split, its conditions encoded. The one door to the data."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from jaxtyping import Float32, Int64, UInt
 
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, class_counts
+from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.reading import first_names
+from drai_cli.data.reading import list_first
 from drai_cli.data.sources import find_image_set
-from drai_cli.data.split import groups_across, read_split, split_by_group
+from drai_cli.data.split import count_groups_across, read_split, split_by_group
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import DataOptions
 
 BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as given"
-"""What a split kept together, or that the set or a table brought it."""
+"""What a split kept together; `as given`: the split of the set or of a table."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,16 @@ def prepare(
     parts = np.array(_parts(entries, label, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
-        raise InputError(options.path, "no image stands in the training part", "look at the split")
+        raise InputError(options.path, "no image is in the training part", "check the split")
     schema = ConditionSchema.from_rows(
         [e.values for e in train], label, image_set.conditions, options.aliases
     )
     _check_labels(entries, parts, schema)
     rows = _without_unseen(entries, schema, reporter)
     duplicates = find_duplicates(cache.digests)
-    across = groups_across([entry.group for entry in entries], parts.tolist()) if image_set.is_grouped else 0
+    across = (
+        count_groups_across([entry.group for entry in entries], parts.tolist()) if image_set.is_grouped else 0
+    )
     summary = {
         "kind": image_set.kind,
         "label": label,
@@ -132,25 +134,12 @@ def prepare(
 
 
 def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
-    """The set that these options speak of, nothing decoded.
+    """The set of these options; nothing is decoded.
 
     Raises:
         InputError, UsageError: As `find_image_set`.
     """
-    return find_image_set(
-        options.path,
-        metadata=options.metadata,
-        image_column=options.image_column,
-        label=options.label,
-        conditions=options.conditions,
-        group=options.group,
-        group_pattern=options.group_pattern,
-        kind=options.kind,
-        window=options.window,
-        axis=options.axis,
-        slices=options.slices,
-        reporter=reporter,
-    )
+    return find_image_set(options.path, SetOptions.of(options), reporter=reporter)
 
 
 def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
@@ -163,7 +152,7 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
 
 def _check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
     """Stops at a set with fewer than two classes."""
-    counts = class_counts(entries, label)
+    counts = count_classes(entries, label)
     if len(counts) < 2:
         got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
         raise InputError(
@@ -185,7 +174,7 @@ def _parts(
             if names:
                 raise InputError(
                     split_file,
-                    f"{len(names)} {what}: {first_names(list(names))}",
+                    f"{len(names)} {what}: {list_first(list(names))}",
                     "the split belongs to another set, or the set has changed",
                 )
         return [saved[entry.name] for entry in entries]
@@ -264,7 +253,7 @@ def _count(entries: Sequence[Entry], parts: np.ndarray, part: str, label: str) -
     return {
         "images": len(chosen),
         "groups": len({entry.group for entry in chosen}),
-        "classes": class_counts(chosen, label),
+        "classes": count_classes(chosen, label),
     }
 
 
@@ -283,13 +272,13 @@ def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     reporter.info(f"split {f'by {group}' if how == BY_GROUP else how}: {sizes}")
     if summary["groups_across"]:
         reporter.warn(
-            f"{summary['groups_across']} of {summary['groups']} groups by {group} stand in several parts of the split, "
+            f"{summary['groups_across']} of {summary['groups']} groups by {group} are in several parts of the split, "
             "which was not made by them; this flatters measures"
         )
     across = summary["duplicates"]["across_split"]
     if across:
         shown_sets = "; ".join(" = ".join(map(str, same[:3])) for same in across[:5])
         reporter.warn(
-            f"{len(across)} images stand in several parts of the split as exact duplicates, which flatters "
+            f"{len(across)} images are in several parts of the split as exact duplicates, which flatters "
             f"measures: {shown_sets}{'; …' if len(across) > 5 else ''}"
         )

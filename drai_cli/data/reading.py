@@ -1,4 +1,4 @@
-"""Decodes a whole set over the cores, in order, with bounded memory. Knows nothing of what the images are for."""
+"""Decodes a whole set on all cores, in order, with bounded memory."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from drai_cli.data.image_set import Batch, Entry, ImageSet
 from drai_cli.errors import InputError
+from drai_cli.io import registry
 from drai_cli.io.image import Image
 from drai_cli.machine.cores import usable_cores
 from drai_cli.progress import Reporter
@@ -29,9 +30,9 @@ Result = TypeVar("Result")
 
 _MAX_WORKERS = 16
 _AHEAD = 2  # batches waiting per worker
-# A server that has imported all once forks workers at once; where there is none, each imports for itself.
+# A fork server imports once for all workers; without one, each worker imports for itself.
 _START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-_PROCESSES_FROM = 100  # images: fewer are decoded before processes have begun
+_PROCESSES_FROM = 100  # images: fewer are decoded before processes have started
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Reading(Generic[Result]):
-    """What became of one image."""
+    """The result for one image."""
 
     entry: Entry
     result: Result | Unreadable
@@ -52,14 +53,14 @@ class Reading(Generic[Result]):
 def read_all(
     image_set: ImageSet, use: Callable[[Image], Result], *, task: str, reporter: Reporter
 ) -> Generator[Reading[Result], None, None]:
-    """Decodes every image and gives what `use` makes of it, in the set's order. Close it, should you stop early.
+    """Decodes every image and yields what `use` makes of it, in the set's order. Close it if you stop early.
 
-    Decoding and `use` run in threads where the decoders let go of the interpreter while they work, else in processes.
+    Decoding and `use` run in threads where the decoders release the interpreter, else in processes.
 
     Args:
         image_set: The set.
         use: Called with each decoded image, in any thread or process: it has to be picklable.
-        task: What the progress is called.
+        task: The name of the progress.
         reporter: Shown the progress.
 
     Raises:
@@ -72,7 +73,7 @@ def read_all(
         reporter.task(task, len(image_set.entries), "images") as progress,
         _pool(image_set, workers) as pool,
     ):
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters is raised
+        warnings.simplefilter("ignore")  # of Pillow about unusual files; errors are raised
 
         def finished() -> Generator[Reading[Result], None, None]:
             batch, future = under_way.popleft()
@@ -81,7 +82,7 @@ def read_all(
             except BrokenProcessPool as error:
                 raise InputError(
                     batch[0][0].name,
-                    "the process that decoded this file or one after it ended by itself",
+                    "the process that decoded this file or one after it ended unexpectedly",
                     "a decoder crashed or memory ran out: try the files that follow it one by one with drai inspect",
                 ) from error
             for (entry, _), result in zip(batch, results, strict=True):
@@ -99,8 +100,8 @@ def read_all(
             pool.shutdown(cancel_futures=True)
 
 
-def begin_ahead(count: int) -> None:
-    """Has what worker processes are made from ready by the time that `count` files are to be decoded in them."""
+def start_workers_early(count: int) -> None:
+    """Starts the fork server early where `count` files will be decoded in worker processes."""
     if count >= _PROCESSES_FROM and usable_cores() > 1 and _START == "forkserver":
         _context()
         forkserver.ensure_running()
@@ -113,15 +114,16 @@ def _pool(image_set: ImageSet, workers: int) -> Executor:
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """Where workers come from: never this process itself, whose threads' locks a fork would copy."""
+    """How workers start: never by a fork of this process, which would copy the locks of its threads."""
     context = multiprocessing.get_context(_START)
     if _START == "forkserver":
-        context.set_forkserver_preload(["drai_cli.data.cache", "drai_cli.io.read"])
+        decoders = [module for format in registry.FORMATS for module in format.modules]
+        context.set_forkserver_preload(["drai_cli.data.cache", "drai_cli.data.volumes", *decoders])
     return context
 
 
 def _begin_process() -> None:
-    """Leaves Ctrl-C to the parent, and ends with it, even where that is killed."""
+    """Leaves Ctrl-C to the parent, and ends when it ends, even by a kill."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -144,7 +146,7 @@ def _read_batch(batch: Batch, use: Callable[[Image], Result]) -> list[Result | U
     return results
 
 
-def pixel_digest(image: Image) -> str:
+def hash_pixels(image: Image) -> str:
     """The sha256 of an image's decoded pixels, its shape and its type: equal for exact duplicates only."""
     array = np.ascontiguousarray(image.array)
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
@@ -152,6 +154,6 @@ def pixel_digest(image: Image) -> str:
     return digest.hexdigest()
 
 
-def first_names(names: Sequence[str], limit: int = 5) -> str:
+def list_first(names: Sequence[str], limit: int = 5) -> str:
     """The first few of many names, for a message."""
     return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")

@@ -1,4 +1,4 @@
-"""Which table says what a set's images are: one that is named, or one beside them whose columns are known."""
+"""Finds the table that describes a set's images: one that is named, or one in their folder with known columns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from drai_cli.data.csv_set import HAM10000_COLUMNS, IMAGEFOLDER_COLUMN
 from drai_cli.data.table import list_columns, read_header
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.registry import medical_formats
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
@@ -21,14 +22,14 @@ def find_table(
         table_path = Path(metadata)
         if not table_path.exists() and not table_path.is_absolute() and (tree.root / table_path).exists():
             table_path = tree.root / table_path
-        if kind not in (None, "csv", "ham10000", "dicom", "nifti"):
+        if kind not in (None, "csv", "ham10000", *medical_formats()):
             raise UsageError(f"--kind {kind}", "takes no --metadata", "leave one of the two out")
         is_ham = set(read_header(table_path)) >= HAM10000_COLUMNS
         return table_path, kind or ("ham10000" if is_ham else "csv")
     if kind in ("class-folders", "medmnist"):
         return None
     if medical is not None:
-        return _table_beside(tree, medical)
+        return _table_of_medical(tree, medical)
     headers = {path: frozenset(read_header(path)) for path in tables_in(tree.root)}
     recognised = [(path, "ham10000") for path, columns in headers.items() if columns >= HAM10000_COLUMNS]
     if kind != "ham10000":
@@ -51,12 +52,12 @@ def find_table(
             tree.root, f"expected a table of kind {kind}, got none", "name it with --metadata FILE"
         )
     if headers and tree.images:
-        _doubtful(tree, headers)
+        _refuse_unknown_columns(tree, headers)
     return None
 
 
 def refuse_loose(tree: Tree) -> None:
-    """Stops at images in no class folder where a table lies beside their folder, of which only the name is looked at.
+    """Stops at images in no class folder where a table lies next to their folder; only its name is read.
 
     Raises:
         InputError: Naming the table.
@@ -64,48 +65,48 @@ def refuse_loose(tree: Tree) -> None:
     if not tree.images or any("/" in name for name in tree.images):
         return
     parent = tree.root / ".." if tree.root.name in ("", "..") else tree.root.parent
-    beside: list[Path] = []
-    with suppress(OSError):  # it may hold what this user may not see
-        beside = tables_in(parent)
-    if beside:
-        first, *others = (path for path in beside[:5])
+    tables: list[Path] = []
+    with suppress(OSError):  # this user may not be allowed to list it
+        tables = tables_in(parent)
+    if tables:
+        first, *others = tables[:5]
         raise InputError(
             tree.root,
             f"expected class folders with images, got {len(tree.images)} images in none",
-            f"if a table beside that folder says what they are, name it: --metadata {first} --label COLUMN"
+            f"if a table next to that folder describes them, name it: --metadata {first} --label COLUMN"
             + (f" (there are also {', '.join(map(str, others))})" if others else ""),
         )
 
 
-def _table_beside(tree: Tree, medical: str) -> tuple[Path, str] | None:
-    """A `metadata.csv` with a label beside medical files; any other table has to be named."""
+def _table_of_medical(tree: Tree, medical: str) -> tuple[Path, str] | None:
+    """A `metadata.csv` with a label next to medical files; any other table has to be named."""
     for path in tables_in(tree.root):
         if path.name.lower() == "metadata.csv" and {IMAGEFOLDER_COLUMN, "label"} <= set(read_header(path)):
             return path, medical
     return None
 
 
-def _doubtful(tree: Tree, headers: dict[Path, frozenset[str]]) -> None:
-    """Stops: images with a table whose columns are not known, and perhaps class folders as well."""
+def _refuse_unknown_columns(tree: Tree, headers: dict[Path, frozenset[str]]) -> None:
+    """Raises: images with a table whose columns are unknown, and perhaps class folders as well."""
     path = next(iter(headers))
     columns = list_columns(sorted(headers[path]))
     folders = {name.split("/", 1)[0] for name in tree.images if "/" in name}
     or_folders = "; or take the folders as classes with --kind class-folders" if len(folders) > 1 else ""
     raise InputError(
         tree.root,
-        f"a table with unknown columns ({path.name}) lies beside {len(tree.images)} images",
+        f"a table with unknown columns ({path.name}) lies next to {len(tree.images)} images",
         f"--metadata {path} --image-column COLUMN --label COLUMN (it has: {columns}){or_folders}",
     )
 
 
 def tables_in(root: Path) -> list[Path]:
-    """The tables directly in a folder; what is no file, or a link out of it, is passed over."""
-    found = []
-    for path in sorted(root.iterdir()):
-        is_named_so = path.suffix.lower() in TABLE_SUFFIXES or path.name == "HAM10000_metadata"
-        if is_named_so and is_inside(path, root):
-            found.append(path)
-    return found
+    """The tables directly in a folder, without links that lead out of it."""
+    return [
+        path
+        for path in sorted(root.iterdir())
+        if (path.suffix.lower() in TABLE_SUFFIXES or path.name == "HAM10000_metadata")
+        and is_inside(path, root)
+    ]
 
 
 def is_inside(path: Path, root: Path) -> bool:

@@ -1,139 +1,120 @@
-"""Finds out what a path holds; decodes nothing.
+"""Finds the data set at a path; decodes nothing.
 
-A mixture or a doubtful case is never guessed: it is an error that names the option which decides it.
+A mixture or an ambiguous case is never guessed: it is an error that names the option which decides it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import find_csv_set
-from drai_cli.data.image_set import ImageSet, class_counts
-from drai_cli.data.medical_sets import find_dicom_set, find_nifti_set
+from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
+from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
 from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside, refuse_loose
 from drai_cli.data.table import read_table
-from drai_cli.data.tree import MEDICAL_SUFFIXES, Tree, walk
+from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.raster import is_raster
+from drai_cli.io import registry
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.registry import format_by_suffix, list_titles, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
 
 
 def find_image_set(
-    path: Path | str,
-    *,
-    metadata: Path | str | None = None,
-    image_column: str | None = None,
-    label: str | None = None,
-    conditions: Sequence[str] = (),
-    group: str | None = None,
-    group_pattern: str | None = None,
-    kind: str | None = None,
-    window: str | None = None,
-    axis: Literal["axial", "coronal", "sagittal"] | None = None,
-    slices: str | None = None,
-    reporter: Reporter = SILENT,
+    path: Path | str, options: SetOptions | None = None, *, reporter: Reporter = SILENT, **more: Any
 ) -> ImageSet:
     """Finds the data set at a path.
 
     Args:
         path: A folder, an npz file, or a table (whose folder is then the set's).
-        metadata: The table, where it is not recognised by itself; a relative path is looked up from here,
-            then from the set's folder.
-        image_column: The table's column that names the images.
-        label: The table's column that holds the label.
-        conditions: Further columns to condition on.
-        group: Column whose value keeps images together in a split.
-        group_pattern: In its place a regular expression for the images' names; see `group_by_name`.
-        kind: One of `KIND_NAMES`, where two are possible.
-        window: Of DICOM and NIfTI, which values become black and white.
-        axis: Of NIfTI, across which axis slices are cut.
-        slices: Of NIfTI, which slices.
-        reporter: Told the kind found and everything that is left out.
+        options: How the set is to be understood. A relative `metadata` is looked up from here, then from the set's
+            folder.
+        reporter: Shown the kind found and everything that is left out.
+        **more: Fields of `options` by name.
 
     Raises:
-        InputError: Nothing usable there, or a doubtful case.
+        InputError: Nothing usable there, or an ambiguous case.
         UsageError: Options that do not go with what is there.
     """
-    path = Path(path)
-    if kind is not None and kind not in KIND_NAMES:
-        raise UsageError(f"--kind {kind}", "no such kind of data set", f"one of: {', '.join(KIND_NAMES)}")
-    if group is not None and group_pattern is not None:
-        raise UsageError(
-            f"--group-pattern {group_pattern}", "contradicts --group", "leave one of the two out"
-        )
-    if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES and metadata is None:
-        path, metadata = path.parent, path
+    path, options = Path(path), replace(options or SetOptions(), **more)
+    _check_options(options)
+    if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES and options.metadata is None:
+        path, options = path.parent, replace(options, metadata=path)
     if not path.exists():
-        raise InputError(path, "no such file or folder", "look at the path given to --data")
+        raise InputError(path, "no such file or folder", "check the path given to --data")
     if not path.is_dir():
-        found = _find_in_file(path, kind, reporter)
-        _refuse_columns(found, image_column, label, conditions, group, metadata)
+        image_set = _find_in_file(path, options.kind, reporter)
+        _refuse_columns(image_set, options)
     else:
         tree = walk(path)
-        _tell_others(tree, reporter)
-        medical = _medical_kind(tree, kind)
-        table = find_table(tree, metadata, kind, medical)
-        if medical is not None:
-            found = _find_medical(
-                tree, medical, table and table[0], image_column=image_column, label=label,
-                conditions=conditions, group=group, has_group_pattern=group_pattern is not None,
-                window=window, axis=axis, slices=slices, reporter=reporter,
-            )  # fmt: skip
-        elif table is None:
-            found = _find_without_table(tree, kind, label, reporter)
-            _refuse_columns(found, image_column, None, conditions, group, metadata)
-        else:
-            table_path, table_kind = table
-            found = find_csv_set(
-                tree,
-                read_table(table_path),
-                kind=table_kind,
-                image_column=image_column,
-                label=label,
-                conditions=conditions,
-                group=group,
-                has_group_pattern=group_pattern is not None,
-                reporter=reporter,
-            )
-    unused = {"--window": window, "--axis": axis, "--slices": slices}
-    if found.kind == "medmnist":  # one file, in which images have no names
-        _refuse_unused(found.kind, {"--group-pattern": group_pattern})
-    if found.kind not in ("dicom", "nifti"):
-        _refuse_unused(found.kind, unused)
-    elif found.kind == "dicom":
-        _refuse_unused(found.kind, {"--axis": axis, "--slices": slices})
-    if not found.entries:
+        _report_others(tree, reporter)
+        image_set = _find_in_tree(tree, options, reporter)
+    _refuse_unused(image_set.kind, options)
+    if not image_set.entries:
         raise InputError(
-            path, f"expected labelled images, got 0{_of_skipped(found)}", "look at the label column"
+            path, f"expected labelled images, got 0{_of_skipped(image_set)}", "check the label column"
         )
-    if group_pattern is not None:
-        found = group_by_name(found, group_pattern, reporter)
-    classes = class_counts(found.entries, found.label)
-    reporter.info(f"data: {found.kind}, {len(found.entries)} images of {len(classes)} classes in {path}")
-    return found
+    if options.group_pattern is not None:
+        image_set = group_by_name(image_set, options.group_pattern, reporter)
+    classes = count_classes(image_set.entries, image_set.label)
+    reporter.info(
+        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
+    )
+    return image_set
 
 
-def _tell_others(tree: Tree, reporter: Reporter) -> None:
-    """Says how many files are neither images nor of a kind that is looked at."""
+def _check_options(options: SetOptions) -> None:
+    """Stops at a kind that there is none of, and at two ways to group."""
+    known = tuple(dict.fromkeys((*KIND_NAMES, *medical_formats())))
+    if options.kind is not None and options.kind not in known:
+        raise UsageError(f"--kind {options.kind}", "no such kind of data set", f"one of: {', '.join(known)}")
+    if options.group is not None and options.group_pattern is not None:
+        raise UsageError(
+            f"--group-pattern {options.group_pattern}", "contradicts --group", "leave one of the two out"
+        )
+
+
+def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageSet:
+    medical = _medical_kind(tree, options.kind)
+    table_and_kind = find_table(tree, options.metadata, options.kind, medical)
+    table, kind = (None, "") if table_and_kind is None else (read_table(table_and_kind[0]), table_and_kind[1])
+    if medical is not None:
+        if table is None and options.image_column is not None:
+            raise UsageError(
+                f"--image-column {options.image_column}", "there is no table", "name one with --metadata FILE"
+            )
+        if medical == DICOM.name:
+            return find_dicom_set(tree, table, options, reporter)
+        return find_volume_set(tree, medical, table, options, reporter)
+    if table is not None:
+        return find_csv_set(tree, table, kind, options, reporter)
+    image_set = _find_without_table(tree, options.kind, options.label, reporter)
+    _refuse_columns(image_set, replace(options, label=None))
+    return image_set
+
+
+def _report_others(tree: Tree, reporter: Reporter) -> None:
+    """Says how many files are neither images nor of another kind that sets consist of."""
     others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*TABLE_SUFFIXES, ".npz")}
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
-        reporter.info(f"{sum(others.values())} other files are passed over ({listed})")
+        reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
-        return find_medmnist(path, reporter=reporter)
-    if path.name.lower().endswith(MEDICAL_SUFFIXES):
-        raise InputError(path, "expected a data set, got one DICOM or NIfTI file", "give its folder")
-    what = "one image" if is_raster(path) else "a file"
+        return find_medmnist(path, reporter)
+    format = format_by_suffix(path)
+    if format is not None and format.is_medical:
+        raise InputError(path, f"expected a data set, got one {format.title} file", "give its folder")
+    what = "a file" if format is None else "one image"
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
@@ -142,12 +123,12 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
 
 
 def _medical_kind(tree: Tree, kind: str | None) -> str | None:
-    """`dicom` or `nifti` where the tree holds that, and nothing else that could be meant; None for other kinds.
+    """The medical format that the tree holds alone, or that `--kind` names; None for other kinds of sets.
 
     Raises:
         InputError: A mixture, and no `--kind` that decides.
     """
-    counts = {"dicom": len(tree.dicom), "nifti": len(tree.nifti)}
+    counts = {name: len(tree.medical[name]) for name in medical_formats()}
     if kind is not None:
         if kind in counts and not counts[kind]:
             raise InputError(tree.root, f"expected {kind} files, got 0")
@@ -157,56 +138,30 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
         return None
     if tree.images or len(there) > 1:
         listed = " and ".join(f"{counts[name]} {name}" for name in there)
-        beside = f" lie beside {len(tree.images)} images" if tree.images else " lie there"
+        others = f" lie next to {len(tree.images)} images" if tree.images else " lie there"
         choices = " or ".join(f"--kind {name}" for name in there)
         images = ", or the image files with --kind class-folders or --kind csv" if tree.images else ""
-        raise InputError(tree.root, f"{listed} files{beside}", f"take one sort with {choices}{images}")
+        raise InputError(tree.root, f"{listed} files{others}", f"choose one kind with {choices}{images}")
     return there[0]
 
 
-def _find_medical(
-    tree: Tree,
-    kind: str,
-    table_path: Path | None,
-    *,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    has_group_pattern: bool,
-    window: str | None,
-    axis: Literal["axial", "coronal", "sagittal"] | None,
-    slices: str | None,
-    reporter: Reporter,
-) -> ImageSet:
-    table = None if table_path is None else read_table(table_path)
-    if table is None and image_column is not None:
-        raise UsageError(
-            f"--image-column {image_column}", "there is no table", "name one with --metadata FILE"
-        )
-    if kind == "dicom":
-        return find_dicom_set(
-            tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
-            has_group_pattern=has_group_pattern, window=window, reporter=reporter,
-        )  # fmt: skip
-    return find_nifti_set(
-        tree, table, image_column=image_column, label=label, conditions=conditions, group=group,
-        window=window, axis=axis, slices=slices, reporter=reporter,
-    )  # fmt: skip
-
-
-def _refuse_unused(kind: str, options: Mapping[str, str | None]) -> None:
+def _refuse_unused(kind: str, options: SetOptions) -> None:
     """Stops at options that do not go with the kind found."""
-    for option, value in options.items():
-        if value is not None:
-            raise UsageError(f"{option} {value}", f"does not go with a set of kind {kind}", "leave it out")
+    names = {
+        "medmnist": ("group-pattern", "window", "axis", "slices"),  # one file, in which images have no names
+        **dict.fromkeys(medical_formats(), ()),
+        DICOM.name: ("axis", "slices"),
+    }.get(kind, ("window", "axis", "slices"))
+    for name in names:
+        if (value := getattr(options, name.replace("-", "_"))) is not None:
+            raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")
 
 
 def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
     archives = [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
-            return find_medmnist(archives[0], reporter=reporter)
+            return find_medmnist(archives[0], reporter)
         raise InputError(
             tree.root,
             f"{len(archives)} npz files lie there: {', '.join(path.name for path in archives[:5])}",
@@ -220,47 +175,44 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
         if archives:
             raise InputError(
                 tree.root,
-                f"{len(archives)} npz files lie beside {len(tree.images)} images",
+                f"{len(archives)} npz files lie next to {len(tree.images)} images",
                 f"give {archives[0]} as the path, or take folders as labels: --kind class-folders",
             )
         loose = sum("/" not in name for name in tree.images)
         if 0 < loose < len(tree.images):
             raise InputError(
                 tree.root,
-                f"{loose} images lie beside folders with {len(tree.images) - loose}",
-                "take the folders as classes and leave those out with --kind class-folders, "
+                f"{loose} images lie next to folders with {len(tree.images) - loose}",
+                "--kind class-folders takes the folders as classes and leaves those images out; "
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
+        plain = [one for one in registry.FORMATS if not one.is_medical]
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            "images are PNG, JPEG, TIFF, BMP or GIF files, in one folder a class or with a table",
+            f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
         )
     refuse_loose(tree)
-    return find_class_folders(tree, label=label, reporter=reporter)
+    return find_class_folders(tree, label, reporter)
 
 
-def _refuse_columns(
-    found: ImageSet,
-    image_column: str | None,
-    label: str | None,
-    conditions: Sequence[str],
-    group: str | None,
-    metadata: Path | str | None,
-) -> None:
+def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
     """Stops where columns are named and there is no table."""
-    if label == found.label:
-        label = None
-    asked = {"--image-column": image_column, "--label": label, "--group": group, "--metadata": metadata}
-    asked["--condition"] = conditions[0] if conditions else None
+    asked = {
+        "--image-column": options.image_column,
+        "--label": None if options.label == image_set.label else options.label,
+        "--group": options.group,
+        "--metadata": options.metadata,
+        "--condition": next(iter(options.conditions), None),
+    }
     for option, value in asked.items():
         if value is not None:
             raise UsageError(
                 f"{option} {value}",
-                f"a set of kind {found.kind} has no table",
+                f"a set of kind {image_set.kind} has no table",
                 "name one with --metadata FILE, or leave the option out"
                 + ("; --group-pattern REGEX groups images by their names" if option == "--group" else ""),
             )
@@ -270,8 +222,8 @@ def _names(tree: Tree) -> str:
     return ", ".join(f"{name}: {reason}" for name, reason in tree.skipped[:3])
 
 
-def _of_skipped(found: ImageSet) -> str:
-    if not found.skipped:
+def _of_skipped(image_set: ImageSet) -> str:
+    if not image_set.skipped:
         return ""
-    name, reason = found.skipped[0]
-    return f" ({len(found.skipped)} cannot be used, such as {name}: {reason})"
+    name, reason = image_set.skipped[0]
+    return f" ({len(image_set.skipped)} cannot be used, such as {name}: {reason})"

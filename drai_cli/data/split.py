@@ -117,16 +117,16 @@ def _mend(
             placed[group] = empty
 
 
-def groups_across(groups: Sequence[str], parts: Sequence[str]) -> int:
-    """How many groups stand in several parts: none of a split by these groups."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+def count_groups_across(groups: Sequence[str], parts: Sequence[str]) -> int:
+    """How many groups are in several parts: none of a split by these groups."""
+    parts_of: defaultdict[str, set[str]] = defaultdict(set)
     for group, part in zip(groups, parts, strict=True):
-        found[group].add(part)
-    return sum(len(its) > 1 for its in found.values())
+        parts_of[group].add(part)
+    return sum(len(several) > 1 for several in parts_of.values())
 
 
 def write_split(path: Path, entries: Sequence[Entry], parts: Sequence[str]) -> None:
-    """Writes which image stands in which part, as a table with the columns `name` and `part`.
+    """Writes which image is in which part, as a table with the columns `name` and `part`.
 
     Raises:
         InputError: It cannot be written.
@@ -154,6 +154,6 @@ def read_split(path: Path) -> dict[str, Part]:
         if part is None:
             raise InputError(path, f"expected train, validation or test, got {row['part']!r}")
         if row["name"] in parts:
-            raise InputError(path, f"{row['name']} stands there twice")
+            raise InputError(path, f"{row['name']} is listed twice")
         parts[row["name"]] = part
     return parts

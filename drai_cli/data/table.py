@@ -1,4 +1,4 @@
-"""Tables beside images: CSV files read strictly. Knows nothing of images."""
+"""Tables that describe images: CSV files, read strictly."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def read_table(path: Path) -> Table:
         if not any(columns):
             raise InputError(subject, "expected a table with column names in its first line, got none")
         if doubled:
-            raise InputError(subject, f"column {doubled[0]!r} stands there more than once")
+            raise InputError(subject, f"column {doubled[0]!r} occurs more than once")
         for cells in reader:
             if not cells:
                 continue

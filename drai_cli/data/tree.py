@@ -1,29 +1,26 @@
 """The files under a folder: which are images, which must not be touched. Decodes nothing.
 
-Hidden names (`.DS_Store`, `._x.jpg`) and `__MACOSX` are no part of a set. Symbolic links are followed only to
-files inside the tree; pipes, sockets and devices are never opened.
+Hidden names (`.DS_Store`, `._x.jpg`) and `__MACOSX` are ignored. Symbolic links are followed only to files inside the
+tree; pipes, sockets and devices are never opened.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from drai_cli.data.image_set import Batch, Entry, Stamp, in_batches
+from drai_cli.data.image_set import Batch, Entry, Stamp, group_reads
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.file import SUFFIXES as DICOM_SUFFIXES
-from drai_cli.io.dicom.file import is_dicom
-from drai_cli.io.dicom.series import DICOMDIR
-from drai_cli.io.image import Image
-from drai_cli.io.nifti.read import SUFFIXES as NIFTI_SUFFIXES
-from drai_cli.io.raster import SUFFIXES, decode_image, read_image
+from drai_cli.io import registry
+from drai_cli.io.format import Format
+from drai_cli.io.read import decode_image
+from drai_cli.io.registry import format_by_suffix
 
 MAX_IMAGES = 5_000_000
-MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES)
 
 
 @dataclass
@@ -32,21 +29,24 @@ class Tree:
 
     Attributes:
         root: The folder.
-        images: Image files, relative to the root with `/`, sorted.
+        images: Plain image files, relative to the root with `/`, sorted.
+        medical: Files of each medical format, by its name: by their suffix, and those without one by their content.
         skipped: Image files and folders that may not be used, with the reason.
         others: Number of other files by suffix.
         folders: The folders directly under the root.
-        dicom: DICOM files, by their suffix; those without one by how they begin.
-        nifti: NIfTI files.
     """
 
     root: Path
     images: list[str] = field(default_factory=list)
+    medical: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     skipped: list[tuple[str, str]] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     folders: list[str] = field(default_factory=list)
-    dicom: list[str] = field(default_factory=list)
-    nifti: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """Image files of all formats."""
+        return [*self.images, *(name for names in self.medical.values() for name in names)]
 
 
 def walk(root: Path) -> Tree:
@@ -62,21 +62,21 @@ def walk(root: Path) -> Tree:
         folder = waiting.pop()
         try:
             with os.scandir(root / folder) as scan:
-                found = sorted(scan, key=lambda item: item.name)
+                items = sorted(scan, key=lambda item: item.name)
         except OSError as error:
             reason = f"cannot be listed ({(error.strerror or 'unknown').lower()})"
             if not folder:
                 raise InputError(root, reason) from error
             tree.skipped.append((folder, reason))
             continue
-        for item in found:
+        for item in items:
             if item.name.startswith(".") or item.name == "__MACOSX":
                 continue
             name = f"{folder}/{item.name}" if folder else item.name
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
             raise InputError(root, f"expected at most {MAX_IMAGES} images, got more")
-    for names in (tree.images, tree.dicom, tree.nifti):
+    for names in (tree.images, *tree.medical.values()):
         names.sort()
     return tree
 
@@ -87,7 +87,7 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
     if item.is_symlink():
         refusal = _link_refusal(tree.root / name, real_root)
         if refusal is not None:
-            if suffix in (*SUFFIXES, *MEDICAL_SUFFIXES) or refusal.endswith("folder"):
+            if format_by_suffix(PurePosixPath(item.name)) is not None or refusal.endswith("folder"):
                 tree.skipped.append((name, refusal))
             else:
                 tree.others[suffix or "without suffix"] += 1
@@ -97,31 +97,25 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
             tree.folders.append(name)
         waiting.append(name)
         return
-    found = _list_for(tree, item, suffix)
-    if found is None:
+    format = format_by_suffix(PurePosixPath(item.name)) or _format_of_bare_file(item, suffix)
+    if format is None:
         tree.others[suffix or "without suffix"] += 1
     elif not item.is_file():
         tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):
         tree.skipped.append((name, "its name is not UTF-8"))
+    elif format.is_medical:
+        tree.medical[format.name].append(name)
     else:
-        found.append(name)
+        tree.images.append(name)
 
 
-def _list_for(tree: Tree, item: os.DirEntry[str], suffix: str) -> list[str] | None:
-    """Where a file belongs; None for one that is no image."""
-    lower = item.name.lower()
-    if suffix in SUFFIXES:
-        return tree.images
-    if lower.endswith(NIFTI_SUFFIXES):
-        return tree.nifti
-    if lower.endswith(DICOM_SUFFIXES):
-        return tree.dicom
-    # Scanners write no suffix, or the last number of a UID where one is due.
-    is_bare = not suffix or suffix[1:].isdigit()
-    if is_bare and lower != DICOMDIR.lower() and item.is_file() and is_dicom(Path(item.path)):
-        return tree.dicom
-    return None
+def _format_of_bare_file(item: os.DirEntry[str], suffix: str) -> Format | None:
+    """The format of a file with no suffix, or with digits in its place; None for one that is no image."""
+    if (suffix and not suffix[1:].isdigit()) or not item.is_file():
+        return None
+    path = Path(item.path)
+    return next((one for one in registry.FORMATS if one.is_bare_file and one.is_bare_file(path)), None)
 
 
 def _link_refusal(path: Path, real_root: Path) -> str | None:
@@ -151,24 +145,30 @@ class FilePixels:
     root: Path
     holds_interpreter = False
 
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-        return read_image(self.root / entry.name)
-
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
         return entry.name
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """A few files at a time."""
-        return in_batches((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
+        return group_reads((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
-        """Names, sizes and times of the files; zeros for one that is gone (its reading will say so)."""
-        for entry in entries:
-            try:
-                status = os.stat(self.root / entry.name)
-            except OSError:
-                yield Stamp(entry.name, 0, 0, 0)
-            else:
-                yield Stamp(entry.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        """Names, sizes and times of the files."""
+        return stamp_files(self.root, ((entry.name, entry.name) for entry in entries))
+
+
+def stamp_files(root: Path, files: Iterable[tuple[str, str]]) -> Iterator[Stamp]:
+    """Sizes and times of files, zeros for one that is gone (its reading will say so), each under a name.
+
+    Args:
+        root: Their folder.
+        files: Name of the stamp, and file relative to the root.
+    """
+    for name, file in files:
+        try:
+            status = os.stat(root / file)
+        except OSError:
+            yield Stamp(name, 0, 0, 0)
+        else:
+            yield Stamp(name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

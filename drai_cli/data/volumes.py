@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,12 +12,13 @@ from typing import Literal
 import numpy as np
 
 from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
+from drai_cli.data.tree import stamp_files
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.image import Image
-from drai_cli.io.nifti.read import nifti_shape
 from drai_cli.io.read import decode_stack
+from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Stack
-from drai_cli.io.window import AUTO, Scale, Window, chosen_scale, frame_image
+from drai_cli.io.window import AUTO, Scale, Window, choose_scale, frame_image
 
 Axis = Literal["axial", "coronal", "sagittal"]
 _MOVES: Mapping[str, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
@@ -32,7 +32,7 @@ class VolumePixels:
         root: The set's folder.
         frames: File and frame of each entry, by the entry's name.
         window: Which values become black and white.
-        axis: Across which axis volumes are cut; None for files taken as they are.
+        axis: Across which axis volumes are cut; None for the frames of the file.
     """
 
     root: Path
@@ -40,13 +40,6 @@ class VolumePixels:
     window: Window = AUTO
     axis: Axis | None = None
     holds_interpreter = True
-
-    def read(self, entry: Entry) -> Image:
-        """Decodes one image; raises InputError if it cannot be read."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            name, frame = self.frames[entry.name]
-            return self._volume(name).image(frame)
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
@@ -62,28 +55,19 @@ class VolumePixels:
                 if len(batch) >= BATCH:
                     yield batch
                     batch = []
-                last, volume = name, self._volume(name)
+                last, volume = name, _Volume(self.root / name, self.window, self.axis)
             batch.append((entry, partial(volume.image, frame)))
         if batch:
             yield batch
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
-        """Names, sizes and times of the files; zeros for one that is gone (its reading will say so)."""
-        for entry in entries:
-            try:
-                status = os.stat(self.root / self.frames[entry.name][0])
-            except OSError:
-                yield Stamp(entry.name, 0, 0, 0)
-            else:
-                yield Stamp(entry.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-    def _volume(self, name: str) -> _Volume:
-        return _Volume(self.root / name, self.window, self.axis)
+        """Names of the entries, sizes and times of the files."""
+        return stamp_files(self.root, ((entry.name, self.file_of(entry)) for entry in entries))
 
 
 @dataclass
 class _Volume:
-    """A file that is decoded when the first of its frames is asked for."""
+    """A file that is decoded when its first frame is read."""
 
     path: Path
     window: Window
@@ -94,7 +78,7 @@ class _Volume:
         if self._found is None:
             try:
                 stack = cut(decode_stack(self.path), self.axis)
-                self._found = stack, chosen_scale(stack, self.window)
+                self._found = stack, choose_scale(stack, self.window)
             except InputError as error:
                 self._found = error
         if isinstance(self._found, InputError):
@@ -108,7 +92,7 @@ class _Volume:
 def cut(stack: Stack, axis: Axis | None) -> Stack:
     """The frames across another axis: `coronal` and `sagittal` have the head on top, the patient's left on the right.
 
-    Sagittal slices have the back on the right. Geometry is not carried along.
+    Sagittal slices have the back on the right. Geometry is dropped.
     """
     if axis is None:
         return stack
@@ -125,11 +109,11 @@ def cut(stack: Stack, axis: Axis | None) -> Stack:
             turned = turned[:, :, ::-1]  # rows run down, slices run up
         arrays.append(np.ascontiguousarray(turned).reshape(-1, *turned.shape[2:]))
     assert arrays[0] is not None
-    return replace(stack, array=arrays[0], padding=arrays[1], geometry=None, spacing_mm=None)
+    return replace(stack, array=arrays[0], padding=arrays[1], alpha=None, geometry=None, spacing_mm=None)
 
 
-def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
-    """Frames of a volume that `--slices` speaks of; only `nonempty` has to decode it.
+def choose_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
+    """Frames of a volume that `--slices` selects. `nonempty` decodes the volume, as does a format without `measure`.
 
     Raises:
         InputError: The file cannot be read, or has no such slice.
@@ -137,12 +121,17 @@ def chosen_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
     """
     if slices not in ("all", "central", "nonempty") and not slices.isdecimal():
         raise UsageError(f"--slices {slices}", "expected all, central, nonempty or an index")
+    format = find_format(path / name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if slices == "nonempty":
             array = cut(decode_stack(path / name), axis).array
             return [index for index, values in enumerate(array) if values.min() != values.max()]
-        volumes, *extents = nifti_shape(path / name)
+        if format is not None and format.measure is not None:
+            volumes, *extents = format.measure(path / name)
+        else:
+            stack = decode_stack(path / name)
+            volumes, extents = stack.volumes, [len(stack.array) // stack.volumes, *stack.array.shape[1:3]]
     count = extents[_MOVES[axis][0]]
     if slices == "all":
         return list(range(volumes * count))

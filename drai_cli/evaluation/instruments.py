@@ -13,7 +13,7 @@ from torch import Tensor
 
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.real import EvaluationSet
-from drai_cli.io.locks import held
+from drai_cli.io.locks import hold_lock
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
 from drai_cli.metrics.judge import Judge, JudgeConfig, judge_config, load_judge, train_judge
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
@@ -120,7 +120,7 @@ class Instruments:
         def wait(who: str) -> None:
             self.reporter.info(f"waiting for {who}, which trains the same {name}")
 
-        with held(path.with_name(f".{path.stem}.lock"), "drai evaluate", path, wait):
+        with hold_lock(path.with_name(f".{path.stem}.lock"), "drai evaluate", path, wait):
             if path.exists():
                 try:
                     tensors, config = load_state(path)

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int64, Integer
 
 from drai_cli.data.condition import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, prepare
-from drai_cli.data.reading import first_names
+from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.data_options import (
     data_options,
@@ -189,7 +189,7 @@ def _refuse_leaks(
         count = int((parts == part).sum())
         raise InputError(
             "the images to evaluate on",
-            f"{len(leaked)} of {count} were trained on, pixel by pixel: {first_names(leaked)}",
+            f"{len(leaked)} of {count} were trained on, pixel by pixel: {list_first(leaked)}",
             "take them out of DATA, or name the split that says which images were held out with --split",
         )
 

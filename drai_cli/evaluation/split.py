@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from drai_cli.data.prepared import AS_GIVEN, BY_FILE, BY_IMAGE, PreparedSet
-from drai_cli.data.split import groups_across
+from drai_cli.data.split import count_groups_across
 
 APART = "DATA and the training images are separate sets"
 _KEEP = "Named with --group COLUMN or --group-pattern REGEX,"
@@ -67,4 +67,4 @@ def _across(sets: Sequence[PreparedSet], parts: np.ndarray, part: str) -> int:
         for entry, its in zip(entries, parts.tolist(), strict=True)
         if entry.group != entry.name
     ]
-    return groups_across([group for group, _ in grouped], [side for _, side in grouped])
+    return count_groups_across([group for group, _ in grouped], [side for _, side in grouped])

@@ -1,4 +1,4 @@
-"""Images that a user hands to a model: read, brought to the model's size, encoded; and what that changed, said."""
+"""A user's images as input of a model: read, resized to the model's size, encoded; changes are reported."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from drai_cli.inference.torch_model import Inference, InferredCodes
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Image, fit_to_square
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.raster import is_raster
-from drai_cli.io.read import chosen_frame, read_image, read_stack
-from drai_cli.io.stack import Kind, Stack
-from drai_cli.io.window import Window, chosen_scale, frame_image, parse_window
+from drai_cli.io.read import choose_frame, read_image, read_stack
+from drai_cli.io.registry import find_format
+from drai_cli.io.stack import Spacing, Stack
+from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 
 _MAX_UNREADABLE = 0.01
-_RASTER_KINDS: dict[str, Kind] = {
-    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".bmp": "bmp", ".gif": "gif",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class InputImage:
 
     name: str
     suffix: str
-    kind: Kind
+    kind: str
     height: int
     width: int
     changes: tuple[str, ...]
@@ -56,7 +53,7 @@ class InputImage:
     sha256: str
     intensity: Intensity | None = None
     geometry: Geometry | None = None
-    spacing_mm: tuple[float | None, float, float] | None = None
+    spacing_mm: Spacing | None = None
 
 
 @dataclass(frozen=True)
@@ -85,12 +82,13 @@ def read_for_model(
         InputError: It cannot be read, or it has several frames and none is chosen.
         UsageError: No window.
     """
-    if path.is_dir() or not is_raster(path):
+    format = find_format(path)
+    if format is None or format.is_medical:
         return fit_stack(read_stack(path), path, header, fit, frame=frame, window=window)
     image = read_image(path, frame=frame, window=parse_window(window))
     unit = model_intensity(header).unit
     notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
-    return _fitted(image, path, header, fit, kind=_RASTER_KINDS[path.suffix.lower()], notes=notes)
+    return _fitted(image, path, header, fit, kind=format.name, notes=notes)
 
 
 def fit_stack(
@@ -112,8 +110,8 @@ def fit_stack(
             wanted = own
         if unit != stack.unit:
             notes = (f"its values are in {stack.unit or 'no unit'}, the model's in {unit or 'none'}",)
-    index = chosen_frame(stack, frame)
-    image = frame_image(stack, index, wanted, chosen_scale(stack, wanted))
+    index = choose_frame(stack, frame)
+    image = frame_image(stack, index, wanted, choose_scale(stack, wanted))
     one = stack.frame(index)
     return _fitted(image, path, header, fit, one.kind, notes, one.geometry, one.spacing_mm)
 
@@ -123,10 +121,10 @@ def _fitted(
     path: Path,
     header: ModelHeader,
     fit: Fit,
-    kind: Kind,
+    kind: str,
     notes: tuple[str, ...],
     geometry: Geometry | None = None,
-    spacing_mm: tuple[float | None, float, float] | None = None,
+    spacing_mm: Spacing | None = None,
 ) -> InputImage:
     architecture = header.architecture
     pixels = fit_to_square(image, architecture.image_size, architecture.image_channels, fit)
@@ -153,7 +151,7 @@ def model_window(header: ModelHeader) -> Window | None:
     return Window("range", low=intensity.low, high=intensity.high)
 
 
-def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
+def fit_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
     if image.geometry is None:
         return None
@@ -164,7 +162,7 @@ def fitted_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     return Geometry(image.geometry.affine @ to_source)
 
 
-def fitted_spacing(image: InputImage, size: int, fit: Fit) -> tuple[float | None, float, float] | None:
+def fit_spacing(image: InputImage, size: int, fit: Fit) -> Spacing | None:
     """Spacing of an image at a model's size."""
     if image.spacing_mm is None:
         return None
@@ -208,10 +206,10 @@ def encode_files(
         paths: The files.
         fit: How each is made square.
         may_skip: Leave out files that cannot be read, up to one in a hundred.
-        keep_pixels: Keep the images beside their codes.
+        keep_pixels: Keep the images as well as their codes.
         frame: Of files with several frames: which one.
         window: Which values become black and white, as `read_for_model` has it.
-        reporter: Told what was changed in reading, and of files left out.
+        reporter: Shown what reading changed, and the files left out.
 
     Raises:
         InputError: A file cannot be read (or, with `may_skip`, more than one in a hundred).
@@ -243,7 +241,7 @@ def encode_files(
                     raise InputError(
                         f"{len(skipped)} of {len(paths)} images",
                         "cannot be read; at most one in a hundred may be left out",
-                        "mend or remove them; they are named above",
+                        "repair or remove them; they are named above",
                     ) from error
             else:
                 waiting.append(image.pixels)
@@ -258,7 +256,7 @@ def encode_files(
 
 
 def _report_changes(images: Sequence[InputImage], reporter: Reporter) -> None:
-    """One warning a kind of change, with the first image's name."""
+    """One warning for each kind of change, with the first image's name."""
     changed: dict[str, list[str]] = {}
     for image in images:
         for change in image.changes:
@@ -273,14 +271,14 @@ def _changes(image: Image, channels: int, fit: Fit) -> list[str]:
     if image.height != image.width and fit == "crop":
         changes.append("not square, only the centre is used (--fit pad keeps all)")
     if image.channels < channels:
-        changes.append("grey, but the model is for colour: its levels go into red, green and blue alike")
+        changes.append("grey, but the model is for colour: its levels become red, green and blue alike")
     elif image.channels > channels:
         changes.append("colour, but the model is for grey: only its luminance is used")
     return changes
 
 
 def stack_pixels(images: Sequence[np.ndarray]) -> UInt[np.ndarray, "images size size channels"]:
-    """Images of one size as one array; where 8- and 16-bit ones stand side by side, all become 16-bit."""
+    """Images of one size as one array; if some have 16 bits, all become 16-bit."""
     deepest = np.result_type(*images)
     return np.stack([i if i.dtype == deepest else i.astype(np.uint16) * np.uint16(257) for i in images])
 

@@ -1,4 +1,4 @@
-"""Moving pictures as files: GIF by Pillow, MP4 by PyAV (an extra)."""
+"""Animations as files: GIF by Pillow, MP4 by PyAV (an extra)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LONGEST_FRAME_MS = 65_535 * 10
 def encode_gif(
     frames: Sequence[UInt8[np.ndarray, "height width channels"]], fps: float, comment: str
 ) -> bytes:
-    """A GIF that plays for ever; each frame has a palette of its own.
+    """A GIF that repeats without end; each frame has a palette of its own.
 
     Args:
         frames: uint8, grey or RGB, of one size.
-        fps: Frames a second; GIF counts in hundredths of a second.
-        comment: What it says of itself.
+        fps: Frames per second; GIF counts in hundredths of a second.
+        comment: For its comment field.
     """
     pictures = [PillowImage.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
     duration_ms = min(_LONGEST_FRAME_MS, max(10, round(100 / fps) * 10))
@@ -39,7 +39,7 @@ def encode_gif(
 def encode_mp4(
     frames: Sequence[UInt8[np.ndarray, "height width channels"]], fps: float, comment: str
 ) -> bytes:
-    """An MP4 that players everywhere play: H.264 where PyAV has an encoder, yuv420p, even sides.
+    """An MP4 for common players: H.264 where PyAV has an encoder, yuv420p, even sides.
 
     Raises:
         UsageError: PyAV is not installed.

@@ -1,7 +1,4 @@
-"""Opening and writing files that strangers may have prepared: regular files only, and never half a file.
-
-Knows nothing of what is in them.
-"""
+"""Opens and writes files: regular files only, never half a file. Input may come from strangers. Knows no contents."""
 
 from __future__ import annotations
 
@@ -43,6 +40,9 @@ MAX_FILE_BYTES = 1 << 30
 MAX_RECORD_BYTES = 64 << 20
 """Largest file of settings or records that is read whole (64 MiB)."""
 
+MAX_SIDECAR_BYTES = 1 << 20
+"""Largest record that one image brings along (1 MiB)."""
+
 _TEMPORARY = re.compile(r"\.(.*)\.\d+-[0-9a-f]{8}\.tmp")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -53,25 +53,29 @@ def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[by
     Raises:
         InputError: It is missing, may not be read, is no regular file, or is larger than `max_bytes`.
     """
-    subject = path
     try:
-        # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+        # Without O_NONBLOCK, opening a pipe that nobody writes to would block.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError(subject, f"expected a file, got {_kind_of(os.stat(path).st_mode)}")
+        _check_regular(path, os.stat(path))  # before opening, which may have an effect on a device
         descriptor = os.open(path, flags)
     except FileNotFoundError as error:
-        raise InputError(subject, "no such file", "look at the path") from error
+        raise InputError(path, "no such file", "check the path") from error
     except (OSError, ValueError) as error:
-        raise InputError(subject, f"cannot be opened ({_reason(error)})") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+        raise InputError(path, f"cannot be opened ({_reason(error)})") from error
+    try:
+        status = os.fstat(descriptor)
+        _check_regular(path, status)
+        if max_bytes is not None and status.st_size > max_bytes:
+            raise InputError(path, f"expected at most {max_bytes} bytes, got {status.st_size}")
+    except BaseException:
         os.close(descriptor)
-        raise InputError(subject, f"expected a file, got {_kind_of(status.st_mode)}")
-    if max_bytes is not None and status.st_size > max_bytes:
-        os.close(descriptor)
-        raise InputError(subject, f"expected at most {max_bytes} bytes, got {status.st_size}")
+        raise
     return os.fdopen(descriptor, "rb")
+
+
+def _check_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(path, f"expected a file, got {_kind_of(status.st_mode)}")
 
 
 def read_json(path: Path) -> Any:
@@ -90,7 +94,7 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when whole; on any failure the earlier one stays as it was."""
+    """A file that appears under its name only when complete; on any failure the earlier file is kept."""
     temporary: Path | None = None
     try:
         file, temporary = _open_temporary(path)
@@ -101,8 +105,8 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         _remove(temporary)
         raise InputError(
             path,
-            f"cannot be written ({why(error, path.parent)})",
-            f"look at the free space and the permissions{'; the earlier file is kept' if _is_there(path) else ''}",
+            f"cannot be written ({explain_os_error(error, path.parent)})",
+            f"check the free space and the permissions{'; the earlier file is kept' if _is_there(path) else ''}",
         ) from error
     except BaseException:
         _remove(temporary)
@@ -110,25 +114,25 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _open_temporary(path: Path) -> tuple[IO[bytes], Path]:
-    """A new hidden file beside `path`, locked: what is locked is not left over."""
+    """A new hidden file next to `path`; its lock says that it is in use."""
     while True:
         temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-        file = open(temporary, "xb")  # noqa: SIM115  closed by who asked for it
-        # Whoever removes what is left over may have come before the lock.
+        file = open(temporary, "xb")  # noqa: SIM115  closed by the caller
+        # Another process may have removed it as left over, before it was locked.
         if try_lock(file) is not False and temporary.exists():
             return file, temporary
         file.close()
 
 
 def remove_left_over(folder: Path, name: str | None = None) -> None:
-    """Removes what an `atomic_writer` that was killed left in a folder; not what another process is writing.
+    """Removes what killed `atomic_writer`s left in a folder; not what another process is writing.
 
     Args:
-        folder: Where; it need not be there.
+        folder: Where; it need not exist.
         name: Only what was to become this file.
     """
-    with suppress(OSError), os.scandir(folder) as found:
-        for entry in found:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
             if match and (name is None or match[1] == name[:100]):
                 with suppress(OSError), open(entry.path, "rb") as file:
@@ -137,11 +141,11 @@ def remove_left_over(folder: Path, name: str | None = None) -> None:
 
 
 def try_lock(file: IO[bytes], *, wait: bool = False) -> bool | None:
-    """Locks an open file for this process until it is closed; None where the system or the disk knows no locks.
+    """Locks an open file for this process until it is closed; None where system or disk have no locks.
 
     Args:
-        file: Open; the lock is advisory, and the kernel's: it ends with the process, however that ends.
-        wait: For whoever has it. Else the answer is False.
+        file: The lock is an advisory one of the kernel's: it ends with the process, however that ends.
+        wait: Wait for the holder. Without, the result is False where another process holds it.
     """
     try:
         import fcntl
@@ -158,8 +162,8 @@ def try_lock(file: IO[bytes], *, wait: bool = False) -> bool | None:
     return True
 
 
-def why(error: OSError, folder: Path) -> str:
-    """What the system says, in lower case, with the room that is left where it is about room."""
+def explain_os_error(error: OSError, folder: Path) -> str:
+    """The system's message in lower case, with the free space where that has run out."""
     reason = _reason(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with suppress(OSError):
@@ -168,7 +172,7 @@ def why(error: OSError, folder: Path) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that this user may still write there, or where it would be made; OSError if that cannot be told."""
+    """Bytes that this user may still write there, or where it would be made; OSError if that is not known."""
     for place in (folder.absolute(), *folder.absolute().parents):
         with suppress(FileNotFoundError, NotADirectoryError):
             return shutil.disk_usage(place).free
@@ -198,13 +202,11 @@ def _reason(error: Exception) -> str:
 
 
 def _kind_of(mode: int) -> str:
-    for is_kind, name in (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    ):
-        if is_kind(mode):
-            return name
-    return "something else"
+    names = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return names.get(stat.S_IFMT(mode), "something else")

@@ -1,8 +1,8 @@
-"""Where the samples of an image lie in the patient. Knows nothing of files or formats.
+"""The position of an image's samples in the patient. Knows nothing of files or formats.
 
 The one convention: coordinates are DICOM's (PS3.3 C.7.6.2.1.1), millimetres in **LPS**: x grows to the patient's left,
 y to the back, z to the head. Indices are (slice, row, column) in arrays, and (column, row, slice) where an affine maps
-them. NIfTI's coordinates are RAS; they differ in the sign of x and y, and are turned where a file is read or written.
+them. NIfTI's coordinates are RAS; they differ in the sign of x and y, and are converted in reading and writing.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Geometry:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance of neighbours along (slice, row, column) index: between slices, down, across."""
+        """Distance of neighbours in mm along (slice, row, column) index: between slices, down, across."""
         lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(lengths[2]), float(lengths[1]), float(lengths[0])
 
     @property
     def orientation(self) -> str:
-        """Letters of where column, row and slice index grow towards, for example `LPS`: nearest patient axis each."""
+        """Letters of the patient axes nearest to growing column, row and slice index, for example `LPS`."""
         return "".join(_nearest_letter(self.affine[:3, axis]) for axis in range(3))
 
     def of_slice(self, index: int) -> Geometry:

@@ -1,6 +1,6 @@
-"""The one image type, and the one way to bring an image to a model's size. Knows nothing of files or formats.
+"""The one image type, and the one way to fit an image to a model's size. Knows nothing of files or formats.
 
-Convention: rows run down, columns run right, colour is RGB. An image of a model is `[H, W, C]`, uint8 or
+Convention: rows go down, columns go right, colour is RGB. An image of a model is `[H, W, C]`, uint8 or
 uint16, with C = 1 (grey) or 3 (RGB).
 """
 
@@ -21,7 +21,7 @@ FITS: tuple[Fit, ...] = ("crop", "pad")
 MAX_PIXELS = 1 << 26
 """Largest image that is decoded, in pixels (8192 × 8192); a larger one is refused before it is decoded."""
 
-_FILTER = PillowImage.Resampling.BICUBIC  # Pillow widens it when it shrinks, so it is antialiased
+_FILTER = PillowImage.Resampling.BICUBIC  # Pillow widens the filter for smaller images, which is antialiasing
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Image:
         bits: Bits a sample was stored with.
         unit: What a sample's value means; empty for plain grey levels.
         source: Where it came from, for messages.
-        notes: What was changed in reading (alpha blended, depth reduced), each worth one warning line.
-        intensity: What the levels mean, where a window made them of values; None where they are the file's own.
+        notes: What reading changed (alpha blended, depth reduced), each worth one warning.
+        intensity: What the levels mean, where a window made them from values; None where they are the file's own.
     """
 
     array: Shaped[np.ndarray, "height width *channels"]

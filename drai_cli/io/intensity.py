@@ -1,7 +1,7 @@
 """From values with a meaning (HU, counts) to a model's stored levels and back: the intensity convention.
 
 Stated once: a model sees `uint8` or `uint16` levels 0 to L, and level = (value - low) / (high - low) · L, clipped and
-rounded. `low` and `high` stand in the model file (`ModelHeader.intensity`), so that samples are written back as values.
+rounded. `low` and `high` are in the model file (`ModelHeader.intensity`), so that samples are written back as values.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ class Intensity:
 
     def to_levels(self, values: Shaped[np.ndarray, "*shape"]) -> UInt[np.ndarray, "*shape"]:
         """Levels of values; what lies outside low to high is clipped."""
-        scaled: np.ndarray = np.subtract(
-            values, self.low, dtype=np.float64
-        )  # then in place: fresh memory is what costs
+        scaled: np.ndarray = np.subtract(values, self.low, dtype=np.float64)
+        # From here in place: allocating memory is what costs.
         scaled *= self.top / (self.high - self.low)
         np.rint(scaled, out=scaled)
         np.clip(scaled, 0, self.top, out=scaled)

@@ -1,7 +1,7 @@
-"""One process at a time: locks that the kernel lets go of when their holder ends, however it ends.
+"""One process at a time: locks that the kernel releases when their holder ends, however it ends.
 
-They are advisory flocks on files that are there only while held, so a lock that a killed process left is simply taken.
-On NFS Linux turns a flock into a lock of the server's; where system or disk know no locks, all is as without.
+They are advisory flocks on files that exist only while held, so the lock file of a killed process is simply taken over.
+On NFS, Linux turns a flock into a lock on the server; where system or disk have no locks, nothing is locked.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import try_lock, why
+from drai_cli.io.files import explain_os_error, try_lock
 
 _FOLDER_LOCK = ".drai.lock"
 
 
 @contextmanager
-def held(
+def hold_lock(
     path: Path, command: str, subject: Path, waiting: Callable[[str], None] | None = None
 ) -> Iterator[bool]:
-    """Holds the lock file `path`, which comes and goes with the lock; yields whether others are kept out.
+    """Holds the lock file `path`, which exists only meanwhile; yields whether others are kept out.
 
     Args:
-        path: In a folder that is there.
-        command: What others are told that holds it (`drai train`).
+        path: In an existing folder.
+        command: The holder's name in messages of others (`drai train`).
         subject: What it guards, for the error.
-        waiting: Told who holds it, before that is waited for; None: it is not waited for.
+        waiting: Called with the holder's name before waiting for it; None: do not wait.
 
     Raises:
-        OverwriteError: Another process holds it, and is not waited for.
+        OverwriteError: Another process holds it, and `waiting` is None.
         OSError: The file cannot be made.
     """
     file, is_locked = _take(path, command, subject, waiting)
     try:
         yield is_locked
     finally:
-        with suppress(OSError):  # still locked: who opened it before looks at the name again
+        with suppress(OSError):  # still locked: whoever opened it before checks the name again
             path.unlink()
         file.close()
 
 
 @contextmanager
-def alone_in(folder: Path, command: str) -> Iterator[None]:
-    """Holds a folder, made where it is missing, against other commands that hold it; gone again if it stays empty.
+def hold_folder(folder: Path, command: str) -> Iterator[None]:
+    """Holds a folder against other commands; it is made where it is missing, and removed again if it stays empty.
 
     Raises:
         OverwriteError: Another command holds it, or it is a file.
@@ -58,20 +58,20 @@ def alone_in(folder: Path, command: str) -> Iterator[None]:
             check_no_file(folder)
             missing = [one for one in (folder, *folder.parents) if not one.exists()]
             folder.mkdir(parents=True, exist_ok=True)
-            lock = held(folder / _FOLDER_LOCK, command, folder)
+            lock = hold_lock(folder / _FOLDER_LOCK, command, folder)
             stack.callback(_remove_empty, missing)  # after the lock, which lies in the first of them
             stack.enter_context(lock)
         except OSError as error:
             raise InputError(
                 folder,
-                f"cannot be written ({why(error, folder)})",
-                "look at the permissions, or choose another --out",
+                f"cannot be written ({explain_os_error(error, folder)})",
+                "check the permissions, or choose another --out",
             ) from error
         yield
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
-    """Removes folders from the innermost on; the first that is not empty ends it."""
+    """Removes folders, innermost first, up to the first that is not empty."""
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()
@@ -93,11 +93,11 @@ def check_no_file(folder: Path) -> None:
 def _take(
     path: Path, command: str, subject: Path, waiting: Callable[[str], None] | None
 ) -> tuple[IO[bytes], bool]:
-    is_told = False
+    has_waited = False
     while True:
-        file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by who lets go of the lock
+        file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed when the lock is released
         try:
-            is_locked = try_lock(file, wait=is_told)
+            is_locked = try_lock(file, wait=has_waited)
             if is_locked is False:
                 who = _holder(file)
                 if waiting is None:
@@ -105,7 +105,7 @@ def _take(
                         subject, f"{who} is writing it", "wait for it, or choose another --out"
                     )
                 waiting(who)
-                is_told = True
+                has_waited = True
             elif _is_at(file, path):
                 _sign(file, command)
                 return file, bool(is_locked)
@@ -116,7 +116,7 @@ def _take(
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether the locked file still has its name: who held it removed it when letting go."""
+    """Whether the locked file still has its name: its last holder removed it on release."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
@@ -124,7 +124,7 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
 
 
 def _sign(file: IO[bytes], command: str) -> None:
-    """Says who holds it. On a full disk nobody is told; the lock holds all the same."""
+    """Writes who holds it. On a full disk that stays unsaid; the lock holds all the same."""
     with suppress(OSError):
         file.truncate(0)
         file.write(
@@ -135,7 +135,7 @@ def _sign(file: IO[bytes], command: str) -> None:
 def _holder(file: IO[bytes]) -> str:
     try:
         file.seek(0)
-        found = json.loads(file.read(4096))
-        return f"{found['command']} (process {found['process']} on {found['host']})"
+        holder = json.loads(file.read(4096))
+        return f"{holder['command']} (process {holder['process']} on {holder['host']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another drai"

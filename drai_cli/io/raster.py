@@ -1,20 +1,19 @@
-"""PNG, JPEG, TIFF, BMP and GIF by Pillow: read into the image type, and PNG written. Knows nothing of sets.
+"""PNG, JPEG, TIFF, BMP and GIF read by Pillow; PNG written. Knows nothing of data sets.
 
-Files are treated as hostile: the kind is fixed by the suffix, sizes are checked before anything is decoded,
-and whatever a decoder stumbles over becomes an `InputError` that says what.
+Files are treated as hostile: the suffix fixes the format, sizes are checked before anything is decoded, and each
+failure of a decoder becomes an `InputError`. Python's warning filters, which all threads share, are left to the caller.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from jaxtyping import Shaped, UInt
+from jaxtyping import UInt
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -29,18 +28,18 @@ from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, atomic_writer, open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.io.png import encode_png
+from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
+from drai_cli.settings.image_options import IMAGE_SUFFIXES
 
-# Suffix to Pillow's name of the format. MPO is a JPEG followed by further pictures, as telephones write it.
-_FORMATS: dict[str, tuple[str, ...]] = {
-    ".png": ("PNG",),
-    ".jpg": ("JPEG", "MPO"),
-    ".jpeg": ("JPEG", "MPO"),
-    ".tif": ("TIFF",),
-    ".tiff": ("TIFF",),
-    ".bmp": ("BMP",),
-    ".gif": ("GIF",),
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "png": IMAGE_SUFFIXES["png"],
+    "jpeg": (".jpg", ".jpeg"),
+    "tiff": (*IMAGE_SUFFIXES["tiff"], ".tiff"),
+    "bmp": (".bmp",),
+    "gif": (".gif",),
 }
-SUFFIXES = frozenset(_FORMATS)
+"""Suffixes of each format."""
+
 # Importing a plugin is what registers its format; Pillow's other formats stay shut.
 _ALL_FORMATS = tuple(
     plugin.format
@@ -52,60 +51,48 @@ _ALL_FORMATS = tuple(
         GifImagePlugin.GifImageFile,
     )
 )
-_NAMES = {"MPO": "JPEG"}
+_MPO = "MPO"  # a JPEG followed by further pictures, as telephones write it
 _MAX_FRAMES = 100_000
 _LARGE_PIXELS = 1 << 24
 _LARGE = threading.Lock()  # of large images one at a time, so that threads do not multiply the memory
 _ORIENTATION_TAG = 0x0112
-_TRANSPOSES = {
-    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
-    3: PillowImage.Transpose.ROTATE_180,
-    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
-    5: PillowImage.Transpose.TRANSPOSE,
-    6: PillowImage.Transpose.ROTATE_270,
-    7: PillowImage.Transpose.TRANSVERSE,
-    8: PillowImage.Transpose.ROTATE_90,
+# Value of EXIF's Orientation to what makes the picture upright.
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a[::-1].swapaxes(0, 1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: a.swapaxes(0, 1)[::-1],
 }
 # What Pillow's decoders are known to raise on broken files.
 _FAILURES = (*BROKEN, SyntaxError, RuntimeError, Warning, PillowImage.DecompressionBombError)
 
 
-def is_raster(path: Path) -> bool:
-    """Whether the name has a suffix that this module reads."""
-    return path.suffix.lower() in SUFFIXES
+def read_raster_frame(path: Path, frame: int | None = None) -> Image:
+    """Reads one frame, ready for a model.
 
-
-def read_image(path: Path, *, frame: int | None = None) -> Image:
-    """Reads one image.
-
-    EXIF orientation is applied. Palettes become RGB, alpha is blended over black, CMYK and YCbCr become RGB;
-    16-bit grey is kept. What loses something is listed in the result's `notes`.
+    EXIF orientation is applied. Palettes become RGB, alpha is blended over black, CMYK and YCbCr become RGB; 16-bit
+    grey is kept. The `notes` of the result list every loss.
 
     Args:
-        path: A PNG, JPEG, TIFF, BMP or GIF file.
+        path: A file with one of the `SUFFIXES`.
         frame: Which frame of a multi-frame file, from 0.
 
     Raises:
-        InputError: Not readable, too large, another kind than its suffix says, or several frames and none
-            chosen.
+        InputError: Not readable, too large, another format than its suffix says, or several frames and none chosen.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return decode_image(path, frame=frame)
-
-
-def decode_image(path: Path, *, frame: int | None = None) -> Image:
-    """`read_image` for threads: leaves Python's warning filters, which all threads share, to the caller."""
     with open_regular(path) as file:
         picture = _open(path, file)
         try:
             _select_frame(path, picture, frame)
             bits = _stored_bits(picture)  # before anything decodes, which forgets it
             with _LARGE if picture.width * picture.height > _LARGE_PIXELS else contextlib.nullcontext():
-                turn, notes = _orientation(picture)
+                turn, notes = _turn(picture)
                 array, changed = _decode(picture, bits, keep_alpha=False)
                 if turn is not None:
-                    array = _transposed(array, turn)
+                    array = np.ascontiguousarray(turn(array))
             return Image(array, bits=bits, source=str(path), notes=(*notes, *changed))
         except _FAILURES as error:
             raise _broken(path, error) from error
@@ -113,20 +100,14 @@ def decode_image(path: Path, *, frame: int | None = None) -> Image:
             picture.close()
 
 
-def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "..."], int]:
-    """Every frame of a file as stored, alpha included, for looking at rather than for training.
-
-    Returns:
-        The format in lower case, the array (`[H, W]`, `[H, W, 2 to 4]`, or with a leading frame axis where
-        there is more than one frame), and the bits a sample was stored with.
+def read_raster(path: Path) -> Stack:
+    """Reads every frame as stored; an alpha channel is not blended but set apart.
 
     Raises:
         InputError: Not readable, too large in all, or frames of different shape.
     """
-    with warnings.catch_warnings(), open_regular(path) as file:
-        warnings.simplefilter("ignore")
+    with open_regular(path) as file:
         picture = _open(path, file)
-        kind = str(picture.format)
         try:
             count = _frame_count(picture)
             if count > _MAX_FRAMES or count * picture.width * picture.height > 4 * MAX_PIXELS:
@@ -137,17 +118,21 @@ def read_frames(path: Path) -> tuple[str, Shaped[np.ndarray, "..."], int]:
                     picture.seek(index)
                 _check_size(path, picture)
                 bits = _stored_bits(picture)
-                turn, _ = _orientation(picture)
+                turn, _ = _turn(picture)
                 array, _ = _decode(picture, bits, keep_alpha=True)
-                frames.append(array if turn is None else _transposed(array, turn))
+                frames.append(array if turn is None else np.ascontiguousarray(turn(array)))
                 if array.shape != frames[0].shape and turn is None:
                     raise InputError(path, "its frames differ in shape")
-            stacked = frames[0] if count == 1 else np.stack(frames)
-            return _NAMES.get(kind, kind).lower(), stacked, bits
+            array = frames[0][None] if count == 1 else np.stack(frames)
         except _FAILURES as error:
             raise _broken(path, error) from error
         finally:
             picture.close()
+    alpha, notes = None, tuple[str, ...]()
+    if array.ndim == 4 and array.shape[3] in (2, 4):
+        alpha, notes = array[..., -1], (ALPHA_LEFT_OUT,)
+        array = array[..., 0] if array.shape[3] == 2 else array[..., :3]
+    return Stack(array, _format_of(path), bits, alpha=alpha, source=str(path), notes=notes)
 
 
 def write_png(
@@ -171,26 +156,32 @@ def write_png(
 
 def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:
     """The picture with its header read and checked, nothing decoded."""
-    expected = _FORMATS.get(path.suffix.lower())
-    if expected is None:
-        raise InputError(path, f"expected PNG, JPEG, TIFF, BMP or GIF, got suffix {path.suffix!r}")
+    expected = _format_of(path).upper()
     try:
         picture = PillowImage.open(file, formats=_ALL_FORMATS)
     except UnidentifiedImageError as error:
-        raise InputError(path, f"expected a {expected[0]} image, got something else") from error
+        raise InputError(path, f"expected a {expected} image, got something else") from error
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise InputError(path, f"expected at most {MAX_PIXELS} pixels, got more") from error
     except _FAILURES as error:
         raise _broken(path, error) from error
-    if picture.format not in expected:
-        got = _NAMES.get(str(picture.format), str(picture.format))
+    got = "JPEG" if picture.format == _MPO else str(picture.format)
+    if got != expected:
         raise InputError(
             path,
-            f"expected a {expected[0]} image as its suffix says, got {got}",
+            f"expected a {expected} image as its suffix says, got {got}",
             f"rename it to {path.stem}.{'jpg' if got == 'JPEG' else got.lower()}",
         )
     _check_size(path, picture)
     return picture
+
+
+def _format_of(path: Path) -> str:
+    """The name of the format that the suffix says."""
+    for name, suffixes in SUFFIXES.items():
+        if path.suffix.lower() in suffixes:
+            return name
+    raise InputError(path, f"expected PNG, JPEG, TIFF, BMP or GIF, got suffix {path.suffix!r}")
 
 
 def _check_size(path: Path, picture: PillowImage.Image) -> None:
@@ -204,7 +195,7 @@ def _check_size(path: Path, picture: PillowImage.Image) -> None:
 
 def _frame_count(picture: PillowImage.Image) -> int:
     # Of an MPO the first picture is the photograph, the rest are previews or the other eye.
-    return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
+    return 1 if picture.format == _MPO else int(getattr(picture, "n_frames", 1))
 
 
 def _select_frame(path: Path, picture: PillowImage.Image, frame: int | None) -> None:
@@ -218,25 +209,12 @@ def _select_frame(path: Path, picture: PillowImage.Image, frame: int | None) -> 
         _check_size(path, picture)
 
 
-def _orientation(picture: PillowImage.Image) -> tuple[PillowImage.Transpose | None, tuple[str, ...]]:
-    """How EXIF says the picture is to be turned; broken EXIF turns nothing, the pixels are sound."""
+def _turn(picture: PillowImage.Image) -> tuple[Callable[[np.ndarray], np.ndarray] | None, tuple[str, ...]]:
+    """What turns the picture as EXIF says; broken EXIF turns nothing, the pixels are intact."""
     try:
-        return _TRANSPOSES.get(picture.getexif().get(_ORIENTATION_TAG, 1)), ()
+        return _TURNS.get(picture.getexif().get(_ORIENTATION_TAG, 1)), ()
     except _FAILURES:
         return None, ("its EXIF data is broken and was ignored",)
-
-
-def _transposed(array: np.ndarray, turn: PillowImage.Transpose) -> np.ndarray:
-    out = {
-        PillowImage.Transpose.FLIP_LEFT_RIGHT: lambda a: a[:, ::-1],
-        PillowImage.Transpose.ROTATE_180: lambda a: a[::-1, ::-1],
-        PillowImage.Transpose.FLIP_TOP_BOTTOM: lambda a: a[::-1],
-        PillowImage.Transpose.TRANSPOSE: lambda a: a.swapaxes(0, 1),
-        PillowImage.Transpose.ROTATE_270: lambda a: a[::-1].swapaxes(0, 1),
-        PillowImage.Transpose.TRANSVERSE: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        PillowImage.Transpose.ROTATE_90: lambda a: a.swapaxes(0, 1)[::-1],
-    }[turn](array)
-    return np.ascontiguousarray(out)
 
 
 def _decode(

@@ -1,4 +1,4 @@
-"""Whether there is room on the disk for what is going to be written, asked before the work and not when it is full."""
+"""Checks before the work that the disk has room for the results."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def check_room(
     """Says what will be written and what is free; warns where that may not be enough.
 
     Args:
-        folder: Where; it need not be there yet.
-        what: That is written, as the subject of a sentence (`the images`).
-        least_bytes: What it takes for sure.
-        most_bytes: What it may take.
-        hint: The way out.
-        reporter: Told the sizes.
+        folder: Where; it need not exist yet.
+        what: What is written, as the subject of a sentence (`the images`).
+        least_bytes: At least so much.
+        most_bytes: At most so much.
+        hint: What to do where it does not fit.
+        reporter: Shown the sizes.
 
     Raises:
-        InputError: For sure it does not fit.
+        InputError: Even the least does not fit.
     """
     try:
         free = free_bytes(folder)
-    except OSError:  # told when it is written
+    except OSError:  # reported when it is written
         return
     if least_bytes > free:
         raise InputError(

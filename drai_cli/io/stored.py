@@ -38,7 +38,7 @@ class Stored:
     def of_levels(
         cls, levels: UInt[np.ndarray, "height width channels"], intensity: Intensity | None = None
     ) -> Stored:
-        """A model's image as it is; its intensity convention becomes slope, intercept and unit."""
+        """A model's image, unchanged; its intensity convention becomes slope, intercept and unit."""
         frames = levels[None, :, :, 0] if levels.shape[2] == 1 else levels[None]
         if intensity is None or levels.shape[2] != 1:
             return cls(frames)
@@ -98,13 +98,13 @@ def _step(values: np.ndarray) -> float | None:
 
     Euclid's algorithm on the gaps between values; what is far below the smallest step allowed is rounding.
     """
-    found = np.unique(values).astype(np.float64)
-    if not 2 <= len(found) <= _TOP + 1:
+    levels = np.unique(values).astype(np.float64)
+    if not 2 <= len(levels) <= _TOP + 1:
         return None
-    extent = float(found[-1] - found[0])
+    extent = float(levels[-1] - levels[0])
     smallest = extent / (_TOP + 0.5)
     step = extent
-    for gap in np.unique(np.diff(found)).tolist():
+    for gap in np.unique(np.diff(levels)).tolist():
         while gap > smallest / 100:
             step, gap = gap, abs(step - round(step / gap) * gap)
         if step < smallest:

@@ -1,6 +1,7 @@
-"""Tar files as bytes, with nothing in them but names and contents: no clock time, user, host or permissions of anybody.
+"""Tar files as bytes of names and contents alone: no time, user, host or permissions.
 
-Members are POSIX ustar; one whose name is not ASCII or over 100 bytes long has a pax header before it.
+Members are POSIX ustar; a name that is not ASCII or over 100 bytes long has a pax header before it. Headers are those
+of `tarfile`; its reader is not used, since it takes a damaged or missing header for the end of the file.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ _MAX_NAME_BYTES = 1 << 16  # of a pax header
 _MAX_MEMBER_BYTES = 1 << 28
 
 
-def tar_member(name: str, data: bytes) -> bytes:
-    """A file's header and contents, in whole blocks: a tar file is any number of these and `tar_end`."""
+def make_tar_member(name: str, data: bytes) -> bytes:
+    """A file's header and contents, in whole blocks: a tar file is any number of these and `make_tar_end`."""
     info = tarfile.TarInfo(name)
     info.size = len(data)  # all else is the class's default: mode 644, and 0 or nothing
     header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
     return header + data + bytes(-len(data) % _BLOCK)
 
 
-def tar_end(size: int) -> bytes:
-    """What ends a tar file of so many bytes of members: two blocks of zeros, and more up to a whole record."""
+def make_tar_end(size: int) -> bytes:
+    """The end of a tar file with so many bytes of members: two blocks of zeros, filled up to a whole record."""
     return bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % tarfile.RECORDSIZE)
 
 
 def read_tar(file: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the members of a tar file such as `tar_member` makes, in order and in bounded memory.
+    """Names and contents of the members of a tar file such as `make_tar_member` makes, in order and in bounded memory.
 
     Args:
         file: Open to read.

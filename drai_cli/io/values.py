@@ -1,4 +1,4 @@
-"""Stored numbers to values, and how much of them may be held at once. Knows nothing of files or formats."""
+"""Stored numbers to values, and the limits of their size. Knows nothing of files or formats."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_FRAMES = 100_000
 
 
 def check_size(subject: str, shape: Sequence[int], sample_bytes: int) -> None:
-    """Whether an array that a header claims may be made; called before anything is decoded.
+    """Checks the size of an array that a header claims, before anything is decoded.
 
     Args:
         subject: What claims it, for the message.
         shape: `[frames, H, W]` or `[frames, H, W, channels]`.
-        sample_bytes: Of one sample, in all the forms that are held at a time.
+        sample_bytes: Of one sample, in all forms that are in memory at a time.
 
     Raises:
         InputError: It is empty, or too large.
@@ -38,10 +38,10 @@ def check_size(subject: str, shape: Sequence[int], sample_bytes: int) -> None:
         )
 
 
-def rescaled_dtype(
+def choose_rescaled_dtype(
     dtype: np.dtype[np.generic], low: float, high: float, scales: Sequence[tuple[float, float]]
 ) -> np.dtype[np.generic]:
-    """What holds the values of stored numbers: they stay whole where slope and intercept are whole.
+    """The type for the values of stored numbers: whole numbers where slope and intercept are whole.
 
     Args:
         dtype: Of the stored numbers.
@@ -64,14 +64,14 @@ def rescaled_dtype(
     return np.dtype(np.float64)
 
 
-def rescaled(
+def rescale(
     stored: Shaped[np.ndarray, "*shape"], slope: float, intercept: float, dtype: np.dtype[np.generic]
 ) -> Shaped[np.ndarray, "*shape"]:
-    """`slope` · stored + `intercept`, in the type that `rescaled_dtype` chose."""
+    """`slope` · stored + `intercept`, in the type that `choose_rescaled_dtype` chose."""
     if (slope, intercept) == (1.0, 0.0):
         return stored.astype(dtype, copy=False)
     if dtype.kind in "iu":
-        # What wraps around on the way comes back, since the result fits; a slope alone may not fit.
+        # An overflow on the way cancels out, since the result fits; a slope alone may not fit.
         whole: np.ndarray = stored.astype(dtype if slope == 1 else np.int64)
         if slope != 1:
             whole *= int(slope)
@@ -81,10 +81,10 @@ def rescaled(
     return values.astype(dtype)
 
 
-def finite(
+def replace_nonfinite(
     values: Shaped[np.ndarray, "*shape"],
 ) -> tuple[Shaped[np.ndarray, "*shape"], Bool[np.ndarray, "*shape"] | None]:
-    """The values with what is no number replaced by the least that is one, and where; None if all are numbers."""
+    """The values with NaN and infinities replaced by the least finite one, and where; None if all are finite."""
     if values.dtype.kind != "f":
         return values, None
     is_number = np.isfinite(values)

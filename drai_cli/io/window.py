@@ -1,12 +1,12 @@
-"""Which values become a model's black and white: windows. Knows nothing of files.
+"""Windows: which values become a model's black and white. Knows nothing of files.
 
-Stated once: a window of centre c and width w is DICOM's LINEAR function (PS3.3 C.11.2.1.2.1): black at
+The convention: a window of centre c and width w is DICOM's LINEAR function (PS3.3 C.11.2.1.2.1): black at
 c - 0.5 - (w - 1) / 2, white at c - 0.5 + (w - 1) / 2, so that centre 128, width 256 is 0 to 255; for w of 1 and less
 (real numbers) black at c - w / 2, white at c + w / 2.
 
-What `auto` takes, the first of these that there is:
+`auto` takes the first of these that exists:
 
-1. colour, PNG, JPEG, TIFF, BMP and GIF: the levels as stored, nothing is windowed;
+1. colour, and formats that are not medical: the levels as stored, without a window;
 2. the window that the file suggests first, else the tone curve (VOI LUT) that it suggests first;
 3. for Hounsfield units: -1000 to 1000, air to dense bone;
 4. for samples of 8 bits and less without a unit: all their levels;
@@ -23,18 +23,18 @@ import numpy as np
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.registry import medical_formats
 from drai_cli.io.stack import Stack, ToneCurve
 
 HU_RANGE = (-1000.0, 1000.0)
 HU = "HU"
 _PERCENTILES = (0.5, 99.5)
 _SAMPLED = 1 << 22
-_MEDICAL = ("dicom", "nifti")
 
 
 @dataclass(frozen=True)
 class Window:
-    """What was asked for with `--window`.
+    """The value of `--window`.
 
     Attributes:
         choice: `auto`, `full` (the least to the greatest value), `name` (one of the file's) or `range`.
@@ -84,13 +84,13 @@ def window_range(centre: float, width: float) -> tuple[float, float]:
 
 
 def centre_and_width(low: float, high: float) -> tuple[float, float]:
-    """The window whose black and white these values are: `window_range` undone for widths above 1."""
+    """Centre and width of a window from its black and white; the inverse of `window_range` for widths above 1."""
     return (low + high) / 2 + 0.5, high - low + 1
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become levels: by an intensity, by a file's tone curve, or not at all."""
+    """How values become levels: by an intensity, by a file's tone curve, or unchanged."""
 
     intensity: Intensity | None = None
     curve: ToneCurve | None = None
@@ -106,7 +106,7 @@ class Scale:
             levels = Intensity("", 0, top, dtype).to_levels(self.curve.levels)[places]
         elif self.intensity is not None:
             levels = np.empty(array.shape, self.intensity.dtype)
-            for frame, values in enumerate(array):  # one at a time: the sums are made in float64
+            for frame, values in enumerate(array):  # one at a time: it is computed in float64
                 levels[frame] = self.intensity.to_levels(values)
         else:
             levels = array
@@ -115,11 +115,11 @@ class Scale:
         return replace(stack, array=levels, notes=(*stack.notes, *self.notes))
 
 
-def chosen_scale(stack: Stack, window: Window = AUTO) -> Scale:
+def choose_scale(stack: Stack, window: Window = AUTO) -> Scale:
     """How a window, or `auto`, makes levels of this stack's values.
 
     Raises:
-        InputError: A name that the file does not have, or values that cannot be shown.
+        InputError: A name that the file does not have.
     """
     dtype = "uint8" if stack.bits <= 8 and stack.array.dtype.itemsize == 1 else "uint16"
     if stack.channels == 3:
@@ -134,7 +134,7 @@ def chosen_scale(stack: Stack, window: Window = AUTO) -> Scale:
     if window.choice == "full":
         low, high = float(stack.array.min()), float(stack.array.max())
         return Scale(Intensity(stack.unit, low, high if high > low else low + 1, dtype))
-    if stack.kind not in _MEDICAL:
+    if stack.kind not in medical_formats():
         return Scale()
     if stack.window is not None:
         return Scale(Intensity(stack.unit, *window_range(*stack.window), dtype))
@@ -184,14 +184,14 @@ def frame_image(stack: Stack, frame: int, window: Window = AUTO, scale: Scale | 
     Args:
         stack: As read.
         frame: From 0.
-        window: What was asked for.
-        scale: What `chosen_scale` gave, where many frames of a stack are wanted.
+        window: The value of `--window`.
+        scale: Of `choose_scale`, computed once for several frames of a stack.
 
     Raises:
-        InputError: As `chosen_scale`.
+        InputError: As `choose_scale`.
     """
-    scale = chosen_scale(stack, window) if scale is None else scale
-    shown_frame = scale.apply(stack.frame(frame))
-    array = shown_frame.array[0]
+    scale = choose_scale(stack, window) if scale is None else scale
+    levels_frame = scale.apply(stack.frame(frame))
+    array = levels_frame.array[0]
     bits = 8 * array.dtype.itemsize if array.dtype != stack.array.dtype else stack.bits
-    return Image(array, bits, "", stack.source, shown_frame.notes, scale.intensity)
+    return Image(array, bits, "", stack.source, levels_frame.notes, scale.intensity)

@@ -9,15 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drai_cli.inference.input_images import InputImage, fitted_geometry, fitted_spacing
+from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
 from drai_cli.inference.torch_model import Inference
+from drai_cli.io.about import About
 from drai_cli.io.image import Fit, Image, fit_to_square
+from drai_cli.io.registry import format_named
 from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import is_storable
+from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import model_intensity
-from drai_cli.output.image_files import About, image_bytes
 from drai_cli.output.marks import synthetic_marks
-from drai_cli.settings.image_options import IMAGE_SUFFIXES, Compression
+from drai_cli.settings.image_options import IMAGE_SUFFIXES, Compression, ImageFormat
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
 
@@ -38,7 +40,7 @@ class DerivedImages:
     inference: Inference
     made_by: str
     fit: Fit
-    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    format: ImageFormat | None = None
     size: Literal["model", "input"] = "model"
     compression: Compression = "none"
 
@@ -89,7 +91,7 @@ class DerivedImages:
             "shape": made.shape,
             "precision": self.inference.precision,
         }
-        files = image_bytes(
+        files = encode_image(
             kind,
             Stored.of_levels(made, model_intensity(self.inference.header)),
             About({**self.marks, **marks}, decided_by, number),
@@ -111,9 +113,9 @@ def _choose_format(source: InputImage | None, made: np.ndarray) -> str:
     """The input's format if it is lossless and can hold marks, else PNG (for JPEG, GIF and BMP)."""
     if source is None:
         return "png"
-    if source.kind in ("dicom", "nifti"):
-        return source.kind
-    return "tiff" if source.kind == "tiff" and is_storable(made) else "png"
+    if format_named(source.kind).encode is None or (source.kind == "tiff" and not is_storable(made)):
+        return "png"
+    return source.kind
 
 
 def scale_back(pixels: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:

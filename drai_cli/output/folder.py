@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, remove_left_over, why
-from drai_cli.io.locks import alone_in
+from drai_cli.io.files import atomic_writer, explain_os_error, remove_left_over
+from drai_cli.io.locks import hold_folder
 
 _HIDDEN = ".drai"
 _STAGE = ".drai-stage-"
@@ -103,7 +103,7 @@ def open_stage(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
         InputError: It cannot be written.
         OverwriteError: It holds other files, or another command is writing to it.
     """
-    with alone_in(out, command):
+    with hold_folder(out, command):
         stage: Path | None = None
         try:
             _remove_moved(out)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from drai_cli.errors import UsageError
+from drai_cli.io.about import About, as_json
 from drai_cli.io.stored import Stored
+from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import ModelHeader, model_intensity
-from drai_cli.output.image_files import About, image_bytes
-from drai_cli.output.marks import as_json, synthetic_marks
+from drai_cli.output.marks import synthetic_marks
 from drai_cli.sampling.job import PixelOptions
 from drai_cli.sampling.plan import Item
 from drai_cli.settings.image_options import Compression
@@ -91,7 +92,7 @@ def check_compression(format: str, compression: Compression) -> None:
         return
     if format != "dicom":
         raise UsageError(f"--compression {compression}", f"is for DICOM, got {format}", "--format dicom")
-    from drai_cli.io.dicom.write import require_encoder
+    from drai_cli.io.dicom.packing import require_encoder
 
     require_encoder(compression)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, file_sha256, open_regular, why
-from drai_cli.io.tar import tar_end, tar_member
+from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, open_regular
+from drai_cli.io.tar import make_tar_end, make_tar_member
 from drai_cli.sampling.journal import REJECTED, Digests, Journal
 from drai_cli.sampling.layout import Tars, tar_name
 from drai_cli.sampling.plan import Item, Plan
@@ -115,7 +115,7 @@ class TarStore:
 
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
         names = [name.rpartition("/")[2] for name in self.plan.file_names(item)]
-        return b"".join(tar_member(name, data) for name, data in zip(names, files, strict=True))
+        return b"".join(make_tar_member(name, data) for name, data in zip(names, files, strict=True))
 
     def record(self, position: int, placed: Placed | None) -> None:
         if position % self.tars.unit == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
@@ -15,15 +15,20 @@ RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx")
 Along = Literal["style", "content", "both"]
 Compression = Literal["none", "rle", "jpeg2000"]
 
-# The files of one image in each kind that is written: the image first, then what lies beside it.
+# Formats that images are written in, and the suffixes of one image's files: the image first, then what lies next to it.
 IMAGE_SUFFIXES: dict[str, tuple[str, ...]] = {
     "png": (".png",),
     "tiff": (".tif",),
     "dicom": (".dcm",),
     "nifti": (".nii.gz", ".json"),
 }
+if TYPE_CHECKING:
+    ImageFormat = str
+else:
+    ImageFormat = Literal[tuple(IMAGE_SUFFIXES)]
+
 SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
-    **{name: IMAGE_SUFFIXES[name] for name in ("png", "dicom", "nifti")},
+    **{name: suffixes for name, suffixes in IMAGE_SUFFIXES.items() if name != "tiff"},
     "npz": (".npz",),
     "webdataset": (".png", ".json", ".cls"),  # in a tar file
 }
@@ -125,7 +130,7 @@ class SwapOptions:
     label_b: str | None = None
     out: Path | None = None
     weights: str | None = None
-    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    format: ImageFormat | None = None
     compression: Compression = "none"
     size: Literal["model", "input"] = "model"
     fit: Literal["crop", "pad"] | None = None
@@ -177,7 +182,7 @@ class InterpolateOptions:
     steps: int = 8
     even: bool = False
     out: Path | None = None
-    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    format: ImageFormat | None = None
     compression: Compression = "none"
     fps: float = 8.0
     weights: str | None = None
@@ -235,7 +240,7 @@ class ConvertOptions:
 
     source: Path
     out: Path
-    format: Literal["png", "tiff", "dicom", "nifti"] | None = None
+    format: ImageFormat | None = None
     window: str | None = None
     keep_patient: bool = False
     compression: Compression = "none"

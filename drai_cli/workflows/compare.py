@@ -21,7 +21,7 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
 from drai_cli.io.files import atomic_writer, read_json, remove_left_over
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
 from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
@@ -90,7 +90,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     # Seed by seed, so that what is there at any time compares all methods as far as it goes.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
-    with alone_in(options.out, "drai compare"):
+    with hold_folder(options.out, "drai compare"):
         remove_left_over(options.out)
         stopped_by = _run_all(options, jobs, reporter)
         comparison, figures = _collect(options, methods, jobs)

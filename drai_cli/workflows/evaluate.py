@@ -26,7 +26,7 @@ from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.metrics.samples import Extractor
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.evaluation_html import report_html
@@ -83,7 +83,7 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
                 "for example 0.5",
             )
     _check_out(options.out, options.overwrite)
-    with alone_in(options.out, "drai evaluate"):
+    with hold_folder(options.out, "drai evaluate"):
         remove_left_over(options.out)
         remove_left_over(options.out / _KEPT)
         return _evaluate(options, wanted, reporter)

@@ -1,4 +1,4 @@
-"""What lies at a path: a data set, or one image. Every image is decoded, nothing is changed or written."""
+"""`drai inspect`: describes a data set, or one image. Every image is decoded; nothing is changed or written."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from drai_cli.data.image_set import PARTS, class_counts
+from drai_cli.data.image_set import PARTS, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_duplicates
-from drai_cli.data.reading import Unreadable, pixel_digest, read_all
+from drai_cli.data.reading import Unreadable, hash_pixels, read_all
+from drai_cli.data.set_tables import TABLE_SUFFIXES
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.image import Image, is_grey
-from drai_cli.io.raster import is_raster, read_frames
 from drai_cli.io.read import is_readable, read_stack
+from drai_cli.io.stack import ALPHA_LEFT_OUT
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import SourceOptions
 
-_SET_SUFFIXES = (".npz", ".csv", ".tsv", ".tab")
+_SET_SUFFIXES = (".npz", *TABLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class ImageReport:
 
     Attributes:
         path: The file, as given.
-        kind: Its format: png, jpeg, tiff, bmp, gif, dicom or nifti.
+        kind: The name of its format, such as png or dicom.
         shape: Of the array of all its frames: `[H, W]`, `[H, W, C]`, or with a leading frame or slice axis, before that
             one of volumes where there are several.
         dtype: Of its samples as decoded.
@@ -42,9 +44,9 @@ class ImageReport:
         min: The least sample.
         max: The greatest sample.
         spacing_mm: Distance of samples along (slice, row, column) index, or (row, column) where only those are known;
-            None where the file does not tell.
+            None where the file does not say.
         orientation: Where column, row and slice index grow towards in the patient, such as LPS; None where the file
-            does not tell.
+            does not say.
         unit: What a sample means; empty for plain grey levels.
         sha256: Of the array's bytes, row by row, little-endian.
     """
@@ -114,7 +116,7 @@ class SetReport:
 def inspect(
     path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT
 ) -> ImageReport | SetReport:
-    """Looks at a data set, or at one image file.
+    """Describes a data set, or one image file.
 
     Args:
         path: An image file of any kind, a DICOM series in a folder or zip, or whatever `find_image_set` takes.
@@ -131,7 +133,7 @@ def inspect(
             raise UsageError(path, "one image takes none of a data set's options", "leave them out")
         return inspect_image(path, reporter)
     if path.is_dir() and options == SourceOptions() and _holds_dicom_alone(path):
-        # One series is one image; where there are more, it has to be said what their labels are.
+        # One series is one image; several are a set, which needs labels.
         with suppress(InputError):
             return inspect_image(path, reporter)
     return inspect_set(path, options, reporter)
@@ -139,68 +141,55 @@ def inspect(
 
 def _holds_dicom_alone(path: Path) -> bool:
     tree = walk(path)
-    return bool(tree.dicom) and not tree.images and not tree.nifti
+    names = tree.medical[DICOM.name]
+    return bool(names) and len(names) == len(tree.names)
 
 
 def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
-    """Decodes every frame of an image file or series and says what is there.
+    """Decodes every frame of an image file or series and describes it.
 
     Raises:
         InputError: It cannot be read.
     """
-    spacing_mm: tuple[float, ...] | None = None
-    orientation, unit = None, ""
-    if is_raster(path) and not path.is_dir():
-        kind, array, bits = read_frames(path)
-    else:
-        stack = read_stack(path)
-        kind, array, bits, unit = stack.kind, stack.array, stack.bits, stack.unit
-        for note in stack.notes:
-            reporter.warn(f"{path}: {note}")
-        if stack.spacing_mm is not None:
-            spacing_mm = tuple(spacing for spacing in stack.spacing_mm if spacing is not None)
-        orientation = None if stack.geometry is None else stack.geometry.orientation
-        if stack.volumes > 1:
-            array = array.reshape(stack.volumes, -1, *array.shape[1:])
-        elif len(array) == 1:
-            array = array[0]
+    stack = read_stack(path)
+    array, notes = stack.array, stack.notes
+    if stack.alpha is not None:
+        colour = array if array.ndim == 4 else array[..., None]
+        array = np.concatenate([colour, stack.alpha[..., None]], axis=-1)
+        notes = tuple(note for note in notes if note != ALPHA_LEFT_OUT)
+    for note in notes:
+        reporter.warn(f"{path}: {note}")
+    spacing_mm = None
+    if stack.spacing_mm is not None:
+        spacing_mm = tuple(spacing for spacing in stack.spacing_mm if spacing is not None)
+    if stack.volumes > 1:
+        array = array.reshape(stack.volumes, -1, *array.shape[1:])
+    elif len(array) == 1:
+        array = array[0]
     little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return ImageReport(
         path=str(path),
-        kind=kind,
+        kind=stack.kind,
         shape=array.shape,
         dtype=array.dtype.name,
-        bits=bits,
+        bits=stack.bits,
         min=array.min().item(),
         max=array.max().item(),
         spacing_mm=spacing_mm,
-        orientation=orientation,
-        unit=unit,
+        orientation=None if stack.geometry is None else stack.geometry.orientation,
+        unit=stack.unit,
         sha256=hashlib.sha256(little_endian.data).hexdigest(),
     )
 
 
 def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT) -> SetReport:
-    """Decodes every image of a set and says what is there.
+    """Decodes every image of a set and describes it.
 
     Raises:
         InputError: No set, or no image of it can be read.
         UsageError: Options that do not go with what is there.
     """
-    options = options or SourceOptions()
-    image_set = find_image_set(
-        path,
-        metadata=options.metadata,
-        image_column=options.image_column,
-        label=options.label,
-        group=options.group,
-        group_pattern=options.group_pattern,
-        kind=options.kind,
-        window=options.window,
-        axis=options.axis,
-        slices=options.slices,
-        reporter=reporter,
-    )
+    image_set = find_image_set(path, SetOptions.of(options or SourceOptions()), reporter=reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     entries, seen, unreadable = [], [], list(image_set.skipped)
@@ -219,7 +208,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
         kind=image_set.kind,
         count=len(entries),
         label=image_set.label,
-        classes=class_counts(entries, image_set.label),
+        classes=count_classes(entries, image_set.label),
         parts={part: parts[part] for part in PARTS} if parts else {},
         group=image_set.group,
         groups=len(groups),
@@ -240,7 +229,7 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
 
 @dataclass(frozen=True)
 class _Look:
-    """What is kept of an image that was looked at."""
+    """What is kept of each decoded image."""
 
     size: str
     is_grey: bool
@@ -251,4 +240,4 @@ class _Look:
 
 def _look(image: Image) -> _Look:
     grey = image.array.ndim == 2 or is_grey(image.array)
-    return _Look(f"{image.width}×{image.height}", grey, image.bits, pixel_digest(image), image.notes)
+    return _Look(f"{image.width}×{image.height}", grey, image.bits, hash_pixels(image), image.notes)

@@ -10,9 +10,9 @@ import pytest
 
 from drai_cli.data.prepared import prepare
 from drai_cli.data.sources import find_image_set
-from drai_cli.data.volumes import chosen_slices, cut
+from drai_cli.data.volumes import choose_slices, cut
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.nifti.read import nifti_shape
+from drai_cli.io.nifti.read import measure_nifti
 from drai_cli.io.read import read_stack
 from drai_cli.settings.data_options import DataOptions
 
@@ -99,7 +99,9 @@ def test_rows_that_contradict(dicom_tree, tmp_path):
 
 def test_what_the_label_is_has_to_be_said(dicom_tree):
     root = dicom_tree()
-    with pytest.raises(UsageError, match="is not said") as caught:
+    with pytest.raises(
+        UsageError, match="expected what the label of these DICOM files is, got none"
+    ) as caught:
         find_image_set(root)
     assert "--label BodyPartExamined" in caught.value.hint
     with pytest.raises(UsageError, match="no such DICOM keyword"):
@@ -160,10 +162,10 @@ def test_slices_are_counted_as_they_are_cut(tmp_path, code):
         )
     )
     turned.to_filename(tmp_path / "v.nii.gz")
-    assert nifti_shape(tmp_path / "v.nii.gz") == (2, 6, 5, 4)
+    assert measure_nifti(tmp_path / "v.nii.gz") == (2, 6, 5, 4)
     for axis, count in {"axial": 6, "coronal": 5, "sagittal": 4}.items():
-        assert chosen_slices(tmp_path, "v.nii.gz", axis, "all") == list(range(2 * count))
-        assert chosen_slices(tmp_path, "v.nii.gz", axis, "1") == [1, 1 + count]
+        assert choose_slices(tmp_path, "v.nii.gz", axis, "all") == list(range(2 * count))
+        assert choose_slices(tmp_path, "v.nii.gz", axis, "1") == [1, 1 + count]
         assert len(cut(read_stack(tmp_path / "v.nii.gz"), axis).array) == 2 * count
 
 
@@ -207,7 +209,7 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
     make_dicom(volumes / "a" / "x.dcm", np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match="1 dicom and 8 nifti files lie there") as caught:
         find_image_set(volumes)
-    assert caught.value.hint == "take one sort with --kind dicom or --kind nifti"
+    assert caught.value.hint == "choose one kind with --kind dicom or --kind nifti"
     assert find_image_set(volumes, kind="nifti").kind == "nifti"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drai_cli.data import name_groups
-from drai_cli.data.name_groups import likely_groups
+from drai_cli.data.name_groups import find_likely_groups
 from drai_cli.data.prepared import prepare
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import write_split
@@ -144,7 +144,7 @@ def numbered(template: str, groups: int = 40, of_each: int = 3) -> list[str]:
     ],
 )
 def test_names_that_share_a_patient(template, pattern, count):
-    likely = likely_groups(numbered(template))
+    likely = find_likely_groups(numbered(template))
     assert likely is not None
     assert (likely.pattern, likely.count, likely.images) == (pattern, count, 120)
 
@@ -168,7 +168,7 @@ def test_names_that_share_a_patient(template, pattern, count):
     ],
 )
 def test_names_that_say_nothing_of_patients(names):
-    assert likely_groups(names) is None
+    assert find_likely_groups(names) is None
 
 
 def test_a_sets_own_split_is_only_warned_of_where_patients_are_torn_apart(tmp_path, save_image, reporter):

@@ -107,7 +107,7 @@ def test_duplicates_across_the_split_are_found(folders, reporter):
     (root / test).write_bytes((root / train).read_bytes())
     prepared = prepare(DataOptions(root, size=8), seed=0, reporter=reporter)
     assert prepared.summary["duplicates"] == {"sets": 1, "images": 2, "across_split": [sorted((train, test))]}
-    assert any("1 images stand in several parts" in line and test in line for line in reporter.warnings)
+    assert any("1 images are in several parts" in line and test in line for line in reporter.warnings)
 
 
 def test_one_class_is_an_error(folders):
@@ -182,4 +182,6 @@ def test_numbers_with_images_enough_are_classes(tmp_path, save_image, reporter):
     assert reporter.warnings == []
     write_table(tmp_path / "set" / "metadata.csv", [rows[0], *((name, f"{n}.5") for name, n in rows[1:])])
     prepare(DataOptions(tmp_path / "set", size=8), seed=0, reporter=reporter)
-    assert any("its 14 values become as many classes, 0 of them of one image" in w for w in reporter.warnings)
+    assert any(
+        "its 14 values become as many classes, 0 of them with one image" in w for w in reporter.warnings
+    )

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from drai_cli.data import reading
-from drai_cli.data.image_set import Entry, ImageSet, in_batches
-from drai_cli.data.reading import Unreadable, pixel_digest, read_all
+from drai_cli.data.image_set import Entry, ImageSet, group_reads
+from drai_cli.data.reading import Unreadable, hash_pixels, read_all
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
@@ -18,8 +18,8 @@ def test_digests_are_equal_for_exact_duplicates_only():
     array = np.arange(24, dtype=np.uint8).reshape(4, 6)
     same = np.asfortranarray(array)
     others = [array.reshape(6, 4), array.reshape(2, 4, 3), array.view(np.uint16), array ^ np.uint8(1)]
-    assert pixel_digest(Image(array)) == pixel_digest(Image(same)) == pixel_digest(Image(array, source="x"))
-    assert len({pixel_digest(Image(a)) for a in (array, *others)}) == 5
+    assert hash_pixels(Image(array)) == hash_pixels(Image(same)) == hash_pixels(Image(array, source="x"))
+    assert len({hash_pixels(Image(a)) for a in (array, *others)}) == 5
 
 
 def test_order_is_kept_and_all_is_counted(folders, reporter):
@@ -56,7 +56,7 @@ class _Crashing:
         self.entries = tuple(Entry(f"{i}.dcm", {"label": "ab"[i % 2]}, str(i)) for i in range(count))
 
     def batches(self, entries):
-        return in_batches((entry, partial(_crash_at_one, entry.name)) for entry in entries)
+        return group_reads((entry, partial(_crash_at_one, entry.name)) for entry in entries)
 
 
 def _crash_at_one(name: str) -> Image:
@@ -71,10 +71,10 @@ def test_processes_give_what_threads_give(tmp_path, make_dicom, reporter, monkey
         make_dicom(tmp_path / "set" / f"{index:02}.dcm", array, BodyPartExamined="AB"[index % 2])
     (tmp_path / "set" / "07.dcm").write_bytes((tmp_path / "set" / "07.dcm").read_bytes()[:-80])
     found = find_image_set(tmp_path / "set", label="BodyPartExamined")
-    in_threads = list(read_all(found, pixel_digest, task="x", reporter=reporter))
+    in_threads = list(read_all(found, hash_pixels, task="x", reporter=reporter))
     monkeypatch.setattr(reading, "_PROCESSES_FROM", 1)
     monkeypatch.setattr(reading, "usable_cores", lambda: 2)
-    in_processes = list(read_all(found, pixel_digest, task="x", reporter=reporter))
+    in_processes = list(read_all(found, hash_pixels, task="x", reporter=reporter))
     assert in_processes == in_threads
     assert sum(isinstance(r.result, Unreadable) for r in in_processes) == 3
 
@@ -84,5 +84,5 @@ def test_a_decoder_that_crashes_is_an_error_that_names_where(reporter, monkeypat
     monkeypatch.setattr(reading, "usable_cores", lambda: 2)
     source = _Crashing(4)
     found = ImageSet("dicom", tmp_path, "label", (), None, source.entries, source)
-    with pytest.raises(InputError, match=r"0\.dcm.*ended by itself"):
-        list(read_all(found, pixel_digest, task="x", reporter=reporter))
+    with pytest.raises(InputError, match=r"0\.dcm.*ended unexpectedly"):
+        list(read_all(found, hash_pixels, task="x", reporter=reporter))

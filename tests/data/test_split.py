@@ -115,7 +115,7 @@ def test_saved_and_read(tmp_path):
         "zeile\nzwei.png": "test",
     }
     for text, message in {
-        "name,part\na,train\na,test\n": "a stands there twice",
+        "name,part\na,train\na,test\n": "a is listed twice",
         "name,part\na,exam\n": "expected train, validation or test, got 'exam'",
         "file,part\na,train\n": "expected the columns name and part",
     }.items():

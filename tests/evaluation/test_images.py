@@ -16,7 +16,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.data_options import data_options
 from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.progress import Reporter
 from drai_cli.settings.model_options import EvaluateOptions
 from drai_cli.workflows.evaluate import evaluate
@@ -214,7 +214,7 @@ def test_contradictions_and_unknown_parts_are_usage_errors(lesions: Path, tmp_pa
 
 def test_two_on_one_report(lesions: Path, run: Path, tmp_path: Path) -> None:
     with (
-        alone_in(tmp_path / "report", "drai evaluate"),
+        hold_folder(tmp_path / "report", "drai evaluate"),
         pytest.raises(OverwriteError, match=r"drai evaluate \(process \d+ on .+\) is writing it"),
     ):
         evaluate(EvaluateOptions(lesions, str(run), out=tmp_path / "report", **SMALL))

@@ -13,14 +13,14 @@ import pytest
 
 from drai_cli.errors import OverwriteError
 from drai_cli.io import locks
-from drai_cli.io.locks import alone_in, held
+from drai_cli.io.locks import hold_folder, hold_lock
 from tests.support.patience import PATIENCE_S
 
 HOLD = """
 import sys
 from pathlib import Path
-from drai_cli.io.locks import alone_in
-with alone_in(Path(sys.argv[1]), "drai train"):
+from drai_cli.io.locks import hold_folder
+with hold_folder(Path(sys.argv[1]), "drai train"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -43,10 +43,10 @@ def holder(tmp_path):
 
 def test_who_holds_a_folder_is_told(holder, tmp_path):
     found = re.escape(f"drai train (process {holder.pid} on {os.uname().nodename}) is writing it")
-    with pytest.raises(OverwriteError, match=found), alone_in(tmp_path / "out", "drai evaluate"):
+    with pytest.raises(OverwriteError, match=found), hold_folder(tmp_path / "out", "drai evaluate"):
         pass
     holder.communicate("")  # lets go
-    with alone_in(tmp_path / "out", "drai evaluate"):
+    with hold_folder(tmp_path / "out", "drai evaluate"):
         pass
     assert not (tmp_path / "out").exists()
 
@@ -55,7 +55,7 @@ def test_what_a_killed_process_held_is_taken(holder, tmp_path):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".drai.lock"]
-    with alone_in(tmp_path / "out", "drai train"):
+    with hold_folder(tmp_path / "out", "drai train"):
         pass
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -63,7 +63,7 @@ def test_what_a_killed_process_held_is_taken(holder, tmp_path):
 def test_a_folder_that_is_used_stays_and_one_that_was_there_too(tmp_path):
     (tmp_path / "there").mkdir()
     for out in (tmp_path / "there", tmp_path / "deep" / "er"):
-        with alone_in(out, "drai train"):
+        with hold_folder(out, "drai train"):
             if out.name == "er":
                 (out / "kept").touch()
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["kept"]
@@ -73,7 +73,7 @@ def test_a_folder_that_is_used_stays_and_one_that_was_there_too(tmp_path):
 def test_a_file_where_a_folder_should_be(tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "out"):
-        with pytest.raises(OverwriteError, match="file: expected a folder, got a file"), alone_in(out, ""):
+        with pytest.raises(OverwriteError, match="file: expected a folder, got a file"), hold_folder(out, ""):
             pass
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -86,7 +86,7 @@ def test_of_many_that_wait_one_is_inside_at_a_time(tmp_path):
     def work(number: int) -> None:
         together.wait()
         for _ in range(20):
-            with held(tmp_path / "lock", f"worker {number}", tmp_path, told.append) as is_alone:
+            with hold_lock(tmp_path / "lock", f"worker {number}", tmp_path, told.append) as is_alone:
                 inside.append(number)
                 assert inside == [number]
                 assert is_alone
@@ -103,5 +103,8 @@ def test_of_many_that_wait_one_is_inside_at_a_time(tmp_path):
 
 def test_where_the_disk_knows_no_locks_the_work_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "try_lock", lambda file, wait=False: None)
-    with held(tmp_path / "lock", "", tmp_path) as first, held(tmp_path / "lock", "", tmp_path) as second:
+    with (
+        hold_lock(tmp_path / "lock", "", tmp_path) as first,
+        hold_lock(tmp_path / "lock", "", tmp_path) as second,
+    ):
         assert (first, second) == (False, False)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -12,11 +13,24 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from drai_cli.errors import InputError
-from drai_cli.io.image import MAX_PIXELS
-from drai_cli.io.raster import read_frames, read_image, write_png
+from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.io.raster import read_raster, read_raster_frame, write_png
+from drai_cli.io.stack import Stack
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (5, 7, 3), np.uint8)
+
+
+def read_image(path: Path, frame: int | None = None) -> Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_raster_frame(path, frame)
+
+
+def read_all_frames(path: Path) -> Stack:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_raster(path)
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -80,7 +94,8 @@ def test_alpha_is_blended_over_black_and_told(tmp_path: Path):
     grey = PillowImage.fromarray(np.dstack([np.full((2, 2), 100, np.uint8)] * 2))
     grey.save(tmp_path / "la.png")
     assert read_image(tmp_path / "la.png").array.tolist() == [[39, 39], [39, 39]]
-    assert read_frames(tmp_path / "la.png")[1].shape == (2, 2, 2)
+    stack = read_all_frames(tmp_path / "la.png")
+    assert stack.array.shape == stack.alpha.shape == (1, 2, 2)
 
 
 def test_what_is_lost_is_told(tmp_path: Path):
@@ -103,7 +118,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int):
     with PillowImage.open(path) as stored:
         expected = np.asarray(ImageOps.exif_transpose(stored))
     np.testing.assert_array_equal(read_image(path).array, expected)
-    np.testing.assert_array_equal(read_frames(path)[1], expected)
+    np.testing.assert_array_equal(read_all_frames(path).array[0], expected)
 
 
 def test_broken_exif_turns_nothing(tmp_path: Path):
@@ -122,9 +137,16 @@ def test_frames(tmp_path: Path):
     np.testing.assert_array_equal(read_image(path, frame=2).array, COLOUR + np.uint8(2))
     with pytest.raises(InputError, match="expected a frame from 0 to 2, got 3"):
         read_image(path, frame=3)
-    kind, array, bits = read_frames(path)
-    assert (kind, array.shape, bits) == ("tiff", (3, 5, 7, 3), 8)
-    np.testing.assert_array_equal(array[1], COLOUR + np.uint8(1))
+    stack = read_all_frames(path)
+    assert (stack.kind, stack.array.shape, stack.bits) == ("tiff", (3, 5, 7, 3), 8)
+    np.testing.assert_array_equal(stack.array[1], COLOUR + np.uint8(1))
+
+
+def test_narrow_grey_frames_are_not_taken_for_colour(tmp_path: Path):
+    frames = [PillowImage.fromarray(np.full((5, 3), level, np.uint8)) for level in range(4)]
+    path = tmp_path / "stack.tif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    assert read_all_frames(path).array[:, 0, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_a_telephone_photograph_is_one_picture(tmp_path: Path):
@@ -132,7 +154,7 @@ def test_a_telephone_photograph_is_one_picture(tmp_path: Path):
     picture = PillowImage.fromarray(COLOUR)
     picture.save(path, format="MPO", save_all=True, append_images=[picture])
     assert read_image(path).array.shape == COLOUR.shape
-    assert read_frames(path)[0] == "jpeg"
+    assert read_all_frames(path).kind == "jpeg"
 
 
 def test_hostile_files_are_input_errors(tmp_path: Path):
@@ -165,7 +187,7 @@ def test_flipped_bytes_never_escape_as_other_errors(tmp_path: Path):
             places = random.integers(0, min(len(flipped), 400), 6)
             flipped[places] = random.integers(0, 256, 6)
             path.write_bytes(flipped.tobytes())
-            for read in (read_image, read_frames):
+            for read in (read_image, read_all_frames):
                 with contextlib.suppress(InputError):
                     read(path)
 
@@ -174,7 +196,7 @@ def test_flipped_bytes_never_escape_as_other_errors(tmp_path: Path):
 def test_a_bomb_is_refused_before_decoding(tmp_path: Path, width: int, height: int):
     path = tmp_path / "bomb.png"
     path.write_bytes(png_header(width, height))
-    for read in (read_image, read_frames):
+    for read in (read_image, read_all_frames):
         with pytest.raises(InputError, match=f"bomb.png: expected at most {MAX_PIXELS} pixels"):
             read(path)
 

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from drai_cli.errors import InputError
-from drai_cli.io.tar import read_tar, tar_end, tar_member
+from drai_cli.io.tar import make_tar_end, make_tar_member, read_tar
 
 MEMBERS = [
     ("mel_000000.png", b"\x89PNG" + bytes(700)),
@@ -20,8 +20,8 @@ MEMBERS = [
 
 
 def written(members: list[tuple[str, bytes]]) -> bytes:
-    data = b"".join(tar_member(name, content) for name, content in members)
-    return data + tar_end(len(data))
+    data = b"".join(make_tar_member(name, content) for name, content in members)
+    return data + make_tar_end(len(data))
 
 
 def by_library(members: list[tuple[str, bytes]], **more: object) -> bytes:
@@ -51,7 +51,7 @@ def test_the_bytes_are_those_of_the_library_and_are_read_back(count):
 
 
 def test_a_plain_name_takes_one_header():
-    assert len(tar_member("mel_000000.png", b"1")) == 1024
+    assert len(make_tar_member("mel_000000.png", b"1")) == 1024
 
 
 def broken() -> dict[str, bytes]:
@@ -62,7 +62,7 @@ def broken() -> dict[str, bytes]:
     pax.type, pax.size = tarfile.XHDTYPE, 1 << 20
     return {
         "cut in a member": whole[:1000],
-        "cut between members": whole[: len(tar_member(*MEMBERS[0]))],
+        "cut between members": whole[: len(make_tar_member(*MEMBERS[0]))],
         "no tar": b"x" * 2048,
         "empty": b"",
         "a link": by_library([("a", b"")], type=tarfile.SYMTYPE, linkname="/etc/passwd"),

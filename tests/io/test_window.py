@@ -7,7 +7,7 @@ from PIL import Image as PillowImage
 from drai_cli.errors import UsageError
 from drai_cli.io.read import read_image
 from drai_cli.io.stack import Stack
-from drai_cli.io.window import Window, chosen_scale, parse_window, window_range
+from drai_cli.io.window import Window, choose_scale, parse_window, window_range
 
 
 def test_parse():
@@ -29,9 +29,9 @@ def test_linear_is_dicoms():
 def test_percentiles_leave_padding_out():
     array = np.linspace(0, 1000, 4000).reshape(1, 50, 80).astype(np.float32)
     padding = array > 500
-    scale = chosen_scale(Stack(array, "nifti", 32, padding=padding))
+    scale = choose_scale(Stack(array, "nifti", 32, padding=padding))
     assert scale.intensity.high < 500
-    plain = chosen_scale(Stack(array, "nifti", 32))
+    plain = choose_scale(Stack(array, "nifti", 32))
     assert (plain.intensity.low, plain.intensity.high) == pytest.approx((5, 995), abs=0.5)
 
 

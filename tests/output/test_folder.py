@@ -87,7 +87,7 @@ def test_after_a_failure_all_is_as_before(tmp_path):
 
 
 def test_one_at_a_time(tmp_path):
-    with alone_in(tmp_path / "out", "drai pull"):
+    with hold_folder(tmp_path / "out", "drai pull"):
         with pytest.raises(OverwriteError, match=r"drai pull \(process \d+ on .+\) is writing it"):
             fill(tmp_path / "out")
         assert names(tmp_path / "out") == [".drai.lock"]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from drai_cli.errors import InputError
+from drai_cli.io.about import About
 from drai_cli.io.stored import Stored
-from drai_cli.output.image_files import About, image_bytes
+from drai_cli.io.write import encode_image
 from drai_cli.output.marks import read_marks, synthetic_marks
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
 
@@ -20,7 +21,7 @@ MARKS = synthetic_marks("0" * 64, label="mélanome; a: b", seed="3", index="1")
 @pytest.mark.parametrize("kind", IMAGE_SUFFIXES)
 def test_marks_come_back(tmp_path, kind):
     marks = MARKS if kind != "tiff" else synthetic_marks("0" * 64, label="mel", seed="3", index="1")
-    files = image_bytes(kind, Stored(np.zeros((1, 4, 5), np.uint8)), About(marks, {"x": 1}))
+    files = encode_image(kind, Stored(np.zeros((1, 4, 5), np.uint8)), About(marks, {"x": 1}))
     for suffix, data in zip(IMAGE_SUFFIXES[kind], files, strict=True):
         (tmp_path / f"a{suffix}").write_bytes(data)
     found = read_marks(tmp_path / f"a{IMAGE_SUFFIXES[kind][0]}")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from drai_cli.errors import OverwriteError, UsageError
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.report.comparison_tables import best_cells
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
@@ -138,7 +138,7 @@ def test_several_devices_work_side_by_side_and_what_a_method_lacks_is_said(
 
 def test_two_on_one_comparison(options: CompareOptions, tmp_path) -> None:
     with (
-        alone_in(tmp_path / "out", "drai compare"),
+        hold_folder(tmp_path / "out", "drai compare"),
         pytest.raises(OverwriteError, match=r"drai compare \(process \d+ on .+\) is writing it"),
     ):
         compare(replace(options, out=tmp_path / "out"))

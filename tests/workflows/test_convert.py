@@ -14,7 +14,8 @@ from PIL import Image as PillowImage
 from pydicom.pixels import apply_modality_lut
 
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.dicom.write import DicomHeader, encode_dicom, uid_key
+from drai_cli.io.about import About
+from drai_cli.io.dicom.write import encode_dicom
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.stack import Stack
@@ -51,9 +52,9 @@ def ct(tmp_path, monkeypatch):
         "StudyInstanceUID": "1.2.3",
         "StudyDate": "20200102",
     }
-    header = DicomHeader(uid_key(x=1), "0.1", is_synthetic=False, kept=kept)
+    about = About({}, {"x": 1}, kept=kept)
     path = tmp_path / "ct.dcm"
-    path.write_bytes(encode_dicom(Stored.of_values(CT, "HU"), header, geometry=PLACED))
+    path.write_bytes(encode_dicom(Stored.of_values(CT, "HU"), about, geometry=PLACED))
     monkeypatch.setattr(module, "read_stack", lambda source: CT_STACK)
     return path
 

@@ -17,7 +17,7 @@ import pytest
 
 from drai_cli.data.condition import Attribute, ConditionSchema
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.tar import tar_end, tar_member
+from drai_cli.io.tar import make_tar_end, make_tar_member
 from drai_cli.sampling import copy_filter
 from drai_cli.sampling import layout as sample_layout
 from drai_cli.sampling.job import Job
@@ -255,9 +255,9 @@ def rewritten(path: Path, change) -> None:
     """Changes the members of a tar, and lists its new sha256 as a forger would."""
     with tarfile.open(path) as tar:
         members = [(info.name, tar.extractfile(info).read()) for info in tar]
-    data = b"".join(tar_member(*member) for member in change(members))
+    data = b"".join(make_tar_member(*member) for member in change(members))
     old = hashlib.sha256(path.read_bytes()).hexdigest()
-    path.write_bytes(data + tar_end(len(data)))
+    path.write_bytes(data + make_tar_end(len(data)))
     manifest = path.with_name("manifest.json")
     new = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest.write_text(manifest.read_text().replace(old, new))

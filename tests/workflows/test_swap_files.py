@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference import input_images
-from drai_cli.inference.input_images import fit_stack, fitted_geometry, fitted_spacing
+from drai_cli.inference.input_images import fit_geometry, fit_spacing, fit_stack
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.io.intensity import Intensity
@@ -123,14 +123,14 @@ def test_a_fitted_image_lies_where_its_content_lay(tiny_ct_model, tmp_path, fit,
     for axis, ramp in ((0, columns), (1, rows)):
         stack = Stack((ramp[None] * 500 + 1000).astype(np.uint16), "dicom", 16, "", PLACED, SPACING)
         image = fit_stack(stack, tmp_path / "r.dcm", header, fit)
-        placed = fitted_geometry(image, 16, fit)
+        placed = fit_geometry(image, 16, fit)
         assert placed is not None
         made = fit_to_square(Image(stack.array[0]), 16, 1, fit)[..., 0]
         for row, column in ((7, 7), (8, 6), (6, 9)):
             at_mm = placed.affine @ [column, row, 0, 1]
             expected = (made[row, column] - 1000.0) / 500 * PLACED.affine[axis, axis] + PLACED.affine[axis, 3]
             assert at_mm[axis] == pytest.approx(expected, abs=0.02)
-        np.testing.assert_allclose(fitted_spacing(image, 16, fit), placed.spacing_mm)
+        np.testing.assert_allclose(fit_spacing(image, 16, fit), placed.spacing_mm)
 
 
 def test_values_become_the_levels_of_training(tiny_ct_model, tmp_path):

@@ -12,7 +12,7 @@ import torch
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.model_file.checkpoint import load_model, load_state, read_header
 from drai_cli.progress import Reporter
 from drai_cli.settings.model_options import TrainRun
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("quick_judge")
 
 def test_two_on_one_run(run: TrainRun) -> None:
     with (
-        alone_in(run.out, "drai train"),
+        hold_folder(run.out, "drai train"),
         pytest.raises(OverwriteError, match=rf"drai train \(process {os.getpid()} on .+\) is writing it"),
     ):
         train(run)

@@ -1,7 +1,6 @@
-"""The stored samples of a DICOM image, frame by frame, whatever compresses them (PS3.5 section 8 and annex A).
+"""Decodes the stored samples of a DICOM image, frame by frame, in any compression (PS3.5 section 8 and annex A).
 
-Sizes are checked before anything is decoded, in the header and in each compressed frame. Knows nothing of what samples
-mean.
+The size of each compressed frame is checked before it is decoded. Knows nothing of what samples mean.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
@@ -39,14 +37,13 @@ from pydicom.uid import (
 )
 
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.file import FAILURES, element, syntax_of, text, whole
-from drai_cli.io.values import check_size
+from drai_cli.io.dicom.file import FAILURES, element, syntax_of
+from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout
 
-# Retired, but there: PS3.5 annex A.4.1 of 2004.
+# Retired, but in use: PS3.5 annex A.4.1 of 2004.
 JPEG_SPECTRAL_SELECTION = UID("1.2.840.10008.1.2.4.53")
 JPEG_PROGRESSION = UID("1.2.840.10008.1.2.4.55")
 
-_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _GDCM_ONLY = (JPEG_SPECTRAL_SELECTION, JPEG_PROGRESSION)
 _JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, *_GDCM_ONLY)
 _JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
@@ -63,106 +60,7 @@ _PLUGINS: dict[UID, tuple[str, str | None]] = {
 _STDERR = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How samples are stored (PS3.3 C.7.6.3).
-
-    Attributes:
-        rows: (0028,0010) Rows.
-        columns: (0028,0011) Columns.
-        frames: (0028,0008) NumberOfFrames.
-        samples: (0028,0002) SamplesPerPixel, 1 or 3.
-        bits_allocated: (0028,0100) BitsAllocated.
-        bits_stored: (0028,0101) BitsStored.
-        high_bit: (0028,0102) HighBit.
-        is_signed: (0028,0103) PixelRepresentation.
-        is_float: Whether samples are (7FE0,0008) FloatPixelData or (7FE0,0009) DoubleFloatPixelData.
-        photometric: (0028,0004) PhotometricInterpretation.
-    """
-
-    rows: int
-    columns: int
-    frames: int
-    samples: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-    is_float: bool
-    photometric: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """`[frames, H, W]` or `[frames, H, W, 3]`."""
-        grey = (self.frames, self.rows, self.columns)
-        return grey if self.samples == 1 else (*grey, self.samples)
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """What `stored_frames` gives."""
-        if self.is_float:
-            return np.dtype(f"float{self.bits_allocated}")
-        size = max(8, self.bits_allocated)
-        return np.dtype(f"{'int' if self.is_signed else 'uint'}{size}")
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        """The least and the greatest whole number that can be stored."""
-        half = 1 << (self.bits_stored - 1)
-        return (-half, half - 1) if self.is_signed else (0, 2 * half - 1)
-
-
-def layout_of(subject: str, dataset: Dataset) -> Layout:
-    """How the samples are stored, checked.
-
-    Raises:
-        InputError: Something is absent, contradictory or too large.
-    """
-    keyword = next((keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset), None)
-    rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
-    if rows is None or columns is None:
-        raise InputError(subject, "expected (0028,0010) Rows and (0028,0011) Columns, got none")
-    has_frames = "NumberOfFrames" in dataset and not _is_blank(dataset, "NumberOfFrames")
-    frames = whole(dataset, "NumberOfFrames") if has_frames else 1
-    if frames is None:
-        raise InputError(subject, "expected a whole number as (0028,0008) NumberOfFrames, got something else")
-    samples = whole(dataset, "SamplesPerPixel", 1)
-    is_float = keyword in ("FloatPixelData", "DoubleFloatPixelData")
-    float_bits = 32 if keyword == "FloatPixelData" else 64
-    allocated = float_bits if is_float else whole(dataset, "BitsAllocated", 0)
-    stored = float_bits if is_float else whole(dataset, "BitsStored", allocated)
-    assert allocated is not None
-    assert stored is not None
-    high = whole(dataset, "HighBit", stored - 1)
-    if samples not in (1, 3):
-        raise InputError(subject, f"expected 1 or 3 samples a pixel, got {samples}")
-    if (
-        allocated not in (1, 8, 16, 32, 64)
-        or not 1 <= stored <= allocated
-        or (allocated == 64 and not is_float)
-    ):
-        raise InputError(subject, f"expected 1 to 32 bits a sample, got {stored} stored in {allocated}")
-    if high is None or not stored - 1 <= high < allocated:
-        raise InputError(
-            subject, f"expected (0028,0102) HighBit from {stored - 1} to {allocated - 1}, got {high}"
-        )
-    layout = Layout(
-        rows, columns, frames, samples, allocated, stored, high,
-        whole(dataset, "PixelRepresentation", 0) == 1, is_float,
-        text(dataset, "PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2"),
-    )  # fmt: skip
-    check_size(subject, layout.shape, layout.dtype.itemsize)
-    return layout
-
-
-def _is_blank(dataset: Dataset, keyword: str) -> bool:
-    try:
-        return dataset[keyword].value in (None, "")
-    except FAILURES:
-        return False
-
-
-def stored_frames(
+def decode_frames(
     subject: str, dataset: Dataset, layout: Layout
 ) -> Iterator[tuple[Shaped[np.ndarray, "height width *channels"], str]]:
     """Each frame's stored samples, unused bits cleared, and the photometric interpretation they have now.
@@ -199,7 +97,7 @@ def stored_frames(
 def _native_frames(
     subject: str, dataset: Dataset, layout: Layout, syntax: UID
 ) -> Iterator[tuple[np.ndarray, str]]:
-    keyword = next(keyword for keyword in _PIXEL_KEYWORDS if keyword in dataset)
+    keyword = next(keyword for keyword in PIXEL_KEYWORDS if keyword in dataset)
     # YBR_FULL_422 stores the two colour differences once for two pixels (PS3.3 C.7.6.3.1.2).
     samples = prod(layout.shape) * (2 / 3 if layout.photometric == "YBR_FULL_422" else 1)
     expected = ceil(samples * layout.bits_allocated / 8)
@@ -247,17 +145,17 @@ def _encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
 
 
 def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: UID) -> int:
-    """Whether each compressed frame has the header's size, before a decoder believes it; returns their precision."""
+    """Checks that each compressed frame has the header's size, before it is decoded; gives their largest precision."""
     deepest = 0
     if syntax == RLELossless:
         return layout.bits_stored
     count = 0
     try:
         for count, source in enumerate(_encoded(dataset, layout), 1):
-            found = _codestream_size(source)
-            if found is None:
+            size = _codestream_size(source)
+            if size is None:
                 raise InputError(subject, f"frame {count - 1} is not what {_name(syntax)} says, or is broken")
-            height, width, samples, precision = found
+            height, width, samples, precision = size
             if (height, width, samples) != (layout.rows, layout.columns, layout.samples):
                 raise InputError(
                     subject,
@@ -322,7 +220,7 @@ def _decode_rle(source: bytes, layout: Layout) -> np.ndarray:
 
 
 def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> np.ndarray:
-    """A grey JPEG frame of up to 12 bits by gdcm, which pydicom's own way to it refuses."""
+    """A grey JPEG frame of up to 12 bits by gdcm, which pydicom's gdcm plugin refuses."""
     import gdcm
 
     fragment = gdcm.Fragment()
@@ -350,7 +248,7 @@ def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what the C library prints, as it tries one of its decoders after the other, off the screen."""
+    """Hides what the C library prints to stderr while it tries its decoders."""
     with _STDERR:
         kept = os.dup(2)
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -364,7 +262,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _used_bits(array: np.ndarray, layout: Layout, may_hold_overlays: bool) -> np.ndarray:
-    """The stored bits alone, sign extended: what lies above and below them (old overlays) is none of the image's."""
+    """The stored bits alone, sign extended; the bits above and below (old overlays) are no part of the image."""
     array = array.astype(layout.dtype, copy=False)
     if layout.is_float or layout.bits_allocated == 1 or layout.bits_stored == layout.bits_allocated:
         return array
@@ -392,7 +290,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _name(syntax: UID) -> str:
-    """The transfer syntax in words with its UID; only digits and dots of one that is not known."""
+    """The transfer syntax by name and UID; of an unknown one only digits and dots."""
     digits = "".join(letter for letter in str(syntax)[:64] if letter in "0123456789.")
     return (
         f"{syntax.name} ({digits})"

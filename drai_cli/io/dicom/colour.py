@@ -60,7 +60,7 @@ def palette_to_rgb(
         raise InputError(subject, f"its colour palette is broken ({type(error).__name__})") from error
     if colours.dtype != np.uint16:
         return colours.astype(np.uint8)
-    # Many write 8-bit colours into 16 bits, as v · 256 or v · 257: nothing is lost by taking them back.
+    # Many store 8-bit colours in 16 bits, as v · 256 or v · 257: undoing that loses nothing.
     high = (colours >> 8).astype(np.uint8)
     low = colours.astype(np.uint8)
     return high if not low.any() or np.array_equal(low, high) else colours

@@ -1,14 +1,13 @@
-"""DICOM files as data sets: recognised by their content, parsed within bounds, asked without surprises.
+"""DICOM files as data sets: parsed within bounds, and their elements read without exceptions.
 
-Knows no pixels. Files are treated as hostile, and as confidential: no value of theirs, and no message of the parser's
-that may quote one, gets into an error.
+Knows no pixels. Files are treated as hostile and confidential: errors contain no value of theirs, and no message of the
+parser, which may quote one.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import struct
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -29,44 +28,21 @@ from pydicom.uid import (
 )
 
 from drai_cli.errors import InputError
+from drai_cli.io.dicom.format import PREAMBLE, begins_as_dicom
 from drai_cli.io.files import BROKEN, MAX_FILE_BYTES, open_regular
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
 FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, BytesLengthException)
 """What pydicom and its decoders are known to raise on broken files."""
 
+# Of the Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2).
+_PATIENT = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge", "PatientSize",
+    "PatientWeight", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber",
+    "ReferringPhysicianName",
+)  # fmt: skip
 _MAX_INFLATED_BYTES = 1 << 29
-_PREAMBLE = 128
 _META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
 _DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
-_VALUE_REPRESENTATIONS = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
-)
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM does, with or without the preamble; False for what is no regular file."""
-    try:
-        with open_regular(path) as file:
-            return begins_as_dicom(file.read(_PREAMBLE + 4))
-    except (InputError, OSError):
-        return False
-
-
-def begins_as_dicom(head: bytes) -> bool:
-    """Whether bytes begin as a DICOM file (PS3.10 section 7.1), or as a data set without file meta information."""
-    if head[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
-        return True
-    if len(head) < 8:
-        return False
-    for order in "<>":
-        group, element = struct.unpack(f"{order}HH", head[:4])
-        if group in (0x0002, 0x0008) and element < 0x1200:
-            if head[4:6] in _VALUE_REPRESENTATIONS:
-                return True
-            if order == "<" and group == 0x0008 and struct.unpack("<I", head[4:8])[0] < 1 << 12:
-                return True
-    return False
 
 
 def parse(path: Path, *, header_only: bool = False) -> Dataset:
@@ -96,7 +72,7 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
         clipped = _Clipped(file)
         if clipped.size > MAX_FILE_BYTES:
             raise InputError(subject, f"expected at most {MAX_FILE_BYTES} bytes, got {clipped.size}")
-        if not begins_as_dicom(clipped.read(_PREAMBLE + 4)):
+        if not begins_as_dicom(clipped.read(PREAMBLE + 4)):
             raise InputError(subject, "expected a DICOM file, got something else")
         clipped.seek(0)
         dataset = _inflated(subject, clipped, header_only)
@@ -110,15 +86,15 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
 
 
 def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
-    """The data set of a deflated file (PS3.5 A.5), never more than the bound of it; None for any other."""
+    """The data set of a deflated file (PS3.5 A.5), within bounds; None for any other."""
     head = file.read(_META_BYTES)
-    if head[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
+    if head[PREAMBLE : PREAMBLE + 4] != b"DICM":
         return None
     if (
         len(head) == _META_BYTES and _DEFLATED not in head
     ):  # as nearly always; parsing twice would cost a third
         return None
-    file.seek(_PREAMBLE + 4)
+    file.seek(PREAMBLE + 4)
     meta = pydicom.dataset.FileMetaDataset(
         read_dataset(cast(BinaryIO, file), False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     )
@@ -136,7 +112,7 @@ def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None
 
 
 def _name_syntax(dataset: Dataset) -> None:
-    """Writes down which transfer syntax was found where the file itself does not say."""
+    """Adds the transfer syntax that was detected where the file does not say."""
     meta = getattr(dataset, "file_meta", None)
     if meta is None:
         meta = dataset.file_meta = pydicom.dataset.FileMetaDataset()
@@ -153,7 +129,7 @@ def syntax_of(dataset: Dataset) -> pydicom.uid.UID:
 
 
 def element(dataset: Dataset | None, keyword: str) -> Any:
-    """An element's value; None where it is absent, empty or cannot be understood."""
+    """An element's value; None where it is absent, empty or invalid."""
     if dataset is None:
         return None
     try:
@@ -170,22 +146,21 @@ def numbers(dataset: Dataset | None, keyword: str) -> list[float]:
         return []
     try:
         several = not isinstance(value, str) and hasattr(value, "__iter__")
-        found = [float(entry) for entry in (value if several else [value])]
+        values = [float(entry) for entry in (value if several else [value])]
     except FAILURES:
         return []
-    return found if all(map(math.isfinite, found)) else []
+    return values if all(map(math.isfinite, values)) else []
 
 
 def number(dataset: Dataset | None, keyword: str, default: float | None = None) -> float | None:
     """An element's first number."""
-    found = numbers(dataset, keyword)
-    return found[0] if found else default
+    return next(iter(numbers(dataset, keyword)), default)
 
 
 def whole(dataset: Dataset | None, keyword: str, default: int | None = None) -> int | None:
     """An element's whole number."""
-    found = number(dataset, keyword)
-    return default if found is None or not found.is_integer() else int(found)
+    value = number(dataset, keyword)
+    return default if value is None or not value.is_integer() else int(value)
 
 
 def text(dataset: Dataset | None, keyword: str) -> str:
@@ -208,24 +183,24 @@ def items(dataset: Dataset | None, keyword: str) -> list[Dataset]:
 
 def item(dataset: Dataset | None, keyword: str) -> Dataset | None:
     """The first item of a sequence."""
-    found = items(dataset, keyword)
-    return found[0] if found else None
+    return next(iter(items(dataset, keyword)), None)
 
 
-def read_attributes(path: Path, keywords: Sequence[str]) -> dict[str, str]:
-    """What a file's header says, as text, by keyword; empty text where it says nothing.
+def read_patient(path: Path) -> dict[str, str]:
+    """Keyword to value of the attributes of patient and study that a file has; a conversion drops them by default.
 
     Raises:
-        InputError: Missing, no DICOM, or broken.
+        InputError: It is no DICOM file.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = parse(path, header_only=True)
-    return {keyword: text(dataset, keyword) for keyword in keywords}
+    # As text: a value keeps its source's character set, and ours is UTF-8.
+    return {keyword: value for keyword in _PATIENT if (value := text(dataset, keyword))}
 
 
 class _Clipped(io.BufferedIOBase):
-    """A file of which no more can be asked for than it has: a claimed length allocates nothing."""
+    """A file that limits each read to what it has: a claimed length allocates nothing."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""Where the frames of a DICOM image lie, from its header or its functional groups. Knows no pixels.
+"""The position of the frames of a DICOM image, from its header or its functional groups. Knows no pixels.
 
-PS3.3 C.7.6.2.1.1 (image plane) and C.7.6.16 (functional groups): a value stands in a frame's own group, else in the
-shared one, else in the header itself.
+PS3.3 C.7.6.2.1.1 (image plane) and C.7.6.16 (functional groups): a value is in a frame's own group, else in the shared
+one, else in the header itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydicom import Dataset
 
 from drai_cli.io.dicom.file import item, items, number, numbers
 from drai_cli.io.geometry import Geometry
+from drai_cli.io.stack import Spacing
 
 SAME_MM = 1e-3
 """Positions closer than this are the same."""
@@ -24,7 +25,7 @@ _EVEN = 0.01
 
 @dataclass(frozen=True)
 class Plane:
-    """Where one frame lies.
+    """The position of one frame.
 
     Attributes:
         position: Of the first sample's centre, LPS millimetres.
@@ -51,7 +52,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class FunctionalGroups:
-    """The groups of a data set, asked by frame; those of a plain image are its header."""
+    """The functional groups of a data set, by frame; for a plain image, its header."""
 
     dataset: Dataset
     shared: Dataset | None
@@ -76,7 +77,7 @@ class FunctionalGroups:
 
 
 def plane_of(groups: FunctionalGroups, frame: int) -> Plane | None:
-    """Where a frame lies; None where the file does not say, or not sensibly."""
+    """The position of a frame; None where the file does not say, or says something invalid."""
     position = numbers(groups.macro("PlanePositionSequence", frame), "ImagePositionPatient")
     cosines = numbers(groups.macro("PlaneOrientationSequence", frame), "ImageOrientationPatient")
     if len(position) != 3 or len(cosines) != 6:
@@ -88,8 +89,8 @@ def plane_of(groups: FunctionalGroups, frame: int) -> Plane | None:
     return Plane(np.array(position), across, down)
 
 
-def spacing_of(groups: FunctionalGroups) -> tuple[tuple[float | None, float, float] | None, tuple[str, ...]]:
-    """Spacing (slice, row, column) in mm, slice None where the file does not give it, and what is to be said of it."""
+def spacing_of(groups: FunctionalGroups) -> tuple[Spacing | None, tuple[str, ...]]:
+    """Spacing (slice, row, column) in mm, slice None where the file does not give it, and notes."""
     measures = groups.macro("PixelMeasuresSequence", 0)
     notes: tuple[str, ...] = ()
     pair = _positive(numbers(measures, "PixelSpacing"))
@@ -103,13 +104,11 @@ def spacing_of(groups: FunctionalGroups) -> tuple[tuple[float | None, float, flo
     return (abs(between) if between else None, *pair), notes
 
 
-def geometry_of(
-    planes: list[Plane | None], spacing_mm: tuple[float | None, float, float] | None
-) -> Geometry | None:
-    """The affine of frames in this order; None where they do not lie evenly, or it is not said where they lie.
+def geometry_of(planes: list[Plane | None], spacing_mm: Spacing | None) -> Geometry | None:
+    """The affine of frames in this order; None where they are uneven, or their positions are not given.
 
-    The slice column leads from the first frame to the next, so that a tilted gantry keeps its shear; of a single
-    frame it is the normal, as long as the spacing between slices (1 mm where that is not known).
+    The slice column goes from one frame to the next, so that a tilted gantry keeps its shear; of a single frame it is
+    the normal, with the length of the spacing between slices (1 mm where that is not known).
     """
     first = planes[0] if planes else None
     if first is None or spacing_mm is None:
@@ -128,10 +127,8 @@ def geometry_of(
     return affine_of(first, step, spacing_mm)
 
 
-def affine_of(
-    first: Plane, step: Float64[np.ndarray, "3"], spacing_mm: tuple[float | None, float, float]
-) -> Geometry:
-    """From the first frame's plane and the way to the next."""
+def affine_of(first: Plane, step: Float64[np.ndarray, "3"], spacing_mm: Spacing) -> Geometry:
+    """From the first frame's plane and the step to the next."""
     affine = np.eye(4)
     affine[:3, 0] = first.across * spacing_mm[2]
     affine[:3, 1] = first.down * spacing_mm[1]

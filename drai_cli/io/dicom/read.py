@@ -1,7 +1,7 @@
 """One DICOM file as a stack: stored samples, then the modality transform; VOI transforms are listed, not applied.
 
-In order (PS3.4 N.2): padding is found in the stored samples, MONOCHROME1 is turned over, the modality LUT or the
-rescale makes values of them. Colour becomes RGB. Overlays are left out. Knows nothing of series.
+In order (PS3.4 N.2): padding is found in the stored samples, MONOCHROME1 is inverted, the modality LUT or rescale gives
+values. Colour becomes RGB. Overlays are left out. Knows nothing of series.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.codecs import Layout, layout_of, stored_frames
+from drai_cli.io.dicom.codecs import decode_frames
 from drai_cli.io.dicom.colour import colour_to_rgb, palette_to_rgb
 from drai_cli.io.dicom.file import (
     FAILURES,
@@ -32,10 +32,12 @@ from drai_cli.io.dicom.file import (
     text,
     whole,
 )
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
 from drai_cli.io.dicom.placement import FunctionalGroups, geometry_of, plane_of, spacing_of
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.stack import Stack, ToneCurve
-from drai_cli.io.values import check_size, finite, rescaled, rescaled_dtype
+from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 
 Scale = tuple[float, float]
 
@@ -57,7 +59,7 @@ _NO_IMAGE = (
     ("1.2.840.10008.1.3.10", "a directory of files (DICOMDIR)"),
 )
 _RT_IMAGE = f"{_STORAGE}481.1"
-_CT = (f"{_STORAGE}2", f"{_STORAGE}2.1", f"{_STORAGE}2.2")
+CT_CLASSES = (f"{_STORAGE}2", f"{_STORAGE}2.1", f"{_STORAGE}2.2")
 _WHITE_IS_LOW = "MONOCHROME1"
 
 
@@ -99,7 +101,7 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
             spacing_mm = geometry.spacing_mm
         return Stack(
             array=decoded.array,
-            kind="dicom",
+            kind=DICOM.name,
             bits=decoded.bits,
             unit=decoded.unit,
             geometry=geometry,
@@ -113,11 +115,11 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
             notes=(*decoded.notes, *spacing_notes, *notes),
         )
     except FAILURES as error:
-        raise InputError(subject, f"its image cannot be understood ({type(error).__name__})") from error
+        raise InputError(subject, f"its image cannot be read ({type(error).__name__})") from error
 
 
-def check_is_image(subject: str, dataset: Dataset) -> None:
-    """Whether an object is of a kind that holds an image, and holds one.
+def check_is_image(subject: str, dataset: Dataset, *, header_only: bool = False) -> None:
+    """Whether an object is of a kind that holds an image, and holds one: of a header alone, whether it has Rows.
 
     Raises:
         InputError: It is not; the message says what it is.
@@ -127,7 +129,8 @@ def check_is_image(subject: str, dataset: Dataset) -> None:
         for prefix, what in _NO_IMAGE:
             if uid == prefix or uid.startswith(prefix if prefix.endswith(".") else f"{prefix}."):
                 raise InputError(subject, f"expected an image, got {what}")
-    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    has_pixels = any(keyword in dataset for keyword in PIXEL_KEYWORDS)
+    if not has_pixels and not (header_only and whole(dataset, "Rows")):
         modality = modality_of(dataset)
         raise InputError(
             subject, f"expected an image, got an object without pixels{modality and f' ({modality})'}"
@@ -136,13 +139,13 @@ def check_is_image(subject: str, dataset: Dataset) -> None:
 
 def modality_of(dataset: Dataset) -> str:
     """(0008,0060) Modality where it is a code."""
-    found = text(dataset, "Modality")
-    return found if re.fullmatch(r"[A-Z0-9]{2,16}", found) else ""
+    code = text(dataset, "Modality")
+    return code if re.fullmatch(r"[A-Z0-9]{2,16}", code) else ""
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """What the pixels became."""
+    """The decoded pixels."""
 
     array: Shaped[np.ndarray, "frames height width *channels"]
     bits: int
@@ -157,21 +160,21 @@ def _colour(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
     if layout.is_float or layout.is_signed:
         raise InputError(subject, "expected colour in unsigned whole numbers, got something else")
     array = np.empty(layout.shape, layout.dtype)
-    for index, (samples, photometric) in enumerate(stored_frames(subject, dataset, layout)):
+    for index, (samples, photometric) in enumerate(decode_frames(subject, dataset, layout)):
         array[index] = colour_to_rgb(subject, samples, photometric, layout.bits_stored)
     return _Decoded(array, layout.bits_stored)
 
 
 def _palette(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
     check_size(subject, (*layout.shape, 3), 3)
-    indices = np.stack([samples for samples, _ in stored_frames(subject, dataset, layout)])
+    indices = np.stack([samples for samples, _ in decode_frames(subject, dataset, layout)])
     array = palette_to_rgb(subject, indices, dataset)
     return _Decoded(array, 8 * array.itemsize)
 
 
 def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGroups) -> _Decoded:
     notes: list[str] = []
-    is_turned = layout.photometric == _WHITE_IS_LOW
+    is_inverted = layout.photometric == _WHITE_IS_LOW
     if layout.photometric not in (_WHITE_IS_LOW, "MONOCHROME2"):
         notes.append("its photometric interpretation is not one of a single sample: taken as MONOCHROME2")
     lut = item(dataset, "ModalityLUTSequence")
@@ -180,25 +183,25 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     if lut is not None:
         dtype: np.dtype[np.generic] = np.dtype(np.uint16)
     else:
-        dtype = rescaled_dtype(layout.dtype, low, high, sorted(set(scales)))
+        dtype = choose_rescaled_dtype(layout.dtype, low, high, sorted(set(scales)))
     check_size(subject, layout.shape, dtype.itemsize + 1)
     array = np.empty(layout.shape, dtype)
     padding: np.ndarray | None = None
     finder = _padding_finder(dataset, layout)
     replaced = 0
-    for index, (samples, _) in enumerate(stored_frames(subject, dataset, layout)):
+    for index, (samples, _) in enumerate(decode_frames(subject, dataset, layout)):
         outside = None if finder is None else finder(samples)
         if layout.is_float:
-            samples, broken = finite(samples)
+            samples, broken = replace_nonfinite(samples)
             if broken is not None:
                 replaced += int(broken.sum())
                 outside = broken if outside is None else outside | broken
-        elif is_turned and lut is None:
+        elif is_inverted and lut is None:
             samples = (high + low - samples.astype(np.int64)).astype(layout.dtype)
         if lut is not None:
             array[index] = apply_modality_lut(samples, dataset)
         else:
-            array[index] = rescaled(samples, *scales[index], dtype)
+            array[index] = rescale(samples, *scales[index], dtype)
         if outside is not None and outside.any():
             padding = np.zeros(layout.shape, np.bool_) if padding is None else padding
             padding[index] = outside
@@ -208,10 +211,10 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     ends = (low * slope + intercept, high * slope + intercept)
     if lut is not None:
         ends = (0.0, float(2 ** _lut_bits(lut) - 1))
-        if is_turned:
+        if is_inverted:
             array = (int(ends[1]) - array.astype(np.int64)).clip(0).astype(np.uint16)
     voi = groups.macro("FrameVOILUTSequence", 0)
-    mirror = sum(ends) if is_turned else None
+    mirror = sum(ends) if is_inverted else None
     windows = _windows(voi, mirror)
     if text(voi, "VOILUTFunction") == "SIGMOID" and windows:
         notes.append("its window is a sigmoid: taken as linear")
@@ -221,7 +224,7 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
 
 
 def _scale(groups: FunctionalGroups, frame: int) -> Scale:
-    """Slope and intercept of a frame; a slope of 0 means nothing and is taken as 1."""
+    """Slope and intercept of a frame; a slope of 0 is invalid and taken as 1."""
     source = groups.macro("PixelValueTransformationSequence", frame)
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
     return (slope or 1.0, intercept or 0.0)
@@ -234,7 +237,7 @@ def _lut_bits(lut: Dataset) -> int:
 
 
 def _padding_finder(dataset: Dataset, layout: Layout) -> Callable[[np.ndarray], np.ndarray] | None:
-    """What tells the samples outside of what was scanned (PS3.3 C.7.5.1.1.2); None where there are none."""
+    """Finds the samples outside of what was scanned (PS3.3 C.7.5.1.1.2); None where the file names none."""
     if layout.is_float:
         value = number(dataset, "FloatPixelPaddingValue")
         outside = number(dataset, "DoubleFloatPixelPaddingValue") if value is None else value
@@ -251,7 +254,7 @@ def _padding_finder(dataset: Dataset, layout: Layout) -> Callable[[np.ndarray], 
 
 
 def _as_stored(number: int, layout: Layout) -> int:
-    """A whole number as the samples' type reads its bits: writers mix up signed and unsigned here."""
+    """A whole number with its bits read as the samples' type: some writers confuse signed and unsigned here."""
     number &= (1 << layout.bits_allocated) - 1
     if layout.is_signed and number >> (layout.bits_allocated - 1):
         number -= 1 << layout.bits_allocated
@@ -259,7 +262,7 @@ def _as_stored(number: int, layout: Layout) -> int:
 
 
 def _windows(voi: Dataset, mirror: float | None) -> tuple[tuple[str, float, float], ...]:
-    """Names, centres and widths (PS3.3 C.11.2.1.2), as LINEAR has them; mirrored for what was turned over."""
+    """Names, centres and widths (PS3.3 C.11.2.1.2), as LINEAR has them; mirrored for inverted values."""
     centres, widths = numbers(voi, "WindowCenter"), numbers(voi, "WindowWidth")
     names = text(voi, "WindowCenterWidthExplanation").split("\\")
     is_exact = text(voi, "VOILUTFunction") == "LINEAR_EXACT"
@@ -276,7 +279,7 @@ def _windows(voi: Dataset, mirror: float | None) -> tuple[tuple[str, float, floa
 
 
 def _curves(voi: Dataset, mirror: float | None, word: str) -> tuple[ToneCurve, ...]:
-    """VOI LUTs (PS3.3 C.11.2.1.1) that can be understood."""
+    """The valid VOI LUTs (PS3.3 C.11.2.1.1)."""
     curves = []
     for lut in items(voi, "VOILUTSequence"):
         descriptor = numbers(lut, "LUTDescriptor")
@@ -303,7 +306,11 @@ def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> st
     named = text(lut, "ModalityLUTType") if lut is not None else text(source, "RescaleType")
     if re.fullmatch(r"[A-Z0-9_/]{1,16}", named) and named != "US":  # US: unspecified
         return named
-    if text(dataset, "SOPClassUID") in _CT and lut is None and number(source, "RescaleIntercept") is not None:
+    if (
+        text(dataset, "SOPClassUID") in CT_CLASSES
+        and lut is None
+        and number(source, "RescaleIntercept") is not None
+    ):
         return "HU"
     units = text(dataset, "Units")
     return units if re.fullmatch(r"[A-Z0-9]{1,16}", units) and modality_of(dataset) == "PT" else ""
@@ -312,11 +319,11 @@ def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> st
 def _place(
     groups: FunctionalGroups, layout: Layout, spacing_mm: tuple[float | None, float, float] | None
 ) -> tuple[Geometry | None, tuple[str, ...]]:
-    """Where the frames lie, and a remark where they do not lie evenly."""
+    """Where the frames lie, and a note where they are uneven."""
     if layout.frames > 1 and not groups.per_frame:
         return None, ()
     planes = [plane_of(groups, frame) for frame in range(layout.frames)]
     geometry = geometry_of(planes, spacing_mm)
     if geometry is None and planes[0] is not None and layout.frames > 1:
-        return None, ("its frames do not lie evenly behind one another: no geometry",)
+        return None, ("its frames are not evenly spaced: no geometry",)
     return geometry, ()

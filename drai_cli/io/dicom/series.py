@@ -1,43 +1,32 @@
-"""DICOM series: the files of a folder, a zip or a DICOMDIR that belong together, in the order in which they lie.
+"""DICOM series: the files of a folder, a zip or a DICOMDIR that belong together, in spatial order.
 
-A series is what shares (0020,000E) SeriesInstanceUID. Its slices are ordered by their position along the normal of
-their planes, never by file name. Zips are read in memory, within bounds; nothing is unpacked.
+Files of a series have the same (0020,000E) SeriesInstanceUID. Slices are ordered by their position along the normal of
+their planes, never by file name.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import zipfile
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from pydicom import Dataset
 
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.file import FAILURES, begins_as_dicom, items, parse_stream, text, whole
+from drai_cli.io.dicom.file import parse_stream, text, whole
+from drai_cli.io.dicom.format import DICOMDIR, begins_as_dicom
 from drai_cli.io.dicom.placement import SAME_MM, FunctionalGroups, Plane, affine_of, plane_of
 from drai_cli.io.dicom.read import check_is_image, read_dicom_stream
-from drai_cli.io.files import MAX_FILE_BYTES, open_regular
+from drai_cli.io.dicom.series_files import MAX_FILES, ZIP_FAILURES, Open, list_files
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.stack import Stack
+from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.values import check_size
 
-DICOMDIR = "DICOMDIR"
-_MAX_FILES = 50_000
-_MAX_ZIP_BYTES = 1 << 31
 _GAP = 1.5
-"""How many spacings apart two neighbours are when slices are missing between them, and how near a whole number."""
+"""From how many spacings between neighbours slices are missing, and how near to a whole number."""
 _GAP_TOLERANCE = 0.1
-
-Open = Callable[[], IO[bytes]]
-ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, *FAILURES)
 
 
 @dataclass(frozen=True)
@@ -65,11 +54,6 @@ class Slice:
     plane: Plane | None
 
 
-def is_series(path: Path) -> bool:
-    """Whether a path is a folder, a zip or a DICOMDIR: something that may hold a series."""
-    return path.is_dir() or path.suffix.lower() == ".zip" or path.name == DICOMDIR
-
-
 def read_series(path: Path) -> Stack:
     """Reads the one series in a folder, a zip or a DICOMDIR.
 
@@ -90,10 +74,10 @@ def _read_series(path: Path, opened: ExitStack) -> Stack:
     by_series: defaultdict[str, list[Slice]] = defaultdict(list)
     refused: list[str] = []
     seen = 0
-    for name, opener in _files(path, opened):
+    for name, opener in list_files(path, opened):
         seen += 1
-        if seen > _MAX_FILES:
-            raise InputError(subject, f"expected at most {_MAX_FILES} files, got more")
+        if seen > MAX_FILES:
+            raise InputError(subject, f"expected at most {MAX_FILES} files, got more")
         found = _look(name, opener)
         if isinstance(found, Slice):
             by_series[found.series].append(found)
@@ -149,7 +133,7 @@ def _assembled(subject: str, slices: Sequence[Slice]) -> Stack:
 
 
 def _of_one_kind(slices: Sequence[Slice]) -> list[Slice]:
-    """The most images of one size and orientation: localisers may stand in the same series."""
+    """The most images of one size and orientation: a series may contain localisers."""
     groups: list[list[Slice]] = []
     for found in slices:
         for group in groups:
@@ -168,7 +152,7 @@ def _of_one_kind(slices: Sequence[Slice]) -> list[Slice]:
 
 
 def _ordered(slices: Sequence[Slice]) -> tuple[list[Slice], int, list[str]]:
-    """Slices along the normal, volume after volume; how many volumes; what is to be said."""
+    """Slices along the normal, volume after volume; the number of volumes; notes."""
     first = slices[0].plane
     if first is None:
         note = ["the files do not say where they lie: ordered by InstanceNumber"] if len(slices) > 1 else []
@@ -220,12 +204,10 @@ def _joined(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
     return replace(head, array=array, padding=padding, notes=tuple(changes)), notes
 
 
-def _geometry(
-    slices: Sequence[Slice], spacing_mm: tuple[float | None, float, float] | None
-) -> tuple[Geometry, list[str]] | None:
-    """The affine of ordered slices with what is to be said of gaps; None where it is not known where they lie.
+def _geometry(slices: Sequence[Slice], spacing_mm: Spacing | None) -> tuple[Geometry, list[str]] | None:
+    """The affine of ordered slices with notes on gaps; None where their positions are unknown.
 
-    Where the slices are not even, no affine is exact: this one is at the first and the last of them.
+    Where the slices are uneven, no affine is exact: this one is exact for the first and the last.
     """
     first = slices[0].plane
     if first is None or spacing_mm is None or len(slices) < 2:
@@ -255,21 +237,21 @@ def _read(found: Slice) -> Stack:
 
 
 def _look(name: str, opener: Open) -> Slice | str | None:
-    """A file's place in its series; why it has none; or None for one that is no DICOM."""
+    """A file of a series; the reason why it is none; or None for a file that is no DICOM."""
     try:
         with opener() as file:
             head = file.read(132)
             if not begins_as_dicom(head):
                 return None
             file.seek(0)
-            # A bound of what is kept in memory: headers end where the pixels begin.
+            # The header alone, which bounds the memory.
             dataset = parse_stream(name, file, header_only=True)
         if (
             Path(name).name == DICOMDIR
             or text(dataset.file_meta, "MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
         ):
             return None
-        _check_object(name, dataset)
+        check_is_image(name, dataset, header_only=True)
     except InputError as error:
         return f"{name}: {error.message}"
     return Slice(
@@ -286,85 +268,3 @@ def _look(name: str, opener: Open) -> Slice | str | None:
         ),
         plane_of(FunctionalGroups.of(dataset), 0),
     )
-
-
-def _check_object(name: str, dataset: Dataset) -> None:
-    """As `check_is_image`, for a header: Rows stand for the pixels that were not read."""
-    if whole(dataset, "Rows"):
-        dataset.PixelData = b""
-    check_is_image(name, dataset)
-
-
-def _files(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
-    """Names of the files, and what opens each for as long as `opened` is."""
-    if path.is_dir():
-        yield from _files_of_folder(path)
-    elif path.suffix.lower() == ".zip":
-        yield from _files_of_zip(path, opened)
-    else:
-        yield from _files_of_dicomdir(path)
-
-
-def _files_of_folder(folder: Path) -> Iterator[tuple[str, Open]]:
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(base) / name
-            if not name.startswith(".") and path.is_file() and not path.is_symlink():
-                yield path, lambda path=path: open_regular(path)  # type: ignore[misc]
-
-
-def _files_of_zip(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
-    subject = str(path)
-    archive = opened.enter_context(
-        zipfile.ZipFile(opened.enter_context(open_regular(path, max_bytes=_MAX_ZIP_BYTES)))
-    )
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    if len(members) > _MAX_FILES:
-        raise InputError(subject, f"expected at most {_MAX_FILES} files, got {len(members)}")
-    if any(member.flag_bits & 1 for member in members):
-        raise InputError(subject, "is encrypted", "unpack it first")
-    if sum(member.file_size for member in members) > _MAX_ZIP_BYTES:
-        raise InputError(subject, f"expected at most {_MAX_ZIP_BYTES} bytes when unpacked, got more")
-    for member in members:
-        name = f"{subject}: {member.filename}"
-        yield name, lambda name=name, member=member: _zip_member(name, archive, member)  # type: ignore[misc]
-
-
-def _zip_member(subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
-    """A member in memory: never more of it than the archive's directory says and a file may have."""
-    if member.file_size > MAX_FILE_BYTES // 2:
-        raise InputError(subject, f"expected at most {MAX_FILE_BYTES // 2} bytes, got {member.file_size}")
-    try:
-        with archive.open(member) as stream:
-            return io.BytesIO(stream.read(member.file_size))
-    except ZIP_FAILURES as error:
-        raise InputError(subject, f"is broken in the zip ({type(error).__name__})") from error
-
-
-def _files_of_dicomdir(path: Path) -> Iterator[tuple[str, Open]]:
-    """The files that a DICOMDIR names (PS3.3 F.3), none outside of its folder."""
-    with open_regular(path) as file:
-        dataset = parse_stream(str(path), file)
-    root = path.parent.resolve()
-    for record in items(dataset, "DirectoryRecordSequence"):
-        parts = text(record, "ReferencedFileID").split("\\")
-        if parts == [""]:
-            continue
-        target = _beside(root, parts)
-        if target is None:
-            raise InputError(path, "names a file outside of its own folder, or none that is there")
-        yield target, lambda target=target: open_regular(target)  # type: ignore[misc]
-
-
-def _beside(root: Path, parts: Sequence[str]) -> Path | None:
-    """A file that is named by its parts below a folder, in whatever case the disk has it."""
-    place = root
-    for part in parts:
-        if part in ("", ".", "..") or "/" in part or "\0" in part:
-            return None
-        exact = place / part
-        if not exact.exists():
-            exact = next((p for p in place.iterdir() if p.name.lower() == part.lower()), exact)
-        place = exact
-    return place if place.is_file() and place.resolve().is_relative_to(root) else None

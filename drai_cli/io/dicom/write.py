@@ -1,4 +1,4 @@
-"""DICOM files as bytes, by pydicom: what a derived or synthetic image says of itself. Knows nothing of sets or models.
+"""DICOM files as bytes, by pydicom, for derived and synthetic images. Knows nothing of sets or models.
 
 Everything is written as Secondary Capture (PS3.3 A.8): the plain one for one frame, the multi-frame ones for more. CT
 and MR Image Storage promise an acquisition: their attributes (scan options, echo time, image type AXIAL, ...) cannot be
@@ -9,84 +9,43 @@ give the same bytes.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.filewriter import dcmwrite
-from pydicom.pixels.encoders.base import get_encoder
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
-    ExplicitVRLittleEndian,
-    JPEG2000Lossless,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
-    RLELossless,
     SecondaryCaptureImageStorage,
 )
 from pydicom.valuerep import DSfloat
 
-from drai_cli.errors import InputError, UsageError
+from drai_cli import __version__
+from drai_cli.errors import InputError
+from drai_cli.io.about import About
+from drai_cli.io.dicom.packing import pack
 from drai_cli.io.geometry import Geometry
+from drai_cli.io.stack import Spacing
 from drai_cli.io.stored import Stored
+from drai_cli.settings.image_options import Compression
 
-Compression = Literal["none", "rle", "jpeg2000"]
 Level = Literal["study", "series", "instance", "frame of reference"]
-INSTALL = "pip install 'drai-cli[dicom]'"
-
-# Of each syntax the one encoder that writes it: another might write other bytes for the same pixels.
-_SYNTAXES: dict[Compression, tuple[UID, str]] = {
-    "none": (ExplicitVRLittleEndian, ""),
-    "rle": (RLELossless, "pydicom"),
-    "jpeg2000": (JPEG2000Lossless, "pylibjpeg"),
-}
 # Multi-frame functional groups demand a date (type 1, PS3.3 C.7.6.16). A clock's would make every run another file.
 _NO_DATE, _NO_TIME = "19700101", "000000"
-_MIN_JPEG2000_SIDE = 32  # the encoder always makes six resolutions
 _MAX_COSINE = 1e-4
 _MAX_SIDE = 65535
 _MAX_PIXEL_BYTES = (1 << 32) - 2
 
 
-@dataclass(frozen=True)
-class DicomHeader:
-    """What a file says beside its pixels.
-
-    Attributes:
-        uid_key: All that decides the image, as one text: equal keys give equal UIDs.
-        version: Of this tool.
-        marks: What the image says of itself, keyword to text, kept as JSON in (0020,4000) ImageComments.
-        is_synthetic: Whether a model made it: (0008,001C) SyntheticData and a patient of that name.
-        number: Instance number.
-        part: Which file of several of one series; part of the instance's UID alone.
-        modality: (0008,0060); `OT` for an image that no modality made.
-        kept: Attributes of the source to keep, keyword to value; empty for a synthetic image.
-        window: Centre and width to show it with, in values; None: all that can be stored, where grey is not 8-bit.
-        lossy_ratio: By how much the source was compressed with loss (JPEG); None where it was not.
-    """
-
-    uid_key: str
-    version: str
-    marks: Mapping[str, str] = field(default_factory=dict)
-    is_synthetic: bool = True
-    number: int = 1
-    part: str = ""
-    modality: str = "OT"
-    kept: Mapping[str, Any] = field(default_factory=dict)
-    window: tuple[float, float] | None = None
-    lossy_ratio: float | None = None
-
-
-def uid_key(**deciding: Any) -> str:
-    """All that decides an image as one text; no two sets of things read alike."""
+def make_uid_key(**deciding: Any) -> str:
+    """All that decides an image as one text; different data gives different text."""
     return json.dumps(deciding, sort_keys=True, ensure_ascii=True)
 
 
@@ -101,17 +60,17 @@ def make_uid(key: str, level: Level) -> UID:
 
 def encode_dicom(
     stored: Stored,
-    header: DicomHeader,
+    about: About,
     *,
     geometry: Geometry | None = None,
-    spacing_mm: tuple[float | None, float, float] | None = None,
+    spacing_mm: Spacing | None = None,
     compression: Compression = "none",
 ) -> bytes:
     """A DICOM file.
 
     Args:
         stored: The frames. Several frames with a line other than the identity are written as grey words, 16 bits.
-        header: What else it says.
+        about: What else it says.
         geometry: Where the frames lie.
         spacing_mm: (slice, row, column) where only that is known.
         compression: How the pixels are packed, always without loss.
@@ -133,34 +92,23 @@ def encode_dicom(
         )
     dataset = Dataset()
     dataset.SOPClassUID = _sop_class(stored, frames)
-    instance = uid_key(of=header.uid_key, part=header.part) if header.part else header.uid_key
+    key = make_uid_key(**about.deciding)
+    instance = make_uid_key(of=key, part=about.part) if about.part else key
     dataset.SOPInstanceUID = make_uid(instance, "instance")
     dataset.SpecificCharacterSet = "ISO_IR 192"
-    _add_patient(dataset, header)
-    _add_study(dataset, header, has_geometry=geometry is not None)
-    _add_image(dataset, header)
+    _add_patient(dataset, about, key)
+    _add_study(dataset, about, key, has_geometry=geometry is not None)
+    _add_image(dataset, about)
     _add_pixels(dataset, stored)
     if frames > 1:
         _add_frames(dataset, frames)
     if stored.channels == 1:
-        _add_values(dataset, stored, header)
+        _add_values(dataset, stored, about)
     if geometry is not None:
         _add_geometry(dataset, geometry, frames)
     elif spacing_mm is not None:
-        _add_spacing(dataset, spacing_mm, frames)
-    return _file_bytes(dataset, array, compression)
-
-
-def require_encoder(compression: Compression) -> tuple[UID, str]:
-    """The transfer syntax and pydicom's name of the encoder that makes it.
-
-    Raises:
-        UsageError: It is not installed.
-    """
-    syntax, plugin = _SYNTAXES[compression]
-    if plugin and plugin not in get_encoder(syntax).available_plugins:
-        raise UsageError(f"--compression {compression}", "its encoder is not installed", INSTALL)
-    return syntax, plugin
+        _add_spacing(dataset, spacing_mm)
+    return pack(dataset, array, compression, make_uid("drai", "instance"))
 
 
 def _sop_class(stored: Stored, frames: int) -> UID:
@@ -173,51 +121,51 @@ def _sop_class(stored: Stored, frames: int) -> UID:
     return MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
 
-def _add_patient(dataset: Dataset, header: DicomHeader) -> None:
-    """Patient module (PS3.3 C.7.1.1): all of type 2, so an empty value says that it is not known."""
+def _add_patient(dataset: Dataset, about: About, key: str) -> None:
+    """Patient module (PS3.3 C.7.1.1): all of type 2, so an empty value means unknown."""
     for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
         setattr(dataset, keyword, "")
-    if header.is_synthetic:
+    if about.is_synthetic:
         dataset.PatientName = "SYNTHETIC^DRAI"
-        dataset.PatientID = f"SYNTHETIC-{hashlib.sha256(header.uid_key.encode()).hexdigest()[:16].upper()}"
+        dataset.PatientID = f"SYNTHETIC-{hashlib.sha256(key.encode()).hexdigest()[:16].upper()}"
         dataset.PatientComments = "Synthetic image: there is no such patient."
 
 
-def _add_study(dataset: Dataset, header: DicomHeader, *, has_geometry: bool) -> None:
+def _add_study(dataset: Dataset, about: About, key: str, *, has_geometry: bool) -> None:
     """General Study and Series, SC Equipment (PS3.3 C.7.2.1, C.7.3.1, C.8.6.1)."""
-    dataset.StudyInstanceUID = make_uid(header.uid_key, "study")
-    dataset.SeriesInstanceUID = make_uid(header.uid_key, "series")
+    dataset.StudyInstanceUID = make_uid(key, "study")
+    dataset.SeriesInstanceUID = make_uid(key, "series")
     for keyword in ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber"):
         setattr(dataset, keyword, "")
-    for keyword, value in header.kept.items():
+    for keyword, value in about.kept.items():
         setattr(dataset, keyword, value)
     dataset.SeriesNumber = 1
-    dataset.Modality = header.modality
-    dataset.ConversionType = "SYN" if header.is_synthetic else "WSD"  # synthetic image, workstation
+    dataset.Modality = about.modality
+    dataset.ConversionType = "SYN" if about.is_synthetic else "WSD"  # synthetic image, workstation
     dataset.Manufacturer = "drai"
     dataset.ManufacturerModelName = "drai"
-    dataset.SoftwareVersions = header.version
+    dataset.SoftwareVersions = __version__
     if has_geometry:
-        dataset.FrameOfReferenceUID = make_uid(header.uid_key, "frame of reference")
+        dataset.FrameOfReferenceUID = make_uid(key, "frame of reference")
         dataset.PositionReferenceIndicator = ""
 
 
-def _add_image(dataset: Dataset, header: DicomHeader) -> None:
+def _add_image(dataset: Dataset, about: About) -> None:
     """General Image (PS3.3 C.7.6.1) and SOP Common (C.12.1)."""
-    dataset.InstanceNumber = header.number
+    dataset.InstanceNumber = about.number
     dataset.PatientOrientation = ""
     if "Laterality" not in dataset:
         dataset.Laterality = ""
     dataset.ImageType = ["DERIVED", "SECONDARY"]
-    # A real image may have writing in its pixels that nobody looked for; then the standard's cautious answer.
-    dataset.BurnedInAnnotation = "NO" if header.is_synthetic else "YES"
+    # A real image may have text in its pixels, which was not checked: then the cautious answer.
+    dataset.BurnedInAnnotation = "NO" if about.is_synthetic else "YES"
     dataset.LossyImageCompression = "00"
-    if header.lossy_ratio is not None:
+    if about.lossy_ratio is not None:
         dataset.LossyImageCompression = "01"
-        dataset.LossyImageCompressionRatio = _decimal(round(header.lossy_ratio, 2))
+        dataset.LossyImageCompressionRatio = _decimal(round(about.lossy_ratio, 2))
         dataset.LossyImageCompressionMethod = "ISO_10918_1"
-    if header.marks:
-        dataset.ImageComments = json.dumps(dict(header.marks), sort_keys=True, ensure_ascii=False)[:10240]
+    if about.marks:
+        dataset.ImageComments = json.dumps(dict(about.marks), sort_keys=True, ensure_ascii=False)[:10240]
     purpose = Dataset()
     purpose.CodeValue, purpose.CodingSchemeDesignator = "109102", "DCM"  # PS3.16 CID 7005
     purpose.CodeMeaning = "Processing Equipment"
@@ -225,12 +173,12 @@ def _add_image(dataset: Dataset, header: DicomHeader) -> None:
     equipment.PurposeOfReferenceCodeSequence = Sequence([purpose])
     equipment.Manufacturer = "drai"
     equipment.ManufacturerModelName = "drai"
-    equipment.SoftwareVersions = header.version
-    equipment.ContributionDescription = "Made by a generative model" if header.is_synthetic else "Converted"
+    equipment.SoftwareVersions = __version__
+    equipment.ContributionDescription = "Made by a generative model" if about.is_synthetic else "Converted"
     dataset.ContributingEquipmentSequence = Sequence([equipment])
-    if header.is_synthetic:
+    if about.is_synthetic:
         dataset.SyntheticData = "YES"
-        dataset.DerivationDescription = _derivation(header.marks)
+        dataset.DerivationDescription = _derivation(about.marks)
 
 
 def _derivation(marks: Mapping[str, str]) -> str:
@@ -259,14 +207,14 @@ def _add_frames(dataset: Dataset, frames: int) -> None:
     dataset.PageNumberVector = list(range(1, frames + 1))
 
 
-def _add_values(dataset: Dataset, stored: Stored, header: DicomHeader) -> None:
+def _add_values(dataset: Dataset, stored: Stored, about: About) -> None:
     """Modality and VOI LUT (PS3.3 C.11.1, C.11.2)."""
     dataset.PresentationLUTShape = "IDENTITY"
     if stored.has_line or stored.unit or hasattr(dataset, "NumberOfFrames"):
         dataset.RescaleIntercept = _decimal(stored.intercept)
         dataset.RescaleSlope = _decimal(stored.slope)
         dataset.RescaleType = stored.unit or "US"
-    window = header.window
+    window = about.window
     if window is None and (stored.has_line or stored.bits == 16):
         # C.11.2.1.2.1 LINEAR: from centre - 0.5 - (width - 1) / 2 to centre - 0.5 + (width - 1) / 2.
         top = 2**stored.bits - 1
@@ -312,58 +260,12 @@ def _add_geometry(dataset: Dataset, geometry: Geometry, frames: int) -> None:
     dataset.PerFrameFunctionalGroupsSequence = Sequence(groups)
 
 
-def _add_spacing(dataset: Dataset, spacing_mm: tuple[float | None, float, float], frames: int) -> None:
+def _add_spacing(dataset: Dataset, spacing_mm: Spacing) -> None:
     """Spacing without a place: PixelSpacing of the SC Image module (PS3.3 C.8.6.2)."""
     between, down, across = spacing_mm
     dataset.PixelSpacing = [_decimal(down), _decimal(across)]
     if between is not None:
         dataset.SpacingBetweenSlices = _decimal(between)
-
-
-def _file_bytes(dataset: Dataset, array: np.ndarray, compression: Compression) -> bytes:
-    syntax, plugin = require_encoder(compression)
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    if compression == "none":
-        data = little.tobytes()
-        dataset.PixelData = data + b"\0" * (len(data) % 2)
-        dataset["PixelData"].VR = "OW" if array.dtype.itemsize == 2 else "OB"
-    else:
-        dataset.PixelData = encapsulate(_compressed(dataset, little, syntax, plugin))
-        dataset["PixelData"].is_undefined_length = True
-        dataset["PixelData"].VR = "OB"
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.file_meta.ImplementationClassUID = make_uid("drai", "instance")
-    dataset.file_meta.ImplementationVersionName = "DRAI"
-    file = io.BytesIO()
-    dcmwrite(file, dataset, enforce_file_format=True)
-    return file.getvalue()
-
-
-def _compressed(dataset: Dataset, array: np.ndarray, syntax: UID, plugin: str) -> list[bytes]:
-    """Each frame, encoded."""
-    encoder = get_encoder(syntax)
-    if syntax == JPEG2000Lossless and min(dataset.Rows, dataset.Columns) < _MIN_JPEG2000_SIDE:
-        raise InputError(
-            "JPEG 2000",
-            f"expected at least {_MIN_JPEG2000_SIDE} rows and columns, got {dataset.Rows} × {dataset.Columns}",
-            "--compression rle",
-        )
-    options: dict[str, Any] = {
-        "rows": dataset.Rows,
-        "columns": dataset.Columns,
-        "samples_per_pixel": dataset.SamplesPerPixel,
-        "bits_allocated": dataset.BitsAllocated,
-        "bits_stored": dataset.BitsStored,
-        "pixel_representation": 0,
-        "photometric_interpretation": dataset.PhotometricInterpretation,
-        "number_of_frames": 1,
-    }
-    if dataset.SamplesPerPixel == 3:
-        options["planar_configuration"] = 0
-    return [encoder.encode(frame, encoding_plugin=plugin, **options) for frame in array]
 
 
 def _unit_vector(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
@@ -372,5 +274,5 @@ def _unit_vector(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
 
 
 def _decimal(number: float) -> DSfloat:
-    """A number as a decimal string of at most 16 characters (PS3.5 6.2 DS), as near as that allows."""
+    """A number as a decimal string of at most 16 characters (PS3.5 6.2 DS), as exact as that allows."""
     return DSfloat(float(number) + 0.0, auto_format=True)  # + 0.0 turns -0 into 0

@@ -8,8 +8,6 @@ slices of its first volume, then all of its second.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from math import isfinite, prod
 from pathlib import Path
 from typing import IO, Any
@@ -30,45 +28,27 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from drai_cli.errors import InputError
-from drai_cli.io.files import open_regular
+from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.stack import Stack
-from drai_cli.io.values import check_size, finite, rescaled, rescaled_dtype
+from drai_cli.io.nifti.format import MAGIC, NIFTI, open_stream
+from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
+from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 from drai_cli.io.window import HU
 
-SUFFIXES = (".nii", ".nii.gz")
 _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
-_MAGIC = {348: (344, b"n+1\x00"), 540: (4, b"n+2\x00\r\n\x1a\n")}
 _MAX_OFFSET = 1 << 26
 _CHUNK = 1 << 22
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _RGB = {np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]): 3, np.dtype([(c, "u1") for c in "RGBA"]): 4}
 _FAILURES = (
+    *BROKEN,
     HeaderDataError,
     ImageFileError,
     OrientationError,
     WrapStructError,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    MemoryError,
     RuntimeError,
     Warning,
-    zlib.error,
 )
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a file begins as NIfTI does, compressed or not; False for what is no regular file."""
-    try:
-        with open_regular(path) as file, _opened(file) as stream:
-            head = stream.read(348)
-    except (InputError, *_FAILURES):
-        return False
-    return any(head[at : at + len(magic)] == magic for at, magic in _MAGIC.values())
 
 
 def read_nifti(path: Path) -> Stack:
@@ -81,7 +61,7 @@ def read_nifti(path: Path) -> Stack:
     """
     subject = str(path)
     try:
-        with open_regular(path) as file, _opened(file) as stream:
+        with open_regular(path) as file, open_stream(file) as stream:
             header, shape = _header(subject, stream)
             stored = _stored(subject, stream, header, shape)
         return _stack(subject, header, stored)
@@ -89,7 +69,7 @@ def read_nifti(path: Path) -> Stack:
         raise InputError(subject, f"is broken or no NIfTI ({type(error).__name__})") from error
 
 
-def nifti_shape(path: Path) -> tuple[int, int, int, int]:
+def measure_nifti(path: Path) -> tuple[int, int, int, int]:
     """Volumes, slices, rows and columns of the stack that `read_nifti` would give, by the header alone.
 
     Raises:
@@ -97,7 +77,7 @@ def nifti_shape(path: Path) -> tuple[int, int, int, int]:
     """
     subject = str(path)
     try:
-        with open_regular(path) as file, _opened(file) as stream:
+        with open_regular(path) as file, open_stream(file) as stream:
             header, shape = _header(subject, stream)
         turn = io_orientation(_affine(header, shape[:3])[0])
         x, y, z = (shape[int(np.flatnonzero(turn[:, 0] == axis)[0])] for axis in range(3))
@@ -106,23 +86,18 @@ def nifti_shape(path: Path) -> tuple[int, int, int, int]:
         raise InputError(subject, f"is broken or no NIfTI ({type(error).__name__})") from error
 
 
-def _opened(file: IO[bytes]) -> IO[bytes]:
-    """The file itself, or what it holds compressed."""
-    start = file.read(2)
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if start == b"\x1f\x8b" else file  # type: ignore[return-value]
-
-
 def _header(subject: str, stream: IO[bytes]) -> tuple[nibabel.Nifti1Header, tuple[int, ...]]:
     """The header and the shape `[x, y, z, volumes]`, checked before anything of that size is made."""
     head = stream.read(540)
-    found = next((size for size, (at, magic) in _MAGIC.items() if head[at : at + len(magic)] == magic), None)
-    if found is None:
+    header_bytes = next(
+        (size for size, (at, magic) in MAGIC.items() if head[at : at + len(magic)] == magic), None
+    )
+    if header_bytes is None:
         if head[344:348] == b"ni1\x00":
             raise InputError(subject, "is one of two files (.hdr and .img)", "convert it to one .nii file")
         raise InputError(subject, "expected a NIfTI file, got something else")
-    make: Any = _HEADERS[found]
-    header = make(head[:found], check=False)
+    make: Any = _HEADERS[header_bytes]
+    header = make(head[:header_bytes], check=False)
     shape = tuple(int(extent) for extent in header.get_data_shape())
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -164,16 +139,18 @@ def _stack(subject: str, header: nibabel.Nifti1Header, stored: Shaped[np.ndarray
     dtype = stored.dtype
     if dtype in _RGB:
         if _RGB[dtype] == 4:
-            notes.append("its alpha channel is left out")
+            notes.append(ALPHA_LEFT_OUT)
         values = np.stack([stored[channel] for channel in "RGB"], axis=-1)
         bits = 8
     else:
         slope, intercept = _scale(header)
         limits = np.iinfo(dtype) if dtype.kind in "iu" else None
         low, high = (limits.min, limits.max) if limits is not None else (0, 0)
-        values = rescaled(stored, slope, intercept, rescaled_dtype(dtype, low, high, [(slope, intercept)]))
+        values = rescale(
+            stored, slope, intercept, choose_rescaled_dtype(dtype, low, high, [(slope, intercept)])
+        )
         bits = 8 * dtype.itemsize
-    values, broken = finite(values)
+    values, broken = replace_nonfinite(values)
     if broken is not None:
         notes.append(f"{int(broken.sum())} voxels are no numbers: now the least value")
     affine, is_placed, note = _affine(header, stored.shape[:3])
@@ -187,7 +164,7 @@ def _stack(subject: str, header: nibabel.Nifti1Header, stored: Shaped[np.ndarray
     geometry = Geometry.from_ras(moved)
     return Stack(
         array=array,
-        kind="nifti",
+        kind=NIFTI.name,
         bits=bits,
         unit=_unit(header),
         geometry=geometry if is_placed else None,
@@ -235,7 +212,7 @@ def _affine(
         affine = np.asarray(form, np.float64)
         if np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9:
             return np.diag([scale, scale, scale, 1.0]) @ affine, True, notes
-        notes.append(f"its {code.removesuffix('_code')} is no orientation and is passed over")
+        notes.append(f"its {code.removesuffix('_code')} is no orientation and is ignored")
     zooms = [abs(float(zoom)) for zoom in header.get_zooms()[:3]] + [1.0] * 3
     zooms = [zoom * scale if isfinite(zoom) and zoom > 0 else 1.0 for zoom in zooms[:3]]
     notes.append(

@@ -1,4 +1,4 @@
-"""NIfTI-1 files as bytes, with nibabel's header: values, place, what they say of themselves. Knows no sets or models.
+"""NIfTI-1 files as bytes, with nibabel's header: values, place and description. Knows no sets or models.
 
 The same arguments give the same bytes: no clock time, and none in the gzip wrapper.
 """
@@ -29,11 +29,13 @@ _UNIT_MM = 2
 _UPRIGHT_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def nifti_values(stored: Stored) -> tuple[Shaped[np.ndarray, "frames height width *channels"], float, float]:
+def to_nifti_values(
+    stored: Stored,
+) -> tuple[Shaped[np.ndarray, "frames height width *channels"], float, float]:
     """How NIfTI keeps stored numbers: array, scl_slope and scl_inter.
 
-    Whole values of 16 bits stand there as themselves, int16 (Hounsfield units with slope 1); other lines stay lines,
-    whose numbers the file holds as float32.
+    Whole values of 16 bits are stored directly as int16 (Hounsfield units with slope 1). Otherwise slope and intercept
+    are kept, which the file holds as float32.
     """
     if not stored.has_line:
         return stored.array, 1.0, 0.0
@@ -43,7 +45,7 @@ def nifti_values(stored: Stored) -> tuple[Shaped[np.ndarray, "frames height widt
     return stored.array, stored.slope, stored.intercept
 
 
-def narrowest(values: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
+def narrow_values(values: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
     """Values in a type that NIfTI knows and that holds them exactly: the fewest bits for whole numbers."""
     if values.dtype == np.bool_ or values.dtype.kind in "iu":
         low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
@@ -107,7 +109,7 @@ def encode_nifti(
     return bytes(header.binaryblock) + b"\0\0\0\0" + data
 
 
-def gzip_bytes(data: bytes, level: int = 6) -> bytes:
+def compress_gzip(data: bytes, level: int = 6) -> bytes:
     """Bytes in a gzip wrapper without time, name or system (RFC 1952)."""
     packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = packer.compress(data) + packer.flush()
@@ -117,7 +119,7 @@ def gzip_bytes(data: bytes, level: int = 6) -> bytes:
 
 
 def encode_sidecar(content: Mapping[str, Any]) -> bytes:
-    """The JSON that lies beside a NIfTI file and says what its header has no room for."""
+    """The JSON next to a NIfTI file, for what its header has no room for."""
     return (json.dumps(dict(content), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 

@@ -252,7 +252,7 @@ def test_functional_groups(tmp_path, make_dicom):
     uneven = enhanced_groups([(0, 0, 5), (0, 0, 3), (0, 0, 2)], (1, 1, 1))
     stack = read_stack(make_dicom(tmp_path / "b.dcm", array, **uneven))
     assert stack.geometry is None
-    assert "do not lie evenly" in stack.notes[0]
+    assert "are not evenly spaced" in stack.notes[0]
 
 
 CODECS = [

@@ -13,17 +13,17 @@ import pytest
 from pydicom.pixels import apply_modality_lut, get_encoder
 from pydicom.uid import JPEG2000Lossless
 
+from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.dicom import write as dicom_write
-from drai_cli.io.dicom.write import DicomHeader, encode_dicom, make_uid, uid_key
+from drai_cli.io.about import About
+from drai_cli.io.dicom import packing
+from drai_cli.io.dicom.write import encode_dicom, make_uid, make_uid_key
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.stored import Stored
 
 RANDOM = np.random.default_rng(0)
-SYNTHETIC = DicomHeader(
-    uid_key(seed=0, index=3), "0.1", {"synthetic": "yes", "label": "mélanome", "tool": "drai 0.1"}
-)
-REAL = DicomHeader(uid_key(source="x"), "0.1", is_synthetic=False)
+SYNTHETIC = About({"synthetic": "yes", "label": "mélanome", "tool": "drai 0.1"}, {"seed": 0, "index": 3})
+REAL = About({}, {"source": "x"})
 KINDS = {
     "grey 8": Stored(RANDOM.integers(0, 256, (1, 9, 11), np.uint8)),
     "grey 16": Stored(RANDOM.integers(0, 65536, (1, 9, 11), np.uint16)),
@@ -167,7 +167,7 @@ def test_it_says_that_it_is_synthetic_and_nobody():
     assert dataset.PatientID.startswith("SYNTHETIC-")
     assert '"label": "mélanome"' in dataset.ImageComments
     (equipment,) = dataset.ContributingEquipmentSequence
-    assert (equipment.ManufacturerModelName, equipment.SoftwareVersions) == ("drai", "0.1")
+    assert (equipment.ManufacturerModelName, equipment.SoftwareVersions) == ("drai", __version__)
     assert (dataset.StudyDate, dataset.StudyTime, dataset.PatientBirthDate) == ("", "", "")
 
 
@@ -182,15 +182,15 @@ def test_a_real_image_has_no_such_mark():
 
 def test_uids_follow_from_what_decides_the_image():
     keys = [
-        uid_key(seed=0, index=3),
-        uid_key(seed=0, index=4),
-        uid_key(seed=1, index=3),
-        uid_key(seed=0, label="3"),
+        make_uid_key(seed=0, index=3),
+        make_uid_key(seed=0, index=4),
+        make_uid_key(seed=1, index=3),
+        make_uid_key(seed=0, label="3"),
     ]
     uids = {make_uid(key, level) for key in keys for level in ("study", "series", "instance")}
     assert len(uids) == 12
     assert all(uid.is_valid and uid.startswith("2.25.") for uid in uids)
-    assert make_uid(keys[0], "study") == make_uid(uid_key(index=3, seed=0), "study")
+    assert make_uid(keys[0], "study") == make_uid(make_uid_key(index=3, seed=0), "study")
 
 
 def test_same_bytes_each_time(stored):
@@ -208,7 +208,7 @@ def test_an_encoder_that_is_not_there_says_what_to_install(monkeypatch):
     class Nothing:
         available_plugins = ()
 
-    monkeypatch.setattr(dicom_write, "get_encoder", lambda syntax: Nothing())
+    monkeypatch.setattr(packing, "get_encoder", lambda syntax: Nothing())
     with pytest.raises(UsageError, match="not installed") as raised:
         encode_dicom(KINDS["grey 8"], SYNTHETIC, compression="jpeg2000")
     assert raised.value.hint == "pip install 'drai-cli[dicom]'"

@@ -11,7 +11,13 @@ import pytest
 
 from drai_cli.errors import InputError
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.nifti.write import encode_nifti, encode_sidecar, gzip_bytes, narrowest, nifti_values
+from drai_cli.io.nifti.write import (
+    compress_gzip,
+    encode_nifti,
+    encode_sidecar,
+    narrow_values,
+    to_nifti_values,
+)
 from drai_cli.io.read import read_stack
 from drai_cli.io.stored import Stored
 
@@ -63,14 +69,14 @@ def test_colour_is_rgb24():
 
 def test_hounsfield_units_are_themselves_where_they_are_whole():
     whole = Stored(RANDOM.integers(0, 4096, (1, 4, 5), np.uint16), 1.0, -1024.0, "HU")
-    array, slope, intercept = nifti_values(whole)
+    array, slope, intercept = to_nifti_values(whole)
     assert (array.dtype, slope, intercept) == (np.int16, 1.0, 0.0)
     np.testing.assert_array_equal(array, whole.values())
 
 
 def test_other_lines_stay_lines():
     line = Stored(RANDOM.integers(0, 256, (1, 4, 5), np.uint8), 1600 / 255, -1000.0, "HU")
-    array, slope, intercept = nifti_values(line)
+    array, slope, intercept = to_nifti_values(line)
     image = read(encode_nifti(array, slope=slope, intercept=intercept, unit="HU", description="synthetic"))
     assert image.get_data_dtype() == np.uint8
     np.testing.assert_allclose(image.get_fdata(), line.values().transpose(2, 1, 0), rtol=1e-6)
@@ -93,16 +99,16 @@ def test_other_lines_stay_lines():
     ],
 )
 def test_narrowest(values, name):
-    found = narrowest(values)
+    found = narrow_values(values)
     assert found.dtype == name
     np.testing.assert_array_equal(found, values)
 
 
 def test_gzip_holds_no_time_and_opens():
     data = encode_nifti(np.zeros((3, 4, 5), np.uint8))
-    packed = gzip_bytes(data)
+    packed = compress_gzip(data)
     assert gzip.decompress(packed) == data
-    assert packed == gzip_bytes(data)
+    assert packed == compress_gzip(data)
     assert packed[4:8] == b"\0\0\0\0"
 
 

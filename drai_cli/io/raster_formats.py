@@ -1,0 +1,73 @@
+"""The formats of plain images: levels without a unit, read by Pillow; PNG and TIFF are written, with marks as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from jaxtyping import UInt
+from PIL import Image as PillowImage
+
+from drai_cli import __version__
+from drai_cli.errors import InputError
+from drai_cli.io.about import About, as_description
+from drai_cli.io.format import Format, WriteOptions
+from drai_cli.io.png import encode_png
+from drai_cli.io.raster import SUFFIXES, read_raster, read_raster_frame
+from drai_cli.io.stored import Stored
+from drai_cli.io.tiff import encode_tiff, is_storable
+
+_IMAGE_DESCRIPTION = 270
+
+
+def read_raster_marks(file: Path | IO[bytes]) -> dict[str, str]:
+    """The text of a PNG, or a TIFF's ImageDescription where this tool wrote it; empty for the other formats."""
+    with PillowImage.open(file, formats=("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF")) as picture:
+        if picture.format == "TIFF":
+            text = str(getattr(picture, "tag_v2", {}).get(_IMAGE_DESCRIPTION, ""))
+            pairs = (part.partition(": ") for part in text.split("; "))
+            return {pair[0]: pair[2] for pair in pairs if pair[1]} if text.startswith("synthetic: ") else {}
+        if picture.format != "PNG":
+            return {}
+        # Only the text before the pixels, where this tool writes it: nothing is decoded.
+        return {str(name): str(text) for name, text in picture.info.items() if isinstance(text, str)}
+
+
+def _encode_png(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
+    pixels = _only_frame("PNG", stored)
+    return (encode_png(pixels, {**about.marks, **_meaning(stored)}, level=options.level),)
+
+
+def _encode_tiff(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
+    pixels = _only_frame("TIFF", stored)
+    if not is_storable(pixels):
+        raise InputError("TIFF", "expected 8 bits or grey, got colour of 16 bits", "--format png keeps it")
+    return (encode_tiff(pixels, as_description({**about.marks, **_meaning(stored)}), f"drai {__version__}"),)
+
+
+def _only_frame(title: str, stored: Stored) -> UInt[np.ndarray, "height width channels"]:
+    if len(stored.array) != 1:
+        raise InputError(title, f"expected one frame, got {len(stored.array)}", "--format nifti, or dicom")
+    return stored.array[0] if stored.channels == 3 else stored.array[0, :, :, None]
+
+
+def _meaning(stored: Stored) -> dict[str, str]:
+    """What levels mean, as text: these formats have no field for it."""
+    if not stored.unit and not stored.has_line:
+        return {}
+    return {"unit": stored.unit, "slope": repr(stored.slope), "intercept": repr(stored.intercept)}
+
+
+PNG, JPEG, TIFF, BMP, GIF = (
+    Format(
+        name,
+        name.upper(),
+        suffixes,
+        read_raster,
+        read_frame=read_raster_frame,
+        encode={"png": _encode_png, "tiff": _encode_tiff}.get(name),
+        read_marks=read_raster_marks,
+    )
+    for name, suffixes in SUFFIXES.items()
+)
