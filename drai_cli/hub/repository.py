@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from drai_cli.errors import DraiError, InputError, NetworkError, WeightsError
-from drai_cli.io.files import explain_os_error
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
 
@@ -257,7 +256,7 @@ def _explain(name: str, error: Exception, is_upload: bool) -> DraiError | None:
     if isinstance(error, OSError):
         return WeightsError(
             name,
-            f"cannot be stored in the Hub cache ({why(error, Path(constants.HF_HUB_CACHE))})",
+            f"cannot be stored in the Hub cache ({explain_os_error(error, Path(constants.HF_HUB_CACHE))})",
             "check the free space in HF_HOME",
         )
     return None

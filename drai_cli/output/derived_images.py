@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
+from drai_cli.inference.input_images import InputImage
 from drai_cli.inference.torch_model import Inference
 from drai_cli.io.about import About
 from drai_cli.io.image import Fit, Image, fit_to_square
@@ -81,8 +81,8 @@ class DerivedImages:
             made = scale_back(made, source.height, source.width, self.fit)
         elif source is not None:
             size = self.inference.header.architecture.image_size
-            geometry = fitted_geometry(source, size, self.fit)
-            spacing_mm = fitted_spacing(source, size, self.fit)
+            geometry = fit_geometry(source, size, self.fit)
+            spacing_mm = fit_spacing(source, size, self.fit)
         kind = self.format or _choose_format(source, made)
         decided_by = {
             "weights_sha256": self.inference.model.sha256,

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, explain_os_error, remove_left_over
+from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import hold_folder
 
 _HIDDEN = ".drai"
@@ -86,7 +86,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            folder, f"cannot be made ({why(error, folder.parent)})", "check its permissions"
+            folder, f"cannot be made ({explain_os_error(error, folder.parent)})", "check its permissions"
         ) from error
 
 
@@ -115,7 +115,7 @@ def open_stage(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
         except OSError as error:
             raise InputError(
                 error.filename or out,
-                f"cannot be written ({why(error, out)})",
+                f"cannot be written ({explain_os_error(error, out)})",
                 "check the free space and the permissions",
             ) from error
         finally:

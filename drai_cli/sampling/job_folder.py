@@ -16,7 +16,7 @@ from typing import Any
 
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.files import atomic_writer, read_json, remove_left_over
-from drai_cli.io.locks import held
+from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.layout import image_names, is_tar_name
 from drai_cli.sampling.manifest import MANIFEST, METADATA, Manifest
@@ -56,7 +56,7 @@ class JobFolder:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Locks the folder against other processes of the job; waits for them, since they hold it for a moment."""
-        with held(self.out / _LOCK, COMMAND, self.out, waiting=lambda who: None):
+        with hold_lock(self.out / _LOCK, COMMAND, self.out, waiting=lambda who: None):
             yield
 
     def claim(self, *, overwrite: bool) -> bool:
@@ -163,7 +163,7 @@ class JobFolder:
             OverwriteError: That command is still running.
         """
         for lock in self.out.glob(".drai-sample-*.lock"):
-            with held(lock, COMMAND, self.out):
+            with hold_lock(lock, COMMAND, self.out):
                 pass  # raises if a process holds it; else removes it
         for entry in self._entries():
             if entry.is_dir() and not entry.is_symlink():

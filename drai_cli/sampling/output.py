@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from drai_cli.errors import OverwriteError
-from drai_cli.io.locks import held
+from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder
 from drai_cli.sampling.journal import Journal
@@ -154,7 +154,7 @@ class SampleOutput:
         """Records the job, makes the folders and opens this part's journal."""
         self._folder.begin()
         path = self._journal_path()
-        self._stack.enter_context(held(path.with_suffix(".lock"), COMMAND, self.out))
+        self._stack.enter_context(hold_lock(path.with_suffix(".lock"), COMMAND, self.out))
         path.touch()
         file = self._stack.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
         layout = self.plan.layout

@@ -14,7 +14,6 @@ import numpy as np
 from drai_cli.errors import UsageError
 from drai_cli.io.about import About, as_json
 from drai_cli.io.stored import Stored
-from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.marks import synthetic_marks
 from drai_cli.sampling.job import PixelOptions
@@ -59,8 +58,8 @@ class SampleEncoder:
         compression: Compression = self.options.get("compression") or "none"
         about = About(marks, deciding)
         if self.options["format"] == "webdataset":
-            return (*image_bytes("png", stored, about), *self._encode_sidecars(item, marks))
-        return image_bytes(self.options["format"], stored, about, compression=compression)
+            return (*encode_image("png", stored, about), *self._encode_sidecars(item, marks))
+        return encode_image(self.options["format"], stored, about, compression=compression)
 
     def _encode_sidecars(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The `.json` of an image, with the same keys for all images of a model, and its `.cls`: the label's number."""

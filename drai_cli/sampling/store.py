@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, open_regular
-from drai_cli.io.tar import make_tar_end, make_tar_member
+from drai_cli.io.files import atomic_writer, file_sha256, open_regular
+from drai_cli.io.tar import make_tar_member
 from drai_cli.sampling.journal import REJECTED, Digests, Journal
 from drai_cli.sampling.layout import Tars, tar_name
 from drai_cli.sampling.plan import Item, Plan
@@ -176,7 +176,7 @@ class TarStore:
         digest = REJECTED
         if any(self._is_in):
             with explain_os_errors(self._path):
-                self._write(tar_end(self._size))
+                self._write(make_tar_end(self._size))
                 self._file.flush()
                 is_new = self.overwrite or not self._path.exists()
                 if not is_new and not _is_beginning(self._path, Path(self._file.name)):
@@ -209,7 +209,7 @@ def explain_os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            error.filename or path, f"cannot be written ({why(error, path)})", _RESUME
+            error.filename or path, f"cannot be written ({explain_os_error(error, path)})", _RESUME
         ) from error
     except InputError as error:
         if isinstance(error.__cause__, OSError):

@@ -116,7 +116,7 @@ def _list_images(images: Sequence[Path], reporter: Reporter) -> tuple[list[str],
         tree = walk(given)
         for name, reason in tree.skipped:
             reporter.warn(f"{name}: skipped, {reason}")
-        inside = sorted([*tree.images, *tree.dicom, *tree.nifti])
+        inside = sorted(tree.names)
         if not inside:
             raise InputError(given, "expected images, got a folder without any", "give image files")
         names += inside

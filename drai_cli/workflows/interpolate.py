@@ -15,6 +15,7 @@ from drai_cli.inference.input_images import EncodedImages, InputImage, encode_fi
 from drai_cli.inference.noise import draw_noise
 from drai_cli.inference.torch_model import Inference
 from drai_cli.inference.walk import Frames, Walk, make_frames, measure_distances
+from drai_cli.io.about import as_description
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
@@ -24,7 +25,6 @@ from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.figure import draw_figure, enlarge
 from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
-from drai_cli.output.marks import as_description
 from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from drai_cli import __version__
-from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import PreparedSet, find_set, prepare
@@ -22,7 +21,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
 from drai_cli.progress import SILENT, Reporter
@@ -83,7 +82,7 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
     with (
         join_processes(device, reporter) as processes,
         # The first process locks the run directory for all.
-        alone_in(run.out, "drai train") if processes.is_first else nullcontext(),
+        hold_folder(run.out, "drai train") if processes.is_first else nullcontext(),
     ):
         return _train(run, device, processes, reporter)
 
@@ -125,7 +124,7 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     image_set = find_set(run.data, reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
-    classes = class_counts(image_set.entries, image_set.label)
+    classes = count_classes(image_set.entries, image_set.label)
     return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
 
 

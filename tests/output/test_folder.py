@@ -11,7 +11,7 @@ import pytest
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io import files
 from drai_cli.io.files import atomic_writer, remove_left_over
-from drai_cli.io.locks import alone_in
+from drai_cli.io.locks import hold_folder
 from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 
 
