@@ -7,6 +7,7 @@ that is there is not measured again, so the same command goes on where it stoppe
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import queue
 import statistics
@@ -25,7 +26,7 @@ from drai_cli.io.locks import alone_in
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
 from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
-from drai_cli.report.findings import Cell, Comparison, ComparisonRow, Figure
+from drai_cli.report.findings import Baseline, Cell, Comparison, ComparisonRow, Figure
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
 from drai_cli.workflows.evaluate import evaluate
@@ -206,24 +207,24 @@ def _collect(
     options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]
 ) -> tuple[Comparison, list[Figure]]:
     """The table of all reports that are there."""
-    found: dict[str, list[list[dict[str, Any]]]] = {method: [] for method in methods}
+    reports: dict[str, list[list[dict[str, Any]]]] = {method: [] for method in methods}
     for job in jobs:
         report = options.out / "reports" / job.name / "report.json"
         if report.exists():
-            found[job.method].append(_measures(report))
+            reports[job.method].append(_measures(report))
     rows = []
     for key, variants in _ROWS:
         for variant in variants:
-            values = {method: _values(reports, key, variant) for method, reports in found.items()}
+            values = {method: _values(those, key, variant) for method, those in reports.items()}
             known = next((measure for measures in values.values() for measure in measures), None)
             if known is not None:
                 name = f"{known['name']}, {variant}" if variant else known["name"]
                 if known.get("label"):
                     name += ", least label"
-                cells = tuple(_cell(method, values[method], bool(found[method])) for method in methods)
-                rows.append(
-                    ComparisonRow(key + (f"_{variant}" if variant else ""), name, known["better"], cells)
-                )
+                cells = tuple(_cell(method, values[method], bool(reports[method])) for method in methods)
+                baseline = shared_baseline([measure for measures in values.values() for measure in measures])
+                key_of_row = f"{key}_{variant}" if variant else key
+                rows.append(ComparisonRow(key_of_row, name, known["better"], cells, baseline))
     return Comparison(tuple(methods), tuple(rows)), _figures(options, methods, jobs)
 
 
@@ -260,6 +261,23 @@ def _values(
         if overall or of_key:
             out.append(overall[0] if overall else min(of_key, key=lambda measure: float(measure["value"])))
     return out
+
+
+def shared_baseline(measures: Sequence[Mapping[str, Any]]) -> Baseline | None:
+    """The baseline that these measures of all runs have in common.
+
+    All runs share data, split and judge, so what is measured on real images is the same for each. None where a measure
+    has no baseline, or where its baseline depends on the run (reconstructions by its own model).
+    """
+    baselines = [measure.get("baseline") or {} for measure in measures]
+    try:
+        first, *others = [(str(each["what"]), float(each["value"])) for each in baselines]
+    except (KeyError, TypeError, ValueError):
+        return None
+    is_shared = all(
+        what == first[0] and math.isclose(value, first[1], rel_tol=1e-4) for what, value in others
+    )
+    return Baseline(*first) if is_shared else None
 
 
 def _cell(method: str, measures: Sequence[Mapping[str, Any]], is_there: bool) -> Cell:

@@ -12,11 +12,12 @@ import pytest
 from drai_cli.errors import OverwriteError, UsageError
 from drai_cli.io.locks import alone_in
 from drai_cli.report.comparison_tables import best_cells
+from drai_cli.report.findings import Baseline
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import CompareOptions
 from drai_cli.workflows import compare as module
-from drai_cli.workflows.compare import compare
+from drai_cli.workflows.compare import compare, shared_baseline
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
@@ -62,6 +63,16 @@ def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptio
         if measure["key"] == "kept"
     ]
     assert rows["kept"].cells[1].mean == pytest.approx(sum(kept) / 2)
+    agreement = next(
+        measure
+        for measure in reports[0]["parts"]["disentanglement"]["measures"]
+        if measure["key"] == "agreement"
+    )
+    assert rows["agreement"].baseline == Baseline(
+        agreement["baseline"]["what"], agreement["baseline"]["value"]
+    )
+    assert rows["cifc"].baseline is None  # each model's own reconstruction
+    assert "| baseline |" in (options.out / "comparison.md").read_text().splitlines()[0]
     for name in ("comparison.md", "comparison.tex", "comparison.html", "comparison.json"):
         assert "drai" in (options.out / name).read_text()
     with open(options.out / "comparison.csv", newline="") as file:
@@ -80,6 +91,21 @@ def test_a_judge_at_chance_is_told_of_and_makes_no_best(result, options: Compare
     assert part["verdict"].startswith("No verdict")
     assert "agreement, kept, leaked and CIFC say nothing here" in part["doubts"][0]
     assert "says nothing" in (options.out / "reports" / "drai-0" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("baselines", "expected"),
+    [
+        ([{"what": "chance", "value": 0.5}, {"what": "chance", "value": 0.5}], Baseline("chance", 0.5)),
+        ([{"what": "chance", "value": 0.5}, {"what": "chance", "value": 0.4}], None),
+        ([{"what": "chance", "value": 0.5}, {"what": "style", "value": 0.5}], None),
+        ([{"what": "chance", "value": 0.5}, None], None),
+        ([{"what": "chance", "value": "x"}], None),
+        ([], None),
+    ],
+)
+def test_a_baseline_is_shown_where_all_runs_share_it(baselines, expected) -> None:
+    assert shared_baseline([{"key": "m", "baseline": each} for each in baselines]) == expected
 
 
 def test_all_runs_share_their_split_and_so_their_judge(result, options: CompareOptions) -> None:
