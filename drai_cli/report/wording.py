@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from drai_cli.report.findings import Better, Standing
 
-MINUS, DASH = "−", "–"
+MINUS, DASH, BEST = "−", "–", "★"
 DIGITS = 3
 _SPREAD_DIGITS = 2
 DIRECTIONS: dict[Better, tuple[str, str]] = {
     "lower": ("↓", "lower is better"),
     "higher": ("↑", "higher is better"),
-    "baseline": ("→", "nearest to baseline is better"),
+    "baseline": ("→", "nearest to the baseline is better"),
 }
 """Sign and words for which way is better."""
 STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "poor": "○"}
@@ -23,7 +23,7 @@ STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "poor": "○"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def number(value: float | None, like: float | None = None) -> str:
+def number(value: float | None) -> str:
     """Three significant digits, a true minus, no negative zero; a dash for what is unknown.
 
     From 1,000 up all digits before the point are kept, in groups of three; from a million up and below 0.0001 the
@@ -53,6 +53,11 @@ def mean_and_deviation(mean: float | None, deviation: float | None) -> str:
     return f"({both}){_times(power)}" if power else both
 
 
+def count(value: Any) -> str:
+    """Whole numbers in groups of three; anything else in words."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else words(value)
+
+
 def words(value: Any) -> str:
     """A setting in words: lists by commas, yes and no, six digits; `not known` for nothing."""
     if value is None or value == "":
@@ -66,6 +71,14 @@ def words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(words, value)) or "none"
     return str(value)
+
+
+def markdown_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table of cells that are Markdown already; line breaks in them become spaces."""
+    table = [list(columns), *rows]
+    lines = [f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in table]
+    lines.insert(1, "|" + "---|" * len(table[0]))
+    return "\n".join(lines)
 
 
 def _scale(values: list[float], distances: Sequence[float] = ()) -> tuple[int, int]:

@@ -7,12 +7,10 @@ that is there is not measured again, so the same command goes on where it stoppe
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import queue
-import statistics
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
@@ -21,25 +19,19 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
-from drai_cli.io.files import atomic_writer, read_json, remove_left_over
+from drai_cli.evaluation.comparison import compare_reports
+from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import alone_in
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
 from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
-from drai_cli.report.findings import Baseline, Cell, Comparison, ComparisonRow, Figure
+from drai_cli.report.findings import Comparison, Figure
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
-from drai_cli.workflows.evaluate import evaluate
+from drai_cli.workflows.evaluate import REPORT_JSON, evaluate
 from drai_cli.workflows.train import train
 
 _MEASURED = ("fidelity", "disentanglement")
-# What the table shows of each report, in this order: the measure's key and, where it has several, its variants.
-_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("agreement", ("",)), ("kept", ("",)), ("leaked", ("",)), ("followed", ("",)), ("leftover", ("",)),
-    ("label_in_style", ("",)), ("label_in_content", ("",)), ("cifc", ("",)),
-    ("factor", ("x", "y", "radius", "tone")), ("mig", ("",)), ("disentanglement", ("",)), ("completeness", ("",)),
-    ("frechet", ("",)), ("kernel", ("",)), ("precision", ("",)), ("recall", ("",)), ("spread", ("",)),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,8 +86,11 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     with alone_in(options.out, "drai compare"):
         remove_left_over(options.out)
         stopped_by = _run_all(options, jobs, reporter)
-        comparison, figures = _collect(options, methods, jobs)
-        _write(options, comparison, figures)
+        reports: dict[str, list[Path]] = {method: [] for method in methods}
+        for job in jobs:
+            reports[job.method].append(options.out / "reports" / job.name / REPORT_JSON)
+        comparison = compare_reports(reports)
+        _write(options, comparison, _figures(options, methods, jobs))
     return CompareResult(comparison, options.out, stopped_by)
 
 
@@ -201,105 +196,6 @@ def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
         sys.stderr.write(f"drai: error: {job.name}: {error}\n")
         raise SystemExit(int(error.exit_code)) from None
     raise SystemExit(exit_code_of(stopped_by) if stopped_by else 0)
-
-
-def _collect(
-    options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]
-) -> tuple[Comparison, list[Figure]]:
-    """The table of all reports that are there."""
-    reports: dict[str, list[list[dict[str, Any]]]] = {method: [] for method in methods}
-    for job in jobs:
-        report = options.out / "reports" / job.name / "report.json"
-        if report.exists():
-            reports[job.method].append(_measures(report))
-    rows = []
-    for key, variants in _ROWS:
-        for variant in variants:
-            values = {method: _values(those, key, variant) for method, those in reports.items()}
-            known = next((measure for measures in values.values() for measure in measures), None)
-            if known is not None:
-                name = f"{known['name']}, {variant}" if variant else known["name"]
-                if known.get("label"):
-                    name += ", least label"
-                cells = tuple(_cell(method, values[method], bool(reports[method])) for method in methods)
-                baseline = shared_baseline([measure for measures in values.values() for measure in measures])
-                key_of_row = f"{key}_{variant}" if variant else key
-                rows.append(ComparisonRow(key_of_row, name, known["better"], cells, baseline))
-    return Comparison(tuple(methods), tuple(rows)), _figures(options, methods, jobs)
-
-
-def _measures(report: Path) -> list[dict[str, Any]]:
-    """All measures of a report.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        parts = read_json(report)["parts"].values()
-        measures = [measure for part in parts for measure in part["measures"]]
-        if any(
-            not isinstance(measure[name], str) for measure in measures for name in ("key", "name", "better")
-        ):
-            raise TypeError("a measure without its names")
-        return [
-            {**measure, "value": float(measure["value"])}
-            for measure in measures
-            if measure["value"] is not None
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(report, "it is no report of drai", "remove its folder: it is made again") from error
-
-
-def _values(
-    reports: Sequence[Sequence[Mapping[str, Any]]], key: str, variant: str
-) -> list[Mapping[str, Any]]:
-    """This measure of every report, over all labels; of what is measured by label alone, the least of them."""
-    out = []
-    for measures in reports:
-        of_key = [m for m in measures if m["key"] == key and m.get("variant", "") == variant]
-        overall = [measure for measure in of_key if not measure.get("label")]
-        if overall or of_key:
-            out.append(overall[0] if overall else min(of_key, key=lambda measure: float(measure["value"])))
-    return out
-
-
-def shared_baseline(measures: Sequence[Mapping[str, Any]]) -> Baseline | None:
-    """The baseline that these measures of all runs have in common.
-
-    All runs share data, split and judge, so what is measured on real images is the same for each. None where a measure
-    has no baseline, or where its baseline depends on the run (reconstructions by its own model).
-    """
-    baselines = [measure.get("baseline") or {} for measure in measures]
-    try:
-        first, *others = [(str(each["what"]), float(each["value"])) for each in baselines]
-    except (KeyError, TypeError, ValueError):
-        return None
-    is_shared = all(
-        what == first[0] and math.isclose(value, first[1], rel_tol=1e-4) for what, value in others
-    )
-    return Baseline(*first) if is_shared else None
-
-
-def _cell(method: str, measures: Sequence[Mapping[str, Any]], is_there: bool) -> Cell:
-    if not measures:
-        return Cell(None, note=_reason(method) if is_there else "not trained yet")
-    values = [float(measure["value"]) for measure in measures]
-    doubts = dict.fromkeys(str(measure["doubt"]) for measure in measures if measure.get("doubt"))
-    return Cell(
-        statistics.mean(values),
-        statistics.stdev(values) if len(values) > 1 else None,
-        len(values),
-        doubt="; ".join(doubts),
-    )
-
-
-def _reason(method: str) -> str:
-    """Why a method has no number where others have one."""
-    if not METHODS[method].has_encoder:
-        return "has no encoder, so no codes and no swaps"
-    return (
-        "infers no content: it is given the label" if not METHODS[method].infers_content else "not measured"
-    )
 
 
 def _figures(options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]) -> list[Figure]:

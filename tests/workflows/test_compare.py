@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.evaluation.comparison import shared_baseline
 from drai_cli.io.locks import alone_in
 from drai_cli.report.comparison_tables import best_cells
 from drai_cli.report.findings import Baseline
@@ -17,7 +18,7 @@ from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import CompareOptions
 from drai_cli.workflows import compare as module
-from drai_cli.workflows.compare import compare, shared_baseline
+from drai_cli.workflows.compare import compare
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
@@ -51,7 +52,7 @@ def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptio
     )
     assert all(cell.n == 2 and cell.std is not None for cell in rows["kept"].cells)
     # Measured by label alone: the table says which of them it shows.
-    assert rows["spread"].name.endswith("least label")
+    assert rows["spread"].name.endswith("lowest over labels")
     assert "label" not in rows["followed"].name
     reports = [
         json.loads((options.out / "reports" / f"drai-{n}" / "report.json").read_text()) for n in (0, 1)
@@ -85,12 +86,12 @@ def test_a_judge_at_chance_is_told_of_and_makes_no_best(result, options: Compare
         assert all("judge is" in cell.doubt and "chance" in cell.doubt for cell in rows[key].cells)
         assert not best_cells(rows[key])
     assert not any(cell.doubt for cell in rows["followed"].cells)
-    assert "says nothing: the judge is" in (options.out / "comparison.md").read_text()
+    assert "not informative: the judge is" in (options.out / "comparison.md").read_text()
     report = json.loads((options.out / "reports" / "drai-0" / "report.json").read_text())
     part = report["parts"]["disentanglement"]
     assert part["verdict"].startswith("No verdict")
     assert "agreement, kept, leaked and CIFC say nothing here" in part["doubts"][0]
-    assert "says nothing" in (options.out / "reports" / "drai-0" / "report.html").read_text()
+    assert "not informative" in (options.out / "reports" / "drai-0" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
