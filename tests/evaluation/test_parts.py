@@ -58,7 +58,7 @@ def test_the_headline_stands_in_the_runs_card(reported: Reported) -> None:
         assert found.get("cautions", []) == list(part.doubts)
     assert measures["fidelity"]["measured_with"]["extractor"] == "judge"
     assert measures["disentanglement"]["measured_with"]["judge_images"] == SMALL["judge_images"]
-    assert "Swap keeps the label" in page_of(run) or measures["disentanglement"]["cautions"]
+    assert "Swap has the content image's label" in page_of(run) or measures["disentanglement"]["cautions"]
     assert "*Privacy* (" in page_of(run)
 
 
@@ -194,7 +194,7 @@ def test_usefulness_tries_the_ratios_and_takes_the_labels_together_that_are_aske
     )  # fmt: skip
     (part,) = evaluate(options).report.parts
     gains = [measure for measure in part.measures if measure.key == "gain_small"]
-    assert [gain.variant for gain in gains] == ["0.25 synthetic images a real one"]
+    assert [gain.variant for gain in gains] == ["0.25 synthetic images per real image"]
     assert gains[0].how_to_read.endswith("Mean over amber, ebony.")
     with pytest.raises(UsageError, match="'jade'"):
         evaluate(replace(options, small_labels=("jade",)))
