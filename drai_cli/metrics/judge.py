@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
-from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.metrics.symmetries import Symmetry, augment
 from drai_cli.metrics.training_sets import balanced, rows_of_labels
 from drai_cli.model.pixels import to_unit
@@ -64,7 +64,7 @@ def judge_config(image_size: int, symmetry: Symmetry) -> JudgeConfig:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(TrainedNet):
     """A trained judge.
 
     Attributes:
@@ -92,28 +92,26 @@ class Judge:
     def label_count(self) -> int:
         return self.network.config.outputs
 
-    def fits(self, images: Integer[np.ndarray, "n h w c"], label_count: int) -> bool:
+    def fits(self, images: Images, label_count: int) -> bool:
         """Whether it can have been trained on such images and as many labels."""
         size = self.network.config
         return (size.image_size, size.image_channels, size.outputs) == (
             images.shape[1], images.shape[3], label_count,
         )  # fmt: skip
 
-    def logits(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n labels"]:
+    def logits(self, images: Images) -> Float[np.ndarray, "n labels"]:
         """Scores of stored images."""
-        return map_images(self._forward, images, self.device)
+        return map_images(self._outputs, images, self.device)
 
-    def labels(self, images: Integer[np.ndarray, "n h w c"]) -> Int64[np.ndarray, " n"]:
+    def labels(self, images: Images) -> Int64[np.ndarray, " n"]:
         """The label the judge gives each image."""
         return self.logits(images).argmax(1)
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n features"]:
+    def features(self, images: Images) -> Float[np.ndarray, "n features"]:
         """The layer before the logits."""
         return map_images(self._features, images, self.device)
 
-    def judge(
-        self, images: Integer[np.ndarray, "n h w c"]
-    ) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n features"]]:
+    def judge(self, images: Images) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n features"]]:
         """Labels and features from one pass."""
         features = self.features(images)
         with torch.inference_mode():
@@ -123,20 +121,6 @@ class Judge:
     def config_json(self) -> dict[str, Any]:
         """The net's size as plain data; with the tensors of `state` all that `load_judge` needs."""
         return asdict(self.network.config)
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights and running statistics, contiguous on the CPU, ready for safetensors."""
-        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-
-    def _forward(self, batch: Tensor) -> Tensor:
-        with precision(self.device):
-            features = self.network.features(batch)
-        out: Tensor = self.network.head(features)
-        return out
-
-    def _features(self, batch: Tensor) -> Tensor:
-        with precision(self.device):
-            return self.network.features(batch)
 
 
 def load_judge(
@@ -154,7 +138,7 @@ def balanced_accuracy(predicted: Int64[np.ndarray, " n"], labels: Int64[np.ndarr
 
 
 def train_judge(
-    images: Integer[np.ndarray, "n h w c"],
+    images: Images,
     labels: Int64[np.ndarray, " n"],
     parts: np.ndarray,
     label_count: int,

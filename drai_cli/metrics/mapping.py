@@ -12,6 +12,8 @@ from torch import Tensor
 from drai_cli.machine.memory import PassSize, in_passes
 from drai_cli.model.pixels import to_unit
 
+Images = Integer[np.ndarray, "n h w c"]
+"""Stored images, uint8 or uint16."""
 BATCH = 256
 
 

@@ -7,14 +7,15 @@ models.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Integer
+from jaxtyping import Float32
 
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.swaps import frame_colour
 
 NAMES = ("skin_red", "skin_green", "skin_blue", "x", "y", "radius", "light_x", "light_y")
 
 
-def measured_style(images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n measures"]:
+def measured_style(images: Images) -> Float32[np.ndarray, "n measures"]:
     """Frame colour (one column a channel), lesion centre and radius in fractions of the frame, and the light's slope.
 
     What stands out is the colour's distance from the frame's, thresholded per image at half its 98 %

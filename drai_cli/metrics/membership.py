@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Float64, Integer
+from jaxtyping import Float, Float64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.intervals import Estimate, Weights
-from drai_cli.metrics.mapping import batches
+from drai_cli.metrics.mapping import Images, batches
 from drai_cli.metrics.scores import auc
-
-Images = Integer[np.ndarray, "n h w c"]
 
 
 def measure_attack(

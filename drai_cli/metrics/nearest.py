@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64, Integer
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.mapping import batches, map_images
-
-Images = Integer[np.ndarray, "n h w c"]
-Symmetry = Literal["none", "flip", "dihedral"]
+from drai_cli.metrics.mapping import Images, batches, map_images
+from drai_cli.metrics.symmetries import Symmetry
 
 PIXEL_SIDE = 32
 _QUERIES = 1024  # images looked at together

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Integer
+from jaxtyping import Bool, Float64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.copies import IDENTICAL, PIXELS, QUANTILE, is_copy, spaces_of, threshold
 from drai_cli.metrics.intervals import Weights
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.membership import measure_attack, reconstruction_errors
-from drai_cli.metrics.nearest import Features, Nearest, Symmetry, find_nearest
+from drai_cli.metrics.nearest import Features, Nearest, find_nearest
+from drai_cli.metrics.symmetries import Symmetry
 
-Images = Integer[np.ndarray, "n h w c"]
 Distances = dict[str, Float64[np.ndarray, " n"]]
 
 CLOSEST = 10

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
 from drai_cli.metrics.frechet import frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 from drai_cli.metrics.intervals import estimate, group_weights, macro_mean
 from drai_cli.metrics.judge import Judge, balanced_accuracy
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 
@@ -18,7 +19,7 @@ _FEW = 2000
 
 
 def quick_measure(
-    images: Integer[np.ndarray, "n h w c"],
+    images: Images,
     labels: Int64[np.ndarray, " n"],
     groups: np.ndarray,
     networks: ModelNetworks,

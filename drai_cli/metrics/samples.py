@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.judge import Judge
-
-Images = Integer[np.ndarray, "n h w c"]
+from drai_cli.metrics.mapping import Images
 
 
 class Extractor(Protocol):

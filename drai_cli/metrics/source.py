@@ -7,11 +7,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
 from drai_cli.metrics.generation import ModelNetworks, sample
-
-Images = Integer[np.ndarray, "n h w c"]
+from drai_cli.metrics.mapping import Images
 
 
 class SampleSource(Protocol):

@@ -53,8 +53,7 @@ def measure_spread(
         second = intervals.group_weights(np.arange(len(theirs)), seed + 1, _DRAWS)
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn = _deviation(theirs, second) / _deviation(mine, first)
-        low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-        entry: dict[str, Any] = intervals.Estimate(float(value), float(low), float(high), len(mine)).to_json()
+        entry: dict[str, Any] = intervals.between(float(value), drawn, len(mine)).to_json()
         if other is not None and other_labels is not None:
             control = other[other_labels == label]
             if len(control) >= 3:

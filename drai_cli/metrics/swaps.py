@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.factors import FactorRegressor, Factors, factor_table
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
 from drai_cli.metrics.judge import Judge
-
-Images = Integer[np.ndarray, "n h w c"]
+from drai_cli.metrics.mapping import Images
 
 
 @dataclass(frozen=True)

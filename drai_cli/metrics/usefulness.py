@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 
 from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.scores import Draws, draw_both, macro_auc, macro_mean_of, recalls, spanned
 from drai_cli.metrics.training_sets import Arm, make_arms
-
-Images = Integer[np.ndarray, "n h w c"]
 
 FEWEST_GROUPS = 6
 """Groups below which nothing is said of a label: five that all changed one way are no rarer than 1 in 16 by chance."""
