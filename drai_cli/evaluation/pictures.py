@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Integer
 
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.png import encode_png
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.source import SampleSource, drawable
-
-Images = Integer[np.ndarray, "n h w c"]
 
 _COLUMNS = 8
 _LABELS = 12

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
@@ -15,11 +15,10 @@ from drai_cli.evaluation.pictures import sheet_of
 from drai_cli.evaluation.real import NO_TRAINING_DATA
 from drai_cli.metrics.copies import PIXELS
 from drai_cli.metrics.generation import encode, generate
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.nearest import views
 from drai_cli.metrics.privacy import measure_privacy
 from drai_cli.report.findings import Figure, Measure, Part
-
-Images = Integer[np.ndarray, "n h w c"]
 
 _UNSEEN = "unseen real images"
 _COPIES = Described(

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_usefulness, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.metrics.classifier_training import UsefulnessConfig
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.training_sets import synthetic_counts
 from drai_cli.metrics.usefulness import measure_usefulness
 from drai_cli.report.findings import Measure, Part
-
-Images = Integer[np.ndarray, "n h w c"]
 
 _REAL, _REPEATED = "trained on real images", "oversampled real images"
 _ACCURACY = Described(

@@ -1,7 +1,7 @@
-"""`drai compare`: the same training by several methods and seeds, each evaluated, as one table.
+"""`drai compare`: trains several methods with several seeds, evaluates each, and writes one table.
 
-Every method has the same data, split, budget and networks; a run that is finished is not trained again, and a report
-that is there is not measured again, so the same command goes on where it stopped.
+Every method has the same data, split, budget and networks. Finished runs are not trained again and existing reports are
+not measured again, so the same command resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Job:
 
 @dataclass(frozen=True)
 class CompareResult:
-    """What was compared.
+    """The result of a comparison.
 
     Attributes:
         comparison: The table.
-        out: Folder that it was written to, as comparison.md, .csv, .tex, .json and .html.
-        stopped_by: The signal that stopped it before all runs were in it; empty where none did.
+        out: The folder with comparison.md, .csv, .tex, .json and .html.
+        stopped_by: The signal that stopped it before all runs were finished; empty where none did.
     """
 
     comparison: Comparison
@@ -70,7 +70,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
 
     Raises:
         InputError: The data cannot be used, or a training diverges.
-        UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
+        UsageError: An unknown method, no budget, or a run in OUT with other settings.
         OverwriteError: Another process writes to OUT.
     """
     methods = tuple(METHODS) if "all" in options.methods else options.methods
@@ -80,7 +80,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
         )
     if options.training.kimg is None:
         raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
-    # Seed by seed, so that what is there at any time compares all methods as far as it goes.
+    # Seed by seed, so that at any time all methods can be compared.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
     with alone_in(options.out, "drai compare"):
@@ -95,8 +95,8 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
 
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
-    """Trains and evaluates one run; the signal where one stopped it."""
-    # One split, and so one judge and one test part for all: what differs between runs is then the training alone.
+    """Trains and evaluates one run; returns the signal that stopped it, empty for none."""
+    # One split, and so one judge and one test part for all: runs then differ in their training only.
     training, split_seed = options.training, options.training.split_seed
     split_seed = training.seed if split_seed is None else split_seed
     training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
@@ -123,7 +123,7 @@ def _evaluation(options: CompareOptions, job: Job, device: str | None) -> Evalua
 
 
 def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -> str:
-    """Runs every job, on one device in this process, on several side by side; the signal where one stopped it."""
+    """Runs all jobs, on one device in this process, on several in parallel; returns the signal that stopped it."""
     devices = options.devices or (None,)
     if len(devices) == 1:
         for number, job in enumerate(jobs, 1):
@@ -145,7 +145,7 @@ def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -
     try:
         for worker in workers:
             worker.join()
-    except BaseException:  # a signal: no further job begins, and those at work save and end
+    except BaseException:  # a signal: no further job starts, and running ones save and end
         with suppress(queue.Empty):
             while True:
                 waiting.get_nowait()
@@ -156,7 +156,7 @@ def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -
         raise
     if failures:
         raise InputError(
-            "compare", f"{len(failures)} runs failed, first {failures[0]}", "look at its messages above"
+            "compare", f"{len(failures)} runs failed, first {failures[0]}", "see its messages above"
         )
     return ""
 
@@ -169,7 +169,7 @@ def _work(
     running: set[SpawnProcess],
     reporter: Reporter,
 ) -> None:
-    """Takes jobs as long as there are any, each in a process of its own on this worker's device."""
+    """Runs waiting jobs one after another on this worker's device, each in its own process."""
     context = multiprocessing.get_context("spawn")
     while True:
         try:
@@ -187,7 +187,7 @@ def _work(
 
 
 def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
-    """A job as a process of its own: its errors go to stderr in one line, as at the prompt."""
+    """Runs a job as its own process; its errors go to stderr in one line, as in the command."""
     import sys
 
     try:

@@ -94,7 +94,7 @@ def test_a_part_measured_again_replaces_its_own_numbers_and_another_judge_replac
     assert measures()["fidelity"] == before["fidelity"]
     evaluate(replace(options, out=tmp_path / "other", judge_images=64), reporter)
     assert list(measures()) == ["privacy"]
-    assert "; disentanglement, fidelity, usefulness went, measured on other data" in said[-1]
+    assert "; disentanglement, fidelity, usefulness removed: measured on other data" in said[-1]
 
 
 def test_a_split_image_by_image_is_said_in_report_and_card(
@@ -103,7 +103,7 @@ def test_a_split_image_by_image_is_said_in_report_and_card(
     found = json.loads((reported.out / "report.json").read_text())
     assert found["data"]["split"] == "image by image"
     (caution,) = found["cautions"]
-    assert "images of one patient or lesion may stand in the test part and in training at once" in caution
+    assert "images of one patient or lesion may be in both the test part and training" in caution
     assert caution in (reported.out / "report.html").read_text()
     assert "The set was split image by image" in page_of(reported.run)
     # Named afterwards, those on both sides are counted, and the intervals are measured anew.
@@ -216,7 +216,7 @@ def test_usefulness_is_measured_on_all_that_was_held_out(lesions: Path, run: Pat
     real = json.loads(kept.read_text())["arms"]["real"]["real"]
     # A fifth of the training images chooses the classifiers, where validation images do otherwise.
     assert 0.75 < sum(real.values()) / len(split["train"]) < 0.85
-    with pytest.raises(UsageError, match="usefulness alone"):
+    with pytest.raises(UsageError, match="usefulness only"):
         evaluate(replace(options, metrics=None, out=tmp_path / "all"))
     no_split = replace(options, weights=None, synthetic=lesions, out=tmp_path / "no_split")
     with pytest.raises(UsageError, match="no split"):

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Integer, UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from drai_cli.errors import InputError, WeightsError
 from drai_cli.machine.memory import in_passes
-from drai_cli.metrics.mapping import pass_size
+from drai_cli.metrics.mapping import Images, pass_size
 
 PUBLISHED_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid) and `weights-inception-2015-12-05-6726825d.pth`
@@ -79,18 +79,16 @@ class InceptionFeatures:
             "the hash of this file is another"
         )
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n 2048"]:
+    def features(self, images: Images) -> Float32[np.ndarray, "n 2048"]:
         """The features that FID and KID are computed from."""
         return self.run(images)[0]
 
-    def logits(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n 1008"]:
+    def logits(self, images: Images) -> Float32[np.ndarray, "n 1008"]:
         """Logits without the bias, from which the inception score is computed."""
         return self.run(images)[1]
 
     @torch.inference_mode()
-    def run(
-        self, images: Integer[np.ndarray, "n h w c"]
-    ) -> tuple[Float32[np.ndarray, "n 2048"], Float32[np.ndarray, "n 1008"]]:
+    def run(self, images: Images) -> tuple[Float32[np.ndarray, "n 2048"], Float32[np.ndarray, "n 1008"]]:
         """Features and logits from one pass."""
 
         def one_pass(rows: slice) -> list[np.ndarray]:
@@ -102,7 +100,7 @@ class InceptionFeatures:
         return features, logits
 
 
-def _to_rgb_bytes(images: Integer[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n h w 3"]:
+def _to_rgb_bytes(images: Images) -> UInt8[np.ndarray, "n h w 3"]:
     if images.dtype != np.uint8:
         peak = np.iinfo(images.dtype).max
         images = np.round(images * (255 / peak)).astype(np.uint8)

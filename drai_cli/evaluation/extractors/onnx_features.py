@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.pooled import SIZE
 from drai_cli.machine.memory import in_passes, is_out_of_memory
-from drai_cli.metrics.mapping import batches, pass_size
+from drai_cli.metrics.mapping import Images, batches, pass_size
 from drai_cli.model.pixels import to_unit
 
 _BATCH = 32
@@ -76,7 +76,7 @@ class OnnxFeatures:
         """What these numbers may be compared with, in one line."""
         return f"numbers of this same model ({self._weights}) and as many images; not with published FID"
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n d"]:
+    def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
         """The first output for stored images, one row each.
 
         Raises:

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Integer
+from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.resnet import ResNet, resnet_depth
 from drai_cli.evaluation.extractors.squeezenet import SqueezeNet
-from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.mapping import Images, map_images
 
 BATCH = 64  # images at a time: a ResNet 50 at 128 px takes some 300 MB
 SIZE = 128
@@ -64,7 +64,7 @@ class PooledFeatures:
             f"numbers of {self.name} with the same weights{which} and as many images; not with published FID"
         )
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n d"]:
+    def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
         """Pooled features of stored images."""
         return map_images(self._look, images, self._device, BATCH)
 
