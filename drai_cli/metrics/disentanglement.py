@@ -125,9 +125,9 @@ def measure_dci(
     Codes and factors are standardised by the rows used for fitting; a dimension's importance for a factor is its
     weight's absolute value, averaged over the factor's columns (categories, or an angle's cosine and sine). The penalty
     is chosen for each factor on the validation rows, by the rule of one standard error (Hastie et al. 2009, 7.10).
-    Informativeness is R² on the rows of `part`, at least 0 for each factor, where the paper reports the error. The lasso
-    finds linear relations only, and among redundant dimensions it may use any one: shares then describe what was used,
-    not everything that is encoded.
+    Informativeness is R² on the rows of `part`, at least 0 for each factor, where the paper reports the error. The
+    lasso finds linear relations only, and among redundant dimensions it may use any one: shares then describe what was
+    used, not everything that is encoded.
 
     Args:
         codes: Posterior means, one row per image: content and style side by side, or either.

@@ -63,7 +63,7 @@ class FactorRegressor(TrainedNet):
         return map_images(self._outputs, images, self.device) * np.array(self.deviation) + np.array(self.mean)
 
     def fits(self, images: Images, factors: Factors) -> bool:
-        """Whether it can have been trained on such images and factors."""
+        """Whether its network fits such images and these factors."""
         size = self.network.config
         names, _ = factor_table(factors)
         return (size.image_size, size.image_channels) == images.shape[2:] and self.names == names
@@ -77,12 +77,12 @@ class FactorRegressor(TrainedNet):
 def load_regressor(
     config: Mapping[str, Any], state: Mapping[str, Tensor], device: torch.device | str = "cpu"
 ) -> FactorRegressor:
-    """A regressor from what `config_json` and `state` gave; raises as `rebuild`, and LookupError."""
+    """A regressor from the results of `config_json` and `state`; raises as `rebuild`, and LookupError."""
     network = rebuild(config["network"], state)
     lists = {name: config[name] for name in ("names", "mean", "deviation")}
     check_types(FactorRegressor, lists)
     if {len(entries) for entries in lists.values()} != {network.config.outputs}:
-        raise ValueError("as many names, means and deviations as outputs")
+        raise ValueError("expected as many names, means and deviations as outputs")
     return FactorRegressor(
         network.to(device).eval().requires_grad_(False),
         tuple(config["names"]),

@@ -1,4 +1,4 @@
-"""A look at a model during training, in seconds: what ticks compare and the best snapshot is chosen by."""
+"""Quick measures of a model during training: shown at each tick, and used to choose the best snapshot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 
 _FEW = 2000
-"""Images up to which the judge's interval is asked for; of more it is narrow, and its draws would take much memory."""
+"""Most images for which the judge's interval is computed; with more it is narrow, and needs much memory."""
 
 
 def quick_measure(
@@ -30,7 +30,7 @@ def quick_measure(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:
-    """A look during training, in seconds: pass the validation rows alone.
+    """Measures in seconds, during training; pass only the validation rows.
 
     Args:
         images: Validation images.
@@ -38,19 +38,18 @@ def quick_measure(
         groups: Of those images.
         networks: The averaged networks, in eval mode.
         conditions: Of those images.
-        judge: Trained before; the same one at every tick.
+        judge: Already trained; the same one at every tick.
         count: Samples, and pairs to swap.
-        seed: The same at every tick, so that ticks compare.
+        seed: The same at every tick, so that ticks are comparable.
         device: Where the networks are.
 
     Returns:
-        `agreement`, `agreement_ratio` (to the judge's own on real images) and `frechet` in the judge's
-        features; what agreement stands beside: `judge`, the judge's balanced accuracy on the real images,
-        `judge_low`, the lower end of its 95 % interval where the images are few enough to ask, and `chance`. With an
-        encoder also `kept`, `kept_of_a` (the judge on the real images themselves), `kept_ratio`, `leaked`,
-        `followed`, `leftover`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed less
-        leftover (those that there are), less a tenth of log(1 + distance over that between two halves of the real
-        images).
+        `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's
+        features; the baselines of agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`,
+        the lower end of its 95 % interval where there are few images, and `chance`. With an encoder also `kept`,
+        `kept_of_a` (the judge on the real images), `kept_ratio`, `leaked`, `followed`, `leftover`, as in
+        `measure_swaps`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed minus leftover
+        (those that exist), minus 0.1 log(1 + distance / distance between two halves of the real images).
     """
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
