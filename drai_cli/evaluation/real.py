@@ -17,14 +17,14 @@ from drai_cli.data.condition import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import first_names
 from drai_cli.errors import InputError, UsageError
-from drai_cli.evaluation.data_options import (
+from drai_cli.evaluation.data_settings import (
     data_options,
     has_images,
     naming_the_run,
     training_options,
 )
 from drai_cli.evaluation.factor_table import read_factors
-from drai_cli.evaluation.split import how_apart, split_cautions
+from drai_cli.evaluation.split_cautions import how_apart, split_cautions
 from drai_cli.evaluation.subject import Subject
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from drai_cli.metrics.disentanglement import measure_dci, mutual_information_gap
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
 from drai_cli.metrics.fidelity import measure_fidelity
 from drai_cli.metrics.generation import Codes, ModelNetworks, encode, style_dim_of
@@ -18,6 +17,7 @@ from drai_cli.metrics.judge import Judge
 from drai_cli.metrics.known_factors import KnownFactors
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measured_style import measured_style
+from drai_cli.metrics.mig_and_dci import measure_dci, mutual_information_gap
 from drai_cli.metrics.probes import measure_probe
 from drai_cli.metrics.samples import Extractor, measure_agreement, measure_judge, rows_per_label
 from drai_cli.metrics.source import ModelSource, SampleSource, drawable

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.evaluation.data_options import data_options
+from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size
 from drai_cli.io.locks import alone_in
