@@ -6,7 +6,7 @@ Arrays in, JSON-able numbers out. Knows nothing of generators or files.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,8 @@ FEWEST_GROUPS = 6
 _HELD_PER_LABEL = 200
 
 
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """Scores of an arm, by draw."""
-
-    balanced_accuracy: Float[np.ndarray, " draws"]
-    macro_auc: Float[np.ndarray, " draws"]
-    recall: Float[np.ndarray, "draws labels"]
-    small: Float[np.ndarray, " draws"]
+Scores = dict[str, Float[np.ndarray, "draws *labels"]]
+"""`balanced_accuracy`, `recall` (a column per label), `macro_auc` and `small` of an arm, by draw."""
 
 
 def measure_usefulness(
@@ -148,7 +142,8 @@ def measure_usefulness(
         mine = scores[f"real + synthetic {name}"]
         against = {"oversampled": scores[f"oversampled {name}"], "real": scores["real"]}
         out["differences"][name] = {
-            other: table.estimates(_less(mine, theirs)) for other, theirs in against.items()
+            other: table.estimates({score: mine[score] - theirs[score] for score in mine})
+            for other, theirs in against.items()
         }
         out["helped"][name] = {
             other: table.verdicts(difference) for other, difference in out["differences"][name].items()
@@ -168,42 +163,38 @@ class _Table:
         is_small = np.isin(labels, small)
         self.small_count, self.small_groups = int(is_small.sum()), len(np.unique(groups[is_small]))
 
-    def scores(self, logits: Float[np.ndarray, "seeds n outputs"], draws: Draws) -> _Scores:
+    def scores(self, logits: Float[np.ndarray, "seeds n outputs"], draws: Draws) -> Scores:
         recall = recalls(logits, self.labels, draws)
-        return _Scores(
-            macro_mean_of(recall),
-            macro_auc(logits, self.labels, draws),
-            recall,
-            macro_mean_of(recall[:, np.isin(self.present, self.small)]),
-        )
-
-    def estimates(self, scores: _Scores) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "balanced_accuracy": estimate_of(scores.balanced_accuracy, len(self.labels)).to_json(),
-            "recall": {
-                str(label): estimate_of(column, self.counts[label]).to_json()
-                for label, column in zip(self.present, scores.recall.T, strict=True)
-            },
-        }
+        scores = {"balanced_accuracy": macro_mean_of(recall), "recall": recall}
         if len(self.present) > 1:
-            found["macro_auc"] = estimate_of(scores.macro_auc, len(self.labels)).to_json()
+            scores["macro_auc"] = macro_auc(logits, self.labels, draws)
         if self.small:
-            found["small"] = estimate_of(scores.small, self.small_count).to_json()
-        return found
+            scores["small"] = macro_mean_of(recall[:, np.isin(self.present, self.small)])
+        return scores
+
+    def estimates(self, scores: Scores) -> dict[str, Any]:
+        def of_labels(columns: np.ndarray) -> dict[str, Any]:
+            return {
+                str(label): estimate_of(column, self.counts[label]).to_json()
+                for label, column in zip(self.present, columns.T, strict=True)
+            }
+
+        counts = {"small": self.small_count}
+        return {
+            name: of_labels(values)
+            if name == "recall"
+            else estimate_of(values, counts.get(name, len(self.labels))).to_json()
+            for name, values in scores.items()
+        }
 
     def verdicts(self, differences: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            name: _verdict(differences[name], self.all_groups)
-            for name in ("balanced_accuracy", "macro_auc")
-            if name in differences
+        groups = {"small": self.small_groups}
+        return {
+            name: {label: _verdict(each, self.groups[int(label)]) for label, each in difference.items()}
+            if name == "recall"
+            else _verdict(difference, groups.get(name, self.all_groups))
+            for name, difference in differences.items()
         }
-        found["recall"] = {
-            str(label): _verdict(differences["recall"][str(label)], self.groups[label])
-            for label in self.present
-        }
-        if self.small:
-            found["small"] = _verdict(differences["small"], self.small_groups)
-        return found
 
 
 def _verdict(difference: dict[str, Any], groups: int) -> str:
@@ -212,15 +203,6 @@ def _verdict(difference: dict[str, Any], groups: int) -> str:
     if difference["low"] > 0:
         return "helped"
     return "harmed" if difference["high"] < 0 else "neither"
-
-
-def _less(mine: _Scores, theirs: _Scores) -> _Scores:
-    return _Scores(
-        mine.balanced_accuracy - theirs.balanced_accuracy,
-        mine.macro_auc - theirs.macro_auc,
-        mine.recall - theirs.recall,
-        mine.small - theirs.small,
-    )
 
 
 def _arm_json(arm: Arm) -> dict[str, Any]:
