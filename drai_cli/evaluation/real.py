@@ -125,13 +125,13 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     ]
     if subject.model is not None:
         _check_labels(options, rows, schema)
-    kept = known_labels(rows, schema, reporter)
+    known = known_labels(rows, schema, reporter)
     images = sets[0].images if len(sets) == 1 else np.concatenate([one.images for one in sets])
     factors = read_factors(data.path / "metadata.csv", real) if len(sets) == 1 else None
-    if len(kept) < len(rows):
-        images, parts, rows = images[kept], parts[kept], [rows[row] for row in kept]
-        factors = factors and {name: values[kept] for name, values in factors.items()}
-    groups = np.array([entry.group for one in sets for entry in one.entries])[kept]
+    if len(known) < len(rows):
+        images, parts, rows = images[known], parts[known], [rows[row] for row in known]
+        factors = factors and {name: values[known] for name, values in factors.items()}
+    groups = np.array([entry.group for one in sets for entry in one.entries])[known]
     labels = schema.label_indices(rows)
     _check_part(options, labels, parts)
     label = ConditionSchema((schema.label,))
@@ -151,7 +151,7 @@ def _hash(words: Iterable[str]) -> str:
 def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarray]:
     """Some rows of a set, and their parts."""
     rows = np.flatnonzero(chosen)
-    kept = replace(
+    part = replace(
         data,
         images=data.images[rows],
         entries=tuple(data.entries[row] for row in rows),
@@ -160,7 +160,7 @@ def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarra
         labels=data.labels[rows],
         digests=tuple(data.digests[row] for row in rows),
     )
-    return kept, np.asarray(kept.parts)
+    return part, np.asarray(part.parts)
 
 
 def _refuse_leaks(
@@ -214,7 +214,7 @@ def known_labels(
     rows: Sequence[dict[str, str]], schema: ConditionSchema, reporter: Reporter
 ) -> Int64[np.ndarray, " k"]:
     """Rows whose label the schema has; their label is replaced by the schema's name for it."""
-    name, kept, left_out = schema.label.name, [], 0
+    name, known, skipped = schema.label.name, [], 0
     resolved: dict[str, str | None] = {}
     for index, row in enumerate(rows):
         value = row.get(name, "")
@@ -225,13 +225,13 @@ def known_labels(
                 resolved[value] = None
         label = resolved[value]
         if label is None:
-            left_out += 1
+            skipped += 1
         else:
             row[name] = label
-            kept.append(index)
-    if left_out:
-        reporter.warn(f"{left_out} images have none of the labels {', '.join(schema.labels)} and are skipped")
-    return np.array(kept, np.int64)
+            known.append(index)
+    if skipped:
+        reporter.warn(f"{skipped} images have none of the labels {', '.join(schema.labels)} and are skipped")
+    return np.array(known, np.int64)
 
 
 def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[dict[str, str]]:

@@ -33,10 +33,10 @@ def own_size(folder: Path) -> int:
     Raises:
         InputError, UsageError: There is no set of images.
     """
-    found = find_set(DataOptions(folder))
-    entries = found.entries[:: max(1, len(found.entries) // _PROBED)][:_PROBED]
+    data = find_set(DataOptions(folder))
+    entries = data.entries[:: max(1, len(data.entries) // _PROBED)][:_PROBED]
     with closing(
-        read_all(replace(found, entries=entries), _shorter_side, task="reading sizes", reporter=SILENT)
+        read_all(replace(data, entries=entries), _shorter_side, task="reading sizes", reporter=SILENT)
     ) as readings:
         sides = Counter(each.result for each in readings if not isinstance(each.result, Unreadable))
     if not sides:
@@ -55,12 +55,12 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
         InputError: It holds no images of these labels.
     """
     options = DataOptions(folder, size=real.images.shape[1])
-    found = find_set(options, reporter)
+    data = find_set(options, reporter)
     channels: Channels = 1 if real.images.shape[3] == 1 else 3
-    cache = build_cache(found, size=options.size, channels=channels, reporter=reporter)
+    cache = build_cache(data, size=options.size, channels=channels, reporter=reporter)
     rows = [dict(entry.values) for entry in cache.entries]
     for row in rows:
-        row[real.schema.label.name] = row[found.label]
+        row[real.schema.label.name] = row[data.label]
     known = known_labels(rows, real.schema, reporter)
     if not len(known):
         raise InputError(

@@ -77,8 +77,8 @@ def measure_fidelity(
     count = 0
     for draw in range(draws):
         chosen, pool = match_counts(labels[rows], labels[train], seed + draw)
-        kept = drawable(source, rows[chosen], labels[rows[chosen]])
-        chosen, pool = chosen[kept], pool[kept]
+        possible = drawable(source, rows[chosen], labels[rows[chosen]])
+        chosen, pool = chosen[possible], pool[possible]
         if not len(chosen):
             raise ValueError("no label is among the synthetic, the held-out and the training images")
         count = len(chosen)
@@ -104,8 +104,8 @@ def measure_fidelity(
                     compared = _compare(real[mine], theirs, seed)
                     by_label[str(int(label))] = {"n": len(mine), "frechet": frechets, **compared}
     frechet: dict[str, Any] = {
-        name: {"value": float(np.mean(found)), "low": min(found), "high": max(found), "n": count}
-        for name, found in values.items()
+        name: {"value": float(np.mean(of_draws)), "low": min(of_draws), "high": max(of_draws), "n": count}
+        for name, of_draws in values.items()
     }
     frechet["ratio"] = frechet["samples"]["value"] / max(frechet["real"]["value"], 1e-12)
     return {"extractor": extractor.name, "draws": draws, "frechet": frechet, **first, "labels": by_label}

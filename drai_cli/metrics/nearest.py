@@ -144,11 +144,11 @@ def find_nearest(
         best: list[Nearest] = []
         for view, seen in enumerate(views(images[part], symmetry)):
             rows = space.features(np.ascontiguousarray(seen))
-            found = [nearest(rows, reference) for reference in references]
-            best = [_closer(old, new, view) for old, new in zip(best, found, strict=True)] if view else found
-        for kept, one in zip(parts, best, strict=True):
-            kept.append(one)
-    return [_joined(kept) for kept in parts]
+            now = [nearest(rows, reference) for reference in references]
+            best = [_closer(old, new, view) for old, new in zip(best, now, strict=True)] if view else now
+        for of_reference, one in zip(parts, best, strict=True):
+            of_reference.append(one)
+    return [_joined(of_reference) for of_reference in parts]
 
 
 def _closer(old: Nearest, new: Nearest, view: int) -> Nearest:

@@ -54,10 +54,10 @@ def quick_measure(
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
     made = sample(networks, conditions[chosen], style_dim, images.dtype, seed=seed, device=device)
-    made_said, made_features = judge.judge(made)
-    said, features = judge.judge(images)
-    own = balanced_accuracy(said, labels)
-    agreement = balanced_accuracy(made_said, labels[chosen])
+    made_predicted, made_features = judge.judge(made)
+    predicted, features = judge.judge(images)
+    own = balanced_accuracy(predicted, labels)
+    agreement = balanced_accuracy(made_predicted, labels[chosen])
     order = np.random.default_rng(seed).permutation(len(images))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     real_distance = frechet_distance(features[halves[0]], features[halves[1]])
@@ -65,7 +65,7 @@ def quick_measure(
     distance = frechet_distance(balanced, made_features)
     out = {"agreement": agreement, "judge": own, "chance": 1 / len(np.unique(labels))}
     if len(labels) <= _FEW:
-        low = estimate(macro_mean(said == labels, labels), group_weights(groups, seed)).low
+        low = estimate(macro_mean(predicted == labels, labels), group_weights(groups, seed)).low
         out |= {"judge_low": low} if np.isfinite(low) else {}
     out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
     parts = [min(out["agreement_ratio"], 1.0)]

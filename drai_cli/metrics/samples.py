@@ -30,10 +30,16 @@ def rows_per_label(
     out = []
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        turns = -(-each // len(rows)) if again else 1
-        rounds = [generator.permutation(rows) for _ in range(turns)]
-        out.append(np.concatenate(rounds)[:each])
+        out.append(rows_in_turn(rows, each if again else min(each, len(rows)), generator))
     return np.concatenate(out)
+
+
+def rows_in_turn(
+    rows: Int64[np.ndarray, " n"], count: int, generator: np.random.Generator
+) -> Int64[np.ndarray, " count"]:
+    """`count` rows in random order; none is repeated before all others are used as often."""
+    rounds = [generator.permutation(rows) for _ in range(-(-count // len(rows)))]
+    return np.concatenate(rounds)[:count]
 
 
 def measure_judge(

@@ -63,8 +63,8 @@ def recalls(
     """
     indicator = (labels[:, None] == np.unique(labels)).astype(np.float64)
     total = np.zeros((len(draws.images), indicator.shape[1]))
-    for said, share in zip(logits.argmax(2), draws.seeds.T, strict=True):
-        total += share[:, None] * (draws.images @ ((said == labels)[:, None] * indicator))
+    for predicted, share in zip(logits.argmax(2), draws.seeds.T, strict=True):
+        total += share[:, None] * (draws.images @ ((predicted == labels)[:, None] * indicator))
     with np.errstate(invalid="ignore", divide="ignore"):
         return total / (draws.images @ indicator)
 

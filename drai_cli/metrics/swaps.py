@@ -17,6 +17,7 @@ from drai_cli.metrics.factors import FactorRegressor, Factors, factor_table
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
 from drai_cli.metrics.judge import Judge
 from drai_cli.metrics.mapping import Images
+from drai_cli.metrics.samples import rows_in_turn
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,14 @@ def choose_pairs(labels: Int64[np.ndarray, " n"], count: int, seed: int) -> Pair
     combinations = [(a, b) for a in present for b in present if a != b]
     each = -(-count // len(combinations))
 
-    def turns(label: int, length: int) -> np.ndarray:
-        rows = np.flatnonzero(labels == label)
-        rounds = [generator.permutation(rows) for _ in range(-(-length // len(rows)))]
-        return np.concatenate(rounds)[:length]
-
     length = each * (len(present) - 1)
-    as_content = {label: iter(turns(label, length).reshape(-1, each)) for label in present}
-    as_style = {label: iter(turns(label, length).reshape(-1, each)) for label in present}
+    as_content, as_style = (
+        {
+            label: iter(rows_in_turn(np.flatnonzero(labels == label), length, generator).reshape(-1, each))
+            for label in present
+        }
+        for _ in range(2)
+    )
     content = np.concatenate([next(as_content[a]) for a, _ in combinations])
     style = np.concatenate([next(as_style[b]) for _, b in combinations])
     return Pairs(content.astype(np.int64), style.astype(np.int64))
