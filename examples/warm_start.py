@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.torch import load_file
 
 from drai_cli.data.prepared import PreparedSet, prepare
-from drai_cli.evaluation.extractors.squeezenet import load_squeezenet
+from drai_cli.evaluation.extractors.pooled import load_pooled
 from drai_cli.metrics.judge import judge_config, train_judge
 from drai_cli.metrics.measure import MeasureConfig, measure
 from drai_cli.model_file.checkpoint import load_model
@@ -76,7 +76,7 @@ def main() -> None:
         whole.images, whole.labels, judge_parts, len(whole.schema.labels), judge_config(size, "dihedral"),
         seed=given.seed,
     )  # fmt: skip
-    extractor = load_squeezenet(load_file(given.features))
+    extractor = load_pooled(load_file(given.features))
     data = DataOptions(
         given.data,
         metadata=table,

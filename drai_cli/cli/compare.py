@@ -1,4 +1,4 @@
-"""`drai compare`: methods beside one another, trained and measured alike."""
+"""`drai compare`: several methods, trained and evaluated under the same conditions."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ def compare(
     verbose: options.Verbose = False,
     **settings: Any,
 ) -> None:
-    """Train several methods alike, evaluate each, and write the table as Markdown, CSV, LaTeX, JSON and HTML.
+    """Train several methods under the same conditions, evaluate each, and write one table of their measures.
 
-    Every run has the same data, split, networks and images seen. The same command again goes on where it stopped.
+    Every run has the same data, split, networks and images seen. The table is written as Markdown, CSV, LaTeX, JSON and
+    HTML. The same command run again resumes where it stopped.
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     given = given_fields(CompareOptions, settings, flags=FLAGS, skip=("data", "training"))

@@ -1,4 +1,4 @@
-"""`drai evaluate`: what synthetic images are worth, in one report."""
+"""`drai evaluate`: fidelity, disentanglement, usefulness and privacy of synthetic images, in one report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drai_cli.errors import printable
 from drai_cli.settings.data_options import KIND_NAMES
 from drai_cli.settings.model_options import EvaluateOptions
 
-_SAYS_NOTHING = "says nothing: see the caution"
+_NOT_INFORMATIVE = "not informative: see the caution"
 FLAGS = {"out": "-o --out", "usefulness_ratios": "--usefulness-ratio", "small_labels": "--small-label"}
 PARAMETERS = field_options(
     EvaluateOptions,
@@ -60,8 +60,8 @@ def evaluate(
 ) -> None:
     """Measure fidelity, disentanglement, usefulness and privacy of a model, or of a folder of synthetic images.
 
-    Everything is measured on images that the generator was not trained on; where one of them was, it stops. OUT holds
-    report.json and report.html, and what was measured, so that the same command again measures only what is new.
+    Measures use only images that the generator was not trained on; the command stops if one of them was. OUT gets
+    report.json, report.html and the raw numbers, so that the same command run again measures only what is missing.
     """
     output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     given = given_fields(EvaluateOptions, settings, flags=FLAGS)
@@ -74,7 +74,7 @@ def evaluate(
 
     result = run(chosen, output)
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]
-    table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
+    table = show_table(rows, ("measure", "of", "value", "95 % interval", "baseline"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]
     output.result(
         result.to_json(), "\n\n".join([table, *map(printable, [*doubts, str(result.out / "report.html")])])
@@ -82,18 +82,13 @@ def evaluate(
 
 
 def _row(measure: Any) -> tuple[str, ...]:
-    """A measure as the table shows it: of one that says nothing no number, which could be read as if it did."""
+    """A measure as the table shows it, without the number where it is not informative."""
+    from drai_cli.report.wording import DASH, number, number_with_spread
+
     name, of = measure.name, measure.variant or measure.label
     if measure.doubt:
-        return name, of, "–", "–", _SAYS_NOTHING
+        return name, of, DASH, DASH, _NOT_INFORMATIVE
+    value, low, high = number_with_spread(measure.value, measure.low, measure.high)
+    interval = "" if measure.low is None or measure.high is None else f"{low} to {high}"
     baseline = measure.baseline
-    beside = "" if baseline is None else f"{_number(baseline.value)} {baseline.what}"
-    return name, of, _number(measure.value), _interval(measure.low, measure.high), beside
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+    return name, of, value, interval, "" if baseline is None else f"{number(baseline.value)} {baseline.what}"

@@ -1,4 +1,4 @@
-"""An evaluation at work: what is evaluated, against what, with which instruments; the measures all parts share."""
+"""An evaluation: what is evaluated, on which real images, with which classifiers; the measures that parts share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from drai_cli import __version__
 from drai_cli.evaluation.instruments import Instruments
@@ -19,16 +19,16 @@ from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.evaluation.subject import Subject
 from drai_cli.io.files import file_sha256
 from drai_cli.metrics.generation import style_dim_of
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
 from drai_cli.metrics.samples import Extractor, measure_judge
 from drai_cli.metrics.source import FolderSource, ModelSource, SampleSource, drawable
 from drai_cli.progress import Reporter
 from drai_cli.settings.model_options import EvaluateOptions
 
-Images = Integer[np.ndarray, "n h w c"]
 Raw = Mapping[str, Any]
 
-_SEEN_HERE = ("features_sha256", "has_judge")  # what a part may depend on beside options
+_SEEN_HERE = ("features_sha256", "has_judge")  # what a part may depend on besides options
 
 
 @dataclass
@@ -36,13 +36,13 @@ class Evaluation:
     """Everything that the parts measure with.
 
     Attributes:
-        options: As asked for.
+        options: Those of the command.
         real: The real images.
         subject: What is evaluated.
         instruments: Judge and regressor.
-        features: Gives the extractor; the judge is trained when it is first asked for.
+        features: Returns the extractor; the judge is trained at its first use.
         device: Where to compute.
-        reporter: Shown progress.
+        reporter: Receives progress.
     """
 
     options: EvaluateOptions
@@ -73,14 +73,14 @@ class Evaluation:
         return measure(
             real.images, real.labels, real.parts, real.groups, self.subject.model, real.conditions,
             len(real.schema.labels), source=self.source, part=options.part, factors=real.factors,
-            extractor=self.features(), judge=self.instruments.judge if self._asks_judge(only) else None,
+            extractor=self.features(), judge=self.instruments.judge if self._needs_judge(only) else None,
             regressor=self.instruments.regressor if "swaps" in only else None,
             config=MeasureConfig(options.samples, options.pairs, draws=options.draws), only=only,
             seed=options.seed, device=self.device,
         )  # fmt: skip
 
     def judge_on_real(self) -> dict[str, Any]:
-        """The judge's balanced accuracy on the real images that are looked at: what its numbers are worth."""
+        """The judge's balanced accuracy on the evaluated real images: how far its numbers can be trusted."""
         rows, real = self.rows(self.options.part), self.real
         own = measure_judge(
             self.instruments.judge, real.images[rows], real.labels[rows], real.groups[rows], self.options.seed
@@ -89,21 +89,21 @@ class Evaluation:
 
     @property
     def has_judge(self) -> bool:
-        """Whether a judge is there anyway: as the extractor, or for another part."""
+        """Whether a judge is needed anyway: as the extractor, or for another part."""
         wanted = self.options.metrics
         return self.options.features is None or not wanted or "disentanglement" in wanted
 
-    def _asks_judge(self, only: Sequence[str]) -> bool:
-        """Whether a judge has to be there, which is trained where none is kept."""
+    def _needs_judge(self, only: Sequence[str]) -> bool:
+        """Whether these measures need a judge, which is trained where none is stored."""
         return self.options.features is None or bool(JUDGED & set(only))
 
     def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> tuple[Images, Int64[np.ndarray, " n"]]:
-        """Synthetic images for rows of the real set, as far as the source has them, and their labels."""
+        """Synthetic images for rows of the real set, where the source has them, and their labels."""
         rows = rows[drawable(self.source, rows, self.real.labels[rows])]
         return self.source.draw(rows, seed), self.real.labels[rows]
 
     def key(self, part: str, depends_on: Sequence[str]) -> str:
-        """Changes with whatever the part's numbers depend on."""
+        """Changes with everything that the part's numbers depend on."""
         names = (*depends_on, "part", "seed", "judge_images")
         asked = {name: getattr(self if name in _SEEN_HERE else self.options, name) for name in names}
         settings = [part, __version__, self.subject.sha256, self.real.key, asked]
@@ -116,19 +116,19 @@ class Evaluation:
         settings = [__version__, self.real.key, options.part, options.seed, self.instruments.judge_shown]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
-    def measured_with(self, depends_on: Sequence[str], found: Raw) -> dict[str, Any]:
-        """What a part's numbers were measured with: what has to be the same before they are compared.
+    def measured_with(self, depends_on: Sequence[str], numbers: Raw) -> dict[str, Any]:
+        """What a part was measured with: settings that have to be equal before its numbers are compared.
 
         Args:
             depends_on: Options that the part depends on.
-            found: What was measured.
+            numbers: What was measured.
         """
         options = self.options
         asked = {name: getattr(options, name) for name in depends_on if name not in _SEEN_HERE}
         known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
         if "features_sha256" in depends_on:
             known["extractor"] = self.features().name
-        if "judge" in found:
+        if "judge" in numbers:
             known["judge_images"] = self.instruments.judge_shown
         return {name: value for name, value in known.items() if value not in (None, ())}
 
@@ -139,15 +139,15 @@ class Evaluation:
 
     def subject_json(self) -> dict[str, Any]:
         subject = self.subject
-        found: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "kind": "folder" if subject.model is None else "model", "name": subject.name, "sha256": subject.sha256,
         }  # fmt: skip
         if subject.model is not None:
             header = subject.model.header
-            found |= {"method": header.method, "images_seen": header.training.get("images_seen")}
+            facts |= {"method": header.method, "images_seen": header.training.get("images_seen")}
         elif subject.images is not None:
-            found["images"] = len(subject.images)
-        return {name: value for name, value in found.items() if value is not None}
+            facts["images"] = len(subject.images)
+        return {name: value for name, value in facts.items() if value is not None}
 
     def data_json(self) -> dict[str, Any]:
         real, part = self.real, self.options.part
@@ -163,10 +163,10 @@ class Evaluation:
     def settings_json(self, has_features: bool) -> dict[str, Any]:
         """Settings of the report; the extractor only where anything was measured in features."""
         options = self.options
-        found: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "seed": options.seed, "samples_per_label": options.samples, "pairs": options.pairs, "draws": options.draws,
         }  # fmt: skip
         if has_features:
             extractor = self.features()
-            found |= {"extractor": extractor.name, "comparable_with": extractor.comparable_with}
-        return found
+            settings |= {"extractor": extractor.name, "comparable_with": extractor.comparable_with}
+        return settings

@@ -3,45 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 from drai_cli.evaluation.context import Evaluation
-from drai_cli.evaluation.doubt import doubt_of_judge, marked, says_nothing
+from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
 from drai_cli.evaluation.extractors.inception import InceptionFeatures
-from drai_cli.evaluation.measured import MeasuredPart, Raw, measure_of
-from drai_cli.evaluation.pictures import beside_real
+from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
+from drai_cli.evaluation.pictures import real_and_synthetic
 from drai_cli.metrics.inception_score import SPLITS, class_probabilities, inception_score
 from drai_cli.metrics.judge import Judge
-from drai_cli.report.findings import Baseline, Figure, Measure, Part
+from drai_cli.report.findings import Figure, Measure, Part
 
 _REAL = "other real images"
-_LEAST_A_SPLIT = 50  # images: with fewer the score says how many there are
-_FRECHET = (
-    "Distance of the two sets' means and covariances in the features. Biased upwards for few images: only beside its "
-    "baseline at the same n does it say anything."
-)
-_KERNEL = "Unbiased: near 0 for two draws from one distribution, at any n; may fall below 0."
-_SCORE = "How sure and how varied a classifier finds the images; says nothing of whether they look real."
-_SPREAD = "Spread of a label's samples over that of its real images: far below 1 is collapse."
-_MANIFOLD = {
-    "precision": "Share of synthetic images that lie among real ones: low where images look unreal.",
-    "recall": "Share of real images that lie among synthetic ones: low where kinds of images are missing.",
-    "density": "How deep among real images the synthetic ones lie; about 1 for real images.",
-    "coverage": "Share of real images with a synthetic one in their neighbourhood: low where kinds are missing.",
-}
+_LEAST_A_SPLIT = 50  # images: with fewer the score depends on their number
+_JUDGE = "judge"  # the extractor's name
+_FRECHET = Described(
+    "frechet", "Fréchet distance", "lower",
+    "Distance between means and covariances of the features of both sets. Biased upwards for few images: compare it "
+    "only with its baseline at the same n.",
+    _REAL,
+)  # fmt: skip
+_KERNEL = Described(
+    "kernel", "Kernel distance (KID)", "lower",
+    "Unbiased: near 0 for two sets from one distribution, at any n; may be below 0.", _REAL,
+)  # fmt: skip
+_SCORE = Described(
+    "inception_score", "Inception score", "higher",
+    "How certain a classifier is of each image, and how varied its answers are; independent of whether images look "
+    "real.",
+    _REAL,
+)  # fmt: skip
+_SPREAD = Described(
+    "spread", "Spread within the label", "baseline",
+    "Standard deviation of a label's samples relative to its real images: far below 1 means mode collapse.", _REAL,
+)  # fmt: skip
+_MANIFOLD = (
+    Described("precision", "Precision", "higher",
+              "Share of synthetic images that lie among real ones: low where images look unreal.", _REAL),
+    Described("recall", "Recall", "higher",
+              "Share of real images that lie among synthetic ones: low where kinds of images are missing.", _REAL),
+    Described("density", "Density", "higher",
+              "How many neighbourhoods of real images contain a synthetic image; about 1 for real images.", _REAL),
+    Described("coverage", "Coverage", "higher",
+              "Share of real images with a synthetic one in their neighbourhood: low where kinds are missing.", _REAL),
+)  # fmt: skip
+_NO_VERDICT = "No verdict: the features in which distances are computed do not distinguish the labels."
+_ELSE = "Or use other features (--features)."
+_CAUTION = "Distances depend on the features: compare only numbers of the same extractor, data and n."
 
 
 def _measure(evaluation: Evaluation) -> Raw:
-    found = evaluation.measure(("distance", "spread"))
+    numbers = evaluation.measure(("distance", "spread"))
     extractor, seed = evaluation.features(), evaluation.options.seed
-    # The Inception of published scores brings its own logits; else it is the judge that is asked, where there is one:
-    # none is trained for a score alone.
+    # The Inception of published scores has its own logits. Otherwise the judge classifies, where there is one: none is
+    # trained for a score alone.
     if isinstance(extractor, InceptionFeatures):
         classifier: InceptionFeatures | Judge = extractor
     elif evaluation.has_judge:
         classifier = evaluation.instruments.judge
     else:
-        return found
+        return numbers
     rows = evaluation.rows(evaluation.options.part)
     made, _ = evaluation.draw(rows, seed)
     scores = {}
@@ -49,109 +71,66 @@ def _measure(evaluation: Evaluation) -> Raw:
         splits = max(1, min(SPLITS, len(images) // _LEAST_A_SPLIT))
         probabilities = class_probabilities(classifier.logits(images))
         scores[name] = asdict(inception_score(probabilities, classifier.name, splits=splits, seed=seed))
-    return {**found, "inception_score": {**scores, "classifier": classifier.name}}
+    return {**numbers, "inception_score": {**scores, "classifier": classifier.name}}
 
 
-def _describe(evaluation: Evaluation, found: Raw) -> Part:
-    labels, distance = evaluation.real.schema.labels, found["distance"]
-    extractor, frechet, kernel = distance["extractor"], distance["frechet"], distance["kernel"]
-    manifold, count = distance["manifold"], frechet["samples"]["n"]
-    measures = [
-        measure_of(
-            "frechet", "Fréchet distance", frechet["samples"], "lower", _FRECHET, _REAL, frechet["real"],
-            extractor=extractor, is_headline=True,
-        ),
-        measure_of(
-            "kernel", "Kernel distance (KID)", kernel["samples"], "lower", _KERNEL, _REAL, kernel["real"],
-            extractor=extractor, is_headline=True,
-        ),
-        *_manifold(manifold, count, extractor),
-    ]  # fmt: skip
-    if score := found.get("inception_score"):
-        measures.append(
-            measure_of(
-                "inception_score", "Inception score", score["samples"], "higher", _SCORE, _REAL, score["real"],
-                extractor=score["classifier"],
-            )
-        )  # fmt: skip
+def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
+    labels, distance = evaluation.real.schema.labels, numbers["distance"]
+    extractor, count = distance["extractor"], distance["frechet"]["samples"]["n"]
+    measures = list(_distances({**distance, "n": count}, extractor))
+    if score := numbers.get("inception_score"):
+        measures.append(_SCORE.of(score["samples"], score["real"], extractor=score["classifier"]))
     for index, of_label in distance["labels"].items():
-        measures += _of_label(labels[int(index)], of_label, extractor)
-    for index, entry in found["spread"]["labels"].items():
-        control = {"value": entry["real"]} if "real" in entry else None
-        measures.append(
-            measure_of(
-                "spread", "Spread within the label", entry, "baseline", _SPREAD, _REAL, control,
-                label=labels[int(index)], extractor=extractor,
-            )
-        )  # fmt: skip
-    doubt = doubt_of_judge(evaluation, found)
-    of_judge = [measure.key for measure in measures if measure.extractor == _JUDGE]
-    if not doubt or not of_judge:
-        return Part("fidelity", FIDELITY.title, tuple(measures), _verdict(distance), _CAUTION)
-    return Part(
-        "fidelity",
-        FIDELITY.title,
-        marked(measures, doubt.why, lambda measure: measure.extractor == _JUDGE),
-        _NO_VERDICT if extractor == _JUDGE else _verdict(distance),
-        _CAUTION,
-        doubts=(
-            says_nothing(
-                doubt.why, "distances and scores in its features say nothing sure", f"{doubt.way_out} {_ELSE}"
-            ),
-        ),
+        measures += _distances(of_label, extractor, labels[int(index)])
+    for index, entry in numbers["spread"]["labels"].items():
+        measures.append(_SPREAD.of(entry, entry.get("real"), label=labels[int(index)], extractor=extractor))
+    part = Part("fidelity", FIDELITY.title, tuple(measures), _verdict(distance), _CAUTION)
+    doubt = doubt_of_judge(evaluation, numbers)
+    if not doubt or not any(measure.extractor == _JUDGE for measure in measures):
+        return part
+    what = "distances and scores in its features are not informative"
+    return replace(
+        part,
+        measures=mark(measures, doubt.why, lambda measure: measure.extractor == _JUDGE),
+        verdict=_NO_VERDICT if extractor == _JUDGE else part.verdict,
+        doubts=(explain(doubt.why, what, f"{doubt.way_out} {_ELSE}"),),
     )
 
 
-_JUDGE = "judge"
-_NO_VERDICT = "No verdict: the features that distances are taken in do not tell the labels apart."
-_ELSE = "Or take other features (--features)."
-_CAUTION = (
-    "Distances hold for the named features alone: compare only numbers of the same extractor, data and n."
-)
+def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measure]:
+    """Distances and manifold measures of all images, or of one label's; headlines are of all."""
+    more: dict[str, Any] = {"extractor": extractor, "label": label}
+    for described in (_FRECHET, _KERNEL):
+        each = numbers[described.key]
+        n = {"n": numbers["n"]} if described is _FRECHET else {}
+        yield described.of(each["samples"], each["real"], is_headline=not label, **n, **more)
+    manifold = numbers["manifold"]
+    for described in _MANIFOLD:
+        if described.key in manifold["samples"]:
+            made, real = (manifold[side][described.key] for side in ("samples", "real"))
+            is_headline = not label and described.key in ("precision", "recall")
+            yield described.of(made, real, n=numbers["n"], is_headline=is_headline, **more)
 
 
 def _verdict(distance: Raw) -> str:
     frechet, manifold = distance["frechet"], distance["manifold"]["samples"]
-    said = (
-        f"At {frechet['samples']['n']} images a side the Fréchet distance is {frechet['ratio']:.1f} times that of "
+    verdict = (
+        f"With {frechet['samples']['n']} images per side, the Fréchet distance is {frechet['ratio']:.1f} times that of "
         "other real images"
     )
     if not manifold:
-        return f"{said}."
+        return f"{verdict}."
     return (
-        f"{said}; {manifold['precision']:.0%} of the synthetic images lie among real ones, and "
+        f"{verdict}; {manifold['precision']:.0%} of the synthetic images lie among real ones, and "
         f"{manifold['recall']:.0%} of the real ones among synthetic ones."
     )
 
 
-def _of_label(label: str, found: Raw, extractor: str) -> Iterator[Measure]:
-    frechet, kernel = found["frechet"], found["kernel"]
-    yield Measure(
-        "frechet", "Fréchet distance", frechet["samples"], "lower", _FRECHET, n=found["n"], label=label,
-        baseline=Baseline(_REAL, frechet["real"]), extractor=extractor,
-    )  # fmt: skip
-    yield measure_of(
-        "kernel", "Kernel distance (KID)", kernel["samples"], "lower", _KERNEL, _REAL, kernel["real"],
-        label=label, extractor=extractor,
-    )  # fmt: skip
-    yield from _manifold(found["manifold"], found["n"], extractor, label)
-
-
-def _manifold(found: Raw, count: int, extractor: str, label: str = "") -> Iterator[Measure]:
-    for key, how in _MANIFOLD.items():
-        if key in found["samples"]:
-            yield Measure(
-                key, key.capitalize(), found["samples"][key], "higher", how, n=count, label=label,
-                baseline=Baseline(_REAL, found["real"][key]), extractor=extractor,
-                is_headline=not label and key in ("precision", "recall"),
-            )  # fmt: skip
-
-
-def _draw(evaluation: Evaluation, found: Raw) -> list[Figure]:
+def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     options = evaluation.options
-    sheet, labels = beside_real(evaluation.real, evaluation.source, options.part, options.seed)
-    caption = f"Two rows a label, real images above synthetic ones, in this order: {', '.join(labels)}."
-    return [Figure("fidelity", "Synthetic images beside real ones", caption, sheet)]
+    sheet, labels = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed)
+    caption = f"Two rows per label, real images above synthetic ones. Labels in order: {', '.join(labels)}."
+    return [Figure("fidelity", "Real and synthetic images", caption, sheet)]
 
 
 FIDELITY = MeasuredPart(

@@ -1,4 +1,4 @@
-"""What measures are read off with, trained once on real images and kept: the judge, and the regressor of factors."""
+"""The judge and the regressor of factors, trained once on real images and stored for later evaluations."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Instrument = TypeVar("Instrument", Judge, FactorRegressor)
 
 @dataclass
 class Instruments:
-    """Judge and regressor for one set, trained when they are first asked for.
+    """Judge and regressor for one set, trained at their first use.
 
     Attributes:
-        real: Trained on its training part, chosen by its validation part.
-        folder: Where they are kept, so that all models measured on the set share them.
-        judge_images: Images that judge and regressor are shown; None: what suits the image size.
+        real: Its training part trains them, its validation part selects them.
+        folder: Where they are stored, so that all models evaluated on the set share them.
+        judge_images: Images that judge and regressor see in training; None: what suits the image size.
         seed: Of their training.
         device: Where they run.
         reporter: Told when one is trained.
-        elsewhere: Folders where an earlier evaluation may have kept them: they are taken from there, too.
+        elsewhere: Further folders where an earlier evaluation may have stored them.
     """
 
     real: EvaluationSet
@@ -47,7 +47,7 @@ class Instruments:
 
     @property
     def judge_shown(self) -> int:
-        """Images that the judge is shown in training, at most."""
+        """Images that the judge sees in training, at most."""
         return self._judge_config.fit.images
 
     @property
@@ -59,48 +59,33 @@ class Instruments:
 
     @cached_property
     def judge(self) -> Judge:
-        """The classifier by which samples and swaps are judged."""
-        real, config = self.real, self._judge_config
-
-        def train(progress: Progress) -> Judge:
-            return train_judge(
-                real.images, real.labels, real.parts, len(real.schema.labels), config,
-                seed=self.seed, device=self.device, progress=progress,
-            )  # fmt: skip
-
-        def fits(kept: Judge) -> bool:
-            return kept.fits(real.images, len(real.schema.labels))
-
-        return self._kept("judge", config.fit.images, load_judge, fits, train)
+        """The classifier of samples and swaps."""
+        real, config, label_count = self.real, self._judge_config, len(self.real.schema.labels)
+        return self._stored(
+            "judge", config.fit.images, load_judge, lambda judge: judge.fits(real.images, label_count),
+            lambda progress: train_judge(
+                real.images, real.labels, real.parts, label_count, config, seed=self.seed, device=self.device,
+                progress=progress,
+            ),
+        )  # fmt: skip
 
     @cached_property
     def regressor(self) -> FactorRegressor | None:
-        """Reads the known factors off an image; None where there are none."""
-        real, factors = self.real, self.real.factors
+        """Predicts the known factors of an image; None where there are none."""
+        real, factors, config = self.real, self.real.factors, RegressorConfig()
         if factors is None:
             return None
-
-        config = RegressorConfig()
         if self.judge_images is not None:
             config = replace(config, fit=replace(config.fit, images=self.judge_images))
+        return self._stored(
+            "regressor", config.fit.images, load_regressor,
+            lambda regressor: regressor.fits(real.images, factors),
+            lambda progress: train_regressor(
+                real.images, factors, real.parts, config, seed=self.seed, device=self.device, progress=progress
+            ),
+        )  # fmt: skip
 
-        def train(progress: Progress) -> FactorRegressor:
-            return train_regressor(
-                real.images,
-                factors,
-                real.parts,
-                config,
-                seed=self.seed,
-                device=self.device,
-                progress=progress,
-            )
-
-        def fits(kept: FactorRegressor) -> bool:
-            return kept.fits(real.images, factors)
-
-        return self._kept("regressor", config.fit.images, load_regressor, fits, train)
-
-    def _kept(
+    def _stored(
         self,
         name: str,
         images: int,
@@ -108,15 +93,15 @@ class Instruments:
         fits: Callable[[Instrument], bool],
         train: Callable[[Progress], Instrument],
     ) -> Instrument:
-        # The key holds the set's split: a judge must not have been trained on another split's test images.
+        # The name depends on the split: a judge must not have been trained on another split's test images.
         path = self.folder / f"{name}-{self.real.training_key[:16]}-{images}-{self.seed}.safetensors"
         others = [folder / path.name for folder in self.elsewhere if (folder / path.name).exists()]
         if others and not path.exists():
             path = others[0]
-            self.reporter.info(f"the {name} kept in {path.parent} is taken")
+            self.reporter.info(f"using the {name} stored in {path.parent}")
         path.parent.mkdir(parents=True, exist_ok=True)
 
-        # Runs that are evaluated side by side share it: one trains it, the others wait.
+        # Evaluations that run at the same time share it: one trains it, the others wait.
         def wait(who: str) -> None:
             self.reporter.info(f"waiting for {who}, which trains the same {name}")
 
@@ -124,13 +109,13 @@ class Instruments:
             if path.exists():
                 try:
                     tensors, config = load_state(path)
-                    kept = load(config, tensors, self.device)
-                    if fits(kept):
-                        return kept
+                    stored = load(config, tensors, self.device)
+                    if fits(stored):
+                        return stored
                 except (WeightsError, *UNFIT):
                     pass
-                self.reporter.warn(f"the kept {name} cannot be used and is trained again")
+                self.reporter.warn(f"the stored {name} cannot be used and is trained again")
             with self.reporter.task(f"training the {name}", images, "images") as task:
-                found = train(task.advance)
-            save_state(path, found.state(), found.config_json())
-            return found
+                trained = train(task.advance)
+            save_state(path, trained.state(), trained.config_json())
+            return trained

@@ -1,4 +1,4 @@
-"""From what `metrics` gives as JSON to a report's measures; and what a part of an evaluation is made of."""
+"""How a part of an evaluation is made, and how numbers of `metrics` become measures of a report."""
 
 from __future__ import annotations
 
@@ -10,14 +10,8 @@ from drai_cli.evaluation.context import Evaluation
 from drai_cli.report.findings import Baseline, Better, Figure, Measure, Part
 
 Raw = Mapping[str, Any]
-
-
-def _no_figures(evaluation: Evaluation, found: Raw) -> list[Figure]:
-    return []
-
-
-def _possible(evaluation: Evaluation) -> str:
-    return ""
+Estimate = Raw | float
+"""A number as JSON (`value`, and `low`, `high` and `n` where they are known), or the bare value."""
 
 
 @dataclass(frozen=True)
@@ -26,36 +20,53 @@ class MeasuredPart:
 
     Attributes:
         title: Of its section in the report.
-        measure: Its numbers, JSON-able.
-        describe: Its numbers as the report has them.
-        depends_on: Options that its numbers depend on, beside the seed and the part of the split; `features_sha256` and
-            `has_judge` are the evaluation's.
-        draw: Its pictures.
-        refuse: Why it cannot be measured here; empty where it can.
+        measure: Computes its numbers, as plain data.
+        describe: Turns its numbers into the report's part.
+        depends_on: Options that its numbers depend on, besides the seed and the part of the split; `features_sha256`
+            and `has_judge` are properties of the evaluation.
+        draw: Its figures.
+        refuse: Why it cannot be measured; empty where it can.
     """
 
     title: str
     measure: Callable[[Evaluation], Raw]
     describe: Callable[[Evaluation, Raw], Part]
     depends_on: tuple[str, ...]
-    draw: Callable[[Evaluation, Raw], list[Figure]] = _no_figures
-    refuse: Callable[[Evaluation], str] = _possible
+    draw: Callable[[Evaluation, Raw], list[Figure]] = lambda evaluation, numbers: []
+    refuse: Callable[[Evaluation], str] = lambda evaluation: ""
 
 
-def measure_of(
-    key: str,
-    name: str,
-    estimate: Raw,
-    better: Better,
-    how_to_read: str,
-    what: str = "",
-    baseline: Raw | None = None,
-    **more: Any,
-) -> Measure:
-    """A measure from an estimate's JSON, and from its baseline's, which is called `what`."""
-    return Measure(
-        key, name, estimate["value"], better, how_to_read,
-        estimate.get("low"), estimate.get("high"), estimate.get("n"),
-        baseline=Baseline(what, baseline["value"], baseline.get("low"), baseline.get("high")) if baseline else None,
-        **more,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Described:
+    """What a report says of a measure, whatever its value.
+
+    Attributes:
+        key: Stable name.
+        name: For people.
+        better: Which way is better.
+        how_to_read: One line for readers who do not know it.
+        baseline: What its baseline is; empty where it has none.
+    """
+
+    key: str
+    name: str
+    better: Better
+    how_to_read: str
+    baseline: str = ""
+
+    def of(self, estimate: Estimate, baseline: Estimate | None = None, **more: Any) -> Measure:
+        """The measure with this estimate and its baseline's; `more` are further fields of `Measure`."""
+        own = _as_json(estimate)
+        other = None if baseline is None else _as_json(baseline)
+        return Measure(
+            self.key, self.name, own["value"], self.better,
+            **{
+                "how_to_read": self.how_to_read, "low": own.get("low"), "high": own.get("high"), "n": own.get("n"),
+                "baseline": other and Baseline(self.baseline, other["value"], other.get("low"), other.get("high")),
+                **more,
+            },
+        )  # fmt: skip
+
+
+def _as_json(estimate: Estimate) -> Raw:
+    return estimate if isinstance(estimate, Mapping) else {"value": estimate}

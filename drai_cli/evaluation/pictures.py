@@ -1,51 +1,51 @@
-"""The pictures of an evaluation: samples beside real images, swaps across labels, the closest pairs."""
+"""The figures of an evaluation: real and synthetic images, swaps across labels, rows of images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Integer
 
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.png import encode_png
 from drai_cli.io.tiles import tile_images, to_eight_bit
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.source import SampleSource, drawable
-
-Images = Integer[np.ndarray, "n h w c"]
 
 _COLUMNS = 8
 _LABELS = 12
 _GAP = 2
 
 
-def beside_real(real: EvaluationSet, source: SampleSource, part: str, seed: int) -> tuple[bytes, list[str]]:
-    """Two rows a label: real images of the part, below them synthetic ones; the picture and the labels in its order."""
+def real_and_synthetic(
+    real: EvaluationSet, source: SampleSource, part: str, seed: int
+) -> tuple[bytes, list[str]]:
+    """Two rows per label, real images of the part above synthetic ones; the PNG file and the labels in order."""
     rows, labels = [], []
     for label in range(min(_LABELS, len(real.schema.labels))):
-        there = np.flatnonzero((real.parts == part) & (real.labels == label))
-        chosen = np.random.default_rng(seed).permutation(there)[:_COLUMNS]
+        of_label = np.flatnonzero((real.parts == part) & (real.labels == label))
+        chosen = np.random.default_rng(seed).permutation(of_label)[:_COLUMNS]
         if not len(chosen):
             continue
         made = source.draw(chosen[drawable(source, chosen, real.labels[chosen])], seed)
         rows += [real.images[chosen], made]
         labels.append(real.schema.labels[label])
-    return _sheet(rows), labels
+    return sheet_of(rows), labels
 
 
 def swaps_across_labels(
     real: EvaluationSet, networks: ModelNetworks, part: str, seed: int, device: object
 ) -> tuple[bytes, list[str]]:
-    """A grid: contents of one image of each label down, their styles across; the diagonal is the reconstruction.
+    """A grid with the content of one image of each label per row, and their styles per column; the PNG file and labels.
 
-    The first row and column hold the real images.
+    The first row and column show the real images, the diagonal the reconstructions.
     """
-    there = np.flatnonzero(real.parts == part)
+    of_part = np.flatnonzero(real.parts == part)
     generator = np.random.default_rng(seed)
     chosen = [
-        int(generator.permutation(there[real.labels[there] == label])[0])
-        for label in np.unique(real.labels[there])[:_LABELS]
+        int(generator.permutation(of_part[real.labels[of_part] == label])[0])
+        for label in np.unique(real.labels[of_part])[:_LABELS]
     ]
     images = real.images[chosen]
     codes = encode(networks, images, real.conditions[chosen], device)  # type: ignore[arg-type]
@@ -60,15 +60,10 @@ def swaps_across_labels(
     blank = np.full_like(images[:1], np.iinfo(images.dtype).max)
     rows = [np.concatenate([blank, images])]
     rows += [np.concatenate([images[row : row + 1], made[row * n : (row + 1) * n]]) for row in range(n)]
-    return _sheet(rows), [real.schema.labels[real.labels[row]] for row in chosen]
+    return sheet_of(rows), [real.schema.labels[real.labels[row]] for row in chosen]
 
 
-def pairs_sheet(above: Images, below: Images) -> bytes:
-    """Images in one row, their counterparts below."""
-    return _sheet([above, below])
-
-
-def _sheet(rows: Sequence[Images]) -> bytes:
+def sheet_of(rows: Sequence[Images]) -> bytes:
     """Rows of images of one size on white, as PNG."""
     sheet = to_eight_bit(tile_images(rows, (_GAP, _GAP)))
-    return encode_png(sheet, {"Comment": "synthetic images made by drai beside real ones"})
+    return encode_png(sheet, {"Comment": "synthetic images made by drai, next to real ones"})

@@ -1,38 +1,58 @@
-"""Privacy of an evaluation: are samples copies of training images, and can one tell whose images were trained on?"""
+"""Privacy of an evaluation: are samples copies of training images, and can training images be identified?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from drai_cli.evaluation.context import Evaluation
-from drai_cli.evaluation.doubt import doubt_of_judge, marked, says_nothing
-from drai_cli.evaluation.measured import MeasuredPart, Raw, measure_of
-from drai_cli.evaluation.pictures import pairs_sheet
+from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
+from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
+from drai_cli.evaluation.pictures import sheet_of
 from drai_cli.evaluation.real import NO_TRAINING_DATA
+from drai_cli.metrics.copies import PIXELS
 from drai_cli.metrics.generation import encode, generate
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.nearest import views
 from drai_cli.metrics.privacy import measure_privacy
-from drai_cli.report.findings import Baseline, Figure, Measure, Part
+from drai_cli.report.findings import Figure, Measure, Part
 
-Images = Integer[np.ndarray, "n h w c"]
-
-_COPIES = (
-    "Share of samples far nearer to a training image in pixels than unseen real images are, or nearer than 99 % of "
-    "those in pixels and in features at once; mirrored or turned as may be."
-)
-_NEAR = "The same in one space alone, in which 1 % of unseen real images lie as near."
-_MEDIAN = "Typical distance of a sample to the nearest training image over that of an unseen image; below 1 is close."
-_MEMBERSHIP = (
-    "How well training images are told from unseen ones (area under the curve): 0.5 is chance, 1 no error."
-)
-_IN_JUDGE = ("judge", "distance to samples, judge")
-_ELSE = "Or take other features, too (--features)."
+_UNSEEN = "unseen real images"
+_COPIES = Described(
+    "copies", "Copies", "lower",
+    "Share of samples much closer in pixels to a training image than unseen real images are, or closer than 99 % of "
+    "those in pixels and in features at once; mirrored and rotated copies count.",
+    _UNSEEN,
+)  # fmt: skip
+_IDENTICAL = Described(
+    "identical", "Samples equal to a training image", "lower",
+    "Number of samples with the same pixels as a training image, mirrored and rotated ones included.", "expected",
+)  # fmt: skip
+_NEAR = Described(
+    "near", "Closer than 1 % of unseen images", "lower",
+    "Share of samples as close to a training image as the closest 1 % of unseen real images, in one feature space.",
+    "expected",
+)  # fmt: skip
+_MEDIAN = Described(
+    "median", "Median distance relative to unseen images", "baseline",
+    "Median distance of samples to the nearest training image, divided by that of unseen images; below 1 is closer.",
+    _UNSEEN,
+)  # fmt: skip
+_MEMBERSHIP = Described(
+    "membership", "Membership inference", "baseline",
+    "How well an attack separates training images from unseen ones (area under the ROC curve): 0.5 is chance, 1 "
+    "perfect.",
+    "chance",
+)  # fmt: skip
+_BY_RECONSTRUCTION, _BY_DISTANCE = "reconstruction error", "distance to samples, "
+_IN_JUDGE = ("judge", f"{_BY_DISTANCE}judge")
+_ELSE = "Or add other features (--features)."
 _CAUTION = (
-    "This is evidence, not a guarantee: it finds copies and the attacks that were tried, and cannot show that no other "
-    "attack would work."
+    "This is evidence, not a guarantee: it finds copies and tries some attacks, and cannot show that no other attack "
+    "would work."
 )
 
 
@@ -43,23 +63,23 @@ def _measure(evaluation: Evaluation) -> Raw:
     extractors = {
         extractor.name: extractor for extractor in (evaluation.instruments.judge, evaluation.features())
     }
-    # A turned copy is a copy, whatever symmetry the set has.
-    found = measure_privacy(
+    # A rotated copy is a copy, whatever symmetry the set has.
+    numbers = measure_privacy(
         made, np.asarray(real.images[train]), np.asarray(real.images[test]), real.groups[test], real.groups[train],
         extractors=extractors, symmetry="dihedral", reconstruct=_reconstruction(evaluation), seed=options.seed,
     )  # fmt: skip
-    return {**found, **evaluation.judge_on_real()}
+    return {**numbers, **evaluation.judge_on_real()}
 
 
 def _like_training(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:
-    """Rows whose conditions the samples get: labels as frequent as in training."""
+    """Rows whose conditions the samples are generated for: labels as frequent as in training."""
     train, count = evaluation.rows("train"), evaluation.options.privacy_samples
     drawn = np.random.default_rng(evaluation.options.seed).choice(train, count, replace=count > len(train))
     return np.sort(drawn)
 
 
 def _reconstruction(evaluation: Evaluation) -> Callable[[Images], Images] | None:
-    """The model's image of an image; None where it has no encoder, or infers no content and would need the label."""
+    """Reconstructs images with the model; None where it has no encoder, or needs the label for content."""
     model, device = evaluation.subject.model, evaluation.device
     if model is None or model.encoder is None or not model.infers_content:
         return None
@@ -72,86 +92,61 @@ def _reconstruction(evaluation: Evaluation) -> Callable[[Images], Images] | None
     return reconstruct
 
 
-def _describe(evaluation: Evaluation, found: Raw) -> Part:
-    copies, count = found["copies"], found["n"]
+def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
+    copies, count, verdict = numbers["copies"], numbers["n"]["samples"], numbers["verdict"]
     measures = [
-        measure_of(
-            "copies", "Copies", copies["rate"], "lower", _COPIES, "unseen real images", copies["test_rate"],
-            is_headline=True,
-        ),
-        Measure(
-            "identical", "Samples equal to a training image", copies["identical"], "lower",
-            "Equal pixel by pixel, mirrored or turned as may be.", n=count["samples"],
-            baseline=Baseline("expected", 0.0),
-        ),
-    ]  # fmt: skip
-    for space, entry in found["spaces"].items():
+        _COPIES.of(copies["rate"], copies["test_rate"], is_headline=True),
+        _IDENTICAL.of(copies["identical"], 0.0, n=count),
+    ]
+    for space, entry in numbers["spaces"].items():
         rate = entry["copy_rate"]
-        measures.append(
-            measure_of(
-                "near", "Nearer than 1 % of unseen images", rate, "lower", _NEAR, "expected",
-                {"value": rate["expected"]}, variant=space,
-            )
-        )  # fmt: skip
+        measures.append(_NEAR.of(rate, rate["expected"], variant=space))
         if ratio := entry["median"]["ratio"]:
-            measures.append(
-                measure_of(
-                    "median", "Median distance over that of unseen images", ratio, "baseline", _MEDIAN,
-                    "unseen real images", {"value": 1.0}, variant=space,
-                )
-            )  # fmt: skip
-    measures += _membership(found["membership"])
-    verdict = found["verdict"]
-    said = (
-        f"{len(copies['flagged'])} of {count['samples']} samples are copies by this measure, more than chance allows"
+            measures.append(_MEDIAN.of(ratio, 1.0, variant=space))
+    measures += _membership(numbers["membership"])
+    text = (
+        f"{len(copies['flagged'])} of {count} samples are copies by this measure, more than chance explains"
         if verdict["copies_found"]
-        else f"No more of {count['samples']} samples lie near training images than unseen real images do"
+        else f"No more of {count} samples lie near training images than unseen real images do"
     )
-    said += (
+    text += (
         "; training images can be told from unseen ones."
         if verdict["membership_leaks"]
-        else "; the attacks tried do not tell training images from unseen ones to any use."
+        else "; the attacks do not separate training images from unseen ones."
     )
-    doubt = doubt_of_judge(evaluation, found)
-    if not doubt:
-        return Part("privacy", PRIVACY.title, tuple(measures), said, _CAUTION)
-    return Part(
-        "privacy",
-        PRIVACY.title,
-        marked(measures, doubt.why, lambda measure: measure.variant in _IN_JUDGE),
-        f"{said} What is said of the judge's features says nothing.",
-        _CAUTION,
-        doubts=(
-            says_nothing(
-                doubt.why, "copies and attacks are looked for in pixels alone", f"{doubt.way_out} {_ELSE}"
-            ),
-        ),
+    part = Part("privacy", PRIVACY.title, tuple(measures), text, _CAUTION)
+    if not (doubt := doubt_of_judge(evaluation, numbers)):
+        return part
+    what = "copies and attacks are searched for in pixels only"
+    return replace(
+        part,
+        measures=mark(measures, doubt.why, lambda measure: measure.variant in _IN_JUDGE),
+        verdict=f"{text} Numbers in the judge's features are not informative.",
+        doubts=(explain(doubt.why, what, f"{doubt.way_out} {_ELSE}"),),
     )
 
 
-def _membership(found: Raw) -> Iterator[Measure]:
-    attacks = {f"distance to samples, {space}": attack for space, attack in found["distance"].items()}
-    if found["reconstruction"]:
-        attacks["error of the reconstruction"] = found["reconstruction"]
+def _membership(numbers: Raw) -> Iterator[Measure]:
+    attacks = {f"{_BY_DISTANCE}{space}": attack for space, attack in numbers["distance"].items()}
+    if numbers["reconstruction"]:
+        attacks[_BY_RECONSTRUCTION] = numbers["reconstruction"]
     for name, attack in attacks.items():
-        yield measure_of(
-            "membership", "Membership inference", attack, "baseline", _MEMBERSHIP, "chance", {"value": 0.5},
-            variant=name, is_headline=name == "error of the reconstruction" or name.endswith("pixels"),
-        )  # fmt: skip
+        is_headline = name in (_BY_RECONSTRUCTION, f"{_BY_DISTANCE}{PIXELS}")
+        yield _MEMBERSHIP.of(attack, 0.5, variant=name, is_headline=is_headline)
 
 
-def _draw(evaluation: Evaluation, found: Raw) -> list[Figure]:
-    pairs = found["closest"]
+def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
+    pairs = numbers["closest"]
     if not pairs:
         return []
     made, _ = evaluation.draw(_like_training(evaluation), evaluation.options.seed + 2)
     train = evaluation.real.images[evaluation.rows("train")]
     turned = [list(views(made[pair["sample"]][None], "dihedral"))[pair["view"]][0] for pair in pairs]
     caption = (
-        "The synthetic images nearest to a training image, turned as it lies, above; the training images below. Look "
-        "for the same hairs, edges and marks: images of one kind are alike without being copied."
+        "Above: the synthetic images closest to a training image, mirrored or rotated to match it. Below: the training "
+        "images. Look for the same hairs, edges and marks: images of one kind are similar without being copies."
     )
-    sheet = pairs_sheet(np.stack(turned), train[[pair["train"] for pair in pairs]])
+    sheet = sheet_of([np.stack(turned), train[[pair["train"] for pair in pairs]]])
     return [Figure("privacy", "The ten closest pairs", caption, sheet)]
 
 
@@ -160,7 +155,7 @@ def _refuse(evaluation: Evaluation) -> str:
 
 
 PRIVACY = MeasuredPart(
-    "Privacy: do they give away the images they were trained on?",
+    "Privacy: do they reveal the images they were trained on?",
     _measure,
     _describe,
     ("privacy_samples", "features_sha256"),

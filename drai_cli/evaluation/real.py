@@ -1,6 +1,6 @@
-"""The real images that an evaluation stands on, and which of them were trained on.
+"""The real images of an evaluation, and which of them were trained on.
 
-A generator is never measured on what it was trained on: where an image stands on both sides, nothing is measured.
+A generator is never measured on its training images: where an evaluated image is one of them, nothing is measured.
 """
 
 from __future__ import annotations
@@ -11,52 +11,51 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
 from drai_cli.data.condition import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError
-from drai_cli.evaluation.data_options import (
+from drai_cli.evaluation.data_settings import (
     data_options,
     has_images,
-    saying_whose,
+    naming_the_run,
     training_options,
 )
 from drai_cli.evaluation.factor_table import read_factors
-from drai_cli.evaluation.split import how_apart, split_cautions
+from drai_cli.evaluation.split_cautions import how_apart, split_cautions
 from drai_cli.evaluation.subject import Subject
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
 from drai_cli.run.model_header import known_set
 from drai_cli.settings.model_options import EvaluateOptions
 
-Images = Integer[np.ndarray, "n h w c"]
-
 NO_TRAINING_DATA = (
-    "what the generator was trained on is not known: name it with --train-data, or a run's --split"
+    "the generator's training images are not known: name them with --train-data, or name a run's --split"
 )
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Real images in three parts, row by row, as the measures take them.
+    """Real images in three parts, as arrays with one row per image.
 
     Attributes:
         images: uint8 or uint16.
         labels: Positions in `schema.labels`.
-        parts: `train`, the part that is looked at, and `validation`, unless that is looked at too.
+        parts: `train`, `validation`, and the evaluated part.
         groups: Lesion, patient or image.
-        split: How the part that is looked at was kept apart from the others, in a few words.
-        cautions: What of that flatters every measure.
+        split: How the evaluated part was separated from the others, in a few words.
+        cautions: Why that may make every measure look better.
         conditions: Condition vectors.
         schema: The model's, or that of the data where there is no model.
         kind: Of the data set.
-        symmetry: Under which mirrorings and turns its images stay real, as known.
+        symmetry: Flips and rotations that keep its images plausible, as known.
         is_training_known: Whether the training part is what the generator was trained on.
         factors: True style factors by name, where known (phantoms).
-        training_key: Changes with what a judge is trained on or chosen by: images, parts, labels, symmetry; not
-            groups, not what else an image is conditioned on.
+        training_key: Changes with what a judge is trained or selected on: images, parts, labels, symmetry; not with
+            groups or further conditions.
         key: Changes with anything above.
     """
 
@@ -77,13 +76,13 @@ class EvaluationSet:
 
 
 def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:
-    """The real images, with the part that is looked at.
+    """The real images, with the evaluated part.
 
     The split is `--split`, else the run's own. Without one, `--train-data` is the training part and all of DATA is
-    looked at; without that, DATA is split by group for the judge, and `is_training_known` is False.
+    evaluated; without that, DATA is split by group for the judge, and `is_training_known` is False.
 
     Raises:
-        InputError: The data cannot be used, or images that are looked at were trained on.
+        InputError: The data cannot be used, or evaluated images were trained on.
         UsageError: Options that contradict each other.
     """
     data = data_options(options, subject, reporter)
@@ -102,25 +101,23 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         trained_on = training_options(options, subject, data)
         if trained_on is not None:
             split_file = subject.run.split if options.train_data is None and subject.run is not None else None
-            with saying_whose(options, subject):
+            with naming_the_run(options, subject):
                 training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
             own = np.where(training.parts == "validation", "validation", "train")
-            if split_file is not None:  # what the run held out is no part of either side
+            if split_file is not None:  # images that the run held out belong to neither side
                 training, own = _only(training, training.parts != "test")
             parts = np.concatenate([np.full(len(parts), options.part), own])
             sets.append(training)
             is_known = True
     if options.part == "held-out":
         if split is None:
-            raise UsageError(
-                "--part held-out", "there is no split to take it of", "name a run's split.csv with --split"
-            )
+            raise UsageError("--part held-out", "there is no split", "name a run's split.csv with --split")
         parts[parts != "train"] = options.part
     digests = [digest for one in sets for digest in one.digests]
     how = how_apart(sets, options.split is not None)
     cautions = split_cautions(sets, parts, options.part, how)
     _refuse_leaks(sets, digests, parts, options.part, seen if split is None else None)
-    # Whatever the data calls its label, the model knows it by its own name.
+    # The label's column gets the model's name for it.
     rows = [
         {**entry.values, schema.label.name: entry.values[one.schema.label.name]}
         for one in sets
@@ -128,13 +125,13 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     ]
     if subject.model is not None:
         _check_labels(options, rows, schema)
-    kept = known_labels(rows, schema, reporter)
+    known = known_labels(rows, schema, reporter)
     images = sets[0].images if len(sets) == 1 else np.concatenate([one.images for one in sets])
     factors = read_factors(data.path / "metadata.csv", real) if len(sets) == 1 else None
-    if len(kept) < len(rows):
-        images, parts, rows = images[kept], parts[kept], [rows[row] for row in kept]
-        factors = factors and {name: values[kept] for name, values in factors.items()}
-    groups = np.array([entry.group for one in sets for entry in one.entries])[kept]
+    if len(known) < len(rows):
+        images, parts, rows = images[known], parts[known], [rows[row] for row in known]
+        factors = factors and {name: values[known] for name, values in factors.items()}
+    groups = np.array([entry.group for one in sets for entry in one.entries])[known]
     labels = schema.label_indices(rows)
     _check_part(options, labels, parts)
     label = ConditionSchema((schema.label,))
@@ -154,7 +151,7 @@ def _hash(words: Iterable[str]) -> str:
 def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarray]:
     """Some rows of a set, and their parts."""
     rows = np.flatnonzero(chosen)
-    kept = replace(
+    part = replace(
         data,
         images=data.images[rows],
         entries=tuple(data.entries[row] for row in rows),
@@ -163,7 +160,7 @@ def _only(data: PreparedSet, chosen: np.ndarray) -> tuple[PreparedSet, np.ndarra
         labels=data.labels[rows],
         digests=tuple(data.digests[row] for row in rows),
     )
-    return kept, np.asarray(kept.parts)
+    return part, np.asarray(part.parts)
 
 
 def _refuse_leaks(
@@ -173,11 +170,7 @@ def _refuse_leaks(
     part: str,
     seen: Collection[str] | None,
 ) -> None:
-    """Stops where an image that is looked at is, pixel by pixel, one that was trained on.
-
-    Raises:
-        InputError: Naming the first ones.
-    """
+    """Raises InputError if the pixels of an evaluated image equal those of a training image."""
     trained = {digest for digest, its in zip(digests, parts, strict=True) if its != part} | set(seen or ())
     names = [entry.name for one in sets for entry in one.entries]
     leaked = [
@@ -189,15 +182,15 @@ def _refuse_leaks(
         count = int((parts == part).sum())
         raise InputError(
             "the images to evaluate on",
-            f"{len(leaked)} of {count} were trained on, pixel by pixel: {list_first(leaked)}",
-            "take them out of DATA, or name the split that says which images were held out with --split",
+            f"{len(leaked)} of {count} were trained on (equal pixels): {list_first(leaked)}",
+            "remove them from DATA, or name the split with the held-out images with --split",
         )
 
 
 def _check_labels(
     options: EvaluateOptions, rows: Sequence[Mapping[str, str]], schema: ConditionSchema
 ) -> None:
-    """Stops where the model knows fewer than two of the data's labels: it is a model of something else."""
+    """Raises InputError if the model knows fewer than two of the data's labels: it was trained for other labels."""
     labels = sorted({row.get(schema.label.name, "") for row in rows})
     known = 0
     for label in labels:
@@ -205,11 +198,11 @@ def _check_labels(
             schema.label.resolve(label)
             known += 1
     if known < 2 <= len(labels):
-        there, its = (_short(list(names)) for names in (labels, schema.labels))
+        of_data, of_model = (_short(list(names)) for names in (labels, schema.labels))
         raise InputError(
             options.data,
-            f"the model's labels and the data's differ: the data has {there}, the model {its}",
-            "name the model that was trained for these labels with --weights",
+            f"the model's labels and the data's differ: the data has {of_data}, the model {of_model}",
+            "name a model that was trained for these labels with --weights",
         )
 
 
@@ -220,8 +213,8 @@ def _short(names: Sequence[str]) -> str:
 def known_labels(
     rows: Sequence[dict[str, str]], schema: ConditionSchema, reporter: Reporter
 ) -> Int64[np.ndarray, " k"]:
-    """Rows whose label the schema has, which is then written as the schema has it."""
-    name, kept, left_out = schema.label.name, [], 0
+    """Rows whose label the schema has; their label is replaced by the schema's name for it."""
+    name, known, skipped = schema.label.name, [], 0
     resolved: dict[str, str | None] = {}
     for index, row in enumerate(rows):
         value = row.get(name, "")
@@ -232,19 +225,17 @@ def known_labels(
                 resolved[value] = None
         label = resolved[value]
         if label is None:
-            left_out += 1
+            skipped += 1
         else:
             row[name] = label
-            kept.append(index)
-    if left_out:
-        reporter.warn(
-            f"{left_out} images have another label than {', '.join(schema.labels)} and are left out"
-        )
-    return np.array(kept, np.int64)
+            known.append(index)
+    if skipped:
+        reporter.warn(f"{skipped} images have none of the labels {', '.join(schema.labels)} and are skipped")
+    return np.array(known, np.int64)
 
 
 def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[dict[str, str]]:
-    """Rows whose values the schema can encode; others become missing."""
+    """The rows; values that the schema cannot encode become missing."""
     out = []
     for row in rows:
         values = dict(row)
@@ -258,20 +249,20 @@ def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[
 
 
 def _check_part(options: EvaluateOptions, labels: np.ndarray, parts: np.ndarray) -> None:
-    """Whether there is enough to look at, and to train a judge on."""
+    """Raises InputError if a part has fewer than two labels: too few to evaluate, or to train a judge."""
     needed = (options.part, "train") if options.part == "held-out" else (options.part, "train", "validation")
     for part in needed:
-        there = len(np.unique(labels[parts == part]))
-        if there < 2:
+        count = len(np.unique(labels[parts == part]))
+        if count < 2:
             raise InputError(
                 options.data,
-                f"expected two labels or more in the {part} part, got {there}",
-                "look at the split",
+                f"expected two labels or more in the {part} part, got {count}",
+                "check the split",
             )
 
 
 def _symmetry(subject: Subject, data: PreparedSet) -> Symmetry:
-    """What the model was trained with, else what is known of the kind of set."""
+    """What the model was trained with, else what is known about the kind of set."""
     options = {} if subject.model is None else subject.model.header.training.get("options", {})
     recorded = options.get("symmetry") if isinstance(options, Mapping) else None
     return recorded if recorded in ("none", "flip", "dihedral") else known_set(data).symmetry

@@ -1,4 +1,4 @@
-"""What is evaluated: a model, or a folder of anybody's synthetic images."""
+"""What is evaluated: a model, or a folder of synthetic images from any source."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from drai_cli.errors import InputError, UsageError
 from drai_cli.hub.locate import locate_weights
+from drai_cli.metrics.mapping import Images
 from drai_cli.model_file.checkpoint import LoadedModel, load_model
 from drai_cli.progress import Reporter
 from drai_cli.run.directory import RunDirectory, run_of
 from drai_cli.settings.model_options import EvaluateOptions
-
-Images = Integer[np.ndarray, "n h w c"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class Subject:
 
 
 def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> Subject:
-    """The model to evaluate; of a folder only its name, until the real images say what it has to look like.
+    """The model to evaluate, or the name of a folder; its images are read when the real images' size is known.
 
     Raises:
-        UsageError: Both, a model and a folder.
+        UsageError: Both a model and a folder.
         WeightsError, NetworkError: No such model, or it cannot be used.
         InputError: No such folder.
     """
@@ -51,7 +50,7 @@ def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> S
         if options.weights is not None:
             raise UsageError("--synthetic", "contradicts --weights", "evaluate one of them")
         if not options.synthetic.exists():
-            raise InputError(options.synthetic, "no such folder", "look at --synthetic")
+            raise InputError(options.synthetic, "no such folder", "check --synthetic")
         return Subject(options.synthetic.resolve().name, None, None)
     path = locate_weights(options.weights, reporter)
     run = run_of(path)

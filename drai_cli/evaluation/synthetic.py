@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Integer
 
 from drai_cli.data.cache import build_cache
 from drai_cli.data.prepared import find_set
@@ -19,30 +18,29 @@ from drai_cli.errors import InputError
 from drai_cli.evaluation.real import EvaluationSet, known_labels
 from drai_cli.evaluation.subject import Subject
 from drai_cli.io.image import Image
+from drai_cli.metrics.mapping import Images
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import Channels, DataOptions
 
 _PROBED = 64
 
-Images = Integer[np.ndarray, "n h w c"]
-
 
 def own_size(folder: Path) -> int:
-    """The side at which a folder's images are looked at: their own, as a multiple of 16 from 16 to 1024.
+    """The side at which a folder's images are compared: their own, as a multiple of 16 from 16 to 1024.
 
-    It is that of most of up to 64 of them, by the shorter side.
+    It is the most frequent shorter side of up to 64 images.
 
     Raises:
         InputError, UsageError: There is no set of images.
     """
-    found = find_set(DataOptions(folder))
-    entries = found.entries[:: max(1, len(found.entries) // _PROBED)][:_PROBED]
+    data = find_set(DataOptions(folder))
+    entries = data.entries[:: max(1, len(data.entries) // _PROBED)][:_PROBED]
     with closing(
-        read_all(replace(found, entries=entries), _shorter_side, task="looking at sizes", reporter=SILENT)
+        read_all(replace(data, entries=entries), _shorter_side, task="reading sizes", reporter=SILENT)
     ) as readings:
         sides = Counter(each.result for each in readings if not isinstance(each.result, Unreadable))
     if not sides:
-        return DataOptions.size  # that nothing can be read is said where all are
+        return DataOptions.size  # the error is raised where all images are read
     return min(1024, max(16, round(sides.most_common(1)[0][0] / 16) * 16))
 
 
@@ -57,30 +55,30 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
         InputError: It holds no images of these labels.
     """
     options = DataOptions(folder, size=real.images.shape[1])
-    found = find_set(options, reporter)
+    data = find_set(options, reporter)
     channels: Channels = 1 if real.images.shape[3] == 1 else 3
-    cache = build_cache(found, size=options.size, channels=channels, reporter=reporter)
+    cache = build_cache(data, size=options.size, channels=channels, reporter=reporter)
     rows = [dict(entry.values) for entry in cache.entries]
     for row in rows:
-        row[real.schema.label.name] = row[found.label]
-    kept = known_labels(rows, real.schema, reporter)
-    if not len(kept):
+        row[real.schema.label.name] = row[data.label]
+    known = known_labels(rows, real.schema, reporter)
+    if not len(known):
         raise InputError(
             folder,
-            "no image has a label of the real ones",
-            f"they have: {', '.join(real.schema.labels)}",
+            "no image has a label of the real images",
+            f"their labels: {', '.join(real.schema.labels)}",
         )
-    given = {rows[row][real.schema.label.name] for row in kept}
+    given = {rows[row][real.schema.label.name] for row in known}
     if lacking := [label for label in real.schema.labels if label not in given]:
-        reporter.warn(f"{folder}: no images of {', '.join(lacking)}, which the real set has")
+        reporter.warn(f"{folder}: no images with these labels of the real set: {', '.join(lacking)}")
     digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
-    images = _at_depth(cache.images[kept], real.images.dtype)
-    labels = real.schema.label_indices([rows[row] for row in kept])
+    images = _at_depth(cache.images[known], real.images.dtype)
+    labels = real.schema.label_indices([rows[row] for row in known])
     return replace(subject, images=images, labels=labels, sha256=digest)
 
 
 def _at_depth(images: Images, dtype: np.dtype[Any]) -> Images:
-    """Levels of 8 bits as 16, or the other way round."""
+    """Converts between 8 and 16 bits."""
     if images.dtype == dtype:
         return np.asarray(images)
     if dtype == np.uint16:

@@ -1,38 +1,44 @@
-"""Usefulness of an evaluation: does training on the synthetic images help, beyond repeating real ones?"""
+"""Usefulness of an evaluation: does training on synthetic images help more than oversampling real ones?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from drai_cli.evaluation.context import Evaluation
-from drai_cli.evaluation.doubt import doubt_of_usefulness, marked, says_nothing
-from drai_cli.evaluation.measured import MeasuredPart, Raw, measure_of
+from drai_cli.evaluation.doubt import doubt_of_usefulness, explain, mark
+from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.metrics.classifier_training import UsefulnessConfig
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.training_sets import synthetic_counts
 from drai_cli.metrics.usefulness import measure_usefulness
 from drai_cli.report.findings import Measure, Part
 
-Images = Integer[np.ndarray, "n h w c"]
-
-_ACCURACY = (
-    "Balanced accuracy on real test images of one classifier, by what it was trained on for as many steps."
+_REAL, _REPEATED = "trained on real images", "oversampled real images"
+_ACCURACY = Described(
+    "balanced_accuracy", "Balanced accuracy", "higher",
+    "Balanced accuracy on real test images of a classifier trained on the named set; equal steps for every set.", _REAL,
+)  # fmt: skip
+_AUC = Described(
+    "macro_auc", "Macro AUC", "higher",
+    "Area under the ROC curve of each label against the rest; all labels have equal weight.", _REAL,
+)  # fmt: skip
+_RECALL = Described(
+    "recall", "Recall", "higher", "Share of the label's real test images that are recognised.", _REAL
 )
-_AUC = "Area under the curve of each label against the rest, labels weighing equally."
-_GAIN = (
-    "What real + synthetic has over real images repeated to the same counts of each label: above 0 the synthetic "
-    "images add something."
+_HOW_GAIN = (
+    "Gain from adding synthetic images, compared with oversampling real images to the same counts per label: above 0 "
+    "the synthetic images help."
 )
-_RECALL = "Share of the label's real test images that are recognised."
+_GAIN = Described("gain", "Gain in balanced accuracy", "higher", _HOW_GAIN, _REPEATED)
+_GAIN_SMALL = Described("gain_small", "Gain in recall of the small labels", "higher", _HOW_GAIN, _REPEATED)
+_GAIN_RECALL = Described("gain_recall", "Gain in recall", "higher", _HOW_GAIN, _REPEATED)
 _CAUTION = (
-    "One classifier, one budget, one test set. Intervals cover the test groups and the classifiers' seeds, not another "
-    "generator or another set; of many comparisons some miss 0 by chance."
+    "One classifier architecture, one training budget, one test set. Intervals cover the test groups and the "
+    "classifiers' seeds, not another generator or data set; among many comparisons some intervals miss 0 by chance."
 )
-_BESIDE_REAL = ("balanced_accuracy", "macro_auc", "recall")
-_REAL = "trained on real images"
-_REPEATED = "real images repeated"
 
 
 def _measure(evaluation: Evaluation) -> Raw:
@@ -60,7 +66,7 @@ def _measure(evaluation: Evaluation) -> Raw:
 
 
 def _pool(evaluation: Evaluation, ratios: tuple[float, ...]) -> tuple[Images, Int64[np.ndarray, " n"]]:
-    """As many synthetic images of each label as any training set asks for, under conditions of training images."""
+    """As many synthetic images of each label as any training set needs, under conditions of training images."""
     real, train = evaluation.real, evaluation.rows("train")
     counts = np.bincount(real.labels[train], minlength=len(real.schema.labels))
     generator = np.random.default_rng(evaluation.options.seed)
@@ -72,100 +78,80 @@ def _pool(evaluation: Evaluation, ratios: tuple[float, ...]) -> tuple[Images, In
     return evaluation.draw(np.concatenate(rows), evaluation.options.seed + 1)
 
 
-def _describe(evaluation: Evaluation, found: Raw) -> Part:
-    labels, arms = evaluation.real.schema.labels, found["arms"]
+def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
+    labels, arms = evaluation.real.schema.labels, numbers["arms"]
     real = arms["real"]
     measures: list[Measure] = []
     for name, arm in arms.items():
-        baseline = None if name == "real" else real["balanced_accuracy"]
-        measures.append(
-            measure_of(
-                "balanced_accuracy", "Balanced accuracy", arm["balanced_accuracy"], "higher", _ACCURACY, _REAL,
-                baseline, variant=name, is_headline=name == "synthetic",
-            )
-        )  # fmt: skip
-        if "macro_auc" in arm:
-            baseline = None if name == "real" else real["macro_auc"]
-            measures.append(
-                measure_of(
-                    "macro_auc", "Macro AUC", arm["macro_auc"], "higher", _AUC, _REAL, baseline, variant=name
+        for described in (_ACCURACY, _AUC):
+            if described.key in arm:
+                baseline = None if name == "real" else real[described.key]
+                is_headline = described is _ACCURACY and name == "synthetic"
+                measures.append(
+                    described.of(arm[described.key], baseline, variant=name, is_headline=is_headline)
                 )
-            )
-    for ratio, against in found["differences"].items():
-        measures += _gains(against["oversampled"], ratio, labels, found["small_labels"])
+    for ratio, against in numbers["differences"].items():
+        measures += _gains(against["oversampled"], ratio, labels, numbers["small_labels"])
     best = max(
         (name for name in arms if name.startswith("real + ")),
-        key=lambda n: arms[n]["balanced_accuracy"]["value"],
+        key=lambda name: arms[name]["balanced_accuracy"]["value"],
     )
     for index, recall in arms[best]["recall"].items():
-        measures.append(
-            measure_of(
-                "recall", "Recall", recall, "higher", _RECALL, _REAL, real["recall"][index], label=labels[int(index)],
-                variant=best,
-            )
-        )  # fmt: skip
+        measures.append(_RECALL.of(recall, real["recall"][index], label=labels[int(index)], variant=best))
     notes = [
-        f"{arm}: of some labels there were fewer synthetic images than asked for" for arm in found["short"]
+        f"{arm}: for some labels there were fewer synthetic images than requested" for arm in numbers["short"]
     ]
     doubt = doubt_of_usefulness(evaluation, real["balanced_accuracy"], real["images_seen"])
+    compared = (_ACCURACY.key, _AUC.key, _RECALL.key)
+    what = "numbers compared with it are not informative"
     return Part(
         "usefulness",
         USEFULNESS.title,
-        marked(measures, doubt.why if doubt else "", lambda measure: measure.key in _BESIDE_REAL),
-        _verdict(found, labels, doubt is not None),
+        mark(measures, doubt.why if doubt else "", lambda measure: measure.key in compared),
+        _verdict(numbers, labels, doubt is not None),
         _CAUTION,
         tuple(notes),
-        (says_nothing(doubt.why, "what stands beside it says nothing", doubt.way_out),) if doubt else (),
+        (explain(doubt.why, what, doubt.way_out),) if doubt else (),
     )
 
 
-def _gains(found: Raw, ratio: str, labels: tuple[str, ...], small: Sequence[int]) -> Iterator[Measure]:
-    zero = {"value": 0.0}
-    variant = f"{ratio} synthetic images a real one"
-    yield measure_of(
-        "gain", "Gain in balanced accuracy", found["balanced_accuracy"], "higher", _GAIN, _REPEATED, zero,
-        variant=variant, is_headline=True,
-    )  # fmt: skip
-    if "small" in found:
-        how_to_read = f"{_GAIN} Mean over {', '.join(labels[label] for label in small)}."
-        yield measure_of(
-            "gain_small", "Gain in recall of the small labels", found["small"], "higher", how_to_read, _REPEATED, zero,
-            variant=variant, is_headline=True,
-        )  # fmt: skip
-    for index, gain in found["recall"].items():
-        yield measure_of(
-            "gain_recall", "Gain in recall", gain, "higher", _GAIN, _REPEATED, zero, label=labels[int(index)],
-            variant=variant,
-        )  # fmt: skip
+def _gains(numbers: Raw, ratio: str, labels: tuple[str, ...], small: Sequence[int]) -> Iterator[Measure]:
+    more = {"variant": f"{ratio} synthetic images per real image"}
+    yield _GAIN.of(numbers["balanced_accuracy"], 0.0, is_headline=True, **more)
+    if "small" in numbers:
+        how_to_read = f"{_HOW_GAIN} Mean over {', '.join(labels[label] for label in small)}."
+        yield _GAIN_SMALL.of(numbers["small"], 0.0, is_headline=True, how_to_read=how_to_read, **more)
+    for index, gain in numbers["recall"].items():
+        yield _GAIN_RECALL.of(gain, 0.0, label=labels[int(index)], **more)
 
 
-def _verdict(found: Raw, labels: tuple[str, ...], is_doubted: bool) -> str:
-    arms = found["arms"]
-    share = arms["synthetic"]["balanced_accuracy"]["value"] / max(
-        arms["real"]["balanced_accuracy"]["value"], 1e-9
+def _verdict(numbers: Raw, labels: tuple[str, ...], is_doubted: bool) -> str:
+    real, synthetic = (numbers["arms"][name]["balanced_accuracy"]["value"] for name in ("real", "synthetic"))
+    text = (
+        "The value of synthetic images alone cannot be determined"
+        if is_doubted
+        else f"Trained on synthetic images alone, the classifier reaches {synthetic / max(real, 1e-9):.0%} of its "
+        "balanced accuracy with real ones"
     )
-    said = f"Trained on synthetic images alone the classifier reaches {share:.0%} of what it reaches on real ones"
-    if is_doubted:
-        said = "What synthetic images alone are worth cannot be said"
-    words = {"helped": set[str](), "harmed": set[str]()}
+    effects = {"helped": set[str](), "harmed": set[str]()}
     overall = set[str]()
-    for against in found["helped"].values():
-        beyond = against["oversampled"]
-        if beyond["balanced_accuracy"] in words:
-            overall.add(beyond["balanced_accuracy"])
-        for index, word in beyond["recall"].items():
-            if word in words:
-                words[word].add(labels[int(index)])
+    for against in numbers["helped"].values():
+        oversampled = against["oversampled"]
+        if oversampled["balanced_accuracy"] in effects:
+            overall.add(oversampled["balanced_accuracy"])
+        for index, effect in oversampled["recall"].items():
+            if effect in effects:
+                effects[effect].add(labels[int(index)])
     if overall == {"helped"}:
-        said += "; added to real ones they helped beyond repeating real images"
+        text += "; added to real images, they helped more than oversampling"
     elif overall == {"harmed"}:
-        said += "; added to real ones they harmed, against repeating real images"
+        text += "; added to real images, they did worse than oversampling"
     else:
-        said += "; added to real ones no gain beyond repeating real images was shown overall"
-    for word, which in words.items():
+        text += "; added to real images, they showed no overall gain over oversampling"
+    for effect, which in effects.items():
         if which:
-            said += f"; at some ratio they {word} {', '.join(sorted(which))}"
-    return f"{said}."
+            text += f"; at some ratio they {effect} {', '.join(sorted(which))}"
+    return f"{text}."
 
 
 USEFULNESS = MeasuredPart(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from drai_cli.errors import DraiError, InputError, NetworkError, WeightsError
+from drai_cli.io.files import explain_os_error
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
 

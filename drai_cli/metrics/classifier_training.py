@@ -1,4 +1,4 @@
-"""The classifier by which training sets are compared: how it is trained, and its training on a set of rows.
+"""The classifier that compares training sets: its options, and its training on a set of rows.
 
 Arrays in, logits out. Knows nothing of what the rows were chosen for.
 """
@@ -9,19 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
 from drai_cli.metrics.fitting import FitConfig, fit
 from drai_cli.metrics.judge import balanced_accuracy
-from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.metrics.symmetries import Symmetry, augment
 from drai_cli.metrics.training_sets import TrainingSet
 from drai_cli.model.pixels import to_unit
-
-Images = Integer[np.ndarray, "n h w c"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,15 @@ class UsefulnessConfig:
         images: Images seen per training. At 64 px 24,000 take 1 to 2 minutes on one core, at 32 px a quarter.
         batch_size: Images per step.
         seeds: Classifiers per arm.
-        ratios: Synthetic images over real ones, an arm with and an arm without them for each.
+        ratios: Synthetic images per real image; each ratio has an arm with and an arm without them.
         widths: Channels per stage of the net.
-        largest: Images of more pixels a side are averaged down to this many for the classifier, which keeps the
-            time bearable; raise it with the budget where detail tells the labels apart.
-        symmetry: Under which images stay real: `none`, `flip` or `dihedral`.
-        turn_degrees: Largest turn in augmentation, beyond the symmetry's quarter turns.
+        largest: Images with longer sides are averaged down to this many pixels, to save time; raise it together with
+            the budget where labels differ in detail.
+        symmetry: Flips and rotations that keep images plausible: `none`, `flip` or `dihedral`.
+        turn_degrees: Largest rotation in augmentation, in addition to the symmetry's quarter turns.
         rate: Peak learning rate.
         smoothing: Label smoothing.
-        looks: Looks at validation in a training; the best of them is what is tested.
+        looks: Validations per training; the best of the validated networks is tested.
     """
 
     images: int = 24_000
@@ -56,13 +54,13 @@ class UsefulnessConfig:
     looks: int = 10
 
     def fit_config(self) -> FitConfig:
-        """The whole budget for every arm: stopping early would be fewer steps for some."""
+        """The whole budget for every arm: early stopping would give some arms fewer steps."""
         every = max(self.batch_size, self.images // self.looks)
         return FitConfig(self.images, self.batch_size, self.rate, check_every=every, patience=self.images + 1)
 
 
 class Trainer:
-    """Trains a classifier on a training set and reads the test images with it."""
+    """Trains a classifier on a training set and applies it to the test images."""
 
     def __init__(
         self,
@@ -80,7 +78,7 @@ class Trainer:
         self.size = ConvNetConfig(self.side, images.shape[3], label_count, config.widths)
 
     def train(self, rows: TrainingSet, seed: int, test: Images) -> tuple[Float[np.ndarray, "n labels"], int]:
-        """Logits of the test images, and the images seen in training."""
+        """Logits of the test images, and the number of images seen in training."""
 
         def draw(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             chosen, drawn = rows.draw(size, generator)

@@ -1,6 +1,6 @@
-"""The small residual convolution net behind the judge and the factor regressor: module, size, fast inference.
+"""The small residual convolutional network of the judge and the factor regressor: module, size, fast inference.
 
-Built for CPUs with bf16 matrix units: space-to-depth first, so that nothing elementwise runs at full
+Designed for CPUs with bf16 matrix units: space-to-depth comes first, so that no elementwise operation runs at full
 resolution. Knows nothing of labels, factors or training.
 """
 
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from drai_cli.settings.typed import check_types
 
-# Bounds for a file that claims a size: far above what is ever trained.
+# Bounds for sizes that a file states: far above any that is trained.
 _MAX_WIDTH, _MAX_OUTPUTS, _MAX_BLOCKS = 1024, 100_000, 32
 
 
@@ -30,7 +30,7 @@ class ConvNetConfig:
     Attributes:
         image_size: Height and width, a multiple of `2 * 2 ** (len(widths) - 1)`.
         image_channels: 1 or 3.
-        outputs: Numbers that come out.
+        outputs: Number of outputs.
         widths: Channels per stage; each stage halves the resolution of the one before, the first works at
             half the image's.
         depth: Residual blocks per stage.
@@ -113,11 +113,30 @@ class ConvNet(nn.Module):
         return out.float()
 
 
+class TrainedNet:
+    """What the trained judge and factor regressor share; their fields are in their own dataclasses."""
+
+    network: ConvNet
+    device: torch.device
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and running statistics, contiguous on the CPU, ready for safetensors."""
+        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+
+    def _features(self, batch: Tensor) -> Tensor:
+        with precision(self.device):
+            return self.network.features(batch)
+
+    def _outputs(self, batch: Tensor) -> Tensor:
+        out: Tensor = self.network.head(self._features(batch))
+        return out
+
+
 def rebuild(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> ConvNet:
-    """A net from its size as plain data and its weights, which nobody vouches for.
+    """A network from its size as plain data and its weights, both untrusted.
 
     Raises:
-        ValueError, TypeError, RuntimeError: They are no net's, or do not go together.
+        ValueError, TypeError, RuntimeError: They are not those of a network, or do not match.
     """
     check_types(ConvNetConfig, config)
     size = ConvNetConfig(**{**config, "widths": tuple(config["widths"])})
@@ -132,7 +151,7 @@ def rebuild(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> ConvNet:
 
 
 def build(config: ConvNetConfig, seed: int) -> ConvNet:
-    """A net with weights that follow from the seed alone; the global random state is left as it was."""
+    """A network whose weights depend on the seed only; the global random state is unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ConvNet(config)

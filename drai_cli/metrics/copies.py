@@ -1,6 +1,6 @@
-"""What counts as a copy of a training image, and which images are one. Knows nothing of how images were made.
+"""Which images count as copies of training images. Knows nothing of how images were generated.
 
-A copy is nearer to a training image than nearly all images are that the model has not seen (METHOD.md section 4).
+A copy is closer to a training image than nearly all images that the model has not seen (METHOD.md section 4).
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Integer
+from jaxtyping import Bool, Float, Float64
 
 from drai_cli.metrics import intervals
-from drai_cli.metrics.nearest import Features, Nearest, PixelFeatures, Symmetry, find_nearest
+from drai_cli.metrics.mapping import Images
+from drai_cli.metrics.nearest import Features, Nearest, PixelFeatures, find_nearest
+from drai_cli.metrics.symmetries import Symmetry
 
-Images = Integer[np.ndarray, "n h w c"]
 Thresholds = Mapping[str, float] | Mapping[str, Float64[np.ndarray, "draws 1"]]
 
 PIXELS = "pixels"
 QUANTILE = 0.01  # of the distances of images that the model has not seen
 SURE = 0.5  # of the threshold in pixels
-IDENTICAL = 1e-5  # root mean square of pixels in 0..1: rounding, and less than a level of 16 bits
+IDENTICAL = 1e-5  # root mean square of pixels in 0..1: rounding errors, less than a level of 16 bits
 
 
 def spaces_of(extractors: Mapping[str, Features]) -> dict[str, Features]:
-    """The spaces in which copies are looked for: pixels, then the extractors.
+    """The spaces in which copies are searched for: pixels, then the extractors.
 
     Raises:
         ValueError: An extractor has the pixels' name.
@@ -45,16 +46,16 @@ def is_copy(
     """Which images are copies, by their distance to the nearest training image in each space.
 
     A copy is below the threshold in pixels and in at least one feature space, or below half the threshold in pixels,
-    or equal in pixels. A threshold alone does not do: images of few details (much skin, much black) are near to
-    others in pixels, and two lesions alike to the extractor need not be one image; and each space alone calls 1 % of
-    all unseen images a copy. Half the threshold does, and has to: extractors look at fine texture, which a blur or a
-    JPEG file changes beyond their threshold while the pixels stay several times nearer than those of other images.
-    The nearest training images of the spaces need not agree, as there may be several of one lesion. Without any
-    feature space the pixels decide.
+    or equal in pixels. One space alone is not enough: images with little detail (much skin, much black) are close to
+    others in pixels, two lesions with similar features need not be one image, and each space alone flags 1 % of all
+    unseen images. Half the threshold is enough, and is needed: extractors react to fine texture, which blur or JPEG
+    changes beyond their threshold while the pixels stay several times closer than those of other images. The nearest
+    training images may differ between spaces, as there may be several of one lesion. Without a feature space, pixels
+    decide.
 
     Args:
         distances: To the nearest training image, by space.
-        thresholds: By space; columns of several for as many answers.
+        thresholds: By space; a column of several gives a row of results each.
     """
     pixels = distances[PIXELS]
     close = pixels < thresholds[PIXELS]
@@ -67,13 +68,13 @@ def is_copy(
 
 @dataclass(frozen=True)
 class CopyFilter:
-    """Tells which images are copies of training images; made by `calibrated` or `of_thresholds`.
+    """Finds copies of training images; made by `calibrated` or `of_thresholds`.
 
     Attributes:
         spaces: Pixels and extractors by name.
         references: Features of the training images in each.
         thresholds: Distance in each below which an image is suspected.
-        symmetry: Under which mirrored and turned copies are copies.
+        symmetry: Flips and rotations under which a copy is still a copy.
     """
 
     spaces: Mapping[str, Features]
@@ -90,7 +91,7 @@ class CopyFilter:
         extractors: Mapping[str, Features],
         symmetry: Symmetry,
     ) -> CopyFilter:
-        """A filter with thresholds measured before, as `measure_privacy` gives them.
+        """A filter with known thresholds, as `measure_privacy` returns them.
 
         Raises:
             ValueError: No training images, or a space without a threshold.
@@ -114,14 +115,14 @@ class CopyFilter:
             raise ValueError(f"{len(train)} training images and {len(held_out)} held out")
         spaces = spaces_of(extractors)
         references = _references(train, spaces)
-        found = _nearest(held_out, spaces, references, symmetry)
-        thresholds = {name: threshold(near.distance) for name, near in found.items()}
+        nearest = _nearest(held_out, spaces, references, symmetry)
+        thresholds = {name: threshold(near.distance) for name, near in nearest.items()}
         return cls(spaces, references, thresholds, symmetry)
 
     def find(self, images: Images) -> Bool[np.ndarray, " n"]:
         """Which of the images are copies, by `is_copy`."""
-        found = _nearest(images, self.spaces, self.references, self.symmetry)
-        return is_copy({name: near.distance for name, near in found.items()}, self.thresholds)
+        nearest = _nearest(images, self.spaces, self.references, self.symmetry)
+        return is_copy({name: near.distance for name, near in nearest.items()}, self.thresholds)
 
 
 def _references(train: Images, spaces: Mapping[str, Features]) -> dict[str, np.ndarray]:

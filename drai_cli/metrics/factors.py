@@ -1,4 +1,4 @@
-"""The factor regressor: reads known style factors (place, size, tone, light) off an image.
+"""The factor regressor: predicts known style factors (position, size, tone, light) from an image.
 
 Trained on real images whose factors are known. Knows nothing of generators or files.
 """
@@ -11,25 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Integer
+from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
-from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.model.pixels import to_unit
 from drai_cli.settings.typed import check_types
 
 Factors = Mapping[str, Float32[np.ndarray, " n"]]
 
 PERIODS = {"rotation": float(np.pi)}
-"""Factors that are angles, with the turn after which an image looks the same."""
+"""Factors that are angles, with the rotation after which an image looks the same."""
 
 
 @dataclass(frozen=True)
 class RegressorConfig:
-    """How the regressor is trained; the defaults suit phantoms of 32 px."""
+    """How the regressor is trained; the defaults are for phantoms of 32 px."""
 
     widths: tuple[int, ...] = (64, 128, 192)
     depth: int = 1
@@ -39,7 +39,7 @@ class RegressorConfig:
 
 
 @dataclass(frozen=True)
-class FactorRegressor:
+class FactorRegressor(TrainedNet):
     """A trained regressor.
 
     Attributes:
@@ -58,41 +58,31 @@ class FactorRegressor:
     device: torch.device
     record: FitRecord | None = None
 
-    def predict(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n factors"]:
+    def predict(self, images: Images) -> Float[np.ndarray, "n factors"]:
         """Factors of stored images, in their own units, columns as `names`."""
-        return map_images(self._forward, images, self.device) * np.array(self.deviation) + np.array(self.mean)
+        return map_images(self._outputs, images, self.device) * np.array(self.deviation) + np.array(self.mean)
 
-    def fits(self, images: Integer[np.ndarray, "n h w c"], factors: Factors) -> bool:
-        """Whether it can have been trained on such images and factors."""
+    def fits(self, images: Images, factors: Factors) -> bool:
+        """Whether its network fits such images and these factors."""
         size = self.network.config
         names, _ = factor_table(factors)
         return (size.image_size, size.image_channels) == images.shape[2:] and self.names == names
 
     def config_json(self) -> dict[str, Any]:
-        """Plain data that with the tensors of `state` is all that `load_regressor` needs."""
+        """Plain data that `load_regressor` needs in addition to the tensors of `state`."""
         named = {"names": list(self.names), "mean": list(self.mean), "deviation": list(self.deviation)}
         return {"network": asdict(self.network.config), **named}
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights and running statistics, contiguous on the CPU, ready for safetensors."""
-        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-
-    def _forward(self, batch: Tensor) -> Tensor:
-        with precision(self.device):
-            features = self.network.features(batch)
-        out: Tensor = self.network.head(features)
-        return out
 
 
 def load_regressor(
     config: Mapping[str, Any], state: Mapping[str, Tensor], device: torch.device | str = "cpu"
 ) -> FactorRegressor:
-    """A regressor from what `config_json` and `state` gave; raises as `rebuild`, and LookupError."""
+    """A regressor from the results of `config_json` and `state`; raises as `rebuild`, and LookupError."""
     network = rebuild(config["network"], state)
     lists = {name: config[name] for name in ("names", "mean", "deviation")}
     check_types(FactorRegressor, lists)
     if {len(entries) for entries in lists.values()} != {network.config.outputs}:
-        raise ValueError("as many names, means and deviations as outputs")
+        raise ValueError("expected as many names, means and deviations as outputs")
     return FactorRegressor(
         network.to(device).eval().requires_grad_(False),
         tuple(config["names"]),
@@ -129,7 +119,7 @@ def r_squared(
 
 
 def train_regressor(
-    images: Integer[np.ndarray, "n h w c"],
+    images: Images,
     factors: Factors,
     parts: np.ndarray,
     config: RegressorConfig | None = None,
@@ -138,14 +128,14 @@ def train_regressor(
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
 ) -> FactorRegressor:
-    """Trains on `train` rows, selects by mean R² on `validation` rows; `test` rows are not looked at.
+    """Trains on `train` rows, selects by mean R² on `validation` rows; `test` rows are not used.
 
     Args:
         images: Stored images, square.
         factors: True value per row and factor.
         parts: `train`, `validation` or `test` per row.
         config: How; None for the defaults.
-        seed: All randomness follows from it.
+        seed: Random seed.
         device: Where to train and to run afterwards.
         progress: Called after each step with the images it saw.
     """

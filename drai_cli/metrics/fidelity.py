@@ -1,6 +1,6 @@
-"""Fidelity: how far synthetic images are from real ones, always beside other real images at the same n.
+"""Fidelity: distances of synthetic images to real ones, compared with those of other real images at the same n.
 
-Arrays and callables in, JSON-able numbers out. Which features the numbers stand on is the caller's choice.
+Arrays and callables in, JSON-able numbers out. The caller chooses the features.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance, match_counts
 from drai_cli.metrics.manifold import NEIGHBOURS, measure_manifold
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import Extractor
 from drai_cli.metrics.source import SampleSource, drawable
 
-Images = Integer[np.ndarray, "n h w c"]
-
 LEAST_A_LABEL = 10
-"""Images of a label below which nothing is said of it alone."""
+"""Fewest images of a label for measures of that label."""
 
 
 @dataclass(frozen=True)
 class _Side:
-    """Features of one side of a comparison, with the groups that its interval resamples."""
+    """Features of one side of a comparison, and the groups that its interval resamples."""
 
     features: Float[np.ndarray, "n d"]
     groups: np.ndarray
@@ -45,10 +44,10 @@ def measure_fidelity(
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Distances of synthetic images to the part's images, beside training images' at the same n and class counts.
+    """Distances of synthetic and of training images to the part's images, at the same n and class counts.
 
-    Each draw takes from part and training images, without replacement, as many of each label as the smaller side has
-    (and as the source can give), and synthetic images of the same labels.
+    Each draw takes images of the part and training images without replacement, as many of each label as the smaller
+    side (and the source) has, and synthetic images of the same labels.
 
     Args:
         extractor: Features to measure in.
@@ -57,7 +56,7 @@ def measure_fidelity(
         parts: Of those.
         groups: Of those: intervals resample them.
         source: Of the synthetic images.
-        part: What is held against: `test` or `validation`.
+        part: Real images to compare with: `test` or `validation`.
         draws: Independent draws, over which the Fréchet distance is averaged.
         seed: Of the draws and the bootstrap.
 
@@ -78,8 +77,8 @@ def measure_fidelity(
     count = 0
     for draw in range(draws):
         chosen, pool = match_counts(labels[rows], labels[train], seed + draw)
-        kept = drawable(source, rows[chosen], labels[rows[chosen]])
-        chosen, pool = chosen[kept], pool[kept]
+        possible = drawable(source, rows[chosen], labels[rows[chosen]])
+        chosen, pool = chosen[possible], pool[possible]
         if not len(chosen):
             raise ValueError("no label is among the synthetic, the held-out and the training images")
         count = len(chosen)
@@ -105,8 +104,8 @@ def measure_fidelity(
                     compared = _compare(real[mine], theirs, seed)
                     by_label[str(int(label))] = {"n": len(mine), "frechet": frechets, **compared}
     frechet: dict[str, Any] = {
-        name: {"value": float(np.mean(found)), "low": min(found), "high": max(found), "n": count}
-        for name, found in values.items()
+        name: {"value": float(np.mean(of_draws)), "low": min(of_draws), "high": max(of_draws), "n": count}
+        for name, of_draws in values.items()
     }
     frechet["ratio"] = frechet["samples"]["value"] / max(frechet["real"]["value"], 1e-12)
     return {"extractor": extractor.name, "draws": draws, "frechet": frechet, **first, "labels": by_label}

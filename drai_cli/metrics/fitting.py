@@ -1,4 +1,4 @@
-"""The supervised training loop that the judge and the factor regressor share. Knows nothing of what is predicted."""
+"""The supervised training loop of the judge and the factor regressor. Knows nothing of what is predicted."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How long and how hard to train.
+    """Training budget and rates.
 
     Attributes:
-        images: Images seen at most.
+        images: Most images seen.
         batch_size: Images per step.
         rate: Peak learning rate of AdamW (one cycle: a short rise, then a cosine to zero).
         weight_decay: Decoupled, on everything.
-        averaging: Decay per step of the running mean of weights that is kept.
-        check_every: Images between looks at validation.
-        patience: Looks without a better score before stopping.
+        averaging: Decay per step of the running mean of weights, which is the result.
+        check_every: Images between validations.
+        patience: Validations without a better score before stopping.
     """
 
     images: int = 32_000
@@ -40,7 +40,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class FitRecord:
-    """How a fit went: the score that was kept, at how many images, and out of how many."""
+    """The best score, after how many images it was reached, and how many images were seen."""
 
     score: float
     images_at_best: int
@@ -58,15 +58,15 @@ def fit(
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
 ) -> tuple[ConvNet, FitRecord]:
-    """Trains `network` and gives the averaged weights that scored best on validation.
+    """Trains `network` and returns the averaged weights with the best validation score.
 
     Args:
-        network: Fresh net; it is changed.
+        network: A new network; it is changed.
         draw: `(batch size, generator)` to images in [-1, 1] and targets.
         loss: Of outputs and targets, a scalar.
         score: Higher is better; called on the averaged net in eval mode.
         config: Budget and rates.
-        seed: All randomness follows from it.
+        seed: Random seed.
         device: Where to run.
         progress: Called after each step with the images it saw.
     """

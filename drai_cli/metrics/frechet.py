@@ -1,6 +1,6 @@
 """Distances between two sets of features: Fréchet distance and kernel distance (KID), float64.
 
-Knows nothing of images; what the features are is the caller's to say.
+Knows nothing of images; the caller chooses the features.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from drai_cli.errors import InputError
-from drai_cli.metrics.intervals import Estimate, group_weights
+from drai_cli.metrics.intervals import Estimate, between, group_weights
 
 
 def frechet_distance(real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"]) -> float:
     """|mean difference|² + tr(C + C' - 2 (C C')^½) of two sets of features (Heusel et al. 2017, eq. 6).
 
-    Biased upwards for small n: compare only at equal n, and beside real against real. The trace of the root
-    comes from the symmetric C^½ C' C^½, so that rank-deficient covariances (n < d) need no jitter.
+    Biased upwards for small n: compare only at equal n, and with the distance between real sets. The trace of the
+    root is computed from the symmetric C^½ C' C^½, so that rank-deficient covariances (n < d) need no jitter.
     """
     real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
     if not (np.isfinite(real).all() and np.isfinite(other).all()):
-        raise InputError("features", "they are not finite: the model, or what measures it, is damaged")
+        raise InputError("features", "they are not finite: the model or the extractor is damaged")
     gap = real.mean(0) - other.mean(0)
     left, right = np.cov(real, rowvar=False), np.cov(other, rowvar=False)
     values, vectors = np.linalg.eigh(left)
@@ -40,7 +40,7 @@ def kernel_distance(
     """Unbiased squared MMD with the cubic kernel (x·y / d + 1)³ (Bińkowski et al. 2018), with an interval.
 
     The expectation is 0 for two draws from one distribution, at any n; single values may be below 0. The
-    interval is a bootstrap over groups on both sides, a row never being compared with a copy of itself.
+    interval is a bootstrap over groups on both sides; a row is never compared with a copy of itself.
     """
     real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
     dim = real.shape[1]
@@ -66,8 +66,7 @@ def kernel_distance(
     value = float(statistic(np.ones((1, len(real))), np.ones((1, len(other))))[0])
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw of one row alone has no pairs
         drawn = statistic(group_weights(real_groups, seed), group_weights(other_groups, seed + 1))
-    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-    return Estimate(value, float(low), float(high), min(len(real), len(other)))
+    return between(value, drawn, min(len(real), len(other)))
 
 
 def match_counts(

@@ -1,7 +1,6 @@
-"""Runs a model's networks in batches on stored arrays: codes of images, images of codes, samples of conditions.
+"""Runs a model's networks in batches on stored arrays: images to codes, codes to images, conditions to samples.
 
-Knows nothing of what is measured. Networks are used as they are given: precision and eval mode are the
-caller's.
+Knows nothing of what is measured. Precision and eval mode of the networks are the caller's responsibility.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from jaxtyping import Float32, Integer
 from torch import Tensor
 
 from drai_cli.machine.memory import in_passes
-from drai_cli.metrics.mapping import pass_size
+from drai_cli.metrics.mapping import Images, pass_size
 from drai_cli.model.pixels import from_unit, to_unit
 
 
 class ModelNetworks(Protocol):
-    """What a model needs to be measured; a loaded model or networks in training both fit.
+    """The networks needed to measure a model; a loaded model has them, and so has a training.
 
     `generator(content, style)` gives images in [-1, 1]. `encoder(images)` gives two Gaussians, content and
     style, the content None where the method infers style alone; or the encoder is None.
@@ -57,7 +56,7 @@ class Codes:
 @torch.inference_mode()
 def encode(
     networks: ModelNetworks,
-    images: Integer[np.ndarray, "n h w c"],
+    images: Images,
     conditions: Float32[np.ndarray, "n t"],
     device: torch.device | str = "cpu",
 ) -> Codes:
@@ -92,8 +91,8 @@ def generate(
     style: Float32[np.ndarray, "n style_dim"],
     dtype: np.dtype[np.generic],
     device: torch.device | str = "cpu",
-) -> Integer[np.ndarray, "n h w c"]:
-    """Images of codes, rounded as a user would get them."""
+) -> Images:
+    """Images of codes, rounded like those that a user gets."""
 
     def one_pass(rows: slice) -> np.ndarray:
         codes = (torch.from_numpy(np.ascontiguousarray(code[rows])).to(device) for code in (content, style))
@@ -111,7 +110,7 @@ def sample(
     *,
     seed: int,
     device: torch.device | str = "cpu",
-) -> Integer[np.ndarray, "n h w c"]:
+) -> Images:
     """One image per condition: content from the prior of the condition, style from N(0, I)."""
     content_dim = networks.content_prior(torch.from_numpy(conditions[:1]).to(device)).mean.shape[1]
     shape = (len(conditions), content_dim + style_dim)
@@ -131,11 +130,11 @@ def sample(
 def style_dim_of(
     networks: ModelNetworks, image: Integer[np.ndarray, "1 h w c"], device: torch.device | str = "cpu"
 ) -> int:
-    """Style dimensions: what the networks or their generator say, else found by encoding an image."""
+    """Number of style dimensions: an attribute of the networks or generator, else found by encoding an image."""
     dim = getattr(networks, "style_dim", None) or getattr(networks.generator, "style_dim", None)
     if dim is not None:
         return int(dim)
     if networks.encoder is None:
-        raise ValueError("networks without an encoder have to say their style_dim")
+        raise ValueError("networks without an encoder need a style_dim")
     _, style = networks.encoder(to_unit(image, device))
     return int(style.mean.shape[1])

@@ -1,6 +1,6 @@
-"""The inception score: how sure a classifier is of each image, and how many classes it sees among all.
+"""The inception score: how certain a classifier is of each image, and how many classes it predicts overall.
 
-Knows nothing of images: class probabilities in, from whatever classifier the caller names beside the score.
+Knows nothing of images: class probabilities in, from the classifier that the caller names.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class InceptionScore:
 
     Attributes:
         value: Mean over splits.
-        deviation: Standard deviation over splits; how it varies between draws of n / splits, no interval of the mean.
-        classifier: Whose probabilities; scores of different ones are not comparable.
+        deviation: Standard deviation over splits of n / splits images; not an interval of the mean.
+        classifier: Its name; scores of different classifiers are not comparable.
         splits: How many.
         n: Images in all.
     """
@@ -45,24 +45,24 @@ def inception_score(
 ) -> InceptionScore:
     """The exponential of the mean divergence of p(y|x) from p(y), in each split (Salimans et al. 2016, section 4).
 
-    The published score is that of the Inception of 2015 with 50,000 images in 10 splits; with few images a split it is
-    too small, since p(y) is then made of the same few.
+    Published scores use the Inception of 2015 with 50,000 images in 10 splits; with few images per split the score is
+    too small, because p(y) is then the mean of few rows.
 
     Args:
-        probabilities: p(y|x), a row an image.
+        probabilities: p(y|x), one row per image.
         classifier: Its name.
-        splits: Parts of equal size, give or take one, after shuffling.
+        splits: Parts whose sizes differ by at most one, after shuffling.
         seed: Of the shuffling.
 
     Raises:
-        ValueError: Fewer rows than splits, or rows that are no probabilities.
+        ValueError: Fewer rows than splits, or rows that are not probabilities.
     """
     probabilities = np.asarray(probabilities, np.float64)
     count = len(probabilities)
     if splits < 1 or count < splits:
         raise ValueError(f"{count} rows for {splits} splits")
     if not (probabilities >= 0).all() or not np.allclose(probabilities.sum(1), 1, atol=1e-4):
-        raise ValueError("rows are no probabilities")
+        raise ValueError("rows are not probabilities")
     shuffled = probabilities[np.random.default_rng(seed).permutation(count)]
     ends = [part * count // splits for part in range(splits + 1)]
     scores = [_score(shuffled[start:end]) for start, end in pairwise(ends)]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over groups: a measure is a weighted statistic, the groups drawn are its weights.
+"""Bootstrap intervals over groups: a measure is a weighted statistic, drawn groups are its weights.
 
 Knows nothing of what is measured.
 """
@@ -17,7 +17,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval and what it rests on.
+    """A number with its 95 % interval.
 
     Attributes:
         value: The measure itself.
@@ -36,7 +36,7 @@ class Estimate:
 
 
 def group_weights(groups: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
-    """How often each row's group comes up when as many groups as there are are drawn with replacement.
+    """How often each row's group is drawn, when as many groups as exist are drawn with replacement.
 
     Args:
         groups: Group name or number per row.
@@ -50,7 +50,7 @@ def group_weights(groups: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
 
 
 def pair_weights(first: np.ndarray, second: np.ndarray, seed: int, draws: int = DRAWS) -> Weights:
-    """Weights of pairs: the groups of both members are resampled, as one population."""
+    """Weights of pairs: the groups of both members are resampled as one population."""
     names = np.unique(np.concatenate([first, second]))
     generator = np.random.default_rng(seed)
     counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
@@ -62,7 +62,7 @@ def pair_weights(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 
 def estimate(statistic: Callable[[Weights], Float[np.ndarray, " draws"]], weights: Weights) -> Estimate:
     """The statistic with all weights one, and its interval over the rows of `weights`.
 
-    Draws for which the statistic is undefined (a label that did not come up) are left out.
+    Draws for which the statistic is undefined (a label that was not drawn) are left out.
     """
     value = float(statistic(np.ones((1, weights.shape[1])))[0])
     return between(value, statistic(weights), weights.shape[1])
@@ -77,7 +77,7 @@ def estimate_two(
 
 
 def between(value: float, drawn: Float[np.ndarray, " draws"], n: int) -> Estimate:
-    """A value with the interval that its draws span; those that are undefined are left out."""
+    """A value with the interval of its draws; undefined draws are left out."""
     drawn = drawn[np.isfinite(drawn)]
     low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
     return Estimate(value, float(low), float(high), n)
@@ -86,7 +86,7 @@ def between(value: float, drawn: Float[np.ndarray, " draws"], n: int) -> Estimat
 def macro_mean(
     values: Float[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]
 ) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
-    """The mean over labels of each label's weighted mean; of right answers this is balanced accuracy."""
+    """The mean over labels of each label's weighted mean; of correct answers this is balanced accuracy."""
     values = np.asarray(values, np.float64)
     present = np.unique(labels)
     indicator = (labels[:, None] == present).astype(np.float64)
@@ -94,7 +94,7 @@ def macro_mean(
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = ((weights * values) @ indicator) / (weights @ indicator)
-            # Not a number of a draw without any label.
+            # NaN for a draw without any label.
             out: np.ndarray = np.nansum(means, 1) / (~np.isnan(means)).sum(1)
         return out
 
@@ -115,10 +115,10 @@ def mean(values: Float[np.ndarray, " n"]) -> Callable[[Weights], Float[np.ndarra
 def quantile(
     values: Float[np.ndarray, " n"], share: float
 ) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
-    """The weighted quantile, placed so that a new draw lies below it with probability `share`.
+    """The weighted quantile below which a new draw lies with probability `share`.
 
-    That is between the order statistics at `share` (n + 1) (Hyndman and Fan 1996, definition 6), each row counted
-    as often as its weight, a whole number, says; with fewer than 1 / share - 1 rows it is the smallest value.
+    It is interpolated between the order statistics at `share` (n + 1) (Hyndman and Fan 1996, definition 6), where each
+    row counts as often as its weight, a whole number; with fewer than 1 / share - 1 rows it is the smallest value.
     """
     order = np.argsort(values, kind="stable")
     ascending = np.asarray(values, np.float64)[order]
@@ -157,7 +157,7 @@ def correlation(
 def explained(
     predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"]
 ) -> Callable[[Weights], Float[np.ndarray, " draws"]]:
-    """R²: 1 - residual over total sum of squares; below 0 where the mean would have done better."""
+    """R²: 1 - residual over total sum of squares; below 0 where the mean is a better prediction."""
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
 
     def statistic(weights: Weights) -> Float[np.ndarray, " draws"]:
@@ -170,7 +170,7 @@ def explained(
 
 
 def _shares(weights: Weights) -> Weights:
-    """Weights that add up to 1; not a number where none is above 0, as of pairs of which no draw has both groups."""
+    """Weights that add up to 1; NaN where all are 0, as for pairs of which no draw has both groups."""
     with np.errstate(invalid="ignore", divide="ignore"):
         out: np.ndarray = weights / weights.sum(1, keepdims=True)
     return out

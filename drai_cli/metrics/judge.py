@@ -1,4 +1,4 @@
-"""The judge: a classifier trained on real training images only, by which samples and swaps are judged.
+"""The judge: a classifier trained on real training images only, which classifies samples and swaps.
 
 Arrays in, labels and features out. Knows nothing of generators or files.
 """
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision, rebuild
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
-from drai_cli.metrics.mapping import map_images
+from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.metrics.symmetries import Symmetry, augment
 from drai_cli.metrics.training_sets import balanced, rows_of_labels
 from drai_cli.model.pixels import to_unit
@@ -25,16 +25,15 @@ from drai_cli.model.pixels import to_unit
 
 @dataclass(frozen=True)
 class JudgeConfig:
-    """How the judge is trained; the defaults suit phantoms of 32 px.
+    """How the judge is trained; the defaults are for phantoms of 32 px.
 
     Attributes:
         widths: Channels per stage.
         depth: Residual blocks per stage.
         fit: Budget and rates.
-        balance: Class weights in sampling are n to the power of minus this; 1 shows every class equally
-            often.
+        balance: Class weights in sampling are n to the power of minus this; 1 draws every class equally often.
         smoothing: Label smoothing.
-        symmetry: Under which mirrorings and turns an image keeps its label: it is shown in all of them.
+        symmetry: Flips and rotations under which an image keeps its label; used for augmentation.
         shift: Largest shift in pixels.
         contrast: Spread of the colour gain.
         brightness: Spread of the colour offset.
@@ -52,10 +51,10 @@ class JudgeConfig:
 
 
 def judge_config(image_size: int, symmetry: Symmetry) -> JudgeConfig:
-    """The judge to quote numbers from: for images of 64 px and more a fourth stage and a longer training.
+    """The judge of evaluations: for images of 64 px and more it has a fourth stage and a longer training.
 
-    On seven kinds of skin lesion at 64 px, one seed each, four narrow stages did as well as three wide ones (balanced
-    accuracy on validation 0.76 and 0.75 after 128,000 images) with a third of the arithmetic.
+    On seven kinds of skin lesion at 64 px, one seed each, four narrow stages were as good as three wide ones (balanced
+    accuracy on validation 0.76 and 0.75 after 128,000 images) with a third of the operations.
     """
     if image_size < 64:
         return JudgeConfig(symmetry=symmetry)
@@ -64,7 +63,7 @@ def judge_config(image_size: int, symmetry: Symmetry) -> JudgeConfig:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(TrainedNet):
     """A trained judge.
 
     Attributes:
@@ -80,40 +79,38 @@ class Judge:
 
     @property
     def name(self) -> str:
-        """What stands beside numbers measured in its features."""
+        """Identifies its features next to numbers measured in them."""
         return "judge"
 
     @property
     def comparable_with(self) -> str:
-        """What these numbers may be compared with, in a line."""
+        """What these numbers may be compared with, in one line."""
         return "numbers in the features of this very judge and of as many images; not with published FID"
 
     @property
     def label_count(self) -> int:
         return self.network.config.outputs
 
-    def fits(self, images: Integer[np.ndarray, "n h w c"], label_count: int) -> bool:
-        """Whether it can have been trained on such images and as many labels."""
+    def fits(self, images: Images, label_count: int) -> bool:
+        """Whether its network fits such images and this number of labels."""
         size = self.network.config
         return (size.image_size, size.image_channels, size.outputs) == (
             images.shape[1], images.shape[3], label_count,
         )  # fmt: skip
 
-    def logits(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n labels"]:
+    def logits(self, images: Images) -> Float[np.ndarray, "n labels"]:
         """Scores of stored images."""
-        return map_images(self._forward, images, self.device)
+        return map_images(self._outputs, images, self.device)
 
-    def labels(self, images: Integer[np.ndarray, "n h w c"]) -> Int64[np.ndarray, " n"]:
-        """The label the judge gives each image."""
+    def labels(self, images: Images) -> Int64[np.ndarray, " n"]:
+        """The label that the judge assigns to each image."""
         return self.logits(images).argmax(1)
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n features"]:
+    def features(self, images: Images) -> Float[np.ndarray, "n features"]:
         """The layer before the logits."""
         return map_images(self._features, images, self.device)
 
-    def judge(
-        self, images: Integer[np.ndarray, "n h w c"]
-    ) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n features"]]:
+    def judge(self, images: Images) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n features"]]:
         """Labels and features from one pass."""
         features = self.features(images)
         with torch.inference_mode():
@@ -121,40 +118,26 @@ class Judge:
         return logits.argmax(1).cpu().numpy(), features
 
     def config_json(self) -> dict[str, Any]:
-        """The net's size as plain data; with the tensors of `state` all that `load_judge` needs."""
+        """The network's size as plain data, which `load_judge` needs in addition to the tensors of `state`."""
         return asdict(self.network.config)
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights and running statistics, contiguous on the CPU, ready for safetensors."""
-        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-
-    def _forward(self, batch: Tensor) -> Tensor:
-        with precision(self.device):
-            features = self.network.features(batch)
-        out: Tensor = self.network.head(features)
-        return out
-
-    def _features(self, batch: Tensor) -> Tensor:
-        with precision(self.device):
-            return self.network.features(batch)
 
 
 def load_judge(
     config: Mapping[str, Any], state: Mapping[str, Tensor], device: torch.device | str = "cpu"
 ) -> Judge:
-    """A judge from what `Judge.config_json` and `Judge.state` gave; raises as `rebuild`."""
+    """A judge from the results of `Judge.config_json` and `Judge.state`; raises as `rebuild`."""
     network = rebuild(config, state)
     return Judge(network.to(device).eval().requires_grad_(False), torch.device(device))
 
 
 def balanced_accuracy(predicted: Int64[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]) -> float:
-    """Mean over the labels present of the share of their rows that were predicted right."""
+    """Mean over the labels present of the share of their rows that were predicted correctly."""
     present = np.unique(labels)
     return float(np.mean([(predicted[labels == label] == label).mean() for label in present]))
 
 
 def train_judge(
-    images: Integer[np.ndarray, "n h w c"],
+    images: Images,
     labels: Int64[np.ndarray, " n"],
     parts: np.ndarray,
     label_count: int,
@@ -169,10 +152,10 @@ def train_judge(
     Args:
         images: Stored images, square.
         labels: Label index per row.
-        parts: `train`, `validation` or `test` per row; test rows are not looked at.
+        parts: `train`, `validation` or `test` per row; test rows are not used.
         label_count: Labels in all.
         config: How; None for the defaults.
-        seed: All randomness follows from it.
+        seed: Random seed.
         device: Where to train and to run afterwards.
         progress: Called after each step with the images it saw.
     """

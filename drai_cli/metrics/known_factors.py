@@ -1,6 +1,6 @@
-"""Known factors of variation as what codes are measured against: bins for information, columns for regression.
+"""Known factors of variation to compare codes with: bins for information, columns for regression.
 
-Whole numbers (`int64`, such as labels) are categories; floats are amounts; the angles of `PERIODS` go round.
+Integers (such as labels) are categories, floats are continuous, and the angles of `PERIODS` are periodic.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BINS = 10
 
 
 def factor_bins(values: Shaped[np.ndarray, " n"], bins: int = BINS) -> Int64[np.ndarray, " n"]:
-    """Bin of each value: its category, or for amounts with more values than `bins`, its quantile bin."""
+    """Bin of each value: its category, or for a float with more than `bins` values, its quantile bin."""
     distinct, index = np.unique(values, return_inverse=True)
     if np.issubdtype(values.dtype, np.integer) or len(distinct) <= bins:
         return index.astype(np.int64)
@@ -26,7 +26,7 @@ def factor_bins(values: Shaped[np.ndarray, " n"], bins: int = BINS) -> Int64[np.
 
 
 def factor_columns(name: str, values: Shaped[np.ndarray, " n"]) -> Float64[np.ndarray, "n columns"]:
-    """What is regressed for a factor: an indicator a category, cosine and sine of an angle, or the amount itself."""
+    """Regression targets of a factor: an indicator per category, cosine and sine of an angle, or the value itself."""
     if np.issubdtype(values.dtype, np.integer):
         return (values[:, None] == np.unique(values)).astype(np.float64)
     values = np.asarray(values, np.float64)

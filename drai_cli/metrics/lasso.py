@@ -1,4 +1,4 @@
-"""Lasso regression for a falling row of penalties, by accelerated proximal steps. Arrays in, weights out."""
+"""Lasso regression for a falling sequence of penalties, by accelerated proximal steps. Arrays in, weights out."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def fit_lasso(
 ) -> Iterator[Float64[np.ndarray, "d k"]]:
     """Weights that minimise |y - Xw|² / 2n + λ |w|₁ for each target, without an intercept.
 
-    FISTA (Beck & Teboulle 2009) on the products XᵀX and Xᵀy, all targets together, its momentum given up for a target
-    that it leads astray (O'Donoghue & Candès 2015, gradient scheme); each penalty starts where the last one ended.
+    FISTA (Beck & Teboulle 2009) on the products XᵀX and Xᵀy for all targets together. The momentum of a target restarts
+    by the gradient scheme of O'Donoghue & Candès 2015; each penalty starts from the previous solution.
 
     Args:
         table: Columns of mean 0 and deviation 1, or all 0.
         targets: Of mean 0.
-        penalties: λ as shares of the least one that leaves nothing of a target, falling.
+        penalties: λ relative to the smallest one at which all weights of a target are 0, falling.
     """
     within, toward = table.T @ table / len(table), table.T @ targets / len(table)
     step = 1 / max(float(np.linalg.eigvalsh(within)[-1]), 1e-12)

@@ -1,4 +1,4 @@
-"""Where samples lie beside real images: precision and recall, density and coverage, on features."""
+"""How samples and real images overlap in feature space: precision and recall, density and coverage."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _BLOCK = 1 << 22  # distances at a time
 def measure_manifold(
     real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"], neighbours: int = NEIGHBOURS
 ) -> dict[str, float]:
-    """How much of either set lies within the other's neighbourhoods.
+    """The share of either set that lies within the other's neighbourhoods.
 
-    A row's neighbourhood is the ball around it that reaches to its `neighbours`-th nearest of its own set, its edge
-    included, as in Kynkäänniemi et al. 2019, eq. 1 (≤). The package prdc of Naeem et al. leaves the edge out (<); the
-    two differ only where distances are equal, as among copies.
+    A row's neighbourhood is the ball around it that reaches to the `neighbours`-th nearest row of its own set, edge
+    included, as in Kynkäänniemi et al. 2019, eq. 1 (≤). The package prdc of Naeem et al. excludes the edge (<); the
+    two differ only where distances are equal, as between copies.
 
     Returns:
         `precision`: share of `other` within any ball of `real` (Kynkäänniemi et al. 2019, eq. 1 and 2); `recall`: share
@@ -44,9 +44,9 @@ def measure_manifold(
 
 
 def _radii(rows: Float[np.ndarray, "n d"], neighbours: int) -> Float[np.ndarray, " n"]:
-    """Distance of each row to its `neighbours`-th nearest other one."""
-    found = [np.partition(block, neighbours, axis=1)[:, neighbours] for block in _distances(rows, rows)]
-    return np.concatenate(found)  # the row itself is the nearest
+    """Distance of each row to its `neighbours`-th nearest other row."""
+    radii = [np.partition(block, neighbours, axis=1)[:, neighbours] for block in _distances(rows, rows)]
+    return np.concatenate(radii)  # the row itself is the nearest
 
 
 def _inside(
@@ -62,5 +62,5 @@ def _distances(first: np.ndarray, second: np.ndarray) -> Iterator[np.ndarray]:
     step = max(1, _BLOCK // max(1, len(second)))
     for start in range(0, len(first), step):
         rows = first[start : start + step]
-        found = np.square(rows).sum(1)[:, None] + square - 2 * rows @ second.T
-        yield np.sqrt(found.clip(0))
+        squared = np.square(rows).sum(1)[:, None] + square - 2 * rows @ second.T
+        yield np.sqrt(squared.clip(0))

@@ -12,6 +12,8 @@ from torch import Tensor
 from drai_cli.machine.memory import PassSize, in_passes
 from drai_cli.model.pixels import to_unit
 
+Images = Integer[np.ndarray, "n h w c"]
+"""Stored images, uint8 or uint16."""
 BATCH = 256
 
 
@@ -28,7 +30,7 @@ def map_images(
     device: torch.device | str = "cpu",
     size: int = BATCH,
 ) -> Float[np.ndarray, "count ..."]:
-    """`function` over stored images in batches of `size`, smaller where memory runs out, as one float32 array."""
+    """Applies `function` to stored images in batches of `size`, smaller if memory runs out; one float32 array."""
 
     def one_pass(part: slice) -> np.ndarray:
         return function(to_unit(images[part], device)).float().cpu().numpy()
@@ -37,5 +39,5 @@ def map_images(
 
 
 def pass_size(count: int, size: int = BATCH) -> PassSize:
-    """Images a pass of `count`: `size`, or all of fewer."""
+    """Images per pass of `count`: `size`, or all if there are fewer."""
     return PassSize(min(count, size))

@@ -1,4 +1,4 @@
-"""All measures that need no second training, of a model or a folder of images, in one call: arrays in, numbers out."""
+"""All measures without a second training, of a model or a folder of images, in one call: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
-from drai_cli.metrics.disentanglement import measure_dci, mutual_information_gap
 from drai_cli.metrics.factors import FactorRegressor, factor_table, r_squared
 from drai_cli.metrics.fidelity import measure_fidelity
 from drai_cli.metrics.generation import Codes, ModelNetworks, encode, style_dim_of
 from drai_cli.metrics.judge import Judge
 from drai_cli.metrics.known_factors import KnownFactors
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measured_style import measured_style
+from drai_cli.metrics.mig_and_dci import measure_dci, mutual_information_gap
 from drai_cli.metrics.probes import measure_probe
 from drai_cli.metrics.samples import Extractor, measure_agreement, measure_judge, rows_per_label
 from drai_cli.metrics.source import ModelSource, SampleSource, drawable
 from drai_cli.metrics.spread import measure_spread
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 
-Images = Integer[np.ndarray, "n h w c"]
-
 MEASURES = ("agreement", "distance", "spread", "swaps", "probes", "codes")
 
 JUDGED = frozenset({"agreement", "swaps"})
-"""Those of them that ask the judge, whatever distances are measured in."""
+"""Those that need the judge, whatever the extractor."""
 
 
 @dataclass(frozen=True)
 class MeasureConfig:
-    """How much is looked at.
+    """Sample sizes.
 
     Attributes:
         samples_per_label: Samples for agreement and spread.
-        pairs: Swaps, rounded up so that every ordered pair of labels comes equally often.
-        probe_rows: Training images encoded for the probes, at most.
-        draws: Independent draws of samples for the Fréchet distance, whose range is its interval.
+        pairs: Swaps, rounded up so that every ordered pair of labels is equally frequent.
+        probe_rows: Most training images encoded for the probes.
+        draws: Independent draws of samples for the Fréchet distance; its interval is their range.
     """
 
     samples_per_label: int = 200
@@ -75,42 +74,42 @@ def measure(
         labels: Label index per row.
         parts: `train`, `validation` or `test` per row.
         groups: Lesion or patient per row; intervals resample these.
-        networks: The model, in eval mode, at the precision wanted; None where there are only images, of `source`.
+        networks: The model in eval mode; None where there are only images, from `source`.
         conditions: Condition vector per row.
         label_count: Labels the model knows.
-        source: Where synthetic images come from; None: `networks`.
+        source: Of the synthetic images; None: `networks`.
         part: Rows that are reported on.
         factors: True style factors per row, where known.
         extractor: Features for distances and spread; None for the judge's own.
-        judge: Trained on these training rows; None where nothing asks it.
-        regressor: Reads `factors` off images; needed for the factor rows.
-        config: How much is looked at; None for the defaults.
+        judge: Trained on these training rows; None where no measure needs it.
+        regressor: Predicts `factors` from images; needed for the factor rows.
+        config: Sample sizes; None for the defaults.
         only: Some of `MEASURES`; None for all.
-        seed: Samples, pairs, probes and bootstrap follow from it.
+        seed: Of samples, pairs, probes and bootstrap.
         device: Where the networks are.
 
     Returns:
         A dict with an entry per measure, and `part`, `n`, `seed`, `extractor`, `comparable_with`, and `judge` where
-        there is one. Measures
-        that need an encoder are None where there is none, and so is the label in content where content is not inferred.
+        there is one. Measures that need an encoder are None without one, and so is the label in content where content
+        is not inferred.
 
     Raises:
-        ValueError: Neither networks nor a source, or no judge where one is asked.
+        ValueError: Neither networks nor a source, or no judge where one is needed.
     """
     config = config or MeasureConfig()
     wanted = set(MEASURES if only is None else only)
     if judge is None and (extractor is None or wanted & JUDGED):
-        raise ValueError("expected a judge: these measures ask one, or its features")
+        raise ValueError("expected a judge: these measures need it, or its features")
     rows = np.flatnonzero(parts == part)
     here, here_labels, here_groups = images[rows], labels[rows], groups[rows]
-    look = extractor or judge
-    assert look is not None
+    space = extractor or judge
+    assert space is not None
     out: dict[str, Any] = {
         "part": part,
         "n": len(rows),
         "seed": seed,
-        "extractor": look.name,
-        "comparable_with": look.comparable_with,
+        "extractor": space.name,
+        "comparable_with": space.comparable_with,
     }
     if judge is not None:
         own = measure_judge(judge, here, here_labels, here_groups, seed)
@@ -130,18 +129,18 @@ def measure(
             pool = np.flatnonzero(parts == "train")
             pool = pool[rows_per_label(labels[pool], config.samples_per_label, seed, again=False)]
             out["spread"] = measure_spread(
-                look.features(here),
+                space.features(here),
                 here_labels,
                 here_groups,
-                look.features(made),
+                space.features(made),
                 here_labels[chosen],
-                other=look.features(images[pool]),
+                other=space.features(images[pool]),
                 other_labels=labels[pool],
                 seed=seed,
             )
     if "distance" in wanted:
         out["distance"] = measure_fidelity(
-            look, images, labels, parts, groups, source, part=part, draws=config.draws, seed=seed
+            space, images, labels, parts, groups, source, part=part, draws=config.draws, seed=seed
         )
     if "swaps" in wanted:
         out["swaps"] = None
@@ -167,15 +166,15 @@ def measure(
     if wanted & {"probes", "codes"}:
         out |= dict.fromkeys(wanted & {"probes", "codes"})
         if networks is not None and networks.encoder is not None:
-            kept = _probe_rows(parts, part, config.probe_rows, seed)
-            codes = encode(networks, images[kept], conditions[kept], device)
-            known = None if factors is None else {name: values[kept] for name, values in factors.items()}
+            chosen = _probe_rows(parts, part, config.probe_rows, seed)
+            codes = encode(networks, images[chosen], conditions[chosen], device)
+            known = None if factors is None else {name: values[chosen] for name, values in factors.items()}
             if "probes" in wanted:
-                floor = measured_style(images[kept]) if known is None else factor_table(known)[1]
-                of = (labels[kept], parts[kept], groups[kept], label_count)
+                floor = measured_style(images[chosen]) if known is None else factor_table(known)[1]
+                of = (labels[chosen], parts[chosen], groups[chosen], label_count)
                 out["probes"] = {
                     "label_in_style": measure_probe(codes.style, *of, part=part, floor=floor, seed=seed),
-                    # Content that is the condition's own would tell the label and say nothing.
+                    # Content that comes from the condition contains the label by definition.
                     "label_in_content": measure_probe(codes.content, *of, part=part, seed=seed)
                     if codes.has_inferred_content
                     else None,
@@ -183,7 +182,7 @@ def measure(
                 }
             if "codes" in wanted and known is not None:
                 out["codes"] = _measure_codes(
-                    codes, {**known, "label": labels[kept]}, parts[kept], part, seed
+                    codes, {**known, "label": labels[chosen]}, parts[chosen], part, seed
                 )
     return out
 
@@ -191,7 +190,7 @@ def measure(
 def _measure_codes(
     codes: Codes, factors: KnownFactors, parts: np.ndarray, part: str, seed: int
 ) -> dict[str, Any]:
-    """MIG and DCI of the inferred codes side by side, and in which of the two each factor lies."""
+    """MIG and DCI of the inferred codes together, and which of the two encodes each factor."""
     inferred = {"content": codes.content} if codes.has_inferred_content else {}
     inferred["style"] = codes.style
     table = np.concatenate(list(inferred.values()), 1)
@@ -201,8 +200,10 @@ def _measure_codes(
         for (name, block), end in zip(inferred.items(), ends, strict=True)
     }
     dci = measure_dci(table, factors, parts, blocks, part=part, seed=seed)
-    told = parts == part
-    mig = mutual_information_gap(table[told], {name: values[told] for name, values in factors.items()})
+    reported = parts == part
+    mig = mutual_information_gap(
+        table[reported], {name: values[reported] for name, values in factors.items()}
+    )
     return {
         "mig": mig.value, "mig_by_factor": mig.gaps, "disentanglement": dci.disentanglement,
         "completeness": dci.completeness, "informativeness": dci.informativeness,

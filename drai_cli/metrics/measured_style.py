@@ -1,25 +1,24 @@
-"""Style measured on real images where no factors are known: skin colour, place and size of the lesion, light.
+"""Style measured on real images where no factors are known: skin colour, position and size of the lesion, light.
 
-Serves as the floor of the label-in-style probe: real style may truly predict the label. Knows nothing of
-models.
+The baseline of the label-in-style probe, because real style may be related to the label. Knows nothing of models.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Integer
+from jaxtyping import Float32
 
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.swaps import frame_colour
 
 NAMES = ("skin_red", "skin_green", "skin_blue", "x", "y", "radius", "light_x", "light_y")
 
 
-def measured_style(images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n measures"]:
-    """Frame colour (one column a channel), lesion centre and radius in fractions of the frame, and the light's slope.
+def measured_style(images: Images) -> Float32[np.ndarray, "n measures"]:
+    """Frame colour (one column per channel), lesion centre and radius in fractions of the frame, and the light's slope.
 
-    What stands out is the colour's distance from the frame's, thresholded per image at half its 98 %
-    quantile; the radius is that of the disc of equal area. The slopes compare the frame's brightness left
-    with right and top with bottom.
+    The lesion is where the colour's distance from the frame's exceeds half its 98 % quantile in the image; the radius
+    is that of a disc of equal area. The slopes are differences of the frame's brightness: right - left, bottom - top.
     """
     peak = float(np.iinfo(images.dtype).max)
     colour = frame_colour(images) / peak

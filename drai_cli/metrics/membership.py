@@ -1,6 +1,6 @@
-"""Membership inference: can one tell from samples, or from a model, which images it was trained on.
+"""Membership inference: whether samples or a model reveal which images it was trained on.
 
-Scores in, areas under the curve out. Knows nothing of how images are compared.
+Scores in, areas under the ROC curve out. Knows nothing of how images are compared.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Float64, Integer
+from jaxtyping import Float, Float64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.intervals import Estimate, Weights
-from drai_cli.metrics.mapping import batches
+from drai_cli.metrics.mapping import Images, batches
 from drai_cli.metrics.scores import auc
-
-Images = Integer[np.ndarray, "n h w c"]
 
 
 def measure_attack(
@@ -25,7 +23,7 @@ def measure_attack(
     other_groups: np.ndarray,
     seed: int,
 ) -> Estimate:
-    """How well a distance or an error, small for members, tells members from others: 0.5 is not at all, 1 always.
+    """How well a distance or an error, small for members, separates members from others: 0.5 is chance, 1 perfect.
 
     The interval is a bootstrap over groups on both sides.
 
@@ -45,7 +43,7 @@ def measure_attack(
 def area_under_curve(
     members: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]
 ) -> Callable[[Weights, Weights], Float[np.ndarray, " draws"]]:
-    """The share of pairs in which the member's value is the smaller, ties counted half (Mann and Whitney 1947)."""
+    """The share of pairs in which the member's value is smaller, ties counted half (Mann and Whitney 1947)."""
     scores = -np.concatenate([members, others])
     is_member = np.arange(len(scores)) < len(members)
 
@@ -58,7 +56,7 @@ def area_under_curve(
 def reconstruction_errors(
     images: Images, reconstruct: Callable[[Images], Images]
 ) -> Float64[np.ndarray, " n"]:
-    """Mean absolute difference of each image to what the model makes of it, in 0..1."""
+    """Mean absolute difference between each image and its reconstruction, in 0..1."""
     peak = float(np.iinfo(images.dtype).max)
     errors = []
     for part in batches(len(images)):

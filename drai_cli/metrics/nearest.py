@@ -1,4 +1,4 @@
-"""The nearest of a set of images: distances in pixels and in features, under the symmetries of the data.
+"""Nearest images of a set: distances in pixels and in features, under the symmetries of the data.
 
 Knows nothing of what a small distance means.
 """
@@ -7,26 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64, Integer
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.mapping import batches, map_images
-
-Images = Integer[np.ndarray, "n h w c"]
-Symmetry = Literal["none", "flip", "dihedral"]
+from drai_cli.metrics.mapping import Images, batches, map_images
+from drai_cli.metrics.symmetries import Symmetry
 
 PIXEL_SIDE = 32
-_QUERIES = 1024  # images looked at together
-_ROWS = 2048  # rows of a block on either side, so 32 MiB of distances at most
+_QUERIES = 1024  # images per batch
+_ROWS = 2048  # rows of a block on either side: at most 32 MiB of distances
 _VALUES = 1 << 23  # entries of a block on either side, 64 MiB
 
 
 class Features(Protocol):
-    """Turns stored images into rows between which distances are taken."""
+    """Turns stored images into rows between which distances are computed."""
 
     def features(self, images: Images) -> Float[np.ndarray, "n d"]: ...
 
@@ -37,8 +35,8 @@ class Nearest:
 
     Attributes:
         distance: Euclidean.
-        row: Index of the reference row; of equally near ones the first.
-        view: Index in `views` of the mirrored or turned query that came nearest; 0 is the image as it is.
+        row: Index of the reference row; the first of equally near ones.
+        view: Index in `views` of the mirrored or rotated query that is nearest; 0 is the unchanged image.
     """
 
     distance: Float64[np.ndarray, " n"]
@@ -47,10 +45,10 @@ class Nearest:
 
 
 class PixelFeatures:
-    """The pixels themselves, averaged down so that noise and a pixel's shift count for little.
+    """The pixels themselves, averaged down so that noise and shifts by a pixel have little effect.
 
-    Images of more than `side` pixels are shrunk (bilinear, antialiased) until their longer side has as many. The rows
-    are scaled so that their distance is the root mean square difference of the images, in 0..1.
+    Images whose longer side exceeds `side` pixels are shrunk to that size (bilinear, antialiased). Rows are scaled so
+    that their distance is the root mean square difference of the images, in 0..1.
     """
 
     name = "pixels"
@@ -66,17 +64,17 @@ class PixelFeatures:
         height, width = batch.shape[-2:]
         scale = self._side / max(height, width)
         if scale < 1:
-            shown = (max(1, round(height * scale)), max(1, round(width * scale)))
-            batch = F.interpolate(batch, size=shown, mode="bilinear", antialias=True)
+            size = (max(1, round(height * scale)), max(1, round(width * scale)))
+            batch = F.interpolate(batch, size=size, mode="bilinear", antialias=True)
         rows = batch.add(1).div(2).flatten(1)
         return rows / rows.shape[1] ** 0.5
 
 
 def views(images: Images, symmetry: Symmetry) -> Iterator[Images]:
-    """The images as they are, then as the symmetry also allows them: mirrored left-right, and by quarter turns.
+    """The unchanged images, then those that the symmetry allows: mirrored left-right, rotated by quarter turns.
 
     Raises:
-        ValueError: An unknown symmetry, or turns of images that are not square.
+        ValueError: An unknown symmetry, or rotations of images that are not square.
     """
     if symmetry not in ("none", "flip", "dihedral"):
         raise ValueError(f"symmetry {symmetry!r}: expected none, flip or dihedral")
@@ -93,8 +91,8 @@ def views(images: Images, symmetry: Symmetry) -> Iterator[Images]:
 def nearest(queries: Float[np.ndarray, "n d"], reference: Float[np.ndarray, "m d"]) -> Nearest:
     """The nearest row of `reference` to each query, in float64 and in blocks.
 
-    Which row is nearest is found from products, ‖q‖² + ‖r‖² - 2 q·r, and its distance then taken from the difference:
-    the products alone would leave about 1e-8 of the norm between equal rows.
+    The nearest row is found from products, ‖q‖² + ‖r‖² - 2 q·r; its distance is then computed from the difference,
+    because the products give equal rows a distance of about 1e-8 of their norm.
 
     Raises:
         ValueError: No reference rows, or rows of another length than the queries.
@@ -110,9 +108,9 @@ def nearest(queries: Float[np.ndarray, "n d"], reference: Float[np.ndarray, "m d
         square = np.square(theirs).sum(1)
         for part in batches(len(queries), size):
             mine = np.asarray(queries[part], np.float64) - centre
-            found = square - 2 * mine @ theirs.T
-            index = found.argmin(1)
-            value = found[np.arange(len(mine)), index]
+            products = square - 2 * mine @ theirs.T
+            index = products.argmin(1)
+            value = products[np.arange(len(mine)), index]
             closer = value < least[part]
             least[part] = np.where(closer, value, least[part])
             row[part] = np.where(closer, below.start + index, row[part])
@@ -128,33 +126,33 @@ def find_nearest(
     references: Sequence[Float[np.ndarray, "m d"]],
     symmetry: Symmetry,
 ) -> list[Nearest]:
-    """The nearest row of each reference to images seen under a symmetry: the smallest distance of all views counts.
+    """The nearest row of each reference to images under a symmetry: the smallest distance over all views.
 
-    Features of a view are computed once for all references, and forgotten.
+    Features of a view are computed once for all references and not kept.
 
     Args:
         images: Stored images.
-        space: Where distances are taken.
+        space: Where distances are computed.
         references: Features of other images in that space.
-        symmetry: Under which a mirrored or turned image is as good as the upright one.
+        symmetry: Flips and rotations under which an image is equivalent to the original.
 
     Returns:
-        One `Nearest` a reference, rows in the order of the images.
+        One `Nearest` per reference, rows in the order of the images.
     """
     parts: list[list[Nearest]] = [[] for _ in references]
     for part in batches(len(images), _QUERIES):
         best: list[Nearest] = []
         for view, seen in enumerate(views(images[part], symmetry)):
             rows = space.features(np.ascontiguousarray(seen))
-            found = [nearest(rows, reference) for reference in references]
-            best = [_closer(old, new, view) for old, new in zip(best, found, strict=True)] if view else found
-        for kept, one in zip(parts, best, strict=True):
-            kept.append(one)
-    return [_joined(kept) for kept in parts]
+            now = [nearest(rows, reference) for reference in references]
+            best = [_closer(old, new, view) for old, new in zip(best, now, strict=True)] if view else now
+        for of_reference, one in zip(parts, best, strict=True):
+            of_reference.append(one)
+    return [_joined(of_reference) for of_reference in parts]
 
 
 def _closer(old: Nearest, new: Nearest, view: int) -> Nearest:
-    """The better of two findings, query by query; `new` is of the view of that number."""
+    """The nearer of two results, query by query; `new` belongs to the view with this index."""
     closer = new.distance < old.distance
     return Nearest(
         np.where(closer, new.distance, old.distance),
@@ -164,7 +162,7 @@ def _closer(old: Nearest, new: Nearest, view: int) -> Nearest:
 
 
 def _joined(parts: Sequence[Nearest]) -> Nearest:
-    """Findings of consecutive queries as one."""
+    """Results of consecutive queries as one."""
     if not parts:
         return Nearest(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
     return Nearest(

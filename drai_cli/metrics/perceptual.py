@@ -1,4 +1,4 @@
-"""How far apart images look: distances between maps of features, and positions that are evenly spaced in them."""
+"""Perceptual distances between images from feature maps, and positions with equal distances between neighbours."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from torch.nn import functional
 
 _LARGEST_MAP = 8
-_FINE = 8  # first positions per step asked for, by which the path is measured
+_FINE = 8  # positions per requested step in the first measurement of the path
 _ROUNDS = 12
 
 
 def perceptual_features(
     maps: Iterable[Float[Tensor, "batch channels height width"]],
 ) -> Float[Tensor, "batch feature"]:
-    """Vectors whose Euclidean distance says how different images look.
+    """Vectors whose Euclidean distance measures how different images look.
 
-    As LPIPS without its learned weights (Zhang et al. 2018, equation 1): at every place of every stage the channels are
-    brought to unit length, squared differences are averaged over places and summed over stages. Maps above 8 x 8 are
-    pooled, so that fine texture counts by its kind and not by where each grain lies.
+    LPIPS without learned weights (Zhang et al. 2018, equation 1): at every position of every stage the channels are
+    normalised to unit length; squared differences are averaged over positions and summed over stages. Maps above 8 x 8
+    are pooled, so that the kind of fine texture counts, not its exact position.
     """
     parts = []
     for stage in maps:
@@ -38,7 +38,7 @@ def step_distances(features: Float32[np.ndarray, "steps feature"]) -> Float[np.n
 
 
 def unevenness(distances: Float[np.ndarray, " steps"]) -> float:
-    """Coefficient of variation: deviation over mean; 0 for equal steps, and where nothing moves."""
+    """Coefficient of variation: deviation over mean; 0 for equal steps, and where all are 0."""
     mean = float(distances.mean()) if len(distances) else 0.0
     return float(distances.std()) / mean if mean > 0 else 0.0
 
@@ -47,10 +47,10 @@ def even_positions(
     features_at: Callable[[Float[np.ndarray, " positions"]], Float32[np.ndarray, "positions feature"]],
     steps: int,
 ) -> Float[np.ndarray, " steps"]:
-    """Positions from 0 to 1 whose neighbours are equally far apart.
+    """Positions from 0 to 1 with equal distances between neighbours.
 
-    By the path's length first, measured at fine steps; then, since a step cuts the path's corners, by the steps
-    themselves, until they are even or get no more so.
+    First by the path's length, measured at fine steps; then, because a step is shorter than its curved path, by the
+    steps themselves, until their unevenness no longer falls.
 
     Args:
         features_at: Features of the images at some positions.
@@ -62,20 +62,20 @@ def even_positions(
     least = np.inf
     for _ in range(_ROUNDS):
         distances = step_distances(features_at(positions))
-        found = unevenness(distances)
-        if found >= least:
+        now = unevenness(distances)
+        if now >= least:
             break
-        best, least = positions, found
+        best, least = positions, now
         positions = _evened(positions, distances, even)
     return best
 
 
 def _evened(positions: np.ndarray, distances: np.ndarray, even: np.ndarray) -> np.ndarray:
-    """Where the path through `positions`, of these step lengths, reaches each share of its length."""
+    """Where the path through `positions`, with these step lengths, reaches each share of its length."""
     total = distances.sum()
     if not total > 0:
         return even
     reached = np.concatenate([[0.0], np.cumsum(distances) / total])
-    found = np.interp(even, reached, positions)
-    found[0], found[-1] = 0.0, 1.0
-    return found
+    evened = np.interp(even, reached, positions)
+    evened[0], evened[-1] = 0.0, 1.0
+    return evened

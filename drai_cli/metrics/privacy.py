@@ -1,4 +1,4 @@
-"""Whether samples are copies of training images, and whether one can tell who was in the training set.
+"""Whether samples are copies of training images, and whether training images can be identified.
 
 Arrays and callables in, JSON-able numbers out.
 """
@@ -10,20 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Integer
+from jaxtyping import Bool, Float64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.copies import IDENTICAL, PIXELS, QUANTILE, is_copy, spaces_of, threshold
 from drai_cli.metrics.intervals import Weights
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.membership import measure_attack, reconstruction_errors
-from drai_cli.metrics.nearest import Features, Nearest, Symmetry, find_nearest
+from drai_cli.metrics.nearest import Features, Nearest, find_nearest
+from drai_cli.metrics.symmetries import Symmetry
 
-Images = Integer[np.ndarray, "n h w c"]
 Distances = dict[str, Float64[np.ndarray, " n"]]
 
 CLOSEST = 10
 LEAK = 0.55
-"""The least area under the curve that is called a leak."""
+"""Least area under the curve that counts as a leak."""
 
 
 def measure_privacy(
@@ -38,32 +39,30 @@ def measure_privacy(
     reconstruct: Callable[[Images], Images] | None = None,
     seed: int,
 ) -> dict[str, Any]:
-    """Copies among samples and membership inference, both beside real images that the model has not seen.
+    """Copies among samples and membership inference, both compared with real images that the model has not seen.
 
-    Samples and test images are looked at in the same way: the nearest training image in pixels and in features,
-    whichever way the symmetry lets them be mirrored or turned. Of the training images as many as there are test
-    images, drawn at random, are the members of the attacks.
+    Samples and test images are treated alike: the nearest training image in pixels and in features, over all flips and
+    rotations of the symmetry. The members of the attacks are random training images, as many as test images.
 
     Args:
-        made: Samples, in the proportions of labels that the training images have: a label with tighter or looser
-            images than others shifts all distances.
+        made: Samples with the label proportions of the training images: distances differ between labels.
         train: All images that the model was trained on.
-        test: Real images that neither training nor selection saw.
+        test: Real images used neither for training nor for selection.
         test_groups: Lesion or patient of each; intervals resample these.
         train_groups: Of the training images.
         extractors: Feature spaces by name.
         symmetry: Of the data set.
-        reconstruct: The model's image of an image, G(ĉ, ẑ), at the same size and depth; None where it has no encoder.
+        reconstruct: The model's reconstruction of an image, G(ĉ, ẑ), at the same size and depth; None without encoder.
         seed: Of the members drawn and of the bootstrap.
 
     Returns:
         `n`: images on each side. `spaces`: by name, `threshold` (1 % quantile of test-to-train distances),
-            `copy_rate` (share of samples below it, with what is `expected` of fresh images), `median` (distance to the
+            `copy_rate` (share of samples below it, with the share `expected` of new images), `median` (distance to the
             nearest training image of `samples` and `test`, and their `ratio`). `copies`: `rate` of samples that are
-            copies by `is_copy`, `test_rate` of test images, the `bar` that the rate's interval has to clear for copies
-            to be found (the upper end of the test images' interval, and no less than what none among so many groups
-            still allows for), how many are `identical`, and the `flagged` ones.
-            `closest`: the nearest pairs in pixels, each training image once at most. `membership`: area under the
+            copies by `is_copy`, `test_rate` of test images, the `bar` that the rate's interval has to exceed for copies
+            to count as found (the upper end of the test images' interval, but at least the rate that is compatible with
+            no copy among so many groups), how many are `identical`, and the `flagged` ones.
+            `closest`: the nearest pairs in pixels, each training image at most once. `membership`: area under the
             curve by `distance` to the nearest sample, by space, and by error of the `reconstruction`. `verdict`:
             `copies_found` and `membership_leaks`. Intervals of rates resample the samples and the test images by
             group, the threshold drawn anew each time.
@@ -73,20 +72,20 @@ def measure_privacy(
     """
     _check(made, train, test, test_groups, train_groups)
     members = np.random.default_rng(seed).permutation(len(train))[: len(test)]
-    found = _look(made, train, test, members, spaces_of(extractors), symmetry)
+    nearest = _find_all(made, train, test, members, spaces_of(extractors), symmetry)
     inside_groups = train_groups[members]
 
     def attack(inside: np.ndarray, outside: np.ndarray) -> dict[str, Any]:
         return measure_attack(inside, outside, inside_groups, test_groups, seed + 2).to_json()
 
-    by_distance = {name: attack(found.members[name], found.others[name]) for name in found.members}
+    by_distance = {name: attack(nearest.members[name], nearest.others[name]) for name in nearest.members}
     by_error = None
     if reconstruct is not None:
         inside, outside = (reconstruction_errors(images, reconstruct) for images in (train[members], test))
         by_error = attack(inside, outside)
     attacks = [*by_distance.values(), *([] if by_error is None else [by_error])]
 
-    samples, real = _distances(found.made), _distances(found.test)
+    samples, real = _distances(nearest.made), _distances(nearest.test)
     weights = intervals.group_weights(np.arange(len(made)), seed)
     test_weights = intervals.group_weights(test_groups, seed + 1)
     thresholds = {name: threshold(distance) for name, distance in real.items()}
@@ -94,12 +93,12 @@ def measure_privacy(
     rate = intervals.estimate_two(_rate(samples, real), weights, test_weights)
     test_rate = intervals.estimate(lambda each: _rate(real, real)(each, each), test_weights)
     group_count = len(np.unique(test_groups))
-    # None among n groups still allows for a rate of 3 / n (the rule of three), where a bootstrap sees 0 alone.
+    # No copy among n groups is compatible with a rate of 3 / n (the rule of three), where a bootstrap gives 0 only.
     bar = max(test_rate.high, 3 / group_count)
     identical = samples[PIXELS] <= IDENTICAL
 
     def pairs(rows: np.ndarray) -> list[dict[str, Any]]:
-        return [_pair(int(row), found.made[PIXELS], thresholds[PIXELS], copies) for row in rows]
+        return [_pair(int(row), nearest.made[PIXELS], thresholds[PIXELS], copies) for row in rows]
 
     return {
         "symmetry": symmetry,
@@ -115,7 +114,7 @@ def measure_privacy(
             "rate": rate.to_json(), "test_rate": test_rate.to_json(), "bar": bar,
             "identical": int(identical.sum()), "flagged": pairs(np.flatnonzero(copies)),
         },
-        "closest": pairs(_closest(found.made[PIXELS])),
+        "closest": pairs(_closest(nearest.made[PIXELS])),
         "membership": {"distance": by_distance, "reconstruction": by_error},
         "verdict": {
             "copies_found": bool(rate.low > bar or identical.any()),
@@ -125,8 +124,8 @@ def measure_privacy(
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What lies nearest in each space: of training images to samples and test images, of samples to real ones."""
+class _NearestImages:
+    """Nearest images in each space: training images to samples and test images, samples to real images."""
 
     made: dict[str, Nearest]
     test: dict[str, Nearest]
@@ -134,29 +133,29 @@ class _Found:
     others: Distances
 
 
-def _look(
+def _find_all(
     made: Images,
     train: Images,
     test: Images,
     members: np.ndarray,
     spaces: Mapping[str, Features],
     symmetry: Symmetry,
-) -> _Found:
-    """All that is nearest, a space at a time, so that the features of one are held."""
-    found = _Found({}, {}, {}, {})
+) -> _NearestImages:
+    """All nearest images, one space at a time, so that only its features are in memory."""
+    nearest = _NearestImages({}, {}, {}, {})
     for name, space in spaces.items():
         train_rows, made_rows = space.features(train), space.features(made)
-        (found.made[name],) = find_nearest(made, space, [train_rows], symmetry)
-        found.test[name], others = find_nearest(test, space, [train_rows, made_rows], symmetry)
+        (nearest.made[name],) = find_nearest(made, space, [train_rows], symmetry)
+        nearest.test[name], others = find_nearest(test, space, [train_rows, made_rows], symmetry)
         (inside,) = find_nearest(train[members], space, [made_rows], symmetry)
-        found.members[name], found.others[name] = inside.distance, others.distance
-    return found
+        nearest.members[name], nearest.others[name] = inside.distance, others.distance
+    return nearest
 
 
 def _check(
     made: Images, train: Images, test: Images, test_groups: np.ndarray, train_groups: np.ndarray
 ) -> None:
-    """Stops at what cannot be compared."""
+    """Raises ValueError for sides that cannot be compared."""
     sizes = [len(images) for images in (made, train, test)]
     shapes = {images.shape[1:] for images in (made, train, test)}
     if not all(sizes) or len(shapes) > 1:
@@ -167,8 +166,8 @@ def _check(
         )
 
 
-def _distances(found: Mapping[str, Nearest]) -> Distances:
-    return {name: near.distance for name, near in found.items()}
+def _distances(by_space: Mapping[str, Nearest]) -> Distances:
+    return {name: near.distance for name, near in by_space.items()}
 
 
 def _rate(images: Distances, real: Distances) -> Callable[[Weights, Weights], np.ndarray]:
@@ -201,11 +200,11 @@ def _measure_space(
             out: np.ndarray = medians[0] / medians[1]
         return out
 
-    found = intervals.estimate_two(rate, first, second)
+    copy_rate = intervals.estimate_two(rate, first, second)
     median = float(np.median(real))  # 0 where half of the test images are training images
     return {
         "threshold": threshold(real),
-        "copy_rate": {**found.to_json(), "expected": max(QUANTILE, 1 / (len(real) + 1))},
+        "copy_rate": {**copy_rate.to_json(), "expected": max(QUANTILE, 1 / (len(real) + 1))},
         "median": {
             "samples": float(np.median(samples)),
             "test": median,
@@ -215,8 +214,8 @@ def _measure_space(
 
 
 def _closest(near: Nearest) -> np.ndarray:
-    """Samples in the order of their distances, only the nearest of each training image."""
-    # One blank image among the training images must not fill the figure.
+    """Samples by distance, only the nearest one of each training image."""
+    # A blank training image must not fill the figure.
     order = np.argsort(near.distance, kind="stable")
     _, first = np.unique(near.row[order], return_index=True)
     out: np.ndarray = order[np.sort(first)][:CLOSEST]
@@ -224,7 +223,7 @@ def _closest(near: Nearest) -> np.ndarray:
 
 
 def _pair(row: int, near: Nearest, limit: float, copies: Bool[np.ndarray, " n"]) -> dict[str, Any]:
-    """A sample and its nearest training image in pixels; `view` of the sample (see `views`) is the one that is near."""
+    """A sample and its nearest training image in pixels; `view` is the sample's view that is nearest (see `views`)."""
     distance = float(near.distance[row])
     return {
         "sample": row,

@@ -1,4 +1,4 @@
-"""What a code tells of the label: the better of logistic regression and a two-layer MLP, on posterior means.
+"""How well a code predicts the label: the better of logistic regression and a two-layer MLP, on posterior means.
 
 Knows nothing of images or networks: vectors and labels in, balanced accuracies out.
 """
@@ -23,17 +23,17 @@ RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How well labels are predicted on the rows held out.
+    """How well labels are predicted on held-out rows.
 
     Attributes:
-        kind: `logistic` or `mlp`, whichever did better on validation.
-        said: Label predicted for each test row.
+        kind: `logistic` or `mlp`, the better one on validation.
+        predicted: Label predicted for each test row.
         scores: Balanced accuracy on test of both kinds.
         validation: Balanced accuracy on validation of both kinds.
     """
 
     kind: str
-    said: Int64[np.ndarray, " test"]
+    predicted: Int64[np.ndarray, " test"]
     scores: dict[str, float]
     validation: dict[str, float]
 
@@ -47,10 +47,10 @@ def fit_probe(
     part: str = "test",
     seed: int,
 ) -> ProbeResult:
-    """Fits both kinds on `train` rows, regularises on `validation` rows, predicts the rows of `part`.
+    """Fits both kinds on `train` rows, selects on `validation` rows, predicts the rows of `part`.
 
-    Codes are standardised by the training rows; classes weigh equally. Where `part` is `validation` itself, a
-    fifth of the training rows, drawn by the seed, regularises in its place.
+    Codes are standardised by the training rows; classes have equal weight. Where `part` is `validation`, a random fifth
+    of the training rows is used for selection instead.
     """
     train, validation, test = fitting_rows(parts, part, seed)
     mean, deviation = codes[train].mean(0), codes[train].std(0)
@@ -60,17 +60,17 @@ def fit_probe(
     class_weights = torch.where(counts > 0, len(train) / (counts.clamp(min=1) * (counts > 0).sum()), 0.0)
     held = labels[validation]
 
-    said, scores, validated = {}, {}, {}
+    predicted, scores, validated = {}, {}, {}
     for kind, predict in (
         ("logistic", _logistic(table[train], targets[train], class_weights, table[validation], held)),
         ("mlp", _mlp(table[train], targets[train], class_weights, table[validation], held, seed)),
     ):
         with torch.no_grad():
-            said[kind] = predict(table[test]).argmax(1).numpy()
+            predicted[kind] = predict(table[test]).argmax(1).numpy()
             validated[kind] = balanced_accuracy(predict(table[validation]).argmax(1).numpy(), held)
-        scores[kind] = balanced_accuracy(said[kind], labels[test])
+        scores[kind] = balanced_accuracy(predicted[kind], labels[test])
     kind = max(validated, key=lambda name: validated[name])
-    return ProbeResult(kind, said[kind], scores, validated)
+    return ProbeResult(kind, predicted[kind], scores, validated)
 
 
 def measure_probe(
@@ -84,7 +84,7 @@ def measure_probe(
     floor: Float[np.ndarray, "n factors"] | None = None,
     seed: int,
 ) -> dict[str, Any]:
-    """The probe's balanced accuracy with its interval, beside chance, shuffled labels and the floor.
+    """The probe's balanced accuracy with its interval, with those of chance, shuffled labels and the floor.
 
     Args:
         codes: Posterior means of all rows.
@@ -93,15 +93,15 @@ def measure_probe(
         groups: Of all rows, for the interval.
         label_count: Labels in all.
         part: Rows to report on.
-        floor: Style measured directly (factors, or what can be measured on real images), by the same probe;
-            None to leave out.
+        floor: Style measured directly (factors, or measurements on real images), for the same probe: its accuracy is a
+            lower limit for codes that contain all style; None to leave it out.
         seed: Of initialisation, shuffling and bootstrap.
     """
     test = np.flatnonzero(parts == part)
     weights = intervals.group_weights(groups[test], seed)
 
     def accuracy(result: ProbeResult, true: np.ndarray) -> dict[str, Any]:
-        statistic = intervals.macro_mean(result.said == true[test], true[test])
+        statistic = intervals.macro_mean(result.predicted == true[test], true[test])
         return {
             **intervals.estimate(statistic, weights).to_json(),
             "kind": result.kind,
@@ -123,9 +123,9 @@ def measure_probe(
 
 
 def fitting_rows(parts: np.ndarray, part: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows to fit on, to regularise on and to report on; `part` is the last, and never among the others.
+    """Rows to fit on, to select on and to report on; the last are those of `part`, and never among the others.
 
-    Where it is `validation`, a fifth of the training rows, drawn by the seed, regularises in its place.
+    Where `part` is `validation`, a random fifth of the training rows is used for selection instead.
     """
     train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == part)
     if part != "validation":

@@ -1,24 +1,25 @@
-"""A look at a model during training, in seconds: what ticks compare and the best snapshot is chosen by."""
+"""Quick measures of a model during training: shown at each tick, and used to choose the best snapshot."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
 from drai_cli.metrics.frechet import frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 from drai_cli.metrics.intervals import estimate, group_weights, macro_mean
 from drai_cli.metrics.judge import Judge, balanced_accuracy
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 
 _FEW = 2000
-"""Images up to which the judge's interval is asked for; of more it is narrow, and its draws would take much memory."""
+"""Most images for which the judge's interval is computed; with more it is narrow, and needs much memory."""
 
 
 def quick_measure(
-    images: Integer[np.ndarray, "n h w c"],
+    images: Images,
     labels: Int64[np.ndarray, " n"],
     groups: np.ndarray,
     networks: ModelNetworks,
@@ -29,7 +30,7 @@ def quick_measure(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:
-    """A look during training, in seconds: pass the validation rows alone.
+    """Measures in seconds, during training; pass only the validation rows.
 
     Args:
         images: Validation images.
@@ -37,27 +38,26 @@ def quick_measure(
         groups: Of those images.
         networks: The averaged networks, in eval mode.
         conditions: Of those images.
-        judge: Trained before; the same one at every tick.
+        judge: Already trained; the same one at every tick.
         count: Samples, and pairs to swap.
-        seed: The same at every tick, so that ticks compare.
+        seed: The same at every tick, so that ticks are comparable.
         device: Where the networks are.
 
     Returns:
-        `agreement`, `agreement_ratio` (to the judge's own on real images) and `frechet` in the judge's
-        features; what agreement stands beside: `judge`, the judge's balanced accuracy on the real images,
-        `judge_low`, the lower end of its 95 % interval where the images are few enough to ask, and `chance`. With an
-        encoder also `kept`, `kept_of_a` (the judge on the real images themselves), `kept_ratio`, `leaked`,
-        `followed`, `leftover`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed less
-        leftover (those that there are), less a tenth of log(1 + distance over that between two halves of the real
-        images).
+        `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's
+        features; the baselines of agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`,
+        the lower end of its 95 % interval where there are few images, and `chance`. With an encoder also `kept`,
+        `kept_of_a` (the judge on the real images), `kept_ratio`, `leaked`, `followed`, `leftover`, as in
+        `measure_swaps`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed minus leftover
+        (those that exist), minus 0.1 log(1 + distance / distance between two halves of the real images).
     """
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
     made = sample(networks, conditions[chosen], style_dim, images.dtype, seed=seed, device=device)
-    made_said, made_features = judge.judge(made)
-    said, features = judge.judge(images)
-    own = balanced_accuracy(said, labels)
-    agreement = balanced_accuracy(made_said, labels[chosen])
+    made_predicted, made_features = judge.judge(made)
+    predicted, features = judge.judge(images)
+    own = balanced_accuracy(predicted, labels)
+    agreement = balanced_accuracy(made_predicted, labels[chosen])
     order = np.random.default_rng(seed).permutation(len(images))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     real_distance = frechet_distance(features[halves[0]], features[halves[1]])
@@ -65,7 +65,7 @@ def quick_measure(
     distance = frechet_distance(balanced, made_features)
     out = {"agreement": agreement, "judge": own, "chance": 1 / len(np.unique(labels))}
     if len(labels) <= _FEW:
-        low = estimate(macro_mean(said == labels, labels), group_weights(groups, seed)).low
+        low = estimate(macro_mean(predicted == labels, labels), group_weights(groups, seed)).low
         out |= {"judge_low": low} if np.isfinite(low) else {}
     out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
     parts = [min(out["agreement_ratio"], 1.0)]

@@ -1,4 +1,4 @@
-"""Where the synthetic images that are measured come from: a model, or a folder that anybody's generator filled."""
+"""The source of the synthetic images: a model, or a folder of images from any generator."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
 from drai_cli.metrics.generation import ModelNetworks, sample
-
-Images = Integer[np.ndarray, "n h w c"]
+from drai_cli.metrics.mapping import Images
 
 
 class SampleSource(Protocol):
-    """Makes or picks one synthetic image for each of some real ones, with the same label."""
+    """Generates or picks one synthetic image for each of some real ones, with the same label."""
 
     def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> Images:
-        """Images for these rows of the real set; raises ValueError if there are fewer of a label than asked for."""
+        """Images for these rows of the real set; raises ValueError if there are too few of a label."""
         ...
 
     def most(self, label: int) -> int | None:
-        """How many different images of a label there are; None where they never end."""
+        """How many different images of a label there are; None for any number."""
         ...
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Samples of a model under the real images' conditions.
+    """Samples of a model with the real images' conditions.
 
     Attributes:
         networks: In eval mode.
@@ -55,7 +54,7 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Images that are there already, each drawn once at most.
+    """Existing images, each drawn at most once.
 
     Attributes:
         images: Stored images, at the real ones' size.
@@ -74,7 +73,7 @@ class FolderSource:
         for label in np.unique(wanted):
             places, pool = np.flatnonzero(wanted == label), np.flatnonzero(self.labels == label)
             if len(pool) < len(places):
-                raise ValueError(f"{len(places)} images of label {label} wanted, {len(pool)} there")
+                raise ValueError(f"expected {len(places)} images of label {label}, got {len(pool)}")
             chosen[places] = generator.permutation(pool)[: len(places)]
         out: np.ndarray = self.images[chosen]
         return out
@@ -86,10 +85,10 @@ class FolderSource:
 def drawable(
     source: SampleSource, rows: Int64[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]
 ) -> Int64[np.ndarray, " k"]:
-    """Positions within `rows` that the source can serve, the first of each label where there are too few."""
-    kept = []
+    """Positions within `rows` for which the source has images; the first of each label where there are too few."""
+    positions = []
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
         most = source.most(int(label))
-        kept.append(places if most is None else places[:most])
-    return np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.int64)
+        positions.append(places if most is None else places[:most])
+    return np.sort(np.concatenate(positions)) if positions else np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""Spread of samples within a label against that of real images: shows collapse. Features in, ratios out."""
+"""Spread of samples within a label relative to real images: shows mode collapse. Features in, ratios out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def measure_spread(
 ) -> dict[str, Any]:
     """Per label, the mean over features of the samples' standard deviation over that of the real images.
 
-    1 is right. The interval resamples the real images by group and the samples one by one.
+    1 is best. The interval resamples the real images by group and the samples individually.
 
     Args:
         real: Features of real images of the part.
@@ -38,9 +38,8 @@ def measure_spread(
         seed: Of the bootstrap.
 
     Returns:
-        `labels`: by label index, the ratio with its interval, `n` real images, and `real`, the same ratio of
-            the other part's images; labels with fewer than three images are left out. `least`: the smallest
-            ratio.
+        `labels`: by label index, the ratio with its interval, `n` real images, and `real`, the same ratio for the
+            other part's images; labels with fewer than three images are left out. `least`: the smallest ratio.
     """
     by_label: dict[str, Any] = {}
     for label in np.unique(real_labels):
@@ -53,8 +52,7 @@ def measure_spread(
         second = intervals.group_weights(np.arange(len(theirs)), seed + 1, _DRAWS)
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn = _deviation(theirs, second) / _deviation(mine, first)
-        low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-        entry: dict[str, Any] = intervals.Estimate(float(value), float(low), float(high), len(mine)).to_json()
+        entry: dict[str, Any] = intervals.between(float(value), drawn, len(mine)).to_json()
         if other is not None and other_labels is not None:
             control = other[other_labels == label]
             if len(control) >= 3:

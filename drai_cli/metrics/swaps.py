@@ -1,7 +1,6 @@
-"""Swapping styles between real images: is the label kept, does b's leak, is b's style followed, does it swap back.
+"""Swaps of styles between real images: which label and which style the swaps have, and whether swapping back works.
 
-Every measure stands beside the same measure of three controls: a itself, b itself and the reconstruction
-G(c_a, z_a).
+a is the content image, b the style image. Three controls are measured alike: a, b and the reconstruction G(c_a, z_a).
 """
 
 from __future__ import annotations
@@ -11,19 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.factors import FactorRegressor, Factors, factor_table
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
 from drai_cli.metrics.judge import Judge
-
-Images = Integer[np.ndarray, "n h w c"]
+from drai_cli.metrics.mapping import Images
+from drai_cli.metrics.samples import rows_in_turn
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows of the two members of each pair: `content` is a, `style` is b."""
+    """Rows of both members of each pair: `content` is a, `style` is b."""
 
     content: Int64[np.ndarray, " pairs"]
     style: Int64[np.ndarray, " pairs"]
@@ -31,7 +30,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class SwapImages:
-    """What the swaps of all pairs look like.
+    """Swapped and reconstructed images of all pairs.
 
     Attributes:
         swap: G(c_a, z_b).
@@ -49,7 +48,7 @@ class SwapImages:
 def choose_pairs(labels: Int64[np.ndarray, " n"], count: int, seed: int) -> Pairs:
     """Pairs of rows with different labels, each ordered pair of labels equally often.
 
-    Within a label rows take turns in random order, so that few rows of a rare label are used equally often.
+    Within a label, rows are used in turn in random order, so that the rows of a rare label are used equally often.
     The count is rounded up to a multiple of the number of ordered label pairs.
     """
     generator = np.random.default_rng(seed)
@@ -59,14 +58,14 @@ def choose_pairs(labels: Int64[np.ndarray, " n"], count: int, seed: int) -> Pair
     combinations = [(a, b) for a in present for b in present if a != b]
     each = -(-count // len(combinations))
 
-    def turns(label: int, length: int) -> np.ndarray:
-        rows = np.flatnonzero(labels == label)
-        rounds = [generator.permutation(rows) for _ in range(-(-length // len(rows)))]
-        return np.concatenate(rounds)[:length]
-
     length = each * (len(present) - 1)
-    as_content = {label: iter(turns(label, length).reshape(-1, each)) for label in present}
-    as_style = {label: iter(turns(label, length).reshape(-1, each)) for label in present}
+    as_content, as_style = (
+        {
+            label: iter(rows_in_turn(np.flatnonzero(labels == label), length, generator).reshape(-1, each))
+            for label in present
+        }
+        for _ in range(2)
+    )
     content = np.concatenate([next(as_content[a]) for a, _ in combinations])
     style = np.concatenate([next(as_style[b]) for _, b in combinations])
     return Pairs(content.astype(np.int64), style.astype(np.int64))
@@ -81,7 +80,7 @@ def swap_images(
     *,
     cycle: bool = True,
 ) -> SwapImages:
-    """Makes the swaps, the reconstructions and (with `cycle`) the images swapped back from the swaps' own codes."""
+    """Generates swaps, reconstructions and (with `cycle`) the images swapped back from the codes of the swaps."""
     dtype = images.dtype
     used, inverse = np.unique(np.concatenate([pairs.content, pairs.style]), return_inverse=True)
     codes = encode(networks, images[used], conditions[used], device)
@@ -125,22 +124,22 @@ def measure_swaps(
 
     Args:
         made: From `swap_images`.
-        images: The real images that `pairs` point into.
+        images: The real images that `pairs` refers to.
         labels: Of those images.
         groups: Of those images.
         pairs: a and b of each swap.
         judge: Trained on real training images.
-        regressor: Reads factors off images; None where none are known.
+        regressor: Predicts factors from images; None where none are known.
         factors: True factors of `images`; None where none are known.
         seed: Of the bootstrap.
 
     Returns:
-        `rows`: for `swap`, `a`, `b` and `reconstruction` each `kept` (share judged as a's label, mean over
-            a's labels), `leaked` (judged as b's label), `followed` and `leftover` (correlation of the frame's
-            colour with b's and with a's, mean over channels) and `factors` (per factor, see below). Row `a`'s
-            `kept` and `leaked` are the baselines. Per factor: `r2_b` and `r2_a`, 1 - residual/total of the
-            factors read off the image against b's and a's true ones; `r2_b_linear` and `r2_a_linear`, the
-            squared correlation (what is left of a however scaled: stricter for a).
+        `rows`: for `swap`, `a`, `b` and `reconstruction` each `kept` (share that the judge assigns a's label, mean over
+            a's labels), `leaked` (share with b's label), `followed` and `leftover` (correlation of the frame's colour
+            with b's and with a's, mean over channels) and `factors`. The `kept` and `leaked` of row `a` are the
+            baselines. Per factor: `r2_b` and `r2_a`, 1 - residual/total of the predicted factors with respect to the
+            true ones of b and a; `r2_b_linear` and `r2_a_linear`, the squared correlation, which ignores scale and
+            so is stricter for a.
         `cifc`: see `consistency`.
     """
     a, b = pairs.content, pairs.style
@@ -159,13 +158,13 @@ def measure_swaps(
         ("reconstruction", made.reconstruction, None),
     ):
         if shown is None:
-            said, features[name], colour = real_labels[index], real_features[index], colours[index]
+            predicted, features[name], colour = real_labels[index], real_features[index], colours[index]
         else:
-            said, features[name] = judge.judge(shown)
+            predicted, features[name] = judge.judge(shown)
             colour = frame_colour(shown)
         rows[name] = {
-            "kept": _json(intervals.macro_mean(said == labels[a], labels[a]), weights),
-            "leaked": _json(intervals.macro_mean(said == labels[b], labels[a]), weights),
+            "kept": _json(intervals.macro_mean(predicted == labels[a], labels[a]), weights),
+            "leaked": _json(intervals.macro_mean(predicted == labels[b], labels[a]), weights),
             "followed": _json(intervals.correlation(colour, colours[of_b]), weights),
             "leftover": _json(intervals.correlation(colour, colours[of_a]), weights),
         }
@@ -188,8 +187,8 @@ def consistency(
 ) -> dict[str, Any]:
     """Cross-image feature consistency: mean L1 between the images swapped back and the originals, both sides averaged.
 
-    Beside it the plain reconstruction's distance, and the distance between a and b as the scale. A model that
-    keeps everything in one code undoes every swap: read only where kept and followed both pass.
+    Compared with the distance of the reconstruction, and with that between a and b as the scale. A model with all
+    information in one code undoes every swap: the number is meaningful only where `kept` and `followed` are good.
 
     Returns:
         `features` (judge's penultimate) and `pixels` (0..1), each with `twice_swapped`, `reconstruction`,
@@ -225,9 +224,9 @@ def _factor_rows(
     for column, name in enumerate(names):
         entry: dict[str, Any] = {}
         for side, rows in (("b", b), ("a", a)):
-            true, found = table[rows, column], read[:, column]
-            entry[f"r2_{side}"] = _json(intervals.explained(found, true), weights)
-            linear = intervals.correlation(found[:, None], true[:, None])
+            true, predicted = table[rows, column], read[:, column]
+            entry[f"r2_{side}"] = _json(intervals.explained(predicted, true), weights)
+            linear = intervals.correlation(predicted[:, None], true[:, None])
             entry[f"r2_{side}_linear"] = _json(lambda w, linear=linear: linear(w) ** 2, weights)
         out[name] = entry
     return out

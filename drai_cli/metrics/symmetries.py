@@ -1,4 +1,4 @@
-"""Augmentation of training batches for classifiers, on unit tensors; seeded, cheap. Knows nothing of labels."""
+"""Seeded augmentation of training batches for classifiers, on images in [-1, 1]. Knows nothing of labels."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ def augment(
     contrast: float = 0.1,
     brightness: float = 0.1,
 ) -> Float[Tensor, "b c h w"]:
-    """Quarter turns and flips, whole-pixel shifts, small turns and a change of colour.
+    """Quarter turns and flips, whole-pixel shifts, small rotations and colour changes.
 
-    The batch is taken to be in random order already: it is cut into eight runs, one per symmetry of the
-    square, and each run is shifted as one. Small turns are drawn per image, colour changes per image and channel.
+    The batch is expected in random order: it is split into eight runs, one per symmetry of the square, and each run is
+    shifted as a whole. Small rotations are drawn per image, colour changes per image and channel.
 
     Args:
         images: Square images in [-1, 1].
         generator: Source of all randomness, on the CPU.
-        symmetry: Under which images stay real: `none`, `flip` (left and right are alike), or `dihedral` (flips
-            and quarter turns).
-        turn_degrees: Largest turn, corners filled by reflection; 0 leaves it, and the interpolation, out.
+        symmetry: What keeps images plausible: `none`, `flip` (left-right), or `dihedral` (flips and quarter turns).
+        turn_degrees: Largest rotation, corners filled by reflection; 0: no rotation and no interpolation.
         shift: Largest shift in pixels, edges repeated.
         contrast: Standard deviation of the gain's logarithm.
         brightness: Standard deviation of the offset.
@@ -54,7 +53,7 @@ def augment(
 
 
 def _oriented(images: Tensor, index: int, symmetry: Symmetry) -> Tensor:
-    """The run's images under the `index`-th of eight symmetries, or under what `symmetry` leaves of it."""
+    """The run's images under the `index`-th of eight symmetries, as far as `symmetry` allows it."""
     if symmetry == "dihedral":
         images = torch.rot90(images, index % 4, (2, 3))
     return images.flip(3) if symmetry != "none" and index >= RUNS // 2 else images

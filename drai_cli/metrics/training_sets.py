@@ -1,4 +1,4 @@
-"""What a classifier is trained on: rows by label, how often each label is drawn, and the sets that are compared.
+"""Training sets of a classifier: rows by label, how often each label is drawn, and the sets to compare.
 
 Knows nothing of images: labels and counts in, row numbers out.
 """
@@ -20,7 +20,7 @@ Kind = Literal["real", "oversampled", "synthetic", "real + synthetic"]
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Rows to draw from, with replacement: first the label, then any of its rows alike.
+    """Rows to draw from with replacement: first the label, then any of its rows with equal probability.
 
     Attributes:
         rows: Row numbers of each label.
@@ -31,7 +31,7 @@ class TrainingSet:
     share: Float[np.ndarray, " labels"]
 
     def draw(self, size: int, generator: torch.Generator) -> tuple[Int64[np.ndarray, " size"], Tensor]:
-        """Row numbers and labels `[size]`. Labels and places come from the generator alone, whatever the rows."""
+        """Row numbers and labels `[size]`; labels and positions depend on the generator only, not on the rows."""
         drawn = torch.multinomial(torch.from_numpy(self.share), size, replacement=True, generator=generator)
         places = torch.rand(size, generator=generator).numpy()
         counts = np.array([len(rows) for rows in self.rows])
@@ -40,7 +40,7 @@ class TrainingSet:
         return np.concatenate(self.rows)[starts[labels] + within], drawn
 
     def key(self) -> bytes:
-        """The same for sets that draw the same."""
+        """Equal for sets that draw the same."""
         return (
             b"".join(part.tobytes() for rows in self.rows for part in (np.array([len(rows)]), rows))
             + self.share.tobytes()
@@ -49,15 +49,15 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One of the training sets that are compared.
+    """One of the training sets to compare.
 
     Attributes:
         kind: Which.
-        ratio: Synthetic images over real ones in all that were asked for; None where there is none.
-        set: What is drawn; rows from the number of real images on are those of the pool of synthetic ones.
+        ratio: Requested synthetic images per real image; None where it does not apply.
+        set: Rows to draw; rows from the number of real images on belong to the pool of synthetic images.
         real: Different real images per label.
         synthetic: Different synthetic images per label.
-        wanted: Synthetic images per label that were asked for; the pool may have had fewer.
+        wanted: Requested synthetic images per label; the pool may have fewer.
     """
 
     kind: Kind
@@ -80,18 +80,17 @@ def rows_of_labels(
 
 
 def balanced(rows: Sequence[Int64[np.ndarray, " k"]], balance: float = 1.0) -> TrainingSet:
-    """Draws a label of n rows as often as n to the power of 1 - `balance` says: at 1 all labels alike."""
-    counts = np.array([len(found) for found in rows])
+    """Draws a label of n rows in proportion to n to the power of 1 - `balance`; at 1 all labels equally."""
+    counts = _counts(rows)
     share = np.where(counts > 0, counts.clip(1) ** (1 - balance), 0.0)
     return TrainingSet(tuple(rows), share / share.sum())
 
 
 def fill_up(counts: Counts, total: int) -> Counts:
-    """How many to add to each label when `total` are added and the smallest labels are filled first.
+    """How many to add to each label when `total` are added, smallest labels first.
 
-    The smallest is raised to the next one's count, both together to the third's, and so on, so that all that
-    gain anything end at one count; the few that cannot be shared out evenly are left out. Labels with nothing
-    gain nothing.
+    The smallest is raised to the next one's count, both together to the third's, and so on, so that all labels that
+    gain end at one count; a remainder that cannot be divided evenly is left out. Labels without rows gain nothing.
     """
     present = np.flatnonzero(counts)
     present = present[np.argsort(counts[present], kind="stable")]
@@ -104,13 +103,13 @@ def fill_up(counts: Counts, total: int) -> Counts:
 
 
 def synthetic_counts(counts: Counts, ratios: Sequence[float]) -> Counts:
-    """Synthetic images per label that no arm asks more than: what a pool should hold.
+    """The most synthetic images per label that any arm needs: the size of the pool.
 
     Args:
         counts: Real training images per label.
         ratios: Of the arms.
     """
-    asked = [_in_place_of(counts), *(_beside(counts, ratio) for ratio in ratios)]
+    asked = [_replacing(counts), *(_in_addition(counts, ratio) for ratio in ratios)]
     return np.max(asked, 0)
 
 
@@ -124,25 +123,25 @@ def make_arms(
 ) -> list[Arm]:
     """The sets to compare, `real` and `synthetic` first, then `oversampled` and `real + synthetic` per ratio.
 
-    What each is drawn from, and how often each label comes:
+    Contents of each, and how often each label is drawn:
 
-    * `real`: real images, every label alike.
-    * `synthetic`: as many synthetic images as there are real ones, the same number of every label; every label alike.
+    * `real`: real images, all labels equally often.
+    * `synthetic`: as many synthetic images as real ones, the same number of every label; all labels equally often.
     * `real + synthetic` at ratio r: the real images and r times as many synthetic ones, which go to the smallest
-      labels first (`fill_up`). Every image comes alike, so a label comes as often as its share of this set says:
-      small ratios leave large labels the more frequent ones.
-    * `oversampled` at ratio r: real images alone, the labels as frequent as in `real + synthetic` at r, because the
-      images of small labels are repeated as often as that takes. It differs from `real` in how frequent labels
-      are, and from `real + synthetic` only in that a small label's draws are repeats of few real images and not
-      new synthetic ones: so what that one gains over this one is not the gain of evening out the labels.
+      labels first (`fill_up`). Every image is drawn equally often, and so a label in proportion to its share of this
+      set: with small ratios, large labels stay more frequent.
+    * `oversampled` at ratio r: real images only, with the label frequencies of `real + synthetic` at r: images of small
+      labels are repeated. It differs from `real` in label frequencies, and from `real + synthetic` only in that a
+      small label's draws repeat few real images instead of adding synthetic ones. So the gain of `real + synthetic`
+      over it is not an effect of balancing the labels.
 
     Args:
         labels: Label per row.
         rows: Training rows.
         made_labels: Labels of the pool of synthetic images.
         label_count: Labels in all; those without a training row are left out of every arm.
-        ratios: Synthetic images over real ones.
-        seed: Of which synthetic images are taken; larger ratios take the same and more.
+        ratios: Synthetic images per real image.
+        seed: Of the choice of synthetic images; larger ratios use the same ones and more.
     """
     generator = np.random.default_rng(seed)
     real = rows_of_labels(rows, labels[rows], label_count)
@@ -153,16 +152,16 @@ def make_arms(
     counts, none = _counts(real), np.zeros(label_count, np.int64)
 
     def taken(wanted: Counts) -> tuple[Int64[np.ndarray, " k"], ...]:
-        return tuple(found[:count] for found, count in zip(pool, wanted, strict=True))
+        return tuple(each[:count] for each, count in zip(pool, wanted, strict=True))
 
-    wanted = _in_place_of(counts)
+    wanted = _replacing(counts)
     alone = taken(wanted)
     arms = [
         Arm("real", None, balanced(real), counts, none, none),
         Arm("synthetic", None, balanced(alone), none, _counts(alone), wanted),
     ]
     for ratio in ratios:
-        wanted = _beside(counts, ratio)
+        wanted = _in_addition(counts, ratio)
         added = taken(wanted)
         joined = tuple(np.concatenate(both) for both in zip(real, added, strict=True))
         share = _counts(joined) / _counts(joined).sum()
@@ -173,14 +172,14 @@ def make_arms(
     return arms
 
 
-def _in_place_of(counts: Counts) -> Counts:
+def _replacing(counts: Counts) -> Counts:
     present = counts > 0
     return np.where(present, -(-counts.sum() // max(1, present.sum())), 0)
 
 
-def _beside(counts: Counts, ratio: float) -> Counts:
+def _in_addition(counts: Counts, ratio: float) -> Counts:
     return fill_up(counts, round(ratio * int(counts.sum())))
 
 
 def _counts(rows: Sequence[np.ndarray]) -> Counts:
-    return np.array([len(found) for found in rows], np.int64)
+    return np.array([len(each) for each in rows], np.int64)

@@ -1,4 +1,4 @@
-"""Are synthetic images of use for training a classifier? Classifiers trained with and without, tested on real images.
+"""Usefulness of synthetic images for training: classifiers trained with and without them, tested on real images.
 
 Arrays in, JSON-able numbers out. Knows nothing of generators or files.
 """
@@ -6,33 +6,26 @@ Arrays in, JSON-able numbers out. Knows nothing of generators or files.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int64
 
 from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
+from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import rows_per_label
-from drai_cli.metrics.scores import Draws, draw_both, macro_auc, macro_mean_of, recalls, spanned
+from drai_cli.metrics.scores import Draws, draw_both, estimate_of, macro_auc, macro_mean_of, recalls
 from drai_cli.metrics.training_sets import Arm, make_arms
 
-Images = Integer[np.ndarray, "n h w c"]
-
 FEWEST_GROUPS = 6
-"""Groups below which nothing is said of a label: five that all changed one way are no rarer than 1 in 16 by chance."""
+"""Fewest groups for a conclusion about a label: five that all change one way have a probability of 1 in 16."""
 _HELD_PER_LABEL = 200
 
 
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """Scores of an arm, by draw."""
-
-    balanced_accuracy: Float[np.ndarray, " draws"]
-    macro_auc: Float[np.ndarray, " draws"]
-    recall: Float[np.ndarray, "draws labels"]
-    small: Float[np.ndarray, " draws"]
+Scores = dict[str, Float[np.ndarray, "draws *labels"]]
+"""`balanced_accuracy`, `recall` (a column per label), `macro_auc` and `small` of an arm, by draw."""
 
 
 def measure_usefulness(
@@ -53,42 +46,41 @@ def measure_usefulness(
 ) -> dict[str, Any]:
     """Trains classifiers on each arm of `training_sets.make_arms` and tests them on the same real images.
 
-    All arms take the same number of steps, from the same first weights and, where labels are as frequent, with the
-    same labels in every batch; the best of a training's looks is chosen by balanced accuracy on real validation
-    images, for `synthetic` too. Arms that would draw the same (in a set with equal counts `oversampled` draws as
-    `real` does) are trained once.
+    All arms have the same number of steps, the same initial weights and, where label frequencies are equal, the same
+    labels in every batch; the best network of a training is selected by balanced accuracy on real validation images,
+    for `synthetic` too. Arms that draw the same (with equal counts, `oversampled` draws like `real`) are trained once.
 
     Intervals are over test groups and classifiers together (`draw_both`), differences over the same draws of both.
-    There is an interval per ratio, label and comparison: of forty that are nothing but chance one or two miss 0.
+    There is an interval per ratio, label and comparison: without any effect, one or two in forty miss 0 by chance.
 
     Args:
         images: Stored real images of all parts, square.
         labels: Label index per row.
-        parts: `train`, `validation` or `test` per row. Where there are no validation rows, or they are what is
-            reported on, a fifth of the training groups selects in their place.
+        parts: `train`, `validation` or `test` per row. Without validation rows, or if `part` is `validation`, a fifth
+            of the training groups is used for selection.
         groups: Lesion or patient per row.
-        made: The pool of synthetic images, of the same size; `training_sets.synthetic_counts` says how many of each
-            label are asked for. None is used twice.
-        made_labels: Labels they were asked for.
+        made: The pool of synthetic images, of the same size; `training_sets.synthetic_counts` gives the number
+            needed of each label. None is used twice.
+        made_labels: Requested labels.
         label_count: Labels in all.
         part: Rows that are tested on.
-        small: Labels to take together beside each alone; None for those with less than half the mean count.
-        config: How; None for the defaults.
-        seed: All randomness follows from it; classifiers take it and the numbers after it.
+        small: Labels whose mean is reported in addition; None for those with less than half the mean count.
+        config: Training options; None for the defaults.
+        seed: Random seed; classifiers use it and the following integers.
         device: Where to train.
-        progress: Called with trainings done and in all after each.
+        progress: Called after each training with the number done and the total.
 
     Returns:
         `arms`: by name (`real`, `synthetic`, `oversampled 0.5`, `real + synthetic 0.5`), `kind`, `ratio`,
             `balanced_accuracy`, `macro_auc` (left out where there is one label), `recall` by label index and
             `small`, each with interval and n; `seeds`, `images_seen` (per training); by label index, different
-            images trained on (`real`, `synthetic`) and how often a draw is of the label (`share`).
-        `differences`: by ratio and by what it is held against (`oversampled` at this ratio, or `real`), what
-            `real + synthetic` has more of each of those scores.
+            images trained on (`real`, `synthetic`) and the label's share of the draws (`share`).
+        `differences`: by ratio and by the arm compared with (`oversampled` at this ratio, or `real`), each of those
+            scores of `real + synthetic` minus that of the other arm.
         `helped`: of the same shape, `helped` where the difference's interval lies above 0, `harmed` below,
             `neither`, or `too few` with fewer than `FEWEST_GROUPS` test groups of the label.
-        `short`: arms for which the pool had too few, and by label index `wanted` and `had`; they were trained with
-            what there was.
+        `short`: arms for which the pool has too few images, and by label index `wanted` and `had`; they were trained
+            with the available ones.
         Also `part`, `n`, `groups` (in the part), `small_labels`, `image_size`, `trainings`, `seed` and `config`.
 
     Raises:
@@ -98,11 +90,11 @@ def measure_usefulness(
     test = np.flatnonzero(parts == part)
     train, held = _fitting_rows(labels, parts, groups, part, seed)
     if not len(train) or not len(held) or not len(test):
-        raise ValueError(f"usefulness needs rows to train, to select and to test ({part}) on")
+        raise ValueError(f"usefulness needs rows for training, selection and test ({part})")
     if made.shape[1:] != images.shape[1:]:
-        raise ValueError(f"synthetic images {made.shape[1:]} beside real ones {images.shape[1:]}")
+        raise ValueError(f"synthetic images of shape {made.shape[1:]}, real ones of {images.shape[1:]}")
     if not np.isin(made_labels, labels[train]).any():
-        raise ValueError("no synthetic image of a label that is trained on")
+        raise ValueError("no synthetic image of a training label")
 
     arms = make_arms(labels, train, made_labels, label_count, config.ratios, seed)
     trainer = Trainer(images, made, labels, held, label_count, config, device)
@@ -113,15 +105,15 @@ def measure_usefulness(
     images_seen = dict.fromkeys(sets, 0)
     for key, rows in sets.items():
         for number in range(config.seeds):
-            found, images_seen[key] = trainer.train(rows, seed + number, images[test])
-            logits[key].append(found)
+            of_test, images_seen[key] = trainer.train(rows, seed + number, images[test])
+            logits[key].append(of_test)
             if progress is not None:
                 progress(sum(map(len, logits.values())), total)
 
     small = _small_labels(labels[train], label_count) if small is None else small
     table = _Table(labels[test], groups[test], sorted(set(small) & set(labels[test].tolist())))
     draws = draw_both(groups[test], config.seeds, seed)
-    by_key = {key: table.scores(np.stack(found), draws) for key, found in logits.items()}
+    by_key = {key: table.scores(np.stack(of_seeds), draws) for key, of_seeds in logits.items()}
     scores = {arm.name: by_key[key] for arm, key in zip(arms, keys, strict=True)}
     out: dict[str, Any] = {
         "part": part,
@@ -150,16 +142,17 @@ def measure_usefulness(
         mine = scores[f"real + synthetic {name}"]
         against = {"oversampled": scores[f"oversampled {name}"], "real": scores["real"]}
         out["differences"][name] = {
-            other: table.estimates(_less(mine, theirs)) for other, theirs in against.items()
+            other: table.estimates({score: mine[score] - theirs[score] for score in mine})
+            for other, theirs in against.items()
         }
         out["helped"][name] = {
-            other: table.verdicts(found) for other, found in out["differences"][name].items()
+            other: table.verdicts(difference) for other, difference in out["differences"][name].items()
         }
     return out
 
 
 class _Table:
-    """Turns scores by draw into estimates and verdicts, label by label."""
+    """Turns scores per draw into estimates and verdicts, label by label."""
 
     def __init__(self, labels: Int64[np.ndarray, " n"], groups: np.ndarray, small: list[int]) -> None:
         self.labels, self.small = labels, small
@@ -170,42 +163,38 @@ class _Table:
         is_small = np.isin(labels, small)
         self.small_count, self.small_groups = int(is_small.sum()), len(np.unique(groups[is_small]))
 
-    def scores(self, logits: Float[np.ndarray, "seeds n outputs"], draws: Draws) -> _Scores:
+    def scores(self, logits: Float[np.ndarray, "seeds n outputs"], draws: Draws) -> Scores:
         recall = recalls(logits, self.labels, draws)
-        return _Scores(
-            macro_mean_of(recall),
-            macro_auc(logits, self.labels, draws),
-            recall,
-            macro_mean_of(recall[:, np.isin(self.present, self.small)]),
-        )
-
-    def estimates(self, scores: _Scores) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "balanced_accuracy": spanned(scores.balanced_accuracy, len(self.labels)).to_json(),
-            "recall": {
-                str(label): spanned(column, self.counts[label]).to_json()
-                for label, column in zip(self.present, scores.recall.T, strict=True)
-            },
-        }
+        scores = {"balanced_accuracy": macro_mean_of(recall), "recall": recall}
         if len(self.present) > 1:
-            found["macro_auc"] = spanned(scores.macro_auc, len(self.labels)).to_json()
+            scores["macro_auc"] = macro_auc(logits, self.labels, draws)
         if self.small:
-            found["small"] = spanned(scores.small, self.small_count).to_json()
-        return found
+            scores["small"] = macro_mean_of(recall[:, np.isin(self.present, self.small)])
+        return scores
+
+    def estimates(self, scores: Scores) -> dict[str, Any]:
+        def of_labels(columns: np.ndarray) -> dict[str, Any]:
+            return {
+                str(label): estimate_of(column, self.counts[label]).to_json()
+                for label, column in zip(self.present, columns.T, strict=True)
+            }
+
+        counts = {"small": self.small_count}
+        return {
+            name: of_labels(values)
+            if name == "recall"
+            else estimate_of(values, counts.get(name, len(self.labels))).to_json()
+            for name, values in scores.items()
+        }
 
     def verdicts(self, differences: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            name: _verdict(differences[name], self.all_groups)
-            for name in ("balanced_accuracy", "macro_auc")
-            if name in differences
+        groups = {"small": self.small_groups}
+        return {
+            name: {label: _verdict(each, self.groups[int(label)]) for label, each in difference.items()}
+            if name == "recall"
+            else _verdict(difference, groups.get(name, self.all_groups))
+            for name, difference in differences.items()
         }
-        found["recall"] = {
-            str(label): _verdict(differences["recall"][str(label)], self.groups[label])
-            for label in self.present
-        }
-        if self.small:
-            found["small"] = _verdict(differences["small"], self.small_groups)
-        return found
 
 
 def _verdict(difference: dict[str, Any], groups: int) -> str:
@@ -214,15 +203,6 @@ def _verdict(difference: dict[str, Any], groups: int) -> str:
     if difference["low"] > 0:
         return "helped"
     return "harmed" if difference["high"] < 0 else "neither"
-
-
-def _less(mine: _Scores, theirs: _Scores) -> _Scores:
-    return _Scores(
-        mine.balanced_accuracy - theirs.balanced_accuracy,
-        mine.macro_auc - theirs.macro_auc,
-        mine.recall - theirs.recall,
-        mine.small - theirs.small,
-    )
 
 
 def _arm_json(arm: Arm) -> dict[str, Any]:
@@ -253,7 +233,7 @@ def _small_labels(labels: Int64[np.ndarray, " n"], label_count: int) -> list[int
 def _fitting_rows(
     labels: Int64[np.ndarray, " n"], parts: np.ndarray, groups: np.ndarray, part: str, seed: int
 ) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " held"]]:
-    """Rows to train on and rows to select by, of which no label has more than `_HELD_PER_LABEL`."""
+    """Rows to train on and rows to select on, at most `_HELD_PER_LABEL` of each label."""
     train, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
     if part == "validation" or not len(held):
         generator = np.random.default_rng(seed)

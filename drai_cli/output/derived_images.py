@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drai_cli.inference.input_images import InputImage
+from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
 from drai_cli.inference.torch_model import Inference
 from drai_cli.io.about import About
 from drai_cli.io.image import Fit, Image, fit_to_square

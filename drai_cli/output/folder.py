@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, remove_left_over
+from drai_cli.io.files import atomic_writer, explain_os_error, remove_left_over
 from drai_cli.io.locks import hold_folder
 
 _HIDDEN = ".drai"

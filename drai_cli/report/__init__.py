@@ -1,1 +1,1 @@
-"""What was found, as data and as pages, tables, plots and cards. Imports no torch."""
+"""Results as data, and as pages, tables, plots and cards. Imports no torch."""

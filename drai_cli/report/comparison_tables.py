@@ -1,4 +1,4 @@
-"""Several methods' measures as tables: Markdown, CSV and LaTeX; which cells are best, and their notes.
+"""Several methods' measures as tables: which cells are best, their notes; Markdown, CSV and LaTeX.
 
 Pure functions of a comparison; HTML is `comparison_html`'s.
 """
@@ -9,11 +9,20 @@ import csv
 import io
 import math
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from drai_cli.report.findings import Cell, Comparison, ComparisonRow
-from drai_cli.report.wording import DASH, DIRECTIONS, MINUS, mean_and_deviation, number
+from drai_cli.report.findings import Baseline, Cell, Comparison, ComparisonRow
+from drai_cli.report.wording import (
+    BEST,
+    DASH,
+    DIRECTIONS,
+    MINUS,
+    markdown_table,
+    mean_and_deviation,
+    number,
+)
 
-BEST = "★"
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -23,10 +32,73 @@ _LATEX = {
 _SUPERSCRIPTS = {sign: str(index) for index, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-"}
 
 
-def best_cells(row: ComparisonRow) -> frozenset[int]:
-    """Places of the best means; several if they cannot be told apart at the digits shown.
+@dataclass(frozen=True)
+class TableCell:
+    """A method's number as text, whether it is the best of its row, and the letter of its note, if it has one."""
 
-    Cells that say nothing are left out. Empty with fewer than two numbers, and for `baseline` without a baseline.
+    text: str
+    is_best: bool
+    letter: str
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A measure: its name, which way is better as a sign and in words, a cell per method, and the baseline."""
+
+    name: str
+    sign: str
+    meaning: str
+    cells: tuple[TableCell, ...]
+    baseline: Baseline | None
+
+    @property
+    def baseline_text(self) -> str:
+        return DASH if self.baseline is None else f"{number(self.baseline.value)} ({self.baseline.what})"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A comparison as text, whatever the markup.
+
+    Attributes:
+        heading: What the cells are, in one sentence.
+        methods: Columns.
+        rows: In the order to show them.
+        notes: Note to its letter, in the order of the table.
+    """
+
+    heading: str
+    methods: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    notes: dict[str, str]
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether the table needs a column for baselines."""
+        return any(row.baseline is not None for row in self.rows)
+
+
+def lay_out(comparison: Comparison) -> Table:
+    """The comparison's texts, shared by all formats."""
+    notes, usual = footnotes(comparison), usual_seeds(comparison)
+    rows = []
+    for row in comparison.rows:
+        best = best_cells(row)
+        cells = (
+            TableCell(
+                mean_and_deviation(cell.mean, cell.std), place in best, notes.get(cell_note(cell, usual), "")
+            )
+            for place, cell in enumerate(row.cells)
+        )
+        rows.append(TableRow(row.name, *DIRECTIONS[row.better], tuple(cells), row.baseline))
+    return Table(heading(comparison), comparison.methods, tuple(rows), notes)
+
+
+def best_cells(row: ComparisonRow) -> frozenset[int]:
+    """Places of the best means; several if they are equal at the digits shown.
+
+    Cells that are not informative are left out. Empty with fewer than two numbers, and for `baseline` without a
+    baseline.
     """
     means = {
         place: cell.mean
@@ -46,7 +118,7 @@ def best_cells(row: ComparisonRow) -> frozenset[int]:
 
 
 def usual_seeds(comparison: Comparison) -> int:
-    """The number of seeds that most cells rest on; 0 where none says."""
+    """The number of seeds behind most cells; 0 where no cell states one."""
     counts = Counter(
         cell.n for row in comparison.rows for cell in row.cells if cell.mean is not None and cell.n
     )
@@ -66,75 +138,51 @@ def heading(comparison: Comparison) -> str:
 def footnotes(comparison: Comparison) -> dict[str, str]:
     """Note to its letter, in the order of the table, each note once."""
     usual = usual_seeds(comparison)
-    found = dict.fromkeys(
+    texts = dict.fromkeys(
         text for row in comparison.rows for cell in row.cells if (text := cell_note(cell, usual))
     )
-    return {text: _letter(index) for index, text in enumerate(found)}
+    return {text: _letter(index) for index, text in enumerate(texts)}
 
 
 def cell_note(cell: Cell, usual: int) -> str:
-    """A cell's doubt and note, and its number of seeds where that is not the usual one."""
+    """A cell's doubt and note, and its number of seeds where it differs from the usual one."""
     seeds = (
         f"{cell.n} seed{'' if cell.n == 1 else 's'}" if cell.mean is not None and 0 < cell.n != usual else ""
     )
-    doubt = f"says nothing: {cell.doubt}" if cell.doubt else ""
+    doubt = f"not informative: {cell.doubt}" if cell.doubt else ""
     return "; ".join(part for part in (doubt, cell.note, seeds) if part)
-
-
-def cell_text(cell: Cell) -> str:
-    """The number, or a dash."""
-    return mean_and_deviation(cell.mean, cell.std)
-
-
-def has_baselines(comparison: Comparison) -> bool:
-    """Whether the table needs a column for baselines."""
-    return any(row.baseline is not None for row in comparison.rows)
 
 
 def to_markdown(comparison: Comparison) -> str:
     """A table of measures by methods, the best in bold with a star, notes below."""
-    notes, usual = footnotes(comparison), usual_seeds(comparison)
-    beside = has_baselines(comparison)
-    columns = ["measure", *comparison.methods, *(["baseline"] if beside else [])]
-    lines = [_markdown_row(columns), "|" + "---|" * len(columns)]
-    for row in comparison.rows:
-        best = best_cells(row)
-        cells = [f"{_markdown(row.name)} {DIRECTIONS[row.better][0]}"]
-        for place, cell in enumerate(row.cells):
-            text = f"**{cell_text(cell)}** {BEST}" if place in best else cell_text(cell)
-            found = cell_note(cell, usual)
-            cells.append(f"{text} ({notes[found]})" if found else text)
-        if beside:
-            cells.append(_baseline_text(row))
-        lines.append("| " + " | ".join(_markdown_line(cell) for cell in cells) + " |")
-    lines += ["", heading(comparison)]
-    lines += [f"\n({letter}) {_markdown(text)}" for text, letter in notes.items()]
-    return "\n".join(lines) + "\n"
+    table = lay_out(comparison)
+    columns = map(_markdown, ("measure", *table.methods, *(["baseline"] if table.has_baselines else [])))
+    rows = []
+    for row in table.rows:
+        cells = [f"{_markdown(row.name)} {row.sign}"]
+        for cell in row.cells:
+            text = f"**{cell.text}** {BEST}" if cell.is_best else cell.text
+            cells.append(f"{text} ({cell.letter})" if cell.letter else text)
+        rows.append([*cells, *([row.baseline_text] if table.has_baselines else [])])
+    notes = [f"\n({letter}) {_markdown(text)}" for text, letter in table.notes.items()]
+    return "\n".join([markdown_table(columns, rows), "", table.heading, *notes]) + "\n"
 
 
 def to_csv(comparison: Comparison) -> str:
-    """One line a cell, numbers at full precision, empty where there is none."""
+    """One line per cell, numbers at full precision, empty where there is none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["key", "measure", "better", "baseline", "method", "mean", "std", "n", "is_best", "note"])
     for row in comparison.rows:
         best = best_cells(row)
-        baseline = "" if row.baseline is None else repr(float(row.baseline.value))
+        baseline = None if row.baseline is None else row.baseline.value
         for place, (method, cell) in enumerate(zip(comparison.methods, row.cells, strict=True)):
-            mean, std = ("" if value is None else repr(float(value)) for value in (cell.mean, cell.std))
+            base, mean, std = (
+                "" if value is None else repr(float(value)) for value in (baseline, cell.mean, cell.std)
+            )
+            note = cell_note(cell, cell.n)
             writer.writerow(
-                [
-                    row.key,
-                    row.name,
-                    row.better,
-                    baseline,
-                    method,
-                    mean,
-                    std,
-                    cell.n,
-                    int(place in best),
-                    cell_note(cell, cell.n),
-                ]
+                [row.key, row.name, row.better, base, method, mean, std, cell.n, int(place in best), note]
             )
     return out.getvalue()
 
@@ -146,40 +194,36 @@ def to_latex(comparison: Comparison, label: str = "tab:comparison") -> str:
         comparison: The measures.
         label: For `\ref`; letters, digits, `:`, `-` and `.` only.
     """
-    notes, usual = footnotes(comparison), usual_seeds(comparison)
-    beside = has_baselines(comparison)
-    columns = ["Measure", *comparison.methods, *(["Baseline"] if beside else [])]
+    table = lay_out(comparison)
+    columns = ["Measure", *table.methods, *(["Baseline"] if table.has_baselines else [])]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{latex(heading(comparison))}}}",
+        rf"\caption{{{latex(table.heading)}}}",
         rf"\label{{{label}}}",
         rf"\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}",
         r"\toprule",
-        " & ".join(map(latex, columns)) + r" \\",
+        _latex_row(map(latex, columns)),
         r"\midrule",
     ]
-    for row in comparison.rows:
-        best = best_cells(row)
-        cells = [latex(f"{row.name} {DIRECTIONS[row.better][0]}")]
-        for place, cell in enumerate(row.cells):
-            text = latex(cell_text(cell))
-            text = rf"\textbf{{{text}}}{latex(BEST)}" if place in best else text
-            found = cell_note(cell, usual)
-            cells.append(rf"{text}\textsuperscript{{{notes[found]}}}" if found else text)
-        if beside:
-            cells.append(latex(_baseline_text(row)))
-        lines.append(" & ".join(cells) + r" \\")
+    for row in table.rows:
+        cells = [latex(f"{row.name} {row.sign}")]
+        for cell in row.cells:
+            text = rf"\textbf{{{latex(cell.text)}}}{latex(BEST)}" if cell.is_best else latex(cell.text)
+            cells.append(rf"{text}\textsuperscript{{{cell.letter}}}" if cell.letter else text)
+        lines.append(_latex_row([*cells, *([latex(row.baseline_text)] if table.has_baselines else [])]))
     lines += [r"\bottomrule", r"\end{tabular}"]
-    if notes:
-        each = r" \\ ".join(rf"\textsuperscript{{{letter}}} {latex(text)}" for text, letter in notes.items())
+    if table.notes:
+        each = r" \\ ".join(
+            rf"\textsuperscript{{{letter}}} {latex(text)}" for text, letter in table.notes.items()
+        )
         lines += [r"\par\smallskip", rf"{{\footnotesize {each}}}"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def latex(text: str) -> str:
-    """Text as LaTeX shows it: what is special there, and the signs that our numbers use, by their commands."""
+    """Text as LaTeX shows it: special characters, and the signs that our numbers use, by their commands."""
     out, power = [], ""
     for sign in text:
         if sign in _SUPERSCRIPTS:
@@ -192,23 +236,15 @@ def latex(text: str) -> str:
     return "".join(out) + (f"$^{{{power}}}$" if power else "")
 
 
-def _baseline_text(row: ComparisonRow) -> str:
-    return DASH if row.baseline is None else f"{number(row.baseline.value)} ({row.baseline.what})"
-
-
-def _markdown_row(cells: list[str]) -> str:
-    return "| " + " | ".join(map(_markdown, cells)) + " |"
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
 
 
 def _markdown(text: str) -> str:
     """Text without meaning to Markdown or to the HTML in it."""
     for sign in "\\`*_{}[]#|":
         text = text.replace(sign, "\\" + sign)
-    return _markdown_line(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-
-
-def _markdown_line(text: str) -> str:
-    return " ".join(text.split())
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _letter(index: int) -> str:

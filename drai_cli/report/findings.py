@@ -1,6 +1,6 @@
-"""What evaluations found, as data: the one shape behind `report.json`, the HTML report and the comparison's tables.
+"""Results of evaluations as data: the common source of `report.json`, the HTML report and the comparison's tables.
 
-Standard library only. What is measured, and how, is `metrics`' and the workflows' to know.
+Standard library only. Knows nothing of how anything is measured.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 REPORT_SCHEMA = "drai-report/1"
-"""Named in every `report.json`; a change that a reader has to know of is another number."""
+"""In every `report.json`; an incompatible change of the format gets another number."""
 COMPARISON_SCHEMA = "drai-comparison/1"
-"""Named in every comparison's JSON."""
+"""In every comparison's JSON."""
 
 INTERVALS = (
-    "An interval runs from the 2.5 % to the 97.5 % quantile of the measure over bootstrap draws of whole groups "
-    "(patients or lesions where the data names them, else images). It covers the chance of which cases were looked "
-    "at, and not what another training run would give. That of the Fréchet distance is the range over independent "
-    "draws instead: a bootstrap's repeats would raise it."
+    "An interval is the range between the 2.5 % and 97.5 % quantiles of the measure over bootstrap draws of whole "
+    "groups (patients or lesions where the data names them, else images). It covers the choice of evaluated cases, "
+    "not the variation between training runs. For the Fréchet distance it is the range over independent draws: "
+    "repeated images in bootstrap draws would increase the distance."
 )
-"""How intervals are made where a report does not say otherwise."""
+"""How intervals are computed, unless a report says otherwise."""
 
 Better = Literal["lower", "higher", "baseline"]
 Standing = Literal["good", "near", "poor"]
@@ -29,10 +29,10 @@ Standing = Literal["good", "near", "poor"]
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a number stands beside.
+    """The value that a number is compared with: the same measure on real images, at chance, or for a simpler method.
 
     Attributes:
-        what: In words: `real against real`, `the judge on real images`, `chance`.
+        what: In words: `other real images`, `the judge on real images`, `chance`.
         value: The same measure there.
         low: Lower end of its 95 % interval, None where there is none.
         high: Upper end.
@@ -46,23 +46,23 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Measure:
-    """One number with all that it takes to read it.
+    """One number with everything needed to read it.
 
     Attributes:
-        key: Stable name, unique within its part with `label`: `frechet`, `swap_kept`, `recall`.
+        key: Stable name, unique within its part together with `label` and `variant`: `frechet`, `kept`, `recall`.
         name: For people.
         value: The number.
-        better: Which way is better; `baseline`: the nearer to its baseline.
-        how_to_read: One line for somebody who does not know it.
+        better: Which way is better; `baseline`: closer to its baseline.
+        how_to_read: One line for readers who do not know it.
         low: Lower end of its 95 % interval, None where there is none.
         high: Upper end.
-        n: Images, pairs or rows it rests on.
-        label: The label it is of; empty for all together.
-        variant: What else distinguishes it from others of its key: a feature space, a training set; may be empty.
-        baseline: What it stands beside.
-        extractor: Features it was measured in, None where none are involved.
-        is_headline: Whether it stands in the report's summary.
-        doubt: Why the number says nothing: what it was measured with is at chance. Empty where it does say something.
+        n: Images, pairs or rows behind it.
+        label: The label it is restricted to; empty for all labels.
+        variant: Further distinguishes measures of one key: a feature space, a training set; may be empty.
+        baseline: What it is compared with.
+        extractor: Features it was measured in; None where none are used.
+        is_headline: Whether it is in the report's summary.
+        doubt: Why the number is not informative: the classifier behind it is at chance. Empty where it is informative.
     """
 
     key: str
@@ -82,11 +82,11 @@ class Measure:
 
     @property
     def standing(self) -> Standing | None:
-        """Where the interval lies against the baseline, in one word; None without either, and where it says nothing.
+        """The interval compared with the baseline, in one word; None without either, and for a doubtful number.
 
-        Where lower or higher is better: `good` is wholly on the better side of the baseline's value, `poor` wholly on
-        the worse side without reaching the baseline's interval, `near` all between. Where the baseline itself is the
-        aim: `good` covers its value, `near` reaches its interval, `poor` does not.
+        Where lower or higher is better: `good` is entirely on the better side of the baseline's value, `poor` entirely
+        on the worse side and outside the baseline's interval, `near` anything between. Where the baseline is the aim:
+        `good` contains its value, `near` overlaps its interval, `poor` does not.
         """
         baseline, low, high = self.baseline, self.low, self.high
         if baseline is None or low is None or high is None or self.doubt:
@@ -112,9 +112,9 @@ class Part:
         key: `fidelity`, ...
         title: For people.
         measures: Its numbers, in the order to show them.
-        verdict: The result in a sentence or two.
+        verdict: The result in one or two sentences.
         caution: What the numbers cannot show.
-        doubts: Which numbers say nothing and why, a sentence each; empty where all say something.
+        doubts: Which numbers are not informative and why; empty where all are.
         not_measured: Why nothing, or some of it, was measured; empty where all was.
     """
 
@@ -127,7 +127,7 @@ class Part:
     doubts: tuple[str, ...] = ()
 
     def check_numbers(self) -> None:
-        """Whether all that should be numbers are, finite or not; raises TypeError or OverflowError."""
+        """Raises TypeError or OverflowError if a value is not a number; it need not be finite."""
         for measure in self.measures:
             baseline = measure.baseline
             ends = () if baseline is None else (baseline.value, baseline.low, baseline.high)
@@ -135,17 +135,17 @@ class Part:
                 if number is not None and type(number) not in (int, float):
                     raise TypeError(f"{measure.key}: expected a number, got {type(number).__name__}")
                 if number is not None:
-                    float(number)  # raises OverflowError where it is a whole number of hundreds of digits
+                    float(number)  # raises OverflowError for an int of hundreds of digits
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Images that show what the numbers say.
+    """Images that illustrate the numbers.
 
     Attributes:
-        part: Key of the part it belongs to; in a comparison, the heading under which it stands beside others.
+        part: Key of the part it belongs to; in a comparison, the heading that it shares with others.
         title: What it shows, in a few words.
-        caption: What to look for, and what of it is real and what synthetic.
+        caption: What to look for, and which images are real and which synthetic.
         png: A PNG file.
     """
 
@@ -161,12 +161,12 @@ class Report:
 
     Attributes:
         subject: What was evaluated: `kind` (`model` or `folder`), `name`, `sha256`, `method`, `images_seen`, as known.
-        data: What it was held against: `kind`, `part`, `n`, `groups`, `labels` (name to count), `image_size`.
-        settings: Seed, numbers of samples, extractor and what its numbers may be compared with.
+        data: The real images: `kind`, `part`, `n`, `groups`, `labels` (name to count), `image_size`.
+        settings: Seed, sample counts, extractor, and what its numbers may be compared with.
         parts: In the order to show them.
         version: Of drai.
-        intervals: How its intervals are made, in a sentence or two.
-        cautions: What flatters or limits all its numbers, a sentence or two each.
+        intervals: How its intervals are computed, in one or two sentences.
+        cautions: What biases or limits all its numbers.
     """
 
     subject: Mapping[str, Any]
@@ -178,7 +178,7 @@ class Report:
     cautions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; what is None or empty is left out of measures, a value that is not finite is null."""
+        """Plain data; fields of measures that are None or empty are left out, a value that is not finite is null."""
         return {
             "schema": REPORT_SCHEMA,
             "version": self.version,
@@ -193,14 +193,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Cell:
-    """What one method reached on one measure.
+    """The result of one method for one measure.
 
     Attributes:
-        mean: Over seeds; None where the measure is impossible or was not made, and `note` says why.
-        std: Standard deviation over seeds (n - 1 below the line), None for one seed.
+        mean: Over seeds; None where the measure is impossible or missing, and `note` says why.
+        std: Standard deviation over seeds (divisor n - 1), None for one seed.
         n: Seeds.
-        note: What a reader has to know of this cell; empty for nothing.
-        doubt: Why the number says nothing, as of a measure; such a cell is never the best.
+        note: What readers have to know about this cell; may be empty.
+        doubt: Why the number is not informative, as in `Measure`; such a cell is never the best.
     """
 
     mean: float | None
@@ -212,14 +212,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One measure of every method.
+    """One measure for every method.
 
     Attributes:
         key: The measure's stable name.
         name: For people.
-        better: Which way is better; `baseline`: the nearer to its baseline.
+        better: Which way is better; `baseline`: closer to its baseline.
         cells: In the order of the comparison's methods.
-        baseline: What the numbers stand beside; without one, no cell of a `baseline` row is the best.
+        baseline: What the numbers are compared with; without one, no cell of a `baseline` row is the best.
     """
 
     key: str
@@ -231,14 +231,14 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same measures of several methods, trained alike.
+    """The same measures of several methods, trained under the same conditions.
 
     Attributes:
         methods: In the order to show them.
         rows: In the order to show them.
 
     Raises:
-        ValueError: A row has not one cell a method.
+        ValueError: A row does not have one cell per method.
     """
 
     methods: tuple[str, ...]
@@ -250,7 +250,7 @@ class Comparison:
                 raise ValueError(f"{row.key}: {len(row.cells)} cells for {len(self.methods)} methods")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, cells by method; what is None or empty is left out of cells."""
+        """Plain data, cells by method; fields of cells that are None or empty are left out."""
         return {
             "schema": COMPARISON_SCHEMA,
             "methods": list(self.methods),
@@ -283,7 +283,7 @@ def _part_json(part: Part) -> dict[str, Any]:
 
 def _measure_json(measure: Measure) -> dict[str, Any]:
     baseline = measure.baseline
-    found = {
+    fields = {
         "key": measure.key,
         "label": measure.label,
         "variant": measure.variant,
@@ -300,12 +300,12 @@ def _measure_json(measure: Measure) -> dict[str, Any]:
         "doubt": measure.doubt,
         "how_to_read": measure.how_to_read,
     }
-    known = {name: value for name, value in _known(found).items() if value is not False}
+    known = {name: value for name, value in _known(fields).items() if value is not False}
     return {**known, "value": known.get("value")}
 
 
 def _known(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is None, empty or not finite; a zero is known."""
+    """Without entries that are None, empty or not finite; zeros stay."""
     return {
         name: value
         for name, value in data.items()

@@ -1,4 +1,4 @@
-"""The model card: what a model is, in Markdown, with the Hub's metadata on top; of bundled and of sent models."""
+"""The model card: what a model is, in Markdown, with the Hub's metadata on top; for bundled and uploaded models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from drai_cli.data.prepared import BY_FILE, BY_IMAGE
 from drai_cli.model_file.header import ModelHeader
-from drai_cli.report.wording import words
+from drai_cli.report.wording import markdown_table, words
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import EVALUATION_PARTS
 
@@ -30,8 +30,8 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
 
     Args:
         header: Of the model file.
-        name: What WEIGHTS has to be to use it: a bundled name or a Hub name.
-        samples: File name of a grid of samples beside the card; empty for none.
+        name: The WEIGHTS that name the model: a bundled name or a Hub name.
+        samples: File name of a grid of samples next to the card; empty for none.
     """
     shape, training = header.architecture, header.training
     kind = "grey" if shape.image_channels == 1 else "colour"
@@ -39,9 +39,9 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
     sections = [
         _front_matter(header, samples) + f"# {name}",
         header.data,
-        f"![Samples, a row a label]({samples})" if samples else "",
+        f"![Samples, one row per label]({samples})" if samples else "",
         f"**Licence of the weights:** {header.licence or 'not stated'}",
-        f"**What it makes:** {shape.image_size} px {kind} images of {', '.join(f'`{label}`' for label in labels)}\n"
+        f"**What it generates:** {shape.image_size} px {kind} images of {', '.join(f'`{label}`' for label in labels)}\n"
         f"(`drai sample --weights {name} --label LABEL`){_swaps(header, name)}.",
         _attributes(header),
         f"**Intended use.** {header.intended_use}" if header.intended_use else "",
@@ -71,13 +71,13 @@ def _front_matter(header: ModelHeader, samples: str) -> str:
 
 
 def _hub_metrics(header: ModelHeader) -> list[str]:
-    """The Hub's names of what the card's tables hold."""
+    """The Hub's names of the measures in the card's tables."""
     names = " ".join(_names(header.measures))
     return [metric for metric, word in _METRICS.items() if word in names]
 
 
 def _names(measured: Mapping[str, Any]) -> Iterator[str]:
-    """Names of all numbers, of whatever part."""
+    """Names of all numbers, of all parts."""
     for name, value in measured.items():
         if isinstance(value, Mapping):
             yield from _names(value)
@@ -86,7 +86,7 @@ def _names(measured: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _swaps(header: ModelHeader, name: str) -> str:
-    """How to swap styles with it, if it can."""
+    """How to swap styles with the model; empty where it cannot."""
     infers = METHODS[header.method].infers if header.method in METHODS else ()
     if not infers:
         return ""
@@ -95,7 +95,7 @@ def _swaps(header: ModelHeader, name: str) -> str:
 
 
 def _attributes(header: ModelHeader) -> str:
-    """Labels with their aliases and counts, as far as there are any, and the further attributes."""
+    """Labels with their aliases and counts, where there are any, and the further attributes."""
     counts = header.training.get("label_counts")
     counts = counts if isinstance(counts, Mapping) else {}
     aliases: dict[str, list[str]] = {}
@@ -108,19 +108,17 @@ def _attributes(header: ModelHeader) -> str:
     }
     known = {title: cells for title, cells in columns.items() if any(cells)}
     rows = zip(map(_cell, labels), *known.values(), strict=True)
-    lines = [["label", *known], *rows]
-    table = [f"| {' | '.join(line)} |" for line in lines]
-    table.insert(1, "|" + "---|" * (1 + len(known)))
+    table = markdown_table(["label", *known], rows) if known else ""
     further = [f"`{attribute.name}` ({attribute.kind})" for attribute in header.schema.attributes[1:]]
-    said = f"Further attributes, each may be missing: {', '.join(further)}." if further else ""
-    return "\n\n".join(part for part in ("\n".join(table) if known else "", said) if part)
+    others = f"Further attributes, each may be missing: {', '.join(further)}." if further else ""
+    return "\n\n".join(part for part in (table, others) if part)
 
 
 def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
     known = []
     images = training.get("images")
     if isinstance(images, Mapping) and "train" in images:
-        known.append(f"{images['train']} images of the training part of the set")
+        known.append(f"{images['train']} training images")
     if isinstance(seen := training.get("images_seen"), int):
         known.append(f"{seen:,} images seen")
     if "seed" in training:
@@ -128,51 +126,49 @@ def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
     text = f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
     if (how := training.get("split")) in (BY_IMAGE, BY_FILE):
         text += (
-            f"\nThe set was split {how}: images of one patient or lesion may stand in training and test part at once,\n"
-            "which flatters the measures."
+            f"\nThe set was split {how}: images of one patient or lesion may be in both training and test part,\n"
+            "which makes the measures look better than they are."
         )
     return text
 
 
 def _measures(part: str, measured: Any) -> str:
-    """Numbers of a part of the split: a table, or one a part of the evaluation with what it was measured with."""
+    """Measures on one part of the split: a table, or one per part of the evaluation with its settings."""
     if not isinstance(measured, Mapping):
         return ""
-    of_parts = {name: found for name, found in measured.items() if isinstance(found, Mapping)}
+    of_parts = {name: numbers for name, numbers in measured.items() if isinstance(numbers, Mapping)}
     missing = [name for name in EVALUATION_PARTS if name not in of_parts] if of_parts else []
-    unseen = ", which neither training nor the choice of the snapshot saw" if part == "test" else ""
+    unseen = ", which was used neither for training nor for choosing the snapshot" if part == "test" else ""
     sections = [
         f"**Measures** on the {part} part{unseen}.\n"
-        "`judge` is a classifier trained on the real training images alone.",
+        "The judge is a classifier trained only on the real training images.",
         _numbers(measured),
-        *(_section(name, found) for name, found in of_parts.items()),
+        *(_section(name, numbers) for name, numbers in of_parts.items()),
         f"Not measured in this evaluation: {', '.join(missing)}." if missing else "",
     ]
     return "\n\n".join(section for section in sections if section)
 
 
-def _section(name: str, found: Mapping[str, Any]) -> str:
+def _section(name: str, measured: Mapping[str, Any]) -> str:
     """A part of an evaluation."""
-    numbers = found.get("numbers")
+    numbers = measured.get("numbers")
     table = _numbers(numbers) if isinstance(numbers, Mapping) else ""
-    settings, cautions = found.get("measured_with"), found.get("cautions")
+    settings, cautions = measured.get("measured_with"), measured.get("cautions")
     with_what = (
         ", ".join(f"{key.replace('_', ' ')} {words(value)}" for key, value in settings.items())
         if isinstance(settings, Mapping)
         else ""
     )
     lines = [f"*{name.capitalize()}*" + (f" ({_cell(with_what)})" if with_what else "") + ":"]
-    lines[0] += "" if table else " measured, and no number of it says anything."
+    lines[0] += "" if table else " measured, but no number is informative."
     lines += [f"**Caution.** {text}" for text in cautions] if isinstance(cautions, list) else []
     lines.append(table)
     return "\n\n".join(line for line in lines if line)
 
 
 def _numbers(numbers: Mapping[str, Any]) -> str:
-    rows = "\n".join(
-        f"| {_cell(key)} | {value:g} |" for key, value in numbers.items() if isinstance(value, int | float)
-    )
-    return f"| measure | value |\n|---|---|\n{rows}" if rows else ""
+    rows = [(_cell(key), f"{value:g}") for key, value in numbers.items() if isinstance(value, int | float)]
+    return markdown_table(("measure", "value"), rows) if rows else ""
 
 
 def _cell(text: str) -> str:

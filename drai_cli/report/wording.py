@@ -1,60 +1,65 @@
-"""How a report's numbers and words look as text, on a page, in a table or at the prompt. Knows no markup."""
+"""Numbers and settings as text for pages, tables and the command's output."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from drai_cli.report.findings import Better, Standing
 
-MINUS, DASH = "−", "–"
+MINUS, DASH, BEST = "−", "–", "★"
 DIGITS = 3
 _SPREAD_DIGITS = 2
 DIRECTIONS: dict[Better, tuple[str, str]] = {
     "lower": ("↓", "lower is better"),
     "higher": ("↑", "higher is better"),
-    "baseline": ("→", "nearest to baseline is better"),
+    "baseline": ("→", "nearest to the baseline is better"),
 }
 """Sign and words for which way is better."""
 STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "poor": "○"}
-"""A sign for each word, so that no colour is needed to tell them apart."""
+"""A sign for each word, so that they differ by more than colour."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def number(value: float | None, like: float | None = None) -> str:
-    """Three significant digits, a true minus, no negative zero; a dash for what is unknown.
+def number(value: float | None) -> str:
+    """Three significant digits, a minus sign, no negative zero; a dash for unknown values.
 
-    From 1,000 up all digits before the point are kept, in groups of three; from a million up and below 0.0001 the
-    number is written with a power of ten. Zero itself is `0`.
+    From 1,000 up all digits before the point are shown, in groups of three; from a million up and below 0.0001 the
+    number has a power of ten. Zero itself is `0`.
     """
-    return DASH if value is None else _shown(value, _scale([value]))
+    return DASH if value is None else _format(value, _scale([value]))
 
 
 def number_with_spread(value: float | None, *ends: float | None) -> tuple[str, ...]:
     """A number and the ends of its interval, all with the same decimal places.
 
-    They are the number's own, or, where it is small beside its interval, those of two digits of the interval's longer
-    side: 0.001 in [-0.02, 0.03] has no three significant digits.
+    They are the number's own, or, where the number is small compared with its interval, those of two digits of the
+    interval's longer side: 0.001 in [-0.02, 0.03] does not have three significant digits.
     """
     if value is None or not math.isfinite(value):
         return tuple(map(number, (value, *ends)))
     scale = _scale([value], [end - value for end in ends if end is not None and math.isfinite(end)])
-    return tuple(DASH if each is None else _shown(each, scale) for each in (value, *ends))
+    return tuple(DASH if each is None else _format(each, scale) for each in (value, *ends))
 
 
 def mean_and_deviation(mean: float | None, deviation: float | None) -> str:
-    """`23.4 ± 1.2`, decimal places as `number_with_spread` takes them; the mean alone without a deviation."""
+    """`23.4 ± 1.2`, decimal places as in `number_with_spread`; the mean alone without a deviation."""
     if mean is None or deviation is None or not math.isfinite(mean) or not math.isfinite(deviation):
         return number(mean)
     power, places = _scale([mean], [deviation])
-    both = f"{_shown(mean, (0, places), power)} ± {_shown(deviation, (0, places), power)}"
+    both = f"{_format(mean, (0, places), power)} ± {_format(deviation, (0, places), power)}"
     return f"({both}){_times(power)}" if power else both
 
 
+def count(value: Any) -> str:
+    """Whole numbers in groups of three; anything else in words."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else words(value)
+
+
 def words(value: Any) -> str:
-    """A setting in words: lists by commas, yes and no, six digits; `not known` for nothing."""
+    """A setting in words: lists with commas, yes or no, six digits; `not known` for None and empty text."""
     if value is None or value == "":
         return "not known"
     if isinstance(value, bool):
@@ -68,8 +73,16 @@ def words(value: Any) -> str:
     return str(value)
 
 
+def markdown_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table of cells that are Markdown already; line breaks in them become spaces."""
+    table = [list(columns), *rows]
+    lines = [f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in table]
+    lines.insert(1, "|" + "---|" * len(table[0]))
+    return "\n".join(lines)
+
+
 def _scale(values: list[float], distances: Sequence[float] = ()) -> tuple[int, int]:
-    """Power of ten to take out (0 for none) and decimal places after it."""
+    """Power of ten to factor out (0 for none) and decimal places after it."""
     first = max((e for v in values if (e := _exponent(v, DIGITS)) is not None), default=None)
     second = max((e for v in distances if (e := _exponent(v, _SPREAD_DIGITS)) is not None), default=None)
     if first is not None and (second is None or first >= second):
@@ -82,12 +95,12 @@ def _scale(values: list[float], distances: Sequence[float] = ()) -> tuple[int, i
 
 
 def _exponent(value: float, digits: int) -> int | None:
-    """Of the number rounded to the digits shown (9.996 is 10.0); None for zero and what is not finite."""
+    """Exponent of the number rounded to these digits (9.996 is 10.0); None for zero and non-finite numbers."""
     return int(f"{value:.{digits - 1}e}".partition("e")[2]) if value and math.isfinite(value) else None
 
 
-def _shown(value: float, scale: tuple[int, int], divided_by: int = 0) -> str:
-    """At this power and these places; `divided_by` is a power that was taken out already."""
+def _format(value: float, scale: tuple[int, int], divided_by: int = 0) -> str:
+    """Text with this power and these places; `divided_by` is a power that was factored out already."""
     power, places = scale
     if value == 0 or math.isnan(value):
         return "0" if value == 0 else DASH

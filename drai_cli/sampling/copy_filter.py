@@ -13,7 +13,8 @@ from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.metrics.copies import PIXELS, CopyFilter, spaces_of
 from drai_cli.metrics.copies import threshold as threshold_of
-from drai_cli.metrics.nearest import Symmetry, find_nearest
+from drai_cli.metrics.nearest import find_nearest
+from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.progress import Reporter
 from drai_cli.run.directory import run_of

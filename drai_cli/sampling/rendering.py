@@ -14,6 +14,7 @@ import numpy as np
 from drai_cli.errors import UsageError
 from drai_cli.io.about import About, as_json
 from drai_cli.io.stored import Stored
+from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.marks import synthetic_marks
 from drai_cli.sampling.job import PixelOptions

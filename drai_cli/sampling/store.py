@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, file_sha256, open_regular
-from drai_cli.io.tar import make_tar_member
+from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, open_regular
+from drai_cli.io.tar import make_tar_end, make_tar_member
 from drai_cli.sampling.journal import REJECTED, Digests, Journal
 from drai_cli.sampling.layout import Tars, tar_name
 from drai_cli.sampling.plan import Item, Plan

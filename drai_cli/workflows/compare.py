@@ -1,7 +1,7 @@
-"""`drai compare`: the same training by several methods and seeds, each evaluated, as one table.
+"""`drai compare`: trains several methods with several seeds, evaluates each, and writes one table.
 
-Every method has the same data, split, budget and networks; a run that is finished is not trained again, and a report
-that is there is not measured again, so the same command goes on where it stopped.
+Every method has the same data, split, budget and networks. Finished runs are not trained again and existing reports are
+not measured again, so the same command resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import queue
-import statistics
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
@@ -20,25 +19,19 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
-from drai_cli.io.files import atomic_writer, read_json, remove_left_over
+from drai_cli.evaluation.comparison import compare_reports
+from drai_cli.io.files import atomic_writer, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
 from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
-from drai_cli.report.findings import Cell, Comparison, ComparisonRow, Figure
+from drai_cli.report.findings import Comparison, Figure
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
-from drai_cli.workflows.evaluate import evaluate
+from drai_cli.workflows.evaluate import REPORT_JSON, evaluate
 from drai_cli.workflows.train import train
 
 _MEASURED = ("fidelity", "disentanglement")
-# What the table shows of each report, in this order: the measure's key and, where it has several, its variants.
-_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("agreement", ("",)), ("kept", ("",)), ("leaked", ("",)), ("followed", ("",)), ("leftover", ("",)),
-    ("label_in_style", ("",)), ("label_in_content", ("",)), ("cifc", ("",)),
-    ("factor", ("x", "y", "radius", "tone")), ("mig", ("",)), ("disentanglement", ("",)), ("completeness", ("",)),
-    ("frechet", ("",)), ("kernel", ("",)), ("precision", ("",)), ("recall", ("",)), ("spread", ("",)),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,12 +48,12 @@ class Job:
 
 @dataclass(frozen=True)
 class CompareResult:
-    """What was compared.
+    """The result of a comparison.
 
     Attributes:
         comparison: The table.
-        out: Folder that it was written to, as comparison.md, .csv, .tex, .json and .html.
-        stopped_by: The signal that stopped it before all runs were in it; empty where none did.
+        out: The folder with comparison.md, .csv, .tex, .json and .html.
+        stopped_by: The signal that stopped it before all runs were finished; empty where none did.
     """
 
     comparison: Comparison
@@ -77,7 +70,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
 
     Raises:
         InputError: The data cannot be used, or a training diverges.
-        UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
+        UsageError: An unknown method, no budget, or a run in OUT with other settings.
         OverwriteError: Another process writes to OUT.
     """
     methods = tuple(METHODS) if "all" in options.methods else options.methods
@@ -87,20 +80,23 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
         )
     if options.training.kimg is None:
         raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
-    # Seed by seed, so that what is there at any time compares all methods as far as it goes.
+    # Seed by seed, so that at any time all methods can be compared.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
     with hold_folder(options.out, "drai compare"):
         remove_left_over(options.out)
         stopped_by = _run_all(options, jobs, reporter)
-        comparison, figures = _collect(options, methods, jobs)
-        _write(options, comparison, figures)
+        reports: dict[str, list[Path]] = {method: [] for method in methods}
+        for job in jobs:
+            reports[job.method].append(options.out / "reports" / job.name / REPORT_JSON)
+        comparison = compare_reports(reports)
+        _write(options, comparison, _figures(options, methods, jobs))
     return CompareResult(comparison, options.out, stopped_by)
 
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
-    """Trains and evaluates one run; the signal where one stopped it."""
-    # One split, and so one judge and one test part for all: what differs between runs is then the training alone.
+    """Trains and evaluates one run; returns the signal that stopped it, empty for none."""
+    # One split, and so one judge and one test part for all: runs then differ in their training only.
     training, split_seed = options.training, options.training.split_seed
     split_seed = training.seed if split_seed is None else split_seed
     training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
@@ -127,7 +123,7 @@ def _evaluation(options: CompareOptions, job: Job, device: str | None) -> Evalua
 
 
 def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -> str:
-    """Runs every job, on one device in this process, on several side by side; the signal where one stopped it."""
+    """Runs all jobs, on one device in this process, on several in parallel; returns the signal that stopped it."""
     devices = options.devices or (None,)
     if len(devices) == 1:
         for number, job in enumerate(jobs, 1):
@@ -149,7 +145,7 @@ def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -
     try:
         for worker in workers:
             worker.join()
-    except BaseException:  # a signal: no further job begins, and those at work save and end
+    except BaseException:  # a signal: no further job starts, and running ones save and end
         with suppress(queue.Empty):
             while True:
                 waiting.get_nowait()
@@ -160,7 +156,7 @@ def _run_all(options: CompareOptions, jobs: Sequence[Job], reporter: Reporter) -
         raise
     if failures:
         raise InputError(
-            "compare", f"{len(failures)} runs failed, first {failures[0]}", "look at its messages above"
+            "compare", f"{len(failures)} runs failed, first {failures[0]}", "see its messages above"
         )
     return ""
 
@@ -173,7 +169,7 @@ def _work(
     running: set[SpawnProcess],
     reporter: Reporter,
 ) -> None:
-    """Takes jobs as long as there are any, each in a process of its own on this worker's device."""
+    """Runs waiting jobs one after another on this worker's device, each in its own process."""
     context = multiprocessing.get_context("spawn")
     while True:
         try:
@@ -191,7 +187,7 @@ def _work(
 
 
 def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
-    """A job as a process of its own: its errors go to stderr in one line, as at the prompt."""
+    """Runs a job as its own process; its errors go to stderr in one line, as in the command."""
     import sys
 
     try:
@@ -200,88 +196,6 @@ def _run_alone(options: CompareOptions, job: Job, device: str | None) -> None:
         sys.stderr.write(f"drai: error: {job.name}: {error}\n")
         raise SystemExit(int(error.exit_code)) from None
     raise SystemExit(exit_code_of(stopped_by) if stopped_by else 0)
-
-
-def _collect(
-    options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]
-) -> tuple[Comparison, list[Figure]]:
-    """The table of all reports that are there."""
-    found: dict[str, list[list[dict[str, Any]]]] = {method: [] for method in methods}
-    for job in jobs:
-        report = options.out / "reports" / job.name / "report.json"
-        if report.exists():
-            found[job.method].append(_measures(report))
-    rows = []
-    for key, variants in _ROWS:
-        for variant in variants:
-            values = {method: _values(reports, key, variant) for method, reports in found.items()}
-            known = next((measure for measures in values.values() for measure in measures), None)
-            if known is not None:
-                name = f"{known['name']}, {variant}" if variant else known["name"]
-                if known.get("label"):
-                    name += ", least label"
-                cells = tuple(_cell(method, values[method], bool(found[method])) for method in methods)
-                rows.append(
-                    ComparisonRow(key + (f"_{variant}" if variant else ""), name, known["better"], cells)
-                )
-    return Comparison(tuple(methods), tuple(rows)), _figures(options, methods, jobs)
-
-
-def _measures(report: Path) -> list[dict[str, Any]]:
-    """All measures of a report.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        parts = read_json(report)["parts"].values()
-        measures = [measure for part in parts for measure in part["measures"]]
-        if any(
-            not isinstance(measure[name], str) for measure in measures for name in ("key", "name", "better")
-        ):
-            raise TypeError("a measure without its names")
-        return [
-            {**measure, "value": float(measure["value"])}
-            for measure in measures
-            if measure["value"] is not None
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(report, "it is no report of drai", "remove its folder: it is made again") from error
-
-
-def _values(
-    reports: Sequence[Sequence[Mapping[str, Any]]], key: str, variant: str
-) -> list[Mapping[str, Any]]:
-    """This measure of every report, over all labels; of what is measured by label alone, the least of them."""
-    out = []
-    for measures in reports:
-        of_key = [m for m in measures if m["key"] == key and m.get("variant", "") == variant]
-        overall = [measure for measure in of_key if not measure.get("label")]
-        if overall or of_key:
-            out.append(overall[0] if overall else min(of_key, key=lambda measure: float(measure["value"])))
-    return out
-
-
-def _cell(method: str, measures: Sequence[Mapping[str, Any]], is_there: bool) -> Cell:
-    if not measures:
-        return Cell(None, note=_reason(method) if is_there else "not trained yet")
-    values = [float(measure["value"]) for measure in measures]
-    doubts = dict.fromkeys(str(measure["doubt"]) for measure in measures if measure.get("doubt"))
-    return Cell(
-        statistics.mean(values),
-        statistics.stdev(values) if len(values) > 1 else None,
-        len(values),
-        doubt="; ".join(doubts),
-    )
-
-
-def _reason(method: str) -> str:
-    """Why a method has no number where others have one."""
-    if not METHODS[method].has_encoder:
-        return "has no encoder, so no codes and no swaps"
-    return (
-        "infers no content: it is given the label" if not METHODS[method].infers_content else "not measured"
-    )
 
 
 def _figures(options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job]) -> list[Figure]:

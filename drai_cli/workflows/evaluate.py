@@ -1,6 +1,7 @@
 """`drai evaluate`: fidelity, disentanglement, usefulness and privacy of a model or a folder, in one report.
 
-Each part is measured once for the same images, generator and settings, and kept; the report is made of what is kept.
+Each part is measured once for the same images, generator and settings, and its numbers are stored; the report is made
+from what is stored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from drai_cli.report.findings import Figure, Part, Report
 from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
-_KEPT = "measured"
+_MEASURED = "measured"
 _MOST_PER_REAL = 100
 _PARTS: dict[str, MeasuredPart] = dict(
     zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
@@ -43,7 +44,7 @@ _PARTS: dict[str, MeasuredPart] = dict(
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What was found.
+    """The result of an evaluation.
 
     Attributes:
         report: The report.
@@ -58,10 +59,10 @@ class EvaluateResult:
 
 
 def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateResult:
-    """Measures what is asked for and writes the report.
+    """Measures the requested parts and writes the report.
 
     Raises:
-        InputError: The data or the synthetic images cannot be used, or images to look at were trained on.
+        InputError: The data or the synthetic images cannot be used, or evaluated images were trained on.
         WeightsError, NetworkError: No such model, or it cannot be used.
         UsageError: Options that contradict each other.
         OverwriteError: OUT holds something else, or another process writes to it.
@@ -72,8 +73,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     if options.part == "held-out" and set(wanted) != {"usefulness"}:
         raise UsageError(
             "--part held-out",
-            "it is for usefulness alone: all else is measured with a judge that validation images choose",
-            "add --metrics usefulness, or look at test",
+            "it is for usefulness only: other measures use a judge that was selected on validation images",
+            "add --metrics usefulness, or use --part test",
         )
     for ratio in options.usefulness_ratios:
         if not 0 < ratio <= _MOST_PER_REAL:
@@ -85,33 +86,33 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
     _check_out(options.out, options.overwrite)
     with hold_folder(options.out, "drai evaluate"):
         remove_left_over(options.out)
-        remove_left_over(options.out / _KEPT)
+        remove_left_over(options.out / _MEASURED)
         return _evaluate(options, wanted, reporter)
 
 
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:
-    """Measures into a folder that is this process's alone."""
+    """Measures into a folder that this process has locked."""
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
     subject = find_subject(options, device, reporter)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
-        reporter.info(f"compared at {options.size} px, the synthetic images' size; --size takes another")
+        reporter.info(f"compared at {options.size} px, the synthetic images' size; change it with --size")
     real = evaluation_set(options, subject, reporter)
     if not real.is_training_known:
-        reporter.warn(f"the images that are looked at may have been trained on: {NO_TRAINING_DATA}")
+        reporter.warn(f"the evaluated images may have been trained on: {NO_TRAINING_DATA}")
     for label in options.small_labels:
-        real.schema.label.resolve(label)  # one that there is not stops here, not after an hour
+        real.schema.label.resolve(label)  # an unknown label is an error now, not after an hour
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
     instruments = Instruments(
         real,
-        options.tools or options.out / _KEPT,
+        options.tools or options.out / _MEASURED,
         options.judge_images,
         options.seed,
         device,
         reporter,
-        () if options.tools is None else (options.tools / _KEPT, options.out / _KEPT),
+        () if options.tools is None else (options.tools / _MEASURED, options.out / _MEASURED),
     )
     evaluation = Evaluation(
         options, real, subject, instruments, _features(options, instruments), device, reporter
@@ -120,7 +121,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     _check_same(options.out, report_subject, options.overwrite)
     parts: list[Part] = []
     headlines: dict[str, Any] = {}
-    pictures: list[Figure] = []
+    figures: list[Figure] = []
     chosen = [name for name in EVALUATION_PARTS if name in wanted]
     for name in chosen:
         measured = _PARTS[name]
@@ -129,14 +130,14 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
             parts.append(Part(name, measured.title, not_measured=(reason,)))
             continue
         reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
-        found, part = _described(options.out, name, measured, evaluation)
+        numbers, part = _measure_part(options.out, name, measured, evaluation)
         parts.append(part)
         headlines[name] = {
-            "measured_with": evaluation.measured_with(measured.depends_on, found),
+            "measured_with": evaluation.measured_with(measured.depends_on, numbers),
             **headline(part),
         }
         if options.figures:
-            pictures += measured.draw(evaluation, found)
+            figures += measured.draw(evaluation, numbers)
     report = Report(
         report_subject,
         evaluation.data_json(),
@@ -145,17 +146,17 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         __version__,
         cautions=real.cautions,
     )
-    _write(options.out, report, pictures)
+    _write(options.out, report, figures)
     if subject.run is not None and options.part == "test" and headlines:
-        gone = subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
-        reporter.info(_said_of_card(subject.run.measures, list(headlines), gone))
+        dropped = subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
+        reporter.info(_card_message(subject.run.measures, list(headlines), dropped))
     return EvaluateResult(report, options.out)
 
 
 def headline(part: Part) -> dict[str, Any]:
-    """What a model card quotes of a part: numbers of the summary and what they stand beside, by name, and cautions.
+    """What a model card quotes from a part: the headline numbers and their baselines by name, and cautions.
 
-    Numbers that say nothing are left to the report; the cautions say why.
+    Numbers that are not informative are left out; the cautions say why.
     """
     numbers: dict[str, float] = {}
     for measure in part.measures:
@@ -167,18 +168,18 @@ def headline(part: Part) -> dict[str, Any]:
     return {"numbers": numbers, **({"cautions": list(part.doubts)} if part.doubts else {})}
 
 
-def _said_of_card(file: Path, parts: Sequence[str], gone: Sequence[str]) -> str:
-    """What became of the numbers that stand in the model's card."""
-    said = (
+def _card_message(file: Path, parts: Sequence[str], dropped: Sequence[str]) -> str:
+    """Says which numbers the model's card gained and lost."""
+    message = (
         f"the model's card, `drai info` and `push` now have {', '.join(parts)} from this evaluation ({file})"
     )
-    if gone:
-        said += f"; {', '.join(gone)} went, measured on other data or with another judge or seed"
-    return said
+    if dropped:
+        message += f"; {', '.join(dropped)} removed: measured on other data, or with another judge or seed"
+    return message
 
 
 def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[], Extractor]:
-    """The extractor, loaded or trained when it is first asked for; a file that is none is refused at once."""
+    """Returns the extractor: a file is loaded and checked now, the judge is trained at its first use."""
     if options.features is None:
         return lambda: instruments.judge
     extractor = load_extractor(options.features, None, instruments.device)
@@ -187,8 +188,8 @@ def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[]
 
 
 def _check_out(out: Path, overwrite: bool) -> None:
-    """Whether a report may be written to OUT: new, empty, or one that holds a report."""
-    if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / _KEPT).is_dir():
+    """Raises OverwriteError unless OUT is new, empty, or has a report."""
+    if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / _MEASURED).is_dir():
         others = [path for path in out.iterdir() if not path.name.startswith(".")]
         if others:
             raise OverwriteError(
@@ -197,7 +198,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 
 def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
-    """Whether the report that is there is one of the same generator."""
+    """Raises OverwriteError if OUT has the report of another generator."""
     path = out / REPORT_JSON
     if overwrite or not path.exists():
         return
@@ -207,30 +208,30 @@ def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
         before = None
     if before != subject["sha256"]:
         raise OverwriteError(
-            path, "the report there is of another generator", "choose another --out, or --overwrite"
+            path, "the existing report is of another generator", "choose another --out, or --overwrite"
         )
 
 
-def _described(
+def _measure_part(
     out: Path, name: str, part: MeasuredPart, evaluation: Evaluation
 ) -> tuple[Mapping[str, Any], Part]:
-    """A part measured before on the same things, or now, and as the report has it."""
-    path = out / _KEPT / f"{name}-{evaluation.key(name, part.depends_on)[:16]}.json"
+    """A part's numbers, stored by an earlier evaluation or measured now, and the report's part made from them."""
+    path = out / _MEASURED / f"{name}-{evaluation.key(name, part.depends_on)[:16]}.json"
     if path.exists():
         try:
-            found = read_json(path)
-            described = part.describe(evaluation, found)
+            numbers = read_json(path)
+            described = part.describe(evaluation, numbers)
             described.check_numbers()
-            return found, described
+            return numbers, described
         except (InputError, *BROKEN):
-            evaluation.reporter.warn(f"what is kept of {name} is damaged: it is measured again")
-    # Through JSON either way, so that what is kept and what is fresh cannot differ.
+            evaluation.reporter.warn(f"the stored numbers of {name} are damaged: it is measured again")
+    # Fresh numbers go through JSON too, so that they cannot differ from stored ones.
     text = json.dumps(part.measure(evaluation))
     _make(path.parent)
     with atomic_writer(path) as file:
         file.write(text.encode())
-    found = json.loads(text)
-    return found, part.describe(evaluation, found)
+    numbers = json.loads(text)
+    return numbers, part.describe(evaluation, numbers)
 
 
 def _make(folder: Path) -> None:
@@ -238,14 +239,14 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(folder, f"cannot be made ({reason})", "choose another --out") from error
+        raise InputError(folder, f"cannot be created ({reason})", "choose another --out") from error
 
 
-def _write(out: Path, report: Report, pictures: list[Figure]) -> None:
+def _write(out: Path, report: Report, figures: list[Figure]) -> None:
     _make(out)
     for name, text in (
         (REPORT_JSON, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"),
-        (REPORT_HTML, report_html(report, pictures)),
+        (REPORT_HTML, report_html(report, figures)),
     ):
         with atomic_writer(out / name) as file:
             file.write(text.encode("utf-8", "surrogateescape"))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from drai_cli import __version__
+from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import PreparedSet, find_set, prepare

@@ -30,7 +30,7 @@ def measure(key, value, doubt=""):
     )  # fmt: skip
 
 
-def test_a_number_that_says_nothing_is_not_shown(shown):
+def test_a_number_that_is_not_informative_is_not_shown(shown):
     measures = (measure("agreement", 0.439, DOUBT), measure("followed", 0.871))
     result = shown(
         Part("disentanglement", "D", measures, doubts=(f"{DOUBT}: nothing here. More data, may.",))
@@ -40,7 +40,7 @@ def test_a_number_that_says_nothing_is_not_shown(shown):
     agreement, followed = (
         next(line for line in lines if line.startswith(name)) for name in ("Agree", "Follow")
     )
-    assert "says nothing" in agreement
+    assert "not informative" in agreement
     assert "0.439" not in result.stdout
     assert not any(digit in agreement for digit in "0123456789")
     assert "0.871" in followed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drai_cli.evaluation.doubt import doubt_of_classifier, doubts_of_factors, marked, way_out
+from drai_cli.evaluation.doubt import doubt_of_classifier, doubts_of_factors, mark, way_out
 from drai_cli.report.findings import Measure
 
 
@@ -17,13 +17,13 @@ from drai_cli.report.findings import Measure
             0.9,
             float("nan"),
             0.5,
-            "the judge is not surely better than chance (balanced accuracy 0.90 on real images, guessing 0.50)",
+            "the judge is not significantly better than chance (balanced accuracy 0.90 on real images, guessing 0.50)",
         ),
         (
             0.53,
             0.51,
             0.5,
-            "the judge is hardly better than chance (balanced accuracy 0.53 on real images, guessing 0.50)",
+            "the judge is barely better than chance (balanced accuracy 0.53 on real images, guessing 0.50)",
         ),
         (0.6, 0.55, 0.5, ""),
         (0.655, 0.6, 1 / 7, ""),
@@ -43,7 +43,7 @@ def test_a_classifier_is_believed_above_chance_alone(value, low, guessing, said)
             0.53,
             1600,
             2000,
-            ["Shown more than 2000 images in training (--judge-images)"],
+            ["It saw 2000 images in training: longer training (--judge-images) may help"],
             "too few",
         ),
         # Few are looked at, and it did well on them: more of them, no more training.
@@ -63,8 +63,8 @@ def test_a_classifier_is_believed_above_chance_alone(value, low, guessing, said)
             0.53,
             280,
             32000,
-            ["280 training images up to 114 times: more images to learn from"],
-            "Shown more",
+            ["280 training images up to 114 times: more training images may help"],
+            "longer training (--judge-images) may help",
         ),
         # Both: the newcomer's small set.
         (
@@ -95,6 +95,6 @@ def test_a_factor_is_believed_where_the_regressor_explains_it():
 
 def test_only_what_a_doubt_concerns_is_marked():
     measures = [Measure(key, key, 1.0, "higher", "How.") for key in ("kept", "followed")]
-    found = marked(measures, "the judge is at chance", lambda measure: measure.key == "kept")
+    found = mark(measures, "the judge is at chance", lambda measure: measure.key == "kept")
     assert [measure.doubt for measure in found] == ["the judge is at chance", ""]
-    assert not any(measure.doubt for measure in marked(measures, "", lambda measure: True))
+    assert not any(measure.doubt for measure in mark(measures, "", lambda measure: True))

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.evaluation.data_options import data_options
+from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size
 from drai_cli.io.locks import hold_folder
@@ -52,7 +52,7 @@ def test_a_label_without_synthetic_images_is_named(lesions: Path, run: Path, tmp
         lesions, synthetic=made, split=run / "split.csv", out=tmp_path / "out", metrics=("disentanglement",), **SMALL
     )  # fmt: skip
     (part,) = evaluate(options, reporter).report.parts
-    assert f"{made}: no images of {lacking}, which the real set has" in warnings
+    assert f"{made}: no images with these labels of the real set: {lacking}" in warnings
     assert lacking not in {measure.label for measure in part.measures}
 
 
@@ -140,7 +140,7 @@ def test_a_label_of_another_name_and_a_missing_column_are_no_obstacle(
         **small,
     )
     assert set(evaluate(options, reporter).report.data["labels"]) == {"mel", "nv"}
-    assert "the data has no column 'age': it is missing of every image" in warnings
+    assert "the data has no column 'age': the attribute is missing for every image" in warnings
 
 
 def test_what_comes_from_the_run_is_not_blamed_on_the_command(
@@ -173,9 +173,7 @@ def test_what_comes_from_the_run_is_not_blamed_on_the_command(
             replace(options, label="label"), find_subject(options, torch.device("cpu"), reporter), reporter
         )
         assert (read.label, read.group, read.group_pattern) == ("label", None, None)
-        assert any("by which the run keeps images together" in text for text in warnings) == (
-            "label" not in its
-        )
+        assert any("the run's grouping of images" in text for text in warnings) == ("label" not in its)
 
 
 def test_a_folders_own_size_and_an_earlier_judge_are_taken(lesions: Path, run: Path, tmp_path: Path) -> None:
@@ -201,7 +199,7 @@ def test_a_folders_own_size_and_an_earlier_judge_are_taken(lesions: Path, run: P
     # Groups decide intervals, and nothing of the judge.
     grouped = replace(options, group_pattern="([0-9])[.]", out=tmp_path / "other", tools=tmp_path / "out")
     evaluate(grouped, reporter)
-    assert any("the judge kept in" in line and "measured" in line for line in said)
+    assert any("using the judge stored in" in line and "measured" in line for line in said)
     assert not list((tmp_path / "out").glob("judge-*"))
 
 

@@ -58,7 +58,7 @@ def test_the_headline_stands_in_the_runs_card(reported: Reported) -> None:
         assert found.get("cautions", []) == list(part.doubts)
     assert measures["fidelity"]["measured_with"]["extractor"] == "judge"
     assert measures["disentanglement"]["measured_with"]["judge_images"] == SMALL["judge_images"]
-    assert "Swap keeps the label" in page_of(run) or measures["disentanglement"]["cautions"]
+    assert "Swap has the content image's label" in page_of(run) or measures["disentanglement"]["cautions"]
     assert "*Privacy* (" in page_of(run)
 
 
@@ -94,7 +94,7 @@ def test_a_part_measured_again_replaces_its_own_numbers_and_another_judge_replac
     assert measures()["fidelity"] == before["fidelity"]
     evaluate(replace(options, out=tmp_path / "other", judge_images=64), reporter)
     assert list(measures()) == ["privacy"]
-    assert "; disentanglement, fidelity, usefulness went, measured on other data" in said[-1]
+    assert "; disentanglement, fidelity, usefulness removed: measured on other data" in said[-1]
 
 
 def test_a_split_image_by_image_is_said_in_report_and_card(
@@ -103,7 +103,7 @@ def test_a_split_image_by_image_is_said_in_report_and_card(
     found = json.loads((reported.out / "report.json").read_text())
     assert found["data"]["split"] == "image by image"
     (caution,) = found["cautions"]
-    assert "images of one patient or lesion may stand in the test part and in training at once" in caution
+    assert "images of one patient or lesion may be in both the test part and training" in caution
     assert caution in (reported.out / "report.html").read_text()
     assert "The set was split image by image" in page_of(reported.run)
     # Named afterwards, those on both sides are counted, and the intervals are measured anew.
@@ -194,7 +194,7 @@ def test_usefulness_tries_the_ratios_and_takes_the_labels_together_that_are_aske
     )  # fmt: skip
     (part,) = evaluate(options).report.parts
     gains = [measure for measure in part.measures if measure.key == "gain_small"]
-    assert [gain.variant for gain in gains] == ["0.25 synthetic images a real one"]
+    assert [gain.variant for gain in gains] == ["0.25 synthetic images per real image"]
     assert gains[0].how_to_read.endswith("Mean over amber, ebony.")
     with pytest.raises(UsageError, match="'jade'"):
         evaluate(replace(options, small_labels=("jade",)))
@@ -216,7 +216,7 @@ def test_usefulness_is_measured_on_all_that_was_held_out(lesions: Path, run: Pat
     real = json.loads(kept.read_text())["arms"]["real"]["real"]
     # A fifth of the training images chooses the classifiers, where validation images do otherwise.
     assert 0.75 < sum(real.values()) / len(split["train"]) < 0.85
-    with pytest.raises(UsageError, match="usefulness alone"):
+    with pytest.raises(UsageError, match="usefulness only"):
         evaluate(replace(options, metrics=None, out=tmp_path / "all"))
     no_split = replace(options, weights=None, synthetic=lesions, out=tmp_path / "no_split")
     with pytest.raises(UsageError, match="no split"):

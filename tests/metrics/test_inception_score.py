@@ -55,5 +55,5 @@ def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="9 rows for 10 splits"):
         inception_score(np.full((9, 2), 0.5), "c", seed=0)
     for rows in (np.full((20, 2), 0.6), np.tile([1.5, -0.5], (20, 1)), np.full((20, 2), np.nan)):
-        with pytest.raises(ValueError, match="no probabilities"):
+        with pytest.raises(ValueError, match="not probabilities"):
             inception_score(rows, "c", seed=0)

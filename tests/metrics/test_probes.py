@@ -42,7 +42,7 @@ def test_rare_labels_count_as_much_as_common_ones() -> None:
     labels = (np.arange(900) % 20 == 0).astype(np.int64)
     codes = NOISE.copy()
     codes[:, 0] += 1.5 * labels
-    said = fit_probe(codes, labels, PARTS, 2, seed=0).said
+    said = fit_probe(codes, labels, PARTS, 2, seed=0).predicted
     assert (
         said == 1
     ).mean() > 0.15  # an unweighted probe would hardly ever name a label of one row in twenty

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.metrics.disentanglement import mutual_information
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance
 from drai_cli.metrics.inception_score import class_probabilities, inception_score
 from drai_cli.metrics.lasso import fit_lasso
 from drai_cli.metrics.manifold import measure_manifold
+from drai_cli.metrics.mig_and_dci import mutual_information
 
 
 def package(name: str) -> Any:

@@ -10,7 +10,7 @@ import torch
 
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.intervals import group_weights
-from drai_cli.metrics.scores import auc, draw_both, macro_auc, recalls, spanned
+from drai_cli.metrics.scores import auc, draw_both, estimate_of, macro_auc, recalls
 from drai_cli.metrics.symmetries import augment
 from drai_cli.metrics.training_sets import balanced, fill_up, make_arms, synthetic_counts
 from drai_cli.metrics.usefulness import measure_usefulness
@@ -178,7 +178,7 @@ def test_large_images_are_averaged_down_and_validation_may_be_reported_on() -> N
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"made": np.zeros((3, 8, 8, 3), np.uint8), "made_labels": np.arange(3)}, "beside real ones"),
+        ({"made": np.zeros((3, 8, 8, 3), np.uint8), "made_labels": np.arange(3)}, "real ones of"),
         ({"made": np.zeros((0, SIZE, SIZE, 3), np.uint8), "made_labels": np.zeros(0, int)}, "no synthetic"),
         ({"part": "elsewhere"}, "elsewhere"),
     ],
@@ -280,7 +280,7 @@ def test_a_paired_difference_of_equal_classifiers_is_nought() -> None:
     labels = np.arange(40) % 3
     draws = draw_both(np.arange(40), 2, seed=0)
     once = macro_auc(logits, labels, draws)
-    assert spanned(once - once, 40).to_json() == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 40}
+    assert estimate_of(once - once, 40).to_json() == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 40}
 
 
 @pytest.mark.parametrize(("symmetry", "count"), [("none", 1), ("flip", 2), ("dihedral", 8)])

@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BASE = {
     "torch", "numpy", "pillow", "typer", "rich", "pydicom", "nibabel", "safetensors", "huggingface-hub", "jaxtyping",
+    "jinja2",
 }  # fmt: skip
 
 

@@ -54,15 +54,15 @@ def test_the_page_is_whole_and_loads_nothing(example):
     assert len(page.named("img")) == 3
 
 
-def test_what_says_nothing_is_marked_in_summary_and_table():
+def test_what_is_not_informative_is_marked_in_summary_and_table():
     doubt = "the judge is at chance"
     measure = Measure(
-        "kept", "Kept", 0.16, "higher", "How.", 0.1, 0.2, baseline=Baseline("a itself", 0.16, 0.1, 0.2),
+        "kept", "Kept", 0.16, "higher", "How.", 0.1, 0.2, baseline=Baseline("real images a", 0.16, 0.1, 0.2),
         is_headline=True, doubt=doubt,
     )  # fmt: skip
     page = report_html(Report({}, {}, {}, (Part("p", "P", (measure,), doubts=(f"{doubt}: nothing.",)),)))
     check_page(page)
-    assert page.count(f'>says nothing</span> <span class="aside">{doubt}<') == 2
+    assert page.count(f'>not informative</span> <span class="aside">{doubt}<') == 2
     assert f"{doubt}: nothing." in page
     summary = page.split('<section id="summary">')[1].split("</section>")[0]
     assert "0.16" not in summary
@@ -127,7 +127,7 @@ def test_the_summary_has_the_headlines_and_a_word_only_with_interval_and_baselin
         if (attributes.get("class") or "")[:5] == "word "
     ]
     assert words == ["word good"] * 2  # in the summary and in the part
-    summary = page.text.split("Standing")[1]
+    summary = page.text.split("Rating")[1]
     assert all(name in summary for name in ("Alpha", "Beta", "Gamma"))
 
 
@@ -167,7 +167,7 @@ def test_what_is_empty_is_said():
     assert "Nothing was measured" in check_page(report_html(Report({}, {}, {}))).text
     part = Part("privacy", "Privacy", not_measured=("No training images were named.",))
     page = check_page(report_html(Report({}, {}, {}, (part,))))
-    assert "Not measured; the reason stands below." in page.text
+    assert "Not measured; see the reason below." in page.text
     assert "No training images were named." in page.text
 
 

@@ -7,8 +7,12 @@ import re
 
 import pytest
 
-from drai_cli.report.html_style import DARK, LIGHT, STYLE
+from drai_cli.report.html_page import TEMPLATES
 
+STYLE = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+LIGHT, DARK = (
+    dict(re.findall(r"--(\w+): (#\w{6});", block)) for block in re.findall(r":root \{[^}]*\}", STYLE)
+)
 TEXTS, GROUNDS = ("ink", "muted", "value", "good", "near", "poor"), ("ground",)
 
 

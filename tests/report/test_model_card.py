@@ -40,7 +40,7 @@ def test_each_part_stands_with_what_it_was_measured_with_and_missing_ones_are_na
 
 def test_a_part_without_a_number_says_so(card):
     text = card({"disentanglement": DOUBTED})
-    assert "*Disentanglement* (images 61): measured, and no number of it says anything." in text
+    assert "*Disentanglement* (images 61): measured, but no number is informative." in text
     assert "**Caution.** The judge is at chance." in text
     assert "| measure |" not in text
 

@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.evaluation.comparison import shared_baseline
 from drai_cli.io.locks import hold_folder
 from drai_cli.report.comparison_tables import best_cells
+from drai_cli.report.findings import Baseline
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import CompareOptions
@@ -50,7 +52,7 @@ def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptio
     )
     assert all(cell.n == 2 and cell.std is not None for cell in rows["kept"].cells)
     # Measured by label alone: the table says which of them it shows.
-    assert rows["spread"].name.endswith("least label")
+    assert rows["spread"].name.endswith("lowest over labels")
     assert "label" not in rows["followed"].name
     reports = [
         json.loads((options.out / "reports" / f"drai-{n}" / "report.json").read_text()) for n in (0, 1)
@@ -62,6 +64,16 @@ def test_the_table_has_every_method_over_its_seeds(result, options: CompareOptio
         if measure["key"] == "kept"
     ]
     assert rows["kept"].cells[1].mean == pytest.approx(sum(kept) / 2)
+    agreement = next(
+        measure
+        for measure in reports[0]["parts"]["disentanglement"]["measures"]
+        if measure["key"] == "agreement"
+    )
+    assert rows["agreement"].baseline == Baseline(
+        agreement["baseline"]["what"], agreement["baseline"]["value"]
+    )
+    assert rows["cifc"].baseline is None  # each model's own reconstruction
+    assert "| baseline |" in (options.out / "comparison.md").read_text().splitlines()[0]
     for name in ("comparison.md", "comparison.tex", "comparison.html", "comparison.json"):
         assert "drai" in (options.out / name).read_text()
     with open(options.out / "comparison.csv", newline="") as file:
@@ -74,12 +86,27 @@ def test_a_judge_at_chance_is_told_of_and_makes_no_best(result, options: Compare
         assert all("judge is" in cell.doubt and "chance" in cell.doubt for cell in rows[key].cells)
         assert not best_cells(rows[key])
     assert not any(cell.doubt for cell in rows["followed"].cells)
-    assert "says nothing: the judge is" in (options.out / "comparison.md").read_text()
+    assert "not informative: the judge is" in (options.out / "comparison.md").read_text()
     report = json.loads((options.out / "reports" / "drai-0" / "report.json").read_text())
     part = report["parts"]["disentanglement"]
     assert part["verdict"].startswith("No verdict")
-    assert "agreement, kept, leaked and CIFC say nothing here" in part["doubts"][0]
-    assert "says nothing" in (options.out / "reports" / "drai-0" / "report.html").read_text()
+    assert "label agreement, labels of swaps and CIFC are not informative" in part["doubts"][0]
+    assert "not informative" in (options.out / "reports" / "drai-0" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("baselines", "expected"),
+    [
+        ([{"what": "chance", "value": 0.5}, {"what": "chance", "value": 0.5}], Baseline("chance", 0.5)),
+        ([{"what": "chance", "value": 0.5}, {"what": "chance", "value": 0.4}], None),
+        ([{"what": "chance", "value": 0.5}, {"what": "style", "value": 0.5}], None),
+        ([{"what": "chance", "value": 0.5}, None], None),
+        ([{"what": "chance", "value": "x"}], None),
+        ([], None),
+    ],
+)
+def test_a_baseline_is_shown_where_all_runs_share_it(baselines, expected) -> None:
+    assert shared_baseline([{"key": "m", "baseline": each} for each in baselines]) == expected
 
 
 def test_all_runs_share_their_split_and_so_their_judge(result, options: CompareOptions) -> None:

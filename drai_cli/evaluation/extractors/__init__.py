@@ -1,1 +1,1 @@
-"""Feature extractors for distances: stored images in, one row of float32 a picture out. They know nothing of paths."""
+"""Feature extractors for distances: stored images in, one float32 row per image out."""

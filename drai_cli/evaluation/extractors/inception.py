@@ -1,6 +1,6 @@
 """The Inception of published FID and inception scores, through torch-fidelity, from tensors the caller read.
 
-torch-fidelity has the network and TensorFlow 1's resize; the weights are the user's. Knows nothing of paths.
+torch-fidelity provides the network and TensorFlow 1's resize; the user provides the weights. Knows nothing of paths.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Integer, UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from drai_cli.errors import InputError, WeightsError
 from drai_cli.machine.memory import in_passes
-from drai_cli.metrics.mapping import pass_size
+from drai_cli.metrics.mapping import Images, pass_size
 
 PUBLISHED_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of `pt_inception-2015-12-05-6726825d.pth` (pytorch-fid) and `weights-inception-2015-12-05-6726825d.pth`
-(torch-fidelity), which are one file."""
+(torch-fidelity), which are the same file."""
 _BATCH = 32  # at 299 px the first maps of as many images take 180 MB
-_LAYERS = ["2048", "logits_unbiased"]  # the inception score is made of logits without the bias
+_LAYERS = ["2048", "logits_unbiased"]  # the inception score uses logits without the bias
 
 
 def is_inception(state: Mapping[str, Tensor]) -> bool:
-    """Whether these are tensors of that network: by the names of its first and last, and 1008 classes."""
+    """Whether these are that network's tensors: by the names of its first and last layer, and 1008 classes."""
     last = state.get("fc.weight")
     return "Conv2d_1a_3x3.conv.weight" in state and last is not None and tuple(last.shape) == (1008, 2048)
 
@@ -39,7 +39,7 @@ class InceptionFeatures:
     Args:
         state: Tensors by torch-fidelity's names.
         device: Where to run; always float32.
-        sha256: Of the file they were read from; published numbers are known by it.
+        sha256: Of the file they were read from; identifies the weights behind published numbers.
 
     Raises:
         InputError: torch-fidelity is not installed.
@@ -56,7 +56,7 @@ class InceptionFeatures:
         file.seek(0)
         try:
             self._network: Any = network(self.name, _LAYERS, feature_extractor_weights_path=file)
-        except RuntimeError as error:  # of load_state_dict, which lists all that is wrong
+        except RuntimeError as error:  # from load_state_dict, which lists every mismatch
             reason = " ".join(str(error).split())[:160]
             raise WeightsError(
                 "feature extractor", f"expected tensors of the Inception of published FID ({reason})"
@@ -66,43 +66,41 @@ class InceptionFeatures:
 
     @property
     def name(self) -> str:
-        """What stands beside numbers measured in these features."""
+        """Identifies these features next to numbers measured in them."""
         return "inception-2015-12-05"
 
     @property
     def comparable_with(self) -> str:
-        """What these numbers may be compared with, in a line."""
+        """What these numbers may be compared with, in one line."""
         if self._sha256 == PUBLISHED_SHA256:
             return "published FID, KID and inception scores of as many images (torch-fidelity, TensorFlow's original)"
         return (
-            "published FID only if these are the tensors of weights-inception-2015-12-05-6726825d.pth, "
-            "which a file with another hash does not show"
+            "published FID only if these are the tensors of weights-inception-2015-12-05-6726825d.pth; "
+            "the hash of this file is another"
         )
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n 2048"]:
-        """What FID and KID are measured on."""
-        return self.look(images)[0]
+    def features(self, images: Images) -> Float32[np.ndarray, "n 2048"]:
+        """The features that FID and KID are computed from."""
+        return self.run(images)[0]
 
-    def logits(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n 1008"]:
-        """Logits without the bias, of which the inception score is made."""
-        return self.look(images)[1]
+    def logits(self, images: Images) -> Float32[np.ndarray, "n 1008"]:
+        """Logits without the bias, from which the inception score is computed."""
+        return self.run(images)[1]
 
     @torch.inference_mode()
-    def look(
-        self, images: Integer[np.ndarray, "n h w c"]
-    ) -> tuple[Float32[np.ndarray, "n 2048"], Float32[np.ndarray, "n 1008"]]:
+    def run(self, images: Images) -> tuple[Float32[np.ndarray, "n 2048"], Float32[np.ndarray, "n 1008"]]:
         """Features and logits from one pass."""
 
         def one_pass(rows: slice) -> list[np.ndarray]:
             batch = torch.from_numpy(_to_rgb_bytes(images[rows])).permute(0, 3, 1, 2).to(self._device)
-            return [found.float().cpu().numpy() for found in self._network(batch)]
+            return [output.float().cpu().numpy() for output in self._network(batch)]
 
         passes = list(in_passes(len(images), pass_size(len(images), _BATCH), one_pass))
         features, logits = (np.concatenate(column) for column in zip(*passes, strict=True))
         return features, logits
 
 
-def _to_rgb_bytes(images: Integer[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n h w 3"]:
+def _to_rgb_bytes(images: Images) -> UInt8[np.ndarray, "n h w 3"]:
     if images.dtype != np.uint8:
         peak = np.iinfo(images.dtype).max
         images = np.round(images * (255 / peak)).astype(np.uint8)

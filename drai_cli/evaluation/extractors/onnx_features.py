@@ -1,10 +1,10 @@
 """Features from a user's own ONNX model, run by a session that the caller opened. Knows nothing of paths.
 
-The model has one float32 input, `[n, 3, h, w]` or `[n, 1, h, w]`; its first output, flattened, is the features. What
-the input holds is RGB or grey in 0 to 1 without standardisation, unless the model's metadata say otherwise:
+The model has one float32 input, `[n, 3, h, w]` or `[n, 1, h, w]`; the features are its first output, flattened. The
+input is RGB or grey from 0 to 1 without standardisation, unless the model's metadata say otherwise:
 
 - `input_range`: the values of black and white, `-1,1` or `0,255`;
-- `input_mean`, `input_std`: one number or one a channel; after the range, (value - mean) / std.
+- `input_mean`, `input_std`: one number or one per channel; after the range, (value - mean) / std.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.pooled import SIZE
 from drai_cli.machine.memory import in_passes, is_out_of_memory
-from drai_cli.metrics.mapping import batches, pass_size
+from drai_cli.metrics.mapping import Images, batches, pass_size
 from drai_cli.model.pixels import to_unit
 
 _BATCH = 32
@@ -30,15 +30,15 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow makes grey of RGB
 class OnnxFeatures:
     """Stored images, grey or RGB, to the first output of an ONNX model.
 
-    Images are brought to the input's size (bilinear, antialiased), 128 px where it leaves that open; RGB becomes grey
-    by luma for a model of one channel, grey is repeated for one of three.
+    Images are resized to the input's size (bilinear, antialiased), or to 128 px if the model accepts any size. RGB
+    becomes grey by luma for a model of one channel; grey is repeated for one of three.
 
     Args:
         session: Of ONNX Runtime.
-        weights: What tells the model from others: a hash.
+        weights: A hash that identifies the model.
 
     Raises:
-        WeightsError: Its input or metadata are not what this module's docstring says.
+        WeightsError: Its input or metadata differ from this module's docstring.
     """
 
     def __init__(self, session: Any, weights: str) -> None:
@@ -49,8 +49,8 @@ class OnnxFeatures:
         self._input = inputs[0].name
         shape = list(inputs[0].shape)
         if inputs[0].type != "tensor(float)" or len(shape) != 4 or shape[1] not in (1, 3):
-            found = f"{inputs[0].type} of shape {shape}"
-            raise _wrong(f"expected an input of float32 [n, 3, h, w] or [n, 1, h, w], got {found}")
+            got = f"{inputs[0].type} of shape {shape}"
+            raise _wrong(f"expected an input of float32 [n, 3, h, w] or [n, 1, h, w], got {got}")
         self._channels = int(shape[1])
         self._size = (_fixed(shape[2]) or SIZE, _fixed(shape[3]) or SIZE)
         self._rows = _fixed(shape[0])
@@ -67,22 +67,22 @@ class OnnxFeatures:
 
     @property
     def name(self) -> str:
-        """What stands beside numbers measured in these features."""
+        """Identifies these features next to numbers measured in them."""
         height, width = self._size
         return f"onnx-{self._weights[:8]}-{height}px" if height == width else f"onnx-{self._weights[:8]}"
 
     @property
     def comparable_with(self) -> str:
-        """What these numbers may be compared with, in a line."""
-        return f"numbers of this very model ({self._weights}) and as many images; not with published FID"
+        """What these numbers may be compared with, in one line."""
+        return f"numbers of this same model ({self._weights}) and as many images; not with published FID"
 
-    def features(self, images: Integer[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n d"]:
-        """The first output for stored images, a row each.
+    def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """The first output for stored images, one row each.
 
         Raises:
-            WeightsError: The model fails on them, or does not give one row of finite numbers an image.
+            WeightsError: The model fails on them, or does not return one row of finite numbers per image.
         """
-        if self._rows:  # a smaller pass would be filled up again
+        if self._rows:  # a smaller pass would be padded again
             return np.concatenate([self._look(images[part]) for part in batches(len(images), self._rows)])
         size = pass_size(len(images), _BATCH)
         return np.concatenate(list(in_passes(len(images), size, lambda part: self._look(images[part]))))
@@ -90,19 +90,19 @@ class OnnxFeatures:
     def _look(self, images: Integer[np.ndarray, "b h w c"]) -> Float32[np.ndarray, "b d"]:
         count, asked = len(images), self._rows or len(images)
         batch = self._prepared(to_unit(images)).numpy()
-        if count < asked:  # a model of a fixed batch takes no fewer
+        if count < asked:  # a model with a fixed batch size takes no fewer
             batch = np.resize(batch, (asked, *batch.shape[1:]))
         try:
-            (found,) = self._session.run([self._output], {self._input: batch})
-        except Exception as error:  # ONNX Runtime has no common class for what it raises
+            (output,) = self._session.run([self._output], {self._input: batch})
+        except Exception as error:  # ONNX Runtime's exceptions have no common class
             if is_out_of_memory(error) or type(error).__module__.split(".")[0] != "onnxruntime":
                 raise
             raise _wrong(f"the model fails on images of {self._size} px ({str(error)[:160]})") from error
-        if not isinstance(found, np.ndarray) or found.ndim < 2 or len(found) != asked:
-            raise _wrong(f"expected an output of {asked} rows, got shape {list(np.shape(found))}")
-        out = found.reshape(asked, -1)[:count].astype(np.float32)
+        if not isinstance(output, np.ndarray) or output.ndim < 2 or len(output) != asked:
+            raise _wrong(f"expected an output of {asked} rows, got shape {list(np.shape(output))}")
+        out = output.reshape(asked, -1)[:count].astype(np.float32)
         if not np.isfinite(out).all():
-            raise _wrong("the model gives values that are not finite")
+            raise _wrong("the model returns values that are not finite")
         return out
 
     def _prepared(self, batch: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -117,7 +117,7 @@ class OnnxFeatures:
 
 
 def _fixed(side: object) -> int:
-    """A side that the model fixes; 0 where it leaves it open, by a name or by nothing."""
+    """A side that the model fixes; 0 where it is open (a name, or nothing)."""
     return side if isinstance(side, int) and side > 0 else 0
 
 
@@ -127,13 +127,13 @@ def _numbers(
     if key not in metadata:
         return default
     try:
-        found = tuple(float(part) for part in metadata[key].split(","))
+        numbers = tuple(float(part) for part in metadata[key].split(","))
     except ValueError:
-        found = ()
-    if len(found) not in lengths or not np.isfinite(found).all():
+        numbers = ()
+    if len(numbers) not in lengths or not np.isfinite(numbers).all():
         wanted = " or ".join(str(length) for length in sorted(set(lengths)))
         raise _wrong(f"expected {wanted} numbers as {key} in its metadata, got {metadata[key][:40]!r}")
-    return found
+    return numbers
 
 
 def _wrong(message: str) -> WeightsError:

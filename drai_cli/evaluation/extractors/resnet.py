@@ -1,30 +1,25 @@
-"""ResNet 18, 34 and 50 (He et al. 2016), after global average pooling, from tensors the caller read.
+"""ResNet 18, 34 and 50 (He et al. 2016), after global average pooling.
 
-Tensor names and arithmetic are torchvision's: in the blocks of three convolutions the middle one strides. Knows nothing
-of paths.
+Tensor names and arithmetic are torchvision's: in the blocks of three convolutions the middle one has the stride.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drai_cli.errors import WeightsError
-from drai_cli.evaluation.extractors.pooled import SIZE, PooledFeatures, fill_network
-
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
-"""Blocks a stage, by depth; those of 50 have three convolutions, the others two."""
+"""Blocks per stage, by depth; those of 50 have three convolutions, the others two."""
 _STEM = 64
 
 
 class _Block(nn.Module):
-    """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, beside an identity."""
+    """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, with an identity path."""
 
     def __init__(self, channels: int, width: int, stride: int, is_deep: bool) -> None:
         super().__init__()
@@ -61,7 +56,7 @@ class ResNet(nn.Module):
 
     def __init__(self, depth: int) -> None:
         super().__init__()
-        is_deep = depth >= 50
+        self.name, self.title, is_deep = f"resnet{depth}", f"ResNet {depth}", depth >= 50
         self.conv1 = nn.Conv2d(3, _STEM, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(_STEM)
         channels = _STEM
@@ -81,28 +76,12 @@ class ResNet(nn.Module):
         return maps.mean((2, 3))
 
 
-def resnet_depth(names: Sequence[str]) -> int | None:
-    """The depth that tensors of these names have; 0 for a ResNet of another depth, None for none at all."""
+def resnet_depth(names: Collection[str]) -> int | None:
+    """The depth of the ResNet that tensors of these names belong to; 0: another depth, None: not a ResNet."""
     places = (re.fullmatch(r"layer([1-4])\.\d+\.conv1\.weight", name) for name in names)
     counts = Counter(place[1] for place in places if place)
     if not counts:
         return None
-    found = tuple(counts[stage] for stage in "1234")
+    stages = tuple(counts[stage] for stage in "1234")
     is_deep = "layer1.0.conv3.weight" in names
-    return next((depth for depth, blocks in BLOCKS.items() if (blocks, depth >= 50) == (found, is_deep)), 0)
-
-
-def load_resnet(
-    state: Mapping[str, Tensor], device: torch.device | str = "cpu", *, size: int = SIZE, weights: str = ""
-) -> PooledFeatures:
-    """The extractor, its depth recognised from the tensors' names; the classifier's tensors are not needed.
-
-    Raises:
-        WeightsError: No ResNet 18, 34 or 50, or a tensor is missing or has another shape.
-    """
-    depth = resnet_depth(tuple(state))
-    if not depth:
-        raise WeightsError("feature extractor", "expected tensors of a ResNet 18, 34 or 50, got others")
-    network = ResNet(depth)
-    fill_network(network, state, f"ResNet {depth}")
-    return PooledFeatures(network, f"resnet{depth}", size, device, weights)
+    return next((depth for depth, blocks in BLOCKS.items() if (blocks, depth >= 50) == (stages, is_deep)), 0)

@@ -1,20 +1,13 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016), pooled, from tensors the caller read.
-
-Distances on these features are named for them; they are not published FID. Knows nothing of paths.
-"""
+"""SqueezeNet 1.1 (Iandola et al. 2016), after global average pooling."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drai_cli.evaluation.extractors.pooled import SIZE, PooledFeatures, fill_network
-
-# Position in the sequence as torchvision numbers it: channels in, squeezed, and expanded per kernel size.
+# Position in torchvision's sequence: channels in, squeezed, and expanded per kernel size.
 _FIRES = {
     3: (64, 16, 64),
     4: (128, 16, 64),
@@ -43,7 +36,7 @@ class _Fire(nn.Module):
 class SqueezeNet(nn.Module):
     """The convolutional part of SqueezeNet 1.1; tensor names are torchvision's."""
 
-    feature_dim = 512
+    name, title, feature_dim = "squeezenet1_1", "SqueezeNet 1.1", 512
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,16 +55,3 @@ class SqueezeNet(nn.Module):
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 512"]:
         out: Tensor = self.features(images)
         return out.mean((2, 3))
-
-
-def load_squeezenet(
-    state: Mapping[str, Tensor], device: torch.device | str = "cpu", *, size: int = SIZE, weights: str = ""
-) -> PooledFeatures:
-    """The extractor, from tensors by torchvision's names; the classifier's are not needed.
-
-    Raises:
-        WeightsError: A tensor is missing or has another shape.
-    """
-    network = SqueezeNet()
-    fill_network(network, state, "SqueezeNet 1.1")
-    return PooledFeatures(network, "squeezenet1_1", size, device, weights)

@@ -65,7 +65,7 @@ def test_features_and_logits_are_torch_fidelitys_own(
     )
     with torch.inference_mode():
         logits, features = theirs(torch.from_numpy(images).permute(0, 3, 1, 2))
-    found, found_logits = extractor.look(images)
+    found, found_logits = extractor.run(images)
     assert found.dtype == np.float32
     assert found.shape == (3, 2048)
     assert np.abs(found[0] - found[1]).max() > 1e-3 * np.abs(found).max() > 0

@@ -71,7 +71,7 @@ def test_size_is_the_models_or_128(images: np.ndarray) -> None:
     free = OnnxFeatures(session_of(["n", 1, "h", "w"]), "abcdef012345")
     assert free.features(images).shape == (5, 128 * 128)
     assert free.name == "onnx-abcdef01-128px"
-    assert "this very model (abcdef012345)" in free.comparable_with
+    assert "this same model (abcdef012345)" in free.comparable_with
 
 
 def test_a_fixed_batch_is_filled_up(images: np.ndarray) -> None:

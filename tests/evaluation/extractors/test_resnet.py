@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.errors import WeightsError
-from drai_cli.evaluation.extractors.resnet import ResNet, load_resnet, resnet_depth
+from drai_cli.evaluation.extractors.pooled import load_pooled
+from drai_cli.evaluation.extractors.resnet import ResNet, resnet_depth
 
 State = dict[str, Tensor]
 # With the classifier of 1000 classes, as He et al. and torchvision count them.
@@ -113,7 +114,7 @@ def test_tensors_are_those_published(depth: int) -> None:
 def test_forward_is_that_read_off_the_tensors(depth: int) -> None:
     state = random_state(depth)
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    extractor = load_resnet(state, size=64, weights="sha256 0")
+    extractor = load_pooled(state, size=64, weights="sha256 0")
     found = extractor.features(images)
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     rgb = (torch.from_numpy(images).double() / 255 - mean) / deviation
@@ -132,8 +133,8 @@ def test_depth_is_recognised() -> None:
     assert {depth: resnet_depth(found) for depth, found in names.items()} == {18: 18, 34: 34, 50: 50}
     assert resnet_depth((*names[50], "layer3.6.conv1.weight")) == 0
     assert resnet_depth(("features.0.weight",)) is None
-    with pytest.raises(WeightsError, match="a ResNet 18, 34 or 50"):
-        load_resnet({"layer1.0.conv1.weight": torch.zeros(1)})
+    with pytest.raises(WeightsError, match=r"SqueezeNet 1\.1, ResNet 18, 34 or 50"):
+        load_pooled({"layer1.0.conv1.weight": torch.zeros(1)})
 
 
 def test_what_is_missing_is_named() -> None:
@@ -141,8 +142,8 @@ def test_what_is_missing_is_named() -> None:
     light = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
     images = np.zeros((1, 32, 32, 1), np.uint8)
     assert np.array_equal(
-        load_resnet(light, size=32).features(images), load_resnet(state, size=32).features(images)
+        load_pooled(light, size=32).features(images), load_pooled(state, size=32).features(images)
     )
     del light["layer4.1.bn2.running_var"]
     with pytest.raises(WeightsError, match=r"ResNet 18 tensors, layer4\.1\.bn2\.running_var is missing"):
-        load_resnet(light)
+        load_pooled(light)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from drai_cli.errors import WeightsError
-from drai_cli.evaluation.extractors.squeezenet import SqueezeNet, load_squeezenet
+from drai_cli.evaluation.extractors.pooled import load_pooled
+from drai_cli.evaluation.extractors.squeezenet import SqueezeNet
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,8 @@ def test_names_and_size_are_those_of_squeezenet(state: dict[str, torch.Tensor]) 
 
 
 def test_grey_is_seen_as_rgb(state: dict[str, torch.Tensor]) -> None:
-    assert load_squeezenet(state).name == "squeezenet1_1-128px"
-    extractor = load_squeezenet(state, size=64, weights="sha256 abc")
+    assert load_pooled(state).name == "squeezenet1_1-128px"
+    extractor = load_pooled(state, size=64, weights="sha256 abc")
     assert extractor.name == "squeezenet1_1-64px"
     assert "squeezenet1_1-64px with the same weights (sha256 abc)" in extractor.comparable_with
     grey = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
@@ -34,7 +35,7 @@ def test_grey_is_seen_as_rgb(state: dict[str, torch.Tensor]) -> None:
 
 
 def test_sixteen_bits_are_seen_as_eight(state: dict[str, torch.Tensor]) -> None:
-    extractor = load_squeezenet(state, size=64)
+    extractor = load_pooled(state, size=64)
     grey = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
     assert np.allclose(extractor.features(grey.astype(np.uint16) * 257), extractor.features(grey), atol=1e-5)
 
@@ -46,12 +47,12 @@ def test_pixels_are_standardised_as_imagenet(state: dict[str, torch.Tensor]) -> 
     values = [(1 - mean) / deviation for mean, deviation in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
     with torch.inference_mode():
         expected = network(torch.tensor(values).view(1, 3, 1, 1).expand(1, 3, 32, 32))
-    assert np.allclose(load_squeezenet(state, size=32).features(white), expected.numpy(), atol=1e-5)
+    assert np.allclose(load_pooled(state, size=32).features(white), expected.numpy(), atol=1e-5)
 
 
 def test_other_tensors_are_named(state: dict[str, torch.Tensor]) -> None:
     missing = {name: value for name, value in state.items() if name != "features.4.squeeze.bias"}
     with pytest.raises(WeightsError, match=r"features\.4\.squeeze\.bias is missing"):
-        load_squeezenet(missing)
+        load_pooled(missing)
     with pytest.raises(WeightsError, match=r"features\.0\.bias of shape \(64,\), got \(3,\)"):
-        load_squeezenet({**state, "features.0.bias": torch.zeros(3)})
+        load_pooled({**state, "features.0.bias": torch.zeros(3)})

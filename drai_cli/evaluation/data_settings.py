@@ -1,4 +1,4 @@
-"""How DATA and the training images are read: as the run reads its own, as the model needs, as the command says."""
+"""How DATA and the training images are read, from the run's settings, the model's needs and the command's options."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _GROUPS = ("--group", "--group-pattern")
 def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> DataOptions:
     """How DATA is read.
 
-    Without the model's conditions that DATA has no column for, which are then missing of every image, and, where DATA
-    is not the run's own, without what groups the run's images and does not go with these.
+    Conditions of the model that DATA has no column for are left out; they are then missing for every image. Where DATA
+    is not the run's own, the run's grouping is left out if it does not fit.
 
     Raises:
-        InputError, UsageError: There is no such set; of what nobody typed it is said that the run has it so.
+        InputError, UsageError: There is no such set; options that come from the run's settings are named as such.
     """
     if subject.run is not None:
         base = as_run_reads(subject.run, options.data)
@@ -43,24 +43,26 @@ def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter)
             f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
         )
     given = {name: getattr(options, name) for name in _GIVEN if getattr(options, name) is not None}
-    if given.keys() & {"group", "group_pattern"}:  # one of them takes the place of whichever the run has
+    if given.keys() & {"group", "group_pattern"}:  # either of them replaces both of the run's
         base = replace(base, group=None, group_pattern=None)
     data = replace(base, **given)
     is_own = subject.run is not None and has_images(subject.run, data)
-    with saying_whose(options, subject):
+    with naming_the_run(options, subject):
         while True:
             try:
                 find_set(data)
             except UsageError as error:
                 option, _, value = error.subject.partition(" ")
                 if option == "--condition" and value in data.conditions:
-                    reporter.warn(f"the data has no column {str(value)!r}: it is missing of every image")
-                    kept = tuple(name for name in data.conditions if name != value)
-                    data = replace(data, conditions=kept)
+                    reporter.warn(
+                        f"the data has no column {str(value)!r}: the attribute is missing for every image"
+                    )
+                    known = tuple(name for name in data.conditions if name != value)
+                    data = replace(data, conditions=known)
                 elif option in _GROUPS and not is_own and not given.keys() & {"group", "group_pattern"}:
                     reporter.warn(
-                        f"{error.subject}, by which the run keeps images together, does not go with this data: it is "
-                        "grouped as it says itself, if it does; --group or --group-pattern decides"
+                        f"{error.subject}, the run's grouping of images, does not fit this data: groups are those "
+                        "that the data names, if any; set them with --group or --group-pattern"
                     )
                     data = replace(data, group=None, group_pattern=None)
                 else:
@@ -70,8 +72,8 @@ def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter)
 
 
 @contextmanager
-def saying_whose(options: EvaluateOptions, subject: Subject) -> Iterator[None]:
-    """Says of an option that was not typed, but is the run's own, where it comes from."""
+def naming_the_run(options: EvaluateOptions, subject: Subject) -> Iterator[None]:
+    """Adds to a usage error where an option comes from, if it was not typed but is one of the run's settings."""
     try:
         yield
     except UsageError as error:
@@ -81,10 +83,10 @@ def saying_whose(options: EvaluateOptions, subject: Subject) -> Iterator[None]:
         if subject.run is None or not is_option or getattr(options, name, None) is not None:
             raise
         way_out = (
-            f"say how this data has it with {option}"
+            f"set it for this data with {option}"
             + (" (class folders: --label label)" if name == "label" else "")
             if name in _GIVEN
-            else "give data of the kind that the run was trained on"
+            else "use data of the kind that the run was trained on"
         )
         raise UsageError(
             f"{error.subject}, from the settings of the run {subject.run.path}", error.message, way_out
@@ -92,7 +94,7 @@ def saying_whose(options: EvaluateOptions, subject: Subject) -> Iterator[None]:
 
 
 def training_options(options: EvaluateOptions, subject: Subject, data: DataOptions) -> DataOptions | None:
-    """Where the training images are: what the command names, else what the run was trained on, if it is still there."""
+    """Where the training images are: named by the command, else what the run was trained on, if it still exists."""
     if options.train_data is not None:
         return replace(data, path=options.train_data, metadata=None, kind=None)
     assert subject.run is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drai_cli.metrics.disentanglement import measure_dci, mutual_information, mutual_information_gap
 from drai_cli.metrics.known_factors import factor_bins, factor_columns
+from drai_cli.metrics.mig_and_dci import measure_dci, mutual_information, mutual_information_gap
 
 COUNT = 3000
 PARTS = np.repeat(["train", "validation", "test"], COUNT // 3)

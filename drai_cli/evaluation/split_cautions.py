@@ -1,4 +1,4 @@
-"""How the images that are looked at were kept apart from the others, and what of that flatters measures."""
+"""How the evaluated images were separated from the others, and whether that makes measures look better."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEEP = "Named with --group COLUMN or --group-pattern REGEX,"
 
 
 def how_apart(sets: Sequence[PreparedSet], has_split_file: bool) -> str:
-    """In a few words; `PreparedSet.summary` has more of them.
+    """The kind of split in a few words, as in `PreparedSet.summary`.
 
     Args:
         sets: DATA, and the training images where they are a set of their own.
@@ -27,40 +27,40 @@ def how_apart(sets: Sequence[PreparedSet], has_split_file: bool) -> str:
 
 
 def split_cautions(sets: Sequence[PreparedSet], parts: np.ndarray, part: str, how: str) -> tuple[str, ...]:
-    """What a reader of the measures has to know of it; empty where groups are known and kept apart.
+    """What readers of the measures have to know about the split; empty where groups are known and separated.
 
     Args:
         sets: As above.
         parts: Of all their rows, one set after the other.
-        part: The one that is looked at.
-        how: What `how_apart` says.
+        part: The evaluated one.
+        how: The result of `how_apart`.
     """
     if all(one.summary["is_grouped"] for one in sets):
         across = _across(sets, parts, part)
         return (
             (
-                f"{across} groups (patients, lesions or the like) have images both in the {part} part and outside it, "
-                "which flatters every measure.",
+                f"{across} groups (patients, lesions or similar) have images both in the {part} part and outside it, "
+                "so every measure looks better than it is.",
             )
             if across
             else ()
         )
-    if how == AS_GIVEN:  # made by those who know their patients, or not: the set does not say
+    if how == AS_GIVEN:  # the data's own split; the set does not state whether it respects patients
         return ()
-    may = f"images of one patient or lesion may stand in the {part} part and in training at once, which flatters every "
+    may = f"images of one patient or lesion may be in both the {part} part and training, so measures may look better "
     if how in (BY_IMAGE, BY_FILE):
         return (
-            f"The split was made {how}: {may}measure. {_KEEP} a new run keeps them together; named here, those on both "
-            "sides are counted.",
+            f"The split was made {how}: {may}than they are. {_KEEP} a new run keeps them together; an evaluation "
+            "counts those on both sides.",
         )
     return (
-        f"It is not known which images share a patient or lesion ({how}): {may}measure. {_KEEP} those on both sides "
-        "are counted.",
+        f"It is not known which images share a patient or lesion ({how}): {may}than they are. {_KEEP} those on both "
+        "sides are counted.",
     )
 
 
 def _across(sets: Sequence[PreparedSet], parts: np.ndarray, part: str) -> int:
-    """Groups with images that are looked at and images that are not; images without a group count for nothing."""
+    """Number of groups with images both inside and outside the part; images without a group are ignored."""
     entries = [entry for one in sets for entry in one.entries]
     grouped = [
         (entry.group, "inside" if its == part else "outside")

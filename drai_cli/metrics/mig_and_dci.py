@@ -1,4 +1,4 @@
-"""How codes hold known factors: the mutual information gap (MIG), and DCI by a lasso.
+"""How codes represent known factors: the mutual information gap (MIG), and DCI with a lasso.
 
 Codes and factors in, numbers out; knows nothing of images or networks.
 """
@@ -18,7 +18,7 @@ from drai_cli.metrics.probes import fitting_rows
 
 CODE_BINS = 20
 PENALTIES = tuple(float(value) for value in np.logspace(-0.25, -3, 12))
-"""Tried for each factor, as shares of the penalty at which nothing is left of it."""
+"""Penalties to try for each factor, relative to the smallest penalty at which all its weights are 0."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Mig:
     Attributes:
         value: Mean of `gaps`, from 0 to 1.
         gaps: By factor.
-        information: Mutual information in nats, a row a code dimension and a column a factor, as `gaps`.
-        n: Rows it was estimated from.
+        information: Mutual information in nats, one row per code dimension and one column per factor, as in `gaps`.
+        n: Rows behind the estimate.
     """
 
     value: float
@@ -41,27 +41,27 @@ class Mig:
 def mutual_information_gap(codes: Float[np.ndarray, "n d"], factors: KnownFactors) -> Mig:
     """(I(z₁; v) - I(z₂; v)) / H(v) of the two most informative dimensions, mean over factors (Chen et al. 2018).
 
-    The information is that of counts, codes in 20 bins of equal width over their range, as Locatello et al. 2019 do,
-    where Chen et al. integrate over the posterior; amounts are in 10 quantile bins. A code that writes one factor in
-    several dimensions, as a content vector does the label, has MIG near 0 however well it is set apart from style: it
-    asks for one dimension a factor. Counts of n rows show about 19 · 9 / 2n nats that are not there, of every dimension
-    alike.
+    The information is computed from counts, with codes in 20 bins of equal width over their range, as in Locatello et
+    al. 2019, where Chen et al. integrate over the posterior; continuous factors are in 10 quantile bins. A code with
+    one factor in several dimensions, such as the label in a content vector, has a MIG near 0 however well it is
+    separated from style, because MIG expects one dimension per factor. Counts of n rows overestimate the information of
+    every dimension by about 19 · 9 / 2n nats.
 
     Args:
-        codes: Posterior means, a row an image; the whole code or a block of it. With one dimension alone the next
-            knows nothing.
+        codes: Posterior means, one row per image; the whole code or a block of it. With a single dimension, the second
+            best has information 0.
         factors: By name; whole numbers are categories. A factor that does not vary has gap 0.
 
     Raises:
         ValueError: Lengths differ, or values are not finite.
     """
     codes = checked_factors(codes, factors)
-    found = np.stack([_bins(column) for column in codes.T], 1)
+    bins = np.stack([_bins(column) for column in codes.T], 1)
     information = np.zeros((codes.shape[1], len(factors)))
     gaps = {}
     for place, (name, values) in enumerate(factors.items()):
         binned = factor_bins(values)
-        information[:, place] = [mutual_information(column, binned) for column in found.T]
+        information[:, place] = [mutual_information(column, binned) for column in bins.T]
         entropy = mutual_information(binned, binned)
         least, most = np.sort(np.append(information[:, place], 0.0))[-2:]
         gaps[name] = float((most - least) / entropy) if entropy > 0 else 0.0
@@ -69,7 +69,7 @@ def mutual_information_gap(codes: Float[np.ndarray, "n d"], factors: KnownFactor
 
 
 def mutual_information(first: Int64[np.ndarray, " n"], second: Int64[np.ndarray, " n"]) -> float:
-    """Mutual information of two sets of counts from 0, in nats; of one with itself, its entropy."""
+    """Mutual information of two arrays of bins from 0, in nats; of an array with itself, its entropy."""
     rows, columns = int(first.max()) + 1, int(second.max()) + 1
     counts = np.bincount(first * columns + second, minlength=rows * columns).reshape(rows, columns)
     share = counts / len(first)
@@ -79,7 +79,7 @@ def mutual_information(first: Int64[np.ndarray, " n"], second: Int64[np.ndarray,
 
 
 def _bins(column: Float64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
-    """Bins of equal width over the range; all in one where nothing varies."""
+    """Bins of equal width over the range; a single one where the column is constant."""
     low, high = column.min(), column.max()
     if not high > low:
         return np.zeros(len(column), np.int64)
@@ -91,14 +91,14 @@ class Dci:
     """Disentanglement, completeness and informativeness.
 
     Attributes:
-        disentanglement: 1 where each dimension serves one factor; dimensions weigh by their importance.
-        completeness: 1 where one dimension serves each factor; factors weigh by theirs.
+        disentanglement: 1 where each dimension encodes one factor; dimensions are weighted by their importance.
+        completeness: 1 where one dimension encodes each factor; factors are weighted by their importance.
         informativeness: Mean R² over factors; 1 where all are predicted.
         by_factor: R² of each factor.
         completeness_by_factor: Of each factor.
-        shares: By factor, the share of its importance that lies in each block; empty where it has none at all.
-        importance: Mean absolute weight, a row a dimension and a column a factor.
-        n: Rows that R² rests on.
+        shares: By factor, the share of its importance in each block; empty where it has none.
+        importance: Mean absolute weight, one row per dimension and one column per factor.
+        n: Rows behind R².
     """
 
     disentanglement: float
@@ -122,15 +122,15 @@ def measure_dci(
 ) -> Dci:
     """Disentanglement, completeness, informativeness (Eastwood & Williams 2018, section 2) with a lasso as predictor.
 
-    Codes and factors are standardised by the rows that are fitted on; a dimension's importance for a factor is its
+    Codes and factors are standardised by the rows used for fitting; a dimension's importance for a factor is its
     weight's absolute value, averaged over the factor's columns (categories, or an angle's cosine and sine). The penalty
     is chosen for each factor on the validation rows, by the rule of one standard error (Hastie et al. 2009, 7.10).
-    Informativeness is R² on the rows of `part`, not below 0 a factor, where the paper reports the error. The lasso sees
-    what is linear in the code, and of dimensions that say the same it may use any one: a share is then of what was
-    used, not of what is there.
+    Informativeness is R² on the rows of `part`, at least 0 for each factor, where the paper reports the error. The
+    lasso finds linear relations only, and among redundant dimensions it may use any one: shares then describe what was
+    used, not everything that is encoded.
 
     Args:
-        codes: Posterior means, a row an image: content and style side by side, or either.
+        codes: Posterior means, one row per image: content and style side by side, or either.
         factors: By name; whole numbers are categories.
         parts: `train`, `validation` or `test` per row.
         blocks: Columns by name, such as `content` and `style`, for `shares`.
@@ -143,8 +143,8 @@ def measure_dci(
     codes = checked_factors(codes, factors)
     rows = fitting_rows(parts, part, seed)
     if not all(len(each) for each in rows):
-        raise ValueError("rows are needed to fit on, to choose the penalty by and to report on")
-    fitted, chooser, told = rows
+        raise ValueError("rows are needed to fit, to choose the penalty and to report")
+    fitted, chooser, reported = rows
     table = _standardised(codes, fitted)
     targets = {name: _standardised(factor_columns(name, values), fitted) for name, values in factors.items()}
     together = np.concatenate(list(targets.values()), 1)
@@ -158,7 +158,7 @@ def measure_dci(
         of = slice(start, start := start + true.shape[1])
         weights = _chosen([each[:, of] for each in path], table[chooser], true[chooser])
         importance[:, place] = np.abs(weights).mean(1)
-        scores[name] = max(_explained(table[told] @ weights, true[told]), 0.0)
+        scores[name] = max(_explained(table[reported] @ weights, true[reported]), 0.0)
     total = importance.sum()
     complete = _focus(importance)
     return Dci(
@@ -169,7 +169,7 @@ def measure_dci(
         completeness_by_factor=dict(zip(factors, complete.tolist(), strict=True)),
         shares={name: _shares(importance[:, place], blocks or {}) for place, name in enumerate(factors)},
         importance=importance,
-        n=len(told),
+        n=len(reported),
     )
 
 
@@ -187,10 +187,10 @@ def _chosen(
     table: Float64[np.ndarray, "n d"],
     true: Float64[np.ndarray, "n k"],
 ) -> Float64[np.ndarray, "d k"]:
-    """Of weights at falling penalties the first that do as well as the best, within the best's standard error.
+    """The first weights, by falling penalty, whose loss is within one standard error of the best loss.
 
-    Without that margin, chance gives a factor that nothing predicts small weights everywhere, and the entropies are of
-    those.
+    Without that margin, a factor that cannot be predicted gets small random weights everywhere, which would determine
+    the entropies.
     """
     losses = [np.square(true - table @ weights).mean(1) for weights in path]
     best = min(losses, key=lambda loss: float(loss.mean()))
@@ -205,7 +205,7 @@ def _explained(predicted: Float64[np.ndarray, "n k"], true: Float64[np.ndarray, 
 
 
 def _focus(importance: Float64[np.ndarray, "a b"]) -> Float64[np.ndarray, " b"]:
-    """1 - entropy of each column's shares, to the base of their number; 0 for a column without any."""
+    """1 - entropy of each column's shares, to the base of their number; 0 for a column of zeros."""
     total = importance.sum(0)
     share = importance / np.where(total > 0, total, 1.0)
     logs = np.log(np.where(share > 0, share, 1.0))
