@@ -76,15 +76,42 @@ def test_links_lead_somewhere(page):
             assert (page.parent / link).exists(), link
 
 
+def tree_of(text: str) -> list[str]:
+    """The files in a drawn tree: a level is two spaces, a folder ends in a slash, a description follows two spaces."""
+    folders: list[str] = []
+    paths = []
+    for line in text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split(r"\s{2,}", line.strip())[0].split()
+        if names[0].endswith("/"):
+            (folder,) = names
+            folders[depth:] = [folder]
+        else:
+            paths += ["".join(folders[:depth]) + name for name in names]
+    return paths
+
+
+def test_a_tree_is_read_as_paths():
+    drawn = "a/\n  b.py c.py   two files, as in d.py\n  e/    a folder\n    b.py\n  f.py\n"
+    assert tree_of(drawn) == ["a/b.py", "a/c.py", "a/e/b.py", "a/f.py"]
+
+
 def test_every_module_stands_in_the_tree():
     page = (ROOT / "drai_cli/reference/architecture.md").read_text(encoding="utf-8")
-    words = set(page.partition("## The tree")[2].split())
-    modules = {path.name for path in (ROOT / "drai_cli").rglob("*.py")}
-    modules -= {"__init__.py", "__main__.py"}
-    modules -= {path.name for path in (ROOT / "drai_cli/metrics/extractors").glob("*.py")}  # as a folder
-    modules -= {path.name for path in (ROOT / "drai_cli/workflows/evaluation").glob("*.py")}
-    modules -= {path.name for path in (ROOT / "drai_cli/cli").glob("*.py")}  # one command each
-    assert modules - words == set()
+    (drawn,) = re.findall(r"## The tree\n\n```\n(.*?)```", page, re.DOTALL)
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "drai_cli").rglob("*.py")]
+    modules = [path for path in modules if not path.endswith(("/__init__.py", "/__main__.py"))]
+    assert sorted(tree_of(drawn)) == sorted(modules)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_of_the_source_exist(page):
+    """A path with a folder, in backticks: from the root or from the package."""
+    text = page.read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:[\w.-]+/)+[\w-]+\.(?:py|sh|md|yaml|toml))`", text)
+    assert [
+        path for path in paths if not any((root / path).exists() for root in (ROOT, ROOT / "drai_cli"))
+    ] == []
 
 
 def test_base_dependencies():
