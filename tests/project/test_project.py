@@ -64,16 +64,34 @@ PAGES = sorted(
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors_of(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
-    text = page.read_text(encoding="utf-8")
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if link.startswith("#"):
-            assert link in anchors, link
-        elif not link.startswith("https://"):
-            assert (page.parent / link).exists(), link
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors_of(target), link
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def test_results_in_the_readme_are_those_of_the_measurements():
+    page = (ROOT / "drai_cli/reference/measurements.md").read_text(encoding="utf-8")
+    section = README.partition("## Results\n")[2].partition("\n## ")[0]
+    rows = [row.split("|")[2:4] for row in section.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) == 5
+    measured = [row.split("|")[2:4] for row in page.splitlines() if row.startswith("| ")]
+    for value, baseline in rows:
+        number = re.search(r"\d[\d.]*", baseline)[0]
+        assert any(value == cells[0] and number in cells[1] for cells in measured if len(cells) == 2), value
 
 
 def tree_of(text: str) -> list[str]:
@@ -104,7 +122,7 @@ def test_every_module_stands_in_the_tree():
     assert sorted(tree_of(drawn)) == sorted(modules)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_paths_of_the_source_exist(page):
     """A path with a folder, in backticks: from the root or from the package."""
     text = page.read_text(encoding="utf-8")

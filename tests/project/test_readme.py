@@ -45,6 +45,7 @@ LEFT = {
     "drai train --data lesions/": ["runs/lesions/model.safetensors"],
     "drai train --data scans/": ["runs/scans/model.safetensors"],
     "drai train --data photos/": ["runs/photos/model.safetensors"],
+    "drai train --data nodules/": ["runs/nodules/model.safetensors"],
     "drai evaluate": ["report/report.json", "report/report.html"],
     "drai compare": ["compare/comparison.md", "compare/comparison.html"],
     "drai export": ["lesions.onnx", "lesions.encoder.onnx", "lesions.swap.onnx"],
@@ -88,6 +89,17 @@ def make_photos(folder: Path) -> None:
         Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
         rows.append(f"{number},{'mel' if number % 2 else 'nv'},{number // 2 % 10 + 10 * (number % 2)}")
     Path("photos.csv").write_text("\n".join(rows) + "\n")
+
+
+def make_nodules(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(40):
+        label = "malignant" if number % 2 else "benign"
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(
+            folder / label / f"LIDC-{number // 4 + 10 * (number % 2):04}_n{number}.png"
+        )
 
 
 @pytest.fixture
@@ -138,6 +150,7 @@ def test_the_first_hour(drai, hub, make_dicom, tmp_path, monkeypatch):
     monkeypatch.chdir(place)
     make_scans(Path("scans"), make_dicom)
     make_photos(Path("photos"))
+    make_nodules(Path("nodules"))
     for line in command_lines():
         result = drai(*shlex.split(smaller(line))[1:])
         assert result.exit_code == 0, f"{line}\n{result.stderr}\n{result.stdout}"
