@@ -132,6 +132,14 @@ def test_paths_of_the_source_exist(page):
     ] == []
 
 
+def test_terms_of_the_method_page_are_functions_of_training():
+    page = (ROOT / "drai_cli/reference/method.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(_?[a-z_]+_terms)`", page))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "drai_cli/training").glob("*.py"))
+    assert len(named) > 3
+    assert {name for name in named if f"def {name}(" not in source} == set()
+
+
 def test_base_dependencies():
     assert {requirement_name(name) for name in PROJECT["project"]["dependencies"]} == BASE
 
