@@ -130,6 +130,12 @@ def test_the_search_finds_marks_in_packed_files(tmp_path):
     assert marked(tmp_path, ["QXFILE", "QXNAME"]) == ["a.npz: QXFILE", "b.nii.gz: QXNAME"]
 
 
+def test_every_mark_is_in_what_is_read(place):
+    found = {line.rpartition(": ")[2] for line in marked(place, [*OF_PATIENT, FOLDER, FILE])}
+    assert found == {*OF_PATIENT, FOLDER, FILE}
+    assert HOME in str(place)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_models_and_samples(run, trained, tmp_path):
     model, images = trained

@@ -59,7 +59,7 @@ def test_exit_codes_are_documented():
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md")
+    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md", "weights/*.md")
     for path in ROOT.glob(pattern)
 )
 
