@@ -12,8 +12,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import typer
 
 from drai_cli import __version__
+from drai_cli.cli.app import app
 from drai_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +79,21 @@ def test_links_lead_somewhere(page):
             target = page.parent / path if path else page
             assert target.exists(), link
             assert not anchor or anchor in anchors_of(target), link
+
+
+# Of other programs: torchrun, and scripts in examples/.
+OTHERS = {"--nproc-per-node", "--real", "--with", "--plot"}
+
+
+def test_options_that_pages_name_exist():
+    commands = typer.main.get_command(app).commands.values()
+    options = {flag for command in commands for p in command.params for flag in (*p.opts, *p.secondary_opts)}
+    options |= {"--help", "--version", "--install-completion"}
+    pages = [ROOT / "README.md", *(ROOT / "drai_cli/reference").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]\b(?!-)", text))
+    assert len(named) > 50
+    assert named - options == OTHERS
 
 
 def test_readme_is_short():
