@@ -37,8 +37,8 @@ def how_it_was_made(run: Path, command: str, limits: str) -> str:
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in [*lines, *rows])
     return (
         f"## Limits\n\n{limits}\n\n## How it was made\n\n```sh\n{command}\n```\n\n"
-        "On the validation part, by a small judge of the run's own that ranks its snapshots (`examples/RUNS.md` says\n"
-        f"what was tried on the way):\n\n{table}\n"
+        "Measures on the validation part, by a small judge that the run trains to rank its snapshots\n"
+        f"(`examples/RUNS.md` lists the experiments behind the settings):\n\n{table}\n"
     )
 
 
