@@ -1,4 +1,4 @@
-"""What the project says of itself holds: README, continuous integration, constraints and the wheel."""
+"""Statements of the project about itself are true: README, pages, continuous integration, constraints, wheel."""
 
 from __future__ import annotations
 

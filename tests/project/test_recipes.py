@@ -54,7 +54,7 @@ def has(module: ModuleType, name: str) -> bool:
 
 
 def missing(step: str) -> list[str]:
-    """What a step names in backticks that is in none of the modules that it names."""
+    """Names in backticks that no module of the step has, and files that do not exist."""
     paths = paths_of(step)
     modules = [module_at(path) for path in paths if path.endswith(".py") and (ROOT / path).exists()]
     absent = [path for path in paths if not (ROOT / path).exists()]
