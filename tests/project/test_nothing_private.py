@@ -1,9 +1,9 @@
 """Models, images, reports and exports contain no data of a patient, a folder, the machine or its user.
 
-Every name that a set and its machine bring along is marked, every command is run, and every byte it wrote is searched:
-packed files unpacked. By design two kinds of files name inputs: those in a run directory that say what it was trained
-on (`config.json`, `split.csv`), which is not shared, and what is made of images one by one (swaps, walks, conversions,
-codes), which names them by their file names without folders.
+All names in the data set and of the machine contain a mark. Every command is run, and every byte that it wrote is
+searched for marks, compressed files too. Two kinds of files name inputs by design: the records of the training data in
+a run directory (`config.json`, `split.csv`), which is not shared, and the outputs for single images (swaps, walks,
+conversions, codes), which have the inputs' file names without folders.
 """
 
 from __future__ import annotations

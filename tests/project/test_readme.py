@@ -1,6 +1,6 @@
 """The README's commands run, one after the other in one folder, and so does its Python code.
 
-Lines run as they stand but for what `SMALLER` and `ADDED` say; an option that was renamed makes its line fail.
+Lines run as written, except for the changes in `SMALLER` and `ADDED`. If an option is renamed, its line fails.
 """
 
 from __future__ import annotations
