@@ -1,12 +1,12 @@
-"""A PyTorch classifier trained on real images with and without synthetic ones, measured on held-out real images.
+"""Trains a PyTorch classifier on real images with and without synthetic ones, and tests it on held-out real images.
 
     python examples/augment_classifier.py lesions/ --weights runs/lesions --share 1.0
 
-The model's own split is kept: real images of its training part train the classifiers, those of its test part measure
-them, so neither the model nor a classifier has seen what is measured on. Both are shown as many images, and the one
-without synthetic images sees its real ones more often: a gain is then due to the synthetic images, not to training
-longer. `drai evaluate --metrics usefulness` does the same with several seeds and intervals; this is the short way,
-to be changed to a classifier of yours.
+The model's own split is used: real images of its training part train the classifiers, and those of its test part test
+them. Neither the model nor a classifier has seen the test images. Both classifiers train on the same number of images;
+the one without synthetic images sees its real ones more often. A gain is then due to the synthetic images, not to
+longer training. `drai evaluate --metrics usefulness` does the same with several seeds and intervals. Replace the
+classifier in this short version by your own.
 """
 
 from __future__ import annotations
@@ -79,9 +79,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="the data set that the run was trained on")
-    parser.add_argument("--weights", type=Path, required=True, help="a run directory: its split is kept")
-    parser.add_argument("--share", type=float, default=1.0, help="synthetic images a real one")
-    parser.add_argument("--shown", type=int, default=30_000, help="images that each classifier is shown")
+    parser.add_argument("--weights", type=Path, required=True, help="a run directory: its split is used")
+    parser.add_argument("--share", type=float, default=1.0, help="synthetic images per real image")
+    parser.add_argument(
+        "--shown",
+        type=int,
+        default=30_000,
+        help="training images of each classifier",
+    )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
 

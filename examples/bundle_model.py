@@ -1,9 +1,9 @@
-"""Makes a run's model a bundled one: half precision, its measures in the header, and a model card beside it.
+"""Turns a run's model into a bundled one: half precision, its measures in the header, and a model card next to it.
 
     python examples/bundle_model.py runs/lesions --name lesions-64 --command "drai train …" --limits "…"
 
-The measures are those that `drai evaluate --weights runs/lesions` left in the run. The card says its limits and
-the command, too, and what the validation part said at each tick of the run.
+The measures are those that `drai evaluate --weights runs/lesions` stored in the run. The card also has the limits,
+the command, and the validation measures at each tick of the run.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def how_it_was_made(run: Path, command: str, limits: str) -> str:
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in [*lines, *rows])
     return (
         f"## Limits\n\n{limits}\n\n## How it was made\n\n```sh\n{command}\n```\n\n"
-        "On the validation part, by a small judge of the run's own that ranks its snapshots (`examples/RUNS.md` says\n"
-        f"what was tried on the way):\n\n{table}\n"
+        "Measures on the validation part, by a small judge that the run trains to rank its snapshots\n"
+        f"(`examples/RUNS.md` lists the experiments behind the settings):\n\n{table}\n"
     )
 
 
@@ -49,10 +49,13 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run directory")
     parser.add_argument("--name", required=True, help="name of the bundled model")
     parser.add_argument("--weights", type=Path, default=Path(__file__).parents[1] / "weights")
-    parser.add_argument("--command", required=True, help="that the run was made by")
-    parser.add_argument("--limits", required=True, help="what it cannot do, by the measures")
-    parser.add_argument("--licence", help="of the weights, where the data is of no known kind")
-    parser.add_argument("--attribution", help="what the data's licence asks to be said, likewise")
+    parser.add_argument("--command", required=True, help="the command that made the run")
+    parser.add_argument("--limits", required=True, help="the limits that the measures show")
+    parser.add_argument("--licence", help="of the weights, if the kind of data is unknown")
+    parser.add_argument(
+        "--attribution",
+        help="required by the data's licence, if the kind is unknown",
+    )
     given = parser.parse_args()
     source = given.run / "model.safetensors"
     measures = measures_beside(source, file_sha256(source))

@@ -1,10 +1,11 @@
-"""Every DICOM and NIfTI file of a folder: read here and by others, or its one-line error; as a table with counts.
+"""Reads every DICOM and NIfTI file of a folder with drai and with other decoders; prints a table with counts.
 
     python examples/compare_decoders.py ../shared/data/dicom ../shared/data/nifti
 
-Of DICOM, the stored samples (before colour conversion, rescale and windows) are compared with gdcm's own decode, or
-where gdcm cannot or differs with dcmtk's (`dcmdjpeg`, `dcmdrle`, `dcmdjpls`), if that is installed; of NIfTI the values
-with nibabel's. Equal means every sample; lossy streams may differ by 2 levels.
+For DICOM, the stored samples (before colour conversion, rescale and windows) are compared with gdcm's. If gdcm cannot
+decode a file or differs, they are compared with dcmtk's (`dcmdjpeg`, `dcmdrle`, `dcmdjpls`), if that is installed. For
+NIfTI, the values are compared with nibabel's. Equal means every sample; lossy streams may differ by 2 levels. A file
+that drai refuses is listed with its one-line error.
 """
 
 from __future__ import annotations

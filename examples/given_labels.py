@@ -1,11 +1,12 @@
-"""How well swaps keep a label that is given, beside one that is inferred of the image.
+"""Measures how well swaps keep a label that is given, compared with one that is inferred from the image.
 
     python examples/given_labels.py out/runs/drai-0 out/runs/cinfogan-0 --judge out/tools/judge-*.safetensors
 
-`cinfogan` and `cavae` infer no content: their swaps are G(t_a, z_b) and are told a's label, so their *swap kept* in a
-comparison stands beside what other methods read off a. Here all are told it: the content is the prior's mean for a's
-condition, the style b's. Test part, pairs of different labels, the judge of `drai compare` or `drai evaluate`. One JSON
-object a run: `kept` and `leaked` with the label given, and as inferred where content is.
+`cinfogan` and `cavae` infer no content: their swaps are G(t_a, z_b) and get a's label as an input. In a comparison
+their *swap kept* is listed next to that of methods which infer content from a. Here all methods get the label: the
+content is the prior's mean for a's condition, the style is b's. Test part, pairs of different labels, the judge of
+`drai compare` or `drai evaluate`. Prints one JSON object per run: `kept` and `leaked` with the label given, and with
+inferred content if the method infers it.
 """
 
 from __future__ import annotations

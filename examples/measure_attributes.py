@@ -1,12 +1,12 @@
-"""Do a model's samples show the attributes that they were asked for, beside the label?
+"""Measures whether a model's samples show the attributes that were requested in addition to the label.
 
     python examples/measure_attributes.py runs/nodules [--images 48000] [--per-row 2]
 
-For each further attribute that the run was conditioned on, a network learns to read it off the real training images:
-a classifier (categorical, classes drawn alike) or a regressor (continuous). Samples are made for the conditions of the
-test part's images, whole rows as they are, and read. Prints, for real test images and for samples, balanced accuracy
-beside chance, or R² and the correlation of what is read with what is said. An attribute that real images do not show
-cannot be asked of samples either: the first number says so. One JSON object a line.
+For each further attribute that the run was conditioned on, a network learns to predict it from the real training
+images: a classifier (categorical, classes drawn equally often) or a regressor (continuous). Samples are generated for
+the complete conditions of the test part's images, and the network predicts their attributes. Prints, for real test
+images and for samples, balanced accuracy and chance, or R² and the correlation between predicted and true values. If
+real images do not show an attribute, samples cannot either: compare with the first number. One JSON object per line.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="run directory")
-    parser.add_argument("--images", type=int, default=48_000, help="shown to each reader in training")
+    parser.add_argument("--images", type=int, default=48_000, help="training images of each network")
     parser.add_argument("--per-row", type=int, default=2, help="samples for each test image's condition")
     given = parser.parse_args()
     directory = RunDirectory(given.run)

@@ -1,11 +1,11 @@
-"""What walks between held-out images keep and change, by a judge trained on real images.
+"""Measures what walks between held-out images keep and change, by a judge trained on real images.
 
     python examples/measure_walks.py runs/lesions --tools runs/tools [--pairs 60] [--part test] [--equal-codes]
 
-For pairs of images with different labels that the judge itself calls right, and evenly spaced frames: along style the
-judge's label should stay what it is at the start, along content it should change. Prints one JSON object: shares of
-frames and of pairs, and, without --equal-codes, the unevenness (deviation over mean) of the steps by the model's own
-features and by the judge's, which had no part in spacing them.
+For pairs of images with different labels that the judge itself classifies correctly, and evenly spaced frames: along
+style the judge's label should stay the same as at the start, along content it should change. Prints one JSON object:
+shares of frames and of pairs, and, without --equal-codes, the unevenness (deviation divided by mean) of the steps in
+the model's own features and in the judge's, which were not used for spacing them.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument(
         "--equal-codes",
         action="store_true",
-        help="equal steps in the codes, not in what one sees: a hundred times quicker",
+        help="equal steps in the codes instead of perceptually equal ones: a hundred times faster",
     )
     given = parser.parse_args()
     tensors, config = load_state(find_judge(given.tools))

@@ -1,10 +1,10 @@
-"""Is a model that has memorised its images told from one that has not? Trained on 200 lesions for long, on purpose.
+"""Tests whether a model that has memorised its images is detected. It is trained on 200 lesions for long, on purpose.
 
     python examples/memorise.py HAM10000_FOLDER --out runs/memorised
 
-Draws 200 images of four labels, one a lesion, and other lesions that are held out, as two sets of class folders; trains
-on the first without augmentation, mirroring or much of R1, and prints what `drai evaluate` says of privacy beside the
-held-out ones.
+Draws 200 images of four labels, one per lesion, and other lesions as held-out images, as two sets of class folders.
+Trains on the first without augmentation or flips and with little R1, and prints the privacy part of `drai evaluate`
+with the held-out images for comparison.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The proof of the method on phantoms with known factors: drai against dai, three seeds each, the same images seen.
+# Tests the method on phantoms with known factors: drai against dai, three seeds each, the same number of images.
 # A run takes about ten minutes on one CPU core. Prints the table of means and deviations.
 set -euo pipefail
 [ -d phantoms ] || drai phantom --out phantoms -n 10000 --size 32

@@ -1,6 +1,6 @@
-"""Reads what `drai sample` wrote: by the standard library, by torchvision's ImageFolder, by Hugging Face datasets.
+"""Reads what `drai sample` wrote: with the standard library, torchvision's ImageFolder, or Hugging Face datasets.
 
-For tar files (`--format webdataset`) `--with tar` is all it takes; the package webdataset reads them too.
+For tar files (`--format webdataset`) use `--with tar`; the package webdataset reads them too.
 
     drai sample --per-class 8 --out few/
     python examples/read_samples.py few/ --with csv
@@ -9,7 +9,7 @@ For tar files (`--format webdataset`) `--with tar` is all it takes; the package 
     drai sample --per-class 8 --format webdataset --out packed/
     python examples/read_samples.py packed/ --with tar
 
-Each prints how many images there are of every label. Where the library is missing it says which line installs it.
+Each prints the number of images of every label. If a library is missing, the message says how to install it.
 """
 
 from __future__ import annotations

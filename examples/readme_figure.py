@@ -1,10 +1,10 @@
-"""Draws the README's figure from the bundled model: samples by label, a walk, and swaps of styles.
+"""Draws the README's figure from the bundled model: samples by label, a walk, and style swaps.
 
     python examples/readme_figure.py --out examples/figures/lesions-64.png
     python examples/readme_figure.py --real a.jpg --real b.jpg --real c.jpg --out mine.png
 
 Without --real the swaps are between synthetic images, so the figure may be shared. With --real they are between
-images of yours, at the model's size; choose images that the model was not trained on, and mind whose they are.
+your images, at the model's size. Choose images that the model was not trained on, and consider whose images they are.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Samples from a model that `drai export --to onnx` wrote, with numpy and onnxruntime alone: not even drai is needed.
+"""Samples from a model that `drai export --to onnx` wrote, with numpy and onnxruntime only, without drai.
 
     python examples/sample_without_torch.py lesions.onnx --label melanoma -n 8 --out few.npz
 
-The codes of image i are made as drai makes them (drai_cli/reference/formats.md), so the images are those of
-`drai sample --label melanoma --seed 0`, but for one grey level here and there.
+The codes of image i are computed as in drai (drai_cli/reference/formats.md), so the images are those of
+`drai sample --label melanoma --seed 0`, except that some grey levels may differ by one.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python examples/share_model.py runs/lesions clinic/lesions --private
 
-It needs a token (`hf auth login`, or HF_TOKEN). What is sent is listed first: the model file, its header as JSON, its
-card and a grid of samples; no image that it was trained on. At the prompt this is
+It needs a token (`hf auth login`, or HF_TOKEN). The files to be sent are listed first: the model file, its header as
+JSON, its card and a grid of samples; no training images. The same with commands:
 
     drai push runs/lesions clinic/lesions --dry-run
     drai push runs/lesions clinic/lesions --private

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sampling in eight jobs, one GPU each: sbatch examples/slurm_sample.sh WEIGHTS OUT --per-class 10000
-# All write to one OUT; the last to end joins their tables. A job that failed is sent again: --array=3.
+# All write to one OUT; the last job merges the tables. Submit a failed job again with --array=3.
 #SBATCH --job-name=drai-sample
 #SBATCH --array=1-8
 #SBATCH --gpus-per-task=1

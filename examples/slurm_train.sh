@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Training over two nodes of four GPUs: sbatch examples/slurm_train.sh DATA OUT [further options of drai train]
-# DATA and OUT lie where all nodes see them. Two minutes before its time is up the run stops and saves; the same sbatch
-# goes on from there, on any number of nodes.
+# DATA and OUT must be visible to all nodes. Two minutes before its time limit the run stops and saves; the same sbatch
+# resumes it, on any number of nodes.
 #SBATCH --job-name=drai-train
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1

@@ -1,10 +1,10 @@
-"""Trains on a tree of DICOM files whose labels stand in a CSV, grouped by patient, and samples from the model.
+"""Trains on a tree of DICOM files with labels in a CSV, grouped by patient, and samples from the model.
 
     python examples/train_dicom.py scans/ labels.csv --label diagnosis --out runs/scans
 
-The table has one row an image, a series or a patient: its first column is named file, SOPInstanceUID,
-SeriesInstanceUID or PatientID and says which. All of a patient's images stay in one part of the split, and CT is
-windowed to -1000 to 1000 HU for the whole set, so that samples come out in HU. At the prompt this is
+The table has one row per image, series or patient: the name of its first column says which (file, SOPInstanceUID,
+SeriesInstanceUID or PatientID). All of a patient's images are in one part of the split. CT is
+windowed to -1000 to 1000 HU for the whole set, so samples are written in HU. The same with commands:
 
     drai train --data scans/ --metadata labels.csv --label diagnosis --size 64 --out runs/scans
     drai sample --weights runs/scans --per-class 4 --format dicom --out runs/scans-samples
@@ -31,7 +31,10 @@ def main() -> None:
     parser.add_argument("--label", default="label", help="its column with the label")
     parser.add_argument("--size", type=int, default=64, help="pixels, a multiple of 16")
     parser.add_argument(
-        "--kimg", type=float, default=None, help="thousands of images to show (default: enough)"
+        "--kimg",
+        type=float,
+        default=None,
+        help="thousands of images to train on (default: until it stops improving)",
     )
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--out", type=Path, required=True, help="run directory")

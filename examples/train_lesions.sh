@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How the bundled models of skin lesions were trained and measured: examples/train_lesions.sh HAM10000_FOLDER SQUEEZENET_FILE
 # HAM10000_FOLDER holds HAM10000_metadata.csv and the images; SQUEEZENET_FILE is torchvision's SqueezeNet 1.1 as safetensors.
-# Seven and a half minutes on a GPU (an NVIDIA H200) that the two of them and the lung nodules shared, side by side. lesions-64
+# Seven and a half minutes on a GPU (an NVIDIA H200) that trained both of them and the lung nodules in parallel. lesions-64
 # is older than --fit-prior: its content prior was fitted afterwards, by --init RUN --fit-prior --hold-kimg 4 --kimg 0.016.
 set -euo pipefail
 data=$1 features=$2

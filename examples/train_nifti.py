@@ -1,9 +1,9 @@
-"""Trains on slices of NIfTI volumes in one folder a class, and writes samples as NIfTI.
+"""Trains on slices of NIfTI volumes in one folder per class, and writes samples as NIfTI.
 
     python examples/train_nifti.py volumes/ --axis axial --slices nonempty --out runs/volumes
 
-`volumes/` holds `healthy/*.nii.gz`, `lesion/*.nii.gz`, and so on; a table does as well (see train_dicom.py). A volume
-is one group: its slices stay in one part of the split. At the prompt this is
+`volumes/` holds `healthy/*.nii.gz`, `lesion/*.nii.gz`, and so on; a table works as well (see train_dicom.py). A volume
+is one group: all its slices are in one part of the split. The same with commands:
 
     drai train --data volumes/ --axis axial --slices nonempty --size 64 --out runs/volumes
     drai sample --weights runs/volumes --per-class 4 --format nifti --out runs/volumes-samples
@@ -25,12 +25,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("volumes", type=Path, help="folder with one folder of volumes a class")
+    parser.add_argument("volumes", type=Path, help="folder with one folder of volumes per class")
     parser.add_argument("--axis", default="axial", choices=("axial", "coronal", "sagittal"))
     parser.add_argument("--slices", default="nonempty", help="all, central, nonempty or an index")
     parser.add_argument("--size", type=int, default=64, help="pixels, a multiple of 16")
     parser.add_argument(
-        "--kimg", type=float, default=None, help="thousands of images to show (default: enough)"
+        "--kimg",
+        type=float,
+        default=None,
+        help="thousands of images to train on (default: until it stops improving)",
     )
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--out", type=Path, required=True, help="run directory")

@@ -1,10 +1,11 @@
-"""Does `--init` help with few images? 300 lesions that the bundled model never saw, with and without it.
+"""Measures whether `--init` helps with few images: 300 lesions new to the bundled model, with and without it.
 
     python examples/warm_start.py HAM10000_FOLDER runs/lesions-64 --features squeezenet1_1.safetensors --kimg 16
 
-The images are drawn from the validation and test parts of the bundled model's own run, whole lesions at a time; the
-rest of those parts is what both models' samples are compared with: Fréchet distance and spread on the stated extractor,
-and label agreement by a judge trained on the bundled model's training part. Both runs see as many images.
+The images are drawn from the validation and test parts of the bundled model's own run, all images of a lesion
+together. The samples of both models are compared with the rest of those parts: Fréchet distance and spread with the
+given extractor, and label agreement by a judge trained on the bundled model's training part. Both runs see the same
+number of images.
 """
 
 from __future__ import annotations

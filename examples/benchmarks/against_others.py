@@ -1,20 +1,20 @@
-"""Sampling and training beside what one would pick instead, in one run: a StyleGAN2 and a diffusion model.
+"""Compares sampling and training speed with a StyleGAN2 and a diffusion model, in one run.
 
     pip install --no-deps stylegan2-pytorch==1.9.0 diffusers==0.42.1 einops kornia kornia_rs
     pip install regex requests importlib_metadata tqdm
     python examples/benchmarks/against_others.py
 
-All make colour images of the preset's size with generators of about as many parameters; each is taken at its best batch
-and precision of those tried (float32 and bfloat16, channels last or not), without writing files. The diffusion model
-takes 50 DDIM steps an image. Rounds alternate, so that whatever else the machine does hits all of them; medians of
-images a second are printed, and their ratios to drai's.
+All generate colour images of the preset's size with generators of similar numbers of parameters. Each uses its best
+batch size and precision of those tried (float32 and bfloat16, channels last or not), without writing files. The
+diffusion model takes 50 DDIM steps per image. Rounds alternate, so that other load on the machine affects all of them.
+Prints medians of images per second, and their ratios to drai's.
 
-What differs: drai is conditional and its step trains an encoder and a content prior too; StyleGAN2's step is that of
+Differences: drai is conditional and its step also trains an encoder and a content prior; StyleGAN2's step is that of
 stylegan2-pytorch's Trainer (hinge loss, gradient penalty every 4 steps, path length every 32, style mixing, averages),
-without its loader and augmentation. Quality is not compared here: none of them is trained.
+without its loader and augmentation. Quality is not compared: none of the models is trained.
 
-stylegan2-pytorch imports torchvision and other packages, and asks for CUDA, for its command line and for options that
-are not used here: they are stood in for while it is imported.
+stylegan2-pytorch imports torchvision and other packages, and requires CUDA, for its command line and for options that
+are not used here. They are replaced by stand-ins while it is imported.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The arithmetic that training and sampling achieve, beside what this machine's products of matrices reach, in one run.
+"""Compares the arithmetic rate of training and sampling with that of matrix products on this machine, in one run.
 
     python examples/benchmarks/arithmetic_rate.py --preset 64px
 
-Operations of convolutions and matrix products are counted by torch's own formulas over whole turns of R1, and divided
-by the time that the same steps take without it; all else (activations, normalisation, optimisers, averages) counts as
-time alone. The peak is the best of several square products in the same precision, measured between the rounds.
-A convolution counts as done directly: a library that does it with fewer multiplications may pass the peak.
+Operations of convolutions and matrix products are counted by torch's own formulas over whole R1 intervals, and divided
+by the time that the same steps take without counting. Everything else (activations, normalisation, optimisers,
+averages) adds time but no operations. The peak is the best of several square products in the same precision, measured
+between the rounds. Convolutions are counted as direct ones: a library that needs fewer multiplications may exceed the
+peak.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""What CUDA graphs save of a training step on a GPU: steps launched kernel by kernel against steps replayed.
+"""Measures what CUDA graphs save in a training step on a GPU: steps launched kernel by kernel against replayed steps.
 
     python examples/benchmarks/gpu_step.py --preset 64px --batch-size 16 --batch-size 64
 
-For each batch size, in one run: the median time of a step either way, images a second, memory, and the ratio. First, in
-float32, the terms of some steps from the same start either way: their largest relative difference, beside that of two
-plain runs (a GPU adds up in any order, and the difference grows from step to step).
+For each batch size, in one run: the median time of a step in both modes, images per second, memory, and the ratio.
+Before that, in float32, the loss terms of some steps from the same start in both modes: their largest relative
+difference, and that of two plain runs (on a GPU the order of summation varies, and the difference grows with each
+step).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How much sooner a small job is done by an exported model: `drai sample -n 8` end to end, in processes of its own.
+"""Measures how much faster an exported model finishes a small job: `drai sample -n 8` in a new process.
 
     python examples/benchmarks/onnx_start.py [-n 8] [--rounds 3] [--weights WEIGHTS]
 
-Exports the model first, which does not count. Both runtimes take turns and the fastest round of each counts. Prints one
-JSON object; `ratio` is torch's time over ONNX Runtime's.
+The export is not timed. Both runtimes alternate, and the fastest round of each counts. Prints one JSON object; `ratio`
+is torch's time divided by ONNX Runtime's.
 """
 
 from __future__ import annotations

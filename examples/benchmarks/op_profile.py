@@ -1,9 +1,9 @@
-"""Where a training's time goes, operator by operator: `drai train` under torch's profiler.
+"""Shows how training time is spent, operator by operator: `drai train` under torch's profiler.
 
     python examples/benchmarks/op_profile.py [--rows 14] -- --data PHANTOMS --size 32 --kimg 2 --out RUN
 
-What follows `--` are the command's own arguments, `--kimg` among them. Prints each operator's own time as a share of
-all, its milliseconds and its calls per thousand images. With another checkout on PYTHONPATH it tells that one's.
+The arguments after `--` are those of the command, `--kimg` among them. Prints each operator's own time as a share of
+the total, its milliseconds and its calls per thousand images. With another checkout on PYTHONPATH it profiles that one.
 """
 
 from __future__ import annotations

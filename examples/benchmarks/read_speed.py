@@ -1,11 +1,12 @@
-"""What building the cache from a tree of DICOM files costs beside a bare loop of the decoder over the cores.
+"""Compares building the cache from a tree of DICOM files with a bare loop of the decoder over the cores.
 
     python examples/benchmarks/read_speed.py [-n 500] [--size 512] [--syntax none|rle|jpegls|jpeg2000] [--rounds 3]
 
-Makes the tree itself: `n` CT-like slices of 20 patients, two labels. The bare loop is `dcmread(...).pixel_array` in
-one process; its processor time (the decoder of JPEG 2000 starts threads of its own) is divided by the cores. Both sides
-take turns and the fastest round of each counts. Prints one JSON object; `ratio` is the result. On top of decoding the
-cache resizes each image and hashes its pixels: about 2 ms at 512 x 512, more than reading what is not compressed.
+Writes the tree itself: `n` CT-like slices of 20 patients, two labels. The bare loop is `dcmread(...).pixel_array` in
+one process; its processor time (the decoder of JPEG 2000 starts threads of its own) is divided by the number of cores.
+Both sides alternate, and the fastest round of each counts. Prints one JSON object; `ratio` is the result. In addition
+to decoding, the cache resizes each image and hashes its pixels: about 2 ms at 512 x 512, more than reading
+uncompressed files.
 """
 
 from __future__ import annotations

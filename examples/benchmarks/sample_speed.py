@@ -1,10 +1,10 @@
-"""What `drai sample -n 1000` costs beside what it cannot do without: importing torch and the generator's bare passes.
+"""Compares `drai sample -n 1000` with its unavoidable costs: importing torch and the generator's bare passes.
 
     python examples/benchmarks/sample_speed.py [--weights W] [-n 1000] [--rounds 3]
 
-Both sides run in fresh processes, in turn, and the fastest round of each counts. The bare passes have codes and weights
-ready, write nothing, and use the best of several batch sizes, warmed up. Where there is a GPU both sides use it, and
-its context counts as part of the import. Prints one JSON object; `ratio` is the result.
+Both sides run in new processes, alternately, and the fastest round of each counts. The bare passes have codes and
+weights ready, write nothing, and use the best of several batch sizes, after a warm-up. If there is a GPU both sides use
+it, and creating its context counts as part of the import. Prints one JSON object; `ratio` is the result.
 """
 
 from __future__ import annotations

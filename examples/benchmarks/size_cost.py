@@ -1,12 +1,12 @@
-"""What training and sampling cost against the images' size and against how many there are to train on.
+"""Measures the cost of training and sampling by image size and by the number of training images.
 
     pip install matplotlib
     python examples/benchmarks/size_cost.py --out cost.csv --plot cost.svg
     python examples/benchmarks/size_cost.py --from cost.csv --plot cost.svg
 
-Every line is a fresh process: images a second of the whole training step and of the generator, and the largest memory
-that the process held. First the presets' sizes with 1,024 images, then 32 px with 1,000 to 1,000,000 stored images, in
-a memory-mapped file as the cache keeps them. Noise stands in for images: a step costs the same whatever it sees.
+Every row is measured in a new process: images per second of the whole training step and of the generator, and the
+largest memory of the process. First the presets' sizes with 1,024 images, then 32 px with 1,000 to 1,000,000 stored
+images, in a memory-mapped file like the cache. The images are noise: the cost of a step does not depend on content.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How much of a training step is the networks' own arithmetic: the whole step against its bare passes, in one run.
+"""Measures the share of the networks' own arithmetic in a training step: the whole step against its bare passes.
 
     python examples/benchmarks/train_speed.py --preset 64px
 
-The bare passes are what the algorithm needs per step, forward and backward, at the same batch and precision:
+The bare passes are what the algorithm needs per step, forward and backward, at the same batch size and precision:
 discriminator (its trunk and four heads) on real and generated images; discriminator on generated images for the
 generator; generator on drawn and on inferred codes; encoder on images, on their transformed copies and on generated
 images, and, without a gradient, on further images for the predictors; the content prior; R1 at its interval. The whole
-step adds batches, transformations, losses, predictors, optimisers and the average. Rounds of both alternate, so that
-whatever else the machine does hits both; the ratio of their median rates is printed (1 = nothing but arithmetic).
+step adds batches, transformations, losses, predictors, optimisers and the average. Rounds of both alternate in one
+run, so that other load on the machine affects both. Prints the ratio of their median rates (1 = only arithmetic).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scripts for clusters give command lines that drai takes, and shards that make up the whole."""
+"""The cluster scripts run valid drai commands, and their shards cover the whole job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARDS = {f"{number}/8" for number in range(1, 9)}
 
 @pytest.fixture
 def said(tmp_path):
-    """Runs a shell command in which each program that a cluster has says what it was called with, a word a line."""
+    """Runs a shell command with fake cluster programs, each of which prints its arguments, one per line."""
     for name in ("drai", "srun"):
         program = tmp_path / "bin" / name
         program.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The scripts in examples/ that are there to start from: each runs small, on data made here."""
+"""The example scripts run, with small data generated here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TINY = ["--size", "16", "--kimg", "0.032", "--batch-size", "8"]
 
 
 def run(place: Path, script: str, *arguments: object, code: int = 0, **environment: str) -> str:
-    """Runs an example as a user does; what it printed."""
+    """Runs an example as a user does; returns its output."""
     command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
     settings = {
         "PYTHONPATH": str(ROOT), "DRAI_CACHE": str(place / "cache"), "HF_HOME": str(place / "hf"),

@@ -1,4 +1,4 @@
-"""The direction of imports, read in the source: cli, workflows, the rest; io without torch; light prompt."""
+"""The direction of imports, read in the source; no torch in io; no heavy imports before a command runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "drai_cli"
 
-# What may be imported from where: the first part below `drai_cli`, imports in function bodies included.
+# Allowed imports by package (first name below `drai_cli`), imports in function bodies included.
 BASE = {"errors", "progress", "machine", "settings", ""}
 DATA = BASE | {"io", "data"}
 MODEL = DATA | {"model", "model_file", "hub"}
@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 HEAVY = {"torch", "numpy", "PIL", "pydicom", "nibabel", "huggingface_hub", "safetensors", "scipy"}
 STANDARD_ONLY = ("", "errors", "progress", "machine", "settings", "__main__")
-# A room is a part of the whole that fits in the head.
+# Limits of size: lines of a file, and share of all lines of a package.
 MOST_LINES_OF_A_FILE = 350
 LARGEST_SHARE = 0.15
 
@@ -102,11 +102,11 @@ def imports_of(path: Path) -> Iterator[Import]:
                 yield Import(path, node.lineno, target, id(node) not in lazy)
 
 
-ALL_IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+ALL_IMPORTS = [one for path in sorted(PACKAGE.rglob("*.py")) for one in imports_of(path)]
 
 
 def test_imports_are_read():
-    names = {(found.importer, found.name) for found in ALL_IMPORTS}
+    names = {(one.importer, one.name) for one in ALL_IMPORTS}
     assert ("cli", "typer") in names
     assert ("", "drai_cli.api") in names
     assert ("cli", "drai_cli.workflows.train") in names
@@ -145,48 +145,42 @@ def test_no_room_is_most_of_the_house():
 def test_workflows_holds_a_file_a_command():
     names = {path.stem for path in (PACKAGE / "workflows").glob("*.py")} - {"__init__"}
     commands = {
-        found.name.removeprefix("drai_cli.workflows.")
-        for found in ALL_IMPORTS
-        if found.importer == "cli" and found.layer == "workflows"
+        one.name.removeprefix("drai_cli.workflows.")
+        for one in ALL_IMPORTS
+        if one.importer == "cli" and one.layer == "workflows"
     }
     assert names == commands
 
 
 def test_imports_point_one_way():
     wrong = [
-        str(found)
-        for found in ALL_IMPORTS
-        if found.layer is not None
-        and found.layer != found.importer
-        and found.layer not in ALLOWED[found.importer]
+        str(one)
+        for one in ALL_IMPORTS
+        if one.layer is not None and one.layer != one.importer and one.layer not in ALLOWED[one.importer]
     ]
     assert wrong == []
 
 
 def test_io_is_free_of_torch():
-    assert [
-        str(found) for found in ALL_IMPORTS if found.importer == "io" and found.name.startswith("torch")
-    ] == []
+    assert [str(one) for one in ALL_IMPORTS if one.importer == "io" and one.name.startswith("torch")] == []
 
 
 @pytest.mark.parametrize("part", [*STANDARD_ONLY, "cli"])
 def test_prompt_parts_import_the_standard_library_only(part):
     known = set(sys.stdlib_module_names) | {"drai_cli"} | ({"typer", "rich"} if part == "cli" else set())
     wrong = [
-        str(found)
-        for found in ALL_IMPORTS
-        if found.importer == part and found.at_module_level and found.name.split(".")[0] not in known
+        str(one)
+        for one in ALL_IMPORTS
+        if one.importer == part and one.at_module_level and one.name.split(".")[0] not in known
     ]
     assert wrong == []
 
 
 def test_command_modules_import_workflows_in_their_bodies():
     wrong = [
-        str(found)
-        for found in ALL_IMPORTS
-        if found.importer == "cli"
-        and found.layer in ("workflows", "io", "hub", "report")
-        and found.at_module_level
+        str(one)
+        for one in ALL_IMPORTS
+        if one.importer == "cli" and one.layer in ("workflows", "io", "hub", "report") and one.at_module_level
     ]
     assert wrong == []
 

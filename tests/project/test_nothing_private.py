@@ -1,9 +1,9 @@
-"""What leaves with models, images, reports and exports: nothing of a patient, a folder, the machine or its user.
+"""Models, images, reports and exports contain no data of a patient, a folder, the machine or its user.
 
-Every name that a set and its machine bring along is marked, every command is run, and every byte it wrote is searched:
-packed files unpacked. By design two kinds of files name inputs: those in a run directory that say what it was trained
-on (`config.json`, `split.csv`), which is not shared, and what is made of images one by one (swaps, walks, conversions,
-codes), which names them by their file names without folders.
+All names in the data set and of the machine contain a mark. Every command is run, and every byte that it wrote is
+searched for marks, compressed files too. Two kinds of files name inputs by design: the records of the training data in
+a run directory (`config.json`, `split.csv`), which is not shared, and the outputs for single images (swaps, walks,
+conversions, codes), which have the inputs' file names without folders.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def place(tmp_path, monkeypatch, make_dicom):
 
 @pytest.fixture
 def run(drai, place):
-    """Runs a command that has to succeed, and looks at what it shows: no patient, whatever the path was."""
+    """Runs a command that must succeed, and checks that its output has no patient data."""
 
     def run(*arguments):
         result = drai(*arguments)
@@ -85,7 +85,7 @@ def trained(run, place):
 
 
 def contents(path: Path) -> Iterator[bytes]:
-    """A file's bytes, and those of what is packed in it."""
+    """A file's bytes, and those of its compressed contents."""
     raw = path.read_bytes()
     yield raw
     yield raw.decode("latin-1").encode("utf-8")
@@ -110,7 +110,7 @@ def contents(path: Path) -> Iterator[bytes]:
 
 
 def marked(out: Path, marks: list[str], but: tuple[str, ...] = ()) -> list[str]:
-    """The files under a folder that hold a mark, or bear one in their name."""
+    """The files under a folder with a mark in their contents or name."""
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     assert files
     found = []
@@ -128,6 +128,12 @@ def test_the_search_finds_marks_in_packed_files(tmp_path):
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(b"descrip QXNAME"))
     (tmp_path / "c.txt").write_text("nothing")
     assert marked(tmp_path, ["QXFILE", "QXNAME"]) == ["a.npz: QXFILE", "b.nii.gz: QXNAME"]
+
+
+def test_every_mark_is_in_what_is_read(place):
+    found = {line.rpartition(": ")[2] for line in marked(place, [*OF_PATIENT, FOLDER, FILE])}
+    assert found == {*OF_PATIENT, FOLDER, FILE}
+    assert HOME in str(place)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,4 +1,4 @@
-"""What the project says of itself holds: README, continuous integration, constraints and the wheel."""
+"""Statements of the project about itself are true: README, pages, continuous integration, constraints, wheel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import typer
 
 from drai_cli import __version__
+from drai_cli.cli.app import app
 from drai_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
@@ -60,32 +62,103 @@ def test_exit_codes_are_documented():
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md")
+    for pattern in ("*.md", ".github/*.md", "drai_cli/reference/*.md", "examples/*.md", "weights/*.md")
     for path in ROOT.glob(pattern)
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors_of(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
-    text = page.read_text(encoding="utf-8")
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if link.startswith("#"):
-            assert link in anchors, link
-        elif not link.startswith("https://"):
-            assert (page.parent / link).exists(), link
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors_of(target), link
+
+
+# Of other programs: torchrun, and scripts in examples/.
+OTHERS = {"--nproc-per-node", "--real", "--with", "--plot"}
+
+
+def test_options_that_pages_name_exist():
+    commands = typer.main.get_command(app).commands.values()
+    options = {flag for command in commands for p in command.params for flag in (*p.opts, *p.secondary_opts)}
+    options |= {"--help", "--version", "--install-completion"}
+    pages = [ROOT / "README.md", *(ROOT / "drai_cli/reference").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]\b(?!-)", text))
+    assert len(named) > 50
+    assert named - options == OTHERS
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def test_results_in_the_readme_are_those_of_the_measurements():
+    page = (ROOT / "drai_cli/reference/measurements.md").read_text(encoding="utf-8")
+    section = README.partition("## Results\n")[2].partition("\n## ")[0]
+    rows = [row.split("|")[2:4] for row in section.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) == 5
+    measured = [row.split("|")[2:4] for row in page.splitlines() if row.startswith("| ")]
+    for value, baseline in rows:
+        number = re.search(r"\d[\d.]*", baseline)[0]
+        assert any(value == cells[0] and number in cells[1] for cells in measured if len(cells) == 2), value
+
+
+def tree_of(text: str) -> list[str]:
+    """The files in a drawn tree: a level is two spaces, a folder ends in a slash, a description follows two spaces."""
+    folders: list[str] = []
+    paths = []
+    for line in text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split(r"\s{2,}", line.strip())[0].split()
+        if names[0].endswith("/"):
+            (folder,) = names
+            folders[depth:] = [folder]
+        else:
+            paths += ["".join(folders[:depth]) + name for name in names]
+    return paths
+
+
+def test_a_tree_is_read_as_paths():
+    drawn = "a/\n  b.py c.py   two files, as in d.py\n  e/    a folder\n    b.py\n  f.py\n"
+    assert tree_of(drawn) == ["a/b.py", "a/c.py", "a/e/b.py", "a/f.py"]
 
 
 def test_every_module_stands_in_the_tree():
     page = (ROOT / "drai_cli/reference/architecture.md").read_text(encoding="utf-8")
-    words = set(page.partition("## The tree")[2].split())
-    modules = {path.name for path in (ROOT / "drai_cli").rglob("*.py")}
-    modules -= {"__init__.py", "__main__.py"}
-    modules -= {path.name for path in (ROOT / "drai_cli/metrics/extractors").glob("*.py")}  # as a folder
-    modules -= {path.name for path in (ROOT / "drai_cli/workflows/evaluation").glob("*.py")}
-    modules -= {path.name for path in (ROOT / "drai_cli/cli").glob("*.py")}  # one command each
-    assert modules - words == set()
+    (drawn,) = re.findall(r"## The tree\n\n```\n(.*?)```", page, re.DOTALL)
+    listed = tree_of(drawn)
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "drai_cli").rglob("*.py")}
+    modules = {path for path in modules if not path.endswith(("/__init__.py", "/__main__.py"))}
+    assert modules - set(listed) == set(), "not in the tree"
+    assert set(listed) - modules == set(), "in the tree alone"
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_paths_of_the_source_exist(page):
+    """A path with a folder, in backticks: from the root or from the package."""
+    text = page.read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:[\w.-]+/)+[\w-]+\.(?:py|sh|md|yaml|toml))`", text)
+    assert [
+        path for path in paths if not any((root / path).exists() for root in (ROOT, ROOT / "drai_cli"))
+    ] == []
+
+
+def test_terms_of_the_method_page_are_functions_of_training():
+    page = (ROOT / "drai_cli/reference/method.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(_?[a-z_]+_terms)`", page))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "drai_cli/training").glob("*.py"))
+    assert len(named) > 3
+    assert {name for name in named if f"def {name}(" not in source} == set()
 
 
 def test_base_dependencies():

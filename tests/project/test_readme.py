@@ -1,6 +1,6 @@
-"""What the README shows runs: every command line, one after the other in one folder, and the Python beside them.
+"""The README's commands run, one after the other in one folder, and so does its Python code.
 
-Lines run as they stand but for what `SMALLER` and `ADDED` say; an option that was renamed makes its line fail.
+Lines run as written, except for the changes in `SMALLER` and `ADDED`. If an option is renamed, its line fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.hub_server import serve
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-# What takes long, and what it is here: fewer images, smaller ones, fewer steps. Each has to occur.
+# Replacements that make commands faster: fewer and smaller images, fewer steps. Each must occur.
 SMALLER = {
     "--out lesions/ -n 2000 --size 32": "--out lesions/ -n 280 --size 16",
     "--data lesions/ --size 32": "--data lesions/ --size 16",
@@ -27,13 +27,13 @@ SMALLER = {
     "--methods dai,drai --kimg 2": "--methods dai,drai --kimg 0.064",
     "--hours 8": "--kimg 0.064 --size 16 --batch-size 8",
 }
-# What is added to a command, so that it measures on a handful.
+# Options added to a command, so that it measures on few images.
 ADDED = {
     "evaluate": "--samples 8 --pairs 14 --draws 1 --judge-images 560 --usefulness-images 280 --usefulness-seeds 1 "
     "--privacy-samples 16",
     "compare": "--judge-images 560",
 }
-# What each line leaves behind, by how it begins; lines that leave nothing are not named.
+# Files that a command must have written, by the start of its line.
 LEFT = {
     "drai sample --per-class": ["few/mel/mel_000003.png", "few/metadata.csv", "few/manifest.json"],
     "drai swap-style": ["swap_mel_000000_nv_000000/figure.png"],
@@ -45,6 +45,7 @@ LEFT = {
     "drai train --data lesions/": ["runs/lesions/model.safetensors"],
     "drai train --data scans/": ["runs/scans/model.safetensors"],
     "drai train --data photos/": ["runs/photos/model.safetensors"],
+    "drai train --data nodules/": ["runs/nodules/model.safetensors"],
     "drai evaluate": ["report/report.json", "report/report.html"],
     "drai compare": ["compare/comparison.md", "compare/comparison.html"],
     "drai export": ["lesions.onnx", "lesions.encoder.onnx", "lesions.swap.onnx"],
@@ -55,7 +56,7 @@ LEFT = {
 
 
 def command_lines() -> list[str]:
-    """The README's lines after the two that set up, comments left out."""
+    """The README's command lines after the two set-up lines, without comments."""
     lines = [
         line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[2:] for line in block.splitlines()
     ]
@@ -88,6 +89,17 @@ def make_photos(folder: Path) -> None:
         Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
         rows.append(f"{number},{'mel' if number % 2 else 'nv'},{number // 2 % 10 + 10 * (number % 2)}")
     Path("photos.csv").write_text("\n".join(rows) + "\n")
+
+
+def make_nodules(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(40):
+        label = "malignant" if number % 2 else "benign"
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(
+            folder / label / f"LIDC-{number // 4 + 10 * (number % 2):04}_n{number}.png"
+        )
 
 
 @pytest.fixture
@@ -138,6 +150,7 @@ def test_the_first_hour(drai, hub, make_dicom, tmp_path, monkeypatch):
     monkeypatch.chdir(place)
     make_scans(Path("scans"), make_dicom)
     make_photos(Path("photos"))
+    make_nodules(Path("nodules"))
     for line in command_lines():
         result = drai(*shlex.split(smaller(line))[1:])
         assert result.exit_code == 0, f"{line}\n{result.stderr}\n{result.stdout}"

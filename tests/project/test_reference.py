@@ -1,4 +1,4 @@
-"""The reference from the docstrings builds, by the command that CONTRIBUTING gives, without a warning."""
+"""The API reference builds from the docstrings without a warning, by the command in CONTRIBUTING."""
 
 from __future__ import annotations
 
