@@ -10,7 +10,8 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,11 @@ class Plan:
     """All images of a job, of all shards.
 
     Attributes:
-        counts: Images of each label that has at least one.
         schema: The model's conditions.
         runs: In the order in which images are made and listed, unless they go into tar files.
         suffixes: Of each image's files, with their dots; the image comes first.
         tar_images: Images per tar file; None: no tar files.
         source_sha256: Of the CSV of `--like`, else empty.
-        layout: Names the images' files.
     """
 
     schema: ConditionSchema
@@ -74,25 +73,31 @@ class Plan:
     suffixes: tuple[str, ...]
     tar_images: int | None = None
     source_sha256: str = ""
-    counts: dict[str, int] = field(init=False)
-    layout: Folders | Tars = field(init=False)
-    _ends: list[int] = field(init=False, repr=False)
-    _stride: int = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Images of each label that has at least one."""
         counts = dict.fromkeys(self.schema.labels, 0)
         for run in self.runs:
             counts[run.condition[self.schema.label.name]] += run.count
-        present = {label: count for label, count in counts.items() if count}
-        object.__setattr__(self, "counts", present)
-        object.__setattr__(self, "_ends", list(accumulate(run.count for run in self.runs)))
+        return {label: count for label, count in counts.items() if count}
+
+    @cached_property
+    def layout(self) -> Folders | Tars:
+        """Names the images' files."""
         names = folder_names(self.schema.labels)
-        layout: Folders | Tars = Folders(names, present, self.suffixes)
-        if self.tar_images is not None:
-            keys = {label: name.replace(".", "%2E") for label, name in names.items()}
-            layout = Tars(keys, self.total, self.tar_images)
-        object.__setattr__(self, "layout", layout)
-        object.__setattr__(self, "_stride", 1 if self.tar_images is None else mixing_stride(self.total))
+        if self.tar_images is None:
+            return Folders(names, self.counts, self.suffixes)
+        keys = {label: name.replace(".", "%2E") for label, name in names.items()}
+        return Tars(keys, self.total, self.tar_images)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(run.count for run in self.runs))
+
+    @cached_property
+    def _stride(self) -> int:
+        return 1 if self.tar_images is None else mixing_stride(self.total)
 
     @property
     def total(self) -> int:
