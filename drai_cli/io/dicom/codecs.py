@@ -18,23 +18,10 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image as PillowImage
 from pydicom import Dataset
+from pydicom import uid as uids
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    UID,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom.uid import UID
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import FAILURES, element, syntax_of
@@ -45,15 +32,14 @@ JPEG_SPECTRAL_SELECTION = UID("1.2.840.10008.1.2.4.53")
 JPEG_PROGRESSION = UID("1.2.840.10008.1.2.4.55")
 
 _GDCM_ONLY = (JPEG_SPECTRAL_SELECTION, JPEG_PROGRESSION)
-_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, *_GDCM_ONLY)
-_JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
-_JPEG_2000 = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+_JPEG_LS = (uids.JPEGLSLossless, uids.JPEGLSNearLossless)
+_JPEG_2000 = (uids.JPEG2000, uids.JPEG2000Lossless, uids.HTJ2K, uids.HTJ2KLossless, uids.HTJ2KLosslessRPCL)
 # Syntax to the one decoder that is asked, as pydicom calls it, and the module it needs beyond drai's own dependencies.
 _PLUGINS: dict[UID, tuple[str, str | None]] = {
-    JPEGBaseline8Bit: ("pillow", None),
-    JPEGExtended12Bit: ("pillow", None),
-    JPEGLossless: ("gdcm", "gdcm"),
-    JPEGLosslessSV1: ("gdcm", "gdcm"),
+    uids.JPEGBaseline8Bit: ("pillow", None),
+    uids.JPEGExtended12Bit: ("pillow", None),
+    uids.JPEGLossless: ("gdcm", "gdcm"),
+    uids.JPEGLosslessSV1: ("gdcm", "gdcm"),
     **dict.fromkeys(_JPEG_LS, ("pyjpegls", "jpeg_ls")),
     **dict.fromkeys(_JPEG_2000, ("pylibjpeg", "openjpeg")),
 }
@@ -84,7 +70,10 @@ def decode_frames(
                 break
             if array.shape != layout.shape[1:]:
                 raise InputError(subject, f"frame {count} has another shape than its header says")
-            yield _used_bits(array, layout, not syntax.is_compressed or syntax == RLELossless), photometric
+            yield (
+                _used_bits(array, layout, not syntax.is_compressed or syntax == uids.RLELossless),
+                photometric,
+            )
             count += 1
     except FAILURES as error:
         raise InputError(
@@ -116,11 +105,11 @@ def _compressed_frames(
     if not getattr(dataset["PixelData"], "is_undefined_length", False):
         raise InputError(subject, f"its pixel data is not what its transfer syntax {_name(syntax)} says")
     precision = _check_codestreams(subject, dataset, layout, syntax)
-    if syntax == RLELossless:
+    if syntax == uids.RLELossless:
         for source in _encoded(dataset, layout):
             yield _decode_rle(source, layout), layout.photometric
         return
-    if syntax in _GDCM_ONLY or (syntax == JPEGExtended12Bit and precision > 8):
+    if syntax in _GDCM_ONLY or (syntax == uids.JPEGExtended12Bit and precision > 8):
         _require(subject, syntax, "gdcm")
         for source in _encoded(dataset, layout):
             yield _decode_jpeg(source, layout, syntax, precision), layout.photometric
@@ -147,7 +136,7 @@ def _encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
 def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: UID) -> int:
     """Checks that each compressed frame has the header's size, before it is decoded; gives their largest precision."""
     deepest = 0
-    if syntax == RLELossless:
+    if syntax == uids.RLELossless:
         return layout.bits_stored
     count = 0
     try:
