@@ -70,17 +70,17 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
         if not begins_as_dicom(clipped.read(PREAMBLE + 4)):
             raise InputError(subject, "expected a DICOM file, got something else")
         clipped.seek(0)
-        dataset = _inflated(subject, clipped, header_only)
+        dataset = _inflate(subject, clipped, header_only)
         if dataset is None:
             clipped.seek(0)
             dataset = pydicom.dcmread(clipped, force=True, stop_before_pixels=header_only)
-        _name_syntax(dataset)
+        _add_syntax(dataset)
     except FAILURES as error:
         raise InputError(subject, f"is broken or no DICOM ({type(error).__name__} while parsing)") from error
     return dataset
 
 
-def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
+def _inflate(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
     """The data set of a deflated file (PS3.5 A.5), within bounds; None for any other."""
     head = file.read(_META_BYTES)
     if head[PREAMBLE : PREAMBLE + 4] != b"DICM":
@@ -104,7 +104,7 @@ def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None
     return dataset
 
 
-def _name_syntax(dataset: Dataset) -> None:
+def _add_syntax(dataset: Dataset) -> None:
     """Adds the transfer syntax that was detected where the file does not say."""
     meta = getattr(dataset, "file_meta", None)
     if meta is None:
