@@ -279,7 +279,7 @@ class _Rows:
         dtype = max(self.dtype, image.dtype, key=lambda dtype: dtype.itemsize)
         if channels != self.shape[-1] or dtype != self.dtype:
             self._widen(channels, dtype)
-        self._file.write(_widened(image, channels, dtype).tobytes())
+        self._file.write(_widen_image(image, channels, dtype).tobytes())
         self.shape = (self.shape[0] + 1, *self.shape[1:])
 
     def _widen(self, channels: int, dtype: np.dtype[np.generic]) -> None:
@@ -291,12 +291,12 @@ class _Rows:
             self._file.seek(row * old_bytes)
             old = np.frombuffer(self._file.read(old_bytes), self.dtype).reshape(self.shape[1:])
             self._file.seek(row * new_bytes)
-            self._file.write(_widened(old, channels, dtype).tobytes())
+            self._file.write(_widen_image(old, channels, dtype).tobytes())
         self._file.seek(self.shape[0] * new_bytes)
         self.shape, self.dtype = new_shape, dtype
 
 
-def _widened(image: np.ndarray, channels: int, dtype: np.dtype[np.generic]) -> np.ndarray:
+def _widen_image(image: np.ndarray, channels: int, dtype: np.dtype[np.generic]) -> np.ndarray:
     image = to_channels(image, channels)
     if image.dtype == dtype:
         return image

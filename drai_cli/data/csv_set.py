@@ -47,10 +47,10 @@ def find_csv_set(tree: Tree, table: Table, kind: str, options: SetOptions, repor
     conditions = options.conditions_besides(label)
     if options.group_pattern is None:
         group = _group(table, group, (image_column, label, *conditions), reporter)
-    found, skipped = _locate(table, image_column, tree)
+    names, skipped = _locate(table, image_column, tree)
 
     entries, unlabelled, ungrouped = [], 0, 0
-    for row, name in zip(table.rows, found, strict=True):
+    for row, name in zip(table.rows, names, strict=True):
         if name is None:
             continue
         if is_missing(row[label]):
@@ -64,7 +64,7 @@ def find_csv_set(tree: Tree, table: Table, kind: str, options: SetOptions, repor
         reporter.warn(f"{unlabelled} of {len(table.rows)} rows have no {label!r} and are left out")
     if ungrouped:
         reporter.warn(f"{ungrouped} rows have no {str(group)!r}: each of their images is a group of its own")
-    rowless = len(tree.images) - sum(name is not None for name in found)
+    rowless = len(tree.images) - sum(name is not None for name in names)
     if rowless:
         reporter.warn(f"{rowless} images have no row in {table.path.name} and are left out")
     return ImageSet(kind, tree.root, label, conditions, group, tuple(entries), FilePixels(tree.root), skipped)
@@ -149,14 +149,14 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
     lookup = _Lookup(tree.images)
     refused = dict(tree.skipped)
     refused_lookup = _Lookup(list(refused))
-    found: list[str | None] = []
+    located: list[str | None] = []
     skipped: dict[str, str] = {}
     missing, ambiguous = [], []
     for row in table.rows:
         written = row[column].replace("\\", "/")
         inside = _inside(written, tree.root)
         candidates = lookup.find(inside) if inside is not None else []
-        found.append(candidates[0] if len(candidates) == 1 else None)
+        located.append(candidates[0] if len(candidates) == 1 else None)
         if inside is None:
             skipped[written] = "its name leads out of the set"
         elif len(candidates) > 1:
@@ -167,7 +167,7 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
                 skipped[unusable[0]] = refused[unusable[0]]
             else:
                 missing.append(written or "an empty cell")
-    counts = Counter(name for name in found if name is not None)
+    counts = Counter(name for name in located if name is not None)
     doubled = [name for name, count in counts.items() if count > 1]
     for names, total, what, hint in (
         (
@@ -188,7 +188,7 @@ def _locate(table: Table, column: str, tree: Tree) -> tuple[list[str | None], tu
     ):
         if names:
             raise InputError(table.path, f"{len(names)} of {total} {what}: {list_first(names)}", hint)
-    return found, tuple(skipped.items())
+    return located, tuple(skipped.items())
 
 
 def _inside(written: str, root: Path) -> str | None:

@@ -273,18 +273,18 @@ def _rows(
         )
     ((column, key),) = best
     reporter.info(f"images are named by column {column!r} as {key}")
-    found: dict[str, dict[str, str]] = {}
+    row_of: dict[str, dict[str, str]] = {}
     unmatched = 0
     for row in table.rows:
         names = finders[key].get(row[column], [])
         unmatched += not names
         kept = {name: row[name] for name in columns if name in row}
         for name in names:
-            if found.setdefault(name, kept) != kept:
+            if row_of.setdefault(name, kept) != kept:
                 raise InputError(table.path, f"images have two rows that differ, such as {name}", "keep one")
     if unmatched:
         reporter.warn(f"{unmatched} of {len(table.rows)} rows name no image")
-    return found
+    return row_of
 
 
 def _finders(images: Sequence[_Header]) -> dict[str, dict[str, list[str]]]:

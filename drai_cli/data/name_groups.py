@@ -48,11 +48,11 @@ class LikelyGroups:
     example: str
 
 
-def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet:
+def group_by_name(image_set: ImageSet, pattern: str, reporter: Reporter) -> ImageSet:
     r"""The set with its images grouped by what a pattern matches in their files' names.
 
     Args:
-        found: The set.
+        image_set: The set.
         pattern: A regular expression, searched in each file's path relative to the set, with `/`. Its first capture
             group, or all that it matches where it has none, is the group. A file without a match is a group of its own;
             frames of one file are never separated.
@@ -69,7 +69,7 @@ def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet
         raise UsageError(
             option, f"is no regular expression ({error})", rf"for example {_OPTION} 'LIDC-\d+'"
         ) from error
-    files = [found.pixels.file_of(entry) for entry in found.entries]
+    files = [image_set.pixels.file_of(entry) for entry in image_set.entries]
     names = sorted(set(files))
     values = _values(search, names, option)
     unmatched = [name for name in names if name not in values]
@@ -98,21 +98,21 @@ def group_by_name(found: ImageSet, pattern: str, reporter: Reporter) -> ImageSet
     # The slash keeps groups' names apart from files': a relative path never begins with one.
     keys = {name: f"/{values[name]}" if name in values else name for name in names}
     entries = tuple(
-        replace(entry, group=keys[file]) for entry, file in zip(found.entries, files, strict=True)
+        replace(entry, group=keys[file]) for entry, file in zip(image_set.entries, files, strict=True)
     )
-    return replace(found, group=f"file name ({pattern})", entries=entries)
+    return replace(image_set, group=f"file name ({pattern})", entries=entries)
 
 
 def _values(search: re.Pattern[str], names: Sequence[str], option: str) -> dict[str, str]:
     """What the pattern matches in each name; names without a match, or with an empty one, are left out."""
     group = 1 if search.groups else 0
-    with _limited(option):
+    with _limit_time(option):
         matches = ((name, search.search(name)) for name in names)
         return {name: match[group] for name, match in matches if match is not None and match[group]}
 
 
 @contextmanager
-def _limited(option: str) -> Iterator[None]:
+def _limit_time(option: str) -> Iterator[None]:
     """Ends a search that backtracks without end, where the system has alarms and none is set.
 
     Signals are all that the expression engine checks for while it works.
@@ -183,16 +183,16 @@ def _readings(names: Sequence[str]) -> Iterator[str]:
     yield _ALL_BUT_LAST
 
 
-def warn_of_likely_groups(found: ImageSet, reporter: Reporter) -> None:
+def warn_of_likely_groups(image_set: ImageSet, reporter: Reporter) -> None:
     """Warns where no group is known and the names suggest some, with the option to add."""
-    if found.is_grouped or found.kind == "medmnist":
+    if image_set.is_grouped or image_set.kind == "medmnist":
         return
-    names = sorted({found.pixels.file_of(entry) for entry in found.entries})
+    names = sorted({image_set.pixels.file_of(entry) for entry in image_set.entries})
     likely = find_likely_groups(names)
     if likely is None:
         return
-    if all(entry.part is not None for entry in found.entries):
-        grouped = group_by_name(found, likely.pattern, SILENT).entries
+    if all(entry.part is not None for entry in image_set.entries):
+        grouped = group_by_name(image_set, likely.pattern, SILENT).entries
         if not count_groups_across(
             [entry.group for entry in grouped], [str(entry.part) for entry in grouped]
         ):

@@ -88,7 +88,7 @@ def read_for_model(
     image = read_image(path, frame=frame, window=parse_window(window))
     unit = model_intensity(header).unit
     notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
-    return _fitted(image, path, header, fit, kind=format.name, notes=notes)
+    return _fit(image, path, header, fit, kind=format.name, notes=notes)
 
 
 def fit_stack(
@@ -113,10 +113,10 @@ def fit_stack(
     index = choose_frame(stack, frame)
     image = frame_image(stack, index, wanted, choose_scale(stack, wanted))
     one = stack.frame(index)
-    return _fitted(image, path, header, fit, one.kind, notes, one.geometry, one.spacing_mm)
+    return _fit(image, path, header, fit, one.kind, notes, one.geometry, one.spacing_mm)
 
 
-def _fitted(
+def _fit(
     image: Image,
     path: Path,
     header: ModelHeader,
@@ -155,7 +155,7 @@ def fit_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
     if image.geometry is None:
         return None
-    (down, row), (across, column) = _fitted_grid(image.height, image.width, size, fit)
+    (down, row), (across, column) = _fit_grid(image.height, image.width, size, fit)
     to_source = np.eye(4)
     to_source[0, 0], to_source[0, 3] = across, column
     to_source[1, 1], to_source[1, 3] = down, row
@@ -166,11 +166,11 @@ def fit_spacing(image: InputImage, size: int, fit: Fit) -> Spacing | None:
     """Spacing of an image at a model's size."""
     if image.spacing_mm is None:
         return None
-    (down, _), (across, _) = _fitted_grid(image.height, image.width, size, fit)
+    (down, _), (across, _) = _fit_grid(image.height, image.width, size, fit)
     return image.spacing_mm[0], image.spacing_mm[1] * down, image.spacing_mm[2] * across
 
 
-def _fitted_grid(
+def _fit_grid(
     height: int, width: int, size: int, fit: Fit
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """For rows and columns: step and start, in pixels of the file's image, of the pixels at a model's size.

@@ -106,7 +106,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         raise InputError(
             path,
             f"cannot be written ({explain_os_error(error, path.parent)})",
-            f"check the free space and the permissions{'; the earlier file is kept' if _is_there(path) else ''}",
+            f"check the free space and the permissions{'; the earlier file is kept' if _exists(path) else ''}",
         ) from error
     except BaseException:
         _remove(temporary)
@@ -185,7 +185,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     with suppress(OSError):
         return path.is_file()
     return False

@@ -95,7 +95,7 @@ def read_raster_frame(path: Path, frame: int | None = None) -> Image:
                     array = np.ascontiguousarray(turn(array))
             return Image(array, bits=bits, source=str(path), notes=(*notes, *changed))
         except _FAILURES as error:
-            raise _broken(path, error) from error
+            raise _describe_failure(path, error) from error
         finally:
             picture.close()
 
@@ -125,7 +125,7 @@ def read_raster(path: Path) -> Stack:
                     raise InputError(path, "its frames differ in shape")
             array = frames[0][None] if count == 1 else np.stack(frames)
         except _FAILURES as error:
-            raise _broken(path, error) from error
+            raise _describe_failure(path, error) from error
         finally:
             picture.close()
     alpha, notes = None, tuple[str, ...]()
@@ -164,7 +164,7 @@ def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise InputError(path, f"expected at most {MAX_PIXELS} pixels, got more") from error
     except _FAILURES as error:
-        raise _broken(path, error) from error
+        raise _describe_failure(path, error) from error
     got = "JPEG" if picture.format == _MPO else str(picture.format)
     if got != expected:
         raise InputError(
@@ -261,7 +261,7 @@ def _stored_bits(picture: PillowImage.Image) -> int:
     return 8
 
 
-def _broken(path: Path, error: BaseException) -> InputError:
+def _describe_failure(path: Path, error: BaseException) -> InputError:
     words = str(" ".join(str(error).split()))[:160]
     # Pillow's own messages may hold the whole path; the subject already says it.
     if str(path) in words:

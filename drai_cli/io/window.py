@@ -130,7 +130,7 @@ def choose_scale(stack: Stack, window: Window = AUTO) -> Scale:
     if window.choice == "range":
         return Scale(Intensity(stack.unit, window.low, window.high, dtype))
     if window.choice == "name":
-        return _named(stack, window.name, dtype)
+        return _choose_named(stack, window.name, dtype)
     if window.choice == "full":
         low, high = float(stack.array.min()), float(stack.array.max())
         return Scale(Intensity(stack.unit, low, high if high > low else low + 1, dtype))
@@ -149,7 +149,7 @@ def choose_scale(stack: Stack, window: Window = AUTO) -> Scale:
     return Scale(Intensity(stack.unit, low, high, dtype))
 
 
-def _named(stack: Stack, name: str, dtype: str) -> Scale:
+def _choose_named(stack: Stack, name: str, dtype: str) -> Scale:
     for label, centre, width in stack.windows:
         if label.lower() == name.lower():
             return Scale(Intensity(stack.unit, *window_range(centre, width), dtype))

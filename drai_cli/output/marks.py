@@ -42,7 +42,7 @@ def read_marks(path: Path) -> dict[str, str]:
     Raises:
         InputError: It cannot be read.
     """
-    with _failures_as_input_errors(str(path)):
+    with _convert_failures(str(path)):
         open_regular(path, max_bytes=None).close()  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -54,12 +54,12 @@ def read_marks(path: Path) -> dict[str, str]:
 
 def marks_of_member(name: str, data: bytes) -> dict[str, str]:
     """The marks of a member of a WebDataset tar, a `.png` or its `.json`; raises as `read_marks`."""
-    with _failures_as_input_errors(name):
+    with _convert_failures(name):
         return parse_json_marks(data) if name.endswith(".json") else read_raster_marks(io.BytesIO(data))
 
 
 @contextmanager
-def _failures_as_input_errors(subject: str) -> Iterator[None]:
+def _convert_failures(subject: str) -> Iterator[None]:
     try:
         yield
     except InputError:
@@ -71,5 +71,5 @@ def _failures_as_input_errors(subject: str) -> Iterator[None]:
 def _npz_marks(path: Path) -> dict[str, str]:
     with open_regular(path, max_bytes=None) as raw, np.load(raw, allow_pickle=False) as file:
         small = {info.filename for info in file.zip.infolist() if info.file_size <= MAX_SIDECAR_BYTES}
-        found = {name: file[name] for name in _NAMES if f"{name}.npy" in small}
-    return {name: str(text) for name, text in found.items() if text.ndim == 0 and text.dtype.kind == "U"}
+        arrays = {name: file[name] for name in _NAMES if f"{name}.npy" in small}
+    return {name: str(text) for name, text in arrays.items() if text.ndim == 0 and text.dtype.kind == "U"}

@@ -18,23 +18,10 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image as PillowImage
 from pydicom import Dataset
+from pydicom import uid as uids
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    UID,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom.uid import UID
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import FAILURES, element, syntax_of
@@ -45,15 +32,14 @@ JPEG_SPECTRAL_SELECTION = UID("1.2.840.10008.1.2.4.53")
 JPEG_PROGRESSION = UID("1.2.840.10008.1.2.4.55")
 
 _GDCM_ONLY = (JPEG_SPECTRAL_SELECTION, JPEG_PROGRESSION)
-_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, *_GDCM_ONLY)
-_JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
-_JPEG_2000 = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+_JPEG_LS = (uids.JPEGLSLossless, uids.JPEGLSNearLossless)
+_JPEG_2000 = (uids.JPEG2000, uids.JPEG2000Lossless, uids.HTJ2K, uids.HTJ2KLossless, uids.HTJ2KLosslessRPCL)
 # Syntax to the one decoder that is asked, as pydicom calls it, and the module it needs beyond drai's own dependencies.
 _PLUGINS: dict[UID, tuple[str, str | None]] = {
-    JPEGBaseline8Bit: ("pillow", None),
-    JPEGExtended12Bit: ("pillow", None),
-    JPEGLossless: ("gdcm", "gdcm"),
-    JPEGLosslessSV1: ("gdcm", "gdcm"),
+    uids.JPEGBaseline8Bit: ("pillow", None),
+    uids.JPEGExtended12Bit: ("pillow", None),
+    uids.JPEGLossless: ("gdcm", "gdcm"),
+    uids.JPEGLosslessSV1: ("gdcm", "gdcm"),
     **dict.fromkeys(_JPEG_LS, ("pyjpegls", "jpeg_ls")),
     **dict.fromkeys(_JPEG_2000, ("pylibjpeg", "openjpeg")),
 }
@@ -72,11 +58,11 @@ def decode_frames(
     """
     syntax = syntax_of(dataset)
     if syntax.is_encapsulated or syntax in _GDCM_ONLY:
-        frames = _compressed_frames(subject, dataset, layout, syntax)
+        frames = _decode_compressed(subject, dataset, layout, syntax)
     elif syntax.is_private or not syntax.is_transfer_syntax:
         raise InputError(subject, f"its transfer syntax {_name(syntax)} cannot be decoded")
     else:
-        frames = _native_frames(subject, dataset, layout, syntax)
+        frames = _decode_native(subject, dataset, layout, syntax)
     count = 0
     try:
         for array, photometric in frames:
@@ -84,7 +70,10 @@ def decode_frames(
                 break
             if array.shape != layout.shape[1:]:
                 raise InputError(subject, f"frame {count} has another shape than its header says")
-            yield _used_bits(array, layout, not syntax.is_compressed or syntax == RLELossless), photometric
+            yield (
+                _keep_used_bits(array, layout, not syntax.is_compressed or syntax == uids.RLELossless),
+                photometric,
+            )
             count += 1
     except FAILURES as error:
         raise InputError(
@@ -94,7 +83,7 @@ def decode_frames(
         raise InputError(subject, f"expected {layout.frames} frames, got {count}")
 
 
-def _native_frames(
+def _decode_native(
     subject: str, dataset: Dataset, layout: Layout, syntax: UID
 ) -> Iterator[tuple[np.ndarray, str]]:
     keyword = next(keyword for keyword in PIXEL_KEYWORDS if keyword in dataset)
@@ -110,19 +99,19 @@ def _native_frames(
         yield array, str(meta["photometric_interpretation"])
 
 
-def _compressed_frames(
+def _decode_compressed(
     subject: str, dataset: Dataset, layout: Layout, syntax: UID
 ) -> Iterator[tuple[np.ndarray, str]]:
     if not getattr(dataset["PixelData"], "is_undefined_length", False):
         raise InputError(subject, f"its pixel data is not what its transfer syntax {_name(syntax)} says")
     precision = _check_codestreams(subject, dataset, layout, syntax)
-    if syntax == RLELossless:
-        for source in _encoded(dataset, layout):
+    if syntax == uids.RLELossless:
+        for source in _list_encoded(dataset, layout):
             yield _decode_rle(source, layout), layout.photometric
         return
-    if syntax in _GDCM_ONLY or (syntax == JPEGExtended12Bit and precision > 8):
+    if syntax in _GDCM_ONLY or (syntax == uids.JPEGExtended12Bit and precision > 8):
         _require(subject, syntax, "gdcm")
-        for source in _encoded(dataset, layout):
+        for source in _list_encoded(dataset, layout):
             yield _decode_jpeg(source, layout, syntax, precision), layout.photometric
         return
     if syntax not in _PLUGINS:
@@ -137,7 +126,7 @@ def _compressed_frames(
         yield array.astype(layout.dtype, copy=False), str(meta["photometric_interpretation"])
 
 
-def _encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
+def _list_encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
     """The compressed frames."""
     offsets, lengths = (element(dataset, f"ExtendedOffsetTable{part}") for part in ("", "Lengths"))
     extended = (offsets, lengths) if offsets and lengths and len(offsets) == len(lengths) else None
@@ -147,12 +136,12 @@ def _encoded(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
 def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: UID) -> int:
     """Checks that each compressed frame has the header's size, before it is decoded; gives their largest precision."""
     deepest = 0
-    if syntax == RLELossless:
+    if syntax == uids.RLELossless:
         return layout.bits_stored
     count = 0
     try:
-        for count, source in enumerate(_encoded(dataset, layout), 1):
-            size = _codestream_size(source)
+        for count, source in enumerate(_list_encoded(dataset, layout), 1):
+            size = _read_codestream_size(source)
             if size is None:
                 raise InputError(subject, f"frame {count - 1} is not what {_name(syntax)} says, or is broken")
             height, width, samples, precision = size
@@ -174,11 +163,11 @@ def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: U
     return deepest
 
 
-def _codestream_size(source: bytes) -> tuple[int, int, int, int] | None:
+def _read_codestream_size(source: bytes) -> tuple[int, int, int, int] | None:
     """Height, width, samples a pixel and bits of a JPEG, JPEG-LS or JPEG 2000 stream; None if it is none."""
     if source[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n":  # a JP2 file where a bare codestream is due
         start = source.find(b"\xff\x4f\xff\x51", 0, 1 << 16)
-        return _codestream_size(source[start:]) if start > 0 else None
+        return _read_codestream_size(source[start:]) if start > 0 else None
     if source[:4] == b"\xff\x4f\xff\x51":  # ISO/IEC 15444-1 A.5.1, SIZ
         width, height, left, top = struct.unpack(">4I", source[8:24])
         (samples,) = struct.unpack(">H", source[40:42])
@@ -238,7 +227,7 @@ def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> 
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
     bits = 8 if precision <= 8 else 16
     image.SetPixelFormat(gdcm.PixelFormat(layout.samples, bits, precision, precision - 1, 0))
-    with _quiet():
+    with _silence_stderr():
         buffer = image.GetBuffer()
     if buffer is None:
         raise ValueError("gdcm gives nothing")
@@ -247,7 +236,7 @@ def _decode_jpeg(source: bytes, layout: Layout, syntax: UID, precision: int) -> 
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_stderr() -> Iterator[None]:
     """Hides what the C library prints to stderr while it tries its decoders."""
     with _STDERR:
         kept = os.dup(2)
@@ -261,7 +250,7 @@ def _quiet() -> Iterator[None]:
             os.close(nowhere)
 
 
-def _used_bits(array: np.ndarray, layout: Layout, may_hold_overlays: bool) -> np.ndarray:
+def _keep_used_bits(array: np.ndarray, layout: Layout, may_hold_overlays: bool) -> np.ndarray:
     """The stored bits alone, sign extended; the bits above and below (old overlays) are no part of the image."""
     array = array.astype(layout.dtype, copy=False)
     if layout.is_float or layout.bits_allocated == 1 or layout.bits_stored == layout.bits_allocated:

@@ -18,14 +18,9 @@ import pydicom
 import pydicom.dataset
 import pydicom.multival
 from pydicom import Dataset
+from pydicom import uid as uids
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.format import PREAMBLE, begins_as_dicom
@@ -42,7 +37,7 @@ _PATIENT = (
 )  # fmt: skip
 _MAX_INFLATED_BYTES = 1 << 29
 _META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
-_DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
+_DEFLATED = str(uids.DeflatedExplicitVRLittleEndian).encode()
 
 
 def parse(path: Path, *, header_only: bool = False) -> Dataset:
@@ -75,30 +70,28 @@ def parse_stream(subject: str, file: IO[bytes], *, header_only: bool = False) ->
         if not begins_as_dicom(clipped.read(PREAMBLE + 4)):
             raise InputError(subject, "expected a DICOM file, got something else")
         clipped.seek(0)
-        dataset = _inflated(subject, clipped, header_only)
+        dataset = _inflate(subject, clipped, header_only)
         if dataset is None:
             clipped.seek(0)
             dataset = pydicom.dcmread(clipped, force=True, stop_before_pixels=header_only)
-        _name_syntax(dataset)
+        _add_syntax(dataset)
     except FAILURES as error:
         raise InputError(subject, f"is broken or no DICOM ({type(error).__name__} while parsing)") from error
     return dataset
 
 
-def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
+def _inflate(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
     """The data set of a deflated file (PS3.5 A.5), within bounds; None for any other."""
     head = file.read(_META_BYTES)
     if head[PREAMBLE : PREAMBLE + 4] != b"DICM":
         return None
-    if (
-        len(head) == _META_BYTES and _DEFLATED not in head
-    ):  # as nearly always; parsing twice would cost a third
-        return None
+    if len(head) == _META_BYTES and _DEFLATED not in head:
+        return None  # as nearly always; parsing twice would cost a third
     file.seek(PREAMBLE + 4)
     meta = pydicom.dataset.FileMetaDataset(
         read_dataset(cast(BinaryIO, file), False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     )
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+    if meta.get("TransferSyntaxUID") != uids.DeflatedExplicitVRLittleEndian:
         return None
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     plain = inflater.decompress(file.read(), _MAX_INFLATED_BYTES)
@@ -107,19 +100,19 @@ def _inflated(subject: str, file: _Clipped, header_only: bool) -> Dataset | None
     stop = (lambda tag, vr, length: tag.group >= 0x7FE0) if header_only else None
     dataset = read_dataset(io.BytesIO(plain), False, True, stop_when=stop)
     dataset.file_meta = meta
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian  # which it is by now
+    meta.TransferSyntaxUID = uids.ExplicitVRLittleEndian  # which it is by now
     return dataset
 
 
-def _name_syntax(dataset: Dataset) -> None:
+def _add_syntax(dataset: Dataset) -> None:
     """Adds the transfer syntax that was detected where the file does not say."""
     meta = getattr(dataset, "file_meta", None)
     if meta is None:
         meta = dataset.file_meta = pydicom.dataset.FileMetaDataset()
     if not isinstance(meta.get("TransferSyntaxUID"), str):
         is_implicit, is_little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
-        meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+        explicit = uids.ExplicitVRLittleEndian if is_little else uids.ExplicitVRBigEndian
+        meta.TransferSyntaxUID = uids.ImplicitVRLittleEndian if is_implicit else explicit
 
 
 def syntax_of(dataset: Dataset) -> pydicom.uid.UID:

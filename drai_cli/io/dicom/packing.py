@@ -64,7 +64,7 @@ def pack(
         dataset.PixelData = data + b"\0" * (len(data) % 2)
         dataset["PixelData"].VR = "OW" if array.dtype.itemsize == 2 else "OB"
     else:
-        dataset.PixelData = encapsulate(_compressed(dataset, little, syntax, plugin))
+        dataset.PixelData = encapsulate(_compress(dataset, little, syntax, plugin))
         dataset["PixelData"].is_undefined_length = True
         dataset["PixelData"].VR = "OB"
     dataset.file_meta = FileMetaDataset()
@@ -78,7 +78,7 @@ def pack(
     return file.getvalue()
 
 
-def _compressed(dataset: Dataset, array: np.ndarray, syntax: UID, plugin: str) -> list[bytes]:
+def _compress(dataset: Dataset, array: np.ndarray, syntax: UID, plugin: str) -> list[bytes]:
     """Each frame, encoded."""
     encoder = get_encoder(syntax)
     if syntax == JPEG2000Lossless and min(dataset.Rows, dataset.Columns) < _MIN_JPEG2000_SIDE:

@@ -70,9 +70,9 @@ class FunctionalGroups:
         """The item of a functional group's sequence for a frame, or the header where there is none."""
         own = self.per_frame[frame] if frame < len(self.per_frame) else None
         for group in (own, self.shared):
-            found = item(group, keyword)
-            if found is not None:
-                return found
+            macro = item(group, keyword)
+            if macro is not None:
+                return macro
         return self.dataset
 
 

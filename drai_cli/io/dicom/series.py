@@ -78,14 +78,14 @@ def _read_series(path: Path, opened: ExitStack) -> Stack:
         seen += 1
         if seen > MAX_FILES:
             raise InputError(subject, f"expected at most {MAX_FILES} files, got more")
-        found = _look(name, opener)
-        if isinstance(found, Slice):
-            by_series[found.series].append(found)
-        elif found:
-            refused.append(found)
+        file = _read_header(name, opener)
+        if isinstance(file, Slice):
+            by_series[file.series].append(file)
+        elif file:
+            refused.append(file)
     if not by_series:
-        why = f": {refused[0]}" if refused else ""
-        raise InputError(subject, f"expected DICOM images, got none in {seen} files{why}")
+        reason = f": {refused[0]}" if refused else ""
+        raise InputError(subject, f"expected DICOM images, got none in {seen} files{reason}")
     if len(by_series) > 1:
         sizes = ", ".join(str(len(slices)) for slices in list(by_series.values())[:8])
         raise InputError(
@@ -94,7 +94,7 @@ def _read_series(path: Path, opened: ExitStack) -> Stack:
             "give a folder or zip that holds one, or one file",
         )
     (slices,) = by_series.values()
-    stack = _assembled(subject, slices)
+    stack = _assemble(subject, slices)
     if refused:
         stack = replace(
             stack, notes=(*stack.notes, f"{len(refused)} DICOM files are left out ({refused[0]})")
@@ -102,25 +102,25 @@ def _read_series(path: Path, opened: ExitStack) -> Stack:
     return stack
 
 
-def _assembled(subject: str, slices: Sequence[Slice]) -> Stack:
+def _assemble(subject: str, slices: Sequence[Slice]) -> Stack:
     """The stack of a series' files."""
     notes: list[str] = []
-    by_uid = {found.uid or found.name: found for found in reversed(slices)}
+    by_uid = {one.uid or one.name: one for one in reversed(slices)}
     if len(by_uid) < len(slices):
         notes.append(f"{len(slices) - len(by_uid)} files are left out: another has the same SOPInstanceUID")
-    slices = sorted(by_uid.values(), key=lambda found: (found.number, found.name))
-    if any(found.frames > 1 for found in slices):
+    slices = sorted(by_uid.values(), key=lambda one: (one.number, one.name))
+    if any(one.frames > 1 for one in slices):
         if len(slices) > 1:
             raise InputError(
                 subject, f"expected one file with several frames, got {len(slices)} files", "give one of them"
             )
         return _read(slices[0])
-    kept = _of_one_kind(slices)
+    kept = _choose_alike(slices)
     if len(kept) < len(slices):
         notes.append(f"{len(slices) - len(kept)} images of another size or orientation are left out")
-    ordered, volumes, order_notes = _ordered(kept)
+    ordered, volumes, order_notes = _order(kept)
     notes += order_notes
-    stack, mixed = _joined(subject, ordered)
+    stack, mixed = _join(subject, ordered)
     notes += mixed
     place = _geometry(ordered[: len(ordered) // volumes], stack.spacing_mm)
     if place is not None:
@@ -132,59 +132,59 @@ def _assembled(subject: str, slices: Sequence[Slice]) -> Stack:
     return replace(stack, source=subject, volumes=volumes, notes=(*stack.notes, *notes))
 
 
-def _of_one_kind(slices: Sequence[Slice]) -> list[Slice]:
+def _choose_alike(slices: Sequence[Slice]) -> list[Slice]:
     """The most images of one size and orientation: a series may contain localisers."""
     groups: list[list[Slice]] = []
-    for found in slices:
+    for one in slices:
         for group in groups:
             first = group[0]
             is_alike = (
-                first.plane is found.plane is None
-                if first.plane is None or found.plane is None
-                else found.plane.has_orientation_of(first.plane)
+                first.plane is one.plane is None
+                if first.plane is None or one.plane is None
+                else one.plane.has_orientation_of(first.plane)
             )
-            if found.size == first.size and is_alike:
-                group.append(found)
+            if one.size == first.size and is_alike:
+                group.append(one)
                 break
         else:
-            groups.append([found])
+            groups.append([one])
     return max(groups, key=len)
 
 
-def _ordered(slices: Sequence[Slice]) -> tuple[list[Slice], int, list[str]]:
+def _order(slices: Sequence[Slice]) -> tuple[list[Slice], int, list[str]]:
     """Slices along the normal, volume after volume; the number of volumes; notes."""
     first = slices[0].plane
     if first is None:
         note = ["the files do not say where they lie: ordered by InstanceNumber"] if len(slices) > 1 else []
         return list(slices), 1, note
     places: list[tuple[float, list[Slice]]] = []
-    for depth, found in sorted(((_depth(found, first), found) for found in slices), key=lambda pair: pair[0]):
+    for depth, one in sorted(((_depth(one, first), one) for one in slices), key=lambda pair: pair[0]):
         if places and depth - places[-1][0] < SAME_MM:
-            places[-1][1].append(found)
+            places[-1][1].append(one)
         else:
-            places.append((depth, [found]))
-    counts = {len(found) for _, found in places}
+            places.append((depth, [one]))
+    counts = {len(group) for _, group in places}
     if len(counts) == 1 and len(places) > 1:
         volumes = counts.pop()
-        return [found[volume] for volume in range(volumes) for _, found in places], volumes, []
+        return [group[volume] for volume in range(volumes) for _, group in places], volumes, []
     extra = len(slices) - len(places)
     note = [f"{extra} duplicate slices are left out: another lies in the same place"] if extra else []
-    return [found[0] for _, found in places], 1, note
+    return [group[0] for _, group in places], 1, note
 
 
-def _depth(found: Slice, first: Plane) -> float:
-    assert found.plane is not None
-    return float(found.plane.position @ first.normal)
+def _depth(one: Slice, first: Plane) -> float:
+    assert one.plane is not None
+    return float(one.plane.position @ first.normal)
 
 
-def _joined(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
+def _join(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
     """All slices decoded into one stack."""
     stacks: list[Stack] = []
     head = _read(slices[0])
     check_size(subject, (len(slices), *head.array.shape[1:]), 2 * head.array.itemsize)
     total = 0
-    for found in slices:
-        stack = _read(found) if stacks else head
+    for one in slices:
+        stack = _read(one) if stacks else head
         total += stack.array.nbytes
         if stack.array.shape[1:] != head.array.shape[1:]:
             raise InputError(subject, "its slices differ in shape")
@@ -212,7 +212,7 @@ def _geometry(slices: Sequence[Slice], spacing_mm: Spacing | None) -> tuple[Geom
     first = slices[0].plane
     if first is None or spacing_mm is None or len(slices) < 2:
         return None
-    positions = np.array([found.plane.position for found in slices if found.plane is not None])
+    positions = np.array([one.plane.position for one in slices if one.plane is not None])
     steps = np.diff(positions, axis=0)
     depths = steps @ first.normal
     usual = float(np.median(depths))
@@ -231,12 +231,12 @@ def _geometry(slices: Sequence[Slice], spacing_mm: Spacing | None) -> tuple[Geom
     return affine_of(first, step, spacing_mm), notes
 
 
-def _read(found: Slice) -> Stack:
-    with found.open() as file:
-        return read_dicom_stream(found.name, file)
+def _read(one: Slice) -> Stack:
+    with one.open() as file:
+        return read_dicom_stream(one.name, file)
 
 
-def _look(name: str, opener: Open) -> Slice | str | None:
+def _read_header(name: str, opener: Open) -> Slice | str | None:
     """A file of a series; the reason why it is none; or None for a file that is no DICOM."""
     try:
         with opener() as file:

@@ -16,15 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
+from pydicom import uid as uids
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import (
-    UID,
-    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-    SecondaryCaptureImageStorage,
-)
+from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
 from drai_cli import __version__
@@ -113,12 +108,12 @@ def encode_dicom(
 
 def _sop_class(stored: Stored, frames: int) -> UID:
     if frames == 1:
-        return SecondaryCaptureImageStorage
+        return uids.SecondaryCaptureImageStorage
     if stored.channels == 3:
-        return MultiFrameTrueColorSecondaryCaptureImageStorage
+        return uids.MultiFrameTrueColorSecondaryCaptureImageStorage
     if stored.bits == 8:
-        return MultiFrameGrayscaleByteSecondaryCaptureImageStorage
-    return MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+        return uids.MultiFrameGrayscaleByteSecondaryCaptureImageStorage
+    return uids.MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
 
 def _add_patient(dataset: Dataset, about: About, key: str) -> None:
