@@ -87,10 +87,6 @@ class Judge(TrainedNet):
         """What these numbers may be compared with, in one line."""
         return "numbers in the features of this very judge and of as many images; not with published FID"
 
-    @property
-    def label_count(self) -> int:
-        return self.network.config.outputs
-
     def fits(self, images: Images, label_count: int) -> bool:
         """Whether its network fits such images and this number of labels."""
         size = self.network.config
