@@ -63,24 +63,16 @@ def root(
     """Train DRAI models on labelled medical images, sample labelled images from them, and swap styles."""
 
 
-for module in (
-    train,
-    phantom,
-    sample,
-    swap_style,
-    interpolate,
-    encode,
-    info,
-    inspect,
-    convert,
-    verify,
-    compare,
-    evaluate,
-    export,
-    pull,
-    push,
-):
-    module.register(app)
+COMMANDS = (
+    inspect.inspect, convert.convert, phantom.phantom,
+    train.train, compare.compare,
+    sample.sample, swap_style.swap_style, interpolate.interpolate, encode.encode,
+    evaluate.evaluate, verify.verify, info.info,
+    export.export, pull.pull, push.push,
+)  # fmt: skip
+"""In the order of `drai --help`: groups as they first occur, and the commands in them."""
+for command in COMMANDS:
+    command.register(app)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ import typer
 from drai_cli.cli.boundary import Session, nearest
 from drai_cli.cli.output import Output
 from drai_cli.cli.settings import read_config
-from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import UsageError
 from drai_cli.machine.launch import launched
 
@@ -20,10 +19,11 @@ OUTPUT = "Output"
 MODEL = "Model"
 RUN = "Run"
 
-# Groups of commands in `drai --help`.
+# Groups of commands in `drai --help`, in this order.
+DATA = "Data"
 TRAIN = "Train"
-USE = "Use"
-LOOK = "Look"
+GENERATE = "Generate"
+CHECK = "Check"
 SHARE = "Share"
 
 WEIGHTS_HELP = (
@@ -114,11 +114,6 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
     if session is not None:
         session.output = output
     return output
-
-
-def preview_options(output: Output, chosen: Any) -> None:
-    """What `--dry-run` prints of a command whose options say all that it would do."""
-    output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
 
 
 def listing(title: str, entries: Mapping[str, str]) -> str:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command
+from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import exit_code_of
-from drai_cli.settings.config import OBJECTIVE_RANGES, TRAIN_RANGES, ModelConfig, Objective, TrainOptions
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import KIND_NAMES, DataOptions
 from drai_cli.settings.methods import METHODS
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.presets import PRESETS, preset_for_size
 
 if TYPE_CHECKING:
     from drai_cli.workflows.train import TrainResult
-
-DATA_FLAGS = {"path": "--data", "conditions": "--condition", "aliases": "--alias"}
-MODEL_FLAGS = {"channels": "--base-channels"}
 
 
 def by_preset(cls: type) -> dict[str, str]:
@@ -46,13 +47,28 @@ def _in_words(value: Any) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
 
 
-PARAMETERS = [
-    *field_options(DataOptions, {options.INPUT: ()}, flags=DATA_FLAGS, choices={"kind": KIND_NAMES}),
+PRESET = Parameter(
+    "preset",
+    Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        str | None,
+        options.choice(
+            "--preset",
+            names=tuple(PRESETS),
+            rich_help_panel=options.MODEL,
+            default="by image size",
+            help="Group of settings; options at the prompt and in --config override it.",
+        ),
+    ],
+)
+SETTINGS = [
+    *field_options(DataOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES}),
+    PRESET,
     *field_options(
         ModelConfig,
         {options.MODEL: ()},
         skip=("image_size", "image_channels"),
-        flags=MODEL_FLAGS,
         defaults=by_preset(ModelConfig),
     ),
     *field_options(
@@ -64,21 +80,10 @@ PARAMETERS = [
         skip=("model", "objective"),
         choices={"method": tuple(METHODS)},
         defaults=by_preset(TrainOptions),
-        ranges=TRAIN_RANGES,
     ),
-    *field_options(Objective, {"Objective": ()}, defaults=by_preset(Objective), ranges=OBJECTIVE_RANGES),
+    *field_options(Objective, {"Objective": ()}, defaults=by_preset(Objective)),
 ]
-
-Preset = Annotated[
-    str | None,
-    options.choice(
-        "--preset",
-        names=tuple(PRESETS),
-        rich_help_panel=options.MODEL,
-        default="by size",
-        help="Settings that go together; a flag or --config goes before them.",
-    ),
-]
+"""The parameters that `resolve_settings` takes; `drai compare` has most of them too."""
 
 _SHOWN = ("agreement", "frechet", "kept", "leaked", "followed", "leftover", "score")
 _OF_JUDGE = ("agreement", "frechet", "kept", "leaked", "score")
@@ -89,89 +94,35 @@ _BESIDE = {
 """What a measure stands beside, in `drai evaluate`'s words."""
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "train",
-        rich_help_panel=options.TRAIN,
-        epilog=options.examples(
-            "drai train --data lesions/ --out runs/lesions --hours 8",
-            "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
-        )
-        + options.listing("Methods", {name: method.summary for name, method in METHODS.items()}),
-    )(train)
+@command(
+    "train",
+    group=options.TRAIN,
+    parameters=[
+        *SETTINGS,
+        *field_options(
+            TrainRun,
+            {options.MODEL: ("init", "licence"), options.OUTPUT: ("out", "tensorboard")},
+            skip=("data", "training"),
+            defaults={"out": "runs/ and the name of the data"},
+        ),
+    ],
+    examples=(
+        "drai train --data lesions/ --out runs/lesions --hours 8",
+        "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
+    ),
+    more=options.listing("Methods", {name: method.summary for name, method in METHODS.items()}),
+)
+def train(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Train a model on a data set, or resume a run.
 
-
-@with_options(PARAMETERS)
-def train(
-    context: typer.Context,
-    preset: Preset = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            "--init",
-            metavar="WEIGHTS",
-            rich_help_panel=options.MODEL,
-            autocompletion=options.complete_weights,
-            help="Start from this model; what is taken and what is new is listed.",
-        ),
-    ] = None,
-    licence: Annotated[
-        str | None,
-        typer.Option(
-            "--licence",
-            metavar="SPDX",
-            rich_help_panel=options.OUTPUT,
-            help=options.with_default(
-                "Licence expression that the model carries.", "what is known of the data or of --init"
-            ),
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="PATH",
-            rich_help_panel=options.OUTPUT,
-            help=options.with_default(
-                "Run directory; one that was begun with the same options is gone on with.",
-                "runs/ and the data's name",
-            ),
-            show_default=False,
-        ),
-    ] = None,
-    tensorboard: Annotated[
-        bool,
-        typer.Option(
-            "--tensorboard",
-            rich_help_panel=options.OUTPUT,
-            help="Also write TensorBoard events (needs the extra drai-cli\\[tensorboard]).",
-        ),
-    ] = False,
-    as_json: options.Json = False,
-    device: options.Device = None,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Train a model on a data set, or go on with a run.
-
-    The run directory holds model.safetensors (the best so far, usable as WEIGHTS), checkpoint/, config.json,
+    The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
     split.csv, stats.jsonl and grids/. The same command again resumes exactly; only --kimg, --hours, --tick-kimg and
-    --device may then differ. Without --kimg and --hours it trains until the validation measure stops improving. The
-    processes of `torchrun -m drai_cli train` train as one.
+    --device may change. Without --kimg and --hours, training ends when the validation measure stops improving. All
+    processes of `torchrun -m drai_cli train` train one model.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    data, training = resolve_settings(preset, settings)
-    from drai_cli.settings.model_options import TrainRun
-
-    run = TrainRun(
-        data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard
-    )
+    data, training = resolve_settings(settings["preset"], settings)
+    own = {"out": Path("runs") / default_name(data.path)}
+    run = TrainRun(data, training, **own | given_fields(TrainRun, settings, skip=("data", "training")))
     if dry_run:
         from drai_cli.workflows.train import preview_train
 
@@ -198,7 +149,7 @@ def train(
         output.info(_summary(result))
     else:
         output.interrupted(
-            f"stopped at {result.images_seen / 1000:g} kimg, and all is saved: the same command goes on from there"
+            f"stopped at {result.images_seen / 1000:g} kimg, everything is saved: run the same command again to resume"
         )
     output.result(result.to_json(), str(result.run))
     if not result.is_finished:
@@ -207,12 +158,12 @@ def train(
 
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:
     """What was given over the preset over the defaults; without a preset, the one of the image size."""
-    data = given_fields(DataOptions, settings, flags=DATA_FLAGS)
+    data = given_fields(DataOptions, settings)
     size = data.get("size") or (PRESETS[preset]["image_size"] if preset else DataOptions.size)
     values = PRESETS[preset or preset_for_size(size)]
     model = {
         **_own(ModelConfig, values),
-        **given_fields(ModelConfig, settings, flags=MODEL_FLAGS),
+        **given_fields(ModelConfig, settings),
         "image_size": size,
     }
     objective = {**_own(Objective, values), **given_fields(Objective, settings)}

@@ -86,8 +86,7 @@ class SampleOutput:
             InputError: It cannot be written.
         """
         with os_errors(self.out):
-            if self.out.exists() and not self.out.is_dir():
-                raise OverwriteError(self.out, "it is a file", "choose another --out")
+            self._check_kind()
             if (
                 not overwrite and (self.out / MANIFEST).exists()
             ):  # without the lock: a finished folder is only read
@@ -112,6 +111,21 @@ class SampleOutput:
                     self.close()
                     raise
         return False
+
+    def check(self, *, overwrite: bool) -> None:
+        """Checks the folder as `open` does, and changes nothing; raises the same errors."""
+        with os_errors(self.out):
+            self._check_kind()
+            if not self.out.exists():
+                return
+            if not overwrite:
+                self._check_recorded()
+            elif not self._recorded()[0]:
+                self._check_entries(has_record=False)
+
+    def _check_kind(self) -> None:
+        if self.out.exists() and not self.out.is_dir():
+            raise OverwriteError(self.out, "it is a file", "choose another --out")
 
     @property
     def is_begun(self) -> bool:

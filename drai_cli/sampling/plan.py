@@ -66,6 +66,7 @@ class Plan:
         suffixes: Of each image's files, with their dots; the image comes first.
         tar_images: Images in a tar file; None: they are no tar files.
         source_sha256: Of the CSV that the plan follows, if any.
+        attributes: Attributes beside the label that the options set for every image.
         layout: Where the images go.
     """
 
@@ -74,6 +75,7 @@ class Plan:
     suffixes: tuple[str, ...]
     tar_images: int | None = None
     source_sha256: str = ""
+    attributes: Condition = field(default_factory=dict)
     counts: dict[str, int] = field(init=False)
     layout: Folders | Tars = field(init=False)
     _ends: list[int] = field(init=False, repr=False)
@@ -153,7 +155,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     suffixes, tar_images = SAMPLE_SUFFIXES[options.format], _tar_images(options)
     if options.like is not None:
         rows, digest = _runs_like(options.like, options.count, settings, schema, reporter)
-        return Plan(schema, rows, suffixes, tar_images, digest)
+        return Plan(schema, rows, suffixes, tar_images, digest, settings)
     if options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
     elif label:
@@ -161,7 +163,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     else:
         counts = _draw_counts(options.seed, options.count or 0, header, reporter)
     runs = [Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count]
-    return Plan(schema, tuple(runs), suffixes, tar_images)
+    return Plan(schema, tuple(runs), suffixes, tar_images, attributes=settings)
 
 
 def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
@@ -207,17 +209,11 @@ def _tar_images(options: SampleOptions) -> int | None:
                 "--format webdataset; a part of a job is --shard I/N",
             )  # fmt: skip
         return None
-    size = TAR_IMAGES if options.shard_size is None else options.shard_size
-    if size < 1:
-        raise UsageError(f"--shard-size {size}", "expected at least 1", f"--shard-size {TAR_IMAGES}")
-    return size
+    return TAR_IMAGES if options.shard_size is None else options.shard_size
 
 
 def _check_counts(options: SampleOptions, label: str | None) -> None:
-    """Whether the options say exactly once how many images are wanted of what."""
-    for flag, count in (("-n", options.count), ("--per-class", options.per_class)):
-        if count is not None and count < 1:
-            raise UsageError(f"{flag} {count}", "expected at least 1", f"{flag} 16")
+    """Checks that the options say exactly once how many images to make of what."""
     clashes = [
         (options.per_class, options.count, "--per-class", "-n"),
         (options.per_class, label, "--per-class", "a label"),
@@ -228,7 +224,7 @@ def _check_counts(options: SampleOptions, label: str | None) -> None:
         if one is not None and other is not None:
             raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
     if options.count is None and options.per_class is None and options.like is None:
-        raise UsageError("-n", "how many images is not said", "-n 16, --per-class 16 or --like real.csv")
+        raise UsageError("-n", "the number of images is missing", "-n 16, --per-class 16 or --like real.csv")
 
 
 def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> dict[str, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from drai_cli.errors import UsageError
+from drai_cli.settings.typed import read_settings, setting
 
 Arithmetic = Literal["bf16", "fp32"]
+IMAGE_SIZES = (16, 1024)
+"""Smallest and largest side of images that networks are made for."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +29,19 @@ class ModelConfig:
             not where. Of photographs this overfits less; style always reads the whole frame.
     """
 
-    image_size: int = 64
-    image_channels: int = 3
-    content_dim: int = 16
-    style_dim: int = 32
-    channels: int = 64
-    max_channels: int = 128
-    blocks: int = 1
-    pools_content: bool = False
+    image_size: int = setting(64, 1, 4096)
+    image_channels: int = setting(3, 1, 4096)
+    content_dim: int = setting(16, 1, 4096)
+    style_dim: int = setting(32, 1, 4096)
+    channels: int = setting(64, 1, 4096, flag="--base-channels")
+    max_channels: int = setting(128, 1, 4096)
+    blocks: int = setting(1, 1, 4096)
+    pools_content: bool = setting(False, older=False)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:
-        """Reads `to_json`; raises ValueError on anything that is not one of its numbers in a sane range."""
-        data = {"pools_content": False, **data}  # files from before there was a choice
-        names = {f.name for f in fields(cls)}
-        if set(data) != names:
-            raise ValueError(f"expected {sorted(names)}, got {sorted(data)}")
-        if not isinstance(data["pools_content"], bool):
-            raise ValueError(f"pools_content: expected true or false, got {data['pools_content']!r}")
-        for name, value in data.items():
-            if name == "pools_content":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
-                raise ValueError(f"{name}: expected a whole number from 1 to 4096, got {value!r}")
-        config = cls(**data)
+        """Reads `to_json` of this or an older version; raises ValueError on anything else."""
+        config: ModelConfig = read_settings(cls, data)
         if config.image_size % 16 or config.image_channels not in (1, 3):
             raise ValueError(f"image of {config.image_size} px and {config.image_channels} channels")
         return config
@@ -89,25 +80,25 @@ class Objective:
         predictor_images: Further images a step, over the batch, whose codes are inferred for the predictors alone.
     """
 
-    condition_weight: float = 1.0
-    dual_weight: float = 0.3
-    align_weight: float = 0.1
-    match_weight: float = 0.1
-    image_cycle_weight: float = 20.0
-    code_cycle_weight: float = 1.0
-    aggregate_weight: float = 1.0
-    grl_weight: float = 1.0
-    independence_weight: float = 0.0
-    self_weight: float = 0.5
-    self_margin: float = 0.5
-    prior_kl_weight: float = 0.001
-    style_kl_weight: float = 0.003
-    swap_share: float = 0.5
-    r1_gamma: float = 0.1
-    r1_interval: int = 16
+    condition_weight: float = setting(1.0, 0)
+    dual_weight: float = setting(0.3, 0)
+    align_weight: float = setting(0.1, 0)
+    match_weight: float = setting(0.1, 0)
+    image_cycle_weight: float = setting(20.0, 0)
+    code_cycle_weight: float = setting(1.0, 0)
+    aggregate_weight: float = setting(1.0, 0)
+    grl_weight: float = setting(1.0, 0)
+    independence_weight: float = setting(0.0, 0)
+    self_weight: float = setting(0.5, 0)
+    self_margin: float = setting(0.5, -1, 1)
+    prior_kl_weight: float = setting(0.001, 0)
+    style_kl_weight: float = setting(0.003, 0)
+    swap_share: float = setting(0.5, 0, 0.9)
+    r1_gamma: float = setting(0.1, 0)
+    r1_interval: int = setting(16, 1)
     is_relativistic: bool = False
-    predictor_updates: int = 4
-    predictor_images: float = 3.0
+    predictor_updates: int = setting(4, 1, 100)
+    predictor_images: float = setting(3.0, 0, 100)
 
     @property
     def reads_images(self) -> bool:
@@ -156,43 +147,30 @@ class TrainOptions:
     method: str = "drai"
     model: ModelConfig = ModelConfig()
     objective: Objective = Objective()
-    kimg: float | None = None
-    hours: float | None = None
-    tick_kimg: float = 20.0
-    patience: int = 12
-    batch_size: int = 64
-    learning_rate: float = 5e-4
-    discriminator_rate: float = 1.0
-    predictor_rate: float = 2.0
-    warm_up_kimg: float = 2.0
-    hold_kimg: float = 4.0
-    decay_share: float = 0.4
-    ema_kimg: float = 8.0
+    kimg: float | None = setting(None, 0.001)
+    hours: float | None = setting(None, 0.0001)
+    tick_kimg: float = setting(20.0, 0.001)
+    patience: int = setting(12, 1)
+    batch_size: int = setting(64, 2, 65536)
+    learning_rate: float = setting(5e-4, 1e-9, 1)
+    discriminator_rate: float = setting(1.0, 1e-6, 1e6)
+    predictor_rate: float = setting(2.0, 1e-6, 1e6)
+    warm_up_kimg: float = setting(2.0, 0)
+    hold_kimg: float = setting(4.0, 0)
+    decay_share: float = setting(0.4, 0, 1)
+    ema_kimg: float = setting(8.0, 0.001)
     symmetry: Literal["none", "flip", "dihedral"] | None = None
     augment: Literal["ada", "none"] = "ada"
-    augment_target: float = 0.6
-    balance: float | None = None
-    missing_share: float = 0.15
+    augment_target: float = setting(0.6, -1, 1)
+    balance: float | None = setting(None, 0, 1)
+    missing_share: float = setting(0.15, 0, 1)
     fit_prior: bool = False
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    seed: int = 0
-    split_seed: int | None = None
+    seed: int = setting(0, 0)
+    split_seed: int | None = setting(None, 0)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    def check(self) -> None:
-        """Whether every number is in its range.
-
-        Raises:
-            UsageError: Naming the first that is not.
-        """
-        for owner, ranges in ((self, TRAIN_RANGES), (self.objective, OBJECTIVE_RANGES)):
-            for name, (low, high) in ranges.items():
-                value = getattr(owner, name)
-                if value is not None and not low <= value <= high:
-                    limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
-                    raise UsageError(f"--{name.replace('_', '-')} {value:g}", f"expected a number {limits}")
 
 
 @dataclass(frozen=True)
@@ -208,27 +186,14 @@ class Chosen:
     precision: Arithmetic
 
 
-TRAIN_RANGES: dict[str, tuple[float, float]] = {
-    "kimg": (0.001, math.inf), "hours": (0.0001, math.inf), "tick_kimg": (0.001, math.inf), "patience": (1, math.inf),
-    "batch_size": (2, 65536), "learning_rate": (1e-9, 1), "discriminator_rate": (1e-6, 1e6),
-    "predictor_rate": (1e-6, 1e6), "warm_up_kimg": (0, math.inf), "hold_kimg": (0, math.inf), "decay_share": (0, 1),
-    "ema_kimg": (0.001, math.inf), "augment_target": (-1, 1), "balance": (0, 1), "missing_share": (0, 1),
-}  # fmt: skip
-OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
-    **{f.name: (0.0, math.inf) for f in fields(Objective) if f.name.endswith("_weight")},
-    "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
-    "predictor_updates": (1, 100), "predictor_images": (0, 100),
-}  # fmt: skip
-
-
 def check_image_size(size: int) -> None:
     """Whether networks can be made for images of that side.
 
     Raises:
         UsageError: It is no multiple of 16, too small or too large.
     """
-    if size % 16 or not 16 <= size <= 1024:
-        nearest = min(1024, max(16, round(size / 16) * 16))
-        raise UsageError(
-            f"--size {size}", "expected a multiple of 16 from 16 to 1024", f"for example --size {nearest}"
-        )
+    low, high = IMAGE_SIZES
+    if size % 16 or not low <= size <= high:
+        nearest = min(high, max(low, round(size / 16) * 16))
+        expected = f"expected a multiple of 16 from {low} to {high}"
+        raise UsageError(f"--size {size}", expected, f"for example --size {nearest}")

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from drai_cli.settings.config import IMAGE_SIZES
+from drai_cli.settings.typed import setting
+
 Channels = Literal["auto", 1, 3]
 
 
@@ -83,19 +86,38 @@ class DataOptions:
         slices: Of NIfTI volumes: `all`, `central`, `nonempty` or the INDEX of a slice; None: all.
     """
 
-    path: Path
+    path: Path = setting(flag="--data")
     metadata: Path | None = None
     image_column: str | None = None
     label: str | None = None
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = setting((), flag="--condition")
     group: str | None = None
     group_pattern: str | None = None
     kind: str | None = None
-    size: int = 64
+    size: int = setting(64, *IMAGE_SIZES)
     channels: Channels = "auto"
     fit: Literal["crop", "pad"] = "crop"
     cache_dir: Path | None = None
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict, metadata={"flag": "--alias"})
     window: str | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
+
+
+@dataclass(frozen=True)
+class PhantomOptions:
+    """Which phantoms to draw.
+
+    Attributes:
+        out: Folder for the images; it must be new or empty.
+        count: Number of images; the labels alternate.
+        size: Height and width in pixels.
+        seed: Random seed; seed and index decide each image.
+        overwrite: Write into a folder that holds files.
+    """
+
+    out: Path = setting(flag="-o --out")
+    count: int = setting(2000, 1, flag="-n --count")
+    size: int = setting(64, *IMAGE_SIZES)
+    seed: int = setting(0, 0)
+    overwrite: bool = False

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from drai_cli.settings.typed import setting
+
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
@@ -68,23 +70,23 @@ class SampleOptions:
         overwrite: Replace what is already there.
     """
 
-    out: Path
+    out: Path = setting(flag="-o --out")
     weights: str | None = None
-    label: str | None = None
-    count: int | None = None
-    per_class: int | None = None
+    label: str | None = setting(None, flag="-l --label")
+    count: int | None = setting(None, 1, flag="-n --count")
+    per_class: int | None = setting(None, 1)
     like: Path | None = None
-    attributes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = setting((), flag="--set")
     style_from: Path | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
-    truncation: float = 1.0
+    truncation: float = setting(1.0, 0)
     format: str = "png"
-    shard_size: int | None = None
+    shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
-    seed: int = 0
+    seed: int = setting(0, 0)
     shard: str | None = None
-    batch_size: int = 256
+    batch_size: int = setting(256, 1)
     precision: Precision = "fp32"
     reject_copies: bool = False
     train_data: Path | None = None
@@ -123,13 +125,13 @@ class SwapOptions:
     pairs: Path | None = None
     label_a: str | None = None
     label_b: str | None = None
-    out: Path | None = None
+    out: Path | None = setting(None, flag="-o --out")
     weights: str | None = None
     format: Literal["png", "tiff", "dicom", "nifti"] | None = None
     compression: Compression = "none"
     size: Literal["model", "input"] = "model"
     fit: Literal["crop", "pad"] | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
     precision: Precision = "fp32"
     device: str | None = None
@@ -174,17 +176,17 @@ class InterpolateOptions:
     style_from: Path | None = None
     grid: bool = False
     style: tuple[Path, ...] = ()
-    steps: int = 8
+    steps: int = setting(8, 2)
     even: bool = False
-    out: Path | None = None
+    out: Path | None = setting(None, flag="-o --out")
     format: Literal["png", "tiff", "dicom", "nifti"] | None = None
     compression: Compression = "none"
-    fps: float = 8.0
+    fps: float = setting(8.0, 0.01, 100)
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
-    seed: int = 0
+    seed: int = setting(0, 0)
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False
@@ -208,10 +210,10 @@ class EncodeOptions:
     """
 
     images: tuple[Path, ...]
-    out: Path
+    out: Path = setting(flag="-o --out")
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
     precision: Precision = "fp32"
     device: str | None = None
@@ -255,7 +257,7 @@ class VerifyOptions:
     """
 
     out: Path
-    regenerate: int = 0
+    regenerate: int = setting(0, 0)
     weights: str | None = None
     style_from: Path | None = None
     device: str | None = None

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drai_cli.settings.config import TrainOptions
+from drai_cli.settings.config import IMAGE_SIZES, TrainOptions
 from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.typed import setting
 
 ExportKind = Literal["onnx", "torch-export", "hub-folder"]
 EVALUATION_PARTS = ("fidelity", "disentanglement", "usefulness", "privacy")
@@ -62,29 +63,29 @@ class EvaluateOptions:
     synthetic: Path | None = None
     train_data: Path | None = None
     split: Path | None = None
-    out: Path = Path("report")
+    out: Path = setting(Path("report"), flag="-o --out")
     tools: Path | None = None
     metrics: tuple[str, ...] = ()
     features: Path | None = None
     part: Literal["test", "validation", "held-out"] = "test"
-    samples: int = 200
-    pairs: int = 1050
-    draws: int = 3
-    judge_images: int | None = None
-    usefulness_images: int | None = None
-    usefulness_seeds: int = 3
-    usefulness_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    small_labels: tuple[str, ...] = ()
-    privacy_samples: int = 1000
+    samples: int = setting(200, 1)
+    pairs: int = setting(1050, 1)
+    draws: int = setting(3, 1)
+    judge_images: int | None = setting(None, 1)
+    usefulness_images: int | None = setting(None, 1)
+    usefulness_seeds: int = setting(3, 1)
+    usefulness_ratios: tuple[float, ...] = setting((0.5, 1.0, 2.0), 0.001, 100, flag="--usefulness-ratio")
+    small_labels: tuple[str, ...] = setting((), flag="--small-label")
+    privacy_samples: int = setting(1000, 1)
     metadata: Path | None = None
     image_column: str | None = None
     label: str | None = None
     group: str | None = None
     group_pattern: str | None = None
     kind: str | None = None
-    size: int | None = None
+    size: int | None = setting(None, *IMAGE_SIZES)
     figures: bool = True
-    seed: int = 0
+    seed: int = setting(0, 0)
     device: str | None = None
     overwrite: bool = False
 
@@ -105,7 +106,7 @@ class TrainRun:
 
     data: DataOptions
     training: TrainOptions
-    out: Path
+    out: Path = setting(flag="-o --out")
     init: str | None = None
     device: str | None = None
     licence: str | None = None
@@ -131,11 +132,11 @@ class CompareOptions:
     data: DataOptions
     training: TrainOptions
     methods: tuple[str, ...] = ("all",)
-    seeds: int = 1
-    out: Path = Path("compare")
-    devices: tuple[str, ...] = ()
+    seeds: int = setting(1, 1)
+    out: Path = setting(Path("compare"), flag="-o --out")
+    devices: tuple[str, ...] = setting((), flag="--device")
     features: Path | None = None
-    judge_images: int | None = None
+    judge_images: int | None = setting(None, 1)
     part: Literal["test", "validation"] = "test"
 
 
@@ -153,11 +154,24 @@ class ExportOptions:
         overwrite: Replace what is already there.
     """
 
-    out: Path
-    to: ExportKind
+    out: Path = setting(flag="-o --out")
+    to: ExportKind = setting()
     weights: str | None = None
     name: str | None = None
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class InfoOptions:
+    """Which model to show.
+
+    Attributes:
+        weights: A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name[@revision].
+        list_all: List the available models: bundled, in the Hub cache, and in runs/ of the current folder.
+    """
+
+    weights: str | None = None
+    list_all: bool = setting(False, flag="--list")
 
 
 @dataclass(frozen=True)

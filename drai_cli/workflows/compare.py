@@ -26,8 +26,10 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
 from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
 from drai_cli.report.findings import Cell, Comparison, ComparisonRow, Figure
+from drai_cli.settings.config import check_image_size
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
+from drai_cli.settings.typed import check_ranges
 from drai_cli.workflows.evaluate import evaluate
 from drai_cli.workflows.train import train
 
@@ -80,13 +82,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
         UsageError: An unknown method, no budget, or a run in OUT that was begun with other settings.
         OverwriteError: Another process writes to OUT.
     """
-    methods = tuple(METHODS) if "all" in options.methods else options.methods
-    if unknown := [name for name in methods if name not in METHODS]:
-        raise UsageError(
-            f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
-        )
-    if options.training.kimg is None:
-        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+    methods = check_compare(options)
     # Seed by seed, so that what is there at any time compares all methods as far as it goes.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
@@ -96,6 +92,24 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
         comparison, figures = _collect(options, methods, jobs)
         _write(options, comparison, figures)
     return CompareResult(comparison, options.out, stopped_by)
+
+
+def check_compare(options: CompareOptions) -> tuple[str, ...]:
+    """Checks the options as `compare` does before its work; raises its UsageError.
+
+    Returns:
+        The names of the methods.
+    """
+    check_ranges(options)
+    check_image_size(options.data.size)
+    methods = tuple(METHODS) if "all" in options.methods else options.methods
+    if unknown := [name for name in methods if name not in METHODS]:
+        raise UsageError(
+            f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
+        )
+    if options.training.kimg is None:
+        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+    return methods
 
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:

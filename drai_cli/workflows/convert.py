@@ -82,13 +82,8 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
         InputError: An image that cannot be read, or that the kind cannot hold.
         OverwriteError: OUT is there already.
     """
-    suffix = _suffix_of(options.out)
-    kind = _kind(options, suffix)
-    check_compression(kind, options.compression)
-    if options.keep_patient and kind != "dicom":
-        raise UsageError("--keep-patient", f"is for DICOM, got {kind}", "--format dicom")
+    suffix, kind = check_convert(options)
     if suffix:
-        check_file(options.out, options.overwrite, "OUT")
         stack = _read(options.source)
         target = _Target(
             options.out.with_name(options.out.name[: -len(suffix)]), (suffix, *IMAGE_SUFFIXES[kind][1:])
@@ -102,10 +97,26 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
     return _convert_into_folder(options, kind, reporter)
 
 
+def check_convert(options: ConvertOptions) -> tuple[str, str]:
+    """Checks the options and OUT as `convert` does before its work; raises its UsageError and OverwriteError.
+
+    Returns:
+        The suffix of OUT, empty for a folder, and the kind to write.
+    """
+    suffix, out = _suffix_of(options.out), options.out
+    kind = _kind(options, suffix)
+    check_compression(kind, options.compression)
+    if options.keep_patient and kind != "dicom":
+        raise UsageError("--keep-patient", f"is for DICOM, got {kind}", "--format dicom")
+    if suffix:
+        check_file(out, options.overwrite, "OUT")
+    elif out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
+        raise OverwriteError(out, "it exists and is not empty", "choose another OUT, or --overwrite")
+    return suffix, kind
+
+
 def _convert_into_folder(options: ConvertOptions, kind: str, reporter: Reporter) -> ConvertResult:
     out = options.out
-    if out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
-        raise OverwriteError(out, "it is there and not empty", "choose another OUT, or --overwrite")
     writing = _Writing(options, kind, reporter)
     written: list[Path] = []
     skipped: list[tuple[str, str]] = []

@@ -19,6 +19,7 @@ from drai_cli.model_file.header import model_fit
 from drai_cli.output.folder import check_file, make_parent
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.image_options import EncodeOptions
+from drai_cli.settings.typed import check_ranges
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,7 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT exists.
     """
-    if not options.images:
-        raise UsageError("IMG", "no image is named", "drai encode a.png b.png --out codes.npz")
-    if options.out.suffix != ".npz":
-        raise UsageError(f"--out {options.out}", "expected a name in .npz", f"--out {options.out}.npz")
-    check_file(options.out, options.overwrite)
+    check_encode(options)
     names, paths, has_folder = _expanded(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
@@ -99,6 +96,16 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )
+
+
+def check_encode(options: EncodeOptions) -> None:
+    """Checks the options and OUT as `encode` does before its work; raises its UsageError and OverwriteError."""
+    check_ranges(options)
+    if not options.images:
+        raise UsageError("IMG", "no image is named", "drai encode a.png b.png --out codes.npz")
+    if options.out.suffix != ".npz":
+        raise UsageError(f"--out {options.out}", "expected a name in .npz", f"--out {options.out}.npz")
+    check_file(options.out, options.overwrite)
 
 
 def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], list[Path], bool]:

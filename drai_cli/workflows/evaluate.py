@@ -32,10 +32,10 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.evaluation_html import report_html
 from drai_cli.report.findings import Figure, Part, Report
 from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
+from drai_cli.settings.typed import check_ranges
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 _KEPT = "measured"
-_MOST_PER_REAL = 100
 _PARTS: dict[str, MeasuredPart] = dict(
     zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
 )
@@ -66,6 +66,20 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
         UsageError: Options that contradict each other.
         OverwriteError: OUT holds something else, or another process writes to it.
     """
+    wanted = check_evaluate(options)
+    with alone_in(options.out, "drai evaluate"):
+        remove_left_over(options.out)
+        remove_left_over(options.out / _KEPT)
+        return _evaluate(options, wanted, reporter)
+
+
+def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
+    """Checks the options and OUT as `evaluate` does before its work; raises its UsageError and OverwriteError.
+
+    Returns:
+        The parts to measure.
+    """
+    check_ranges(options)
     wanted = options.metrics or EVALUATION_PARTS
     if unknown := [name for name in wanted if name not in EVALUATION_PARTS]:
         raise UsageError(f"--metrics {unknown[0]}", "no such part", f"one of: {', '.join(EVALUATION_PARTS)}")
@@ -75,18 +89,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
             "it is for usefulness alone: all else is measured with a judge that validation images choose",
             "add --metrics usefulness, or look at test",
         )
-    for ratio in options.usefulness_ratios:
-        if not 0 < ratio <= _MOST_PER_REAL:
-            raise UsageError(
-                f"--usefulness-ratio {ratio:g}",
-                f"expected more than 0 and at most {_MOST_PER_REAL}",
-                "for example 0.5",
-            )
     _check_out(options.out, options.overwrite)
-    with alone_in(options.out, "drai evaluate"):
-        remove_left_over(options.out)
-        remove_left_over(options.out / _KEPT)
-        return _evaluate(options, wanted, reporter)
+    return wanted
 
 
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:

@@ -35,6 +35,7 @@ OPSET = 18
 TOLERANCE = 1e-4
 """Largest difference of an exported model from its original, in images of [-1, 1] and in codes."""
 _BATCHES = (1, 17)
+_SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
 
 
 @dataclass(frozen=True)
@@ -91,18 +92,13 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
         InputError, OverwriteError: OUT cannot be written, or is there.
         DraiError: What was exported differs from the model.
     """
-    path = locate_weights(options.weights, reporter)
+    path = check_export(options, reporter)
     if options.to == "hub-folder":
         return _export_folder(path, options, reporter)
-    suffix = {"onnx": ".onnx", "torch-export": ".pt2"}[options.to]
-    if options.out.suffix.lower() != suffix:
-        raise UsageError(f"--out {options.out}", f"expected a name that ends in {suffix}", f"model{suffix}")
-    if options.to == "onnx":
-        _require_onnx()
+    suffix = _SUFFIXES[options.to]
     model = load_model(path)
     ways = _ways(model)
     targets = [options.out.with_name(options.out.stem + way.suffix + suffix) for way in ways]
-    check_file(targets[0], options.overwrite)
     make = _make_onnx if options.to == "onnx" else _make_torch_export
     made: list[tuple[Path, bytes, Difference]] = []
     with reporter.task("exporting", len(ways), "files") as task:
@@ -132,13 +128,27 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
     )
 
 
+def check_export(options: ExportOptions, reporter: Reporter = SILENT) -> Path:
+    """Finds the model file, and checks options and OUT as `export` does before its work; raises what it raises."""
+    path = locate_weights(options.weights, reporter)
+    if options.to == "hub-folder":
+        check_folder(options.out, options.overwrite)
+        return path
+    suffix = _SUFFIXES[options.to]
+    if options.out.suffix.lower() != suffix:
+        raise UsageError(f"--out {options.out}", f"expected a name that ends in {suffix}", f"model{suffix}")
+    if options.to == "onnx":
+        _require_onnx()
+    check_file(options.out.with_suffix(suffix), options.overwrite)
+    return path
+
+
 def _holds(path: Path, data: bytes) -> bool:
     """Whether a killed export of the same model has written this file already: the same command, the same bytes."""
     return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> ExportResult:
-    check_folder(options.out, options.overwrite)
     with staged(options.out, options.overwrite, "drai export") as stage:
         files = write_hub_folder(path, options.name or options.out.resolve().name, stage, reporter)
         sha256 = json.loads((stage / "config.json").read_text("utf-8"))["weights_sha256"]

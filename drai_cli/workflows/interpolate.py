@@ -30,6 +30,7 @@ from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import InterpolateOptions
+from drai_cli.settings.typed import check_ranges
 
 _STRIP_SIDE = 128
 _MOVING = (".gif", ".mp4")
@@ -86,9 +87,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT is there already.
     """
-    _check(options)
-    out = options.out or Path(_default_name(options))
-    _check_out(out, options)
+    out = check_interpolate(options)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     if options.images:
         inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
@@ -116,8 +115,21 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     )
 
 
+def check_interpolate(options: InterpolateOptions) -> Path:
+    """Checks the options and OUT as `interpolate` does before its work; raises its UsageError and OverwriteError.
+
+    Returns:
+        OUT, named after the inputs where no option names it.
+    """
+    check_ranges(options)
+    _check(options)
+    out = options.out or Path(_default_name(options))
+    _check_out(out, options)
+    return out
+
+
 def _check(options: InterpolateOptions) -> None:
-    """Whether it is said, once, what to make."""
+    """Checks that the options say exactly once what to make."""
     labels = [label for label in (options.from_label, options.to_label) if label is not None]
     example = "drai interpolate a.png b.png"
     if options.grid:
@@ -147,10 +159,6 @@ def _check(options: InterpolateOptions) -> None:
             raise UsageError(
                 f"--along {options.along}", "a walk between labels is along content", "leave it out"
             )
-        if options.steps < 2:
-            raise UsageError(f"--steps {options.steps}", "expected at least 2: both ends", "--steps 8")
-    if not 0.01 <= options.fps <= 100:
-        raise UsageError(f"--fps {options.fps:g}", "expected a number from 0.01 to 100", "--fps 8")
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
 

@@ -27,6 +27,7 @@ from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
+from drai_cli.settings.typed import check_ranges
 
 FIGURE = "figure.png"
 
@@ -87,11 +88,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT holds something.
     """
-    if options.compression != "none" and options.format is not None:
-        check_compression(options.format, options.compression)
-    pairs, labels = _read_pairs(options)
-    out = options.out or Path(_default_name(options))
-    check_folder(out, options.overwrite)
+    out, pairs, labels = check_swap(options)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
@@ -128,6 +125,22 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )
+
+
+def check_swap(options: SwapOptions) -> tuple[Path, list[tuple[Path, Path]], dict[str, str | None]]:
+    """Checks options, table and OUT as `swap_style` does before it opens the model; raises what it raises.
+
+    Returns:
+        OUT, named after the inputs where no option names it; content and style of each image to make; and the labels
+        of the contents by where they are given.
+    """
+    check_ranges(options)
+    if options.compression != "none" and options.format is not None:
+        check_compression(options.format, options.compression)
+    pairs, labels = _read_pairs(options)
+    out = options.out or Path(_default_name(options))
+    check_folder(out, options.overwrite)
+    return out, pairs, labels
 
 
 def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str, str | None]]:

@@ -16,7 +16,7 @@ from drai_cli import __version__
 from drai_cli.data.image_set import class_counts
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.data.prepared import PreparedSet, check_classes, find_set, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
@@ -34,6 +34,7 @@ from drai_cli.run.trainer import Trainer
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
+from drai_cli.settings.typed import check_ranges
 from drai_cli.training.parallel import Processes
 
 
@@ -77,11 +78,16 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         WeightsError: `init` or the checkpoint cannot be used.
         LostProcessError: Another process is gone.
     """
-    run.training.check()
-    check_image_size(run.data.size)
-    device = choose_device(run.device)
+    device = check_train(run)
     with joined(device, reporter) as processes, _alone(run, processes):
         return _train(run, device, processes, reporter)
+
+
+def check_train(run: TrainRun) -> torch.device:
+    """Checks the options, and the device, which it returns, for `train` and its preview; raises UsageError."""
+    check_ranges(run)
+    check_image_size(run.data.size)
+    return choose_device(run.device)
 
 
 @dataclass(frozen=True)
@@ -112,16 +118,19 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
         OverwriteError: The directory holds something else.
         WeightsError, NetworkError: `init` cannot be found.
     """
-    device = choose_device(run.device)
+    device = check_train(run)
     directory = RunDirectory(run.out)
     directory.check(settings_of(run))
     if run.init is not None:
-        read_header(locate_weights(run.init, reporter))
-    found = find_set(run.data, reporter)
-    warn_of_number_labels(found, reporter)
-    warn_of_likely_groups(found, reporter)
-    classes = class_counts(found.entries, found.label)
-    return TrainPreview(str(device), directory.is_begun, found.kind, classes, run)
+        model = read_header(locate_weights(run.init, reporter)).architecture
+        _check_init(run, model, model.image_channels if run.data.channels == "auto" else run.data.channels)
+    image_set = find_set(run.data, reporter)
+    warn_of_number_labels(image_set, reporter)
+    warn_of_likely_groups(image_set, reporter)
+    check_classes(run.data.path, image_set.entries, image_set.label)
+    _check_batch(run, run.training, len(image_set.entries))
+    classes = class_counts(image_set.entries, image_set.label)
+    return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
 
 
 @contextmanager
@@ -244,29 +253,36 @@ def resolve_options(
     model = replace(options.model, image_size=run.data.size, image_channels=channels)
     if source is not None:
         wanted, model = model, source.header.architecture
-        if (model.image_size, model.image_channels) != (run.data.size, channels):
-            raise UsageError(
-                f"--init {run.init}",
-                f"the model makes images of {model.image_size} px with {model.image_channels} channels, "
-                f"the data is {run.data.size} px with {channels}",
-                f"add --size {model.image_size} --channels {model.image_channels}",
-            )
+        _check_init(run, model, channels)
         if wanted != model:
             reporter.warn(f"the networks have the shape of {run.init}: {_differences(wanted, model)}")
-    train_rows = len(data.rows("train"))
-    if train_rows < options.batch_size:
-        raise InputError(
-            run.data.path,
-            f"expected at least as many training images as a batch holds ({options.batch_size}), got {train_rows}",
-            f"add --batch-size {max(4, train_rows // 2)}, or use more images",
-        )
+    _check_batch(run, options, len(data.rows("train")))
     symmetry = options.symmetry or known_set(data).symmetry
     if options.symmetry is None and symmetry == "none":
         reporter.info(
-            "images are taken as they are; where mirrored or turned they stay real, --symmetry makes more of them"
+            "images are not flipped or rotated; where that keeps them plausible, --symmetry makes more of them"
         )
     objective = objective_of(options.method, options.objective)
     return replace(options, model=model, symmetry=symmetry, objective=objective)
+
+
+def _check_init(run: TrainRun, model: ModelConfig, channels: int) -> None:
+    if (model.image_size, model.image_channels) != (run.data.size, channels):
+        raise UsageError(
+            f"--init {run.init}",
+            f"the model makes images of {model.image_size} px with {model.image_channels} channels, "
+            f"the data is {run.data.size} px with {channels}",
+            f"add --size {model.image_size} --channels {model.image_channels}",
+        )
+
+
+def _check_batch(run: TrainRun, options: TrainOptions, images: int) -> None:
+    if images < options.batch_size:
+        raise InputError(
+            run.data.path,
+            f"expected at least as many training images as a batch holds ({options.batch_size}), got {images}",
+            f"add --batch-size {max(4, images // 2)}, or use more images",
+        )
 
 
 def _differences(wanted: ModelConfig, taken: ModelConfig) -> str:

@@ -80,7 +80,7 @@ def test_options_from_a_file(sample, tmp_path):
             "dx 'melanom': no such value in this model",
             "did you mean 'melanoma'",
         ),
-        (["--label", "mel"], 2, "-n: how many images is not said", "-n 16"),
+        (["--label", "mel"], 2, "-n: the number of images is missing", "-n 16"),
         (["--label", "mel", "-n", "0"], 2, "-n/--count: ", ""),
         (
             ["-n", "1", "--format", "jpg"],
@@ -120,7 +120,7 @@ def test_ctrl_c_says_how_to_go_on(sample, monkeypatch):
     monkeypatch.setattr("drai_cli.workflows.sample.sample", interrupted)
     result = sample("--label", "nv", "-n", 1)
     assert result.exit_code == 130
-    assert result.stderr == "drai: warning: interrupted: the same command goes on from there\n"
+    assert result.stderr == "drai: warning: interrupted: run the same command again to resume\n"
 
 
 def test_out_is_required(drai):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 import os
 import signal
@@ -16,10 +15,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from drai_cli.cli.phantom import phantom
 from drai_cli.cli.train import by_preset, default_name, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
-from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.data_options import DataOptions, PhantomOptions
 from drai_cli.settings.presets import PRESETS
 from tests.support.patience import PATIENCE_S
 
@@ -229,7 +227,7 @@ def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
     assert result.exit_code == code
     assert json.loads(result.stdout)["images_seen"] == 12_000
     assert result.stderr.splitlines()[-1] == (
-        "drai: warning: stopped at 12 kimg, and all is saved: the same command goes on from there"
+        "drai: warning: stopped at 12 kimg, everything is saved: run the same command again to resume"
     )
 
 
@@ -293,7 +291,7 @@ def test_ctrl_c_saves(phantoms, tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert "the same command goes on from there" in stderr
+    assert "run the same command again to resume" in stderr
     assert (tmp_path / "run" / "checkpoint").is_dir()
 
 
@@ -356,10 +354,8 @@ def test_phantoms_and_their_factors(drai, phantoms, tmp_path):
     assert not (tmp_path / "q").exists()
 
 
-def test_phantom_defaults_are_the_workflow_s():
-    from drai_cli.workflows.phantom import PhantomOptions
-
-    own = {name: parameter.default for name, parameter in inspect.signature(phantom).parameters.items()}
+def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
+    own = json.loads(drai("phantom", "--out", tmp_path / "p", "--dry-run", "--json").stdout)["options"]
     assert (own["count"], own["size"], own["seed"]) == (
         PhantomOptions.count, PhantomOptions.size, PhantomOptions.seed,
     )  # fmt: skip
