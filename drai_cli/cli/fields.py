@@ -1,7 +1,6 @@
-"""Options made from a dataclass's fields, so that names, types, defaults and help cannot drift.
+"""Options made from a dataclass's fields, so that names, types, defaults and help cannot differ.
 
-An option that nobody gave is None: what then holds (a preset, the dataclass's default) is decided where
-all is merged.
+An option that nobody gave is None; where all are merged, a preset or the default of the dataclass takes its place.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from drai_cli.cli import options
 from drai_cli.errors import UsageError
 from drai_cli.settings.typed import flags_of
 
-# What a text stands for, by the option that takes it.
+# The name of a text value in the help, by the option that takes it.
 _TEXTS = {
     "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
     "--condition": "COLUMN", "--small-label": "LABEL",
@@ -44,14 +43,16 @@ def field_options(
     """A command's parameters for the fields of a dataclass; flags and ranges are declared at the fields.
 
     Args:
-        cls: A dataclass whose docstring has an `Attributes:` section; that is the help.
+        cls: A dataclass whose docstring has an `Attributes:` section, which is the help. Fields that are not in it are
+            in that of the class `documented_by`, if there is one.
         panels: Groups in `--help`, each with its fields; fields that no group names go into the last one.
         skip: Fields without an option.
         arguments: Fields that are given by position, each with its name in capitals.
         choices: Allowed values of a text field whose type does not list them.
         defaults: Defaults in words, for fields whose default is decided elsewhere.
     """
-    hints, helps = get_type_hints(cls), attribute_helps(cls)
+    hints = get_type_hints(cls)
+    helps = attribute_helps(getattr(cls, "documented_by", object)) | attribute_helps(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in skip}
     panel_of = {name: panel for panel, names in panels.items() for name in names}
     order = [*(arguments or {}), *panel_of, *fields]
@@ -140,7 +141,7 @@ def _option(
 
 
 def _metavar(kind: Any, declarations: Sequence[str], help: str) -> str:
-    """`N`, `X`, `PATH`; for a text what it is, or what its help calls it in capitals (`NAME=VALUE`, `I/N`)."""
+    """`N`, `X`, `PATH`; for a text what `_TEXTS` says, or its form in capitals in the help (`NAME=VALUE`, `I/N`)."""
     shape = re.search(r"\b[A-Z]+[=/][A-Z]+\b", help)
     if kind is str:
         return shape[0] if shape else _TEXTS.get(declarations[-1], "TEXT")
@@ -152,7 +153,7 @@ def _parameter_name(field: dataclasses.Field[Any]) -> str:
 
 
 def given_fields(cls: type, values: Mapping[str, Any], *, skip: Sequence[str] = ()) -> dict[str, Any]:
-    """Those of the command's values that were given and are fields of `cls`, by field."""
+    """The values that were given for fields of `cls`, by field."""
     hints = get_type_hints(cls)
     given = {}
     for field in dataclasses.fields(cls):
@@ -198,7 +199,7 @@ def attribute_helps(cls: type) -> dict[str, str]:
 
 
 def _for_prompt(text: str) -> str:
-    """A docstring's text as the help shows it: no markup, no names of registries, `None` as what it means."""
+    """A docstring's text for the help: without markup and names of constants, and with `None` as the default."""
     text = re.sub(r",? [Oo]ne of `[A-Z_]+`", "", text).replace("; None: ", "; by default ")
     return text.replace("`", "").replace("[", "\\[")
 

@@ -1,4 +1,4 @@
-"""The options that several commands share, each written once; grouped in `--help` by what they speak of."""
+"""The options that several commands share, each written once, and their groups in `--help`."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ CHECK = "Check"
 SHARE = "Share"
 
 WEIGHTS_HELP = (
-    "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name\\[@revision]."
+    "Model: a .safetensors file, run directory, bundled model's name, or Hub name owner/name\\[@revision]."
 )
-WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
+WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, or the bundled model"
 
 
 def with_default(help: str, default: str) -> str:
-    """A help text that ends with the default, as the parser shows those that it knows itself."""
+    """A help text that ends with the default, in the form of the parser."""
     shown = default.replace("[", "\\[")
     return f"{help} [dim]\\[default: {shown}][/dim]" if default else help
 
 
 def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **extra: Any) -> Any:
-    """An option whose value is one of a registry's names: offered by completion, the nearest on a typo."""
+    """An option whose value is one of some names: completion offers them, and an error names the nearest."""
 
     def check(context: typer.Context, value: str | None) -> str | None:
         if value is None or value in names or context.resilient_parsing:
@@ -58,7 +58,7 @@ def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **ex
 
 
 def complete_weights(incomplete: str) -> list[str]:
-    """Bundled models for the shell to complete."""
+    """Names of bundled models, for completion."""
     from drai_cli.hub.locate import bundled_models
 
     return [name for name in bundled_models() if name.startswith(incomplete)]
@@ -75,26 +75,28 @@ Device = Annotated[
     str | None,
     typer.Option(
         "--device", metavar="DEVICE", rich_help_panel=RUN, show_default=False,
-        help=with_default("Where to compute: cpu, cuda, cuda:1, mps.", "cuda, then mps, then cpu"),
+        help=with_default("Device to compute on: cpu, cuda, cuda:1, mps.", "the first available of cuda, mps, cpu"),
     ),
 ]  # fmt: skip
 Config = Annotated[
     Path | None,
     typer.Option(
         "--config", metavar="FILE", rich_help_panel=RUN, is_eager=True, callback=read_config,
-        help="TOML file with options; a flag at the prompt goes before it.",
+        help="TOML file with options; options at the prompt override it.",
     ),
 ]  # fmt: skip
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", rich_help_panel=RUN, help="Print what would run, and stop.")
+    bool,
+    typer.Option("--dry-run", rich_help_panel=RUN, help="Check the options, print what would run, and stop."),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is already there.")
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace existing output.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", rich_help_panel=RUN, help="No progress; warnings and errors stay.")
+    bool,
+    typer.Option("-q", "--quiet", rich_help_panel=RUN, help="Print only warnings and errors, no progress."),
 ]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=RUN, help="Details too.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=RUN, help="Print more details.")]
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
 ]
@@ -102,7 +104,7 @@ SHARED = {"weights": Weights, "device": Device, "overwrite": Overwrite}
 
 
 def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: bool) -> Output:
-    """The command's output, known to the error boundary from here on.
+    """Makes the command's output and gives it to the error boundary.
 
     Raises:
         UsageError: `-q` and `-v` together.
@@ -117,10 +119,10 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
 
 
 def listing(title: str, entries: Mapping[str, str]) -> str:
-    """A further part of a command's help: names and what they are."""
+    """A further section of a command's help: names with a description each."""
     return "\n\n".join(["", f"{title}:", *(f"  {name}: {what}" for name, what in entries.items())])
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help: command lines to copy."""
+    """The examples of a command's help: command lines to copy."""
     return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])

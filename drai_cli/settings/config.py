@@ -15,18 +15,19 @@ IMAGE_SIZES = (16, 1024)
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The networks' shape. It stands in every model file; a model can be rebuilt from it and the condition's width.
+    """The networks' shape. Every model file holds it; with the condition's width, a model can be rebuilt from it.
 
     Attributes:
         image_size: Height and width in pixels, a multiple of 16.
         image_channels: 1 (grey) or 3 (RGB).
-        content_dim: Entries of the content code.
-        style_dim: Entries of the style code.
-        channels: Channels at half the image's resolution (a space-to-depth stem halves it); doubles with each halving.
-        max_channels: Upper bound of the doubling.
+        content_dim: Dimensions of the content code.
+        style_dim: Dimensions of the style code.
+        channels: Channels at half the image resolution, after a space-to-depth stem; the number doubles each time the
+            resolution halves.
+        max_channels: Maximum number of channels at any resolution.
         blocks: Residual blocks at each resolution.
-        pools_content: Whether the encoder reads content off features averaged over the frame: what an image shows, and
-            not where. Of photographs this overfits less; style always reads the whole frame.
+        pools_content: Compute content from features averaged over the whole frame, so that it encodes what an image
+            shows and not where. This reduces overfitting on photographs. Style always uses the whole frame.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -52,32 +53,36 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Objective:
-    """The weight of every term of METHOD section 2; 0 switches a term off, and then it is not computed.
+    """The weight of every term of METHOD section 2; a term with weight 0 is switched off and not computed.
 
-    Which of them a method has at all stands in `methods`.
+    Which terms a method has is declared in `methods`.
 
     Attributes:
-        condition_weight: V_cond, the matching-aware conditional GAN.
-        dual_weight: V_dual, the two inference games.
-        align_weight: V_align, KL(q(c|x) ‖ p(c|t)).
-        match_weight: The deciding half of V_align: an image's own condition found among the batch's by its content.
-        image_cycle_weight: Mean absolute difference of an image and its reconstruction, at three resolutions.
-        code_cycle_weight: Mean squared difference of codes and those inferred again.
-        aggregate_weight: V_aggregate of the autoencoders (`cavae`), codes of all images matched to their priors.
-        grl_weight: V_grl, what the predictors between the codes find, reversed for the encoder.
-        independence_weight: Dependence of style and condition within a batch, beside V_grl; off, since what it hides of
-            the label it takes from the size of things as well (examples/RUNS.md).
-        self_weight: V_self, content held and style changed under a transformation.
-        self_margin: Cosine of two styles above which V_self pushes them apart.
-        prior_kl_weight: KL of the content prior to N(0, I).
-        style_kl_weight: KL of q(z|x) to N(0, I): keeps the style's scale.
-        swap_share: Share of generated images that are swaps, one real image's content with another's style, instead of
-            draws from the priors: so the conditional game makes them show the content's label, whatever the style.
-        r1_gamma: R1 gradient penalty at real images (the loss uses gamma/2).
-        r1_interval: Steps between R1 penalties; each counts for all of them.
-        is_relativistic: Real and generated logits are compared pairwise in D_x.
-        predictor_updates: Updates of the predictors a step.
-        predictor_images: Further images a step, over the batch, whose codes are inferred for the predictors alone.
+        condition_weight: Weight of V_cond, the matching-aware conditional GAN loss.
+        dual_weight: Weight of V_dual, the two adversarial losses for inference.
+        align_weight: Weight of V_align, KL(q(c|x) ‖ p(c|t)), which matches inferred content to the content prior.
+        match_weight: Weight of the discriminative part of V_align: identify an image's own condition among those of the
+            batch from its content.
+        image_cycle_weight: Weight of the image reconstruction loss: mean absolute difference at three resolutions.
+        code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between codes and the codes
+            inferred from the generated images.
+        aggregate_weight: Weight of V_aggregate, which matches the codes of all images to their priors (methods cavae
+            and dual-cavae).
+        grl_weight: Weight of V_grl: predictors predict each code from the other, and reversed gradients train the
+            encoder to prevent it.
+        independence_weight: Weight of a penalty on dependence between style and condition within a batch, in addition
+            to V_grl. It is off by default because it also removes size from the style (examples/RUNS.md).
+        self_weight: Weight of V_self: transforming an image must keep its content and change its style.
+        prior_kl_weight: Weight of the KL divergence of the content prior from N(0, I).
+        style_kl_weight: Weight of the KL divergence of q(z|x) from N(0, I), which fixes the scale of style.
+        swap_share: Share of generated images that combine the content of one real image with the style of another; the
+            others use codes drawn from the priors. The conditional loss requires swaps to show the label of the
+            content.
+        r1_gamma: Strength of the R1 gradient penalty on real images (the loss uses gamma/2).
+        r1_interval: Steps between two R1 penalties; each penalty is multiplied by this number.
+        is_relativistic: Compare real and generated logits of D_x in pairs (relativistic loss).
+        predictor_updates: Updates of the predictors per step.
+        predictor_images: Additional images per step for training the predictors only, as a multiple of the batch size.
     """
 
     condition_weight: float = setting(1.0, 0)
@@ -111,37 +116,42 @@ class Objective:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a model is trained; what it is trained on is `data.prepared.DataOptions`.
+    """How a model is trained; what it is trained on is in `DataOptions`.
 
     Attributes:
-        method: What is trained, one of `METHODS`.
+        method: Method to train, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
-        kimg: Budget in thousands of images seen; None: until the validation measure stops improving, or `hours`.
-        hours: Budget in hours of the run, over all commands that go on with it; None: no limit.
-        tick_kimg: Thousands of images between two ticks (stats, grid, checkpoint, validation measure).
-        patience: Ticks without a better validation measure before an unlimited run stops.
-        batch_size: Images a step, of all processes together.
-        learning_rate: Of all networks.
-        discriminator_rate: The discriminator's learning rate over that of the others.
-        predictor_rate: The predictors' learning rate over that of the others.
-        warm_up_kimg: Linear rise of the learning rate at the start.
-        hold_kimg: With `--init`, how long the discriminator learns alone before the taken networks move.
-        decay_share: Last share of a budget over which the learning rate falls linearly to a twentieth.
-        ema_kimg: Half-life of the averaged weights.
-        symmetry: Which mirrored and turned images are as real as the upright ones: `none`, `flip` or `dihedral`; None:
-            what is known of the data set, else `none`.
-        augment: `ada` (adaptive, against memorising small sets) or `none`.
-        augment_target: Mean sign of D_x on real images above which augmentation rises; 0.6: it calls 80 % real.
-        balance: Class exponent of the sampling weights n^-balance; None: 0.7 where the largest class is over four times
-            the smallest, else 0.
-        missing_share: Probability with which each attribute but the label is made missing.
-        fit_prior: Whether the content prior that is saved is fitted to the contents of training images. Where samples
-            are called right much more often than real images, it makes them as varied; where even real images hardly
-            tell their label, it blurs labels.
-        precision: `bf16`, `fp32`, or `auto` (what some steps are faster with when the run begins; it then stays).
-        seed: Of everything random.
-        split_seed: Of the split, where the set has none of its own: models of several seeds then share it; None: seed.
+        kimg: Training budget in thousands of images; None: no limit, training stops when the validation measure no
+            longer improves.
+        hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
+        tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
+            the validation measure.
+        patience: Ticks without improvement of the validation measure after which a run without a budget stops.
+        batch_size: Images per step, summed over all processes.
+        learning_rate: Base learning rate of all networks.
+        discriminator_rate: Learning rate of the discriminator, as a multiple of the base learning rate.
+        predictor_rate: Learning rate of the predictors, as a multiple of the base learning rate.
+        warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
+        hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
+            while the new discriminator learns.
+        decay_share: Final share of the budget over which the learning rate falls linearly to 5 %.
+        ema_kimg: Half-life of the moving average of the weights, in thousands of images.
+        symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
+            rotation by multiples of 90°); None: what is known of the data set, otherwise none.
+        augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
+            none.
+        balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
+            1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
+            otherwise 0.
+        missing_share: Probability with which each attribute except the label is replaced by missing.
+        fit_prior: Fit the saved content prior to the contents of training images. If samples are recognised much more
+            often than real images, this makes them as varied as real images. If even real images are rarely recognised,
+            it blurs the labels.
+        precision: Arithmetic: bf16, fp32, or auto (the faster one, measured when the run starts and then kept).
+        seed: Random seed.
+        split_seed: Random seed of the split, for data sets without a split of their own; runs with different seeds can
+            share one split; None: the value of --seed.
     """
 
     method: str = "drai"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from drai_cli.settings.typed import setting
 
@@ -34,41 +34,57 @@ TAR_IMAGES = 10_000
 """Images in a tar file of WebDataset: some 100 MB at 64 px."""
 
 
-@dataclass(frozen=True)
-class SampleOptions:
-    """What to sample and where to.
+class SharedOptions:
+    """Fields that several commands have, documented once.
 
     Attributes:
-        out: Folder for the images; new, empty, or that of the same command begun before.
         weights: A model file, run directory, bundled name or Hub name.
-        label: Label of all images, or an alias of it.
-        count: Images in all; without a label they are drawn in the training proportions.
-        per_class: Images of every label.
-        like: CSV with a label column; one image a row, with the row's label and attributes.
-        attributes: Further attributes, each as NAME=VALUE; the rest are missing.
-        style_from: An image whose style all images get.
-        frame: Of a `--style-from` with several frames or slices: which one, from 0.
-        window: Of a `--style-from`, values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or
-            auto (a model of values with a unit takes its own, else by modality).
-        truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
-        format: Kind of file, one of `SAMPLE_FORMATS`. A webdataset is tar files of images with their labels.
-        shard_size: Images in each tar file of a webdataset, 10000 if it is not said; `--shard` is something else, the
-            part of the job.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        seed: With the condition and the index, decides each image.
-        shard: Which part of the job to make, as I/N with I from 1; all N make one folder, at once or copied together.
-            Under torchrun each process makes a part of it. Of a webdataset a part is whole tar files.
-        batch_size: Images computed at once, at most; changes speed and memory, never an image.
-        precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
-        reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
-            as may be, than 99 % of unseen real images are. Their places stay empty.
-        train_data: With `--reject-copies`, the data set that the model was trained on; of a run, its split says which
-            part.
-        runtime: What runs the model: torch, or onnx for an exported .onnx file, without torch (needs the extra
-            `drai-cli[onnx]`).
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        fit: How to make images square: crop the centre, or pad; None: as in training, otherwise crop.
+        frame: Index of the frame or slice to use of files with several, from 0.
+        window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
+            `auto` (that of the model if its values have a unit, otherwise by modality).
+        compression: Lossless compression of DICOM pixels; jpeg2000 needs the extra `drai-cli[dicom]`.
+        precision: Arithmetic of the networks; only fp32 guarantees equal bytes.
+        device: Device to compute on (cuda, mps, cpu); None: the first available of these.
+        overwrite: Replace existing output.
     """
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """What to sample and where to. Fields that are not listed: see `SharedOptions`.
+
+    Attributes:
+        out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
+        label: Label of all images, or an alias of it.
+        count: Total number of images. Without --label, the labels are drawn in the proportions of the training data.
+        per_class: Number of images of every label.
+        like: CSV table with a label column: generate one image per row, with the label and attributes of the row.
+        attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes without a value
+            are missing.
+        style_from: Image whose style all generated images get.
+        frame: Index of the frame or slice of --style-from to use, from 0; needed if it has several.
+        window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
+            `auto` (that of the model if its values have a unit, otherwise by modality). Applies to --style-from.
+        truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
+            variation.
+        format: File format, one of `SAMPLE_FORMATS`. webdataset means tar files of images with their labels.
+        shard_size: Images per tar file of a webdataset; None: 10000. Not to be confused with --shard, a part of the
+            job.
+        seed: Random seed. Seed, condition and index decide each image.
+        shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
+            together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
+            files.
+        batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
+        reject_copies: Leave out copies of training images: images closer to one in pixels, also mirrored or rotated,
+            than 99 % of unseen real images are. Their indices are not used again.
+        train_data: With --reject-copies: the data set that the model was trained on. If the model is a run, only the
+            training part of its split counts.
+        runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the
+            extra `drai-cli[onnx]`).
+    """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     out: Path = setting(flag="-o --out")
     weights: str | None = None
@@ -97,28 +113,22 @@ class SampleOptions:
 
 @dataclass(frozen=True)
 class SwapOptions:
-    """Which images swap their styles.
+    """Which images swap their styles. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        content: The first image, a.
-        style: The second image, b.
-        pairs: CSV with the columns `content` and `style`, instead of two images; where labels are needed also
-            `content_label`.
-        label_a: Label of the first image, or an alias of it, for a model that infers no content (`cinfogan`, `cavae`).
-        label_b: Label of the second image, likewise.
-        out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
-        weights: A model file, run directory, bundled name or Hub name.
-        format: Kind of file; None: the content image's own, PNG for JPEG, BMP and GIF.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        size: `model`: images of the model's size; `input`: scaled back to that of the content image.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
-        frame: Of files with several frames or slices: which one, from 0.
-        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
-            values with a unit takes its own, else by modality).
-        precision: Arithmetic of the networks.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        content: First image, a.
+        style: Second image, b.
+        pairs: CSV table with the columns `content` and `style`, instead of two images; with a model that infers no
+            content also `content_label`.
+        label_a: Label of the first image, or an alias of it; needed only with a model that infers no content (cinfogan,
+            cavae).
+        label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
+        out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` in the current folder.
+        format: File format; None: that of the content image, or PNG for JPEG, BMP and GIF.
+        size: Size of the images: that of the `model`, or that of the content image (`input`), to which they are scaled.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     content: Path | None = None
     style: Path | None = None
@@ -140,34 +150,28 @@ class SwapOptions:
 
 @dataclass(frozen=True)
 class InterpolateOptions:
-    """From where to where to walk, or which grid to make.
+    """What to interpolate between, or which grid to make. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        images: Two images to walk between; with `grid` the images whose contents go across.
-        along: Which code changes: style, content, or both.
-        from_label: Label, or alias of it, to walk from instead of an image.
-        to_label: Label, or alias of it, to walk to.
-        style_from: Of a walk between labels, an image whose style all frames have; None: the style of image 0 that
-            `drai sample` makes of FROM_LABEL with this seed.
-        grid: Make a grid: contents of the images across, styles down.
-        style: An image whose style goes down in a grid, once for each; without any, those of the images.
-        steps: Frames of a walk, both ends included.
-        even: Space the frames evenly in what one sees, by distance of features, not in the codes.
-        out: A strip or grid as .png, a walk as .gif or .mp4 (needs the extra `drai-cli[video]`), or a folder for the
-            frames; None: a .png named after the images, here.
-        format: Kind of file of frames in a folder; None: the first image's own, PNG for JPEG, BMP and GIF.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        fps: Frames a second of .gif and .mp4.
-        weights: A model file, run directory, bundled name or Hub name.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
-        frame: Of files with several frames or slices: which one, from 0.
-        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
-            values with a unit takes its own, else by modality).
-        seed: Of a walk between labels.
-        precision: Arithmetic of the networks.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        images: Two images to interpolate between; with --grid any number of images, whose contents go across.
+        along: Code that changes: style, content, or both.
+        from_label: Label to start from, or an alias of it, instead of an image.
+        to_label: Label to end at, or an alias of it.
+        style_from: Between two labels: image whose style all frames have; None: the style of image 0 that drai sample
+            makes of the first label with this seed.
+        grid: Make a grid, with contents of the images across and styles down.
+        style: With --grid: image whose style makes one row; may be given several times; None: the styles of the images.
+        steps: Number of frames, including both ends.
+        even: Space the frames evenly by visual distance (of features) instead of evenly in the codes.
+        out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
+            `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
+            folder.
+        format: File format of frames in a folder; None: that of the first image, or PNG for JPEG, BMP and GIF.
+        fps: Frames per second of .gif and .mp4.
+        seed: Random seed; used between two labels only.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     images: tuple[Path, ...] = ()
     along: Along = "both"
@@ -194,20 +198,14 @@ class InterpolateOptions:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Which images to encode.
+    """Which images to encode. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
         images: Image files, or folders of them.
-        out: The `.npz` to write.
-        weights: A model file, run directory, bundled name or Hub name.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
-        frame: Of files with several frames or slices: which one, from 0.
-        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
-            values with a unit takes its own, else by modality).
-        precision: Arithmetic of the networks.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        out: Output file, .npz.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     images: tuple[Path, ...]
     out: Path = setting(flag="-o --out")
@@ -222,18 +220,18 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """What to convert, and to what.
+    """What to convert, and to what. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        source: An image file, or a folder.
-        out: A file whose suffix says its kind, or a folder.
-        format: Kind of file, where OUT is a folder.
-        window: What grey is shown through, as CENTRE,WIDTH, full, auto or a window's name in the file; for PNG and TIFF
-            values become 8 bits by it.
-        keep_patient: Keep the attributes of patient and study of a DICOM image.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        overwrite: Replace what is already there.
+        source: Image file, or folder of images.
+        out: Output file, whose suffix decides the format, or output folder.
+        format: File format, if OUT is a folder.
+        window: Range of values shown from black to white, as CENTRE,WIDTH, full, auto, or the NAME of a window in the
+            file. PNG and TIFF files get 8 bits by it.
+        keep_patient: Keep the patient and study attributes of a DICOM image.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     source: Path
     out: Path
@@ -246,15 +244,15 @@ class ConvertOptions:
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """Which output of `sample` to check, and how far.
+    """Which output of `sample` to check, and how thoroughly. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        out: The folder.
-        regenerate: Images to make again from the weights and compare; 0: none.
-        weights: A model file, run directory, bundled name or Hub name.
-        style_from: The image whose style all images got, where they got one.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        out: Folder that drai sample wrote.
+        regenerate: Number of images to generate again from the weights and compare; 0 = none.
+        style_from: Image that --style-from named when the output was made, if it did.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     out: Path
     regenerate: int = setting(0, 0)

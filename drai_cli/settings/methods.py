@@ -70,21 +70,23 @@ _HIDING = ("grl", "independence")
 _NO_SWAPS = {"swap_share": 0.0}
 
 METHODS: dict[str, Method] = {
-    "drai": Method("the whole objective: dual adversarial inference and both disentanglement constraints",
+    "drai": Method("the full objective: dual adversarial inference and both disentanglement constraints",
                    (*_DAI, *_HIDING, "self")),
-    "dai-grl": Method("dai and the first constraint: what tells of one code is hidden from the other",
+    "dai-grl": Method("dai and the first constraint: reversed gradients remove from each code what predicts the other",
                       (*_DAI, *_HIDING)),
-    "dai-self": Method("dai and the second: a transformation changes style and keeps content", (*_DAI, "self")),
-    "dai": Method("dual adversarial inference of content and style, and both cycles", _DAI),
-    "cgan": Method("a conditional GAN, G(t, noise): no encoder, so no swaps",
+    "dai-self": Method("dai and the second constraint: a transformation changes style and keeps content",
+                       (*_DAI, "self")),
+    "dai": Method("dual adversarial inference of content and style, with reconstruction of images and codes", _DAI),
+    "cgan": Method("a conditional GAN, G(t, noise), without an encoder: it cannot swap styles",
                    ("condition",), (), "fixed", _NO_SWAPS),
-    "cinfogan": Method("G(t, z); the encoder learns z from generated images alone",
+    "cinfogan": Method("G(t, z), with an encoder that learns z only from generated images",
                        ("condition", "code_cycle"), ("style",), "fixed", _NO_SWAPS),
-    "dual-cinfogan": Method("G(c, z); the encoder learns both codes from generated images alone",
+    "dual-cinfogan": Method("G(c, z), with an encoder that learns both codes only from generated images",
                             ("condition", "code_cycle", "prior_kl"), settings=_NO_SWAPS),
-    "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs, z is matched to its prior",
+    "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs images, "
+                    "z is matched to its prior",
                     ("condition", "image_cycle", "aggregate"), ("style",), "fixed", _NO_SWAPS),
-    "dual-cavae": Method("the same with content: G(c, z) reconstructs, both codes are matched to their priors",
+    "dual-cavae": Method("cavae with content: G(c, z) reconstructs images, both codes are matched to their priors",
                          ("condition", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
 }  # fmt: skip
 DEFAULT = METHODS["drai"]

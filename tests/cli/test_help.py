@@ -90,7 +90,7 @@ def test_defaults_are_shown_plainly(drai, name):
 
 def test_a_default_in_words_and_a_number(drai):
     shown = re.sub(r"[\s│]+", " ", drai("sample", "--help").stdout)
-    assert "[default: $DRAI_WEIGHTS, else the bundled model]" in shown
+    assert "[default: $DRAI_WEIGHTS, or the bundled model]" in shown
     assert "[default: 256]" in shown
     assert "[default: fp32]" in shown
 
