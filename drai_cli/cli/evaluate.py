@@ -31,9 +31,10 @@ _SAYS_NOTHING = "says nothing: see the caution"
                 "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images",
                 "usefulness_seeds", "usefulness_ratios", "small_labels", "privacy_samples",
             ),
-            options.OUTPUT: ("out", "figures", "tools", "overwrite"),
+            options.OUTPUT: ("out", "figures", "overwrite"),
             options.RUN: ("seed", "device"),
         },
+        skip=("tools",),
         choices={"kind": KIND_NAMES},
     ),
     examples=(

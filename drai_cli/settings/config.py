@@ -9,6 +9,8 @@ from drai_cli.errors import UsageError
 from drai_cli.settings.typed import read_settings, setting
 
 Arithmetic = Literal["bf16", "fp32"]
+REMOVED = {"training.augment_target": 0.6, "training.objective.self_margin": 0.5}
+"""Settings that the `config.json` of older runs holds, with the values that are fixed now."""
 IMAGE_SIZES = (16, 1024)
 """Smallest and largest side of images that networks are made for."""
 
@@ -95,7 +97,6 @@ class Objective:
     grl_weight: float = setting(1.0, 0)
     independence_weight: float = setting(0.0, 0)
     self_weight: float = setting(0.5, 0)
-    self_margin: float = setting(0.5, -1, 1)
     prior_kl_weight: float = setting(0.001, 0)
     style_kl_weight: float = setting(0.003, 0)
     swap_share: float = setting(0.5, 0, 0.9)
@@ -171,7 +172,6 @@ class TrainOptions:
     ema_kimg: float = setting(8.0, 0.001)
     symmetry: Literal["none", "flip", "dihedral"] | None = None
     augment: Literal["ada", "none"] = "ada"
-    augment_target: float = setting(0.6, -1, 1)
     balance: float | None = setting(None, 0, 1)
     missing_share: float = setting(0.15, 0, 1)
     fit_prior: bool = False

@@ -28,7 +28,7 @@ class EvaluateOptions:
         split: A run's split.csv, which lists the images of DATA that were used for training. A run directory has its
             own.
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
-        tools: Folder of the judge and the regressor, shared by several evaluations of the same data; None: in OUT.
+        tools: Folder of the judge and the regressor, which `compare` shares between its evaluations; None: in OUT.
         metrics: Parts to measure, separated by commas: fidelity, disentanglement, usefulness, privacy; None: all.
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small

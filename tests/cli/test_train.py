@@ -155,14 +155,12 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     assert training["model"]["image_size"] == shown["run"]["data"]["size"] == 32
     assert (shown["device"], shown["is_resumed"], shown["run"]["out"]) == ("cpu", False, "runs/lesions")
     assert sum(shown["classes"].values()) == 140
-    edges = {"--seed": 1, "--split-seed": 0, "--self-margin": -1, "--augment-target": -0.5}
-    given = [part for pair in edges.items() for part in pair]
+    given = ("--seed", 1, "--split-seed", 0)
     shown = json.loads(
         drai("train", "--data", "lesions", *given, "--dry-run", "--json", "--device", "cpu").stdout
     )
     training = shown["run"]["training"]
     assert (training["seed"], training["split_seed"]) == (1, 0)
-    assert (training["objective"]["self_margin"], training["augment_target"]) == (-1, -0.5)
     page = drai("train", "--data", "lesions", "--dry-run", "--device", "cpu").stdout
     assert page.splitlines()[0].split() == ["run", "directory", "runs/lesions", "(new)"]
     names = [line.split("  ")[0] for line in page.split("\n\n")[0].splitlines()]
