@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
@@ -14,6 +14,8 @@ from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
 
 Settings = Mapping[str, Any]
+Chosen = TypeVar("Chosen")
+Result = TypeVar("Result")
 Run = Callable[[Output, bool, Settings], None]
 _COMMON = {
     "as_json": (options.Json, False), "config": (options.Config, None), "dry_run": (options.DryRun, False),
@@ -89,9 +91,21 @@ def command(
     all_names = [parameter.name for parameter in (*parameters, *common)]
     if doubled := sorted({name for name in all_names if all_names.count(name) > 1}):
         raise TypeError(f"options given twice: {doubled}")
-    return lambda run: Command(run, names, group, [*parameters, *common], options.examples(*examples) + more)
+    return lambda run: Command(
+        run, names, group, [*parameters, *common], options.format_examples(*examples) + more
+    )
 
 
-def preview_options(output: Output, chosen: Any) -> None:
-    """Prints the options of a command that passed its checks, for `--dry-run`."""
+def run_or_preview(
+    output: Output,
+    dry_run: bool,
+    chosen: Chosen,
+    check: Callable[[Chosen], Any],
+    run: Callable[[Chosen, Output], Result],
+) -> Result:
+    """Runs a workflow; a dry run makes the workflow's checks, prints the options and ends the command."""
+    if not dry_run:
+        return run(chosen, output)
+    check(chosen)
     output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
+    raise typer.Exit

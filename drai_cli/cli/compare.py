@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.train import SETTINGS, resolve_settings
 from drai_cli.errors import exit_code_of, printable
@@ -19,7 +19,7 @@ from drai_cli.settings.model_options import CompareOptions
     "compare",
     group=options.TRAIN,
     parameters=[
-        *field_options(
+        *make_options(
             CompareOptions,
             {
                 options.INPUT: ("part",),
@@ -42,7 +42,7 @@ def compare(output: Output, dry_run: bool, settings: Settings) -> None:
     Every run uses the same data, split, networks and number of images. An unfinished comparison is resumed by running
     the same command again.
     """
-    given = given_fields(CompareOptions, settings, skip=("data", "training"))
+    given = collect_given(CompareOptions, settings, skip=("data", "training"))
     if "methods" in given:
         given["methods"] = tuple(name.strip() for text in given["methods"] for name in text.split(","))
     data, training = resolve_settings(settings["preset"], settings)
@@ -51,11 +51,7 @@ def compare(output: Output, dry_run: bool, settings: Settings) -> None:
     from drai_cli.workflows.compare import check_compare
     from drai_cli.workflows.compare import compare as run
 
-    if dry_run:
-        check_compare(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_compare, run)
     path = printable(str(Path(result.out) / "comparison.html"))
     output.result(result.to_json(), f"{to_markdown(result.comparison)}\n{path}")
     if result.stopped_by:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import ConvertOptions
@@ -13,7 +13,7 @@ from drai_cli.settings.image_options import ConvertOptions
 @command(
     "convert",
     group=options.DATA,
-    parameters=field_options(
+    parameters=make_options(
         ConvertOptions,
         {
             options.INPUT: ("window",),
@@ -32,13 +32,9 @@ def convert(output: Output, dry_run: bool, settings: Settings) -> None:
     A folder is written to one file as one series or, with --format, to a folder with one file per frame. Patient
     attributes are removed unless --keep-patient is given. A synthetic image keeps its mark as synthetic.
     """
-    chosen = ConvertOptions(**given_fields(ConvertOptions, settings))
+    chosen = ConvertOptions(**collect_given(ConvertOptions, settings))
     from drai_cli.workflows.convert import check_convert
     from drai_cli.workflows.convert import convert as run
 
-    if dry_run:
-        check_convert(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_convert, run)
     output.result(result.to_json(), "\n".join(printable(name) for name in result.files))

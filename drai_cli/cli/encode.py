@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.settings.image_options import EncodeOptions
 
@@ -12,7 +12,7 @@ from drai_cli.settings.image_options import EncodeOptions
 @command(
     "encode",
     group=options.GENERATE,
-    parameters=field_options(
+    parameters=make_options(
         EncodeOptions,
         {
             options.INPUT: ("fit", "frame", "window"),
@@ -29,13 +29,9 @@ from drai_cli.settings.image_options import EncodeOptions
 )
 def encode(output: Output, dry_run: bool, settings: Settings) -> None:
     """Infer the content and style codes of images and write them to an .npz file."""
-    chosen = EncodeOptions(**given_fields(EncodeOptions, settings))
+    chosen = EncodeOptions(**collect_given(EncodeOptions, settings))
     from drai_cli.workflows.encode import check_encode
     from drai_cli.workflows.encode import encode as run
 
-    if dry_run:
-        check_encode(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_encode, run)
     output.result(result.to_json(), str(result.out))

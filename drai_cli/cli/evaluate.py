@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.errors import printable
@@ -19,7 +19,7 @@ _SAYS_NOTHING = "says nothing: see the caution"
 @command(
     "evaluate",
     group=options.CHECK,
-    parameters=field_options(
+    parameters=make_options(
         EvaluateOptions,
         {
             options.INPUT: (
@@ -48,17 +48,13 @@ def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     All measures use images that the generator was not trained on; if DATA contains a training image, the command stops.
     OUT holds report.json, report.html and all results; the same command again measures only what is missing.
     """
-    given = given_fields(EvaluateOptions, settings)
+    given = collect_given(EvaluateOptions, settings)
     given["metrics"] = tuple(name.strip() for text in given.get("metrics", ()) for name in text.split(","))
     chosen = EvaluateOptions(**given)
     from drai_cli.workflows.evaluate import check_evaluate
     from drai_cli.workflows.evaluate import evaluate as run
 
-    if dry_run:
-        check_evaluate(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_evaluate, run)
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.settings.model_options import ExportOptions
@@ -13,7 +13,7 @@ from drai_cli.settings.model_options import ExportOptions
 @command(
     "export",
     group=options.SHARE,
-    parameters=field_options(
+    parameters=make_options(
         ExportOptions, {options.OUTPUT: ("to", "out", "name", "overwrite"), options.MODEL: ("weights",)}
     ),
     examples=(
@@ -28,15 +28,11 @@ def export(output: Output, dry_run: bool, settings: Settings) -> None:
     ONNX files hold labels, aliases, intensity convention and provenance in their metadata and need only an ONNX
     runtime. A .pt2 file is for PyTorch programs: loading it can run code, so load only files that you wrote yourself.
     """
-    chosen = ExportOptions(**given_fields(ExportOptions, settings))
+    chosen = ExportOptions(**collect_given(ExportOptions, settings))
     from drai_cli.workflows.export import check_export
     from drai_cli.workflows.export import export as run
 
-    if dry_run:
-        check_export(chosen, output)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, lambda chosen: check_export(chosen, output), run)
     compared = [
         (name, f"{difference.largest:.2g}", f"{difference.mean:.2g}")
         for name, difference in result.files.items()

@@ -31,7 +31,7 @@ _TEXTS = {
 }  # fmt: skip
 
 
-def field_options(
+def make_options(
     cls: type,
     panels: Mapping[str, Sequence[str]],
     *,
@@ -52,7 +52,7 @@ def field_options(
         defaults: Defaults in words, for fields whose default is decided elsewhere.
     """
     hints = get_type_hints(cls)
-    helps = attribute_helps(getattr(cls, "documented_by", object)) | attribute_helps(cls)
+    helps = read_helps(getattr(cls, "documented_by", object)) | read_helps(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in skip}
     panel_of = {name: panel for panel, names in panels.items() for name in names}
     order = [*(arguments or {}), *panel_of, *fields]
@@ -93,7 +93,7 @@ class _Text(NamedTuple):
     @property
     def extra(self) -> dict[str, Any]:
         # The default is part of the text: the parser has None, and would put a default in words in brackets.
-        return {"help": options.with_default(*self), "show_default": False}
+        return {"help": options.add_default(*self), "show_default": False}
 
 
 def _default_of(field: dataclasses.Field[Any]) -> Any:
@@ -122,7 +122,7 @@ def _option(
     """The type and declaration of one option."""
     flags, extra = flags_of(field), {**text.extra, "rich_help_panel": panel}
     if names:
-        return str, options.choice(
+        return str, options.make_choice(
             *flags, names=names, help=text.help, default=text.default, rich_help_panel=panel
         )
     if kind is bool:
@@ -134,7 +134,7 @@ def _option(
         kind = list[single]  # type: ignore[valid-type]
     if "range" in field.metadata:
         low, high = field.metadata["range"]
-        extra |= {"min": single(low) if single is int else low, "max": high if math.isfinite(high) else None}
+        extra |= {"min": low, "max": high if math.isfinite(high) else None}
     metavar = _metavar(single, flags, text.help)
     complete = options.complete_weights if metavar == "WEIGHTS" else None
     return kind, typer.Option(*flags, metavar=metavar, autocompletion=complete, **extra)
@@ -152,7 +152,7 @@ def _parameter_name(field: dataclasses.Field[Any]) -> str:
     return flags_of(field)[-1].removeprefix("--").replace("-", "_")
 
 
-def given_fields(cls: type, values: Mapping[str, Any], *, skip: Sequence[str] = ()) -> dict[str, Any]:
+def collect_given(cls: type, values: Mapping[str, Any], *, skip: Sequence[str] = ()) -> dict[str, Any]:
     """The values that were given for fields of `cls`, by field."""
     hints = get_type_hints(cls)
     given = {}
@@ -180,7 +180,7 @@ def _pairs(flag: str, values: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def attribute_helps(cls: type) -> dict[str, str]:
+def read_helps(cls: type) -> dict[str, str]:
     """The texts of a docstring's `Attributes:` section, by attribute, each on one line."""
     doc = inspect.getdoc(cls) or ""
     _, _, section = doc.partition("Attributes:\n")

@@ -1,4 +1,4 @@
-"""`drai info`: what a model says of itself."""
+"""`drai info`: shows what a model file holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.errors import UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @command(
     "info",
     group=options.CHECK,
-    parameters=field_options(
+    parameters=make_options(
         InfoOptions,
         {options.OUTPUT: ("list_all",)},
         arguments={"weights": "WEIGHTS"},
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 def info(output: Output, dry_run: bool, settings: Settings) -> None:
     """Show a model's sizes, labels, training, measures and licence."""
-    chosen = InfoOptions(**given_fields(InfoOptions, settings))
+    chosen = InfoOptions(**collect_given(InfoOptions, settings))
     from drai_cli.workflows.info import describe_model, list_models
 
     if chosen.list_all:
@@ -49,7 +49,7 @@ def info(output: Output, dry_run: bool, settings: Settings) -> None:
             for m in models
         ]
         if not models:
-            output.warn("there is no model: none is bundled, none in the Hub cache, none in runs/")
+            output.warn("no models found: none is bundled, none in the Hub cache, none in runs/")
         output.result(
             {"models": models},
             show_table(rows, ("name", "image", "labels", "licence", "size")) if rows else "",
@@ -87,7 +87,7 @@ def _page(model: ModelInfo) -> str:
 
 
 def _limits(model: ModelInfo) -> str:
-    """What the model cannot do, after its method."""
+    """What a model of its method cannot do."""
     if not model.has_encoder:
         return " (no encoder: it samples only)"
     return " (infers style alone: swaps take labels)" if model.infers == ("style",) else ""

@@ -1,4 +1,4 @@
-"""`drai inspect`: what lies at a path, before anything is trained on it."""
+"""`drai inspect`: shows what a path holds, before a model is trained on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
@@ -29,7 +29,7 @@ LISTED = 20
 @command(
     "inspect",
     group=options.DATA,
-    parameters=[PATH, *field_options(SourceOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES})],
+    parameters=[PATH, *make_options(SourceOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES})],
     examples=(
         "drai inspect lesions/",
         "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
@@ -44,7 +44,7 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     from drai_cli.workflows.inspect import ImageReport
     from drai_cli.workflows.inspect import inspect as look
 
-    chosen = SourceOptions(**given_fields(SourceOptions, settings))
+    chosen = SourceOptions(**collect_given(SourceOptions, settings))
     report = look(settings["path"], chosen, output)
     limit = None if output.verbose else LISTED
     text = _image_page(report) if isinstance(report, ImageReport) else _set_page(report, limit)
@@ -73,7 +73,7 @@ def _set_page(report: SetReport, limit: int | None) -> str:
         ("data set", report.path),
         ("kind", report.kind),
         ("images", report.count),
-        ("groups", grouped if report.group else "none: each image by itself"),
+        ("groups", grouped if report.group else "none: each image is its own group"),
         ("sizes", _counts(report.sizes, 5)),
         ("channels", _counts(report.channels)),
         ("bits", _counts(report.bits)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import InterpolateOptions
@@ -13,7 +13,7 @@ from drai_cli.settings.image_options import InterpolateOptions
 @command(
     "interpolate",
     group=options.GENERATE,
-    parameters=field_options(
+    parameters=make_options(
         InterpolateOptions,
         {
             options.INPUT: (
@@ -37,15 +37,11 @@ def interpolate(output: Output, dry_run: bool, settings: Settings) -> None:
     The first and last frame are the model's reconstructions of the two images. Content changes along a straight line,
     style along an arc. OUT is a strip (.png), an animation (.gif, .mp4), or a folder of frames with metadata.csv.
     """
-    chosen = InterpolateOptions(**given_fields(InterpolateOptions, settings))
+    chosen = InterpolateOptions(**collect_given(InterpolateOptions, settings))
     from drai_cli.workflows.interpolate import check_interpolate
     from drai_cli.workflows.interpolate import interpolate as run
 
-    if dry_run:
-        check_interpolate(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_interpolate, run)
     written = (
         [result.out / name for name in (*result.images, "metadata.csv")] if result.images else [result.out]
     )

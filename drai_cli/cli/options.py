@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from drai_cli.cli.boundary import Session, nearest
+from drai_cli.cli.boundary import Session, suggest
 from drai_cli.cli.output import Output
 from drai_cli.cli.settings import read_config
 from drai_cli.errors import UsageError
@@ -32,20 +32,22 @@ WEIGHTS_HELP = (
 WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, or the bundled model"
 
 
-def with_default(help: str, default: str) -> str:
+def add_default(help: str, default: str) -> str:
     """A help text that ends with the default, in the form of the parser."""
     shown = default.replace("[", "\\[")
     return f"{help} [dim]\\[default: {shown}][/dim]" if default else help
 
 
-def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **extra: Any) -> Any:
+def make_choice(*flags: str, names: Sequence[str], help: str, default: str = "", **extra: Any) -> Any:
     """An option whose value is one of some names: completion offers them, and an error names the nearest."""
 
     def check(context: typer.Context, value: str | None) -> str | None:
         if value is None or value in names or context.resilient_parsing:
             return value
         raise UsageError(
-            f"{flags[-1]} {value!r}", "no such choice", f"{nearest(value, names)}one of: {', '.join(names)}"
+            f"{flags[-1]} {value!r}",
+            "no such choice",
+            f"{suggest(value, names)}one of: {', '.join(names)}",
         )
 
     def complete(incomplete: str) -> list[str]:
@@ -53,7 +55,7 @@ def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **ex
 
     return typer.Option(
         *flags, metavar="NAME", callback=check, autocompletion=complete,
-        help=with_default(f"{help} One of: {', '.join(names)}.", default), show_default=False, **extra,
+        help=add_default(f"{help} One of: {', '.join(names)}.", default), show_default=False, **extra,
     )  # fmt: skip
 
 
@@ -68,14 +70,14 @@ Weights = Annotated[
     str | None,
     typer.Option(
         "-w", "--weights", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=complete_weights,
-        show_default=False, help=with_default(WEIGHTS_HELP, WEIGHTS_DEFAULT),
+        show_default=False, help=add_default(WEIGHTS_HELP, WEIGHTS_DEFAULT),
     ),
 ]  # fmt: skip
 Device = Annotated[
     str | None,
     typer.Option(
         "--device", metavar="DEVICE", rich_help_panel=RUN, show_default=False,
-        help=with_default("Device to compute on: cpu, cuda, cuda:1, mps.", "the first available of cuda, mps, cpu"),
+        help=add_default("Device to compute on: cpu, cuda, cuda:1, mps.", "the first available of cuda, mps, cpu"),
     ),
 ]  # fmt: skip
 Config = Annotated[
@@ -118,11 +120,11 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
     return output
 
 
-def listing(title: str, entries: Mapping[str, str]) -> str:
+def format_list(title: str, entries: Mapping[str, str]) -> str:
     """A further section of a command's help: names with a description each."""
     return "\n\n".join(["", f"{title}:", *(f"  {name}: {what}" for name, what in entries.items())])
 
 
-def examples(*lines: str) -> str:
+def format_examples(*lines: str) -> str:
     """The examples of a command's help: command lines to copy."""
     return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.settings.data_options import PhantomOptions
 
@@ -12,7 +12,7 @@ from drai_cli.settings.data_options import PhantomOptions
 @command(
     "phantom",
     group=options.DATA,
-    parameters=field_options(
+    parameters=make_options(
         PhantomOptions,
         {options.INPUT: ("count", "size"), options.OUTPUT: ("out", "overwrite"), options.RUN: ("seed",)},
     ),
@@ -24,12 +24,8 @@ def phantom(output: Output, dry_run: bool, settings: Settings) -> None:
     The seven classes differ only in palette, border and texture. Position, size, skin tone, light, aspect, rotation
     and hairs are drawn independently of the class and written to metadata.csv.
     """
-    chosen = PhantomOptions(**given_fields(PhantomOptions, settings))
+    chosen = PhantomOptions(**collect_given(PhantomOptions, settings))
     from drai_cli.workflows.phantom import check_phantoms, make_phantoms
 
-    if dry_run:
-        check_phantoms(chosen)
-        preview_options(output, chosen)
-        return
-    result = make_phantoms(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_phantoms, make_phantoms)
     output.result(result.to_json(), str(result.out))

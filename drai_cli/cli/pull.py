@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.settings.model_options import PullOptions
 
@@ -12,7 +12,7 @@ from drai_cli.settings.model_options import PullOptions
 @command(
     "pull",
     group=options.SHARE,
-    parameters=field_options(
+    parameters=make_options(
         PullOptions, {options.OUTPUT: ("to", "overwrite")}, arguments={"repository": "OWNER/NAME[@REV]"}
     ),
     examples=("drai pull clinic/lesions@v1.2", "drai pull clinic/lesions --to lesions/"),
@@ -23,14 +23,10 @@ def pull(output: Output, dry_run: bool, settings: Settings) -> None:
     The model is stored in the Hub's cache (HF_HOME); HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are respected. With --to,
     the files are also copied to a folder that can be moved to another machine and given as WEIGHTS there.
     """
-    chosen = PullOptions(**given_fields(PullOptions, settings))
+    chosen = PullOptions(**collect_given(PullOptions, settings))
     from drai_cli.workflows.pull import check_pull
     from drai_cli.workflows.pull import pull as run
 
-    if dry_run:
-        check_pull(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_pull, run)
     output.info(f"use it with --weights {result.weights}")
     output.result(result.to_json(), "\n".join(result.files.values()))

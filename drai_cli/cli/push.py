@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.progress import show_bytes
@@ -14,7 +14,7 @@ from drai_cli.settings.model_options import PushOptions
 @command(
     "push",
     group=options.SHARE,
-    parameters=field_options(
+    parameters=make_options(
         PushOptions,
         {options.OUTPUT: ("message", "private")},
         skip=("dry_run",),
@@ -31,7 +31,7 @@ def push(output: Output, dry_run: bool, settings: Settings) -> None:
     --dry-run makes the files and lists them, and uploads nothing. On a machine without a network, write the files with
     drai export --to hub-folder; the folder can be given as WEIGHTS or pushed from another machine.
     """
-    chosen = PushOptions(**given_fields(PushOptions, settings, skip=("dry_run",)), dry_run=dry_run)
+    chosen = PushOptions(**collect_given(PushOptions, settings, skip=("dry_run",)), dry_run=dry_run)
     from drai_cli.workflows.push import push as run
 
     result = run(chosen, output)

@@ -1,10 +1,10 @@
-"""`drai sample`: labelled images from a model."""
+"""`drai sample`: generates labelled images."""
 
 from __future__ import annotations
 
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
@@ -13,7 +13,7 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 @command(
     "sample",
     group=options.GENERATE,
-    parameters=field_options(
+    parameters=make_options(
         SampleOptions,
         {
             options.INPUT: (
@@ -38,7 +38,7 @@ def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     Image i depends only on the seed, its label and attributes, i, and the weights. An interrupted command is resumed by
     running it again. OUT holds one folder per label (or tar files), metadata.csv and manifest.json.
     """
-    chosen = SampleOptions(**given_fields(SampleOptions, settings))
+    chosen = SampleOptions(**collect_given(SampleOptions, settings))
     if dry_run:
         from drai_cli.workflows.sample import preview_sample
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import SwapOptions
@@ -14,7 +14,7 @@ from drai_cli.settings.image_options import SwapOptions
     "swap-style",
     "style-transfer",
     group=options.GENERATE,
-    parameters=field_options(
+    parameters=make_options(
         SwapOptions,
         {
             options.INPUT: ("pairs", "label_a", "label_b", "fit", "frame", "window"),
@@ -36,14 +36,10 @@ def swap_style(output: Output, dry_run: bool, settings: Settings) -> None:
     OUT holds both images and figure.png, a labelled figure of all four. With --pairs (columns content, style), OUT
     holds one image per row and metadata.csv.
     """
-    chosen = SwapOptions(**given_fields(SwapOptions, settings))
+    chosen = SwapOptions(**collect_given(SwapOptions, settings))
     from drai_cli.workflows.swap_style import check_swap
     from drai_cli.workflows.swap_style import swap_style as run
 
-    if dry_run:
-        check_swap(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_swap, run)
     written = [name for name in (*result.images, *result.sidecars, result.figure, result.metadata) if name]
     output.result(result.to_json(), "\n".join(printable(str(result.out / name)) for name in written))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, preview_options
-from drai_cli.cli.fields import field_options, given_fields
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.errors import ExitCode
 from drai_cli.settings.image_options import VerifyOptions
@@ -15,7 +15,7 @@ from drai_cli.settings.image_options import VerifyOptions
 @command(
     "verify",
     group=options.CHECK,
-    parameters=field_options(
+    parameters=make_options(
         VerifyOptions,
         {options.INPUT: ("regenerate", "style_from"), options.MODEL: ("weights",), options.RUN: ("device",)},
         arguments={"out": "DIR"},
@@ -28,15 +28,11 @@ def verify(output: Output, dry_run: bool, settings: Settings) -> None:
     With --regenerate, also generate some images again from the weights and compare. Each problem is a warning line;
     with any problem the exit code is 3.
     """
-    chosen = VerifyOptions(**given_fields(VerifyOptions, settings))
+    chosen = VerifyOptions(**collect_given(VerifyOptions, settings))
     from drai_cli.workflows.verify import check_verify
     from drai_cli.workflows.verify import verify as run
 
-    if dry_run:
-        check_verify(chosen)
-        preview_options(output, chosen)
-        return
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_verify, run)
     again = f", {result.regenerated} made again" if result.regenerated else ""
     count = len(result.findings)
     verdict = f"{count} finding{'s' * (count != 1)}" if count else "all as it was made"

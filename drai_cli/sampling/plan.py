@@ -167,7 +167,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
 
 
 def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
-    """`NAME=VALUE` texts as attribute values, written as the data has them; missing ones are left out.
+    """Parses `NAME=VALUE` texts to attribute values in the spelling of the data; missing values are left out.
 
     Raises:
         UsageError: Not of that form, given twice, or not an attribute or value of the model.
@@ -224,7 +224,9 @@ def _check_counts(options: SampleOptions, label: str | None) -> None:
         if one is not None and other is not None:
             raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
     if options.count is None and options.per_class is None and options.like is None:
-        raise UsageError("-n", "the number of images is missing", "-n 16, --per-class 16 or --like real.csv")
+        raise UsageError(
+            "-n", "expected a number of images, got none", "-n 16, --per-class 16 or --like real.csv"
+        )
 
 
 def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> dict[str, int]:

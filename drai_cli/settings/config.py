@@ -1,4 +1,4 @@
-"""What can be set, as frozen dataclasses with their defaults. Standard library only; presets and flags override."""
+"""Settings of models and training, as frozen dataclasses with defaults that presets and options override."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Objective:
 
     @property
     def reads_images(self) -> bool:
-        """Whether any term takes the codes of real images; if not, the encoder is shown none."""
+        """Whether any term uses the codes of real images; if not, none are encoded."""
         return any((
             self.dual_weight, self.align_weight, self.match_weight, self.image_cycle_weight, self.aggregate_weight,
             self.grl_weight, self.independence_weight, self.self_weight, self.style_kl_weight, self.swap_share,
@@ -164,8 +164,8 @@ class TrainOptions:
     patience: int = setting(12, 1)
     batch_size: int = setting(64, 2, 65536)
     learning_rate: float = setting(5e-4, 1e-9, 1)
-    discriminator_rate: float = setting(1.0, 1e-6, 1e6)
-    predictor_rate: float = setting(2.0, 1e-6, 1e6)
+    discriminator_rate: float = setting(1.0, 1e-6, 1_000_000)
+    predictor_rate: float = setting(2.0, 1e-6, 1_000_000)
     warm_up_kimg: float = setting(2.0, 0)
     hold_kimg: float = setting(4.0, 0)
     decay_share: float = setting(0.4, 0, 1)
@@ -185,10 +185,10 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a run takes from the device it began on; it stays, so that the run resumes exactly.
+    """What a run decides by the device it starts on, and keeps, so that it resumes exactly.
 
     Attributes:
-        batch_size: Images a step, of all processes together.
+        batch_size: Images per step, summed over all processes.
         precision: Arithmetic of the step.
     """
 
@@ -197,10 +197,10 @@ class Chosen:
 
 
 def check_image_size(size: int) -> None:
-    """Whether networks can be made for images of that side.
+    """Checks that networks can be made for images with this side.
 
     Raises:
-        UsageError: It is no multiple of 16, too small or too large.
+        UsageError: It is not a multiple of 16, too small or too large.
     """
     low, high = IMAGE_SIZES
     if size % 16 or not low <= size <= high:

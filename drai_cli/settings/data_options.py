@@ -1,4 +1,4 @@
-"""What can be said about a data set, and the kinds there are. Standard library only, so that `--help` is quick."""
+"""Options of data sets, and the kinds of data sets. Standard library only, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("class-folders", "one folder of images a class: lesions/melanoma/*.png"),
+    Kind("class-folders", "one folder of images per class: lesions/melanoma/*.png"),
     Kind("csv", "images below a folder and a table: --metadata FILE --image-column COLUMN --label COLUMN"),
     Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
     Kind("dicom", "a tree of DICOM files, labels by a table or a keyword: --label BodyPartExamined"),

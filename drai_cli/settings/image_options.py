@@ -1,4 +1,4 @@
-"""What the commands that make and look at images can be told, with defaults. Standard library only."""
+"""Options of the commands that make, read and check images, with defaults. Standard library only."""
 
 from __future__ import annotations
 

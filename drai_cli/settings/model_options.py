@@ -1,4 +1,4 @@
-"""What the commands that train, measure and share models can be told, with defaults. Standard library only."""
+"""Options of the commands that train, evaluate and share models, with defaults. Standard library only."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.command import Settings as Given
 from drai_cli.cli.command import command
-from drai_cli.cli.fields import attribute_helps, field_options, given_fields
+from drai_cli.cli.fields import collect_given, make_options, read_helps
 from drai_cli.cli.output import Output
 from drai_cli.settings.typed import setting
 
@@ -50,7 +50,7 @@ class Settings:
     shares: tuple[float, ...] = setting((0.5,), 0, 1, flag="--share")
 
 
-PARAMETERS = field_options(Settings, {"Run": ["seed"]}, skip=["hidden"], choices={"method": ("drai", "dai")})
+PARAMETERS = make_options(Settings, {"Run": ["seed"]}, skip=["hidden"], choices={"method": ("drai", "dai")})
 app = typer.Typer(cls=DraiGroup)
 
 
@@ -63,7 +63,7 @@ def work(output: Output, dry_run: bool, settings: Given) -> None:
     """Work hard
     and long.
     """
-    print(json.dumps(given_fields(Settings, settings)))
+    print(json.dumps(collect_given(Settings, settings)))
 
 
 work.register(app)
@@ -138,4 +138,4 @@ def test_attribute_helps_end_with_the_section():
         Shapes: b: not one.
         """
 
-    assert attribute_helps(Plain) == {"a": "First."}
+    assert read_helps(Plain) == {"a": "First."}

@@ -14,7 +14,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.app import app
-from drai_cli.cli.boundary import as_usage_error
+from drai_cli.cli.boundary import to_usage_error
 
 ROOT = Path(__file__).parents[2]
 GROUP = typer.main.get_command(app)
@@ -114,7 +114,7 @@ def test_a_typo_in_an_option_names_it(name):
         try:
             command.make_context(name, [typo], resilient_parsing=False)
         except typer.TyperException as error:
-            hint = as_usage_error(error).hint
+            hint = to_usage_error(error).hint
             if typo not in {flag for other in options_of(name) for flag in other.opts}:
                 wrong += [] if f"did you mean {right}? " in hint else [(typo, hint)]
     assert wrong == []

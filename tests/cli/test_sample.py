@@ -80,7 +80,7 @@ def test_options_from_a_file(sample, tmp_path):
             "dx 'melanom': no such value in this model",
             "did you mean 'melanoma'",
         ),
-        (["--label", "mel"], 2, "-n: the number of images is missing", "-n 16"),
+        (["--label", "mel"], 2, "-n: expected a number of images, got none", "-n 16"),
         (["--label", "mel", "-n", "0"], 2, "-n/--count: ", ""),
         (
             ["-n", "1", "--format", "jpg"],

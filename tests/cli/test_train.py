@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from drai_cli.cli.train import by_preset, default_name, resolve_settings
+from drai_cli.cli.train import describe_presets, name_run, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions
 from drai_cli.settings.presets import PRESETS
@@ -106,7 +106,7 @@ def test_a_pattern_of_names_comes_from_a_file_and_is_kept(drai, tmp_path):
 
 
 def test_names_of_runs():
-    assert [default_name(Path(name)) for name in ("lesions", "./a/lesions/", "x.npz")] == [
+    assert [name_run(Path(name)) for name in ("lesions", "./a/lesions/", "x.npz")] == [
         "lesions",
         "lesions",
         "x",
@@ -237,19 +237,22 @@ MEASURED = {"agreement": 0.42, "frechet": 3, "kept": 0.4, "kept_of_a": 0.8, "fol
     [
         (
             {"judge": 0.81, "judge_low": 0.7, "chance": 0.5},
-            "agreement 0.42 (beside 0.81 the judge on real images, 0.50 chance), frechet 3.00, "
-            "kept 0.40 (beside 0.80 a itself), followed 0.90, score 0.50",
+            "agreement 0.42 (compared with 0.81 on real images, 0.50 by chance), frechet 3.00, "
+            "kept 0.40 (compared with 0.80 without a swap), followed 0.90, score 0.50",
         ),
         (
             {"judge": 0.52, "judge_low": 0.4, "chance": 0.5},
-            "followed 0.90; what is read off the judge says nothing: the judge is at chance "
+            "followed 0.90; the measures of the judge are not valid: the judge is at chance "
             "(balanced accuracy 0.52 on real images, guessing 0.50)",
         ),
         # A run that was begun with an earlier version.
-        ({}, "agreement 0.42, frechet 3.00, kept 0.40 (beside 0.80 a itself), followed 0.90, score 0.50"),
+        (
+            {},
+            "agreement 0.42, frechet 3.00, kept 0.40 (compared with 0.80 without a swap), followed 0.90, score 0.50",
+        ),
     ],
 )
-def test_what_is_read_off_the_judge_stands_beside_what_it_says_of_real_images(
+def test_measures_of_the_judge_are_compared_with_those_of_real_images(
     drai, phantoms, tmp_path, monkeypatch, judge, said
 ):
     from drai_cli.evaluation.doubt import doubt_in_training
@@ -360,7 +363,7 @@ def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
 
 
 def test_help_says_what_presets_decide():
-    found = {**by_preset(ModelConfig), **by_preset(TrainOptions), **by_preset(Objective)}
+    found = {**describe_presets(ModelConfig), **describe_presets(TrainOptions), **describe_presets(Objective)}
     assert found["batch_size"] == "by preset: 8, from 64px 16"
     assert found["pools_content"] == "by preset: off, from 64px on"
     assert found["match_weight"] == "by preset: 0.1, from 64px 0"

@@ -113,7 +113,7 @@ def test_npz_holds_image_codes_and_provenance(options, tmp_path):
     ("change", "words"),
     [
         ({"label": "melanom"}, "did you mean"),
-        ({"count": None}, "how many"),
+        ({"count": None}, "expected a number of images"),
         ({"count": 0}, "at least 1"),
         ({"per_class": 3}, "contradicts"),
         ({"label": None, "count": None, "per_class": -1}, "at least 1"),
