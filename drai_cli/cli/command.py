@@ -100,12 +100,12 @@ def run_or_preview(
     output: Output,
     dry_run: bool,
     chosen: Chosen,
-    check: Callable[[Chosen], Any],
+    check: Callable[[Chosen, Output], Any],
     run: Callable[[Chosen, Output], Result],
 ) -> Result:
     """Runs a workflow; a dry run makes the workflow's checks, prints the options and ends the command."""
     if not dry_run:
         return run(chosen, output)
-    check(chosen)
+    check(chosen, output)
     output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
     raise typer.Exit

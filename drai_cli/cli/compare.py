@@ -48,10 +48,10 @@ def compare(output: Output, dry_run: bool, settings: Settings) -> None:
     data, training = resolve_settings(settings["preset"], settings)
     chosen = CompareOptions(data, training, **given)
     from drai_cli.report.comparison_tables import to_markdown
-    from drai_cli.workflows.compare import check_compare
     from drai_cli.workflows.compare import compare as run
+    from drai_cli.workflows.compare import preview_compare
 
-    result = run_or_preview(output, dry_run, chosen, check_compare, run)
+    result = run_or_preview(output, dry_run, chosen, preview_compare, run)
     path = printable(str(Path(result.out) / "comparison.html"))
     output.result(result.to_json(), f"{to_markdown(result.comparison)}\n{path}")
     if result.stopped_by:

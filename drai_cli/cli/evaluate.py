@@ -51,10 +51,10 @@ def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     given = collect_given(EvaluateOptions, settings)
     given["metrics"] = tuple(name.strip() for text in given.get("metrics", ()) for name in text.split(","))
     chosen = EvaluateOptions(**given)
-    from drai_cli.workflows.evaluate import check_evaluate
     from drai_cli.workflows.evaluate import evaluate as run
+    from drai_cli.workflows.evaluate import preview_evaluate
 
-    result = run_or_preview(output, dry_run, chosen, check_evaluate, run)
+    result = run_or_preview(output, dry_run, chosen, preview_evaluate, run)
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "beside"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]

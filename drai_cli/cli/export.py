@@ -32,7 +32,7 @@ def export(output: Output, dry_run: bool, settings: Settings) -> None:
     from drai_cli.workflows.export import check_export
     from drai_cli.workflows.export import export as run
 
-    result = run_or_preview(output, dry_run, chosen, lambda chosen: check_export(chosen, output), run)
+    result = run_or_preview(output, dry_run, chosen, check_export, run)
     compared = [
         (name, f"{difference.largest:.2g}", f"{difference.mean:.2g}")
         for name, difference in result.files.items()

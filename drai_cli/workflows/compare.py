@@ -31,7 +31,7 @@ from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
 from drai_cli.settings.typed import check_ranges
 from drai_cli.workflows.evaluate import evaluate
-from drai_cli.workflows.train import train
+from drai_cli.workflows.train import preview_train, train
 
 _MEASURED = ("fidelity", "disentanglement")
 # What the table shows of each report, in this order: the measure's key and, where it has several, its variants.
@@ -112,18 +112,29 @@ def check_compare(options: CompareOptions) -> tuple[str, ...]:
     return methods
 
 
+def preview_compare(options: CompareOptions, reporter: Reporter = SILENT) -> None:
+    """Checks the options, and with the first method the data and the run; raises what `compare` raises."""
+    method = check_compare(options)[0]
+    job = Job(method, options.training.seed)
+    for device in options.devices or (None,):
+        preview_train(_training(options, job, device), reporter)
+
+
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
     """Trains and evaluates one run; the signal where one stopped it."""
-    # One split, and so one judge and one test part for all: what differs between runs is then the training alone.
-    training, split_seed = options.training, options.training.split_seed
-    split_seed = training.seed if split_seed is None else split_seed
-    training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
-    out = options.out / "runs" / job.name
-    trained = train(TrainRun(options.data, training, out, device=device), reporter)
+    trained = train(_training(options, job, device), reporter)
     if not trained.is_finished:
         return trained.stopped_by
     evaluate(_evaluation(options, job, device), reporter)
     return ""
+
+
+def _training(options: CompareOptions, job: Job, device: str | None) -> TrainRun:
+    # One split, and so one judge and one test part for all: what differs between runs is then the training alone.
+    training, split_seed = options.training, options.training.split_seed
+    split_seed = training.seed if split_seed is None else split_seed
+    training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
+    return TrainRun(options.data, training, options.out / "runs" / job.name, device=device)
 
 
 def _evaluation(options: CompareOptions, job: Job, device: str | None) -> EvaluateOptions:

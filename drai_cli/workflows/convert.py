@@ -14,7 +14,7 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer
+from drai_cli.io.files import atomic_writer, open_regular
 from drai_cli.io.read import read_stack
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
@@ -97,7 +97,7 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
     return _convert_into_folder(options, kind, reporter)
 
 
-def check_convert(options: ConvertOptions) -> tuple[str, str]:
+def check_convert(options: ConvertOptions, reporter: Reporter = SILENT) -> tuple[str, str]:
     """Checks the options and OUT as `convert` does before its work; raises its UsageError and OverwriteError.
 
     Returns:
@@ -112,6 +112,8 @@ def check_convert(options: ConvertOptions) -> tuple[str, str]:
         check_file(out, options.overwrite, "OUT")
     elif out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
         raise OverwriteError(out, "it exists and is not empty", "choose another OUT, or --overwrite")
+    if not options.source.exists():
+        open_regular(options.source)  # raises InputError
     return suffix, kind
 
 

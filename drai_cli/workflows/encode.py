@@ -13,7 +13,7 @@ from drai_cli import __version__
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.input_images import encode_files
-from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.io.files import atomic_writer
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.folder import check_file, make_parent
@@ -62,7 +62,7 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT exists.
     """
-    check_encode(options)
+    check_encode(options, reporter)
     names, paths, has_folder = _expanded(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
@@ -98,14 +98,15 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
     )
 
 
-def check_encode(options: EncodeOptions) -> None:
-    """Checks the options and OUT as `encode` does before its work; raises its UsageError and OverwriteError."""
+def check_encode(options: EncodeOptions, reporter: Reporter = SILENT) -> None:
+    """Checks the options and OUT as `encode` does before its work; raises what it raises."""
     check_ranges(options)
     if not options.images:
         raise UsageError("IMG", "no image is named", "drai encode a.png b.png --out codes.npz")
     if options.out.suffix != ".npz":
         raise UsageError(f"--out {options.out}", "expected a name in .npz", f"--out {options.out}.npz")
     check_file(options.out, options.overwrite)
+    check_use(options.weights, options.device, options.images, reporter)
 
 
 def _expanded(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], list[Path], bool]:

@@ -14,6 +14,7 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
+from drai_cli.evaluation.data_options import data_options
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
 from drai_cli.evaluation.extractors.chosen import load_extractor
 from drai_cli.evaluation.fidelity import FIDELITY
@@ -91,6 +92,15 @@ def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
         )
     _check_out(options.out, options.overwrite)
     return wanted
+
+
+def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> None:
+    """Checks options, OUT, model and data, without decoding an image; raises what `evaluate` raises."""
+    check_evaluate(options)
+    subject = find_subject(options, choose_device(options.device), reporter)
+    if options.synthetic is not None and options.size is None:
+        options = replace(options, size=own_size(options.synthetic))
+    data_options(options, subject, reporter)
 
 
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:

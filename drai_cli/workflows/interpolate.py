@@ -15,7 +15,7 @@ from drai_cli import __version__
 from drai_cli.errors import UsageError
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.noise import draw_noise
-from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.inference.walk import Frames, Walk, walk_distances, walk_frames
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
@@ -87,7 +87,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT is there already.
     """
-    out = check_interpolate(options)
+    out = check_interpolate(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     if options.images:
         inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
@@ -115,8 +115,8 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     )
 
 
-def check_interpolate(options: InterpolateOptions) -> Path:
-    """Checks the options and OUT as `interpolate` does before its work; raises its UsageError and OverwriteError.
+def check_interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Path:
+    """Checks the options and OUT as `interpolate` does before its work; raises what it raises.
 
     Returns:
         OUT, named after the inputs where no option names it.
@@ -125,6 +125,8 @@ def check_interpolate(options: InterpolateOptions) -> Path:
     _check(options)
     out = options.out or Path(_default_name(options))
     _check_out(out, options)
+    styles = options.style if options.style_from is None else (options.style_from,)
+    check_use(options.weights, options.device, [*options.images, *styles], reporter)
     return out
 
 

@@ -72,7 +72,7 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     return PhantomResult(out, options.count, counts)
 
 
-def check_phantoms(options: PhantomOptions) -> None:
+def check_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> None:
     """Checks what `make_phantoms` checks before it draws; raises its UsageError and OverwriteError."""
     check_ranges(options)
     out = options.out

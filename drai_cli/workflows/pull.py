@@ -66,7 +66,7 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
     )  # fmt: skip
 
 
-def check_pull(options: PullOptions) -> HubRepository:
+def check_pull(options: PullOptions, reporter: Reporter = SILENT) -> HubRepository:
     """Checks the name and the folder as `pull` does before it fetches; raises UsageError and OverwriteError."""
     repository = parse_hub_name(options.repository)
     if options.to is not None:

@@ -16,7 +16,7 @@ from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
-from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
 from drai_cli.model_file.header import model_fit
@@ -30,6 +30,8 @@ from drai_cli.settings.image_options import SwapOptions
 from drai_cli.settings.typed import check_ranges
 
 FIGURE = "figure.png"
+Pairs = list[tuple[Path, Path]]
+"""Content and style of each image to make."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT holds something.
     """
-    out, pairs, labels = check_swap(options)
+    out, pairs, labels = check_swap(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
@@ -127,7 +129,9 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     )
 
 
-def check_swap(options: SwapOptions) -> tuple[Path, list[tuple[Path, Path]], dict[str, str | None]]:
+def check_swap(
+    options: SwapOptions, reporter: Reporter = SILENT
+) -> tuple[Path, Pairs, dict[str, str | None]]:
     """Checks options, table and OUT as `swap_style` does before it opens the model; raises what it raises.
 
     Returns:
@@ -140,10 +144,11 @@ def check_swap(options: SwapOptions) -> tuple[Path, list[tuple[Path, Path]], dic
     pairs, labels = _read_pairs(options)
     out = options.out or Path(_default_name(options))
     check_folder(out, options.overwrite)
+    check_use(options.weights, options.device, [path for pair in pairs for path in pair], reporter)
     return out, pairs, labels
 
 
-def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str, str | None]]:
+def _read_pairs(options: SwapOptions) -> tuple[Pairs, dict[str, str | None]]:
     """Content and style of each image to make, and the labels of the contents by where they are given."""
     if options.pairs is None:
         if options.content is None or options.style is None:

@@ -91,7 +91,7 @@ class VerifyResult:
         return {**asdict(self), "out": str(self.out), "is_sound": not self.findings}
 
 
-def check_verify(options: VerifyOptions) -> Manifest:
+def check_verify(options: VerifyOptions, reporter: Reporter = SILENT) -> Manifest:
     """Checks the options and opens the manifest of the output; raises UsageError and InputError as `verify`."""
     check_ranges(options)
     return _open_manifest(options.out)

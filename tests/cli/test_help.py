@@ -53,6 +53,28 @@ def test_options_stand_in_groups_and_say_what_they_are(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_every_number_shows_its_range(name):
+    """The range that the checks of the workflows use is that of the help: both read it at the field."""
+    numbers = [option for option in options_of(name) if option.metavar in ("N", "X")]
+    assert [option.opts for option in numbers if getattr(option.type, "min", None) is None] == []
+
+
+def test_commands_are_grouped_by_what_one_does(drai):
+    groups = defaultdict(list)
+    for name, command in COMMANDS.items():
+        groups[command.rich_help_panel].append(name)
+    assert dict(groups) == {
+        "Data": ["inspect", "convert", "phantom"],
+        "Train": ["train", "compare"],
+        "Generate": ["sample", "swap-style", "interpolate", "encode"],
+        "Check": ["evaluate", "verify", "info"],
+        "Share": ["export", "pull", "push"],
+    }
+    shown = re.findall(r"─ (\w+) ─", drai("--help").stdout)
+    assert shown == ["Options", *groups]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_short_flags_are_the_same_everywhere_and_errors_name_the_long_one(name):
     for option in options_of(name):
         assert option.opts[-1] == long_name(option)
