@@ -56,7 +56,7 @@ def test_options_stand_in_groups_and_say_what_they_are(name):
 def test_every_number_shows_its_range(name):
     """The range that the checks of the workflows use is that of the help: both read it at the field."""
     numbers = [option for option in options_of(name) if option.metavar in ("N", "X")]
-    assert [option.opts for option in numbers if getattr(option.type, "min", None) is None] == []
+    assert [option.opts for option in numbers if option.min is None] == []
 
 
 def test_commands_are_grouped_by_what_one_does(drai):
