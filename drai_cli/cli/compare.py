@@ -21,12 +21,7 @@ from drai_cli.settings.model_options import CompareOptions
     parameters=[
         *make_options(
             CompareOptions,
-            {
-                options.INPUT: ("part",),
-                "Comparison": ("methods", "seeds", "features", "judge_images"),
-                options.OUTPUT: ("out",),
-                options.RUN: ("devices",),
-            },
+            panels={"Comparison": ("methods", "seeds", "features", "judge_images")},
             skip=("data", "training"),
         ),
         *(parameter for parameter in SETTINGS if parameter.name not in ("method", "hours", "patience")),

@@ -13,14 +13,7 @@ from drai_cli.settings.image_options import ConvertOptions
 @command(
     "convert",
     group=options.DATA,
-    parameters=make_options(
-        ConvertOptions,
-        {
-            options.INPUT: ("window",),
-            options.OUTPUT: ("format", "keep_patient", "compression", "overwrite"),
-        },
-        arguments={"source": "IN", "out": "OUT"},
-    ),
+    parameters=make_options(ConvertOptions, arguments={"source": "IN", "out": "OUT"}),
     examples=(
         "drai convert scan.dcm scan.nii.gz",
         "drai convert series/ slices/ --format png --window 40,400",

@@ -12,16 +12,7 @@ from drai_cli.settings.image_options import EncodeOptions
 @command(
     "encode",
     group=options.GENERATE,
-    parameters=make_options(
-        EncodeOptions,
-        {
-            options.INPUT: ("fit", "frame", "window"),
-            options.OUTPUT: ("out", "overwrite"),
-            options.MODEL: ("weights",),
-            options.RUN: ("device", "precision"),
-        },
-        arguments={"images": "IMG"},
-    ),
+    parameters=make_options(EncodeOptions, arguments={"images": "IMG"}),
     examples=(
         "drai encode a.png b.png --out codes.npz",
         "drai encode scans/ --weights runs/lesions --out codes.npz",

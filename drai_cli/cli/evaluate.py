@@ -21,18 +21,11 @@ _SAYS_NOTHING = "says nothing: see the caution"
     group=options.CHECK,
     parameters=make_options(
         EvaluateOptions,
-        {
-            options.INPUT: (
-                "data", "synthetic", "train_data", "split", "part", "metadata", "image_column", "label", "group",
-                "group_pattern", "kind", "size",
-            ),
-            options.MODEL: ("weights",),
+        panels={
             "Measures": (
                 "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images",
                 "usefulness_seeds", "usefulness_ratios", "small_labels", "privacy_samples",
-            ),
-            options.OUTPUT: ("out", "figures", "overwrite"),
-            options.RUN: ("seed", "device"),
+            )
         },
         skip=("tools",),
         choices={"kind": KIND_NAMES},

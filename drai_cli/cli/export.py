@@ -13,9 +13,7 @@ from drai_cli.settings.model_options import ExportOptions
 @command(
     "export",
     group=options.SHARE,
-    parameters=make_options(
-        ExportOptions, {options.OUTPUT: ("to", "out", "name", "overwrite"), options.MODEL: ("weights",)}
-    ),
+    parameters=make_options(ExportOptions),
     examples=(
         "drai export --to onnx --out lesions.onnx",
         "drai sample --runtime onnx --weights lesions.onnx --label melanoma -n 8 --out few/",

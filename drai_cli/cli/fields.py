@@ -33,8 +33,9 @@ _TEXTS = {
 
 def make_options(
     cls: type,
-    panels: Mapping[str, Sequence[str]],
     *,
+    panel: str = options.INPUT,
+    panels: Mapping[str, Sequence[str]] | None = None,
     skip: Sequence[str] = (),
     arguments: Mapping[str, str] | None = None,
     choices: Mapping[str, Sequence[str]] | None = None,
@@ -45,7 +46,8 @@ def make_options(
     Args:
         cls: A dataclass whose docstring has an `Attributes:` section, which is the help. Fields that are not in it are
             in that of the class `documented_by`, if there is one.
-        panels: Groups in `--help`, each with its fields; fields that no group names go into the last one.
+        panel: Group in `--help` of fields that are in no other group.
+        panels: Groups of this command, each with its fields, in addition to `options.PANELS`.
         skip: Fields without an option.
         arguments: Fields that are given by position, each with its name in capitals.
         choices: Allowed values of a text field whose type does not list them.
@@ -53,11 +55,17 @@ def make_options(
     """
     hints = get_type_hints(cls)
     helps = read_helps(getattr(cls, "documented_by", object)) | read_helps(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in skip}
-    panel_of = {name: panel for panel, names in panels.items() for name in names}
-    order = [*(arguments or {}), *panel_of, *fields]
+    named = [*(panels or {}).items(), *options.PANELS.items()]
+    panel_of = {name: group for group, names in reversed(named) for name in names}
+    places = list(dict.fromkeys([panel, *(group for group, _ in named)]))
+
+    def place(field: dataclasses.Field[Any]) -> int:
+        is_argument = arguments and field.name in arguments
+        return -1 if is_argument else places.index(panel_of.get(field.name, panel))
+
+    fields = sorted((field for field in dataclasses.fields(cls) if field.name not in skip), key=place)
     parameters = []
-    for field in [fields[name] for name in dict.fromkeys(order)]:
+    for field in fields:
         default = _default_of(field) if field.name not in (defaults or {}) else None
         kind = _without_none(hints[field.name])
         text = _Text(
@@ -69,8 +77,8 @@ def make_options(
             kind, info = get_args(options.SHARED[field.name])
         else:
             names = (choices or {}).get(field.name) or (get_args(kind) if get_origin(kind) is Literal else ())
-            panel = panel_of.get(field.name, list(panels)[-1] if panels else "")
-            kind, info = _option(kind, field, text, tuple(map(str, names)), panel)
+            group = panel_of.get(field.name, panel)
+            kind, info = _option(kind, field, text, tuple(map(str, names)), group)
         is_required = default is dataclasses.MISSING
         parameters.append(
             inspect.Parameter(

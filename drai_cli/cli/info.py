@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     "info",
     group=options.CHECK,
     parameters=make_options(
-        InfoOptions,
-        {options.OUTPUT: ("list_all",)},
-        arguments={"weights": "WEIGHTS"},
-        defaults={"weights": options.WEIGHTS_DEFAULT},
+        InfoOptions, arguments={"weights": "WEIGHTS"}, defaults={"weights": options.WEIGHTS_DEFAULT}
     ),
     examples=("drai info", "drai info runs/lesions --json", "drai info --list"),
     lacks=("config", "dry_run"),

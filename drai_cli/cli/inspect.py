@@ -29,7 +29,7 @@ LISTED = 20
 @command(
     "inspect",
     group=options.DATA,
-    parameters=[PATH, *make_options(SourceOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES})],
+    parameters=[PATH, *make_options(SourceOptions, choices={"kind": KIND_NAMES})],
     examples=(
         "drai inspect lesions/",
         "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",

@@ -13,24 +13,13 @@ from drai_cli.settings.image_options import InterpolateOptions
 @command(
     "interpolate",
     group=options.GENERATE,
-    parameters=make_options(
-        InterpolateOptions,
-        {
-            options.INPUT: (
-                "along", "from_label", "to_label", "style_from", "grid", "style", "fit", "frame", "window",
-            ),
-            options.OUTPUT: ("out", "steps", "even", "format", "compression", "fps", "overwrite"),
-            options.MODEL: ("weights",),
-            options.RUN: ("seed", "device", "precision"),
-        },
-        arguments={"images": "IMG"},
-    ),
+    parameters=make_options(InterpolateOptions, arguments={"images": "IMG"}),
     examples=(
         "drai interpolate a.png b.png --along style --steps 8 --even",
         "drai interpolate --from-label nv --to-label mel --out walk.gif",
         "drai interpolate --grid a.png b.png c.png --style d.png --out grid.png",
     ),
-)  # fmt: skip
+)
 def interpolate(output: Output, dry_run: bool, settings: Settings) -> None:
     """Interpolate between two images or labels, or make a grid with contents across and styles down.
 

@@ -18,6 +18,15 @@ INPUT = "Input"
 OUTPUT = "Output"
 MODEL = "Model"
 RUN = "Run"
+PANELS = {
+    OUTPUT: (
+        "out", "format", "steps", "even", "shard_size", "keep_patient", "compression", "fps", "figures", "tensorboard",
+        "to", "name", "message", "private", "list_all", "overwrite",
+    ),
+    MODEL: ("weights", "init", "method", "licence"),
+    RUN: ("seed", "shard", "device", "devices", "precision", "runtime", "batch_size"),
+}  # fmt: skip
+"""Groups in a command's `--help` after `INPUT` and groups of its own, with the fields of any dataclass in them."""
 
 # Groups of commands in `drai --help`, in this order.
 DATA = "Data"

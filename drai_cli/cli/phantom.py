@@ -12,10 +12,7 @@ from drai_cli.settings.data_options import PhantomOptions
 @command(
     "phantom",
     group=options.DATA,
-    parameters=make_options(
-        PhantomOptions,
-        {options.INPUT: ("count", "size"), options.OUTPUT: ("out", "overwrite"), options.RUN: ("seed",)},
-    ),
+    parameters=make_options(PhantomOptions),
     examples=("drai phantom --out lesions/ -n 2000", "drai phantom --out small/ -n 700 --size 32 --seed 1"),
 )
 def phantom(output: Output, dry_run: bool, settings: Settings) -> None:

@@ -12,9 +12,7 @@ from drai_cli.settings.model_options import PullOptions
 @command(
     "pull",
     group=options.SHARE,
-    parameters=make_options(
-        PullOptions, {options.OUTPUT: ("to", "overwrite")}, arguments={"repository": "OWNER/NAME[@REV]"}
-    ),
+    parameters=make_options(PullOptions, arguments={"repository": "OWNER/NAME[@REV]"}),
     examples=("drai pull clinic/lesions@v1.2", "drai pull clinic/lesions --to lesions/"),
 )
 def pull(output: Output, dry_run: bool, settings: Settings) -> None:

@@ -16,7 +16,6 @@ from drai_cli.settings.model_options import PushOptions
     group=options.SHARE,
     parameters=make_options(
         PushOptions,
-        {options.OUTPUT: ("message", "private")},
         skip=("dry_run",),
         arguments={"weights": "WEIGHTS", "repository": "OWNER/NAME[@BRANCH]"},
     ),

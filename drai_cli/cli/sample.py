@@ -13,25 +13,13 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 @command(
     "sample",
     group=options.GENERATE,
-    parameters=make_options(
-        SampleOptions,
-        {
-            options.INPUT: (
-                "label", "count", "per_class", "like", "attributes", "style_from", "frame", "window", "truncation",
-                "reject_copies", "train_data",
-            ),
-            options.OUTPUT: ("out", "format", "shard_size", "compression", "overwrite"),
-            options.MODEL: ("weights",),
-            options.RUN: ("seed", "shard", "device", "precision", "runtime", "batch_size"),
-        },
-        choices={"format": SAMPLE_FORMATS},
-    ),
+    parameters=make_options(SampleOptions, choices={"format": SAMPLE_FORMATS}),
     examples=(
         "drai sample --label melanoma -n 1000 --out aug/",
         "drai sample --per-class 500 --weights runs/lesions --set age=60 --out balanced/",
         "drai sample -n 1000000 --format webdataset --out million/",
     ),
-)  # fmt: skip
+)
 def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     """Generate labelled images with a model.
 

@@ -15,14 +15,7 @@ from drai_cli.settings.image_options import SwapOptions
     "style-transfer",
     group=options.GENERATE,
     parameters=make_options(
-        SwapOptions,
-        {
-            options.INPUT: ("pairs", "label_a", "label_b", "fit", "frame", "window"),
-            options.OUTPUT: ("out", "format", "compression", "size", "overwrite"),
-            options.MODEL: ("weights",),
-            options.RUN: ("device", "precision"),
-        },
-        arguments={"content": "A", "style": "B"},
+        SwapOptions, panels={options.OUTPUT: ("size",)}, arguments={"content": "A", "style": "B"}
     ),
     examples=(
         "drai swap-style a.png b.png",

@@ -63,25 +63,22 @@ PRESET = Parameter(
     ],
 )
 SETTINGS = [
-    *make_options(DataOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES}),
+    *make_options(DataOptions, choices={"kind": KIND_NAMES}),
     PRESET,
     *make_options(
         ModelConfig,
-        {options.MODEL: ()},
+        panel=options.MODEL,
         skip=("image_size", "image_channels"),
         defaults=describe_presets(ModelConfig),
     ),
     *make_options(
         TrainOptions,
-        {
-            options.MODEL: ("method",),
-            options.RUN: ("kimg", "hours", "tick_kimg", "patience", "batch_size", "seed", "split_seed"),
-        },
+        panel=options.RUN,
         skip=("model", "objective"),
         choices={"method": tuple(METHODS)},
         defaults=describe_presets(TrainOptions),
     ),
-    *make_options(Objective, {"Objective": ()}, defaults=describe_presets(Objective)),
+    *make_options(Objective, panel="Objective", defaults=describe_presets(Objective)),
 ]
 """The parameters that `resolve_settings` takes; `drai compare` has most of them too."""
 
@@ -101,7 +98,6 @@ _REFERENCES = {
         *SETTINGS,
         *make_options(
             TrainRun,
-            {options.MODEL: ("init", "licence"), options.OUTPUT: ("out", "tensorboard")},
             skip=("data", "training"),
             defaults={"out": "runs/ and the name of the data"},
         ),

@@ -15,11 +15,7 @@ from drai_cli.settings.image_options import VerifyOptions
 @command(
     "verify",
     group=options.CHECK,
-    parameters=make_options(
-        VerifyOptions,
-        {options.INPUT: ("regenerate", "style_from"), options.MODEL: ("weights",), options.RUN: ("device",)},
-        arguments={"out": "DIR"},
-    ),
+    parameters=make_options(VerifyOptions, arguments={"out": "DIR"}),
     examples=("drai verify aug/", "drai verify aug/ --regenerate 16 --weights runs/lesions"),
 )
 def verify(output: Output, dry_run: bool, settings: Settings) -> None:

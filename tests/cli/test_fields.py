@@ -50,7 +50,7 @@ class Settings:
     shares: tuple[float, ...] = setting((0.5,), 0, 1, flag="--share")
 
 
-PARAMETERS = make_options(Settings, {"Run": ["seed"]}, skip=["hidden"], choices={"method": ("drai", "dai")})
+PARAMETERS = make_options(Settings, panel="Work", skip=["hidden"], choices={"method": ("drai", "dai")})
 app = typer.Typer(cls=DraiGroup)
 
 
