@@ -40,9 +40,9 @@ class SharedOptions:
     Attributes:
         weights: A model file, run directory, bundled name or Hub name.
         fit: How to make images square: crop the centre, or pad; None: as in training, otherwise crop.
-        frame: Index of the frame or slice to use of files with several, from 0.
+        frame: Index of the frame or slice to use in files with several, from 0.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
-            `auto` (that of the model if its values have a unit, otherwise by modality).
+            `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality).
         compression: Lossless compression of DICOM pixels; jpeg2000 needs the extra `drai-cli[dicom]`.
         precision: Arithmetic of the networks; only fp32 guarantees equal bytes.
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
@@ -63,14 +63,14 @@ class SampleOptions:
         attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes without a value
             are missing.
         style_from: Image whose style all generated images get.
-        frame: Index of the frame or slice of --style-from to use, from 0; needed if it has several.
+        frame: Index of the frame or slice to use in a --style-from file with several, from 0.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
-            `auto` (that of the model if its values have a unit, otherwise by modality). Applies to --style-from.
+            `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality). Applies to
+            --style-from.
         truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
             variation.
         format: File format, one of `SAMPLE_FORMATS`. webdataset means tar files of images with their labels.
-        shard_size: Images per tar file of a webdataset; None: 10000. Not to be confused with --shard, a part of the
-            job.
+        shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
         seed: Random seed. Seed, condition and index decide each image.
         shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
             together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
@@ -125,7 +125,7 @@ class SwapOptions:
         label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` in the current folder.
         format: File format; None: that of the content image, or PNG for JPEG, BMP and GIF.
-        size: Size of the images: that of the `model`, or that of the content image (`input`), to which they are scaled.
+        size: Size of the images: `model` (the size of the model) or `input` (scaled to the size of the content image).
     """
 
     documented_by: ClassVar[type] = SharedOptions
@@ -158,11 +158,11 @@ class InterpolateOptions:
         from_label: Label to start from, or an alias of it, instead of an image.
         to_label: Label to end at, or an alias of it.
         style_from: Between two labels: image whose style all frames have; None: the style of image 0 that drai sample
-            makes of the first label with this seed.
-        grid: Make a grid, with contents of the images across and styles down.
+            generates for the first label with this seed.
+        grid: Make a grid: one column per image of contents, one row per image of styles.
         style: With --grid: image whose style makes one row; may be given several times; None: the styles of the images.
         steps: Number of frames, including both ends.
-        even: Space the frames evenly by visual distance (of features) instead of evenly in the codes.
+        even: Space the frames evenly by visual distance (distance of features) instead of by distance of codes.
         out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
             `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
             folder.
@@ -226,8 +226,8 @@ class ConvertOptions:
         source: Image file, or folder of images.
         out: Output file, whose suffix decides the format, or output folder.
         format: File format, if OUT is a folder.
-        window: Range of values shown from black to white, as CENTRE,WIDTH, full, auto, or the NAME of a window in the
-            file. PNG and TIFF files get 8 bits by it.
+        window: Range of values shown from black to white: CENTRE,WIDTH, full, auto, or the NAME of a window in the
+            file. PNG and TIFF files then have 8 bits per value.
         keep_patient: Keep the patient and study attributes of a DICOM image.
     """
 
@@ -249,7 +249,7 @@ class VerifyOptions:
     Attributes:
         out: Folder that drai sample wrote.
         regenerate: Number of images to generate again from the weights and compare; 0 = none.
-        style_from: Image that --style-from named when the output was made, if it did.
+        style_from: Image that was given as --style-from when the output was made, if one was.
     """
 
     documented_by: ClassVar[type] = SharedOptions
