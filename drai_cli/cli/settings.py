@@ -31,11 +31,11 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     from drai_cli.io.toml import read_toml
 
     data = read_toml(path)
-    context.default_map = dict(_values(context, path, data))
+    context.default_map = dict(_collect_values(context, path, data))
     return path
 
 
-def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+def _collect_values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     command = context.command
     group = context.parent.command if context.parent is not None else None
     commands = getattr(group, "commands", {})
@@ -56,12 +56,12 @@ def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict
         flat.update(table if isinstance(table, dict) else {})
     values: dict[str, Any] = {}
     for key, value in flat.items():
-        found = options.get(key.replace("-", "_"))
-        if found is None:
-            known = sorted({option.replace("_", "-") for option in options if len(option) > 1})
+        choice = options.get(key.replace("-", "_"))
+        if choice is None:
+            known = sorted({name.replace("_", "-") for name in options if len(name) > 1})
             hint = f"{suggest(key.replace('_', '-'), known)}drai {context.info_name} --help lists its options"
             raise UsageError(path, f"{key}: no such option of drai {context.info_name}", hint)
-        parameter, is_negated = found
+        parameter, is_negated = choice
         if is_negated and isinstance(value, bool):
             value = not value
         if isinstance(value, dict):  # [sample.set] age = 60

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def describe_presets(cls: type) -> dict[str, str]:
     """Describes the defaults of fields that differ between presets: `by preset: 32, from 256px 16`."""
     sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
-    found = {}
+    described = {}
     for name, own in ((field.name, field.default) for field in fields(cls)):
         values = [PRESETS[preset].get(name, own) for preset in sizes]
         if all(value == own for value in values):
@@ -39,8 +39,8 @@ def describe_presets(cls: type) -> dict[str, str]:
             for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
             if value != before
         ]
-        found[name] = f"by preset: {', '.join([_show_value(values[0]), *changes])}"
-    return found
+        described[name] = f"by preset: {', '.join([_show_value(values[0]), *changes])}"
+    return described
 
 
 def _show_value(value: Any) -> str:
@@ -192,12 +192,12 @@ def _show_measures(result: TrainResult) -> str:
     """Validation measures in words, those of the judge with its values on real images, or why they are not valid."""
     measures = result.measures
     names = [name for name in _SHOWN if name in measures and not (result.doubt and name in _OF_JUDGE)]
-    found = ", ".join(
+    shown = ", ".join(
         f"{name} {_show_number(measures[name])}{_show_references(name, measures)}" for name in names
     )
     if result.doubt:
-        found += f"{'; ' * bool(found)}the measures of the judge are not valid: {result.doubt}"
-    return found
+        shown += f"{'; ' * bool(shown)}the measures of the judge are not valid: {result.doubt}"
+    return shown
 
 
 def _show_references(name: str, measures: Mapping[str, float]) -> str:

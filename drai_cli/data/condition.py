@@ -78,9 +78,9 @@ class Attribute:
             return value
         folded = value.strip().casefold().replace("_", " ")
         names = {name.casefold().replace("_", " "): name for name in self.values}
-        found = names.get(folded) or self.aliases.get(folded)
-        if found is not None:
-            return found
+        category = names.get(folded) or self.aliases.get(folded)
+        if category is not None:
+            return category
         near = difflib.get_close_matches(folded, [*names, *self.aliases], n=1, cutoff=0.5)
         nearest = f"did you mean {near[0]!r}? " if near else ""
         shown = ", ".join(self.values[:40]) + (", …" if len(self.values) > 40 else "")
