@@ -1,4 +1,4 @@
-"""The Python API: `from drai_cli import Drai`. The same functions as the command line's, on arrays."""
+"""The Python API: `from drai_cli import Drai`. The functions of the command line, for arrays."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,9 +31,9 @@ class ImageCodes(NamedTuple):
 
 
 class Drai:
-    """A model ready for use.
+    """A loaded model.
 
-    Images come out as uint8 (uint16 for a 16-bit model) `[N, H, W, C]` with C = 1 or 3.
+    Images are uint8 (uint16 for a 16-bit model) `[N, H, W, C]` with C = 1 or 3.
 
     Example:
         >>> model = Drai.from_pretrained()
@@ -57,35 +57,35 @@ class Drai:
         Args:
             weights: A `.safetensors` file, a run directory, a bundled name or a Hub name; None: `$DRAI_WEIGHTS`,
                 else the bundled default.
-            device: `cuda`, `mps`, `cpu`; None: the first of these there is.
-            precision: Arithmetic of the networks; anything but `fp32` ends the promise of equal bytes.
-            reporter: Told of the device and of downloads.
+            device: `cuda`, `mps`, `cpu`; None: the first available of these.
+            precision: Arithmetic of the networks; only `fp32` guarantees equal bytes.
+            reporter: Receives the device and downloads.
 
         Raises:
-            WeightsError, NetworkError: No such model, or it cannot be used.
-            UsageError: No such device or precision.
+            WeightsError, NetworkError: There is no such model, or it cannot be used.
+            UsageError: There is no such device or precision.
         """
         name = None if weights is None else str(weights)
         return cls(Inference.open(name, device, precision, reporter))
 
     @property
     def header(self) -> ModelHeader:
-        """What the model file says of itself."""
+        """The header of the model file."""
         return self._inference.header
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, as the data has them."""
+        """The labels, in the spelling of the data."""
         return self.header.schema.labels
 
     @property
     def content_dim(self) -> int:
-        """Entries of a content code."""
+        """Dimensions of a content code."""
         return self.header.architecture.content_dim
 
     @property
     def style_dim(self) -> int:
-        """Entries of a style code."""
+        """Dimensions of a style code."""
         return self.header.architecture.style_dim
 
     def sample(
@@ -99,19 +99,19 @@ class Drai:
         truncation: float = 1.0,
         start: int = 0,
     ) -> UInt[np.ndarray, "n height width channels"]:
-        """Images of a label: the same as `drai sample` makes with this seed, images `start` to `start + n - 1`.
+        """Generates images `start` to `start + n - 1` of a label, equal to those of `drai sample` with this seed.
 
         Args:
             label: A label or an alias of it.
-            n: How many.
-            seed: With label, attributes and index, decides each image.
-            attributes: Further attributes; the rest are missing.
-            style_from: An image whose style all of them get.
-            truncation: Scale of both codes' deviations from their means.
+            n: Number of images.
+            seed: Random seed. Seed, label, attributes and index decide each image.
+            attributes: Values of further attributes; the others are missing.
+            style_from: Image whose style all generated images get.
+            truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation.
             start: Index of the first image.
 
         Raises:
-            UsageError: A label or attribute that the model does not have, or a number that makes no sense.
+            UsageError: The model has no such label or attribute, or a number is out of range.
         """
         if n < 0 or start < 0 or not 0 <= truncation < float("inf"):
             raise UsageError("sample", f"n {n}, start {start}, truncation {truncation}: expected at least 0")
@@ -125,17 +125,17 @@ class Drai:
         return draw_images(self._inference, items, seed, truncation, style)[0]
 
     def encode(self, images: ImageLike | Sequence[ImageLike]) -> ImageCodes:
-        """Codes of images: the means of the encoder's posteriors.
+        """Infers the codes of images: the means of the encoder's posteriors.
 
         Args:
             images: An image or several, each a path, an array or a Pillow image; or one array `[N, H, W, C]`. They
-                are brought to the model's size and channels.
+                are converted to the model's size and channels.
 
         Raises:
             InputError: An image cannot be read or used.
             WeightsError: The model has no encoder.
         """
-        codes = self._inference.encode(stack_pixels([self._fitted(image) for image in _listed(images)]))
+        codes = self._inference.encode(stack_pixels([self._fit(image) for image in _to_list(images)]))
         return ImageCodes(codes.content, codes.style)
 
     def generate(
@@ -143,10 +143,10 @@ class Drai:
         content: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],
     ) -> UInt[np.ndarray, "images height width channels"]:
-        """Images of codes.
+        """Generates images from codes.
 
         Raises:
-            UsageError: Codes of another shape than `[N, content_dim]` and `[N, style_dim]`, or not finite.
+            UsageError: The codes have other shapes than `[N, content_dim]` and `[N, style_dim]`, or are not finite.
         """
         contents, styles = (np.atleast_2d(np.asarray(codes, np.float32)) for codes in (content, style))
         expected = ((len(contents), self.content_dim), (len(contents), self.style_dim))
@@ -162,17 +162,17 @@ class Drai:
     def swap_style(
         self, a: ImageLike, b: ImageLike, *, label_a: str | None = None, label_b: str | None = None
     ) -> tuple[UInt[np.ndarray, "height width channels"], UInt[np.ndarray, "height width channels"]]:
-        """The content of `a` in b's style, and the content of `b` in a's.
+        """Generates the content of `a` in b's style, and the content of `b` in a's style.
 
         Args:
             a: The first image.
             b: The second image.
-            label_a: Of `a`, for a model that infers no content (`cinfogan`, `cavae`); its content is then the label's.
-            label_b: Of `b`, likewise.
+            label_a: Label of `a`, for a model that infers no content (`cinfogan`, `cavae`) and takes that of the label.
+            label_b: Label of `b`, in the same way.
 
         Raises:
             InputError: An image cannot be read or used.
-            UsageError: A label is missing, not needed, or none of the model's.
+            UsageError: A label is missing, not needed, or unknown to the model.
             WeightsError: The model has no encoder.
         """
         self._inference.model.require_encoder()
@@ -193,18 +193,18 @@ class Drai:
         steps: int = 8,
         even: bool = False,
     ) -> UInt[np.ndarray, "steps height width channels"]:
-        """Images on the way from `a` to `b`; at the ends what the model makes of their codes.
+        """Interpolates from `a` to `b`; the first and last image are the model's reconstructions.
 
         Args:
-            a: Where it begins.
-            b: Where it ends.
-            along: Which code changes: `style`, `content` or `both`; the other one stays a's.
-            steps: How many images, both ends included.
-            even: Space them evenly in what one sees, by distance of features, not in the codes.
+            a: First image.
+            b: Last image.
+            along: Code that changes: `style`, `content` or `both`; the other code is that of `a`.
+            steps: Number of images, including both ends.
+            even: Space the images evenly by visual distance (of features) instead of evenly in the codes.
 
         Raises:
             InputError: An image cannot be read or used.
-            UsageError: Fewer than 2 steps, or no such code.
+            UsageError: There are fewer than 2 steps, or there is no such code.
             WeightsError: The model has no encoder, or infers no content.
         """
         if steps < 2 or along not in get_args(Along):
@@ -217,8 +217,8 @@ class Drai:
         walk = Walk.along(along, content, style)
         return make_frames(self._inference, walk, steps, even).images
 
-    def _fitted(self, image: ImageLike) -> np.ndarray:
-        """An image at the model's size and channels."""
+    def _fit(self, image: ImageLike) -> np.ndarray:
+        """Converts an image to the model's size and channels."""
         fit, architecture = model_fit(self.header), self.header.architecture
         if isinstance(image, str | Path):
             return read_for_model(Path(image), self.header, fit).pixels
@@ -227,10 +227,10 @@ class Drai:
 
 
 def to_pillow(images: UInt[np.ndarray, "n height width channels"]) -> list[Any]:
-    """Images of a model as Pillow's: modes L and RGB, I;16 for 16-bit grey.
+    """Converts images of a model to Pillow images: modes L and RGB, I;16 for 16-bit grey.
 
     Raises:
-        UsageError: 16-bit colour, for which Pillow has no mode.
+        UsageError: The images have 16-bit colour, for which Pillow has no mode.
     """
     from PIL import Image as PillowImage
 
@@ -239,8 +239,8 @@ def to_pillow(images: UInt[np.ndarray, "n height width channels"]) -> list[Any]:
     return [PillowImage.fromarray(image[..., 0] if image.shape[2] == 1 else image) for image in images]
 
 
-def _listed(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    """One image or several as a list."""
+def _to_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    """Makes a list of one image or several."""
     if isinstance(images, np.ndarray):
         return list(images) if images.ndim == 4 else [images]
     if isinstance(images, list | tuple):
@@ -251,7 +251,7 @@ def _listed(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
 
 
 def _to_array(image: ImageLike) -> np.ndarray:
-    """Samples of an array or Pillow image; transparency is blended over black."""
+    """Pixel values of an array or Pillow image; transparency is blended over black."""
     from PIL import Image as PillowImage
 
     if not isinstance(image, PillowImage.Image):

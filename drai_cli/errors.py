@@ -1,4 +1,4 @@
-"""Errors a user can cause, each with its exit code and a way out. Standard library only."""
+"""Errors a user can cause, each with its exit code and a hint. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class ExitCode(IntEnum):
-    """What the process returns; documented in reference/commands.md. Of a signal 128 and its number, as shells do."""
+    """Exit codes of the process, documented in reference/commands.md; 128 plus the number of a signal."""
 
     DONE = 0
     BUG = 1
@@ -26,12 +26,12 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(name: str) -> int:
-    """What a process returns that ended for a signal of this name (`SIGTERM`)."""
+    """Exit code of a process that a signal of this name (`SIGTERM`) ended."""
     return 128 + signal.Signals[name]
 
 
 def printable(text: object) -> str:
-    """A text as one line that does no harm: control characters and undecodable bytes are escaped."""
+    """Escapes control characters and undecodable bytes; the result is one line."""
     written = str(text)
     if written.isprintable():
         return written
@@ -42,17 +42,17 @@ def printable(text: object) -> str:
 
 
 class DraiError(Exception):
-    """A mistake the user can mend: shown as one error line and one hint line, never a traceback.
+    """A mistake the user can correct: shown as one error line and one hint line, never as a traceback.
 
-    All three texts may quote names from files and paths: they are made `printable` here, and nowhere else.
+    All three texts may quote names from files and paths; they are made `printable` here and nowhere else.
 
     Args:
-        subject: The thing that is wrong, as the user typed it (`scan.dcm`, `--label`).
-        message: What was expected and what was got, without a final full stop.
-        hint: What to type or change; empty where there is nothing to suggest.
+        subject: What is wrong, as the user typed it (`scan.dcm`, `--label`).
+        message: What was expected and what was found, without a final full stop.
+        hint: What to type or change; empty without a suggestion.
 
     Attributes:
-        is_told: Whether another process of the same command has said it; None: it was not settled between them.
+        is_told: Whether another process of the same command has reported it; None: unknown.
     """
 
     exit_code: ExitCode = ExitCode.BAD_INPUT
@@ -70,7 +70,7 @@ class UsageError(DraiError):
 
 
 class InputError(DraiError):
-    """Data that cannot be used: missing, broken, doubtful or too little."""
+    """Data that cannot be used: missing, damaged, ambiguous or too little."""
 
     exit_code = ExitCode.BAD_INPUT
 
@@ -82,12 +82,12 @@ class WeightsError(DraiError):
 
 
 class NetworkError(DraiError):
-    """A Hub that cannot be reached or refuses, or another process of the same training that is lost."""
+    """A Hub that cannot be reached or refuses access, or a lost process of the same training."""
 
     exit_code = ExitCode.NETWORK
 
 
 class OverwriteError(DraiError):
-    """Something is already there and would be overwritten."""
+    """Existing output that would be overwritten."""
 
     exit_code = ExitCode.REFUSED

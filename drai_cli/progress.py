@@ -1,7 +1,7 @@
-"""How a workflow tells what it is doing: warnings, remarks and counted tasks. Standard library only.
+"""How a workflow reports its progress: warnings, messages and counted tasks. Standard library only.
 
-Workflows call a `Reporter`; who shows it (a terminal, a log, nobody) is not their business. The base class
-says nothing at all, so the Python API is silent unless it is given another.
+Workflows call a `Reporter` and do not know where it writes. The base class writes nothing, so the Python API is silent
+unless it gets another one.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from drai_cli.errors import DraiError
 
 
 class Task:
-    """A counted piece of work. This one is not shown."""
+    """A task with a count of finished units. This class shows nothing."""
 
     def advance(self, n: int = 1) -> None:
         """Counts `n` more units as done."""
 
     def note(self, text: str) -> None:
-        """Shows a short text beside the count (a loss, a rate), replacing the last one."""
+        """Shows a short text next to the count (a loss, a rate), instead of the previous text."""
 
 
 class Reporter:
-    """Takes what a workflow has to say while it runs. This one is silent; the prompt's writes to stderr."""
+    """Receives messages of a running workflow. This class is silent; that of the command line writes to stderr."""
 
     def warn(self, message: str) -> None:
-        """A default taken, a value clipped, a file skipped, a device changed: one line, no full stop."""
+        """Reports a default used, a value clipped, a file skipped or a device changed: one line, no full stop."""
 
     def info(self, message: str) -> None:
-        """Something worth a line that asks nothing of the user (the device, the kind of data found)."""
+        """Reports a fact that needs no action (the device, the kind of data found)."""
 
     def error(self, error: DraiError) -> None:
-        """What ends the process at once: said by what cannot raise it, a thread beside the work."""
+        """Reports an error that ends the process at once, from a thread that cannot raise it."""
 
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        """A task that ends with its `with` block.
+        """Starts a task, which ends with its `with` block.
 
         Args:
-            name: What is done, as a verb or noun (`decoding`, `training`).
-            total: Units in all, or None if nobody knows.
-            unit: What is counted, in the plural (`images`, `kimg`).
+            name: Name of the work (`decoding`, `training`).
+            total: Total number of units, or None if it is unknown.
+            unit: Name of the units, in the plural (`images`, `kimg`).
         """
         return _silent_task()
 
@@ -51,7 +51,7 @@ def _silent_task() -> Iterator[Task]:
 
 
 def show_bytes(size_bytes: int) -> str:
-    """A size in powers of 1000: `9.4 MB`."""
+    """Formats a size with decimal units: `9.4 MB`."""
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:

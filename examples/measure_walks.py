@@ -91,7 +91,7 @@ def find_judge(tools: Path) -> Path:
     if len(found) != 1:
         raise SystemExit(
             f"{tools}: expected one judge-*.safetensors there or in {tools / 'measured'}, got {len(found)}. "
-            f"drai evaluate --data DATA --weights RUN --tools {tools} leaves one."
+            f"drai evaluate --data DATA --weights RUN --out {tools} leaves one."
         )
     return found[0]
 
@@ -105,7 +105,7 @@ def main() -> None:
         "--tools",
         type=Path,
         required=True,
-        help="folder with the judge that drai evaluate made: its --tools, or its --out",
+        help="folder with the judge: the --out of drai evaluate, or the tools/ of drai compare",
     )
     parser.add_argument("--part", default="test", choices=("test", "validation"))
     parser.add_argument("--pairs", type=int, default=60)

@@ -1,4 +1,4 @@
-"""The command line's root: which commands there are. Each lives in a module of its own name."""
+"""The root of the command line: the list of commands. Each is in a module of its name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from drai_cli.cli.boundary import DraiGroup
 from drai_cli.cli.output import write_stdout
 from drai_cli.machine.cores import prepare_threads
 
-_OBJECTS_BEFORE_A_LOOK = 50_000
+_COLLECTION_THRESHOLD = 50_000
 
 app = typer.Typer(
     name="drai",
@@ -63,35 +63,26 @@ def root(
     """Train DRAI models on labelled medical images, sample labelled images from them, and swap styles."""
 
 
-for module in (
-    train,
-    phantom,
-    sample,
-    swap_style,
-    interpolate,
-    encode,
-    info,
-    inspect,
-    convert,
-    verify,
-    compare,
-    evaluate,
-    export,
-    pull,
-    push,
-):
-    module.register(app)
+COMMANDS = (
+    inspect.inspect, convert.convert, phantom.phantom,
+    train.train, compare.compare,
+    sample.sample, swap_style.swap_style, interpolate.interpolate, encode.encode,
+    evaluate.evaluate, verify.verify, info.info,
+    export.export, pull.pull, push.push,
+)  # fmt: skip
+"""In the order of `drai --help`: groups as they first occur, and the commands in them."""
+for command in COMMANDS:
+    command.register(app)
 
 
 def main() -> None:
-    """The `drai` program: what third-party libraries remark on is shown under `-v` only."""
+    """The `drai` program. Warnings and logs of third-party libraries are shown with `-v` only."""
     if "_DRAI_COMPLETE" in os.environ:
-        # A shell reads a line an option, and would offer the rest of a wrapped text.
+        # Shells read one line per option; a wrapped text would be offered as an option.
         os.environ["TERMINAL_WIDTH"] = "10000"
     prepare_threads(os.environ)
-    # Python looks for cycles among all objects, often while torch is loaded (0.1 s) and at its end (0.4 s), when all of
-    # them go anyway.
-    gc.set_threshold(_OBJECTS_BEFORE_A_LOOK)
+    # Garbage collection takes time while torch is imported (0.1 s) and at exit (0.4 s), where it is not needed.
+    gc.set_threshold(_COLLECTION_THRESHOLD)
     atexit.register(gc.freeze)
     if not {"-v", "--verbose"} & set(sys.argv[1:]):
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The one error boundary: whatever a command raises becomes two lines on stderr and an exit code."""
+"""The error boundary: turns every exception of a command into two lines on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from drai_cli.errors import DraiError, ExitCode, UsageError, exit_code_of
 from drai_cli.machine.launch import read_place
 from drai_cli.machine.memory import SmallerBatchWarning, is_device_lost, is_out_of_memory
 
-# What the machine or the user refuses, as opposed to what this program did wrong.
+# Errors of the machine or the user's permissions, not of this program.
 OUTSIDE_ERRNOS = frozenset(
     {
         errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENAMETOOLONG, errno.ENOSPC,
@@ -32,7 +32,7 @@ OUTSIDE_ERRNOS = frozenset(
 )  # fmt: skip
 
 
-# What a word stands for that was given without an option, by the command.
+# The option that a word without an option probably belongs to, by command.
 WORD_OPTIONS = {
     "train": "--data", "compare": "--data", "evaluate": "--data", "sample": "--label", "export": "--weights",
     "phantom": "--out",
@@ -42,7 +42,7 @@ _EXTRA = re.compile(r"unexpected extra argument\S* \((\S+)")
 
 
 class DraiGroup(TyperGroup):
-    """The command group whose `main` never lets an exception out, at the prompt or under a test runner."""
+    """The command group; its `main` raises no exception, at the prompt or under a test runner."""
 
     def main(
         self,
@@ -66,7 +66,7 @@ class DraiGroup(TyperGroup):
         )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Shows the help on stderr where there is nothing to parse: a bare `drai` asks for nothing."""
+        """Shows the help on stderr if there are no arguments."""
         if not args and not ctx.resilient_parsing:
             with contextlib.redirect_stdout(sys.stderr):
                 print(ctx.get_help(), end="")
@@ -76,28 +76,28 @@ class DraiGroup(TyperGroup):
             return super().parse_args(ctx, args)
         except typer.TyperException as error:
             option = getattr(error, "option_name", "")
-            if type(error).__name__ != "NoSuchOption" or not _takes(ctx, self.commands.values(), option):
+            if type(error).__name__ != "NoSuchOption" or not _offer(ctx, self.commands.values(), option):
                 raise
             command = next((word for word in given if word in self.commands), "COMMAND")
             right = f"drai {command} {option}, after the command"
-            raise UsageError(option, "stands before the command", right) from None
+            raise UsageError(option, "is given before the command", right) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Finds the command, or says which one is nearest."""
+        """Finds the command, or names the nearest one."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
             shown = list(self.list_commands(ctx))
-            raise UsageError(name, "no such command", nearest(name, shown) + "drai --help lists the commands")
+            raise UsageError(name, "no such command", suggest(name, shown) + "drai --help lists the commands")
         ctx.meta[_ARGUMENTS] = args[1:]
         return super().resolve_command(ctx, args)
 
 
 class Session:
-    """What one command line carries from its command to the boundary.
+    """What a command passes to the error boundary.
 
     Attributes:
-        output: The command's output once it has one.
-        signal: That ends it, once one has come.
+        output: The command's output; before it has one, the default.
+        signal: The signal that ended the command; SIGINT before one arrives.
     """
 
     def __init__(self) -> None:
@@ -106,19 +106,19 @@ class Session:
 
 
 def run(session: Session, call: Any) -> int:
-    """Calls it and translates what it raises into an exit code, saying what is to be said.
+    """Runs a command line, reports what it raises, and returns the exit code.
 
     Args:
-        session: Holds the output that the command has set up.
-        call: The parsing and running of one command line.
+        session: Holds the command's output.
+        call: Parses and runs the command line.
     """
-    with _signals_as_interrupts(session), _smaller_batches_told(session):
+    with _turn_signals_into_interrupts(session), _report_smaller_batches(session):
         return _run(session, call)
 
 
 @contextlib.contextmanager
-def _smaller_batches_told(session: Session) -> Iterator[None]:
-    """Says that work goes on with fewer images at once; each such line once. Other warnings are as they were."""
+def _report_smaller_batches(session: Session) -> Iterator[None]:
+    """Prints each warning about a smaller batch once; other warnings are unchanged."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", SmallerBatchWarning)
         show = warnings.showwarning
@@ -134,8 +134,8 @@ def _smaller_batches_told(session: Session) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals_as_interrupts(session: Session) -> Iterator[None]:
-    """SIGTERM and SIGHUP end a command as Ctrl-C does, so that it cleans up; what is ignored (nohup) stays so."""
+def _turn_signals_into_interrupts(session: Session) -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP end a command as Ctrl-C does, with cleanup; ignored signals (nohup) stay ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         session.signal = signal.Signals(number)
@@ -156,14 +156,14 @@ def _signals_as_interrupts(session: Session) -> Iterator[None]:
 def _run(session: Session, call: Any) -> int:
     try:
         code = call()
-        if code == ExitCode.INTERRUPTED:  # the parser turns Ctrl-C into this code
+        if code == ExitCode.INTERRUPTED:  # the parser's code for Ctrl-C
             raise KeyboardInterrupt
         return code if isinstance(code, int) else ExitCode.DONE
     except DraiError as error:
-        _tell(session, error)
+        _report(session, error)
         return error.exit_code
     except typer.TyperException as error:
-        _tell(session, as_usage_error(error))
+        _report(session, to_usage_error(error))
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         session.output.interrupted()
@@ -171,58 +171,60 @@ def _run(session: Session, call: Any) -> int:
     except StdoutClosedError:
         return ExitCode.DONE
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # the parser's way, where nobody reads its help
+        if isinstance(error.__context__, BrokenPipeError):  # nobody reads the parser's help
             return ExitCode.DONE
         raise
     except OSError as error:
         if error.errno not in OUTSIDE_ERRNOS:
-            return _bug(session)
+            return _report_bug(session)
         reason = error.strerror or str(error)
         session.output.error(DraiError(error.filename or "system", f"{reason[:1].lower()}{reason[1:]}"))
         return ExitCode.BAD_INPUT
     except Exception as error:
-        told = _of_the_machine(error)
+        told = _explain_machine_error(error)
         if told is None:
-            return _bug(session)
+            return _report_bug(session)
         session.output.error(told)
         return told.exit_code
 
 
-def _tell(session: Session, error: DraiError) -> None:
-    """Says an error, unless another process of the same command does: they all find the same one in its options."""
+def _report(session: Session, error: DraiError) -> None:
+    """Reports an error, unless another process of the same command does: all find the same error in the options."""
     is_told = error.is_told
     if is_told is None:
         is_told = isinstance(error, UsageError) and not _is_first()
     if is_told:
         return
     session.output.error(error)
-    for cause in _causes(error):
+    for cause in _list_causes(error):
         session.output.detail(f"caused by {type(cause).__name__}: {cause}")
 
 
 def _is_first() -> bool:
     try:
         return read_place().is_first
-    except UsageError:  # nobody knows who is: all say so
+    except UsageError:  # unknown: all processes report
         return True
 
 
-def as_usage_error(error: Any) -> UsageError:
-    """The parser's complaint in the house's words, with the nearest option."""
+def to_usage_error(error: Any) -> UsageError:
+    """Converts an error of the parser, with the nearest option as a hint."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "drai"
     more = f"{path} --help lists the options"
     kind = type(error).__name__
-    if kind == "NoSuchOption" and (right := _as_argument(error, context)):
+    if kind == "NoSuchOption" and (right := _correct_argument(error, context)):
         return UsageError(error.option_name, f"{path} takes it without an option", right)
     if kind == "NoSuchOption":
         return UsageError(
-            error.option_name, "no such option", nearest(error.option_name, error.possibilities or ()) + more
+            error.option_name,
+            "no such option",
+            suggest(error.option_name, error.possibilities or ()) + more,
         )
     if kind == "BadOptionUsage":
         problem = error.message.strip().rstrip(".").removeprefix(f"Option {error.option_name!r} ")
         return UsageError(error.option_name, problem, more)
-    if (word := _bare_word(error, kind)) and context is not None and context.info_name in WORD_OPTIONS:
+    if (word := _find_bare_word(error, kind)) and context is not None and context.info_name in WORD_OPTIONS:
         right = f"{path} {WORD_OPTIONS[context.info_name]} {word}"
         return UsageError(word, f"{path} takes it by an option", right)
     parameter = getattr(error, "param", None)
@@ -230,7 +232,7 @@ def as_usage_error(error: Any) -> UsageError:
         subject = parameter.opts[-1] if parameter.param_type_name == "option" else parameter.display_name_raw
         if kind == "MissingParameter":
             return UsageError(subject, "is required", more)
-        if typed := _typed_short(context, parameter):
+        if typed := _find_short_flag(context, parameter):
             subject = f"{typed}/{subject}"
         message = error.message.strip().rstrip(".")
         return UsageError(subject, f"{message[:1].lower()}{message[1:]}", more)
@@ -238,51 +240,51 @@ def as_usage_error(error: Any) -> UsageError:
     return UsageError(path, f"{message[:1].lower()}{message[1:]}", more)
 
 
-def _bare_word(error: Any, kind: str) -> str:
-    """A word that stands on the line without an option, where the command takes none; empty where there is none."""
+def _find_bare_word(error: Any, kind: str) -> str:
+    """Finds a word without an option in a command that takes no arguments; returns an empty text without one."""
     context = getattr(error, "ctx", None)
-    given = _arguments(context)
+    given = _get_arguments(context)
     if kind == "MissingParameter" and given and not given[0].startswith("-"):
         return str(given[0])
     match = _EXTRA.search(getattr(error, "message", ""))
     return match[1].rstrip(")") if match else ""
 
 
-def _arguments(context: Any) -> list[str]:
-    """What stood on the line after the command."""
+def _get_arguments(context: Any) -> list[str]:
+    """The words after the command."""
     return list(context.meta.get(_ARGUMENTS, [])) if context is not None else []
 
 
-def _typed_short(context: Any, parameter: Any) -> str:
-    """`-n` where a value was given to the option by that name; else nothing."""
+def _find_short_flag(context: Any, parameter: Any) -> str:
+    """The short name of an option (`-n`) if it was typed, else an empty text."""
     short = [name for name in parameter.opts[:-1] if not name.startswith("--")]
-    return next((name for name in short for word in _arguments(context) if word.startswith(name)), "")
+    return next((name for name in short for word in _get_arguments(context) if word.startswith(name)), "")
 
 
-def _as_argument(error: Any, context: Any) -> str:
-    """The right form where an option is asked for that the command takes as its argument: `drai info runs/lesions`."""
+def _correct_argument(error: Any, context: Any) -> str:
+    """The correct form if an option is an argument of the command: `drai info runs/lesions`; else an empty text."""
     option = error.option_name.lstrip("-")
     for parameter in context.command.params if context is not None else ():
         metavar = (getattr(parameter, "metavar", None) or "").strip("[]")
         if parameter.param_type_name == "argument" and metavar.lower() == option:
-            given = " ".join(_arguments(context))
+            given = " ".join(_get_arguments(context))
             value = re.search(rf"{error.option_name}[= ]([^\s-]\S*)", given)
             return f"{context.command_path} {value[1] if value else metavar}"
     return ""
 
 
-def _takes(ctx: Any, commands: Iterable[Any], option: str) -> bool:
+def _offer(ctx: Any, commands: Iterable[Any], option: str) -> bool:
     return any(option in parameter.opts for command in commands for parameter in command.get_params(ctx))
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """`did you mean 'sample'? ` or nothing, to stand before the rest of a hint."""
+def suggest(word: str, known: Sequence[str]) -> str:
+    """`did you mean sample? `, as the beginning of a hint, or an empty text."""
     begun = [name for name in known if len(word) > 2 and name.startswith(word)]
     matches = begun or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"did you mean {matches[0]}? " if matches else ""
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def _list_causes(error: BaseException) -> list[BaseException]:
     causes = []
     cause = error.__cause__
     while cause is not None:
@@ -291,17 +293,19 @@ def _causes(error: BaseException) -> list[BaseException]:
     return causes
 
 
-def _of_the_machine(error: BaseException) -> DraiError | None:
-    """What the machine has too little of, or has lost; None for anything else."""
+def _explain_machine_error(error: BaseException) -> DraiError | None:
+    """The error to report if memory ran out or the device is lost; None for any other error."""
     detail = str(error).splitlines()[0] if str(error) else "out of memory"
     if is_out_of_memory(error):
-        return DraiError("memory", detail, "end what else uses it, lower --batch-size, or take --device cpu")
+        return DraiError(
+            "memory", detail, "end other programs that use it, lower --batch-size, or use --device cpu"
+        )
     if is_device_lost(error):
-        return DraiError("device", detail, "see whether the GPU is there (nvidia-smi), or take --device cpu")
+        return DraiError("device", detail, "check the GPU (nvidia-smi), or use --device cpu")
     return None
 
 
-def _bug(session: Session) -> int:
+def _report_bug(session: Session) -> int:
     traceback.print_exc()
     session.output.error(
         DraiError(

@@ -1,65 +1,33 @@
-"""`drai convert`: any image that is read as any kind that is written."""
+"""`drai convert`: any image that drai reads as any kind that it writes."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
-
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import ConvertOptions
 
-PARAMETERS = field_options(
-    ConvertOptions,
-    {
-        options.INPUT: ("window",),
-        options.OUTPUT: ("format", "keep_patient", "compression", "overwrite"),
-    },
-    skip=("source", "out"),
-    shared=options.SHARED,
+
+@command(
+    "convert",
+    group=options.DATA,
+    parameters=make_options(ConvertOptions, arguments={"source": "IN", "out": "OUT"}),
+    examples=(
+        "drai convert scan.dcm scan.nii.gz",
+        "drai convert series/ slices/ --format png --window 40,400",
+    ),
 )
+def convert(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Convert images to another file format; values, spacing and orientation are kept.
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "convert",
-        rich_help_panel=options.LOOK,
-        epilog=options.examples(
-            "drai convert scan.dcm scan.nii.gz",
-            "drai convert series/ slices/ --format png --window 40,400",
-        ),
-    )(convert)
-
-
-@with_options(PARAMETERS)
-def convert(
-    context: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="IN", help="An image, or a folder of them.")],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A file, whose suffix says its kind, or a folder.")
-    ],
-    as_json: options.Json = False,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Write images as another kind, values, spacing and orientation kept.
-
-    A folder goes into one file as one series, or with --format into a folder, a file a frame. Patient attributes are
-    dropped unless --keep-patient is given; a synthetic image stays marked as such.
+    A folder is written to one file as one series or, with --format, to a folder with one file per frame. Patient
+    attributes are removed unless --keep-patient is given. A synthetic image keeps its mark as synthetic.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    chosen = ConvertOptions(source=source, out=out, **given_fields(ConvertOptions, settings))
-    if dry_run:
-        options.preview_options(output, chosen)
-        return
+    chosen = ConvertOptions(**collect_given(ConvertOptions, settings))
+    from drai_cli.workflows.convert import check_convert
     from drai_cli.workflows.convert import convert as run
 
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_convert, run)
     output.result(result.to_json(), "\n".join(printable(name) for name in result.files))

@@ -4,75 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.errors import printable
 from drai_cli.settings.data_options import KIND_NAMES
 from drai_cli.settings.model_options import EvaluateOptions
 
 _NOT_INFORMATIVE = "not informative: see the caution"
-FLAGS = {"out": "-o --out", "usefulness_ratios": "--usefulness-ratio", "small_labels": "--small-label"}
-PARAMETERS = field_options(
-    EvaluateOptions,
-    {
-        options.INPUT: (
-            "data", "synthetic", "train_data", "split", "part", "metadata", "image_column", "label", "group",
-            "group_pattern", "kind", "size",
-        ),
-        options.MODEL: ("weights",),
-        "Measures": (
-            "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images", "usefulness_seeds",
-            "usefulness_ratios", "small_labels", "privacy_samples",
-        ),
-        options.OUTPUT: ("out", "figures", "tools", "overwrite"),
-        options.RUN: ("seed", "device"),
-    },
-    flags=FLAGS,
-    choices={"kind": KIND_NAMES},
-    shared=options.SHARED,
+
+
+@command(
+    "evaluate",
+    group=options.CHECK,
+    parameters=make_options(
+        EvaluateOptions,
+        panels={
+            "Measures": (
+                "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images",
+                "usefulness_seeds", "usefulness_ratios", "small_labels", "privacy_samples",
+            )
+        },
+        skip=("tools",),
+        choices={"kind": KIND_NAMES},
+    ),
+    examples=(
+        "drai evaluate --data lesions/ --weights runs/lesions",
+        "drai evaluate --data held_out/ --synthetic others/ --train-data lesions/ --metrics fidelity,privacy",
+    ),
 )  # fmt: skip
+def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Measure fidelity, disentanglement, usefulness and privacy of a model or of a folder of synthetic images.
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "evaluate",
-        rich_help_panel=options.LOOK,
-        epilog=options.examples(
-            "drai evaluate --data lesions/ --weights runs/lesions",
-            "drai evaluate --data held_out/ --synthetic others/ --train-data lesions/ --metrics fidelity,privacy",
-        ),
-    )(evaluate)
-
-
-@with_options(PARAMETERS)
-def evaluate(
-    context: typer.Context,
-    as_json: options.Json = False,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Measure fidelity, disentanglement, usefulness and privacy of a model, or of a folder of synthetic images.
-
-    Measures use only images that the generator was not trained on; the command stops if one of them was. OUT gets
-    report.json, report.html and the raw numbers, so that the same command run again measures only what is missing.
+    All measures use images that the generator was not trained on; if DATA contains a training image, the command stops.
+    OUT holds report.json, report.html and all results; the same command again measures only what is missing.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    given = given_fields(EvaluateOptions, settings, flags=FLAGS)
+    given = collect_given(EvaluateOptions, settings)
     given["metrics"] = tuple(name.strip() for text in given.get("metrics", ()) for name in text.split(","))
     chosen = EvaluateOptions(**given)
-    if dry_run:
-        options.preview_options(output, chosen)
-        return
     from drai_cli.workflows.evaluate import evaluate as run
+    from drai_cli.workflows.evaluate import preview_evaluate
 
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, preview_evaluate, run)
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "baseline"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]

@@ -1,59 +1,39 @@
-"""`drai info`: what a model says of itself."""
+"""`drai info`: shows what a model file holds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from drai_cli.cli import options
+from drai_cli.cli.command import Settings, command
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
+from drai_cli.errors import UsageError
 from drai_cli.progress import show_bytes
+from drai_cli.settings.model_options import InfoOptions
 
 if TYPE_CHECKING:
     from drai_cli.workflows.info import ModelInfo
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "info",
-        rich_help_panel=options.LOOK,
-        epilog=options.examples("drai info", "drai info runs/lesions --json", "drai info --list"),
-    )(info)
-
-
-def info(
-    context: typer.Context,
-    weights: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[WEIGHTS]",
-            show_default=False,
-            autocompletion=options.complete_weights,
-            help=options.with_default(options.WEIGHTS_HELP, options.WEIGHTS_DEFAULT),
-        ),
-    ] = None,
-    list_all: Annotated[
-        bool,
-        typer.Option(
-            "--list",
-            rich_help_panel=options.OUTPUT,
-            help="List the models at hand: bundled, in the Hub cache, in runs/ here.",
-        ),
-    ] = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-) -> None:
+@command(
+    "info",
+    group=options.CHECK,
+    parameters=make_options(
+        InfoOptions, arguments={"weights": "WEIGHTS"}, defaults={"weights": options.WEIGHTS_DEFAULT}
+    ),
+    examples=("drai info", "drai info runs/lesions --json", "drai info --list"),
+    lacks=("config", "dry_run"),
+)
+def info(output: Output, dry_run: bool, settings: Settings) -> None:
     """Show a model's sizes, labels, training, measures and licence."""
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    from drai_cli.errors import UsageError
-    from drai_cli.workflows.info import InfoOptions, describe_model, list_models
+    chosen = InfoOptions(**collect_given(InfoOptions, settings))
+    from drai_cli.workflows.info import describe_model, list_models
 
-    if list_all:
-        if weights is not None:
-            raise UsageError(weights, "contradicts --list", "give one of them")
+    if chosen.list_all:
+        if chosen.weights is not None:
+            raise UsageError(chosen.weights, "contradicts --list", "give one of them")
         models = list_models(output)
         rows = [
             (
@@ -66,13 +46,13 @@ def info(
             for m in models
         ]
         if not models:
-            output.warn("there is no model: none is bundled, none in the Hub cache, none in runs/")
+            output.warn("no models found: none is bundled, none in the Hub cache, none in runs/")
         output.result(
             {"models": models},
             show_table(rows, ("name", "image", "labels", "licence", "size")) if rows else "",
         )
         return
-    model = describe_model(InfoOptions(weights), output)
+    model = describe_model(chosen, output)
     output.result({field: getattr(model, field) for field in model.__dataclass_fields__}, _page(model))
 
 
@@ -104,7 +84,7 @@ def _page(model: ModelInfo) -> str:
 
 
 def _limits(model: ModelInfo) -> str:
-    """What the model cannot do, after its method."""
+    """What a model of its method cannot do."""
     if not model.has_encoder:
         return " (no encoder: it samples only)"
     return " (infers style alone: swaps take labels)" if model.infers == ("style",) else ""

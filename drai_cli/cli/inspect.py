@@ -1,56 +1,52 @@
-"""`drai inspect`: what lies at a path, before anything is trained on it."""
+"""`drai inspect`: shows what a path holds, before a model is trained on it."""
 
 from __future__ import annotations
 
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
 if TYPE_CHECKING:
     from drai_cli.workflows.inspect import ImageReport, SetReport
 
-PARAMETERS = field_options(SourceOptions, {options.INPUT: ()}, choices={"kind": KIND_NAMES})
+PATH = Parameter(
+    "path",
+    Parameter.KEYWORD_ONLY,
+    annotation=Annotated[Path, typer.Argument(metavar="PATH", help="Folder, MedMNIST .npz file, or image.")],
+)
 LISTED = 20
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "inspect",
-        rich_help_panel=options.LOOK,
-        epilog=options.examples(
-            "drai inspect lesions/",
-            "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
-        ),
-    )(inspect)
+@command(
+    "inspect",
+    group=options.DATA,
+    parameters=[PATH, *make_options(SourceOptions, choices={"kind": KIND_NAMES})],
+    examples=(
+        "drai inspect lesions/",
+        "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
+    ),
+    lacks=("dry_run",),
+)
+def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Show what a data set or an image holds. Every image is decoded; no file is changed.
 
-
-@with_options(PARAMETERS)
-def inspect(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, a MedMNIST .npz, or one image.")],
-    as_json: options.Json = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Show what a data set or an image holds; every image is decoded, nothing is changed.
-
-    Of a data set: its kind, classes with counts, groups, sizes, duplicates and what cannot be read.
+    For a data set: its kind, classes with counts, groups, sizes, duplicates and unreadable files.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
     from drai_cli.workflows.inspect import ImageReport
     from drai_cli.workflows.inspect import inspect as look
 
-    report = look(path, SourceOptions(**given_fields(SourceOptions, settings)), output)
-    limit = None if verbose else LISTED
+    chosen = SourceOptions(**collect_given(SourceOptions, settings))
+    report = look(settings["path"], chosen, output)
+    limit = None if output.verbose else LISTED
     text = _image_page(report) if isinstance(report, ImageReport) else _set_page(report, limit)
     output.result(report.to_json(), text)
 
@@ -77,7 +73,7 @@ def _set_page(report: SetReport, limit: int | None) -> str:
         ("data set", report.path),
         ("kind", report.kind),
         ("images", report.count),
-        ("groups", grouped if report.group else "none: each image by itself"),
+        ("groups", grouped if report.group else "none: each image is its own group"),
         ("sizes", _counts(report.sizes, 5)),
         ("channels", _counts(report.channels)),
         ("bits", _counts(report.bits)),

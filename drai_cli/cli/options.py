@@ -1,4 +1,4 @@
-"""The options that several commands share, each written once; grouped in `--help` by what they speak of."""
+"""The options that several commands share, each written once, and their groups in `--help`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from drai_cli.cli.boundary import Session, nearest
+from drai_cli.cli.boundary import Session, suggest
 from drai_cli.cli.output import Output
 from drai_cli.cli.settings import read_config
-from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import UsageError
 from drai_cli.machine.launch import read_place
 
@@ -19,33 +18,45 @@ INPUT = "Input"
 OUTPUT = "Output"
 MODEL = "Model"
 RUN = "Run"
+PANELS = {
+    OUTPUT: (
+        "out", "format", "steps", "even", "shard_size", "keep_patient", "compression", "fps", "figures", "tensorboard",
+        "to", "name", "message", "private", "list_all", "overwrite",
+    ),
+    MODEL: ("weights", "init", "method", "licence"),
+    RUN: ("seed", "shard", "device", "devices", "precision", "runtime", "batch_size"),
+}  # fmt: skip
+"""Groups in a command's `--help` after `INPUT` and groups of its own, with the fields of any dataclass in them."""
 
-# Groups of commands in `drai --help`.
+# Groups of commands in `drai --help`, in this order.
+DATA = "Data"
 TRAIN = "Train"
-USE = "Use"
-LOOK = "Look"
+GENERATE = "Generate"
+CHECK = "Check"
 SHARE = "Share"
 
 WEIGHTS_HELP = (
-    "A .safetensors file, a run directory, a bundled model's name, or a Hub owner/name\\[@revision]."
+    "Model: a .safetensors file, run directory, bundled model's name, or Hub name owner/name\\[@revision]."
 )
-WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, else the bundled model"
+WEIGHTS_DEFAULT = "$DRAI_WEIGHTS, or the bundled model"
 
 
-def with_default(help: str, default: str) -> str:
-    """A help text that ends with the default, as the parser shows those that it knows itself."""
+def add_default(help: str, default: str) -> str:
+    """A help text that ends with the default, in the form of the parser."""
     shown = default.replace("[", "\\[")
     return f"{help} [dim]\\[default: {shown}][/dim]" if default else help
 
 
-def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **extra: Any) -> Any:
-    """An option whose value is one of a registry's names: offered by completion, the nearest on a typo."""
+def make_choice(*flags: str, names: Sequence[str], help: str, default: str = "", **extra: Any) -> Any:
+    """An option whose value is one of some names: completion offers them, and an error names the nearest."""
 
     def check(context: typer.Context, value: str | None) -> str | None:
         if value is None or value in names or context.resilient_parsing:
             return value
         raise UsageError(
-            f"{flags[-1]} {value!r}", "no such choice", f"{nearest(value, names)}one of: {', '.join(names)}"
+            f"{flags[-1]} {value!r}",
+            "no such choice",
+            f"{suggest(value, names)}one of: {', '.join(names)}",
         )
 
     def complete(incomplete: str) -> list[str]:
@@ -53,12 +64,12 @@ def choice(*flags: str, names: Sequence[str], help: str, default: str = "", **ex
 
     return typer.Option(
         *flags, metavar="NAME", callback=check, autocompletion=complete,
-        help=with_default(f"{help} One of: {', '.join(names)}.", default), show_default=False, **extra,
+        help=add_default(f"{help} One of: {', '.join(names)}.", default), show_default=False, **extra,
     )  # fmt: skip
 
 
 def complete_weights(incomplete: str) -> list[str]:
-    """Bundled models for the shell to complete."""
+    """Names of bundled models, for completion."""
     from drai_cli.hub.locate import bundled_models
 
     return [name for name in bundled_models() if name.startswith(incomplete)]
@@ -68,33 +79,35 @@ Weights = Annotated[
     str | None,
     typer.Option(
         "-w", "--weights", metavar="WEIGHTS", rich_help_panel=MODEL, autocompletion=complete_weights,
-        show_default=False, help=with_default(WEIGHTS_HELP, WEIGHTS_DEFAULT),
+        show_default=False, help=add_default(WEIGHTS_HELP, WEIGHTS_DEFAULT),
     ),
 ]  # fmt: skip
 Device = Annotated[
     str | None,
     typer.Option(
         "--device", metavar="DEVICE", rich_help_panel=RUN, show_default=False,
-        help=with_default("Where to compute: cpu, cuda, cuda:1, mps.", "cuda, then mps, then cpu"),
+        help=add_default("Device to compute on: cpu, cuda, cuda:1, mps.", "the first available of cuda, mps, cpu"),
     ),
 ]  # fmt: skip
 Config = Annotated[
     Path | None,
     typer.Option(
         "--config", metavar="FILE", rich_help_panel=RUN, is_eager=True, callback=read_config,
-        help="TOML file with options; a flag at the prompt goes before it.",
+        help="TOML file with options; options at the prompt override it.",
     ),
 ]  # fmt: skip
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", rich_help_panel=RUN, help="Print what would run, and stop.")
+    bool,
+    typer.Option("--dry-run", rich_help_panel=RUN, help="Check the options, print what would run, and stop."),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is already there.")
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace existing output.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", rich_help_panel=RUN, help="No progress; warnings and errors stay.")
+    bool,
+    typer.Option("-q", "--quiet", rich_help_panel=RUN, help="Print only warnings and errors, no progress."),
 ]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=RUN, help="Details too.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=RUN, help="Print more details.")]
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
 ]
@@ -102,7 +115,7 @@ SHARED = {"weights": Weights, "device": Device, "overwrite": Overwrite}
 
 
 def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: bool) -> Output:
-    """The command's output, known to the error boundary from here on.
+    """Makes the command's output and gives it to the error boundary.
 
     Raises:
         UsageError: `-q` and `-v` together.
@@ -116,16 +129,11 @@ def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: 
     return output
 
 
-def preview_options(output: Output, chosen: Any) -> None:
-    """What `--dry-run` prints of a command whose options say all that it would do."""
-    output.result({"dry_run": True, "options": to_plain(chosen)}, show_table(show_fields(chosen)))
-
-
-def listing(title: str, entries: Mapping[str, str]) -> str:
-    """A further part of a command's help: names and what they are."""
+def format_list(title: str, entries: Mapping[str, str]) -> str:
+    """A further section of a command's help: names with a description each."""
     return "\n\n".join(["", f"{title}:", *(f"  {name}: {what}" for name, what in entries.items())])
 
 
-def examples(*lines: str) -> str:
-    """The end of a command's help: command lines to copy."""
+def format_examples(*lines: str) -> str:
+    """The examples of a command's help: command lines to copy."""
     return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])

@@ -1,4 +1,4 @@
-"""The one object that writes: results to stdout, all else to stderr. Knows no command and no workflow."""
+"""Writes results to stdout and everything else to stderr. Knows no command and no workflow."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_INTERVAL_S = 10.0
-_MAX_MESSAGE = 3000  # letters: a strange file may have names of any length
+_MAX_MESSAGE = 3000  # characters: names in a file can have any length
 STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 
 
 class StdoutClosedError(Exception):
-    """Whoever read stdout has gone (`drai info | head -1`): nothing is wrong, no more is to be said."""
+    """The reader of stdout has closed it (`drai info | head -1`); this is no error."""
 
 
 class Output(Reporter):
-    """Where a command's result, its progress and its complaints go.
+    """Prints the result, progress, warnings and errors of a command.
 
     Args:
-        quiet: No progress and no remarks on stderr; warnings and errors stay.
-        verbose: Details too, and the cause of an error.
-        as_json: The result is one JSON object.
-        is_mute: Errors alone are said: of several processes of one command the first speaks for all.
+        quiet: Print only warnings and errors on stderr.
+        verbose: Also print details, and the cause of an error.
+        as_json: Print the result as one JSON object.
+        is_mute: Print only errors; of several processes of one command, the first prints for all.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class Output(Reporter):
         self._open_tasks = 0
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
-        """Writes the command's result: `data` under `--json`, else `text` as it stands.
+        """Writes the command's result: `data` with `--json`, else `text`.
 
         Raises:
-            StdoutClosedError: Nobody reads stdout any more.
-            DraiError: Stdout cannot be written (a full disk).
+            StdoutClosedError: The reader of stdout has closed it.
+            DraiError: Stdout cannot be written (for example, the disk is full).
         """
         if self.as_json:
             text = printable_json(json.dumps(to_plain(data), indent=2, ensure_ascii=False, allow_nan=False))
@@ -67,19 +67,19 @@ class Output(Reporter):
             self._say("", message)
 
     def detail(self, message: str) -> None:
-        """A line for `-v` only."""
+        """Prints a line with `-v` only."""
         if self.verbose:
             self._say("", message)
 
     def error(self, error: DraiError) -> None:
-        """The error line and, where there is a way out, the hint line."""
+        """Prints the error line and, if there is a hint, the hint line."""
         message = error.message.rstrip(".")
         self._say("error", f"{error.subject}: {message}.")
         if error.hint:
             self._say("hint", error.hint)
 
     def interrupted(self, message: str = "interrupted") -> None:
-        """Says once that the user has stopped the work."""
+        """Prints once that the user has stopped the command."""
         if not self.is_interrupt_told:
             self.is_interrupt_told = True
             self.warn(message)
@@ -92,7 +92,7 @@ class Output(Reporter):
         return self._lines(name, total, unit)
 
     def _say(self, kind: str, message: str) -> None:
-        """One line on stderr, above any progress bar; control characters of file names are made harmless."""
+        """Prints one line on stderr, above any progress bar; control characters are escaped."""
         if self.is_mute and kind not in ("error", "hint"):
             return
         lead = f"drai: {kind}: " if kind else "drai: "
@@ -109,7 +109,7 @@ class Output(Reporter):
                 sys.stderr.write(encodable(lead + body, sys.stderr) + "\n")
                 sys.stderr.flush()
         except OSError:
-            pass  # nobody reads stderr; the work goes on
+            pass  # nobody reads stderr; the command continues
 
     @contextmanager
     def _bar(self, name: str, total: int | None, unit: str) -> Iterator[Task]:
@@ -150,7 +150,7 @@ class _BarTask(Task):
 
 
 class _LineTask(Task):
-    """A task shown as a plain line every now and then, and one at its end."""
+    """A task shown as a plain line at intervals, and one at its end."""
 
     def __init__(self, output: Output, name: str, total: int | None, unit: str) -> None:
         self._output = output
@@ -160,7 +160,7 @@ class _LineTask(Task):
         self._done = 0
         self._note = ""
         self._start = self._last = time.monotonic()
-        # What the first call counts may have been done long ago (a resumed run): the rate leaves it out.
+        # The first call may count work of an earlier command (a resumed run): the rate excludes it.
         self._rate_start = self._start
         self._head_start: int | None = None
 
@@ -220,7 +220,7 @@ def _make_progress() -> Progress:
 
 
 def write_stdout(text: str) -> None:
-    """Writes and flushes a result, so that a failure shows here and not at exit."""
+    """Writes and flushes a result, so that an error is raised here and not at exit."""
     try:
         sys.stdout.write(encodable(text, sys.stdout))
         sys.stdout.flush()
@@ -233,7 +233,7 @@ def write_stdout(text: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Points stdout nowhere, so that the interpreter's last flush has nothing to complain of."""
+    """Redirects stdout to the null device, so that the interpreter's last flush cannot fail."""
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):

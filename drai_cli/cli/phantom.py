@@ -2,83 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from drai_cli.cli import options
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
+from drai_cli.settings.data_options import PhantomOptions
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "phantom",
-        rich_help_panel=options.TRAIN,
-        epilog=options.examples(
-            "drai phantom --out lesions/ -n 2000", "drai phantom --out small/ -n 700 --size 32 --seed 1"
-        ),
-    )(phantom)
+@command(
+    "phantom",
+    group=options.DATA,
+    parameters=make_options(PhantomOptions),
+    examples=("drai phantom --out lesions/ -n 2000", "drai phantom --out small/ -n 700 --size 32 --seed 1"),
+)
+def phantom(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Draw labelled phantom lesions with known style factors, for tests and for checks of the method.
 
-
-def phantom(
-    context: typer.Context,
-    *,
-    count: Annotated[
-        int,
-        typer.Option(
-            "-n",
-            "--count",
-            metavar="N",
-            min=1,
-            rich_help_panel=options.INPUT,
-            help="Images in all; labels take turns.",
-        ),
-    ] = 2000,
-    size: Annotated[
-        int,
-        typer.Option(
-            "--size", metavar="N", min=16, rich_help_panel=options.INPUT, help="Height and width in pixels."
-        ),
-    ] = 64,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            rich_help_panel=options.RUN,
-            help="With the index, decides each image.",
-        ),
-    ] = 0,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="PATH",
-            rich_help_panel=options.OUTPUT,
-            help="Folder for the images; new or empty.",
-        ),
-    ],
-    overwrite: options.Overwrite = False,
-    as_json: options.Json = False,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-) -> None:
-    """Draw labelled phantom lesions with known style factors: to test with, or to see the method prove itself.
-
-    Seven classes differ in palette, border and texture only; position, size, skin tone, light, aspect, rotation and
-    hairs are drawn apart from the class and written to metadata.csv.
+    The seven classes differ only in palette, border and texture. Position, size, skin tone, light, aspect, rotation
+    and hairs are drawn independently of the class and written to metadata.csv.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+    chosen = PhantomOptions(**collect_given(PhantomOptions, settings))
+    from drai_cli.workflows.phantom import check_phantoms, make_phantoms
 
-    chosen = PhantomOptions(out=out, count=count, size=size, seed=seed, overwrite=overwrite)
-    if dry_run:
-        options.preview_options(output, chosen)
-        return
-    result = make_phantoms(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_phantoms, make_phantoms)
     output.result(result.to_json(), str(result.out))

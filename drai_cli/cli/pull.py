@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.settings.model_options import PullOptions
 
-PARAMETERS = field_options(
-    PullOptions, {options.OUTPUT: ("to", "overwrite")}, skip=("repository",), shared=options.SHARED
+
+@command(
+    "pull",
+    group=options.SHARE,
+    parameters=make_options(PullOptions, arguments={"repository": "OWNER/NAME[@REV]"}),
+    examples=("drai pull clinic/lesions@v1.2", "drai pull clinic/lesions --to lesions/"),
 )
+def pull(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Download a model from the Hub. Afterwards its name works as WEIGHTS, also without a network.
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "pull",
-        rich_help_panel=options.SHARE,
-        epilog=options.examples(
-            "drai pull clinic/lesions@v1.2",
-            "drai pull clinic/lesions --to lesions/",
-        ),
-    )(pull)
-
-
-@with_options(PARAMETERS)
-def pull(
-    context: typer.Context,
-    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME[@REV]", help="Repository on the Hub.")],
-    as_json: options.Json = False,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Fetch a model from the Hub, to use by its name from then on, also without a network.
-
-    It comes into the Hub's cache (HF_HOME); HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured. With --to the
-    files are copied to a folder, which can be carried to another machine and named as WEIGHTS there.
+    The model is stored in the Hub's cache (HF_HOME); HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are respected. With --to,
+    the files are also copied to a folder that can be moved to another machine and given as WEIGHTS there.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    chosen = PullOptions(repository=repository, **given_fields(PullOptions, settings))
-    if dry_run:
-        options.preview_options(output, chosen)
-        return
+    chosen = PullOptions(**collect_given(PullOptions, settings))
+    from drai_cli.workflows.pull import check_pull
     from drai_cli.workflows.pull import pull as run
 
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_pull, run)
     output.info(f"use it with --weights {result.weights}")
     output.result(result.to_json(), "\n".join(result.files.values()))

@@ -2,66 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_table
 from drai_cli.progress import show_bytes
 from drai_cli.settings.model_options import PushOptions
 
-PARAMETERS = field_options(
-    PushOptions, {options.OUTPUT: ("message", "private")}, skip=("weights", "repository", "dry_run")
+
+@command(
+    "push",
+    group=options.SHARE,
+    parameters=make_options(
+        PushOptions,
+        skip=("dry_run",),
+        arguments={"weights": "WEIGHTS", "repository": "OWNER/NAME[@BRANCH]"},
+    ),
+    examples=(
+        "drai push runs/lesions clinic/lesions --private",
+        "drai push runs/lesions clinic/lesions --dry-run",
+    ),
 )
+def push(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Upload a model to the Hub, with its model card and a grid of samples.
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "push",
-        rich_help_panel=options.SHARE,
-        epilog=options.examples(
-            "drai push runs/lesions clinic/lesions --private",
-            "drai push runs/lesions clinic/lesions --dry-run",
-        ),
-    )(push)
-
-
-@with_options(PARAMETERS)
-def push(
-    context: typer.Context,
-    weights: Annotated[
-        str,
-        typer.Argument(metavar="WEIGHTS", autocompletion=options.complete_weights, help=options.WEIGHTS_HELP),
-    ],
-    repository: Annotated[
-        str,
-        typer.Argument(metavar="OWNER/NAME[@BRANCH]", help="Repository on the Hub; made if it is not there."),
-    ],
-    as_json: options.Json = False,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Send a model to the Hub, with its card and a grid of samples.
-
-    --dry-run makes the files and lists them. Where there is no network, write them with drai export --to hub-folder,
-    carry the folder, and name it as WEIGHTS there, or push it from a machine that has one.
+    --dry-run makes the files and lists them, and uploads nothing. On a machine without a network, write the files with
+    drai export --to hub-folder; the folder can be given as WEIGHTS or pushed from another machine.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    chosen = PushOptions(
-        weights=weights, repository=repository, dry_run=dry_run, **given_fields(PushOptions, settings)
-    )
+    chosen = PushOptions(**collect_given(PushOptions, settings, skip=("dry_run",)), dry_run=dry_run)
     from drai_cli.workflows.push import push as run
 
     result = run(chosen, output)
     rows = [(name, show_bytes(size), sha256) for name, (size, sha256) in result.files.items()]
     if dry_run:
-        output.info("nothing was sent; drai export --to hub-folder writes these files to carry by hand")
+        output.info("nothing was uploaded; drai export --to hub-folder writes these files to a folder")
         output.result({"dry_run": True, **result.to_json()}, show_table(rows, ("file", "size", "sha256")))
         return
     output.result(result.to_json(), f"{result.repository}@{result.commit}")

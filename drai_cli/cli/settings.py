@@ -1,4 +1,4 @@
-"""Options from a TOML file: what `--config` gives stands below a flag and above a preset or a default."""
+"""Options from the TOML file of `--config`: they override presets and defaults; options at the prompt override them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Any
 
 import typer
 
-from drai_cli.cli.boundary import nearest
+from drai_cli.cli.boundary import suggest
 from drai_cli.errors import UsageError
 
-# Of one call, not of a setting: these are typed, or not meant.
+# Options that apply to a single call and cannot be in a file.
 NOT_IN_FILES = frozenset({"config", "help"})
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Gives the command the file's values as defaults; the callback of `--config`, run before other options.
+    """Makes the values of the file the command's defaults; the callback of `--config`, called before other options.
 
-    The file's keys are the command's long options without the dashes in front (`batch-size = 16`, the same as
-    `batch_size`), at the top or in a table of the command's name (`[train]`). Other commands' tables are left
-    alone.
+    The keys are the command's long options without the leading dashes (`batch-size = 16` or `batch_size = 16`), at the
+    top or in a table with the command's name (`[train]`). Tables of other commands are ignored.
 
     Raises:
         InputError: The file cannot be read, or is not TOML.
@@ -32,11 +31,11 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     from drai_cli.io.toml import read_toml
 
     data = read_toml(path)
-    context.default_map = dict(_values(context, path, data))
+    context.default_map = dict(_collect_values(context, path, data))
     return path
 
 
-def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+def _collect_values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     command = context.command
     group = context.parent.command if context.parent is not None else None
     commands = getattr(group, "commands", {})
@@ -57,12 +56,12 @@ def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict
         flat.update(table if isinstance(table, dict) else {})
     values: dict[str, Any] = {}
     for key, value in flat.items():
-        found = options.get(key.replace("-", "_"))
-        if found is None:
-            known = sorted({option.replace("_", "-") for option in options if len(option) > 1})
-            hint = f"{nearest(key.replace('_', '-'), known)}drai {context.info_name} --help lists its options"
+        choice = options.get(key.replace("-", "_"))
+        if choice is None:
+            known = sorted({name.replace("_", "-") for name in options if len(name) > 1})
+            hint = f"{suggest(key.replace('_', '-'), known)}drai {context.info_name} --help lists its options"
             raise UsageError(path, f"{key}: no such option of drai {context.info_name}", hint)
-        parameter, is_negated = found
+        parameter, is_negated = choice
         if is_negated and isinstance(value, bool):
             value = not value
         if isinstance(value, dict):  # [sample.set] age = 60
@@ -74,5 +73,5 @@ def _values(context: typer.Context, path: Path, data: Mapping[str, Any]) -> dict
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two commands are one under two names."""
+    """Whether two names belong to the same command."""
     return inspect.unwrap(one.callback) is inspect.unwrap(other.callback)

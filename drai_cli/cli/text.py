@@ -1,4 +1,4 @@
-"""How values look as text: tables, durations, sizes, JSON. Writes nothing."""
+"""Formats values as text: tables, durations, rates, JSON. Writes nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def show_duration(seconds: float) -> str:
 
 
 def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """Rows as aligned columns, numbers to the right; no frame, so that it can be cut and sorted."""
+    """Formats rows as aligned columns, numbers to the right, without a frame, so that `cut` and `sort` can be used."""
     shown = [[printable(str(cell)) for cell in row] for row in rows]
     if header:
         shown.insert(0, [printable(name) for name in header])
@@ -56,7 +56,7 @@ def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> 
 def show_fields(
     settings: Any, skip: Sequence[str] = (), names: Mapping[str, str] | None = None
 ) -> list[tuple[str, str]]:
-    """The rows of a dataclass: its fields as words (or under other names), what is not set as `-`."""
+    """The fields of a dataclass as rows, by name in words (or by another name); unset values are `-`."""
     rows = []
     for name, value in to_plain(settings).items():
         if name in skip:
@@ -70,7 +70,7 @@ def show_fields(
 
 
 def to_plain(value: Any) -> Any:
-    """A result as JSON takes it: dataclasses to objects, paths to strings, non-finite numbers to null."""
+    """Converts a result for JSON: dataclasses to objects, paths to strings, non-finite numbers to null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -91,7 +91,7 @@ def to_plain(value: Any) -> Any:
 
 
 def printable_json(text: str) -> str:
-    """JSON with the control characters that it leaves in strings (turns of direction, DEL) as its own escapes."""
+    """Escapes the control characters that JSON leaves in strings (text direction, DEL)."""
     if text.isascii() and "\x7f" not in text:
         return text
     return "".join(
@@ -101,6 +101,6 @@ def printable_json(text: str) -> str:
 
 
 def encodable(text: str, stream: TextIO | None) -> str:
-    """The text with what the stream's encoding (UTF-8 without one) lacks spelled out."""
+    """Escapes the characters that the stream's encoding (UTF-8 without a stream) lacks."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

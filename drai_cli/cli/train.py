@@ -1,177 +1,124 @@
-"""`drai train`: from a data set to a model, and on with a run that was begun."""
+"""`drai train`: trains a model on a data set, or resumes a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import exit_code_of
-from drai_cli.settings.config import OBJECTIVE_RANGES, TRAIN_RANGES, ModelConfig, Objective, TrainOptions
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import KIND_NAMES, DataOptions
 from drai_cli.settings.methods import METHODS
+from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.presets import PRESETS, preset_for_size
 
 if TYPE_CHECKING:
     from drai_cli.workflows.train import TrainResult
 
-DATA_FLAGS = {"path": "--data", "conditions": "--condition", "aliases": "--alias"}
-MODEL_FLAGS = {"channels": "--base-channels"}
 
-
-def by_preset(cls: type) -> dict[str, str]:
-    """Defaults in words of the fields that presets differ in: `by preset: 32, from 256px 16`."""
+def describe_presets(cls: type) -> dict[str, str]:
+    """Describes the defaults of fields that differ between presets: `by preset: 32, from 256px 16`."""
     sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
-    found = {}
+    described = {}
     for name, own in ((field.name, field.default) for field in fields(cls)):
         values = [PRESETS[preset].get(name, own) for preset in sizes]
         if all(value == own for value in values):
             continue
         changes = [
-            f"from {preset} {_in_words(value)}"
+            f"from {preset} {_show_value(value)}"
             for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
             if value != before
         ]
-        found[name] = f"by preset: {', '.join([_in_words(values[0]), *changes])}"
-    return found
+        described[name] = f"by preset: {', '.join([_show_value(values[0]), *changes])}"
+    return described
 
 
-def _in_words(value: Any) -> str:
+def _show_value(value: Any) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
 
 
-PARAMETERS = [
-    *field_options(DataOptions, {options.INPUT: ()}, flags=DATA_FLAGS, choices={"kind": KIND_NAMES}),
-    *field_options(
+PRESET = Parameter(
+    "preset",
+    Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        str | None,
+        options.make_choice(
+            "--preset",
+            names=tuple(PRESETS),
+            rich_help_panel=options.MODEL,
+            default="by image size",
+            help="Group of settings; options at the prompt and in --config override it.",
+        ),
+    ],
+)
+SETTINGS = [
+    *make_options(DataOptions, choices={"kind": KIND_NAMES}),
+    PRESET,
+    *make_options(
         ModelConfig,
-        {options.MODEL: ()},
+        panel=options.MODEL,
         skip=("image_size", "image_channels"),
-        flags=MODEL_FLAGS,
-        defaults=by_preset(ModelConfig),
+        defaults=describe_presets(ModelConfig),
     ),
-    *field_options(
+    *make_options(
         TrainOptions,
-        {
-            options.MODEL: ("method",),
-            options.RUN: ("kimg", "hours", "tick_kimg", "patience", "batch_size", "seed", "split_seed"),
-        },
+        panel=options.RUN,
         skip=("model", "objective"),
         choices={"method": tuple(METHODS)},
-        defaults=by_preset(TrainOptions),
-        ranges=TRAIN_RANGES,
+        defaults=describe_presets(TrainOptions),
     ),
-    *field_options(Objective, {"Objective": ()}, defaults=by_preset(Objective), ranges=OBJECTIVE_RANGES),
+    *make_options(Objective, panel="Objective", defaults=describe_presets(Objective)),
 ]
-
-Preset = Annotated[
-    str | None,
-    options.choice(
-        "--preset",
-        names=tuple(PRESETS),
-        rich_help_panel=options.MODEL,
-        default="by size",
-        help="Settings that go together; a flag or --config goes before them.",
-    ),
-]
+"""The parameters that `resolve_settings` takes; `drai compare` has most of them too."""
 
 _SHOWN = ("agreement", "frechet", "kept", "leaked", "followed", "leftover", "score")
 _OF_JUDGE = ("agreement", "frechet", "kept", "leaked", "score")
-_BESIDE = {
-    "agreement": (("judge", "the judge on real images"), ("chance", "chance")),
-    "kept": (("kept_of_a", "a itself"),),
+_REFERENCES = {
+    "agreement": (("judge", "on real images"), ("chance", "by chance")),
+    "kept": (("kept_of_a", "without a swap"),),
 }
-"""What a measure stands beside, in `drai evaluate`'s words."""
+"""The values that a measure is compared with."""
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "train",
-        rich_help_panel=options.TRAIN,
-        epilog=options.examples(
-            "drai train --data lesions/ --out runs/lesions --hours 8",
-            "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
-        )
-        + options.listing("Methods", {name: method.summary for name, method in METHODS.items()}),
-    )(train)
-
-
-@with_options(PARAMETERS)
-def train(
-    context: typer.Context,
-    preset: Preset = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            "--init",
-            metavar="WEIGHTS",
-            rich_help_panel=options.MODEL,
-            autocompletion=options.complete_weights,
-            help="Start from this model; what is taken and what is new is listed.",
+@command(
+    "train",
+    group=options.TRAIN,
+    parameters=[
+        *SETTINGS,
+        *make_options(
+            TrainRun,
+            skip=("data", "training"),
+            defaults={"out": "runs/ and the name of the data"},
         ),
-    ] = None,
-    licence: Annotated[
-        str | None,
-        typer.Option(
-            "--licence",
-            metavar="SPDX",
-            rich_help_panel=options.OUTPUT,
-            help=options.with_default(
-                "Licence expression that the model carries.", "what is known of the data or of --init"
-            ),
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="PATH",
-            rich_help_panel=options.OUTPUT,
-            help=options.with_default(
-                "Run directory; one that was begun with the same options is gone on with.",
-                "runs/ and the data's name",
-            ),
-            show_default=False,
-        ),
-    ] = None,
-    tensorboard: Annotated[
-        bool,
-        typer.Option(
-            "--tensorboard",
-            rich_help_panel=options.OUTPUT,
-            help="Also write TensorBoard events (needs the extra drai-cli\\[tensorboard]).",
-        ),
-    ] = False,
-    as_json: options.Json = False,
-    device: options.Device = None,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Train a model on a data set, or go on with a run.
+    ],
+    examples=(
+        "drai train --data lesions/ --out runs/lesions --hours 8",
+        "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
+    ),
+    more=options.format_list("Methods", {name: method.summary for name, method in METHODS.items()}),
+)
+def train(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Train a model on a data set, or resume a run.
 
-    The run directory holds model.safetensors (the best so far, usable as WEIGHTS), checkpoint/, config.json,
+    The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
     split.csv, stats.jsonl and grids/. The same command again resumes exactly; only --kimg, --hours, --tick-kimg and
-    --device may then differ. Without --kimg and --hours it trains until the validation measure stops improving. The
-    processes of `torchrun -m drai_cli train` train as one.
+    --device may change. Without --kimg and --hours, training ends when the validation measure stops improving. All
+    processes of `torchrun -m drai_cli train` train one model.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    data, training = resolve_settings(preset, settings)
-    from drai_cli.settings.model_options import TrainRun
-
-    run = TrainRun(
-        data, training, out or Path("runs") / default_name(data.path), init, device, licence, tensorboard
-    )
+    data, training = resolve_settings(settings["preset"], settings)
+    own = {"out": Path("runs") / name_run(data.path)}
+    run = TrainRun(data, training, **own | collect_given(TrainRun, settings, skip=("data", "training")))
     if dry_run:
         from drai_cli.workflows.train import preview_train
 
@@ -195,10 +142,10 @@ def train(
 
     result = go(run, output)
     if result.is_finished:
-        output.info(_summary(result))
+        output.info(_summarise(result))
     else:
         output.interrupted(
-            f"stopped at {result.images_seen / 1000:g} kimg, and all is saved: the same command goes on from there"
+            f"stopped at {result.images_seen / 1000:g} kimg, everything is saved: run the same command again to resume"
         )
     output.result(result.to_json(), str(result.run))
     if not result.is_finished:
@@ -206,56 +153,60 @@ def train(
 
 
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:
-    """What was given over the preset over the defaults; without a preset, the one of the image size."""
-    data = given_fields(DataOptions, settings, flags=DATA_FLAGS)
+    """Merges options, preset and defaults, in this order of priority; without a preset, the image size chooses one."""
+    data = collect_given(DataOptions, settings)
     size = data.get("size") or (PRESETS[preset]["image_size"] if preset else DataOptions.size)
     values = PRESETS[preset or preset_for_size(size)]
     model = {
-        **_own(ModelConfig, values),
-        **given_fields(ModelConfig, settings, flags=MODEL_FLAGS),
+        **_select(ModelConfig, values),
+        **collect_given(ModelConfig, settings),
         "image_size": size,
     }
-    objective = {**_own(Objective, values), **given_fields(Objective, settings)}
-    training = {**_own(TrainOptions, values), **given_fields(TrainOptions, settings)}
+    objective = {**_select(Objective, values), **collect_given(Objective, settings)}
+    training = {**_select(TrainOptions, values), **collect_given(TrainOptions, settings)}
     return (
         DataOptions(**{**data, "size": size}),
         TrainOptions(**{**training, "model": ModelConfig(**model), "objective": Objective(**objective)}),
     )
 
 
-def default_name(data: Path) -> str:
-    """A run's name after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
+def name_run(data: Path) -> str:
+    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
     return data.resolve().stem or "drai"
 
 
-def _own(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def _select(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
 
 
-def _summary(result: TrainResult) -> str:
+def _summarise(result: TrainResult) -> str:
     if result.stopped_by == "nothing to do":
         return f"the run is finished, {result.images_seen / 1000:g} kimg seen: nothing to do"
     ended = f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}"
     if not result.measures:
         return f"{ended}; no snapshot was measured, and the last one is kept"
-    return f"{ended}; best at {result.best_images_seen / 1000:g} kimg: {_measures(result)}"
+    return f"{ended}; best at {result.best_images_seen / 1000:g} kimg: {_show_measures(result)}"
 
 
-def _measures(result: TrainResult) -> str:
-    """Validation measures in words; those of the judge beside what it says of real images, or why they say nothing."""
+def _show_measures(result: TrainResult) -> str:
+    """Validation measures in words, those of the judge with its values on real images, or why they are not valid."""
     measures = result.measures
     names = [name for name in _SHOWN if name in measures and not (result.doubt and name in _OF_JUDGE)]
-    found = ", ".join(f"{name} {_number(measures[name])}{_beside(name, measures)}" for name in names)
+    shown = ", ".join(
+        f"{name} {_show_number(measures[name])}{_show_references(name, measures)}" for name in names
+    )
     if result.doubt:
-        found += f"{'; ' * bool(found)}what is read off the judge says nothing: {result.doubt}"
-    return found
+        shown += f"{'; ' * bool(shown)}the measures of the judge are not valid: {result.doubt}"
+    return shown
 
 
-def _beside(name: str, measures: Mapping[str, float]) -> str:
-    known = [f"{_number(measures[key])} {what}" for key, what in _BESIDE.get(name, ()) if key in measures]
-    return f" (beside {', '.join(known)})" if known else ""
+def _show_references(name: str, measures: Mapping[str, float]) -> str:
+    known = [
+        f"{_show_number(measures[key])} {what}" for key, what in _REFERENCES.get(name, ()) if key in measures
+    ]
+    return f" (compared with {', '.join(known)})" if known else ""
 
 
-def _number(value: float) -> str:
+def _show_number(value: float) -> str:
     """Two decimal places, and no negative zero."""
     return f"{round(value, 2) + 0.0:.2f}"

@@ -1,62 +1,37 @@
-"""`drai verify`: is an output of `sample` what it says?"""
+"""`drai verify`: whether an output of `sample` is unchanged."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Annotated, Any
 
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.fields import field_options, given_fields, with_options
+from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.fields import collect_given, make_options
+from drai_cli.cli.output import Output
 from drai_cli.errors import ExitCode
 from drai_cli.settings.image_options import VerifyOptions
 
-PARAMETERS = field_options(
-    VerifyOptions,
-    {options.INPUT: ("regenerate", "style_from"), options.MODEL: ("weights",), options.RUN: ("device",)},
-    skip=("out",),
-    shared=options.SHARED,
+
+@command(
+    "verify",
+    group=options.CHECK,
+    parameters=make_options(VerifyOptions, arguments={"out": "DIR"}),
+    examples=("drai verify aug/", "drai verify aug/ --regenerate 16 --weights runs/lesions"),
 )
+def verify(output: Output, dry_run: bool, settings: Settings) -> None:
+    """Check an output of sample: compare every file with the manifest and with the marks inside the file.
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(
-        "verify",
-        rich_help_panel=options.LOOK,
-        epilog=options.examples(
-            "drai verify aug/", "drai verify aug/ --regenerate 16 --weights runs/lesions"
-        ),
-    )(verify)
-
-
-@with_options(PARAMETERS)
-def verify(
-    context: typer.Context,
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that drai sample wrote.")],
-    as_json: options.Json = False,
-    config: options.Config = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    **settings: Any,
-) -> None:
-    """Check an output of sample: every file against the manifest and its own marks, some against the weights.
-
-    Each finding is a warning line; any finding ends it with exit code 3.
+    With --regenerate, also generate some images again from the weights and compare. Each problem is a warning line;
+    with any problem the exit code is 3.
     """
-    output = options.open_output(context, quiet=quiet, verbose=verbose, as_json=as_json)
-    chosen = VerifyOptions(out=out, **given_fields(VerifyOptions, settings))
-    if dry_run:
-        options.preview_options(output, chosen)
-        return
+    chosen = VerifyOptions(**collect_given(VerifyOptions, settings))
+    from drai_cli.workflows.verify import check_verify
     from drai_cli.workflows.verify import verify as run
 
-    result = run(chosen, output)
+    result = run_or_preview(output, dry_run, chosen, check_verify, run)
     again = f", {result.regenerated} made again" if result.regenerated else ""
-    found = len(result.findings)
-    verdict = f"{found} finding{'s' * (found != 1)}" if found else "all as it was made"
+    count = len(result.findings)
+    verdict = f"{count} finding{'s' * (count != 1)}" if count else "all as it was made"
     output.result(result.to_json(), f"{result.images} images, {result.files} files{again}: {verdict}")
     if result.findings:
         raise typer.Exit(ExitCode.BAD_INPUT)

@@ -1,6 +1,7 @@
 """The condition schema: which attributes a model is conditioned on and how a row of a table becomes a vector.
 
-Knows no images, files or torch. Of its table, a schema holds category names, means and deviations only.
+Knows nothing of images, files or torch. Of the table it was made from, a schema holds only category names, means and
+standard deviations.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from drai_cli.errors import InputError, UsageError
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
 
-# Common names for the classes of well-known sets; used only for values that a set has.
+# Common names of the classes of well-known sets; used only for values that a set has.
 KNOWN_ALIASES: dict[str, str] = {
     "melanoma": "mel",
     "nevus": "nv",
@@ -35,19 +36,19 @@ KNOWN_ALIASES: dict[str, str] = {
 
 
 def is_missing(value: str | None) -> bool:
-    """Whether a table cell means a missing value."""
+    """Whether a table cell holds no value."""
     return value is None or value.strip().lower() in MISSING_WORDS
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One column a model is conditioned on.
+    """A column that a model is conditioned on.
 
     Attributes:
-        name: Column name, as the data has it.
+        name: Column name, in the spelling of the data.
         kind: `categorical` (one-hot) or `continuous` (standardised).
         values: Category names in vector order; empty for a continuous attribute.
-        aliases: Other names under which a category may be asked for, lower case.
+        aliases: Alternative names of categories, in lower case.
         mean: Mean over the training part (continuous only).
         deviation: Standard deviation over the training part (continuous only), > 0.
     """
@@ -61,14 +62,14 @@ class Attribute:
 
     @property
     def width(self) -> int:
-        """Entries in the condition vector, the missing flag (always the last) included."""
+        """Entries in the condition vector, including the missing flag, which is always the last."""
         return (len(self.values) if self.kind == "categorical" else 1) + 1
 
     def resolve(self, value: str) -> str:
-        """The value as the data has it, for a value or alias as typed.
+        """Finds the spelling of the data for a value or an alias.
 
         Raises:
-            UsageError: No such category; the hint lists them and names the nearest.
+            UsageError: There is no such category; the hint lists all and names the nearest.
         """
         if self.kind == "continuous":
             self._number(value)
@@ -77,8 +78,9 @@ class Attribute:
             return value
         folded = value.strip().casefold().replace("_", " ")
         names = {name.casefold().replace("_", " "): name for name in self.values}
-        if (name := names.get(folded) or self.aliases.get(folded)) is not None:
-            return name
+        category = names.get(folded) or self.aliases.get(folded)
+        if category is not None:
+            return category
         near = difflib.get_close_matches(folded, [*names, *self.aliases], n=1, cutoff=0.5)
         nearest = f"did you mean {near[0]!r}? " if near else ""
         shown = ", ".join(self.values[:40]) + (", …" if len(self.values) > 40 else "")
@@ -89,14 +91,14 @@ class Attribute:
         )
 
     def encode(self, value: str | None) -> np.ndarray:
-        """One value as float32 `[width]`; a missing one is zeros with the flag set."""
+        """Encodes one value as float32 `[width]`; a missing value is zeros with the flag set."""
         vector = np.zeros(self.width, np.float32)
         position, entry = self.entry(value)
         vector[position] = entry
         return vector
 
     def entry(self, value: str | None) -> tuple[int, float]:
-        """The one position of a value's vector that is not zero, and its entry; raises as `resolve`."""
+        """Index and value of the single nonzero entry of a value's vector; raises as `resolve`."""
         if is_missing(value):
             return self.width - 1, 1.0
         if self.kind == "categorical":
@@ -104,12 +106,12 @@ class Attribute:
         return 0, (self._number(str(value)) - self.mean) / self.deviation
 
     def position(self, value: str) -> int:
-        """The position of a category in the vector; raises as `resolve`."""
+        """Index of a category in the vector; raises as `resolve`."""
         return self._positions[self.resolve(value)]
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        """Position of each category; a dictionary, since there may be thousands."""
+        """Index of each category; a dictionary, since there may be thousands."""
         return {value: position for position, value in enumerate(self.values)}
 
     def _number(self, value: str) -> float:
@@ -150,12 +152,12 @@ class ConditionSchema:
         return sum(attribute.width for attribute in self.attributes)
 
     def slices(self) -> tuple[slice, ...]:
-        """The entries of each attribute in the vector."""
+        """The slice of the vector for each attribute."""
         ends = np.cumsum([attribute.width for attribute in self.attributes]).tolist()
         return tuple(slice(end - a.width, end) for a, end in zip(self.attributes, ends, strict=True))
 
     def attribute(self, name: str) -> Attribute:
-        """The attribute of that name.
+        """Finds an attribute by name.
 
         Raises:
             UsageError: The model has no such attribute.
@@ -168,8 +170,8 @@ class ConditionSchema:
         raise UsageError(name, "no such attribute in this model", f"{nearest}it has: {', '.join(self.names)}")
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
-        """Rows of attribute values (absent or empty = missing) as float32 `[N, T]`."""
-        # Of thousands of classes nearly all entries are zeros, which take no memory before they are written.
+        """Encodes rows of attribute values (absent or empty = missing) as float32 `[N, T]`."""
+        # With thousands of classes nearly all entries are zeros, which take no memory until they are written.
         out = np.zeros((len(rows), self.dim), np.float32)
         for attribute, place in zip(self.attributes, self.slices(), strict=True):
             for number, row in enumerate(rows):
@@ -178,11 +180,11 @@ class ConditionSchema:
         return out
 
     def label_indices(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
-        """Position of each row's label in `labels`, int64 `[N]`."""
+        """Index of each row's label in `labels`, int64 `[N]`."""
         return np.array([self.label.position(row[self.label.name]) for row in rows], np.int64)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """As plain data for a header; `from_json` reads it back."""
+        """Converts to plain data for a header; `from_json` reads it back."""
         out: list[dict[str, Any]] = []
         for a in self.attributes:
             if a.kind == "categorical":
@@ -195,7 +197,7 @@ class ConditionSchema:
 
     @classmethod
     def from_json(cls, data: Sequence[Mapping[str, Any]]) -> ConditionSchema:
-        """Reads what `to_json` wrote; raises ValueError, KeyError or TypeError on anything else."""
+        """Reads the data of `to_json`; raises ValueError, KeyError or TypeError on anything else."""
         attributes = []
         for entry in data:
             if entry["kind"] == "categorical":
@@ -223,10 +225,10 @@ class ConditionSchema:
         conditions: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
     ) -> ConditionSchema:
-        """The schema of a training table.
+        """Makes the schema of a training table.
 
         Args:
-            rows: Attribute values by column, of the training part only. Every row has a label.
+            rows: Attribute values by column, only of the training part. Every row has a label.
             label: The label's column.
             conditions: Further columns. One is continuous if every value present is a number and there are more than
                 twelve different ones or any with a fraction; else categorical.
@@ -259,7 +261,7 @@ class ConditionSchema:
 
 
 def as_numbers(values: Sequence[str]) -> np.ndarray | None:
-    """The values as float64 `[N]` if a column reads as continuous, else None: see `ConditionSchema.from_rows`."""
+    """Converts values to float64 `[N]` if the column is continuous, else to None: see `ConditionSchema.from_rows`."""
     try:
         numbers = np.array([float(value) for value in values])
     except ValueError:

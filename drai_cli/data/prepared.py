@@ -78,7 +78,7 @@ def prepare(
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     label = image_set.label
-    _check_classes(options.path, image_set.entries, label)
+    check_classes(options.path, image_set.entries, label)
     cache = build_cache(
         image_set,
         size=options.size,
@@ -88,7 +88,7 @@ def prepare(
         reporter=reporter,
     )
     entries = cache.entries
-    _check_classes(options.path, entries, label)
+    check_classes(options.path, entries, label)
     parts = np.array(_parts(entries, label, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
@@ -150,7 +150,7 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
     return [same for same in rows.values() if len(same) > 1]
 
 
-def _check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
+def check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
     """Stops at a set with fewer than two classes."""
     counts = count_classes(entries, label)
     if len(counts) < 2:

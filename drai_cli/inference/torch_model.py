@@ -8,11 +8,12 @@ it. Arithmetic is float32 unless `precision` is another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.hub.repository import origin_of
 from drai_cli.inference.sampler import micro_batch_of
+from drai_cli.io.files import open_regular
 from drai_cli.machine.launch import read_place
 from drai_cli.machine.memory import PassSize, free_memory, in_passes, is_out_of_memory, warn_smaller
 from drai_cli.metrics.perceptual import perceptual_features
@@ -296,6 +298,23 @@ def choose_device(name: str | None = None) -> torch.device:
         # If a process sees only its own GPU, that is the first.
         device = torch.device("cuda", place.local_rank % torch.cuda.device_count())
     return device
+
+
+def check_use(
+    weights: str | None, device: str | None, inputs: Iterable[Path] = (), reporter: Reporter = SILENT
+) -> None:
+    """Checks that device, model file and input files exist, without loading or reading any.
+
+    Raises:
+        UsageError: There is no such device.
+        WeightsError, NetworkError: There is no such model.
+        InputError: There is no such file.
+    """
+    choose_device(device)
+    locate_weights(weights, reporter)
+    for path in inputs:
+        if not path.is_dir():
+            open_regular(path, max_bytes=None).close()
 
 
 def _has_index(device: torch.device) -> bool:

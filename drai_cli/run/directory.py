@@ -14,7 +14,7 @@ from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_lef
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
 from drai_cli.progress import Reporter
-from drai_cli.settings.config import Chosen, TrainOptions, check_image_size
+from drai_cli.settings.config import REMOVED, Chosen, TrainOptions, check_image_size
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.typed import check_types
 
@@ -146,10 +146,10 @@ class RunDirectory:
             # A setting that the run's version did not have had its default value.
             brought = _flat({"training": TrainOptions().to_json()})
             saved = {name: value for name, value in read_json(self.config).items() if name != _CHOSEN}
-            own = {**brought, **_flat(saved)}
+            own = {**brought, **REMOVED, **_flat(saved)}
         except (InputError, AttributeError) as error:
             raise InputError(self.config, "cannot be read", "name another folder with --out") from error
-        new = _flat(settings)
+        new = {**REMOVED, **_flat(settings)}
         differing = sorted(
             name
             for name in own.keys() | new.keys()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from drai_cli.io.files import file_sha256
-from drai_cli.sampling.plan import Plan, parse_attributes
+from drai_cli.sampling.plan import Plan
 from drai_cli.settings.image_options import Precision, Runtime, SampleOptions
 from drai_cli.settings.typed import check_types
 
@@ -67,12 +67,10 @@ class PixelOptions:
 
 def resolve_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
     """The options that change what is written, resolved, as plain data."""
-    settings = parse_attributes(options.attributes, plan.schema)
-    settings.pop(plan.schema.label.name, None)
     return {
         **PixelOptions.of(options).to_json(),
         "labels": plan.counts,
-        "attributes": settings,
+        "attributes": dict(plan.attributes),
         "like_sha256": plan.source_sha256 or None,
         "format": options.format,
         **({} if plan.tar_images is None else {"shard_size": plan.tar_images}),

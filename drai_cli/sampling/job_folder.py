@@ -90,6 +90,15 @@ class JobFolder:
         self._check_entries(has_record=bool(names))
         return bool(names)
 
+    def check_overwritable(self) -> None:
+        """Checks that `claim` may empty the folder: it holds the records of a job, or nothing.
+
+        Raises:
+            OverwriteError: It holds anything else.
+        """
+        if not self._read_records()[0]:
+            self._check_entries(has_record=False)
+
     def begin(self) -> None:
         """Records the job and makes the folders of its images."""
         record = self.out / _RECORD

@@ -84,8 +84,7 @@ class SampleOutput:
             InputError: It cannot be written.
         """
         with explain_os_errors(self.out):
-            if self.out.exists() and not self.out.is_dir():
-                raise OverwriteError(self.out, "it is a file", "choose another --out")
+            self._refuse_file()
             if not overwrite and (self.out / MANIFEST).exists():  # a finished folder is only read: no lock
                 self._folder.check()
                 return self._is_done()
@@ -99,6 +98,17 @@ class SampleOutput:
                     self.close()
                     raise
         return False
+
+    def check(self, *, overwrite: bool) -> None:
+        """Checks the folder as `open` does, without changing it; raises the same errors."""
+        with explain_os_errors(self.out):
+            self._refuse_file()
+            if self.out.exists():
+                self._folder.check_overwritable() if overwrite else self._folder.check()
+
+    def _refuse_file(self) -> None:
+        if self.out.exists() and not self.out.is_dir():
+            raise OverwriteError(self.out, "it is a file", "choose another --out")
 
     def close(self) -> None:
         """Ends the work on the part; its journal stays for the next command."""

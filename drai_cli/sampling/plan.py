@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -66,6 +66,7 @@ class Plan:
         suffixes: Of each image's files, with their dots; the image comes first.
         tar_images: Images per tar file; None: no tar files.
         source_sha256: Of the CSV of `--like`, else empty.
+        attributes: Attributes beside the label that the options set for every image.
     """
 
     schema: ConditionSchema
@@ -73,6 +74,7 @@ class Plan:
     suffixes: tuple[str, ...]
     tar_images: int | None = None
     source_sha256: str = ""
+    attributes: Condition = field(default_factory=dict)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -158,7 +160,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     suffixes, tar_images = SAMPLE_SUFFIXES[options.format], _tar_images(options)
     if options.like is not None:
         rows, digest = _read_runs(options.like, options.count, settings, schema, reporter)
-        return Plan(schema, rows, suffixes, tar_images, digest)
+        return Plan(schema, rows, suffixes, tar_images, digest, settings)
     if options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
     elif label:
@@ -166,11 +168,11 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     else:
         counts = _draw_counts(options.seed, options.count or 0, header, reporter)
     runs = [Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count]
-    return Plan(schema, tuple(runs), suffixes, tar_images)
+    return Plan(schema, tuple(runs), suffixes, tar_images, attributes=settings)
 
 
 def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
-    """`NAME=VALUE` texts as attribute values, written as the data has them; missing ones are left out.
+    """Parses `NAME=VALUE` texts to attribute values in the spelling of the data; missing values are left out.
 
     Raises:
         UsageError: Not of that form, given twice, or not an attribute or value of the model.
@@ -212,17 +214,11 @@ def _tar_images(options: SampleOptions) -> int | None:
                 "--format webdataset; a part of a job is --shard I/N",
             )  # fmt: skip
         return None
-    size = TAR_IMAGES if options.shard_size is None else options.shard_size
-    if size < 1:
-        raise UsageError(f"--shard-size {size}", "expected at least 1", f"--shard-size {TAR_IMAGES}")
-    return size
+    return TAR_IMAGES if options.shard_size is None else options.shard_size
 
 
 def _check_counts(options: SampleOptions, label: str | None) -> None:
-    """Checks that the options say exactly once how many images of which label are wanted."""
-    for flag, count in (("-n", options.count), ("--per-class", options.per_class)):
-        if count is not None and count < 1:
-            raise UsageError(f"{flag} {count}", "expected at least 1", f"{flag} 16")
+    """Checks that the options say exactly once how many images to make of what."""
     clashes = [
         (options.per_class, options.count, "--per-class", "-n"),
         (options.per_class, label, "--per-class", "a label"),

@@ -1,56 +1,50 @@
-"""What can be set, as frozen dataclasses with their defaults. Standard library only; presets and flags override."""
+"""Settings of models and training, as frozen dataclasses with defaults that presets and options override."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from drai_cli.errors import UsageError
+from drai_cli.settings.typed import read_settings, setting
 
 Arithmetic = Literal["bf16", "fp32"]
+REMOVED = {"training.augment_target": 0.6, "training.objective.self_margin": 0.5}
+"""Settings that the `config.json` of older runs holds, with the values that are fixed now."""
+IMAGE_SIZES = (16, 1024)
+"""Smallest and largest side of images that networks are made for."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The networks' shape. It stands in every model file; a model can be rebuilt from it and the condition's width.
+    """The networks' shape. Every model file holds it; with the condition's width, a model can be rebuilt from it.
 
     Attributes:
         image_size: Height and width in pixels, a multiple of 16.
         image_channels: 1 (grey) or 3 (RGB).
-        content_dim: Entries of the content code.
-        style_dim: Entries of the style code.
-        channels: Channels at half the image's resolution (a space-to-depth stem halves it); doubles with each halving.
-        max_channels: Upper bound of the doubling.
+        content_dim: Dimensions of the content code.
+        style_dim: Dimensions of the style code.
+        channels: Channels at half the image resolution, after a space-to-depth stem; the number doubles each time the
+            resolution halves.
+        max_channels: Maximum number of channels at any resolution.
         blocks: Residual blocks at each resolution.
-        pools_content: Whether the encoder reads content off features averaged over the frame: what an image shows, and
-            not where. Of photographs this overfits less; style always reads the whole frame.
+        pools_content: Compute content from features averaged over the whole frame, so that it encodes what an image
+            shows and not where. This reduces overfitting on photographs. Style always uses the whole frame.
     """
 
-    image_size: int = 64
-    image_channels: int = 3
-    content_dim: int = 16
-    style_dim: int = 32
-    channels: int = 64
-    max_channels: int = 128
-    blocks: int = 1
-    pools_content: bool = False
+    image_size: int = setting(64, 1, 4096)
+    image_channels: int = setting(3, 1, 4096)
+    content_dim: int = setting(16, 1, 4096)
+    style_dim: int = setting(32, 1, 4096)
+    channels: int = setting(64, 1, 4096, flag="--base-channels")
+    max_channels: int = setting(128, 1, 4096)
+    blocks: int = setting(1, 1, 4096)
+    pools_content: bool = setting(False, older=False)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:
-        """Reads `to_json`; raises ValueError on anything that is not one of its numbers in a sane range."""
-        data = {"pools_content": False, **data}  # files from before there was a choice
-        names = {f.name for f in fields(cls)}
-        if set(data) != names:
-            raise ValueError(f"expected {sorted(names)}, got {sorted(data)}")
-        if not isinstance(data["pools_content"], bool):
-            raise ValueError(f"pools_content: expected true or false, got {data['pools_content']!r}")
-        for name, value in data.items():
-            if name == "pools_content":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
-                raise ValueError(f"{name}: expected a whole number from 1 to 4096, got {value!r}")
-        config = cls(**data)
+        """Reads `to_json` of this or an older version; raises ValueError on anything else."""
+        config: ModelConfig = read_settings(cls, data)
         if config.image_size % 16 or config.image_channels not in (1, 3):
             raise ValueError(f"image of {config.image_size} px and {config.image_channels} channels")
         return config
@@ -61,57 +55,60 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Objective:
-    """The weight of every term of METHOD section 2; 0 switches a term off, and then it is not computed.
+    """The weight of every term of METHOD section 2; a term with weight 0 is switched off and not computed.
 
-    Which of them a method has at all stands in `methods`.
+    Which terms a method has is declared in `methods`.
 
     Attributes:
-        condition_weight: V_cond, the matching-aware conditional GAN.
-        dual_weight: V_dual, the two inference games.
-        align_weight: V_align, KL(q(c|x) ‖ p(c|t)).
-        match_weight: The deciding half of V_align: an image's own condition found among the batch's by its content.
-        image_cycle_weight: Mean absolute difference of an image and its reconstruction, at three resolutions.
-        code_cycle_weight: Mean squared difference of codes and those inferred again.
-        aggregate_weight: V_aggregate of the autoencoders (`cavae`), codes of all images matched to their priors.
-        grl_weight: V_grl, what the predictors between the codes find, reversed for the encoder.
-        independence_weight: Dependence of style and condition within a batch, beside V_grl; off, since what it hides of
-            the label it takes from the size of things as well (examples/RUNS.md).
-        self_weight: V_self, content held and style changed under a transformation.
-        self_margin: Cosine of two styles above which V_self pushes them apart.
-        prior_kl_weight: KL of the content prior to N(0, I).
-        style_kl_weight: KL of q(z|x) to N(0, I): keeps the style's scale.
-        swap_share: Share of generated images that are swaps, one real image's content with another's style, instead of
-            draws from the priors: so the conditional game makes them show the content's label, whatever the style.
-        r1_gamma: R1 gradient penalty at real images (the loss uses gamma/2).
-        r1_interval: Steps between R1 penalties; each counts for all of them.
-        is_relativistic: Real and generated logits are compared pairwise in D_x.
-        predictor_updates: Updates of the predictors a step.
-        predictor_images: Further images a step, over the batch, whose codes are inferred for the predictors alone.
+        condition_weight: Weight of V_cond, the matching-aware conditional GAN loss.
+        dual_weight: Weight of V_dual, the two adversarial losses for inference.
+        align_weight: Weight of V_align, KL(q(c|x) ‖ p(c|t)), which matches inferred content to the content prior.
+        match_weight: Weight of the discriminative part of V_align: identify an image's own condition among those of the
+            batch from its content.
+        image_cycle_weight: Weight of the image reconstruction loss: mean absolute difference at three resolutions.
+        code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between codes and the codes
+            inferred from the generated images.
+        aggregate_weight: Weight of V_aggregate, which matches the codes of all images to their priors (methods cavae
+            and dual-cavae).
+        grl_weight: Weight of V_grl: predictors predict each code from the other, and reversed gradients train the
+            encoder to prevent it.
+        independence_weight: Weight of a penalty on dependence between style and condition within a batch, in addition
+            to V_grl. It is off by default because it also removes size from the style (examples/RUNS.md).
+        self_weight: Weight of V_self: transforming an image must keep its content and change its style.
+        prior_kl_weight: Weight of the KL divergence of the content prior from N(0, I).
+        style_kl_weight: Weight of the KL divergence of q(z|x) from N(0, I), which fixes the scale of style.
+        swap_share: Share of generated images that combine the content of one real image with the style of another; the
+            others use codes drawn from the priors. The conditional loss requires swaps to show the label of the
+            content.
+        r1_gamma: Strength of the R1 gradient penalty on real images (the loss uses gamma/2).
+        r1_interval: Steps between two R1 penalties; each penalty is multiplied by this number.
+        is_relativistic: Compare real and generated logits of D_x in pairs (relativistic loss).
+        predictor_updates: Updates of the predictors per step.
+        predictor_images: Additional images per step for training the predictors only, as a multiple of the batch size.
     """
 
-    condition_weight: float = 1.0
-    dual_weight: float = 0.3
-    align_weight: float = 0.1
-    match_weight: float = 0.1
-    image_cycle_weight: float = 20.0
-    code_cycle_weight: float = 1.0
-    aggregate_weight: float = 1.0
-    grl_weight: float = 1.0
-    independence_weight: float = 0.0
-    self_weight: float = 0.5
-    self_margin: float = 0.5
-    prior_kl_weight: float = 0.001
-    style_kl_weight: float = 0.003
-    swap_share: float = 0.5
-    r1_gamma: float = 0.1
-    r1_interval: int = 16
+    condition_weight: float = setting(1.0, 0)
+    dual_weight: float = setting(0.3, 0)
+    align_weight: float = setting(0.1, 0)
+    match_weight: float = setting(0.1, 0)
+    image_cycle_weight: float = setting(20.0, 0)
+    code_cycle_weight: float = setting(1.0, 0)
+    aggregate_weight: float = setting(1.0, 0)
+    grl_weight: float = setting(1.0, 0)
+    independence_weight: float = setting(0.0, 0)
+    self_weight: float = setting(0.5, 0)
+    prior_kl_weight: float = setting(0.001, 0)
+    style_kl_weight: float = setting(0.003, 0)
+    swap_share: float = setting(0.5, 0, 0.9)
+    r1_gamma: float = setting(0.1, 0)
+    r1_interval: int = setting(16, 1)
     is_relativistic: bool = False
-    predictor_updates: int = 4
-    predictor_images: float = 3.0
+    predictor_updates: int = setting(4, 1, 100)
+    predictor_images: float = setting(3.0, 0, 100)
 
     @property
     def reads_images(self) -> bool:
-        """Whether any term takes the codes of real images; if not, the encoder is shown none."""
+        """Whether any term uses the codes of real images; if not, none are encoded."""
         return any((
             self.dual_weight, self.align_weight, self.match_weight, self.image_cycle_weight, self.aggregate_weight,
             self.grl_weight, self.independence_weight, self.self_weight, self.style_kl_weight, self.swap_share,
@@ -120,87 +117,78 @@ class Objective:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a model is trained; what it is trained on is `data.prepared.DataOptions`.
+    """How a model is trained; what it is trained on is in `DataOptions`.
 
     Attributes:
-        method: What is trained, one of `METHODS`.
+        method: Method to train, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
-        kimg: Budget in thousands of images seen; None: until the validation measure stops improving, or `hours`.
-        hours: Budget in hours of the run, over all commands that go on with it; None: no limit.
-        tick_kimg: Thousands of images between two ticks (stats, grid, checkpoint, validation measure).
-        patience: Ticks without a better validation measure before an unlimited run stops.
-        batch_size: Images a step, of all processes together.
-        learning_rate: Of all networks.
-        discriminator_rate: The discriminator's learning rate over that of the others.
-        predictor_rate: The predictors' learning rate over that of the others.
-        warm_up_kimg: Linear rise of the learning rate at the start.
-        hold_kimg: With `--init`, how long the discriminator learns alone before the taken networks move.
-        decay_share: Last share of a budget over which the learning rate falls linearly to a twentieth.
-        ema_kimg: Half-life of the averaged weights.
-        symmetry: Which mirrored and turned images are as real as the upright ones: `none`, `flip` or `dihedral`; None:
-            what is known of the data set, else `none`.
-        augment: `ada` (adaptive, against memorising small sets) or `none`.
-        augment_target: Mean sign of D_x on real images above which augmentation rises; 0.6: it calls 80 % real.
-        balance: Class exponent of the sampling weights n^-balance; None: 0.7 where the largest class is over four times
-            the smallest, else 0.
-        missing_share: Probability with which each attribute but the label is made missing.
-        fit_prior: Whether the content prior that is saved is fitted to the contents of training images. Where samples
-            are called right much more often than real images, it makes them as varied; where even real images hardly
-            tell their label, it blurs labels.
-        precision: `bf16`, `fp32`, or `auto` (what some steps are faster with when the run begins; it then stays).
-        seed: Of everything random.
-        split_seed: Of the split, where the set has none of its own: models of several seeds then share it; None: seed.
+        kimg: Training budget in thousands of images; None: no limit, training stops when the validation measure no
+            longer improves.
+        hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
+        tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
+            the validation measure.
+        patience: Ticks without improvement of the validation measure after which a run without a budget stops.
+        batch_size: Images per step, summed over all processes.
+        learning_rate: Base learning rate of all networks.
+        discriminator_rate: Learning rate of the discriminator, as a multiple of the base learning rate.
+        predictor_rate: Learning rate of the predictors, as a multiple of the base learning rate.
+        warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
+        hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
+            while the new discriminator learns.
+        decay_share: Final share of the budget over which the learning rate falls linearly to 5 %.
+        ema_kimg: Half-life of the moving average of the weights, in thousands of images.
+        symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
+            rotation by multiples of 90°); None: what is known of the data set, otherwise none.
+        augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
+            none.
+        balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
+            1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
+            otherwise 0.
+        missing_share: Probability with which each attribute except the label is replaced by missing.
+        fit_prior: Fit the saved content prior to the contents of training images. If samples are recognised much more
+            often than real images, this makes them as varied as real images. If even real images are rarely recognised,
+            it blurs the labels.
+        precision: Arithmetic: bf16, fp32, or auto (the faster one, measured when the run starts and then kept).
+        seed: Random seed.
+        split_seed: Random seed of the split, for data sets without a split of their own; runs with different seeds can
+            share one split; None: the value of --seed.
     """
 
     method: str = "drai"
     model: ModelConfig = ModelConfig()
     objective: Objective = Objective()
-    kimg: float | None = None
-    hours: float | None = None
-    tick_kimg: float = 20.0
-    patience: int = 12
-    batch_size: int = 64
-    learning_rate: float = 5e-4
-    discriminator_rate: float = 1.0
-    predictor_rate: float = 2.0
-    warm_up_kimg: float = 2.0
-    hold_kimg: float = 4.0
-    decay_share: float = 0.4
-    ema_kimg: float = 8.0
+    kimg: float | None = setting(None, 0.001)
+    hours: float | None = setting(None, 0.0001)
+    tick_kimg: float = setting(20.0, 0.001)
+    patience: int = setting(12, 1)
+    batch_size: int = setting(64, 2, 65536)
+    learning_rate: float = setting(5e-4, 1e-9, 1)
+    discriminator_rate: float = setting(1.0, 1e-6, 1_000_000)
+    predictor_rate: float = setting(2.0, 1e-6, 1_000_000)
+    warm_up_kimg: float = setting(2.0, 0)
+    hold_kimg: float = setting(4.0, 0)
+    decay_share: float = setting(0.4, 0, 1)
+    ema_kimg: float = setting(8.0, 0.001)
     symmetry: Literal["none", "flip", "dihedral"] | None = None
     augment: Literal["ada", "none"] = "ada"
-    augment_target: float = 0.6
-    balance: float | None = None
-    missing_share: float = 0.15
+    balance: float | None = setting(None, 0, 1)
+    missing_share: float = setting(0.15, 0, 1)
     fit_prior: bool = False
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    seed: int = 0
-    split_seed: int | None = None
+    seed: int = setting(0, 0)
+    split_seed: int | None = setting(None, 0)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def check(self) -> None:
-        """Whether every number is in its range.
-
-        Raises:
-            UsageError: Naming the first that is not.
-        """
-        for owner, ranges in ((self, TRAIN_RANGES), (self.objective, OBJECTIVE_RANGES)):
-            for name, (low, high) in ranges.items():
-                value = getattr(owner, name)
-                if value is not None and not low <= value <= high:
-                    limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
-                    raise UsageError(f"--{name.replace('_', '-')} {value:g}", f"expected a number {limits}")
-
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a run takes from the device it began on; it stays, so that the run resumes exactly.
+    """What a run decides by the device it starts on, and keeps, so that it resumes exactly.
 
     Attributes:
-        batch_size: Images a step, of all processes together.
+        batch_size: Images per step, summed over all processes.
         precision: Arithmetic of the step.
     """
 
@@ -208,27 +196,14 @@ class Chosen:
     precision: Arithmetic
 
 
-TRAIN_RANGES: dict[str, tuple[float, float]] = {
-    "kimg": (0.001, math.inf), "hours": (0.0001, math.inf), "tick_kimg": (0.001, math.inf), "patience": (1, math.inf),
-    "batch_size": (2, 65536), "learning_rate": (1e-9, 1), "discriminator_rate": (1e-6, 1e6),
-    "predictor_rate": (1e-6, 1e6), "warm_up_kimg": (0, math.inf), "hold_kimg": (0, math.inf), "decay_share": (0, 1),
-    "ema_kimg": (0.001, math.inf), "augment_target": (-1, 1), "balance": (0, 1), "missing_share": (0, 1),
-}  # fmt: skip
-OBJECTIVE_RANGES: dict[str, tuple[float, float]] = {
-    **{f.name: (0.0, math.inf) for f in fields(Objective) if f.name.endswith("_weight")},
-    "swap_share": (0, 0.9), "self_margin": (-1, 1), "r1_gamma": (0, math.inf), "r1_interval": (1, math.inf),
-    "predictor_updates": (1, 100), "predictor_images": (0, 100),
-}  # fmt: skip
-
-
 def check_image_size(size: int) -> None:
-    """Whether networks can be made for images of that side.
+    """Checks that networks can be made for images with this side.
 
     Raises:
-        UsageError: It is no multiple of 16, too small or too large.
+        UsageError: It is not a multiple of 16, too small or too large.
     """
-    if size % 16 or not 16 <= size <= 1024:
-        nearest = min(1024, max(16, round(size / 16) * 16))
-        raise UsageError(
-            f"--size {size}", "expected a multiple of 16 from 16 to 1024", f"for example --size {nearest}"
-        )
+    low, high = IMAGE_SIZES
+    if size % 16 or not low <= size <= high:
+        nearest = min(high, max(low, round(size / 16) * 16))
+        expected = f"expected a multiple of 16 from {low} to {high}"
+        raise UsageError(f"--size {size}", expected, f"for example --size {nearest}")

@@ -1,11 +1,14 @@
-"""What can be said about a data set, and the kinds there are. Standard library only, so that `--help` is quick."""
+"""Options of data sets, and the kinds of data sets. Standard library only, so that `--help` is fast."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
+
+from drai_cli.settings.config import IMAGE_SIZES
+from drai_cli.settings.typed import setting
 
 Channels = Literal["auto", 1, 3]
 
@@ -19,7 +22,7 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("class-folders", "one folder of images a class: lesions/melanoma/*.png"),
+    Kind("class-folders", "one folder of images per class: lesions/melanoma/*.png"),
     Kind("csv", "images below a folder and a table: --metadata FILE --image-column COLUMN --label COLUMN"),
     Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
     Kind("dicom", "a tree of DICOM files, labels by a table or a keyword: --label BodyPartExamined"),
@@ -31,20 +34,24 @@ KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How a data set is to be understood, where that cannot be seen.
+    """How to read a data set, where its files leave it open.
 
     Attributes:
-        metadata: Table (CSV) that says what the images are.
-        image_column: Its column that names the images, with or without suffix.
-        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
-        group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
-        group_pattern: In its place a regular expression, searched in each file's path below PATH: its first capture
-            group, or else all it matches, keeps images together, as LIDC-[0-9]+ does of LIDC-0001_n2.png.
-        kind: Which kind of set it is, where two are possible.
-        window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
-            -1000 to 1000 HU for the whole set; else each file's own window, else its percentiles).
-        axis: Of NIfTI volumes: across which axis slices are cut: `axial`, `coronal` or `sagittal`; None: axial.
-        slices: Of NIfTI volumes: `all`, `central`, `nonempty` or the INDEX of a slice; None: all.
+        metadata: CSV table that describes the images.
+        image_column: Column of the table that names the image files, with or without suffix.
+        label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
+            BodyPartExamined, or `folder` for the name of the folder.
+        group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
+            split. For DICOM without a table: a DICOM keyword.
+        group_pattern: Instead of --group: regular expression that is searched in the path of each file below the data
+            folder. Its first capture group, or else the whole match, identifies the group: LIDC-[0-9]+ finds LIDC-0001
+            in LIDC-0001_n2.png.
+        kind: Kind of data set; needed only where more than one is possible.
+        window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
+            `auto`. auto uses -1000 to 1000 HU if all images are CT, and otherwise the window of each file, or its
+            percentiles where it has none.
+        axis: Orientation of the slices that are cut from NIfTI volumes; None: axial.
+        slices: Slices to use of each NIfTI volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
     """
 
     metadata: Path | None = None
@@ -60,42 +67,52 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which images, what is known of them, and how they are read.
+    """Which images to use, and how to read them. Fields that are not listed: see `SourceOptions`.
 
     Attributes:
-        path: Folder of images, or an npz file in MedMNIST's layout.
-        metadata: Table (CSV) that says what the images are.
-        image_column: Its column that names the images, with or without suffix.
-        label: Its column with the label; of DICOM without a table a keyword, such as BodyPartExamined, or `folder`.
-        conditions: Further columns to condition on.
-        group: Its column whose value keeps images together in a split (patient, lesion); of DICOM a keyword too.
-        group_pattern: In its place a regular expression, searched in each file's path below PATH: its first capture
-            group, or else all it matches, keeps images together, as LIDC-[0-9]+ does of LIDC-0001_n2.png.
-        kind: Which kind of set it is, where two are possible.
-        size: Height and width of the images in pixels.
-        channels: Of the images: 1 (grey), 3 (RGB), or auto: 1 if every image is grey.
-        fit: How an image is made square: `crop` its centre or `pad` it.
-        cache_dir: Folder for decoded images; None: `$DRAI_CACHE` or the user's cache folder.
-        aliases: Further names for labels, each as ALIAS=LABEL.
-        window: Values that become black and white: NAME of the files' own, CENTRE,WIDTH, full, or auto (CT alone:
-            -1000 to 1000 HU for the whole set; else each file's own window, else its percentiles).
-        axis: Of NIfTI volumes: across which axis slices are cut: `axial`, `coronal` or `sagittal`; None: axial.
-        slices: Of NIfTI volumes: `all`, `central`, `nonempty` or the INDEX of a slice; None: all.
+        path: Data set: a folder of images, or an .npz file in MedMNIST's layout.
+        conditions: Further column to condition on; may be given several times.
+        size: Height and width of the images in pixels, a multiple of 16.
+        channels: Number of image channels: 1 (grey), 3 (RGB), or auto (1 if every image is grey, otherwise 3).
+        fit: How to make images square: crop the centre, or pad.
+        cache_dir: Folder for the cache of decoded images; None: $DRAI_CACHE, or the user's cache folder.
+        aliases: Alternative name of a label, as ALIAS=LABEL; may be given several times.
     """
 
-    path: Path
+    documented_by: ClassVar[type] = SourceOptions
+
+    path: Path = setting(flag="--data")
     metadata: Path | None = None
     image_column: str | None = None
     label: str | None = None
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = setting((), flag="--condition")
     group: str | None = None
     group_pattern: str | None = None
     kind: str | None = None
-    size: int = 64
+    size: int = setting(64, *IMAGE_SIZES)
     channels: Channels = "auto"
     fit: Literal["crop", "pad"] = "crop"
     cache_dir: Path | None = None
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict, metadata={"flag": "--alias"})
     window: str | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
+
+
+@dataclass(frozen=True)
+class PhantomOptions:
+    """Which phantoms to draw.
+
+    Attributes:
+        out: Folder for the images; it must be new or empty.
+        count: Number of images; the labels alternate.
+        size: Height and width in pixels.
+        seed: Random seed; seed and index decide each image.
+        overwrite: Write into a folder that holds files.
+    """
+
+    out: Path = setting(flag="-o --out")
+    count: int = setting(2000, 1, flag="-n --count")
+    size: int = setting(64, *IMAGE_SIZES)
+    seed: int = setting(0, 0)
+    overwrite: bool = False

@@ -1,10 +1,12 @@
-"""What the commands that make and look at images can be told, with defaults. Standard library only."""
+"""Options of the commands that make, read and check images, with defaults. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from drai_cli.settings.typed import setting
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
@@ -37,59 +39,75 @@ TAR_IMAGES = 10_000
 """Images in a tar file of WebDataset: some 100 MB at 64 px."""
 
 
-@dataclass(frozen=True)
-class SampleOptions:
-    """What to sample and where to.
+class SharedOptions:
+    """Fields that several commands have, documented once.
 
     Attributes:
-        out: Folder for the images; new, empty, or that of the same command begun before.
         weights: A model file, run directory, bundled name or Hub name.
-        label: Label of all images, or an alias of it.
-        count: Images in all; without a label they are drawn in the training proportions.
-        per_class: Images of every label.
-        like: CSV with a label column; one image a row, with the row's label and attributes.
-        attributes: Further attributes, each as NAME=VALUE; the rest are missing.
-        style_from: An image whose style all images get.
-        frame: Of a `--style-from` with several frames or slices: which one, from 0.
-        window: Of a `--style-from`, values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or
-            auto (a model of values with a unit takes its own, else by modality).
-        truncation: Scale of both codes' deviations from their means, at least 0; 1 leaves them.
-        format: Kind of file, one of `SAMPLE_FORMATS`. A webdataset is tar files of images with their labels.
-        shard_size: Images in each tar file of a webdataset, 10000 if it is not said; `--shard` is something else, the
-            part of the job.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        seed: With the condition and the index, decides each image.
-        shard: Which part of the job to make, as I/N with I from 1; all N make one folder, at once or copied together.
-            Under torchrun each process makes a part of it. Of a webdataset a part is whole tar files.
-        batch_size: Images computed at once, at most; changes speed and memory, never an image.
-        precision: Arithmetic of the networks; anything but fp32 ends the promise of equal bytes.
-        reject_copies: Leave out images that are copies of a training image: nearer to one in pixels, mirrored or turned
-            as may be, than 99 % of unseen real images are. Their places stay empty.
-        train_data: With `--reject-copies`, the data set that the model was trained on; of a run, its split says which
-            part.
-        runtime: What runs the model: torch, or onnx for an exported .onnx file, without torch (needs the extra
-            `drai-cli[onnx]`).
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        fit: How to make images square: crop the centre, or pad; None: as in training, otherwise crop.
+        frame: Index of the frame or slice to use in files with several, from 0.
+        window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
+            `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality).
+        compression: Lossless compression of DICOM pixels; jpeg2000 needs the extra `drai-cli[dicom]`.
+        precision: Arithmetic of the networks; only fp32 guarantees equal bytes.
+        device: Device to compute on (cuda, mps, cpu); None: the first available of these.
+        overwrite: Replace existing output.
     """
 
-    out: Path
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """What to sample and where to. Fields that are not listed: see `SharedOptions`.
+
+    Attributes:
+        out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
+        label: Label of all images, or an alias of it.
+        count: Total number of images. Without --label, the labels are drawn in the proportions of the training data.
+        per_class: Number of images of every label.
+        like: CSV table with a label column: generate one image per row, with the label and attributes of the row.
+        attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes without a value
+            are missing.
+        style_from: Image whose style all generated images get.
+        frame: Index of the frame or slice to use in a --style-from file with several, from 0.
+        window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
+            `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality). Applies to
+            --style-from.
+        truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
+            variation.
+        format: File format, one of `SAMPLE_FORMATS`. webdataset means tar files of images with their labels.
+        shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
+        seed: Random seed. Seed, condition and index decide each image.
+        shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
+            together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
+            files.
+        batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
+        reject_copies: Leave out copies of training images: images closer to one in pixels, also mirrored or rotated,
+            than 99 % of unseen real images are. Their indices are not used again.
+        train_data: With --reject-copies: the data set that the model was trained on. If the model is a run, only the
+            training part of its split counts.
+        runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the
+            extra `drai-cli[onnx]`).
+    """
+
+    documented_by: ClassVar[type] = SharedOptions
+
+    out: Path = setting(flag="-o --out")
     weights: str | None = None
-    label: str | None = None
-    count: int | None = None
-    per_class: int | None = None
+    label: str | None = setting(None, flag="-l --label")
+    count: int | None = setting(None, 1, flag="-n --count")
+    per_class: int | None = setting(None, 1)
     like: Path | None = None
-    attributes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = setting((), flag="--set")
     style_from: Path | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
-    truncation: float = 1.0
+    truncation: float = setting(1.0, 0)
     format: str = "png"
-    shard_size: int | None = None
+    shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
-    seed: int = 0
+    seed: int = setting(0, 0)
     shard: str | None = None
-    batch_size: int = 256
+    batch_size: int = setting(256, 1)
     precision: Precision = "fp32"
     reject_copies: bool = False
     train_data: Path | None = None
@@ -100,41 +118,35 @@ class SampleOptions:
 
 @dataclass(frozen=True)
 class SwapOptions:
-    """Which images swap their styles.
+    """Which images swap their styles. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        content: The first image, a.
-        style: The second image, b.
-        pairs: CSV with the columns `content` and `style`, instead of two images; where labels are needed also
-            `content_label`.
-        label_a: Label of the first image, or an alias of it, for a model that infers no content (`cinfogan`, `cavae`).
-        label_b: Label of the second image, likewise.
-        out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` here.
-        weights: A model file, run directory, bundled name or Hub name.
-        format: Kind of file; None: the content image's own, PNG for JPEG, BMP and GIF.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        size: `model`: images of the model's size; `input`: scaled back to that of the content image.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
-        frame: Of files with several frames or slices: which one, from 0.
-        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
-            values with a unit takes its own, else by modality).
-        precision: Arithmetic of the networks.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        content: First image, a.
+        style: Second image, b.
+        pairs: CSV table with the columns `content` and `style`, instead of two images; with a model that infers no
+            content also `content_label`.
+        label_a: Label of the first image, or an alias of it; needed only with a model that infers no content (cinfogan,
+            cavae).
+        label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
+        out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` in the current folder.
+        format: File format; None: that of the content image, or PNG for JPEG, BMP and GIF.
+        size: Size of the images: `model` (the size of the model) or `input` (scaled to the size of the content image).
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     content: Path | None = None
     style: Path | None = None
     pairs: Path | None = None
     label_a: str | None = None
     label_b: str | None = None
-    out: Path | None = None
+    out: Path | None = setting(None, flag="-o --out")
     weights: str | None = None
     format: ImageFormat | None = None
     compression: Compression = "none"
     size: Literal["model", "input"] = "model"
     fit: Literal["crop", "pad"] | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
     precision: Precision = "fp32"
     device: str | None = None
@@ -143,34 +155,28 @@ class SwapOptions:
 
 @dataclass(frozen=True)
 class InterpolateOptions:
-    """From where to where to walk, or which grid to make.
+    """What to interpolate between, or which grid to make. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        images: Two images to walk between; with `grid` the images whose contents go across.
-        along: Which code changes: style, content, or both.
-        from_label: Label, or alias of it, to walk from instead of an image.
-        to_label: Label, or alias of it, to walk to.
-        style_from: Of a walk between labels, an image whose style all frames have; None: the style of image 0 that
-            `drai sample` makes of FROM_LABEL with this seed.
-        grid: Make a grid: contents of the images across, styles down.
-        style: An image whose style goes down in a grid, once for each; without any, those of the images.
-        steps: Frames of a walk, both ends included.
-        even: Space the frames evenly in what one sees, by distance of features, not in the codes.
-        out: A strip or grid as .png, a walk as .gif or .mp4 (needs the extra `drai-cli[video]`), or a folder for the
-            frames; None: a .png named after the images, here.
-        format: Kind of file of frames in a folder; None: the first image's own, PNG for JPEG, BMP and GIF.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        fps: Frames a second of .gif and .mp4.
-        weights: A model file, run directory, bundled name or Hub name.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
-        frame: Of files with several frames or slices: which one, from 0.
-        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
-            values with a unit takes its own, else by modality).
-        seed: Of a walk between labels.
-        precision: Arithmetic of the networks.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        images: Two images to interpolate between; with --grid any number of images, whose contents go across.
+        along: Code that changes: style, content, or both.
+        from_label: Label to start from, or an alias of it, instead of an image.
+        to_label: Label to end at, or an alias of it.
+        style_from: Between two labels: image whose style all frames have; None: the style of image 0 that drai sample
+            generates for the first label with this seed.
+        grid: Make a grid: one column per image of contents, one row per image of styles.
+        style: With --grid: image whose style makes one row; may be given several times; None: the styles of the images.
+        steps: Number of frames, including both ends.
+        even: Space the frames evenly by visual distance (distance of features) instead of by distance of codes.
+        out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
+            `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
+            folder.
+        format: File format of frames in a folder; None: that of the first image, or PNG for JPEG, BMP and GIF.
+        fps: Frames per second of .gif and .mp4.
+        seed: Random seed; used between two labels only.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     images: tuple[Path, ...] = ()
     along: Along = "both"
@@ -179,17 +185,17 @@ class InterpolateOptions:
     style_from: Path | None = None
     grid: bool = False
     style: tuple[Path, ...] = ()
-    steps: int = 8
+    steps: int = setting(8, 2)
     even: bool = False
-    out: Path | None = None
+    out: Path | None = setting(None, flag="-o --out")
     format: ImageFormat | None = None
     compression: Compression = "none"
-    fps: float = 8.0
+    fps: float = setting(8.0, 0.01, 100)
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
-    seed: int = 0
+    seed: int = setting(0, 0)
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False
@@ -197,26 +203,20 @@ class InterpolateOptions:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Which images to encode.
+    """Which images to encode. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
         images: Image files, or folders of them.
-        out: The `.npz` to write.
-        weights: A model file, run directory, bundled name or Hub name.
-        fit: How an image is made square: `crop` its centre or `pad` it; None: as in training, else crop.
-        frame: Of files with several frames or slices: which one, from 0.
-        window: Values that become black and white: NAME of the file's own, CENTRE,WIDTH, full, or auto (a model of
-            values with a unit takes its own, else by modality).
-        precision: Arithmetic of the networks.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
-        overwrite: Replace what is already there.
+        out: Output file, .npz.
     """
 
+    documented_by: ClassVar[type] = SharedOptions
+
     images: tuple[Path, ...]
-    out: Path
+    out: Path = setting(flag="-o --out")
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
-    frame: int | None = None
+    frame: int | None = setting(None, 0)
     window: str | None = None
     precision: Precision = "fp32"
     device: str | None = None
@@ -225,18 +225,18 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """What to convert, and to what.
+    """What to convert, and to what. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        source: An image file, or a folder.
-        out: A file whose suffix says its kind, or a folder.
-        format: Kind of file, where OUT is a folder.
-        window: What grey is shown through, as CENTRE,WIDTH, full, auto or a window's name in the file; for PNG and TIFF
-            values become 8 bits by it.
-        keep_patient: Keep the attributes of patient and study of a DICOM image.
-        compression: How DICOM pixels are packed, always without loss; jpeg2000 needs the extra `drai-cli[dicom]`.
-        overwrite: Replace what is already there.
+        source: Image file, or folder of images.
+        out: Output file, whose suffix decides the format, or output folder.
+        format: File format, if OUT is a folder.
+        window: Range of values shown from black to white: CENTRE,WIDTH, full, auto, or the NAME of a window in the
+            file. PNG and TIFF files then have 8 bits per value.
+        keep_patient: Keep the patient and study attributes of a DICOM image.
     """
+
+    documented_by: ClassVar[type] = SharedOptions
 
     source: Path
     out: Path
@@ -249,18 +249,18 @@ class ConvertOptions:
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """Which output of `sample` to check, and how far.
+    """Which output of `sample` to check, and how thoroughly. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        out: The folder.
-        regenerate: Images to make again from the weights and compare; 0: none.
-        weights: A model file, run directory, bundled name or Hub name.
-        style_from: The image whose style all images got, where they got one.
-        device: Where to compute (cuda, mps, cpu); None: the first of these there is.
+        out: Folder that drai sample wrote.
+        regenerate: Number of images to generate again from the weights and compare; 0 = none.
+        style_from: Image that was given as --style-from when the output was made, if one was.
     """
 
+    documented_by: ClassVar[type] = SharedOptions
+
     out: Path
-    regenerate: int = 0
+    regenerate: int = setting(0, 0)
     weights: str | None = None
     style_from: Path | None = None
     device: str | None = None

@@ -1,7 +1,7 @@
-"""The methods that are compared, as data: which codes, which terms, which settings. Standard library only.
+"""The methods as data: their codes, terms and settings. Standard library only.
 
-All of them are one trainer (METHOD section 2): the same networks, batches, budget and seeds. To add a method is to add
-an entry here.
+One trainer runs all of them (METHOD section 2), with the same networks, batches, budget and seeds. A new method
+is a new entry here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from drai_cli.settings.config import Objective
 
 Code = Literal["content", "style"]
 
-# The codes that a term reads of the encoder; terms that are not named here read none.
+# The codes of the encoder that a term uses; terms that are not listed use none.
 _READS: dict[str, set[Code]] = {
     "dual": {"content", "style"}, "align": {"content"}, "match": {"content"}, "image_cycle": {"style"},
     "code_cycle": {"style"}, "aggregate": {"style"}, "grl": {"content", "style"}, "independence": {"style"},
@@ -24,14 +24,14 @@ _READS: dict[str, set[Code]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """One method. A term that is not named is off, whatever its weight.
+    """One method. A term that is not listed is off, whatever its weight.
 
     Attributes:
         summary: One line, for `--help` and the README.
-        terms: Those of the objective that it has, each by the name of its weight.
-        infers: Codes that the encoder infers of an image; none: there is no encoder.
-        content: What the generator gets of the condition: content `drawn` from p(c|t); or `fixed`: the prior has no
-            deviation, its mean mu(t) is an embedding of the condition, and G(t, ·) is G(mu(t), ·).
+        terms: Its terms of the objective, each by the name of its weight.
+        infers: Codes that the encoder infers from an image; empty: there is no encoder.
+        content: Content that the generator gets: `drawn` from p(c|t), or `fixed`: the prior has no deviation, its mean
+            mu(t) is an embedding of the condition, and G(t, ·) is G(mu(t), ·).
         settings: Further settings of the objective that it fixes.
     """
 
@@ -66,32 +66,34 @@ _DAI = (
     "condition", "dual", "align", "match", "image_cycle", "code_cycle", "prior_kl", "style_kl",
 )  # fmt: skip
 _HIDING = ("grl", "independence")
-# Images are generated from priors alone: to show swaps in training is what the methods above add.
+# Images are generated only from priors: training on swaps is what the methods above add.
 _NO_SWAPS = {"swap_share": 0.0}
 
 METHODS: dict[str, Method] = {
-    "drai": Method("the whole objective: dual adversarial inference and both disentanglement constraints",
+    "drai": Method("the full objective: dual adversarial inference and both disentanglement constraints",
                    (*_DAI, *_HIDING, "self")),
-    "dai-grl": Method("dai and the first constraint: what tells of one code is hidden from the other",
+    "dai-grl": Method("dai and the first constraint: reversed gradients remove from each code what predicts the other",
                       (*_DAI, *_HIDING)),
-    "dai-self": Method("dai and the second: a transformation changes style and keeps content", (*_DAI, "self")),
-    "dai": Method("dual adversarial inference of content and style, and both cycles", _DAI),
-    "cgan": Method("a conditional GAN, G(t, noise): no encoder, so no swaps",
+    "dai-self": Method("dai and the second constraint: a transformation changes style and keeps content",
+                       (*_DAI, "self")),
+    "dai": Method("dual adversarial inference of content and style, with reconstruction of images and codes", _DAI),
+    "cgan": Method("a conditional GAN, G(t, noise), without an encoder: it cannot swap styles",
                    ("condition",), (), "fixed", _NO_SWAPS),
-    "cinfogan": Method("G(t, z); the encoder learns z from generated images alone",
+    "cinfogan": Method("G(t, z), with an encoder that learns z only from generated images",
                        ("condition", "code_cycle"), ("style",), "fixed", _NO_SWAPS),
-    "dual-cinfogan": Method("G(c, z); the encoder learns both codes from generated images alone",
+    "dual-cinfogan": Method("G(c, z), with an encoder that learns both codes only from generated images",
                             ("condition", "code_cycle", "prior_kl"), settings=_NO_SWAPS),
-    "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs, z is matched to its prior",
+    "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs images, "
+                    "z is matched to its prior",
                     ("condition", "image_cycle", "aggregate"), ("style",), "fixed", _NO_SWAPS),
-    "dual-cavae": Method("the same with content: G(c, z) reconstructs, both codes are matched to their priors",
+    "dual-cavae": Method("cavae with content: G(c, z) reconstructs images, both codes are matched to their priors",
                          ("condition", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
 }  # fmt: skip
 DEFAULT = METHODS["drai"]
 
 
 def objective_of(name: str, objective: Objective) -> Objective:
-    """The objective with the terms that a method lacks switched off, and the settings that it fixes."""
+    """Switches off the terms that a method lacks, and applies the settings that it fixes."""
     method = METHODS[name]
     off = {f"{term}_weight": 0.0 for term in TERMS if term not in method.terms}
     return replace(objective, **off, **method.settings)  # type: ignore[arg-type]

@@ -1,14 +1,14 @@
-"""Named settings: what `--preset` (or the image size) chooses before any flag. Standard library only."""
+"""Named settings that `--preset` or the image size chooses; options override them. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-# What an image size wants of the model and of training; a size between two takes the one below it. From 64 px on, where
-# images are photographs, contents are not decided (match), and styles and the content prior stay nearer to N(0, I).
-# Small batches, of many steps, want far fewer images, though each takes a little longer. All by measurement:
-# examples/RUNS.md.
+# Settings of model and training by image size; a size between two uses the smaller one. From 64 px on, where images are
+# photographs, contents are not classified (match), and styles and the content prior stay closer to N(0, I).
+# Small batches, with many steps, need far fewer images, though each image takes a little longer. All values are
+# measured: examples/RUNS.md.
 PRESETS: dict[str, dict[str, Any]] = {
     "32px": {
         "image_size": 32, "channels": 64, "max_channels": 128, "content_dim": 16, "style_dim": 16,
@@ -33,7 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def preset_for_size(size: int) -> str:
-    """The preset an image size of its own takes: the largest that is not above it, else the smallest."""
+    """Chooses the preset of an image size: the largest that is not above it, else the smallest."""
     names = sorted(PRESETS, key=lambda name: PRESETS[name]["image_size"])
     below = [name for name in names if PRESETS[name]["image_size"] <= size]
     return below[-1] if below else names[0]
@@ -41,12 +41,12 @@ def preset_for_size(size: int) -> str:
 
 @dataclass(frozen=True)
 class KnownSet:
-    """What is known of a kind of data set beyond its files.
+    """Facts about a kind of data set that its files do not hold.
 
     Attributes:
-        symmetry: Under which mirrorings and turns its images stay real.
-        licence: SPDX expression that models trained on it carry.
-        attribution: What its licence asks to be said.
+        symmetry: Flips and rotations that keep its images plausible.
+        licence: Licence of models trained on it, as an SPDX expression.
+        attribution: The attribution that its licence requires.
     """
 
     symmetry: Literal["none", "flip", "dihedral"] = "none"
@@ -54,7 +54,7 @@ class KnownSet:
     attribution: str = ""
 
 
-# By kind of data set, as `data` reports it.
+# By kind of data set.
 KNOWN_SETS: dict[str, KnownSet] = {
     "ham10000": KnownSet(
         "dihedral",

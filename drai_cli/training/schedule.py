@@ -8,6 +8,8 @@ from drai_cli.settings.config import TrainOptions
 
 _LAST_RATE = 0.05
 _EMA_RAMP = 0.2
+_AUGMENT_TARGET = 0.6
+"""Mean sign of D_x on real images above which augmentation rises: it then calls 80 % of them real."""
 
 
 def learning_rate_factors(
@@ -46,5 +48,5 @@ def next_augment_probability(options: TrainOptions, probability: float, real_sig
     """
     if options.augment == "none":
         return 0.0
-    step = math.copysign(options.batch_size / 300_000, real_sign - options.augment_target)
+    step = math.copysign(options.batch_size / 300_000, real_sign - _AUGMENT_TARGET)
     return min(0.8, max(0.0, probability + step))

@@ -22,6 +22,8 @@ from drai_cli.training.state import TrainingState
 Scalar = Float[Tensor, ""]
 Features = Float[Tensor, "batch feature"]
 Terms = dict[str, tuple[float, Scalar]]
+_SELF_MARGIN = 0.5
+"""Cosine of two styles above which V_self pushes them apart."""
 
 
 def discriminator_terms(
@@ -262,5 +264,5 @@ def _self_terms(real: Inferred, objective: Objective) -> Terms:
     if real.content is None or real.changed_content is None or real.changed_style is None:
         return {}
     kept = losses.invariance_loss(real.content.mean, real.changed_content.mean)
-    apart = losses.separation_loss(real.style.mean, real.changed_style.mean, objective.self_margin)
+    apart = losses.separation_loss(real.style.mean, real.changed_style.mean, _SELF_MARGIN)
     return {"self_content": (objective.self_weight, kept), "self_style": (objective.self_weight, apart)}

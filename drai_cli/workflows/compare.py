@@ -26,10 +26,12 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
 from drai_cli.report.comparison_tables import to_csv, to_latex, to_markdown
 from drai_cli.report.findings import Comparison, Figure
+from drai_cli.settings.config import check_image_size
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
+from drai_cli.settings.typed import check_ranges
 from drai_cli.workflows.evaluate import REPORT_JSON, evaluate
-from drai_cli.workflows.train import train
+from drai_cli.workflows.train import preview_train, train
 
 _MEASURED = ("fidelity", "disentanglement")
 
@@ -73,13 +75,7 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
         UsageError: An unknown method, no budget, or a run in OUT with other settings.
         OverwriteError: Another process writes to OUT.
     """
-    methods = tuple(METHODS) if "all" in options.methods else options.methods
-    if unknown := [name for name in methods if name not in METHODS]:
-        raise UsageError(
-            f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
-        )
-    if options.training.kimg is None:
-        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+    methods = check_compare(options)
     # Seed by seed, so that at any time all methods can be compared.
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
@@ -94,18 +90,47 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     return CompareResult(comparison, options.out, stopped_by)
 
 
+def check_compare(options: CompareOptions) -> tuple[str, ...]:
+    """Checks the options as `compare` does before its work; raises its UsageError.
+
+    Returns:
+        The names of the methods.
+    """
+    check_ranges(options)
+    check_image_size(options.data.size)
+    methods = tuple(METHODS) if "all" in options.methods else options.methods
+    if unknown := [name for name in methods if name not in METHODS]:
+        raise UsageError(
+            f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
+        )
+    if options.training.kimg is None:
+        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+    return methods
+
+
+def preview_compare(options: CompareOptions, reporter: Reporter = SILENT) -> None:
+    """Checks the options, and with the first method the data and the run; raises what `compare` raises."""
+    method = check_compare(options)[0]
+    job = Job(method, options.training.seed)
+    for device in options.devices or (None,):
+        preview_train(_training(options, job, device), reporter)
+
+
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
     """Trains and evaluates one run; returns the signal that stopped it, empty for none."""
-    # One split, and so one judge and one test part for all: runs then differ in their training only.
-    training, split_seed = options.training, options.training.split_seed
-    split_seed = training.seed if split_seed is None else split_seed
-    training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
-    out = options.out / "runs" / job.name
-    trained = train(TrainRun(options.data, training, out, device=device), reporter)
+    trained = train(_training(options, job, device), reporter)
     if not trained.is_finished:
         return trained.stopped_by
     evaluate(_evaluation(options, job, device), reporter)
     return ""
+
+
+def _training(options: CompareOptions, job: Job, device: str | None) -> TrainRun:
+    # One split, and so one judge and one test part for all: what differs between runs is then the training alone.
+    training, split_seed = options.training, options.training.split_seed
+    split_seed = training.seed if split_seed is None else split_seed
+    training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
+    return TrainRun(options.data, training, options.out / "runs" / job.name, device=device)
 
 
 def _evaluation(options: CompareOptions, job: Job, device: str | None) -> EvaluateOptions:

@@ -12,6 +12,7 @@ from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.files import open_regular
 from drai_cli.io.format import Format
 from drai_cli.io.read import read_stack
 from drai_cli.io.registry import format_by_suffix, format_named, stem_of, strip_suffix
@@ -59,15 +60,10 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
         InputError: An image that cannot be read, or that the format cannot hold.
         OverwriteError: OUT is there already.
     """
-    suffix = _suffix_of(options.out)
-    format = _chosen_format(options, suffix)
-    check_compression(format.name, options.compression)
-    if options.keep_patient and format is not DICOM:
-        raise UsageError("--keep-patient", f"is for DICOM, got {format.name}", "--format dicom")
+    suffix, format = check_convert(options)
     images = ConvertedImages(options, format, reporter)
     if not suffix:
         return _convert_into_folder(options, images)
-    check_file(options.out, options.overwrite, "OUT")
     stack = read_stack(options.source)
     if not format.holds_frames and len(stack.array) > 1:
         hint = f"name a folder as OUT with --format {format.name}: a file a frame"
@@ -81,10 +77,28 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
     return ConvertResult(options.out, tuple(map(str, written)), format.name, 1, len(stack.array))
 
 
+def check_convert(options: ConvertOptions, reporter: Reporter = SILENT) -> tuple[str, Format]:
+    """Checks the options and OUT as `convert` does before its work; raises its UsageError and OverwriteError.
+
+    Returns:
+        The suffix of OUT, empty for a folder, and the format to write.
+    """
+    suffix, out = _suffix_of(options.out), options.out
+    format = _chosen_format(options, suffix)
+    check_compression(format.name, options.compression)
+    if options.keep_patient and format is not DICOM:
+        raise UsageError("--keep-patient", f"is for DICOM, got {format.name}", "--format dicom")
+    if suffix:
+        check_file(out, options.overwrite, "OUT")
+    elif out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
+        raise OverwriteError(out, "it exists and is not empty", "choose another OUT, or --overwrite")
+    if not options.source.exists():
+        open_regular(options.source)  # raises InputError
+    return suffix, format
+
+
 def _convert_into_folder(options: ConvertOptions, images: ConvertedImages) -> ConvertResult:
     out, format, reporter = options.out, images.format, images.reporter
-    if out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
-        raise OverwriteError(out, "it is there and not empty", "choose another OUT, or --overwrite")
     written: list[Path] = []
     skipped: list[tuple[str, str]] = []
     frames = 0

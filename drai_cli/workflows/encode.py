@@ -13,12 +13,13 @@ from drai_cli import __version__
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.input_images import encode_files
-from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.io.files import atomic_writer
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.folder import check_file, make_parent
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.image_options import EncodeOptions
+from drai_cli.settings.typed import check_ranges
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,7 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT exists.
     """
-    if not options.images:
-        raise UsageError("IMG", "expected images, got none", "drai encode a.png b.png --out codes.npz")
-    if options.out.suffix != ".npz":
-        raise UsageError(
-            f"--out {options.out}", "expected a name that ends in .npz", f"--out {options.out}.npz"
-        )
-    check_file(options.out, options.overwrite)
+    check_encode(options, reporter)
     names, paths, has_folder = _list_images(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     fit = options.fit or model_fit(inference.header)
@@ -100,6 +95,19 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )
+
+
+def check_encode(options: EncodeOptions, reporter: Reporter = SILENT) -> None:
+    """Checks the options and OUT as `encode` does before its work; raises what it raises."""
+    check_ranges(options)
+    if not options.images:
+        raise UsageError("IMG", "expected images, got none", "drai encode a.png b.png --out codes.npz")
+    if options.out.suffix != ".npz":
+        raise UsageError(
+            f"--out {options.out}", "expected a name that ends in .npz", f"--out {options.out}.npz"
+        )
+    check_file(options.out, options.overwrite)
+    check_use(options.weights, options.device, options.images, reporter)
 
 
 def _list_images(images: Sequence[Path], reporter: Reporter) -> tuple[list[str], list[Path], bool]:

@@ -15,6 +15,7 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
+from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
 from drai_cli.evaluation.extractors.chosen import load_extractor
 from drai_cli.evaluation.fidelity import FIDELITY
@@ -33,10 +34,10 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.evaluation_html import report_html
 from drai_cli.report.findings import Figure, Part, Report
 from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
+from drai_cli.settings.typed import check_ranges
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 _MEASURED = "measured"
-_MOST_PER_REAL = 100
 _PARTS: dict[str, MeasuredPart] = dict(
     zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
 )
@@ -67,6 +68,20 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
         UsageError: Options that contradict each other.
         OverwriteError: OUT holds something else, or another process writes to it.
     """
+    wanted = check_evaluate(options)
+    with hold_folder(options.out, "drai evaluate"):
+        remove_left_over(options.out)
+        remove_left_over(options.out / _MEASURED)
+        return _evaluate(options, wanted, reporter)
+
+
+def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
+    """Checks the options and OUT as `evaluate` does before its work; raises its UsageError and OverwriteError.
+
+    Returns:
+        The parts to measure.
+    """
+    check_ranges(options)
     wanted = options.metrics or EVALUATION_PARTS
     if unknown := [name for name in wanted if name not in EVALUATION_PARTS]:
         raise UsageError(f"--metrics {unknown[0]}", "no such part", f"one of: {', '.join(EVALUATION_PARTS)}")
@@ -76,18 +91,17 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
             "it is for usefulness only: other measures use a judge that was selected on validation images",
             "add --metrics usefulness, or use --part test",
         )
-    for ratio in options.usefulness_ratios:
-        if not 0 < ratio <= _MOST_PER_REAL:
-            raise UsageError(
-                f"--usefulness-ratio {ratio:g}",
-                f"expected more than 0 and at most {_MOST_PER_REAL}",
-                "for example 0.5",
-            )
     _check_out(options.out, options.overwrite)
-    with hold_folder(options.out, "drai evaluate"):
-        remove_left_over(options.out)
-        remove_left_over(options.out / _MEASURED)
-        return _evaluate(options, wanted, reporter)
+    return wanted
+
+
+def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> None:
+    """Checks options, OUT, model and data, without decoding an image; raises what `evaluate` raises."""
+    check_evaluate(options)
+    subject = find_subject(options, choose_device(options.device), reporter)
+    if options.synthetic is not None and options.size is None:
+        options = replace(options, size=own_size(options.synthetic))
+    data_options(options, subject, reporter)
 
 
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:

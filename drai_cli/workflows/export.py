@@ -59,18 +59,13 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
         InputError, OverwriteError: OUT cannot be written, or exists.
         DraiError: An exported file differs from the model.
     """
-    path = locate_weights(options.weights, reporter)
+    path = check_export(options, reporter)
     if options.to == "hub-folder":
         return _export_folder(path, options, reporter)
     suffix, encode = _KINDS[options.to]
-    if options.out.suffix.lower() != suffix:
-        raise UsageError(f"--out {options.out}", f"expected a name that ends in {suffix}", f"model{suffix}")
-    if options.to == "onnx":
-        require_onnx()
     model = load_model(path)
     programs = list_programs(model)
     targets = [options.out.with_name(options.out.stem + program.suffix + suffix) for program in programs]
-    check_file(targets[0], options.overwrite)
     files: list[tuple[Path, bytes, Difference]] = []
     with reporter.task("exporting", len(programs), "files") as task:
         for program, target in zip(programs, targets, strict=True):
@@ -99,13 +94,27 @@ def export(options: ExportOptions, reporter: Reporter = SILENT) -> ExportResult:
     )
 
 
+def check_export(options: ExportOptions, reporter: Reporter = SILENT) -> Path:
+    """Finds the model file, and checks options and OUT as `export` does before its work; raises what it raises."""
+    path = locate_weights(options.weights, reporter)
+    if options.to == "hub-folder":
+        check_folder(options.out, options.overwrite)
+        return path
+    suffix, _ = _KINDS[options.to]
+    if options.out.suffix.lower() != suffix:
+        raise UsageError(f"--out {options.out}", f"expected a name that ends in {suffix}", f"model{suffix}")
+    if options.to == "onnx":
+        require_onnx()
+    check_file(options.out.with_suffix(suffix), options.overwrite)
+    return path
+
+
 def _has_content(path: Path, data: bytes) -> bool:
     """Whether the file exists with these bytes: a killed export of the same model may have written it."""
     return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def _export_folder(path: Path, options: ExportOptions, reporter: Reporter) -> ExportResult:
-    check_folder(options.out, options.overwrite)
     with open_stage(options.out, options.overwrite, "drai export") as stage:
         files = write_hub_folder(path, options.name or options.out.resolve().name, stage, reporter)
         sha256 = json.loads((stage / "config.json").read_text("utf-8"))["weights_sha256"]

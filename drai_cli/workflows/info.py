@@ -19,17 +19,7 @@ from drai_cli.model_file.checkpoint import read_header
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.directory import measures_beside
 from drai_cli.settings.methods import METHODS
-
-
-@dataclass(frozen=True)
-class InfoOptions:
-    """Which model.
-
-    Attributes:
-        weights: WEIGHTS as typed; None for `$DRAI_WEIGHTS` or the bundled default.
-    """
-
-    weights: str | None = None
+from drai_cli.settings.model_options import InfoOptions
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from drai_cli import __version__
 from drai_cli.errors import UsageError
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.noise import draw_noise
-from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.inference.walk import Frames, Walk, make_frames, measure_distances
 from drai_cli.io.about import as_description
 from drai_cli.io.csv_rows import encode_csv
@@ -29,6 +29,7 @@ from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import InterpolateOptions
+from drai_cli.settings.typed import check_ranges
 
 _STRIP_SIDE = 128
 _MOVING = (".gif", ".mp4")
@@ -85,9 +86,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT exists already.
     """
-    _check(options)
-    out = options.out or Path(_name_output(options))
-    _check_out(out, options)
+    out = check_interpolate(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     if options.images:
         inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
@@ -113,6 +112,21 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )
+
+
+def check_interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Path:
+    """Checks the options and OUT as `interpolate` does before its work; raises what it raises.
+
+    Returns:
+        OUT, named after the inputs where no option names it.
+    """
+    check_ranges(options)
+    _check(options)
+    out = options.out or Path(_name_output(options))
+    _check_out(out, options)
+    styles = options.style if options.style_from is None else (options.style_from,)
+    check_use(options.weights, options.device, [*options.images, *styles], reporter)
+    return out
 
 
 def _check(options: InterpolateOptions) -> None:
@@ -146,10 +160,6 @@ def _check(options: InterpolateOptions) -> None:
             raise UsageError(
                 f"--along {options.along}", "a walk between labels is along content", "leave it out"
             )
-        if options.steps < 2:
-            raise UsageError(f"--steps {options.steps}", "expected at least 2: both ends", "--steps 8")
-    if not 0.01 <= options.fps <= 100:
-        raise UsageError(f"--fps {options.fps:g}", "expected a number from 0.01 to 100", "--fps 8")
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
 

@@ -9,36 +9,19 @@ from typing import Any
 
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.data.table import read_header
-from drai_cli.errors import OverwriteError, UsageError
+from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.raster import write_png
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.settings.data_options import PhantomOptions
+from drai_cli.settings.typed import check_ranges
 
 _CHUNK = 256
 _MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}
 _TABLE = "metadata.csv"
 _COLUMNS = ("file_name", "label", *FACTORS)
-
-
-@dataclass(frozen=True)
-class PhantomOptions:
-    """Which phantoms to make.
-
-    Attributes:
-        out: Folder for the images; new or empty.
-        count: Images in all; the labels alternate.
-        size: Height and width in pixels, at least 16.
-        seed: With the index, decides each image.
-        overwrite: Write into a folder that holds files.
-    """
-
-    out: Path
-    count: int = 2000
-    size: int = 64
-    seed: int = 0
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,24 +40,14 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     """Writes `OUT/<label>/<label>_<index>.png` and `OUT/metadata.csv` (`file_name,label,<factors>`).
 
     Raises:
-        UsageError: A size or count that makes no images.
+        UsageError: A number out of its range.
         OverwriteError: The folder holds files.
         InputError: It cannot be written.
     """
-    if not 16 <= options.size <= 1024:
-        raise UsageError(f"--size {options.size}", "expected 16 to 1024 pixels", "for example --size 64")
-    if options.count < 1:
-        raise UsageError(f"-n {options.count}", "expected at least one image", "for example -n 2000")
+    check_phantoms(options)
     out = options.out
-    if out.exists() and not out.is_dir():
-        raise OverwriteError(out, "expected a folder, got a file", "choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not options.overwrite:
-        raise OverwriteError(
-            out,
-            "the folder is not empty",
-            "choose another --out (--overwrite replaces phantoms of the same names and keeps other files)",
-        )
-    _check_table(out / _TABLE)
+    check_phantoms(options)
+    out = options.out
     for label in CLASSES:
         make_folder(out / label)
     rows: list[tuple[str, ...]] = [_COLUMNS]
@@ -92,6 +65,21 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     with atomic_writer(out / _TABLE) as file:
         file.write(encode_csv(rows))
     return PhantomResult(out, options.count, counts)
+
+
+def check_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> None:
+    """Checks what `make_phantoms` checks before it draws; raises its UsageError and OverwriteError."""
+    check_ranges(options)
+    out = options.out
+    if out.exists() and not out.is_dir():
+        raise OverwriteError(out, "expected a folder, got a file", "choose another --out")
+    if out.is_dir() and any(out.iterdir()) and not options.overwrite:
+        raise OverwriteError(
+            out,
+            "the folder is not empty",
+            "choose another --out (--overwrite replaces phantoms of the same names and leaves other files)",
+        )
+    _check_table(out / _TABLE)
 
 
 def _check_table(path: Path) -> None:

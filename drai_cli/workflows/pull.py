@@ -9,7 +9,7 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.hub.locate import parse_hub_name
-from drai_cli.hub.repository import MODEL_FILE, origin_of
+from drai_cli.hub.repository import MODEL_FILE, HubRepository, origin_of
 from drai_cli.io.files import file_sha256
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.output.folder import check_folder, open_stage
@@ -49,9 +49,7 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
         NetworkError, WeightsError: It cannot be fetched, or is no model that can be used.
         InputError, OverwriteError: The folder cannot be written, or is not empty.
     """
-    repository = parse_hub_name(options.repository)
-    if options.to is not None:
-        check_folder(options.to, options.overwrite)
+    repository = check_pull(options)
     files = repository.fetch(reporter=reporter)
     model = files[MODEL_FILE]
     read_header(model)
@@ -66,3 +64,11 @@ def pull(options: PullOptions, reporter: Reporter = SILENT) -> PullResult:
         repository.name, commit, weights, {name: str(path) for name, path in files.items()},
         file_sha256(files[MODEL_FILE]),
     )  # fmt: skip
+
+
+def check_pull(options: PullOptions, reporter: Reporter = SILENT) -> HubRepository:
+    """Checks the name and the folder as `pull` does before it fetches; raises UsageError and OverwriteError."""
+    repository = parse_hub_name(options.repository)
+    if options.to is not None:
+        check_folder(options.to, options.overwrite)
+    return repository

@@ -12,6 +12,7 @@ from drai_cli import __version__
 from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.sampler import open_sampler
+from drai_cli.io.files import file_sha256
 from drai_cli.io.room import check_room
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.header import ModelHeader
@@ -24,6 +25,7 @@ from drai_cli.sampling.plan import plan_samples
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.sampling.shards import part_of
 from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
+from drai_cli.settings.typed import check_ranges
 
 _BLOCK_BYTES = 4096
 
@@ -75,8 +77,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         WeightsError, NetworkError: A model that cannot be found or used.
         OverwriteError: The folder holds anything but images of this job.
     """
-    part = part_of(options.shard, read_place())
-    _check(options)
+    part = check_sample(options)
     sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
     plan = plan_samples(options, sampler.header, reporter)
     resolved = resolve_options(options, plan)
@@ -145,22 +146,32 @@ class SamplePreview:
 
 
 def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> SamplePreview:
-    """The plan of a sample command, checked against the model.
+    """The plan of a sample command, checked against the model and OUT.
+
+    Training images for `--reject-copies` are not read: whether they fit, and then OUT, only the command itself checks.
 
     Raises:
         UsageError: Options that contradict each other or the model.
-        InputError: A table that cannot be followed.
+        InputError: A table or image that cannot be used.
         WeightsError, NetworkError: A model that cannot be found or used.
+        OverwriteError: OUT holds other files than this job's.
     """
+    part = check_sample(options)
     if options.runtime == "onnx":
         sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
-        path, header = Path(str(options.weights)), sampler.header
+        path, header, sha256 = Path(str(options.weights)), sampler.header, sampler.sha256
     else:
-        from drai_cli.model_file.checkpoint import read_header  # imports torch
+        from drai_cli.inference.torch_model import choose_device  # imports torch
+        from drai_cli.model_file.checkpoint import read_header
 
         path = locate_weights(options.weights, reporter)
-        header = read_header(path)
+        choose_device(options.device)
+        header, sha256 = read_header(path), file_sha256(path)
     plan = plan_samples(options, header, reporter)
+    settled = resolve_options(options, plan)  # reads the image of --style-from
+    if not options.reject_copies:
+        output = SampleOutput(options.out, plan, Job(__version__, sha256, settled), options.seed, part)
+        output.check(overwrite=options.overwrite)
     return SamplePreview(path, plan.total, plan.counts, options)
 
 
@@ -179,7 +190,16 @@ def _check_room(out: Path, images: int, format: str, header: ModelHeader, report
     check_room(out, f"{images} images", most / 20, most, "free space, or choose another --out", reporter)
 
 
-def _check(options: SampleOptions) -> None:
+def check_sample(options: SampleOptions) -> tuple[int, int]:
+    """Checks what can be checked without the model, for `sample` and its preview.
+
+    Returns:
+        The part of the job to make, as number and count.
+
+    Raises:
+        UsageError: A number out of its range, or options that contradict each other.
+    """
+    check_ranges(options)
     if options.format not in SAMPLE_FORMATS:
         raise UsageError(
             f"--format {options.format}", "no such format", f"there is: {', '.join(SAMPLE_FORMATS)}"
@@ -194,12 +214,9 @@ def _check(options: SampleOptions) -> None:
     if options.reject_copies != (options.train_data is not None):
         raise UsageError(
             "--reject-copies" if options.reject_copies else "--train-data",
-            "copies are told by the training images, and only then are these looked at",
+            "--reject-copies and --train-data need each other",
             "sample --reject-copies --train-data PATH",
         )
-    if not (math.isfinite(options.truncation) and options.truncation >= 0):
-        raise UsageError(
-            f"--truncation {options.truncation}", "expected a number of at least 0", "--truncation 0.7"
-        )
-    if options.batch_size < 1:
-        raise UsageError(f"--batch-size {options.batch_size}", "expected at least 1", "--batch-size 256")
+    if not math.isfinite(options.truncation):
+        raise UsageError(f"--truncation {options.truncation}", "expected a finite number", "--truncation 0.7")
+    return part_of(options.shard, read_place())

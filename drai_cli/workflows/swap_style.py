@@ -14,7 +14,7 @@ from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
-from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.image import Fit
 from drai_cli.io.png import encode_png
@@ -26,8 +26,11 @@ from drai_cli.output.names import safe_stems
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
+from drai_cli.settings.typed import check_ranges
 
 FIGURE = "figure.png"
+Pairs = list[tuple[Path, Path]]
+"""Content and style of each image to make."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         WeightsError, NetworkError: A model that cannot be found or used, or has no encoder.
         OverwriteError: OUT is not empty.
     """
-    if options.compression != "none" and options.format is not None:
-        check_compression(options.format, options.compression)
-    pairs, labels = _read_pairs(options)
-    out = options.out or Path(_name_output(options))
-    check_folder(out, options.overwrite)
+    out, pairs, labels = check_swap(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
@@ -129,7 +128,26 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     )
 
 
-def _read_pairs(options: SwapOptions) -> tuple[list[tuple[Path, Path]], dict[str, str | None]]:
+def check_swap(
+    options: SwapOptions, reporter: Reporter = SILENT
+) -> tuple[Path, Pairs, dict[str, str | None]]:
+    """Checks options, table and OUT as `swap_style` does before it opens the model; raises what it raises.
+
+    Returns:
+        OUT, named after the inputs where no option names it; content and style of each image to make; and the content
+        labels by the place that gives them.
+    """
+    check_ranges(options)
+    if options.compression != "none" and options.format is not None:
+        check_compression(options.format, options.compression)
+    pairs, labels = _read_pairs(options)
+    out = options.out or Path(_name_output(options))
+    check_folder(out, options.overwrite)
+    check_use(options.weights, options.device, [path for pair in pairs for path in pair], reporter)
+    return out, pairs, labels
+
+
+def _read_pairs(options: SwapOptions) -> tuple[Pairs, dict[str, str | None]]:
     """Content and style image of each image to make, and the content labels by the place that gives them."""
     if options.pairs is None:
         if options.content is None or options.style is None:

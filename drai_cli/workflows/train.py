@@ -16,7 +16,7 @@ from drai_cli import __version__
 from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.data.prepared import PreparedSet, check_classes, find_set, prepare
 from drai_cli.data.split import write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
@@ -34,6 +34,7 @@ from drai_cli.run.trainer import Trainer
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
+from drai_cli.settings.typed import check_ranges
 from drai_cli.training.parallel import Processes
 
 
@@ -78,14 +79,20 @@ def train(run: TrainRun, reporter: Reporter = SILENT) -> TrainResult:
         WeightsError: `init` or the checkpoint cannot be used.
         LostProcessError: Another process is lost.
     """
-    _check_options(run)
-    device = choose_device(run.device)
+    device = check_train(run)
     with (
         join_processes(device, reporter) as processes,
         # The first process locks the run directory for all.
         hold_folder(run.out, "drai train") if processes.is_first else nullcontext(),
     ):
         return _train(run, device, processes, reporter)
+
+
+def check_train(run: TrainRun) -> torch.device:
+    """Checks the options, and the device, which it returns, for `train` and its preview; raises UsageError."""
+    check_ranges(run)
+    check_image_size(run.data.size)
+    return choose_device(run.device)
 
 
 @dataclass(frozen=True)
@@ -116,22 +123,19 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
         OverwriteError: The directory holds something else.
         WeightsError, NetworkError: `init` cannot be found.
     """
-    _check_options(run)
-    device = choose_device(run.device)
+    device = check_train(run)
     directory = RunDirectory(run.out)
     directory.check(settings_of(run))
     if run.init is not None:
-        read_header(locate_weights(run.init, reporter))
+        model = read_header(locate_weights(run.init, reporter)).architecture
+        _check_init(run, model, model.image_channels if run.data.channels == "auto" else run.data.channels)
     image_set = find_set(run.data, reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
+    check_classes(run.data.path, image_set.entries, image_set.label)
+    _check_batch(run, run.training, len(image_set.entries))
     classes = count_classes(image_set.entries, image_set.label)
     return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
-
-
-def _check_options(run: TrainRun) -> None:
-    run.training.check()
-    check_image_size(run.data.size)
 
 
 def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: Reporter) -> TrainResult:
@@ -247,22 +251,10 @@ def resolve_options(
     model = replace(options.model, image_size=run.data.size, image_channels=channels)
     if source is not None:
         wanted, model = model, source.header.architecture
-        if (model.image_size, model.image_channels) != (run.data.size, channels):
-            raise UsageError(
-                f"--init {run.init}",
-                f"the model generates images of {model.image_size} px with {model.image_channels} channels, "
-                f"the data is {run.data.size} px with {channels}",
-                f"add --size {model.image_size} --channels {model.image_channels}",
-            )
+        _check_init(run, model, channels)
         if wanted != model:
             reporter.warn(f"the networks have the shape of {run.init}: {_differences(wanted, model)}")
-    train_rows = len(data.rows("train"))
-    if train_rows < options.batch_size:
-        raise InputError(
-            run.data.path,
-            f"expected at least as many training images as a batch holds ({options.batch_size}), got {train_rows}",
-            f"add --batch-size {max(4, train_rows // 2)}, or use more images",
-        )
+    _check_batch(run, options, len(data.rows("train")))
     symmetry = options.symmetry or known_set(data).symmetry
     if options.symmetry is None and symmetry == "none":
         reporter.info(
@@ -270,6 +262,25 @@ def resolve_options(
         )
     objective = objective_of(options.method, options.objective)
     return replace(options, model=model, symmetry=symmetry, objective=objective)
+
+
+def _check_init(run: TrainRun, model: ModelConfig, channels: int) -> None:
+    if (model.image_size, model.image_channels) != (run.data.size, channels):
+        raise UsageError(
+            f"--init {run.init}",
+            f"the model makes images of {model.image_size} px with {model.image_channels} channels, "
+            f"the data is {run.data.size} px with {channels}",
+            f"add --size {model.image_size} --channels {model.image_channels}",
+        )
+
+
+def _check_batch(run: TrainRun, options: TrainOptions, images: int) -> None:
+    if images < options.batch_size:
+        raise InputError(
+            run.data.path,
+            f"expected at least as many training images as a batch holds ({options.batch_size}), got {images}",
+            f"add --batch-size {max(4, images // 2)}, or use more images",
+        )
 
 
 def _differences(wanted: ModelConfig, taken: ModelConfig) -> str:

@@ -39,7 +39,7 @@ from drai_cli.sampling.manifest import COLUMNS, MANIFEST, METADATA, Manifest, at
 from drai_cli.sampling.plan import Item
 from drai_cli.sampling.rendering import SampleEncoder
 from drai_cli.settings.image_options import SAMPLE_SUFFIXES, Compression, VerifyOptions
-from drai_cli.settings.typed import check_types
+from drai_cli.settings.typed import check_ranges, check_types
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,12 @@ class VerifyResult:
         return {**asdict(self), "out": str(self.out), "is_sound": not self.findings}
 
 
+def check_verify(options: VerifyOptions, reporter: Reporter = SILENT) -> Manifest:
+    """Checks the options and opens the manifest of the output; raises UsageError and InputError as `verify`."""
+    check_ranges(options)
+    return _open_manifest(options.out)
+
+
 def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
     """Compares every file with the manifest and with its own marks, and makes some images again.
 
@@ -101,9 +107,7 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         WeightsError: `regenerate` with other weights than those that made the output.
         UsageError: `regenerate` without the image that gave the style.
     """
-    manifest = _open_manifest(options.out)
-    if options.regenerate < 0:
-        raise UsageError(f"--regenerate {options.regenerate}", "expected at least 0", "--regenerate 8")
+    manifest = check_verify(options)
     findings: list[tuple[str, str]] = []
 
     def report(name: str, reason: str) -> None:

@@ -137,3 +137,13 @@ def test_what_stands_in_the_wrong_place_is_told_the_right_one(drai, line, hint):
     result = drai(*line.split())
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == f"drai: hint: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("train", "--self-margin"), ("train", "--augment-target"), ("evaluate", "--tools")],
+)
+def test_options_that_were_removed_are_unknown(drai, command, option):
+    result = drai(command, "--data", "lesions", option, "0.5")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"drai: error: {option}: no such option.")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from drai_cli.cli import options
 from drai_cli.cli.boundary import DraiGroup
-from drai_cli.cli.fields import attribute_helps, field_options, given_fields, with_options
+from drai_cli.cli.command import Settings as Given
+from drai_cli.cli.command import command
+from drai_cli.cli.fields import collect_given, make_options, read_helps
+from drai_cli.cli.output import Output
+from drai_cli.settings.typed import setting
 
 
 @dataclass(frozen=True)
@@ -31,24 +34,23 @@ class Settings:
         hidden: Not shown.
         planes: How many.
         names: Several, as NAME=VALUE.
+        shares: Several numbers.
     """
 
-    kimg: float | None = None
-    blocks: int = 2
-    seed: int = 0
-    channels: int = 48
+    kimg: float | None = setting(None, 0)
+    blocks: int = setting(2, 1)
+    seed: int = setting(0, 0)
+    channels: int = setting(48, 1, 512, flag="-b --base-channels")
     is_relativistic: bool = False
     precision: Literal["auto", "fp32"] = "auto"
     method: str = "drai"
     hidden: str = ""
     planes: Literal["auto", 1, 3] = "auto"
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = setting((), flag="--name")
+    shares: tuple[float, ...] = setting((0.5,), 0, 1, flag="--share")
 
 
-FLAGS = {"channels": "-b --base-channels", "names": "--name"}
-PARAMETERS = field_options(
-    Settings, {"Run": ["seed"]}, skip=["hidden"], flags=FLAGS, choices={"method": ("drai", "dai")}
-)
+PARAMETERS = make_options(Settings, panel="Work", skip=["hidden"], choices={"method": ("drai", "dai")})
 app = typer.Typer(cls=DraiGroup)
 
 
@@ -56,10 +58,15 @@ app = typer.Typer(cls=DraiGroup)
 def root() -> None: ...
 
 
-@app.command("work")
-@with_options(PARAMETERS)
-def work(context: typer.Context, config: options.Config = None, **settings: Any) -> None:
-    print(json.dumps(given_fields(Settings, settings, flags=FLAGS)))
+@command("work", group="Work", parameters=PARAMETERS, examples=("work --seed 3",))
+def work(output: Output, dry_run: bool, settings: Given) -> None:
+    """Work hard
+    and long.
+    """
+    print(json.dumps(collect_given(Settings, settings)))
+
+
+work.register(app)
 
 
 def run(*arguments: str):
@@ -85,13 +92,24 @@ def test_help_and_defaults_are_the_dataclass_s():
     shown = " ".join(run("--help").stdout.split())
     assert "Budget in thousands of images; by default no limit." in shown
     assert "[default: 48]" in shown
+    assert "Work hard and long." in shown
+    assert "N [1<=x<=512]" in shown
+    assert "X [0<=x<=1]" in shown
     assert "One of: auto, fp32." in shown
     assert "--hidden" not in shown
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--blocks", "0"], ["--kimg", "-1"], ["--precision", "fp8"], ["--method", "x"], ["--kimg", "a"]],
+    [
+        ["--blocks", "0"],
+        ["--kimg", "-1"],
+        ["--precision", "fp8"],
+        ["--method", "x"],
+        ["--kimg", "a"],
+        ["--base-channels", "513"],
+        ["--share", "1.5"],
+    ],
 )
 def test_values_out_of_range(arguments):
     result = run(*arguments)
@@ -107,9 +125,7 @@ def test_a_config_file_sets_them_too(tmp_path):
 
 def test_a_name_is_given_once():
     with pytest.raises(TypeError, match="seed"):
-
-        @with_options(PARAMETERS)
-        def twice(seed: int, **settings: Any) -> None: ...
+        command("twice", group="Work", parameters=[*PARAMETERS, *PARAMETERS], examples=())
 
 
 def test_attribute_helps_end_with_the_section():
@@ -122,4 +138,4 @@ def test_attribute_helps_end_with_the_section():
         Shapes: b: not one.
         """
 
-    assert attribute_helps(Plain) == {"a": "First."}
+    assert read_helps(Plain) == {"a": "First."}

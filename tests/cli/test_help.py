@@ -14,7 +14,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.app import app
-from drai_cli.cli.boundary import as_usage_error
+from drai_cli.cli.boundary import to_usage_error
 
 ROOT = Path(__file__).parents[2]
 GROUP = typer.main.get_command(app)
@@ -50,6 +50,28 @@ def test_options_stand_in_groups_and_say_what_they_are(name):
         assert set(re.findall(r"\b[a-z]+_[a-z]+\b", option.help)) <= {"content_label"}, option.help
         assert "`" not in option.help, option.help
         assert re.match(r"[A-Z]|[a-z][\w-]*(: |, | \()", option.help), option.help
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_number_shows_its_range(name):
+    """The range that the checks of the workflows use is that of the help: both read it at the field."""
+    numbers = [option for option in options_of(name) if option.metavar in ("N", "X")]
+    assert [option.opts for option in numbers if option.min is None] == []
+
+
+def test_commands_are_grouped_by_what_one_does(drai):
+    groups = defaultdict(list)
+    for name, command in COMMANDS.items():
+        groups[command.rich_help_panel].append(name)
+    assert dict(groups) == {
+        "Data": ["inspect", "convert", "phantom"],
+        "Train": ["train", "compare"],
+        "Generate": ["sample", "swap-style", "interpolate", "encode"],
+        "Check": ["evaluate", "verify", "info"],
+        "Share": ["export", "pull", "push"],
+    }
+    shown = re.findall(r"─ (\w+) ─", drai("--help").stdout)
+    assert shown == ["Options", *groups]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -90,7 +112,7 @@ def test_defaults_are_shown_plainly(drai, name):
 
 def test_a_default_in_words_and_a_number(drai):
     shown = re.sub(r"[\s│]+", " ", drai("sample", "--help").stdout)
-    assert "[default: $DRAI_WEIGHTS, else the bundled model]" in shown
+    assert "[default: $DRAI_WEIGHTS, or the bundled model]" in shown
     assert "[default: 256]" in shown
     assert "[default: fp32]" in shown
 
@@ -114,7 +136,7 @@ def test_a_typo_in_an_option_names_it(name):
         try:
             command.make_context(name, [typo], resilient_parsing=False)
         except typer.TyperException as error:
-            hint = as_usage_error(error).hint
+            hint = to_usage_error(error).hint
             if typo not in {flag for other in options_of(name) for flag in other.opts}:
                 wrong += [] if f"did you mean {right}? " in hint else [(typo, hint)]
     assert wrong == []

@@ -120,7 +120,7 @@ def test_ctrl_c_says_how_to_go_on(sample, monkeypatch):
     monkeypatch.setattr("drai_cli.workflows.sample.sample", interrupted)
     result = sample("--label", "nv", "-n", 1)
     assert result.exit_code == 130
-    assert result.stderr == "drai: warning: interrupted: the same command goes on from there\n"
+    assert result.stderr == "drai: warning: interrupted: run the same command again to resume\n"
 
 
 def test_out_is_required(drai):

@@ -28,7 +28,7 @@ def work(
     settings: Annotated[list[str] | None, typer.Option("--set")] = None,
     mirror: Annotated[bool, typer.Option("--mirror/--no-mirror")] = True,
     hours: Annotated[float | None, typer.Option("--hours")] = None,
-    method: Annotated[str, options.choice("--method", names=("drai", "dai"), help="Which.")] = "drai",
+    method: Annotated[str, options.make_choice("--method", names=("drai", "dai"), help="Which.")] = "drai",
     config: options.Config = None,
 ) -> None:
     values = {"data": data, "batch_size": batch_size, "set": settings or [], "mirror": mirror, "hours": hours}

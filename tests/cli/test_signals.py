@@ -48,7 +48,7 @@ def test_sample_ends_and_goes_on(command, tmp_path, monkeypatch, request, name, 
         stopped = command(tmp_path / "out", "-q", "--batch-size", 16)
     assert stopped.exit_code == code
     assert stopped.stdout == ""
-    assert stopped.stderr == "drai: warning: interrupted: the same command goes on from there\n"
+    assert stopped.stderr == "drai: warning: interrupted: run the same command again to resume\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert command(tmp_path / "whole").exit_code == command(tmp_path / "out").exit_code == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

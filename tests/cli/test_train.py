@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 import os
 import signal
@@ -16,10 +15,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from drai_cli.cli.phantom import phantom
-from drai_cli.cli.train import by_preset, default_name, resolve_settings
+from drai_cli.cli.train import describe_presets, name_run, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
-from drai_cli.settings.data_options import DataOptions
+from drai_cli.settings.data_options import DataOptions, PhantomOptions
 from drai_cli.settings.presets import PRESETS
 from tests.support.patience import PATIENCE_S
 
@@ -108,7 +106,7 @@ def test_a_pattern_of_names_comes_from_a_file_and_is_kept(drai, tmp_path):
 
 
 def test_names_of_runs():
-    assert [default_name(Path(name)) for name in ("lesions", "./a/lesions/", "x.npz")] == [
+    assert [name_run(Path(name)) for name in ("lesions", "./a/lesions/", "x.npz")] == [
         "lesions",
         "lesions",
         "x",
@@ -157,14 +155,12 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     assert training["model"]["image_size"] == shown["run"]["data"]["size"] == 32
     assert (shown["device"], shown["is_resumed"], shown["run"]["out"]) == ("cpu", False, "runs/lesions")
     assert sum(shown["classes"].values()) == 140
-    edges = {"--seed": 1, "--split-seed": 0, "--self-margin": -1, "--augment-target": -0.5}
-    given = [part for pair in edges.items() for part in pair]
+    given = ("--seed", 1, "--split-seed", 0)
     shown = json.loads(
         drai("train", "--data", "lesions", *given, "--dry-run", "--json", "--device", "cpu").stdout
     )
     training = shown["run"]["training"]
     assert (training["seed"], training["split_seed"]) == (1, 0)
-    assert (training["objective"]["self_margin"], training["augment_target"]) == (-1, -0.5)
     page = drai("train", "--data", "lesions", "--dry-run", "--device", "cpu").stdout
     assert page.splitlines()[0].split() == ["run", "directory", "runs/lesions", "(new)"]
     names = [line.split("  ")[0] for line in page.split("\n\n")[0].splitlines()]
@@ -229,7 +225,7 @@ def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
     assert result.exit_code == code
     assert json.loads(result.stdout)["images_seen"] == 12_000
     assert result.stderr.splitlines()[-1] == (
-        "drai: warning: stopped at 12 kimg, and all is saved: the same command goes on from there"
+        "drai: warning: stopped at 12 kimg, everything is saved: run the same command again to resume"
     )
 
 
@@ -241,19 +237,22 @@ MEASURED = {"agreement": 0.42, "frechet": 3, "kept": 0.4, "kept_of_a": 0.8, "fol
     [
         (
             {"judge": 0.81, "judge_low": 0.7, "chance": 0.5},
-            "agreement 0.42 (beside 0.81 the judge on real images, 0.50 chance), frechet 3.00, "
-            "kept 0.40 (beside 0.80 a itself), followed 0.90, score 0.50",
+            "agreement 0.42 (compared with 0.81 on real images, 0.50 by chance), frechet 3.00, "
+            "kept 0.40 (compared with 0.80 without a swap), followed 0.90, score 0.50",
         ),
         (
             {"judge": 0.52, "judge_low": 0.4, "chance": 0.5},
-            "followed 0.90; what is read off the judge says nothing: the judge is at chance "
+            "followed 0.90; the measures of the judge are not valid: the judge is at chance "
             "(balanced accuracy 0.52 on real images, guessing 0.50)",
         ),
         # A run that was begun with an earlier version.
-        ({}, "agreement 0.42, frechet 3.00, kept 0.40 (beside 0.80 a itself), followed 0.90, score 0.50"),
+        (
+            {},
+            "agreement 0.42, frechet 3.00, kept 0.40 (compared with 0.80 without a swap), followed 0.90, score 0.50",
+        ),
     ],
 )
-def test_what_is_read_off_the_judge_stands_beside_what_it_says_of_real_images(
+def test_measures_of_the_judge_are_compared_with_those_of_real_images(
     drai, phantoms, tmp_path, monkeypatch, judge, said
 ):
     from drai_cli.evaluation.doubt import doubt_in_training
@@ -293,7 +292,7 @@ def test_ctrl_c_saves(phantoms, tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert "the same command goes on from there" in stderr
+    assert "run the same command again to resume" in stderr
     assert (tmp_path / "run" / "checkpoint").is_dir()
 
 
@@ -356,17 +355,15 @@ def test_phantoms_and_their_factors(drai, phantoms, tmp_path):
     assert not (tmp_path / "q").exists()
 
 
-def test_phantom_defaults_are_the_workflow_s():
-    from drai_cli.workflows.phantom import PhantomOptions
-
-    own = {name: parameter.default for name, parameter in inspect.signature(phantom).parameters.items()}
+def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
+    own = json.loads(drai("phantom", "--out", tmp_path / "p", "--dry-run", "--json").stdout)["options"]
     assert (own["count"], own["size"], own["seed"]) == (
         PhantomOptions.count, PhantomOptions.size, PhantomOptions.seed,
     )  # fmt: skip
 
 
 def test_help_says_what_presets_decide():
-    found = {**by_preset(ModelConfig), **by_preset(TrainOptions), **by_preset(Objective)}
+    found = {**describe_presets(ModelConfig), **describe_presets(TrainOptions), **describe_presets(Objective)}
     assert found["batch_size"] == "by preset: 8, from 64px 16"
     assert found["pools_content"] == "by preset: off, from 64px on"
     assert found["match_weight"] == "by preset: 0.1, from 64px 0"

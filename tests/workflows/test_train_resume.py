@@ -228,3 +228,15 @@ def test_a_run_of_an_older_version_lacks_settings_and_goes_on(run: TrainRun) -> 
     objective = replace(run.training.objective, aggregate_weight=3.0)
     with pytest.raises(UsageError, match="aggregate_weight: 1"):
         train(replace(run, training=replace(run.training, objective=objective)))
+
+
+def test_a_run_of_an_older_version_holds_settings_that_were_removed_and_goes_on(run: TrainRun) -> None:
+    train(run)
+    saved = json.loads((run.out / "config.json").read_text())
+    saved["training"]["augment_target"] = saved["training"]["objective"]["self_margin"] = 0.6
+    (run.out / "config.json").write_text(json.dumps(saved))
+    with pytest.raises(UsageError, match=r"self_margin: 0.6 in the run, 0.5 now\)"):
+        train(run)
+    saved["training"]["objective"]["self_margin"] = 0.5
+    (run.out / "config.json").write_text(json.dumps(saved))
+    assert train(run).stopped_by == "nothing to do"
