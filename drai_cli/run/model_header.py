@@ -26,7 +26,7 @@ def known_set(data: PreparedSet) -> KnownSet:
     return KNOWN_SETS.get(str(data.summary["kind"]), KnownSet())
 
 
-def header_of(
+def make_header(
     run: TrainRun, options: TrainOptions, data: PreparedSet, inherited: ModelHeader | None, images_seen: int
 ) -> ModelHeader:
     """The header of a run's model.

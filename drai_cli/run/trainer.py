@@ -20,7 +20,7 @@ from drai_cli.run.budget import Budget
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.failures import explain_device_failure, explain_write_failure
 from drai_cli.run.look import Look
-from drai_cli.run.model_header import header_of
+from drai_cli.run.model_header import make_header
 from drai_cli.run.stop_signals import stop_signals
 from drai_cli.run.validation import SnapshotNetworks, Validation
 from drai_cli.run.warm_start import warm_start
@@ -28,10 +28,10 @@ from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.typed import check_types
 from drai_cli.training import health, schedule
-from drai_cli.training.graphs import steps_of
+from drai_cli.training.graphs import make_stepper
 from drai_cli.training.parallel import ALONE, Processes
-from drai_cli.training.prior_fit import with_fitted_prior
-from drai_cli.training.setup import batches_of, plan_of
+from drai_cli.training.prior_fit import fit_prior
+from drai_cli.training.setup import make_batches, make_plan
 from drai_cli.training.state import TrainingState
 
 _SCORE_NOISE = 0.01
@@ -82,9 +82,9 @@ class Trainer:
         self.state = TrainingState(options, data.schema.dim, device)
         self.progress = Progress()
         self.budget = Budget(options)
-        self.batches = batches_of(data, options, device, processes)
-        self.plan = plan_of(data, options, processes)
-        self.make_step = steps_of(self.state, self.plan)
+        self.batches = make_batches(data, options, device, processes)
+        self.plan = make_plan(data, options, processes)
+        self.make_step = make_stepper(self.state, self.plan)
         # Terms that are not checked yet. Reading them waits for the GPU, so it is done every few steps.
         self.unread: list[tuple[int, tuple[str, ...], torch.Tensor]] = []
         self.look_every = _GPU_LOOK_EVERY if device.type == "cuda" else 1
@@ -263,7 +263,7 @@ class Trainer:
         is_first = not progress.best_images_seen and not is_last
         snapshot = state.average
         if self.options.fit_prior and not is_first:
-            snapshot = with_fitted_prior(state.average, self.batches, self.plan)
+            snapshot = fit_prior(state.average, self.batches, self.plan)
         self.look.draw(snapshot, self.directory.grid(state.images_seen))
         networks = SnapshotNetworks(snapshot, self.device, self.plan.autocast_dtype)
         measures = {} if is_first else self.validation.measure(networks)
@@ -283,7 +283,7 @@ class Trainer:
 
     def _save_model(self, networks: Networks) -> None:
         inherited = self.source.header if self.source is not None else None
-        header = header_of(self.run, self.options, self.data, inherited, self.state.images_seen)
+        header = make_header(self.run, self.options, self.data, inherited, self.state.images_seen)
         save_model(self.directory.model, header, networks)
 
     def _write_events(self, values: Mapping[str, float]) -> None:

@@ -20,21 +20,17 @@ from drai_cli.training.step import train_step
 Step = Callable[[Batch, bool], dict[str, Tensor]]
 
 
-def steps_of(state: TrainingState, plan: StepPlan) -> Step:
+def make_stepper(state: TrainingState, plan: StepPlan) -> Step:
     """The function that makes a step of (batch, has_penalty), as `train_step` does; its terms hold until the next."""
     # Processes communicate within a step, which cannot be recorded.
     if state.device.type == "cuda" and plan.processes.size == 1:
         return GraphedSteps(state, plan)
-    return steps_as_they_are(state, plan)
+    return make_plain_stepper(state, plan)
 
 
-def steps_as_they_are(state: TrainingState, plan: StepPlan) -> Step:
-    """Steps launched from Python."""
-
-    def step(batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
-        return train_step(state, batch, plan, has_penalty)
-
-    return step
+def make_plain_stepper(state: TrainingState, plan: StepPlan) -> Step:
+    """The function that launches each kernel of a step from Python."""
+    return lambda batch, has_penalty: train_step(state, batch, plan, has_penalty)
 
 
 class GraphedSteps:

@@ -26,7 +26,7 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.3
 
 
-def with_fitted_prior(networks: Networks, batches: Batches, plan: StepPlan) -> Networks:
+def fit_prior(networks: Networks, batches: Batches, plan: StepPlan) -> Networks:
     """A copy of averaged networks with a fitted content prior; the networks themselves if content is not inferred.
 
     In training p(c|t) learns only from D, and drifts away from the content of real images: samples become more typical

@@ -13,8 +13,8 @@ from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError
 from drai_cli.machine.memory import free_memory, is_out_of_memory
 from drai_cli.settings.config import Arithmetic, TrainOptions
-from drai_cli.training.graphs import steps_of
-from drai_cli.training.setup import batches_of, plan_of
+from drai_cli.training.graphs import make_stepper
+from drai_cli.training.setup import make_batches, make_plan
 from drai_cli.training.state import TrainingState
 
 _BUDGET_S = 2.0
@@ -101,7 +101,7 @@ def _trial(options: TrainOptions, data: PreparedSet, device: torch.device) -> Ca
     """A function that makes steps of a run of its own, with or without R1."""
     state = TrainingState(options, data.schema.dim, device)
     state.augment_probability = 0.0 if options.augment == "none" else _ALWAYS
-    batches, make_step = batches_of(data, options, device), steps_of(state, plan_of(data, options))
+    batches, make_step = make_batches(data, options, device), make_stepper(state, make_plan(data, options))
 
     def step(has_penalty: bool) -> None:
         make_step(batches.at(state.images_seen, state.augment_probability), has_penalty)

@@ -13,7 +13,7 @@ from drai_cli.training.passes import StepPlan
 from drai_cli.training.precision import autocast_dtype
 
 
-def batches_of(
+def make_batches(
     data: PreparedSet, options: TrainOptions, device: torch.device, processes: Processes = ALONE
 ) -> Batches:
     """Batches of the training part of a set."""
@@ -25,7 +25,7 @@ def batches_of(
     )  # fmt: skip
 
 
-def plan_of(data: PreparedSet, options: TrainOptions, processes: Processes = ALONE) -> StepPlan:
+def make_plan(data: PreparedSet, options: TrainOptions, processes: Processes = ALONE) -> StepPlan:
     """What all steps of a run have in common."""
     assert options.symmetry is not None
     return StepPlan(

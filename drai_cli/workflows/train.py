@@ -125,7 +125,7 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     """
     device = check_train(run)
     directory = RunDirectory(run.out)
-    directory.check(settings_of(run))
+    directory.check(collect_settings(run))
     if run.init is not None:
         model = read_header(locate_weights(run.init, reporter)).architecture
         _check_init(run, model, model.image_channels if run.data.channels == "auto" else run.data.channels)
@@ -151,7 +151,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     directory = RunDirectory(run.out)
     is_resumed = processes.is_first and directory.is_begun
     if processes.is_first:
-        directory.check(settings_of(run))
+        directory.check(collect_settings(run))
         directory.remove_left_over()
     source = load_model(locate_weights(run.init)) if run.init else None
     data = _prepare_together(run, directory, processes, reporter)
@@ -160,7 +160,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     options = replace(options, **asdict(chosen))
     if processes.is_first:
         if not is_resumed:
-            directory.begin(settings_of(run), chosen)
+            directory.begin(collect_settings(run), chosen)
         directory.make_folders()
         if not directory.split.exists():
             write_split(directory.split, data.entries, data.parts.tolist())
@@ -230,7 +230,7 @@ def _prepare_together(
     return data
 
 
-def settings_of(run: TrainRun) -> dict[str, Any]:
+def collect_settings(run: TrainRun) -> dict[str, Any]:
     """The content of `config.json`: everything that decides the result."""
     data = {**asdict(run.data), "path": str(run.data.path.resolve())}
     data["metadata"] = str(run.data.metadata.resolve()) if run.data.metadata else ""

@@ -24,7 +24,7 @@ from train_speed import dtype_for, make_training
 
 from drai_cli.inference.torch_model import choose_device
 from drai_cli.settings.presets import PRESETS
-from drai_cli.training.graphs import steps_as_they_are
+from drai_cli.training.graphs import make_plain_stepper
 
 _SIDES = {"cpu": (512, 1024, 2048), "cuda": (4096, 8192)}  # of the matrices
 _BATCH = {"cpu": 16, "cuda": 256}  # of sampling
@@ -101,7 +101,7 @@ def main() -> None:
     lower = dtype_for(device) or torch.float32
     works = {"training step": (train, lower), "sampling": (sample, torch.float32)}
     # A replayed step shows no operations: they are counted of steps of their own, made as they are.
-    plain, _ = make_training(given.preset, device, steps=steps_as_they_are)
+    plain, _ = make_training(given.preset, device, steps=make_plain_stepper)
     operations = {
         "training step": counted(lambda: [plain(index) for index in range(turn)]), "sampling": counted(sample)
     }  # fmt: skip

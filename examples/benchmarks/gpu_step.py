@@ -19,7 +19,7 @@ import torch
 from train_speed import make_training
 
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.training.graphs import Step, steps_as_they_are, steps_of
+from drai_cli.training.graphs import Step, make_plain_stepper, make_stepper
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import TrainingState
 
@@ -72,15 +72,15 @@ def main() -> None:
     device = choose_device("cuda")
     print(torch.cuda.get_device_name(device), "torch", torch.__version__, given.preset)
     if given.compare:
-        first, again = (terms_of(given.preset, device, steps_as_they_are) for _ in range(2))
-        replayed = terms_of(given.preset, device, steps_of)
+        first, again = (terms_of(given.preset, device, make_plain_stepper) for _ in range(2))
+        replayed = terms_of(given.preset, device, make_stepper)
         differences = (largest_difference(first, other) for other in (replayed, again))
         print(
             "terms of {} steps differ by {:.1e} replayed, {:.1e} plain".format(_COMPARED_STEPS, *differences)
         )
     for batch_size in given.batch_size or [16]:
         (slow, slow_gib), (fast, fast_gib) = (
-            measured(given.preset, device, batch_size, steps) for steps in (steps_as_they_are, steps_of)
+            measured(given.preset, device, batch_size, steps) for steps in (make_plain_stepper, make_stepper)
         )
         print(
             f"batch {batch_size:4}: plain {1000 * slow:6.2f} ms, {slow_gib:.2f} GiB; replayed {1000 * fast:6.2f} ms, "

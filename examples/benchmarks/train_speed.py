@@ -30,7 +30,7 @@ from drai_cli.settings.presets import PRESETS
 from drai_cli.training import schedule
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
-from drai_cli.training.graphs import Step, steps_of
+from drai_cli.training.graphs import Step, make_stepper
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.precision import autocast, autocast_dtype, has_bf16, weights_in
 from drai_cli.training.state import TrainingState
@@ -113,7 +113,7 @@ def make_training(
     images: np.ndarray | None = None,
     batch_size: int | None = None,
     precision: str | None = None,
-    steps: Callable[[TrainingState, StepPlan], Step] = steps_of,
+    steps: Callable[[TrainingState, StepPlan], Step] = make_stepper,
 ) -> tuple[Callable[[int], dict[str, Tensor]], Training]:
     """A preset's whole step, as a function of its number, on stored images or noise, with seven labels."""
     options = replace(options_of(preset), augment="none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drai_cli.data.prepared import prepare
-from drai_cli.run.model_header import header_of
+from drai_cli.run.model_header import make_header
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import TrainRun
@@ -22,6 +22,6 @@ def test_the_window_of_the_set_stands_in_the_header(tmp_path, make_dicom, monkey
         )  # fmt: skip
     options = DataOptions(tmp_path / "ct", label="BodyPartExamined", size=16)
     run = TrainRun(options, TrainOptions(model=ModelConfig(image_size=16)), tmp_path / "run")
-    header = header_of(run, run.training, prepare(options, seed=0), None, 0)
+    header = make_header(run, run.training, prepare(options, seed=0), None, 0)
     assert header.intensity == {"unit": "HU", "low": -1000.0, "high": 1000.0, "dtype": "uint16"}
     assert "p3" not in str(header.to_json())

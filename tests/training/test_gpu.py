@@ -13,7 +13,7 @@ from drai_cli.api import Drai
 from drai_cli.data.condition import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.training.batches import Batches
-from drai_cli.training.graphs import Step, steps_as_they_are, steps_of
+from drai_cli.training.graphs import Step, make_plain_stepper, make_stepper
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
 
@@ -52,7 +52,7 @@ def terms_of(
 def test_recorded_steps_are_those_launched_one_by_one(
     terms_of: Callable[..., list[dict[str, float]]], dtype: torch.dtype | None, tolerance: float
 ) -> None:
-    plain, recorded = terms_of(steps_as_they_are, dtype), terms_of(steps_of, dtype)
+    plain, recorded = terms_of(make_plain_stepper, dtype), terms_of(make_stepper, dtype)
     for mine, theirs in zip(plain, recorded, strict=True):
         assert mine == pytest.approx(theirs, rel=tolerance, abs=tolerance)
 
@@ -61,7 +61,7 @@ def test_recorded_steps_are_those_launched_one_by_one(
 def test_recorded_steps_learn_a_batch_by_heart(
     state: TrainingState, smooth_batch: Batch, reconstructing_plan: StepPlan, dtype: torch.dtype | None
 ) -> None:
-    step = steps_of(state, replace(reconstructing_plan, autocast_dtype=dtype))
+    step = make_stepper(state, replace(reconstructing_plan, autocast_dtype=dtype))
     losses = [float(step(smooth_batch, False)["image_cycle"]) for _ in range(250)]
     assert losses[-1] < 0.4 * losses[0]
 

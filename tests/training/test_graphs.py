@@ -15,7 +15,7 @@ from drai_cli.data.condition import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training import draws
-from drai_cli.training.graphs import steps_of
+from drai_cli.training.graphs import make_stepper
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
@@ -79,7 +79,7 @@ def test_without_a_gpu_a_step_is_the_step(
     other = TrainingState(options, schema.dim, torch.device("cpu"))
     seed = batch.generator.initial_seed()
     batch.generator.manual_seed(seed)
-    mine = steps_of(state, plan)(batch, True)
+    mine = make_stepper(state, plan)(batch, True)
     batch.generator.manual_seed(seed)
     theirs = train_step(other, batch, plan, has_penalty=True)
     assert {name: float(value) for name, value in mine.items()} == {

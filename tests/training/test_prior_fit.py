@@ -16,7 +16,7 @@ from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training.batches import Batches
 from drai_cli.training.losses import kl_divergence
 from drai_cli.training.passes import StepPlan
-from drai_cli.training.prior_fit import with_fitted_prior
+from drai_cli.training.prior_fit import fit_prior
 from drai_cli.training.state import TrainingState
 from tests.training.conftest import ROWS
 
@@ -41,7 +41,7 @@ def test_it_lies_where_the_contents_of_images_lie(
     state: TrainingState, batches: Batches, plan: StepPlan
 ) -> None:
     content, condition = inferred(state, batches)
-    fitted = with_fitted_prior(state.average, batches, plan).content_prior
+    fitted = fit_prior(state.average, batches, plan).content_prior
     with torch.no_grad():
         before = kl_divergence(content, state.average.content_prior(condition))
         after = kl_divergence(content, fitted(condition))
@@ -60,7 +60,7 @@ def test_labels_alone_are_answered_and_not_like_one_another(
     content, condition = inferred(state, batches)
     label = condition[:, :3].argmax(1)
     asked = torch.from_numpy(schema.encode([{"label": name} for name in "abc"]))
-    prior = with_fitted_prior(state.average, batches, plan).content_prior(asked)
+    prior = fit_prior(state.average, batches, plan).content_prior(asked)
     found = torch.stack([content.mean[label == k].mean(0) for k in range(3)])
     distances = torch.cdist(prior.mean, found)
     assert distances.argmin(1).tolist() == [0, 1, 2]
@@ -70,8 +70,8 @@ def test_the_game_is_left_as_it_is_and_the_fit_follows_from_the_run(
     state: TrainingState, batches: Batches, plan: StepPlan
 ) -> None:
     before, drawn = copy.deepcopy(state.average.state_dict()), torch.get_rng_state()
-    first = with_fitted_prior(state.average, batches, plan)
-    second = with_fitted_prior(state.average, batches, plan)
+    first = fit_prior(state.average, batches, plan)
+    second = fit_prior(state.average, batches, plan)
     assert torch.equal(torch.get_rng_state(), drawn)
     for name, value in state.average.state_dict().items():
         assert torch.equal(value, before[name])
@@ -89,6 +89,6 @@ def test_it_is_fitted_where_content_is_inferred_of_real_images(
     state = TrainingState(
         replace(options, method=method, objective=objective), schema.dim, torch.device("cpu")
     )
-    found = with_fitted_prior(state.average, batches, replace(plan, objective=objective))
+    found = fit_prior(state.average, batches, replace(plan, objective=objective))
     is_fitted = found is not state.average
     assert is_fitted == (method in {"drai", "dai", "dai-grl", "dai-self", "dual-cavae"})
