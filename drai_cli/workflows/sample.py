@@ -214,7 +214,7 @@ def check_sample(options: SampleOptions) -> tuple[int, int]:
     if options.reject_copies != (options.train_data is not None):
         raise UsageError(
             "--reject-copies" if options.reject_copies else "--train-data",
-            "--reject-copies and --train-data need each other",
+            "--reject-copies and --train-data need each other: copies are found by comparison with training images",
             "sample --reject-copies --train-data PATH",
         )
     if not math.isfinite(options.truncation):
