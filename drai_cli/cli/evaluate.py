@@ -38,7 +38,7 @@ _NOT_INFORMATIVE = "not informative: see the caution"
 def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     """Measure fidelity, disentanglement, usefulness and privacy of a model or of a folder of synthetic images.
 
-    All measures use images that the generator was not trained on; if DATA contains a training image, the command stops.
+    No image that the generator was trained on is measured on; if one would be, the command stops.
     OUT holds report.json, report.html and all results; the same command again measures only what is missing.
     """
     given = collect_given(EvaluateOptions, settings)

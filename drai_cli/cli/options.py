@@ -105,7 +105,9 @@ Overwrite = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option("-q", "--quiet", rich_help_panel=RUN, help="Print only warnings and errors, no progress."),
+    typer.Option(
+        "-q", "--quiet", rich_help_panel=RUN, help="Print no progress: only the result, warnings and errors."
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=RUN, help="Print more details.")]
 Json = Annotated[

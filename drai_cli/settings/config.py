@@ -63,11 +63,11 @@ class Objective:
         condition_weight: Weight of V_cond, the matching-aware conditional GAN loss.
         dual_weight: Weight of V_dual, the two adversarial losses for inference.
         align_weight: Weight of V_align, KL(q(c|x) ‖ p(c|t)), which matches inferred content to the content prior.
-        match_weight: Weight of the discriminative part of V_align: identify an image's own condition among those of the
-            batch from its content.
+        match_weight: Weight of the discriminative part of V_align: tell from an image's content which condition of the
+            batch is its own.
         image_cycle_weight: Weight of the image reconstruction loss: mean absolute difference at three resolutions.
-        code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between codes and the codes
-            inferred from the generated images.
+        code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between drawn codes and those
+            inferred from their images.
         aggregate_weight: Weight of V_aggregate, which matches the codes of all images to their priors (methods cavae
             and dual-cavae).
         grl_weight: Weight of V_grl: predictors predict each code from the other, and reversed gradients train the
@@ -123,8 +123,8 @@ class TrainOptions:
         method: Method to train, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
-        kimg: Training budget in thousands of images; None: no limit, training stops when the validation measure no
-            longer improves.
+        kimg: Training budget in thousands of images; None: no limit; without --hours, training then stops when the
+            validation measure no longer improves.
         hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
         tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
             the validation measure.
@@ -136,19 +136,20 @@ class TrainOptions:
         warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
         hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
             while the new discriminator learns.
-        decay_share: Final share of the budget over which the learning rate falls linearly to 5 %.
+        decay_share: With a budget (--kimg or --hours): its final share, over which the learning rate falls linearly to
+            5 %.
         ema_kimg: Half-life of the moving average of the weights, in thousands of images.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
-            rotation by multiples of 90°); None: what is known of the data set, otherwise none.
+            rotation by multiples of 90°); None: dihedral for ham10000, otherwise none.
         augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
             none.
         balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
             1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
             otherwise 0.
-        missing_share: Probability with which each attribute except the label is replaced by missing.
-        fit_prior: Fit the saved content prior to the contents of training images. If samples are recognised much more
-            often than real images, this makes them as varied as real images. If even real images are rarely recognised,
-            it blurs the labels.
+        missing_share: Probability in training with which each attribute except the label is hidden.
+        fit_prior: Fit the saved content prior to the contents of training images. If the judge labels samples correctly
+            much more often than real images, this brings them nearer to real images. If it rarely labels real images
+            correctly, this blurs the labels.
         precision: Arithmetic: bf16, fp32, or auto (the faster one, measured when the run starts and then kept).
         seed: Random seed.
         split_seed: Random seed of the split, for data sets without a split of their own; runs with different seeds can

@@ -38,12 +38,12 @@ class SourceOptions:
 
     Attributes:
         metadata: CSV table that describes the images.
-        image_column: Column of the table that names the image files, with or without suffix.
+        image_column: Column of the table with the names of the image files; suffixes may be left out.
         label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
             BodyPartExamined, or `folder` for the name of the folder.
         group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
             split. For DICOM without a table: a DICOM keyword.
-        group_pattern: Instead of --group: regular expression that is searched in the path of each file below the data
+        group_pattern: Instead of --group: regular expression to search for in the path of each file below the data
             folder. Its first capture group, or else the whole match, identifies the group: LIDC-[0-9]+ finds LIDC-0001
             in LIDC-0001_n2.png.
         kind: Kind of data set; needed only where more than one is possible.

@@ -45,7 +45,7 @@ class SharedOptions:
     Attributes:
         weights: A model file, run directory, bundled name or Hub name.
         fit: How to make images square: crop the centre, or pad; None: as in training, otherwise crop.
-        frame: Index of the frame or slice to use in files with several, from 0.
+        frame: Which frame or slice to use, from 0, of files that have several.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality).
         compression: Lossless compression of DICOM pixels; jpeg2000 needs the extra `drai-cli[dicom]`.
@@ -62,13 +62,14 @@ class SampleOptions:
     Attributes:
         out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
         label: Label of all images, or an alias of it.
-        count: Total number of images. Without --label, the labels are drawn in the proportions of the training data.
+        count: Number of images in all; --per-class and --like are the alternatives. Without --label, the labels are
+            drawn in the proportions of the training data.
         per_class: Number of images of every label.
         like: CSV table with a label column: generate one image per row, with the label and attributes of the row.
-        attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes without a value
-            are missing.
+        attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes that are not set
+            count as unknown.
         style_from: Image whose style all generated images get.
-        frame: Index of the frame or slice to use in a --style-from file with several, from 0.
+        frame: Which frame or slice to use, from 0, if the --style-from file has several.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality). Applies to
             --style-from.
@@ -81,8 +82,8 @@ class SampleOptions:
             together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
             files.
         batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
-        reject_copies: Leave out copies of training images: images closer to one in pixels, also mirrored or rotated,
-            than 99 % of unseen real images are. Their indices are not used again.
+        reject_copies: Leave out copies of training images: images nearer to one (in pixels, also mirrored or rotated)
+            than 99 % of unseen real images are. Their places stay empty. Needs --train-data.
         train_data: With --reject-copies: the data set that the model was trained on. If the model is a run, only the
             training part of its split counts.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the

@@ -25,8 +25,8 @@ class EvaluateOptions:
             with a table.
         train_data: Data set that the generator was trained on, if there is no split. All images of DATA then count as
             held out.
-        split: A run's split.csv, which lists the images of DATA that were used for training. A run directory has its
-            own.
+        split: A run's split.csv, which gives the part of each image of DATA (train, validation, test). A run directory
+            has its own.
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
         tools: Folder of the judge and the regressor, which `compare` shares between its evaluations; None: in OUT.
         metrics: Parts to measure, separated by commas: fidelity, disentanglement, usefulness, privacy; None: all.
@@ -34,12 +34,11 @@ class EvaluateOptions:
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
             network that is trained on the training images of DATA.
         part: Part of the split to evaluate; publish results on test only. held-out is test and validation together and
-            works only for usefulness, whose classifiers are then selected on a fifth of the training groups.
+            works only for usefulness, which then selects its classifiers on a fifth of the training groups.
         samples: Synthetic images per label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
-        judge_images: Length of the training of the judge and the factor regressor, in images; None: chosen by image
-            size.
+        judge_images: Most images for training the judge and the factor regressor; None: by image size.
         usefulness_images: Length of the training of each usefulness classifier, in images; None: 24,000.
         usefulness_seeds: Classifiers trained on each training set, with different random seeds.
         usefulness_ratios: Synthetic images per real image in the mixed training sets; may be given several times.
@@ -130,8 +129,7 @@ class CompareOptions:
         devices: Device to compute on: cpu, cuda, cuda:1, mps. Given several times, runs execute in parallel, one per
             device.
         features: Features for distances, as for `evaluate`; None: those of the judge.
-        judge_images: Length of the training of the judge and the factor regressor, in images; None: chosen by image
-            size.
+        judge_images: Most images for training the judge and the factor regressor; None: by image size.
         part: Part of the split to evaluate.
     """
 

@@ -137,9 +137,7 @@ def _check(options: InterpolateOptions) -> None:
         if labels:
             raise UsageError("--grid", "contradicts a walk between labels", "give one of them")
         if not options.images:
-            raise UsageError(
-                "--grid", "expected images, got none", "drai interpolate --grid a.png b.png c.png"
-            )
+            raise UsageError("--grid", "expected images, got none", "drai interpolate --grid a.png b.png")
         if options.style_from is not None:
             raise UsageError("--style-from", "is for a walk between labels", "--style IMG in a grid")
     else:
@@ -154,12 +152,10 @@ def _check(options: InterpolateOptions) -> None:
             raise UsageError("interpolate", f"expected two images or two labels, got {got} images", example)
         if not labels and options.style_from is not None:
             raise UsageError(
-                "--style-from", "is for a walk between labels", "--along content keeps the style of a"
+                "--style-from", "is for a walk between labels", "--along content keeps a's style"
             )
         if labels and options.along != "both":
-            raise UsageError(
-                f"--along {options.along}", "a walk between labels is along content", "leave it out"
-            )
+            raise UsageError(f"--along {options.along}", "labels change content only", "leave it out")
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
 
