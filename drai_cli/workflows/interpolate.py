@@ -115,11 +115,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
 
 
 def check_interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Path:
-    """Checks the options and OUT as `interpolate` does before its work; raises what it raises.
-
-    Returns:
-        OUT, named after the inputs where no option names it.
-    """
+    """Checks the options and OUT as `interpolate` does before its work; raises what it raises, returns OUT."""
     check_ranges(options)
     _check(options)
     out = options.out or Path(_name_output(options))
