@@ -1,4 +1,4 @@
-"""The networks of METHOD section 1: modules only, no paths, no files, no printing."""
+"""The networks of `reference/method.md`: modules only, no paths, no files, no printing."""
 
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.model.networks import Networks

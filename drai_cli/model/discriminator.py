@@ -1,4 +1,4 @@
-"""The discriminator: one image trunk with four heads (METHOD section 1), and discriminators of codes."""
+"""The discriminator: one image trunk with four heads (`reference/method.md`), and discriminators of codes."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_lef
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
 from drai_cli.progress import Reporter
-from drai_cli.settings.config import REMOVED, Chosen, TrainOptions, check_image_size
+from drai_cli.settings.config import REMOVED, Chosen, ModelConfig, Objective, TrainOptions, check_image_size
 from drai_cli.settings.data_options import DataOptions
-from drai_cli.settings.typed import check_types
+from drai_cli.settings.typed import check_types, older_values
 
 # Settings that may differ between a run and the command that resumes it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "training.tick_kimg", "version"})
@@ -143,8 +143,13 @@ class RunDirectory:
 
     def _check_same(self, settings: Mapping[str, Any]) -> None:
         try:
-            # A setting that the run's version did not have had its default value.
-            brought = _flat({"training": TrainOptions().to_json()})
+            # A setting that the run's version did not have had the value of older versions, or its default.
+            older = {
+                **older_values(TrainOptions),
+                "model": older_values(ModelConfig),
+                "objective": older_values(Objective),
+            }
+            brought = _flat({"training": TrainOptions().to_json()}) | _flat({"training": older})
             saved = {name: value for name, value in read_json(self.config).items() if name != _CHOSEN}
             own = {**brought, **REMOVED, **_flat(saved)}
         except (InputError, AttributeError) as error:

@@ -55,7 +55,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Objective:
-    """The weight of every term of METHOD section 2; a term with weight 0 is switched off and not computed.
+    """The weight of every term of `reference/method.md`; a term with weight 0 is switched off and not computed.
 
     Which terms a method has is declared in `methods`.
 

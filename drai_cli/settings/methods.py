@@ -1,6 +1,6 @@
 """The methods as data: their codes, terms and settings. Standard library only.
 
-One trainer runs all of them (METHOD section 2), with the same networks, batches, budget and seeds. A new method
+One trainer runs all of them (`reference/method.md`), with the same networks, batches, budget and seeds. A new method
 is a new entry here.
 """
 

@@ -67,9 +67,8 @@ def read_settings(cls: type, data: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: A field is missing or unknown, or a value has another type or is out of range.
     """
-    fields = dataclasses.fields(cls)
-    data = {field.name: field.metadata["older"] for field in fields if "older" in field.metadata} | dict(data)
-    names = {field.name for field in fields}
+    data = older_values(cls) | dict(data)
+    names = {field.name for field in dataclasses.fields(cls)}
     if set(data) != names:
         raise ValueError(f"expected {sorted(names)}, got {sorted(data)}")
     try:
@@ -79,6 +78,13 @@ def read_settings(cls: type, data: Mapping[str, Any]) -> Any:
     except (TypeError, UsageError) as error:
         raise ValueError(str(error)) from error
     return settings
+
+
+def older_values(cls: type) -> dict[str, Any]:
+    """The values of fields that older versions did not have, as their files have to be read."""
+    return {
+        field.name: field.metadata["older"] for field in dataclasses.fields(cls) if "older" in field.metadata
+    }
 
 
 def check_types(cls: type, values: Mapping[str, Any]) -> None:

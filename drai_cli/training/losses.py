@@ -1,4 +1,4 @@
-"""The losses of the objective as pure functions of tensors (METHOD section 2), each a scalar to be minimised.
+"""The losses of the objective as pure functions of tensors (`reference/method.md`), each a scalar to be minimised.
 
 Knows nothing of networks, devices or schedules. The caller decides who learns from a loss.
 """

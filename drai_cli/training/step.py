@@ -1,4 +1,4 @@
-"""One training step: one pass of encoder and generator, then the updates of all players (METHOD section 2).
+"""One training step: one pass of encoder and generator, then the updates of all players (`reference/method.md`).
 
 The mathematics is in `forward`, `terms`, `hiding` and `losses`; here it is put in order and given its arithmetic
 (`precision`), several processes (`gathering`, `parallel`) and streams (`overlap`). A method is its objective and its

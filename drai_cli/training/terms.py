@@ -1,4 +1,4 @@
-"""The terms of the objective (METHOD section 2), each as `{name: (weight, loss)}`. Only mathematics.
+"""The terms of the objective (`reference/method.md`), each as `{name: (weight, loss)}`. Only mathematics.
 
 For each game: the discriminator's side, then that of generator, encoder and content prior. A term is computed only if
 its weight is not 0 and the method has its codes. All tensors are float32 and hold the whole batch. `step` decides who

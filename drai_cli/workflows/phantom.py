@@ -46,8 +46,6 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     """
     check_phantoms(options)
     out = options.out
-    check_phantoms(options)
-    out = options.out
     for label in CLASSES:
         make_folder(out / label)
     rows: list[tuple[str, ...]] = [_COLUMNS]

@@ -345,7 +345,7 @@ def import_all() -> None:
     import torch.onnx  # noqa: F401
 
     from drai_cli.cli import app  # noqa: F401
-    from drai_cli.workflows import compare, evaluate, export, phantom, sample, share, train  # noqa: F401
+    from drai_cli.workflows import compare, evaluate, export, phantom, push, sample, train  # noqa: F401
 
     with contextlib.suppress(ImportError):
         import onnx  # noqa: F401

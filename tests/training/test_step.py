@@ -1,4 +1,4 @@
-"""Who learns from what, term by term, and what a step leaves alone (the table in METHOD section 2)."""
+"""Who learns from what, term by term, and what a step leaves alone (the table in `reference/method.md`)."""
 
 from __future__ import annotations
 
