@@ -8,29 +8,29 @@ from dataclasses import fields
 import pytest
 
 from drai_cli.errors import UsageError
-from drai_cli.run.directory import RunDirectory
+from drai_cli.run import directory
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.typed import older_values
 
-FIELD, OLDER = next(
-    (name, value) for name, value in older_values(ModelConfig).items() if isinstance(value, bool)
-)
+FIELD = "pools_content"
 
 
-def test_a_setting_that_a_run_lacks_had_the_value_of_older_versions(tmp_path):
+@pytest.mark.parametrize("older", [True, False])
+def test_a_setting_that_a_run_lacks_had_the_value_of_older_versions(tmp_path, monkeypatch, older):
     """Not its default of today."""
+    values = {**older_values(ModelConfig), FIELD: older}
+    monkeypatch.setattr(directory, "older_values", lambda cls: values if cls is ModelConfig else {})
     settings = {"training": TrainOptions().to_json()}
     del settings["training"]["model"][FIELD]
-    run = RunDirectory(tmp_path)
+    run = directory.RunDirectory(tmp_path)
     run.config.write_text(json.dumps(settings))
-    for value in (True, False):
-        settings["training"]["model"][FIELD] = value
-        if value == OLDER:
-            run.check(settings)
-        else:
-            with pytest.raises(UsageError, match=f"training.model.{FIELD}: {OLDER} in the run, {value} now"):
-                run.check(settings)
+    settings["training"]["model"][FIELD] = older
+    run.check(settings)
+    settings["training"]["model"][FIELD] = not older
+    with pytest.raises(UsageError, match=f"training.model.{FIELD}: {older} in the run, {not older} now"):
+        run.check(settings)
 
 
 def test_every_value_of_older_versions_is_one_of_its_field():
+    assert FIELD in older_values(ModelConfig)
     assert older_values(ModelConfig).keys() <= {field.name for field in fields(ModelConfig)}
