@@ -151,7 +151,7 @@ def _check(options: InterpolateOptions) -> None:
                 "--style-from", "is for a walk between labels", "--along content keeps a's style"
             )
         if labels and options.along != "both":
-            raise UsageError(f"--along {options.along}", "labels change content only", "leave it out")
+            raise UsageError(f"--along {options.along}", "between labels, only along content", "leave it out")
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
 
