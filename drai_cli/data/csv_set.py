@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import Entry, ImageSet, SetOptions
 from drai_cli.data.reading import list_first
 from drai_cli.data.table import Table, list_columns
+from drai_cli.data.table_columns import choose_group_column, choose_split_column, part_named
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
@@ -18,10 +18,6 @@ from drai_cli.progress import Reporter
 HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
 IMAGEFOLDER_COLUMN = "file_name"
 """The column by which a `metadata.csv` names images, as Hugging Face's imagefolder has it."""
-GROUP_COLUMNS = ("patient_id", "subject_id", "lesion_id")
-"""Columns recognised as groups, the widest first: a patient may have several lesions."""
-_GROUP_WORDS = re.compile(r"patient|subject|lesion|case|person|nodule|study|exam", re.IGNORECASE)
-_FEW_VALUES = 10
 _PROBED_ROWS = 50
 
 
@@ -46,7 +42,8 @@ def find_csv_set(tree: Tree, table: Table, kind: str, options: SetOptions, repor
         table.check_column(condition, "--condition")
     conditions = options.conditions_besides(label)
     if options.group_pattern is None:
-        group = _group(table, group, (image_column, label, *conditions), reporter)
+        group = choose_group_column(table, group, (image_column, label, *conditions), reporter)
+    split = choose_split_column(table, options, (image_column, label, *conditions), reporter)
     names, skipped = _locate(table, image_column, tree)
 
     entries, unlabelled, ungrouped = [], 0, 0
@@ -59,7 +56,8 @@ def find_csv_set(tree: Tree, table: Table, kind: str, options: SetOptions, repor
         values = {column: row[column] for column in (label, *conditions)}
         ungrouped += group is not None and not row[group]
         # The prefix keeps groups' names apart from images': an image without a group is a group of its own.
-        entries.append(Entry(name, values, f"{group}:{row[group]}" if group and row[group] else name))
+        key = f"{group}:{row[group]}" if group and row[group] else name
+        entries.append(Entry(name, values, key, None if split is None else part_named(row[split])))
     if unlabelled:
         reporter.warn(f"{unlabelled} of {len(table.rows)} rows have no {label!r} and are left out")
     if ungrouped:
@@ -80,29 +78,6 @@ def _label(table: Table, label: str | None) -> str:
         f"expected the column of {table.path.name} that is the label, got none",
         f"name one with --label: {list_columns(table.columns)}",
     )
-
-
-def _group(table: Table, group: str | None, used: Sequence[str], reporter: Reporter) -> str | None:
-    if group is not None:
-        return table.check_column(group, "--group")
-    for name in GROUP_COLUMNS:
-        if name in table.columns and any(row[name] for row in table.rows):
-            reporter.info(f"images are grouped by {name!r}; --group names another column")
-            return name
-    for name in table.columns:
-        if name not in used and _GROUP_WORDS.search(name) and _groups_rows(table, name):
-            reporter.info(
-                f"column {name!r} looks like a patient or lesion with several images: --group {name} "
-                "keeps them in one part of a split"
-            )
-            break
-    return None
-
-
-def _groups_rows(table: Table, name: str) -> bool:
-    """Whether values repeat, and are more than the few of a class."""
-    values = [row[name] for row in table.rows if row[name]]
-    return _FEW_VALUES < len(set(values)) < len(values)
 
 
 def _image_column(table: Table, tree: Tree, reporter: Reporter) -> str:

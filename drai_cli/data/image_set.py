@@ -23,6 +23,7 @@ PART_NAMES: Mapping[str, Part] = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
     "testing": "test",
 }

@@ -19,6 +19,7 @@ from drai_cli.data.condition import is_missing
 from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
 from drai_cli.data.reading import start_workers_early
 from drai_cli.data.table import Table, list_columns
+from drai_cli.data.table_columns import choose_group_column, choose_split_column, part_named
 from drai_cli.data.tree import Tree
 from drai_cli.data.volumes import VolumePixels, choose_slices
 from drai_cli.errors import InputError, UsageError
@@ -34,7 +35,7 @@ KEYS = (FILE, "SOPInstanceUID", "SeriesInstanceUID", "PatientID")
 """What a table may name DICOM images by."""
 FOLDER = "folder"
 """Names, among keywords and columns, the folder directly under the root in which a DICOM file lies."""
-_PATIENT = "PatientID"
+_PATIENT, _STUDY = "PatientID", "StudyInstanceUID"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
         )
     columns = () if table is None else table.columns
     conditions = options.conditions_besides(label)
+    split = None if table is None else choose_split_column(table, options, (label, *conditions), reporter)
+    if table is None and options.split_column is not None:
+        raise UsageError(
+            f"--split-column {options.split_column}", "there is no table", "name one with --metadata FILE"
+        )
     group = options.group or _PATIENT
     for option, name in (
         ("--label", label),
@@ -78,7 +84,7 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
         if name not in columns and name != FOLDER:
             _check_keyword(table, name, option)
     start_workers_early(len(tree.medical[DICOM.name]))
-    wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID"}
+    wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID", _STUDY}
     headers = list(_headers(tree, sorted(wanted)))
     images = [header for header in headers if not header.refusal]
     passed = Counter(header.refusal for header in headers if header.refusal and not header.is_broken)
@@ -88,8 +94,16 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
     rows = (
         {}
         if table is None
-        else _rows(table, options.image_column, images, (label, group, *conditions), reporter)
+        else _rows(
+            table,
+            options.image_column,
+            images,
+            (label, group, *conditions, *([split] if split else [])),
+            reporter,
+        )
     )
+    if options.group is None and group not in columns:
+        group = _choose_group(images, reporter)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     counts: Counter[str] = Counter()
@@ -108,7 +122,7 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
         for frame in range(header.frames):
             name = header.name if header.frames == 1 else f"{header.name}#{frame}"
             frames[name] = header.name, frame
-            entries.append(Entry(name, kept, key))
+            entries.append(Entry(name, kept, key, part_named(values[split]) if split else None))
     ungrouped = counts.pop("ungrouped", 0)
     for what, count in counts.items():
         reporter.warn(f"{count} DICOM files {what} and are left out")
@@ -144,10 +158,11 @@ def find_volume_set(
     if table is None:
         asked = {"--label": None if options.label == LABEL else options.label, "--group": group}
         asked["--condition"] = next(iter(options.conditions), None)
+        asked["--split-column"] = options.split_column
         for option, value in asked.items():
             if value is not None:
                 raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
-        label, conditions = LABEL, options.conditions
+        label, conditions, split = LABEL, options.conditions, None
         rows = {name: {LABEL: name.split("/", 1)[0]} for name in volumes if "/" in name}
         if not rows:
             raise InputError(
@@ -157,13 +172,16 @@ def find_volume_set(
             )
     else:
         label = table.check_column(options.label or LABEL, "--label")
-        for name in (*options.conditions, *([group] if group else [])):
-            table.check_column(name, "--condition" if name in options.conditions else "--group")
+        for name in options.conditions:
+            table.check_column(name, "--condition")
         conditions = options.conditions_besides(label)
+        used = (label, *conditions)
+        if options.group_pattern is None:
+            group = choose_group_column(table, group, (*used, options.image_column or ""), reporter)
+        split = choose_split_column(table, options, used, reporter)
         files = [_Header(name, 1, {}) for name in volumes]
-        rows = _rows(
-            table, options.image_column, files, (label, *conditions, *([group] if group else [])), reporter
-        )
+        wanted = (*used, *(name for name in (group, split) if name))
+        rows = _rows(table, options.image_column, files, wanted, reporter)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
     skipped: list[tuple[str, str]] = []
@@ -180,9 +198,10 @@ def find_volume_set(
             continue
         key = hash_group(group, row[group]) if group and row[group] else name
         values = {column: row[column] for column in (label, *conditions)}
+        part = part_named(row[split]) if split else None
         for index in indices:
             frames[f"{name}#{index}"] = name, index
-            entries.append(Entry(f"{name}#{index}", values, key))
+            entries.append(Entry(f"{name}#{index}", values, key, part))
     if left_out:
         reporter.warn(f"{left_out} volumes have no label and are left out")
     return ImageSet(
@@ -190,6 +209,18 @@ def find_volume_set(
         VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped),
         _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}",
     )  # fmt: skip
+
+
+def _choose_group(images: Sequence[_Header], reporter: Reporter) -> str:
+    """PatientID; StudyInstanceUID where all files have the same patient or none, as after anonymisation."""
+    patients, studies = ({header.values[name] for header in images} for name in (_PATIENT, _STUDY))
+    if len(patients) > 1 or len(studies - {""}) < 2:
+        return _PATIENT
+    reporter.warn(
+        f"all files have the same {_PATIENT}, or none: images are grouped by {_STUDY} ({len(studies)} studies), so a "
+        "patient with several studies may be in several parts of the split; --group names a better column or keyword"
+    )
+    return _STUDY
 
 
 def hash_group(name: str, value: str) -> str:

@@ -63,6 +63,12 @@ def find_image_set(
         )
     if options.group_pattern is not None:
         image_set = group_by_name(image_set, options.group_pattern, reporter)
+    has_split = any(entry.part is not None for entry in image_set.entries)
+    if options.split == "own" and not has_split:
+        raise UsageError("--split own", "the set has no split of its own", "name its column: --split-column")
+    if options.split == "new" and has_split:
+        entries = tuple(replace(entry, part=None) for entry in image_set.entries)
+        image_set = replace(image_set, entries=entries)
     classes = count_classes(image_set.entries, image_set.label)
     reporter.info(
         f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
@@ -78,6 +84,10 @@ def _check_options(options: SetOptions) -> None:
     if options.group is not None and options.group_pattern is not None:
         raise UsageError(
             f"--group-pattern {options.group_pattern}", "contradicts --group", "leave one of the two out"
+        )
+    if options.split == "new" and options.split_column is not None:
+        raise UsageError(
+            f"--split-column {options.split_column}", "contradicts --split new", "leave one of the two out"
         )
 
 
@@ -205,6 +215,7 @@ def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
         "--image-column": options.image_column,
         "--label": None if options.label == image_set.label else options.label,
         "--group": options.group,
+        "--split-column": options.split_column,
         "--metadata": options.metadata,
         "--condition": next(iter(options.conditions), None),
     }

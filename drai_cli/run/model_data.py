@@ -11,10 +11,11 @@ from drai_cli.settings.data_options import DataOptions
 
 
 def as_run_reads(run: RunDirectory, path: Path) -> DataOptions:
-    """The run's options for another path; metadata and kind only apply if the path is the same."""
+    """The run's options for another path; those on its table, kind and split only apply if the path is the same."""
     own = run.read_data_options()
-    is_own = own.path.resolve() == path.resolve()
-    return replace(own, path=path) if is_own else replace(own, path=path, metadata=None, kind=None)
+    if own.path.resolve() == path.resolve():
+        return replace(own, path=path)
+    return replace(own, path=path, metadata=None, kind=None, split=None, split_column=None)
 
 
 def as_model_needs(header: ModelHeader, path: Path) -> DataOptions:

@@ -46,6 +46,10 @@ class SourceOptions:
         group_pattern: Instead of --group: regular expression to search for in the path of each file below the data
             folder. Its first capture group, or else the whole match, identifies the group: LIDC-[0-9]+ finds LIDC-0001
             in LIDC-0001_n2.png.
+        split: Which split to use: own (the one that the data set brings along, in a column of its table, in its folders
+            or in its file), or new (one drawn at random); None: own where there is one.
+        split_column: Column of the table with the part of each image: train, validation or test; None: a column called
+            split, set, subset, partition or the like that holds nothing else.
         kind: Kind of data set; needed only where more than one is possible.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto`. auto uses -1000 to 1000 HU if all images are CT, and otherwise the window of each file, or its
@@ -59,6 +63,8 @@ class SourceOptions:
     label: str | None = None
     group: str | None = None
     group_pattern: str | None = None
+    split: Literal["own", "new"] | None = None
+    split_column: str | None = None
     kind: str | None = None
     window: str | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
@@ -88,6 +94,8 @@ class DataOptions:
     conditions: tuple[str, ...] = setting((), flag="--condition")
     group: str | None = None
     group_pattern: str | None = None
+    split: Literal["own", "new"] | None = None
+    split_column: str | None = None
     kind: str | None = None
     size: int = setting(64, *IMAGE_SIZES)
     channels: Channels = "auto"

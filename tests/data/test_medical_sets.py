@@ -216,3 +216,32 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
 def test_a_window_for_plain_images_is_refused(folders):
     with pytest.raises(UsageError, match="--window full: does not go with a set of kind class-folders"):
         find_image_set(folders(a=1, b=1), window="full")
+
+
+def test_one_patient_for_all_files_is_no_group(tmp_path, make_dicom, reporter):
+    """Anonymised exports give every file the same patient: then each study is a group."""
+    root = tmp_path / "anonymous"
+    for index in range(12):
+        make_dicom(
+            root / "ab"[index % 2] / f"{index}.dcm", np.full((16, 16), index, np.uint8), uid=f"1.2.{index}",
+            PatientID="ANON", StudyInstanceUID=f"1.9.{index // 2}",
+        )  # fmt: skip
+    found = find_image_set(root, label="folder", reporter=reporter)
+    assert found.group == "StudyInstanceUID"
+    assert len({entry.group for entry in found.entries}) == 6
+    assert any("grouped by StudyInstanceUID (6 studies)" in line for line in reporter.warnings)
+    assert find_image_set(root, label="folder", group="PatientID").group == "PatientID"
+
+
+def test_a_table_of_volumes_groups_and_splits(volumes, tmp_path, reporter):
+    names = sorted(path.relative_to(volumes).as_posix() for path in volumes.rglob("*.nii*"))
+    rows = [
+        (name, "ab"[i % 2], f"p{i // 2}", ("train", "val", "test")[i % 3]) for i, name in enumerate(names)
+    ]
+    table = tmp_path / "t.csv"
+    lines = ["file,dx,patient_id,split", *(",".join(row) for row in rows)]
+    table.write_text("\n".join(lines) + "\n")
+    found = find_image_set(volumes, metadata=table, label="dx", slices="central", reporter=reporter)
+    assert found.group == "patient_id"
+    assert len({entry.group for entry in found.entries}) == len({row[2] for row in rows})
+    assert {entry.part for entry in found.entries} == {"train", "validation", "test"}
