@@ -26,7 +26,7 @@ def choose_group_column(
     """The column whose values keep images together in one part of a split: the one asked for, else a known one.
 
     Known are `patient_id`, `subject_id` and `lesion_id`, and other spellings (`Patient ID`, `participant`, `case_no`)
-    where a column has more values than a class has. A column that only may group images is pointed out.
+    where values repeat and are more than the few of a class. A column that only may group images is pointed out.
 
     Raises:
         UsageError: There is no column of the name asked for.
@@ -39,11 +39,11 @@ def choose_group_column(
         names = (word, f"{word}id", f"{word}no", f"{word}number")
         for name in free:
             is_certain = name in _CERTAIN and any(row[name] for row in table.rows)
-            if spelled[name] in names and (is_certain or _has_many_values(table, name)):
+            if spelled[name] in names and (is_certain or _groups_rows(table, name)):
                 reporter.info(f"images are grouped by {name!r}; --group names another column")
                 return name
     for name in free:
-        if _ANY_GROUP.search(name) and _has_many_values(table, name) and _repeats(table, name):
+        if _ANY_GROUP.search(name) and _groups_rows(table, name):
             reporter.info(
                 f"column {name!r} looks like a patient or lesion with several images: --group {name} "
                 "keeps them in one part of a split"
@@ -98,11 +98,7 @@ def _other_values(table: Table, name: str) -> Counter[str]:
     return Counter(row[name] for row in table.rows if part_named(row[name]) is None)
 
 
-def _has_many_values(table: Table, name: str) -> bool:
-    """Whether there are more values than the few of a class."""
-    return len({row[name] for row in table.rows if row[name]}) > _FEW_VALUES
-
-
-def _repeats(table: Table, name: str) -> bool:
+def _groups_rows(table: Table, name: str) -> bool:
+    """Whether values repeat, and are more than the few of a class."""
     values = [row[name] for row in table.rows if row[name]]
-    return len(set(values)) < len(values)
+    return _FEW_VALUES < len(set(values)) < len(values)

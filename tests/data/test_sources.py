@@ -324,7 +324,8 @@ def test_semicolons_in_a_quoted_column_name_are_no_separators(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "each", "is_hinted"), [("case_no", 2, True), ("case_no", 1, False), ("age", 2, False)]
+    ("column", "each", "is_hinted"),
+    [("exam_no", 2, True), ("exam_no", 1, False), ("case_no", 1, False), ("age", 2, False)],
 )
 def test_a_column_that_looks_like_a_patient_is_pointed_to(
     tmp_path, save_image, reporter, column, each, is_hinted

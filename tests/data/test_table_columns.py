@@ -99,7 +99,7 @@ def test_a_column_with_few_other_values_is_not_used_and_that_is_said(table, repo
     assert any("column 'split' is not used" in line and "'unused'" in line for line in reporter.warnings)
 
 
-@pytest.mark.parametrize("name", ["Patient_ID", "subject", "Participant", "patient_no"])
+@pytest.mark.parametrize("name", ["Patient_ID", "subject", "Participant", "case_no"])
 def test_patients_are_known_by_other_spellings(table, reporter, name):
     found = find(table(**{name: lambda index: f"p{index // 3}"}), reporter)
     assert found.group == name.replace("_", " ")
