@@ -38,7 +38,7 @@ _NOT_INFORMATIVE = "not informative: see the caution"
 def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     """Measure fidelity, disentanglement, usefulness and privacy of a model or of a folder of synthetic images.
 
-    No image that the generator was trained on is measured on; if one would be, the command stops.
+    If a measured image is known to be a training image, the command stops.
     OUT holds report.json, report.html and all results; the same command again measures only what is missing.
     """
     given = collect_given(EvaluateOptions, settings)

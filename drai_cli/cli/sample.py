@@ -23,8 +23,8 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     """Generate labelled images with a model.
 
-    The codes of image i depend only on the seed, its label and attributes, and i. An interrupted command is resumed by
-    running it again. OUT holds one folder per label (or tar files), metadata.csv and manifest.json.
+    The codes of a label's image i depend only on the seed, the label, its attributes and i. An interrupted command
+    is resumed by running it again. OUT holds one folder per label (or tar files), metadata.csv and manifest.json.
     """
     chosen = SampleOptions(**collect_given(SampleOptions, settings))
     if dry_run:

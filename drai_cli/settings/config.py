@@ -29,7 +29,7 @@ class ModelConfig:
         max_channels: Maximum number of channels at any resolution.
         blocks: Residual blocks at each resolution.
         pools_content: Compute content from features averaged over the whole frame, so that it encodes what an image
-            shows and not where. This reduces overfitting on photographs. Style always uses the whole frame.
+            shows and not where. This reduces overfitting on photographs. Style always keeps positions.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -136,9 +136,9 @@ class TrainOptions:
         warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
         hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
             while the new discriminator learns.
-        decay_share: With a budget (--kimg or --hours): its final share, over which the learning rate falls linearly to
-            5 %.
-        ema_kimg: Half-life of the moving average of the weights, in thousands of images.
+        decay_share: With a budget (--kimg or --hours): its final share, over which all learning rates but the
+            predictors' fall linearly to 5 %.
+        ema_kimg: Largest half-life of the moving average of the weights, in thousands of images.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
             rotation by multiples of 90°); None: dihedral for ham10000, otherwise none.
         augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
@@ -147,9 +147,9 @@ class TrainOptions:
             1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
             otherwise 0.
         missing_share: Probability in training with which each attribute except the label is hidden.
-        fit_prior: Fit the saved content prior to the contents of training images. If the judge labels samples correctly
-            much more often than real images, this brings them nearer to real images. If it rarely labels real images
-            correctly, this blurs the labels.
+        fit_prior: At each tick, fit the saved content prior to the contents of training images. If the judge labels
+            samples correctly much more often than real images, this brings them nearer to real images. If it rarely
+            labels real images correctly, this blurs the labels.
         precision: Arithmetic: bf16, fp32, or auto (the faster one, measured when the run starts and then kept).
         seed: Random seed.
         split_seed: Random seed of the split, for data sets without a split of their own; runs with different seeds can

@@ -40,7 +40,7 @@ class SourceOptions:
         metadata: CSV table that describes the images.
         image_column: Column of the table with the names of the image files; suffixes may be left out.
         label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
-            BodyPartExamined, or `folder` for the name of the folder.
+            BodyPartExamined, or `folder` for the name of the top folder.
         group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
             split. For DICOM without a table: a DICOM keyword.
         group_pattern: Instead of --group: regular expression to search for in the path of each file below the data

@@ -62,10 +62,11 @@ class SampleOptions:
     Attributes:
         out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
         label: Label of all images, or an alias of it.
-        count: Number of images in all; --per-class and --like are the alternatives. Without --label, the labels are
+        count: Number of images in all; --per-class is the alternative. Without --label, the labels are
             drawn in the proportions of the training data.
         per_class: Number of images of every label.
-        like: CSV table with a label column: generate one image per row, with the label and attributes of the row.
+        like: CSV table with a label column: generate one image per row (or --count images, spread over the rows), with
+            the label and attributes of the row.
         attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes that are not set
             count as unknown.
         style_from: Image whose style all generated images get.
@@ -83,7 +84,7 @@ class SampleOptions:
             files.
         batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
         reject_copies: Leave out copies of training images: images nearer to one (in pixels, also mirrored or rotated)
-            than 99 % of unseen real images are. Their places stay empty. Needs --train-data.
+            than 99 % of held-out real images are. Their places stay empty. Needs --train-data.
         train_data: With --reject-copies: the data set that the model was trained on. If the model is a run, only the
             training part of its split counts.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the

@@ -32,13 +32,13 @@ class EvaluateOptions:
         metrics: Parts to measure, separated by commas: fidelity, disentanglement, usefulness, privacy; None: all.
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
-            network that is trained on the training images of DATA.
+            network that is trained on real training images.
         part: Part of the split to evaluate; publish results on test only. held-out is test and validation together and
             works only for usefulness, which then selects its classifiers on a fifth of the training groups.
         samples: Synthetic images per label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
-        judge_images: Most images for training the judge and the factor regressor; None: by image size.
+        judge_images: Longest training of the judge and the factor regressor, in images; None: by image size.
         usefulness_images: Length of the training of each usefulness classifier, in images; None: 24,000.
         usefulness_seeds: Classifiers trained on each training set, with different random seeds.
         usefulness_ratios: Synthetic images per real image in the mixed training sets; may be given several times.
@@ -129,7 +129,7 @@ class CompareOptions:
         devices: Device to compute on: cpu, cuda, cuda:1, mps. Given several times, runs execute in parallel, one per
             device.
         features: Features for distances, as for `evaluate`; None: those of the judge.
-        judge_images: Most images for training the judge and the factor regressor; None: by image size.
+        judge_images: Longest training of the judge and the factor regressor, in images; None: by image size.
         part: Part of the split to evaluate.
     """
 
