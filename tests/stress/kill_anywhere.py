@@ -26,7 +26,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(
+    0, str(Path(__file__).parents[2])
+)  # run as a script, it finds `tests` and `drai_cli` beside it
 os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 LIMIT_S = 300.0
@@ -289,7 +291,7 @@ def prepare(folder: Path) -> None:
 
 
 def serve_models(folder: Path, writing: int) -> None:
-    from hub_server import serve
+    from tests.support.hub_server import serve
 
     with serve() as hub:
         os.write(writing, f"{hub.url}\n".encode())
