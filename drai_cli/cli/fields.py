@@ -23,7 +23,7 @@ from drai_cli.settings.typed import flags_of
 # The name of a text value in the help, by the option that takes it.
 _TEXTS = {
     "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
-    "--condition": "COLUMN", "--small-label": "LABEL",
+    "--condition": "COLUMN", "--split-column": "COLUMN", "--small-label": "LABEL",
     "--label": "LABEL", "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL",
     "--to-label": "LABEL", "--window": "WINDOW",
     "--init": "WEIGHTS", "--licence": "SPDX", "--slices": "WHICH",
