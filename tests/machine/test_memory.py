@@ -346,7 +346,10 @@ def test_measures_are_made_of_the_same_draws(tiny_model, small):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
 def test_memory_that_really_runs_out():
-    """The bundled model under a limit of address space that has room for a part of the micro-batch."""
+    """The bundled model under a limit of address space that has room for a part of the micro-batch.
+
+    How far passes shrink, and in how many steps, depends on how memory is divided at the time.
+    """
     script = (
         "import resource, warnings\n"
         "import numpy as np\n"
@@ -362,9 +365,9 @@ def test_memory_that_really_runs_out():
         "with warnings.catch_warnings(record=True) as told:\n"
         "    warnings.simplefilter('always')\n"
         "    again = model.generate(*codes)\n"
-        "print(abs(whole.astype(int) - again).max() <= 1, model.passes.now < 64, len(told), told[0].message)\n"
+        "print(abs(whole.astype(int) - again).max() <= 1, model.passes.now < 64, told[0].message)\n"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert ended.stdout.startswith("True True 1 out of memory at 64 images; continuing with "), ended.stderr[
+    assert ended.stdout.startswith("True True out of memory at 64 images; continuing with "), ended.stderr[
         -2000:
     ]
