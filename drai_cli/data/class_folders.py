@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import LABEL, PART_NAMES, Entry, ImageSet, count_classes
+from drai_cli.data.image_set import LABEL, Entry, ImageSet, count_classes, part_named
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
@@ -27,7 +27,7 @@ def find_class_folders(tree: Tree, label: str | None, reporter: Reporter) -> Ima
             f"--label {label}", "class folders have no columns", "name a table with --metadata FILE"
         )
     folders = sorted({name.split("/", 1)[0] for name in tree.images if "/" in name})
-    parts = [folder for folder in folders if folder.lower() in PART_NAMES]
+    parts = [folder for folder in folders if part_named(folder)]
     if parts and len(parts) < len(folders):
         others = [folder for folder in folders if folder not in parts]
         raise InputError(
@@ -43,7 +43,7 @@ def find_class_folders(tree: Tree, label: str | None, reporter: Reporter) -> Ima
         if len(folders_of) <= depth:
             left_out += 1
             continue
-        part = PART_NAMES[folders_of[0].lower()] if has_split else None
+        part = part_named(folders_of[0]) if has_split else None
         entries.append(Entry(name, {LABEL: folders_of[depth].strip()}, name, part))
     if not entries:
         raise InputError(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import Entry, ImageSet, SetOptions
+from drai_cli.data.image_set import Entry, ImageSet, SetOptions, part_named
 from drai_cli.data.reading import list_first
 from drai_cli.data.table import Table, list_columns
-from drai_cli.data.table_columns import choose_group_column, choose_split_column, part_named
+from drai_cli.data.table_columns import choose_group_column, choose_split_column
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter

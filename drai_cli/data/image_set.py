@@ -17,7 +17,7 @@ from drai_cli.settings.data_options import DataOptions, SourceOptions
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
-PART_NAMES: Mapping[str, Part] = {
+_PART_NAMES: Mapping[str, Part] = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -152,6 +152,11 @@ class ImageSet:
     def is_grouped(self) -> bool:
         """Whether it is known which images share a patient, a lesion or the like."""
         return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
+
+
+def part_named(name: str) -> Part | None:
+    """The part of a split that a folder or a cell of a table names; None for any other name."""
+    return _PART_NAMES.get(name.lower())
 
 
 def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:

@@ -16,10 +16,10 @@ from pathlib import PurePosixPath
 from pydicom.datadict import tag_for_keyword
 
 from drai_cli.data.condition import is_missing
-from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
+from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions, part_named
 from drai_cli.data.reading import start_workers_early
 from drai_cli.data.table import Table, list_columns
-from drai_cli.data.table_columns import choose_group_column, choose_split_column, part_named
+from drai_cli.data.table_columns import choose_group_column, choose_split_column
 from drai_cli.data.tree import Tree
 from drai_cli.data.volumes import VolumePixels, choose_slices
 from drai_cli.errors import InputError, UsageError
@@ -71,10 +71,6 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
     columns = () if table is None else table.columns
     conditions = options.conditions_besides(label)
     split = None if table is None else choose_split_column(table, options, (label, *conditions), reporter)
-    if table is None and options.split_column is not None:
-        raise UsageError(
-            f"--split-column {options.split_column}", "there is no table", "name one with --metadata FILE"
-        )
     group = options.group or _PATIENT
     for option, name in (
         ("--label", label),
@@ -102,7 +98,7 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
             reporter,
         )
     )
-    if options.group is None and group not in columns:
+    if options.group is None and options.group_pattern is None and group not in columns:
         group = _choose_group(images, reporter)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
@@ -158,7 +154,6 @@ def find_volume_set(
     if table is None:
         asked = {"--label": None if options.label == LABEL else options.label, "--group": group}
         asked["--condition"] = next(iter(options.conditions), None)
-        asked["--split-column"] = options.split_column
         for option, value in asked.items():
             if value is not None:
                 raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")

@@ -96,10 +96,10 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
     table_and_kind = find_table(tree, options.metadata, options.kind, medical)
     table, kind = (None, "") if table_and_kind is None else (read_table(table_and_kind[0]), table_and_kind[1])
     if medical is not None:
-        if table is None and options.image_column is not None:
-            raise UsageError(
-                f"--image-column {options.image_column}", "there is no table", "name one with --metadata FILE"
-            )
+        of_table = {"--image-column": options.image_column, "--split-column": options.split_column}
+        for option, value in of_table.items():
+            if table is None and value is not None:
+                raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
         if medical == DICOM.name:
             return find_dicom_set(tree, table, options, reporter)
         return find_volume_set(tree, medical, table, options, reporter)

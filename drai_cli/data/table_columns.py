@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
-from drai_cli.data.image_set import PART_NAMES, Part, SetOptions
+from drai_cli.data.image_set import SetOptions, part_named
 from drai_cli.data.table import Table
 from drai_cli.errors import InputError
 from drai_cli.progress import Reporter
@@ -87,11 +87,6 @@ def choose_split_column(
                 f"have another value than train, validation or test, such as {next(iter(others))!r}"
             )
     return None
-
-
-def part_named(value: str) -> Part | None:
-    """The part of a split that a cell names; None for any other value."""
-    return PART_NAMES.get(value.strip().lower())
 
 
 def _other_values(table: Table, name: str) -> Counter[str]:

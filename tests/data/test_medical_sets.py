@@ -231,6 +231,11 @@ def test_one_patient_for_all_files_is_no_group(tmp_path, make_dicom, reporter):
     assert len({entry.group for entry in found.entries}) == 6
     assert any("grouped by StudyInstanceUID (6 studies)" in line for line in reporter.warnings)
     assert find_image_set(root, label="folder", group="PatientID").group == "PatientID"
+    reporter.warnings.clear()
+    find_image_set(root, label="folder", group_pattern=r"\d", reporter=reporter)
+    assert not any("StudyInstanceUID" in line for line in reporter.warnings)
+    with pytest.raises(UsageError, match="--split-column split: there is no table"):
+        find_image_set(root, label="folder", split_column="split")
 
 
 def test_a_table_of_volumes_groups_and_splits(volumes, tmp_path, reporter):
