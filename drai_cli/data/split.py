@@ -10,9 +10,7 @@ leave a class out of a part, another is moved there if no other class is lost by
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ from pathlib import Path
 from drai_cli.data.image_set import PARTS, Entry, Part
 from drai_cli.data.table import read_table
 from drai_cli.errors import InputError
+from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 
 _ORDER: tuple[Part, ...] = ("train", "test", "validation")
@@ -131,12 +130,9 @@ def write_split(path: Path, entries: Sequence[Entry], parts: Sequence[str]) -> N
     Raises:
         InputError: It cannot be written.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "part"))
-    writer.writerows((entry.name, part) for entry, part in zip(entries, parts, strict=True))
+    rows = ((entry.name, part) for entry, part in zip(entries, parts, strict=True))
     with atomic_writer(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(encode_csv([("name", "part"), *rows]))
 
 
 def read_split(path: Path) -> dict[str, Part]:

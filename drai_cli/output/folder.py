@@ -76,8 +76,8 @@ def make_parent(out: Path) -> None:
     make_folder(out.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder, and those above it, if it does not exist.
+def make_folder(folder: Path, hint: str = "check its permissions") -> None:
+    """Makes a folder, and those above it, if it does not exist; `hint` is that of the error.
 
     Raises:
         InputError: It cannot be made.
@@ -85,9 +85,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            folder, f"cannot be made ({explain_os_error(error, folder.parent)})", "check its permissions"
-        ) from error
+        reason = explain_os_error(error, folder.parent)
+        raise InputError(folder, f"cannot be made ({reason})", hint) from error
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from drai_cli.errors import DraiError, InputError, OverwriteError, UsageError
 from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_left_over
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
+from drai_cli.output.folder import make_folder
 from drai_cli.progress import Reporter
 from drai_cli.settings.config import REMOVED, Chosen, ModelConfig, Objective, TrainOptions, check_image_size
 from drai_cli.settings.data_options import DataOptions
@@ -21,6 +22,7 @@ from drai_cli.settings.typed import check_types, older_values
 # Settings that may differ between a run and the command that resumes it.
 FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "training.tick_kimg", "version"})
 _CHOSEN = "chosen"
+_ANOTHER_OUT = "name another with --out"
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,7 @@ class RunDirectory:
     def _check_free(self) -> None:
         check_no_file(self.path)
         if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
-            raise OverwriteError(
-                self.path, "the folder holds other files and no run", "name another with --out"
-            )
+            raise OverwriteError(self.path, "the folder holds other files and no run", _ANOTHER_OUT)
 
     def begin(self, settings: Mapping[str, Any], chosen: Chosen) -> None:
         """Makes the directory, and writes the settings and what was chosen for the device.
@@ -124,22 +124,14 @@ class RunDirectory:
         Raises:
             InputError: It cannot be made.
         """
-        self.make_folders(self.path)
+        make_folder(self.path, _ANOTHER_OUT)
         # The settings make it a run. The rest is made when needed, so a run that crashes here can be resumed.
         _write_json(self.config, {**settings, _CHOSEN: asdict(chosen)})
 
-    def make_folders(self, *folders: Path) -> None:
-        """Makes the run's folders, or those named, if they are missing.
-
-        Raises:
-            InputError: One cannot be made.
-        """
-        try:
-            for folder in folders or (self.path / "checkpoint", self.path / "grids"):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise InputError(self.path, f"cannot be made ({reason})", "name another with --out") from error
+    def make_folders(self) -> None:
+        """Makes the folders of the checkpoint and the grids if they are missing; raises as `make_folder`."""
+        for folder in (self.path / "checkpoint", self.path / "grids"):
+            make_folder(folder, _ANOTHER_OUT)
 
     def _check_same(self, settings: Mapping[str, Any]) -> None:
         try:

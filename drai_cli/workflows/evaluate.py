@@ -30,6 +30,7 @@ from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.metrics.samples import Extractor
+from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.evaluation_html import report_html
 from drai_cli.report.findings import Figure, Part, Report
@@ -38,6 +39,7 @@ from drai_cli.settings.typed import check_ranges
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 _MEASURED = "measured"
+_ANOTHER_OUT = "choose another --out"
 _PARTS: dict[str, MeasuredPart] = dict(
     zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
 )
@@ -206,9 +208,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
     if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / _MEASURED).is_dir():
         others = [path for path in out.iterdir() if not path.name.startswith(".")]
         if others:
-            raise OverwriteError(
-                out, f"the folder holds other files ({others[0].name})", "choose another --out"
-            )
+            raise OverwriteError(out, f"the folder holds other files ({others[0].name})", _ANOTHER_OUT)
 
 
 def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
@@ -241,23 +241,15 @@ def _measure_part(
             evaluation.reporter.warn(f"the stored numbers of {name} are damaged: it is measured again")
     # Fresh numbers go through JSON too, so that they cannot differ from stored ones.
     text = json.dumps(part.measure(evaluation))
-    _make(path.parent)
+    make_folder(path.parent, _ANOTHER_OUT)
     with atomic_writer(path) as file:
         file.write(text.encode())
     numbers = json.loads(text)
     return numbers, part.describe(evaluation, numbers)
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(folder, f"cannot be created ({reason})", "choose another --out") from error
-
-
 def _write(out: Path, report: Report, figures: list[Figure]) -> None:
-    _make(out)
+    make_folder(out, _ANOTHER_OUT)
     for name, text in (
         (REPORT_JSON, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"),
         (REPORT_HTML, report_html(report, figures)),
