@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import shutil
 import signal
 import sys
@@ -33,6 +32,7 @@ from typer.testing import CliRunner, Result
 from drai_cli.cli.app import app
 from tests.stress.fuzz_kinds import KINDS, Kind, Place
 from tests.stress.fuzz_mutations import SECRET
+from tests.support.memory import peak_bytes
 from tests.support.patience import PATIENCE_S
 
 MAX_SECONDS = 10.0  # of the processor, whoever else uses it
@@ -156,7 +156,7 @@ class Fuzzer:
         out.mkdir()
         kind.spoil(case, chance)
         command = kind.command(self.place, case, out, chance)
-        before, start = _peak_bytes(), time.process_time()
+        before, start = peak_bytes(), time.process_time()
         self.watch.start(out, self.base / "cache", self.base / "tmp", *([case] if kind.writes_case else []))
         signal.setitimer(signal.ITIMER_PROF, 2 * MAX_SECONDS)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)  # for a pipe's other end
@@ -169,7 +169,7 @@ class Fuzzer:
                 signal.setitimer(timer, 0)
             seen = self.watch.stop()
             wrong = [what for what in seen if not (kind.names_data and what.startswith("opened"))]
-        seconds, growth = time.process_time() - start, _peak_bytes() - before
+        seconds, growth = time.process_time() - start, peak_bytes() - before
         if isinstance(result, str):
             wrong.append(result)
         else:
@@ -212,10 +212,6 @@ def _faults(result: Result) -> list[str]:
     return wrong
 
 
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def _on_alarm(*_: object) -> None:
     raise Hang
 
@@ -255,7 +251,7 @@ def main() -> int:
             print(*fuzzer.wrong[wrong:], sep="\n")
             print(
                 f"{kind}: {dict(fuzzer.results - before)}, {len(fuzzer.wrong) - wrong} wrong, "
-                f"{time.monotonic() - start:.0f} s, peak {_peak_bytes() >> 20} MiB",
+                f"{time.monotonic() - start:.0f} s, peak {peak_bytes() >> 20} MiB",
                 flush=True,
             )
     print(f"kept in {base / 'kept'}" if fuzzer.wrong else "nothing wrong")

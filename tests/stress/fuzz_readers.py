@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import io
 import random
-import resource
 import struct
 import sys
 import tempfile
@@ -40,8 +39,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds `tests` beside it
+
 from drai_cli.errors import DraiError
 from drai_cli.workflows.inspect import inspect
+from tests.support.memory import peak_bytes
 
 MAX_SECONDS = 5.0  # of the processor, whoever else uses it
 MAX_BYTES = 2 << 30
@@ -224,15 +226,6 @@ def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]
     if peak > MAX_BYTES:
         wrong.append(f"{peak >> 20} MiB of memory were in use at one time")
     return results, wrong
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had. On Linux getrusage counts what its parent had when it started it."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 def main() -> int:
