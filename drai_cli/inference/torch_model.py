@@ -34,7 +34,7 @@ from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.image_options import PRECISIONS, Precision
 
-# In a smaller pass kernels may sum in another order (on a CPU only below 4 images).
+# In a smaller pass kernels may sum in another order.
 _ROUNDING = " (equal up to rounding)"
 _MOST_AT_ONCE = 32
 # Images per pass at 64 px. On a CPU more are no faster, and a swap of two images would compute them in vain.
