@@ -121,7 +121,7 @@ def _report_others(tree: Tree, reporter: Reporter) -> None:
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     if path.suffix.lower() == ".npz" and kind in (None, "medmnist"):
         return find_medmnist(path, reporter)
-    format = format_by_suffix(path)
+    format = format_by_suffix(path.name)
     if format is not None and format.is_medical:
         raise InputError(path, f"expected a data set, got one {format.title} file", "give its folder")
     what = "a file" if format is None else "one image"

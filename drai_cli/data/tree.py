@@ -48,6 +48,10 @@ class Tree:
         """Image files of all formats."""
         return [*self.images, *(name for names in self.medical.values() for name in names)]
 
+    def count_other(self, name: str) -> None:
+        """Counts a file that is no image."""
+        self.others[PurePosixPath(name).suffix.lower() or "without suffix"] += 1
+
 
 def walk(root: Path) -> Tree:
     """Lists the files under a folder.
@@ -83,23 +87,23 @@ def walk(root: Path) -> Tree:
 
 def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, waiting: list[str]) -> None:
     """Puts one directory entry where it belongs."""
-    suffix = PurePosixPath(item.name).suffix.lower()
+    format = format_by_suffix(item.name)
     if item.is_symlink():
         refusal = _link_refusal(tree.root / name, real_root)
         if refusal is not None:
-            if format_by_suffix(PurePosixPath(item.name)) is not None or refusal.endswith("folder"):
+            if format is not None or refusal.endswith("folder"):
                 tree.skipped.append((name, refusal))
             else:
-                tree.others[suffix or "without suffix"] += 1
+                tree.count_other(name)
             return
     elif item.is_dir(follow_symlinks=False):
         if "/" not in name:
             tree.folders.append(name)
         waiting.append(name)
         return
-    format = format_by_suffix(PurePosixPath(item.name)) or _format_of_bare_file(item, suffix)
+    format = format or _format_of_bare_file(item)
     if format is None:
-        tree.others[suffix or "without suffix"] += 1
+        tree.count_other(name)
     elif not item.is_file():
         tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):
@@ -110,8 +114,9 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
         tree.images.append(name)
 
 
-def _format_of_bare_file(item: os.DirEntry[str], suffix: str) -> Format | None:
+def _format_of_bare_file(item: os.DirEntry[str]) -> Format | None:
     """The format of a file with no suffix, or with digits in its place; None for one that is no image."""
+    suffix = PurePosixPath(item.name).suffix
     if (suffix and not suffix[1:].isdigit()) or not item.is_file():
         return None
     path = Path(item.path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from drai_cli.errors import InputError
 from drai_cli.io import registry
 from drai_cli.io.files import open_regular
+from drai_cli.io.format import Format
 from drai_cli.io.image import Image
 from drai_cli.io.stack import Stack
 from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
@@ -34,16 +35,7 @@ def read_stack(path: Path) -> Stack:
 
 def decode_stack(path: Path) -> Stack:
     """`read_stack` for threads: leaves Python's warning filters, which all threads share, to the caller."""
-    format = registry.find_format(path)
-    if format is not None:
-        return format.read(path)
-    with open_regular(path):  # so that a missing file is called missing
-        pass
-    raise InputError(
-        path,
-        "expected an image, got something else",
-        f"{registry.list_titles(registry.FORMATS)} are read",
-    )
+    return _require_format(path).read(path)
 
 
 def read_image(path: Path, *, frame: int | None = None, window: Window | str | None = None) -> Image:
@@ -67,15 +59,28 @@ def read_image(path: Path, *, frame: int | None = None, window: Window | str | N
 def decode_image(path: Path, *, frame: int | None = None, window: Window | str | None = None) -> Image:
     """`read_image` for threads: leaves Python's warning filters, which all threads share, to the caller."""
     window = window if isinstance(window, Window) else parse_window(window)
-    format = registry.find_format(path)
-    if format is not None and format.read_frame is not None:
+    format = _require_format(path)
+    if format.read_frame is not None:
         image = format.read_frame(path, frame)
         if window.choice == "auto":
             return image
         stack = Stack(image.array[None], format.name, image.bits, source=image.source, notes=image.notes)
         return frame_image(stack, 0, window)
-    stack = decode_stack(path)
+    stack = format.read(path)
     return frame_image(stack, choose_frame(stack, frame), window, choose_scale(stack, window))
+
+
+def _require_format(path: Path) -> Format:
+    format = registry.find_format(path)
+    if format is not None:
+        return format
+    with open_regular(path):  # so that a missing file is called missing
+        pass
+    raise InputError(
+        path,
+        "expected an image, got something else",
+        f"{registry.list_titles(registry.FORMATS)} are read",
+    )
 
 
 def choose_frame(stack: Stack, frame: int | None) -> int:

@@ -19,9 +19,9 @@ def format_named(name: str) -> Format:
     return {one.name: one for one in FORMATS}[name]
 
 
-def format_by_suffix(path: PurePath) -> Format | None:
+def format_by_suffix(name: str) -> Format | None:
     """The format that a file's name alone says."""
-    name = path.name.lower()
+    name = name.lower()
     for one in FORMATS:
         if name.endswith(one.suffixes) and name not in one.suffixes:
             return one
@@ -36,7 +36,7 @@ def find_format(path: Path) -> Format | None:
     for one in FORMATS:
         if one.is_collection is not None and one.is_collection(path):
             return one
-    by_suffix = format_by_suffix(path)
+    by_suffix = format_by_suffix(path.name)
     if by_suffix is not None:
         return by_suffix
     return next((one for one in FORMATS if one.is_content is not None and one.is_content(path)), None)
@@ -55,7 +55,7 @@ def list_titles(formats: Iterable[Format], conjunction: str = "and") -> str:
 
 def strip_suffix(name: str) -> str:
     """A file's name without the suffix of its format; unchanged where that is not known."""
-    by_suffix = format_by_suffix(PurePath(name))
+    by_suffix = format_by_suffix(name)
     if by_suffix is None:
         return name
     return name[: -max(len(suffix) for suffix in by_suffix.suffixes if name.lower().endswith(suffix))]

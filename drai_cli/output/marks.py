@@ -48,7 +48,7 @@ def read_marks(path: Path) -> dict[str, str]:
             warnings.simplefilter("ignore")
             if path.name.lower().endswith(".npz"):
                 return _npz_marks(path)
-            format = format_by_suffix(path) or DICOM
+            format = format_by_suffix(path.name) or DICOM
             return {} if format.read_marks is None else format.read_marks(path)
 
 

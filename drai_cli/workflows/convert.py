@@ -134,7 +134,7 @@ def _chosen_format(options: ConvertOptions, suffix: str) -> Format:
     Raises:
         UsageError: OUT and `--format` contradict each other, or neither says it.
     """
-    by_suffix = format_by_suffix(options.out) if suffix else None
+    by_suffix = format_by_suffix(options.out.name) if suffix else None
     if by_suffix is not None and options.format not in (None, by_suffix.name):
         raise UsageError(
             f"--format {options.format}", f"contradicts {options.out.name}", "name a folder as OUT"
@@ -152,7 +152,7 @@ def _chosen_format(options: ConvertOptions, suffix: str) -> Format:
 
 def _suffix_of(out: Path) -> str:
     """The suffix that says which format a file is to have, as given; empty for a folder or an unknown suffix."""
-    by_suffix = format_by_suffix(out)
+    by_suffix = format_by_suffix(out.name)
     if out.is_dir() or by_suffix is None or by_suffix.encode is None:
         return ""
     return out.name.removeprefix(strip_suffix(out.name))
