@@ -34,7 +34,7 @@ from drai_cli.sampling.store import (
     Placed,
     Store,
     TarStore,
-    explain_os_errors,
+    os_errors_as_input_errors,
     sha256_of,
 )
 
@@ -83,7 +83,7 @@ class SampleOutput:
             OverwriteError: The folder holds anything that this job would not make.
             InputError: It cannot be written.
         """
-        with explain_os_errors(self.out):
+        with os_errors_as_input_errors(self.out):
             self._refuse_file()
             if not overwrite and (self.out / MANIFEST).exists():  # a finished folder is only read: no lock
                 self._folder.check()
@@ -101,7 +101,7 @@ class SampleOutput:
 
     def check(self, *, overwrite: bool) -> None:
         """Checks the folder as `open` does, without changing it; raises the same errors."""
-        with explain_os_errors(self.out):
+        with os_errors_as_input_errors(self.out):
             self._refuse_file()
             if self.out.exists():
                 self._folder.check_overwritable() if overwrite else self._folder.check()
@@ -137,7 +137,7 @@ class SampleOutput:
 
     def finish(self) -> bool:
         """Writes this part's tables and, if all parts are done, merges them; returns whether the job is complete."""
-        with explain_os_errors(self.out):
+        with os_errors_as_input_errors(self.out):
             metadata = self.out / shard_name(METADATA, self.part)
             assert self._store is not None
             list_entries = partial(self._store.list_entries, self.start, self.stop)

@@ -59,18 +59,18 @@ class FileStore:
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
         for name, data in zip(self.plan.file_names(item), files, strict=True):
             path = self.out / name
-            with explain_os_errors(path):
+            with os_errors_as_input_errors(path):
                 # A power cut leaves the beginning of the right file; anything else is the user's.
                 if path.exists() and not self.overwrite and not data.startswith(_read_start(path, len(data))):
                     raise OverwriteError(path, "another file has this name", NEW_FOLDER)
-            with explain_os_errors(path), atomic_writer(path) as file:
+            with os_errors_as_input_errors(path), atomic_writer(path) as file:
                 file.write(data)
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
     def record(self, position: int, placed: Placed | None) -> None:
         digests = (REJECTED,) * len(self.plan.suffixes) if placed is None else placed
         assert isinstance(digests, tuple)
-        with explain_os_errors(self.out):
+        with os_errors_as_input_errors(self.out):
             self.journal.write(position, [digests])
 
     def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
@@ -124,7 +124,7 @@ class TarStore:
             self.close()  # an earlier image is missing: the next command makes this tar file
             return
         assert placed is None or isinstance(placed, bytes)
-        with explain_os_errors(self._path):
+        with os_errors_as_input_errors(self._path):
             self._write(placed or b"")
         self._is_in.append(placed is not None)
         if position + 1 in (self._first + self.tars.unit, self.plan.total):
@@ -162,7 +162,7 @@ class TarStore:
     def _begin(self, position: int) -> None:
         self.close()
         self._first, self._is_in, self._size, self._digest = position, [], 0, hashlib.sha256()
-        with explain_os_errors(self._path):
+        with os_errors_as_input_errors(self._path):
             self._file = self._open.enter_context(atomic_writer(self._path))
 
     def _write(self, data: bytes) -> None:
@@ -175,7 +175,7 @@ class TarStore:
         assert self._file is not None
         digest = REJECTED
         if any(self._is_in):
-            with explain_os_errors(self._path):
+            with os_errors_as_input_errors(self._path):
                 self._write(make_tar_end(self._size))
                 self._file.flush()
                 is_new = self.overwrite or not self._path.exists()
@@ -184,7 +184,7 @@ class TarStore:
                 self._open.close()
             digest = self._digest.hexdigest()
         self.close()
-        with explain_os_errors(self.out):
+        with os_errors_as_input_errors(self.out):
             self.journal.write(self._first, ((digest if is_in else REJECTED,) for is_in in self._is_in))
 
 
@@ -203,7 +203,7 @@ def sha256_of(path: Path) -> str | None:
 
 
 @contextmanager
-def explain_os_errors(path: Path) -> Iterator[None]:
+def os_errors_as_input_errors(path: Path) -> Iterator[None]:
     """Raises an `OSError` as an `InputError` with a hint."""
     try:
         yield
