@@ -20,20 +20,18 @@ Conditions = Float[Tensor, "batch condition"]
 def predictor_losses(
     state: TrainingState, plan: StepPlan, content: Contents, style: Styles, condition: Conditions
 ) -> Float[Tensor, " target"]:
-    """Losses of the predictors per target: content, style, each attribute. The codes are standardised."""
+    """Losses of the predictors per target: content, style, each slot of the condition. The codes are standardised."""
     predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
     of_content = losses.prediction_loss(content, predicted_content)
     of_style = losses.prediction_loss(style, predicted_style)
-    of_condition = losses.condition_prediction_loss(
-        condition, predicted_condition, plan.condition_slices, plan.is_categorical
-    )
+    of_condition = losses.condition_prediction_loss(condition, predicted_condition, plan.slots)
     return torch.cat([torch.stack([of_content, of_style]), of_condition])
 
 
 @torch.no_grad()
 def constant_losses(plan: StepPlan, condition: Conditions) -> Float[Tensor, " target"]:
     """Losses of the constant predictor per target; 1 for a standardised code."""
-    of_condition = losses.condition_constant_loss(condition, plan.condition_slices, plan.is_categorical)
+    of_condition = losses.condition_constant_loss(condition, plan.slots)
     return torch.cat([of_condition.new_ones(2), of_condition])
 
 

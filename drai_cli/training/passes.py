@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from drai_cli.data.condition import Slot
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
 from drai_cli.training.augment import Changes
@@ -52,16 +53,14 @@ class StepPlan:
     Attributes:
         objective: Weights of the terms.
         changes: The transformation T of V_self.
-        condition_slices: Columns of each attribute in the condition.
-        is_categorical: Whether each attribute is categorical.
+        slots: The parts of the condition that are known or missing by themselves.
         autocast_dtype: bfloat16, or None for float32.
         processes: Processes that share each step.
     """
 
     objective: Objective
     changes: Changes
-    condition_slices: tuple[slice, ...]
-    is_categorical: tuple[bool, ...]
+    slots: tuple[Slot, ...]
     autocast_dtype: torch.dtype | None
     processes: Processes = ALONE
 
