@@ -116,6 +116,7 @@ class PhantomOptions:
         count: Number of images; the labels alternate.
         size: Height and width in pixels.
         seed: Random seed; seed and index decide each image.
+        findings: Draw phantoms whose label is a set of findings: a disc with any of five marks.
         overwrite: Write into a folder that holds files.
     """
 
@@ -123,4 +124,5 @@ class PhantomOptions:
     count: int = setting(2000, 1, flag="-n --count")
     size: int = setting(64, *IMAGE_SIZES)
     seed: int = setting(0, 0)
+    findings: bool = False
     overwrite: bool = False
