@@ -61,6 +61,11 @@ class Findings:
             out[self._position(name, text)] = PRESENT if name == part else UNKNOWN
         return out
 
+    def shown(self, text: str) -> tuple[str, ...]:
+        """The names of the findings that are present; raises as `states`."""
+        states = self.states(text).tolist()
+        return tuple(name for name, state in zip(self.names, states, strict=True) if state == PRESENT)
+
     def text(self, states: States) -> str:
         """The one text of these states: `states` reads it back."""
         named = [

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drai_cli.data.findings import Findings
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
@@ -127,6 +128,7 @@ class ImageSet:
         intensity: What the images' levels mean, where one window makes them of values; None where they differ, or are
             the files' own.
         settings: What else decides the pixels (window, axis), for keys of caches.
+        findings: The findings where the label of an image is a set of them, by its text; None where it is one name.
     """
 
     kind: str
@@ -139,6 +141,7 @@ class ImageSet:
     skipped: tuple[tuple[str, str], ...] = ()
     intensity: Intensity | None = None
     settings: str = ""
+    findings: Findings | None = None
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
@@ -166,9 +169,15 @@ def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
         yield some
 
 
-def count_classes(entries: Iterable[Entry], label: str) -> dict[str, int]:
-    """Images per label, in the labels' order."""
+def count_classes(entries: Iterable[Entry], label: str, findings: Findings | None = None) -> dict[str, int]:
+    """Images per label, in the labels' order; where labels are sets of findings, images that show each, and none."""
     counts: dict[str, int] = {}
     for entry in entries:
         counts[entry.values[label]] = counts.get(entry.values[label], 0) + 1
-    return dict(sorted(counts.items()))
+    if findings is None:
+        return dict(sorted(counts.items()))
+    of_finding = dict.fromkeys((*findings.names, findings.none), 0)
+    for text, count in counts.items():
+        for name in findings.shown(text) or (findings.none,):
+            of_finding[name] += count
+    return of_finding

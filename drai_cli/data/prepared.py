@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt
+from jaxtyping import Float32, Int8, Int64, UInt
 
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
+from drai_cli.data.findings import Findings
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
@@ -38,7 +39,7 @@ class PreparedSet:
         parts: `train`, `validation` or `test` for each row.
         schema: Fitted on the training part alone.
         conditions: Condition vectors; a value that the training part does not have is missing.
-        labels: Positions in `schema.labels`.
+        labels: Positions in `schema.labels`; of sets of findings those of the rarest, see `schema.label_indices`.
         summary: Plain data: kind, counts, how it is split (`BY_GROUP`, …), groups and duplicates across the split,
             skipped files.
         digests: The sha256 of each row's pixels as decoded: equal for exact duplicates only.
@@ -56,6 +57,11 @@ class PreparedSet:
     digests: tuple[str, ...]
     cache_key: str
     intensity: Intensity | None = None
+
+    @property
+    def finding_states(self) -> Int8[np.ndarray, "images findings"]:
+        """The findings of each row, where the label is a set of them: see `Findings.states`."""
+        return self.schema.finding_states([entry.values for entry in self.entries])
 
     def rows(self, part: Part) -> Int64[np.ndarray, " rows"]:
         """The rows of one part."""
@@ -77,8 +83,8 @@ def prepare(
     image_set = find_set(options, reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
-    label = image_set.label
-    check_classes(options.path, image_set.entries, label)
+    label, findings = image_set.label, image_set.findings
+    check_classes(options.path, image_set.entries, label, findings)
     cache = build_cache(
         image_set,
         size=options.size,
@@ -88,13 +94,13 @@ def prepare(
         reporter=reporter,
     )
     entries = cache.entries
-    check_classes(options.path, entries, label)
-    parts = np.array(_parts(entries, label, seed, split_file, reporter))
+    check_classes(options.path, entries, label, findings)
+    parts = np.array(_parts(entries, label, findings, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
         raise InputError(options.path, "no image is in the training part", "check the split")
     schema = ConditionSchema.from_rows(
-        [e.values for e in train], label, image_set.conditions, options.aliases
+        [e.values for e in train], label, image_set.conditions, options.aliases, findings
     )
     _check_labels(entries, parts, schema)
     rows = _without_unseen(entries, schema, reporter)
@@ -114,7 +120,7 @@ def prepare(
         "groups_across": across,
         "size": options.size,
         "channels": cache.channels,
-        "parts": {part: _count(entries, parts, part, label) for part in PARTS},
+        "parts": {part: _count(entries, parts, part, label, findings) for part in PARTS},
         "duplicates": _duplicates_summary(cache, duplicates, parts),
         "skipped": [list(item) for item in cache.skipped],
     }
@@ -150,9 +156,15 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
     return [same for same in rows.values() if len(same) > 1]
 
 
-def check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
-    """Stops at a set with fewer than two classes."""
+def check_classes(path: Path, entries: Sequence[Entry], label: str, findings: Findings | None = None) -> None:
+    """Stops at a set with fewer than two classes, or in which all images show the same findings."""
     counts = count_classes(entries, label)
+    if findings is not None and len(counts) == 1:
+        raise InputError(
+            path,
+            f"expected images with different findings, got {next(iter(counts))!r} in all",
+            "check the label column",
+        )
     if len(counts) < 2:
         got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
         raise InputError(
@@ -163,7 +175,12 @@ def check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
 
 
 def _parts(
-    entries: Sequence[Entry], label: str, seed: int, split_file: Path | None, reporter: Reporter
+    entries: Sequence[Entry],
+    label: str,
+    findings: Findings | None,
+    seed: int,
+    split_file: Path | None,
+    reporter: Reporter,
 ) -> Sequence[str]:
     """The part of each row, by the saved split, the set's own, or a new one."""
     if split_file is not None:
@@ -180,7 +197,7 @@ def _parts(
         return [saved[entry.name] for entry in entries]
     own = {entry.part for entry in entries}
     if None in own:
-        return split_by_group([e.values[label] for e in entries], [e.group for e in entries], seed=seed)
+        return _draw_parts(entries, label, findings, seed)
     parts = [str(entry.part) for entry in entries]
     absent = [part for part in PARTS if part not in own]
     if absent and "train" in own:
@@ -190,15 +207,30 @@ def _parts(
         rows = [row for row, part in enumerate(parts) if part == "train"]
         # A tenth of all for each part that is absent, as where the whole split is drawn.
         shares = [1 if part in absent else 10 - len(PARTS) + 1 if part == "train" else 0 for part in PARTS]
-        drawn = split_by_group(
-            [entries[row].values[label] for row in rows],
-            [entries[row].group for row in rows],
-            seed=seed,
-            fractions=(shares[0], shares[1], shares[2]),
-        )
+        fractions = shares[0], shares[1], shares[2]
+        drawn = _draw_parts([entries[row] for row in rows], label, findings, seed, fractions)
         for row, part in zip(rows, drawn, strict=True):
             parts[row] = part
     return parts
+
+
+def _draw_parts(
+    entries: Sequence[Entry],
+    label: str,
+    findings: Findings | None,
+    seed: int,
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+) -> Sequence[str]:
+    """The part of each entry, drawn by group; one with several findings counts towards each of them."""
+    if findings is None:
+        labels = [entry.values[label] for entry in entries]
+        return split_by_group(labels, [entry.group for entry in entries], seed=seed, fractions=fractions)
+    shown = {text: findings.shown(text) or (findings.none,) for text in {e.values[label] for e in entries}}
+    counted = [(name, entry.group) for entry in entries for name in shown[entry.values[label]]]
+    labels, groups = [name for name, _ in counted], [group for _, group in counted]
+    parts = split_by_group(labels, groups, seed=seed, fractions=fractions)
+    part_of = dict(zip(groups, parts, strict=True))
+    return [part_of[entry.group] for entry in entries]
 
 
 def _how_split(image_set: ImageSet) -> str:
@@ -212,6 +244,8 @@ def _how_split(image_set: ImageSet) -> str:
 def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:
     """Stops if a class is measured that was never trained on (only a set's own split can do that)."""
     label = schema.label.name
+    if schema.label.findings is not None:
+        return  # a finding without a training image is simply never asked for
     unseen = Counter(e.values[label] for e in entries if e.values[label] not in schema.labels)
     if unseen:
         names = ", ".join(f"{name} ({count})" for name, count in unseen.items())
@@ -248,12 +282,14 @@ def _is_encodable(attribute: Attribute, value: str) -> bool:
     return True
 
 
-def _count(entries: Sequence[Entry], parts: np.ndarray, part: str, label: str) -> dict[str, Any]:
+def _count(
+    entries: Sequence[Entry], parts: np.ndarray, part: str, label: str, findings: Findings | None
+) -> dict[str, Any]:
     chosen = [entry for entry, its in zip(entries, parts, strict=True) if its == part]
     return {
         "images": len(chosen),
         "groups": len({entry.group for entry in chosen}),
-        "classes": count_classes(chosen, label),
+        "classes": count_classes(chosen, label, findings),
     }
 
 
