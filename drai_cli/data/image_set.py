@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -13,7 +14,6 @@ from drai_cli.data.findings import Findings
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.registry import medical_formats
 from drai_cli.settings.data_options import DataOptions, SourceOptions
 
 Part = Literal["train", "validation", "test"]
@@ -21,14 +21,21 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 _PART_NAMES: Mapping[str, Part] = {
     "train": "train",
     "training": "train",
+    "trn": "train",
+    "trainval": "train",
+    "trainvalid": "train",
+    "traindev": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "validate": "validation",
     "dev": "validation",
     "test": "test",
     "testing": "test",
+    "tst": "test",
 }
 """How sets name the parts of their own split."""
+_PART_OF_WHAT = re.compile(r"(set|sets|split|data|dataset|part|images|imgs|folder)$")
 
 LABEL = "label"
 """Names the label where no table does."""
@@ -154,12 +161,13 @@ class ImageSet:
     @property
     def is_grouped(self) -> bool:
         """Whether it is known which images share a patient, a lesion or the like."""
-        return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
+        return self.group not in (None, FILE)
 
 
 def part_named(name: str) -> Part | None:
     """The part of a split that a folder or a cell of a table names; None for any other name."""
-    return _PART_NAMES.get(name.lower())
+    word = re.sub(r"[\W_]", "", name.lower())
+    return _PART_NAMES.get(word) or _PART_NAMES.get(_PART_OF_WHAT.sub("", word))
 
 
 def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:

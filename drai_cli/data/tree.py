@@ -1,26 +1,31 @@
 """The files under a folder: which are images, which must not be touched. Decodes nothing.
 
-Hidden names (`.DS_Store`, `._x.jpg`) and `__MACOSX` are ignored. Symbolic links are followed only to files inside the
-tree; pipes, sockets and devices are never opened.
+Hidden names (`.DS_Store`, `._x.jpg`) and what systems leave in folders (`__MACOSX`, `Thumbs.db`) are ignored.
+Symbolic links are followed only to files inside the tree; pipes, sockets and devices are never opened.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from drai_cli.data.image_set import Batch, Entry, Stamp, group_reads
+from drai_cli.data.image_set import Batch, Entry, Read, Stamp, group_reads
 from drai_cli.errors import InputError
 from drai_cli.io import registry
 from drai_cli.io.format import Format
 from drai_cli.io.read import decode_image
 from drai_cli.io.registry import format_by_suffix
+from drai_cli.tables.table import is_table
 
 MAX_IMAGES = 5_000_000
+_LEFT_BY_SYSTEMS = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "ehthumbs.db"}
+)
+_LIST_SUFFIXES = (".txt", ".lst", ".list", ".csv", ".tsv")
 
 
 @dataclass
@@ -32,6 +37,8 @@ class Tree:
         images: Plain image files, relative to the root with `/`, sorted.
         medical: Files of each medical format, by its name: by their suffix, and those without one by their content.
         skipped: Image files and folders that may not be used, with the reason.
+        tables: Files whose names are those of tables, sorted.
+        lists: Files that may list names, sorted.
         others: Number of other files by suffix.
         folders: The folders directly under the root.
     """
@@ -40,6 +47,8 @@ class Tree:
     images: list[str] = field(default_factory=list)
     medical: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     folders: list[str] = field(default_factory=list)
 
@@ -74,13 +83,13 @@ def walk(root: Path) -> Tree:
             tree.skipped.append((folder, reason))
             continue
         for item in items:
-            if item.name.startswith(".") or item.name == "__MACOSX":
+            if item.name.startswith(".") or item.name.lower() in _LEFT_BY_SYSTEMS:
                 continue
             name = f"{folder}/{item.name}" if folder else item.name
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
             raise InputError(root, f"expected at most {MAX_IMAGES} images, got more")
-    for names in (tree.images, *tree.medical.values()):
+    for names in (tree.images, *tree.medical.values(), tree.tables, tree.lists):
         names.sort()
     return tree
 
@@ -104,6 +113,11 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
     format = format or _format_of_bare_file(item)
     if format is None:
         tree.count_other(name)
+        if _is_utf8(name) and item.is_file():
+            if is_table(item.name):
+                tree.tables.append(name)
+            if item.name.lower().endswith(_LIST_SUFFIXES):
+                tree.lists.append(name)
     elif not item.is_file():
         tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):
@@ -145,22 +159,32 @@ def _is_utf8(name: str) -> bool:
 
 @dataclass(frozen=True)
 class FilePixels:
-    """Images that are files under a root, as `walk` found them."""
+    """Images that are files under a root, as `walk` found them.
+
+    Attributes:
+        root: The set's folder.
+        frames: File and frame of each entry that is one of several in its file, by the entry's name.
+    """
 
     root: Path
+    frames: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     holds_interpreter = False
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
-        return entry.name
+        return self.frames[entry.name][0] if entry.name in self.frames else entry.name
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
         """A few files at a time."""
-        return group_reads((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
+        return group_reads((entry, self._read(entry)) for entry in entries)
+
+    def _read(self, entry: Entry) -> Read:
+        file, frame = self.frames.get(entry.name, (entry.name, None))
+        return partial(decode_image, self.root / file, frame=frame)
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names, sizes and times of the files."""
-        return stamp_files(self.root, ((entry.name, entry.name) for entry in entries))
+        return stamp_files(self.root, ((entry.name, self.file_of(entry)) for entry in entries))
 
 
 def stamp_files(root: Path, files: Iterable[tuple[str, str]]) -> Iterator[Stamp]:

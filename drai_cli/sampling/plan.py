@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.table import list_columns, read_table
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.io.files import file_sha256
@@ -26,6 +25,7 @@ from drai_cli.output.names import folder_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.layout import Folders, Tars
 from drai_cli.settings.image_options import SAMPLE_SUFFIXES, TAR_IMAGES, SampleOptions
+from drai_cli.tables.table import list_columns, read_table
 
 Condition = Mapping[str, str]
 

@@ -13,7 +13,6 @@ import numpy as np
 from drai_cli.data.finding_phantoms import FINDING_FACTORS, FINDINGS, render_finding_phantoms
 from drai_cli.data.findings import Findings
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
-from drai_cli.data.table import read_header
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
@@ -22,6 +21,7 @@ from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import PhantomOptions
 from drai_cli.settings.typed import check_ranges
+from drai_cli.tables.table import read_header
 
 _CHUNK = 256
 _MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}
