@@ -37,6 +37,9 @@ _PART_NAMES: Mapping[str, Part] = {
 """How sets name the parts of their own split."""
 _PART_OF_WHAT = re.compile(r"(set|sets|split|data|dataset|part|images|imgs|folder)$")
 
+FINDINGS = "findings"
+"""Names the label where several columns are its findings."""
+
 LABEL = "label"
 """Names the label where no table does."""
 
@@ -64,6 +67,11 @@ class SetOptions(SourceOptions):
         """What these options say of the set."""
         names = (one.name for one in fields(cls))
         return cls(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+
+    @property
+    def label_name(self) -> str | None:
+        """What the label is called: its column, or `findings` for several; None where none was named."""
+        return FINDINGS if len(self.label) > 1 else next(iter(self.label), None)
 
     def conditions_besides(self, label: str) -> tuple[str, ...]:
         """Each condition once, without the label."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pydicom.datadict import tag_for_keyword
 
 from drai_cli.data.condition import is_missing
+from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
+from drai_cli.data.findings import SEPARATOR, Findings
 from drai_cli.data.folders import Folders
 from drai_cli.data.groups import Groups, find_sources, group_files
 from drai_cli.data.image_set import LABEL, Part, SetOptions
@@ -19,7 +21,6 @@ from drai_cli.data.matching.labels import (
     clean_values,
     list_missing,
     warn_of_one_hot_sibling,
-    warn_of_several_labels,
 )
 from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, Lookup
 from drai_cli.data.matching.match import Described, Row
@@ -62,6 +63,7 @@ class Listing:
         group: What groups files; None where nothing does.
         files: In order.
         skipped: What tables name that cannot be used, with the reason.
+        findings: The findings, where labels are sets of them.
     """
 
     label: str
@@ -69,6 +71,7 @@ class Listing:
     group: str | None
     files: tuple[ListedFile, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    findings: Findings | None = None
 
 
 def list_set(
@@ -114,12 +117,13 @@ def list_set(
     ):
         check_name(described, has_headers, name, option)
     split = None
-    used = (label, *conditions)
-    if described is not None:
+    columns = options.label if len(options.label) > 1 else (label,)
+    used = (*columns, *conditions)
+    if described is not None and len(columns) == 1 and options.label_kind != "findings":
         warn_of_one_hot_sibling(described.table, label, reporter)
         split = choose_split_column(described.table, options, (*used, *_key(described)), reporter)
     wanted = [name for name in (*used, split) if name is not None]
-    rows = {} if described is None else _merge(described, wanted, options.rows)
+    rows = {} if described is None else _merge(described, wanted, options.rows, label)
     chosen = [item for item in items if described is None or item.name in rows]
     copies = frozenset() if described is None else described.copies.difference(rows)
     _say_rowless(len(items) - len(chosen) - len(copies), described, noun, reporter)
@@ -129,17 +133,26 @@ def list_set(
         for name in wanted
     }
     values = {name: _readable(name, column) for name, column in values.items()}
-    for name in used:
+    rows_or_files = noun if described is None else "rows"
+    if len(columns) == 1:
+        values[label], counts = clean_values(values[label], options.missing)
+        _say_unlabelled(label, counts, len(chosen), rows_or_files, reporter)
+    subject = str(tree.root) if described is None else described.table.path.name
+    read = _read_findings(subject, columns, values, options, reporter)
+    if read is not None:
+        values[label] = list(read.texts)
+        if len(columns) > 1 and (unknown := values[label].count("")):
+            reporter.warn(
+                f"{unknown} of {len(chosen)} {rows_or_files} have no known finding and are left out"
+            )
+    for name in conditions:
         values[name], counts = clean_values(values[name], options.missing)
-        if name == label:
-            _say_unlabelled(label, counts, len(chosen), noun if described is None else "rows", reporter)
-        elif counts:
+        if counts:
             reporter.info(
                 f"{name!r} is missing in {sum(counts.values())} of {len(chosen)} {noun}: {list_missing(counts)}"
             )
     kept = [place for place, value in enumerate(values[label]) if value]
     files = [chosen[place] for place in kept]
-    warn_of_several_labels(label, [values[label][place] for place in kept], reporter)
     groups = _groups(files, described, options, (*used, split or "", *_key(described)), hides, reporter)
     if groups.names and groups.alone:
         reporter.warn(
@@ -158,7 +171,7 @@ def list_set(
     listed = [
         ListedFile(
             item,
-            {name: values[name][place] for name in used},
+            {name: values[name][place] for name in (label, *conditions)},
             groups.keys[item.name],
             parts.get(item.name),
         )
@@ -166,19 +179,65 @@ def list_set(
         if not parts or item.name in parts
     ]
     group = options.group or groups.name
-    return Listing(label, conditions, group, tuple(listed), () if described is None else described.skipped)
+    skipped = () if described is None else described.skipped
+    return Listing(label, conditions, group, tuple(listed), skipped, None if read is None else read.findings)
 
 
-def choose_label(tables: SetTables | None, label: str | None, has_headers: bool) -> str:
-    """What the label is: the column or keyword asked for, else what a table of this kind has.
+def _read_findings(
+    subject: str,
+    columns: Sequence[str],
+    values: Mapping[str, list[str]],
+    options: SetOptions,
+    reporter: Reporter,
+) -> ReadFindings | None:
+    """The label as sets of findings, said in one line; None where it is one name.
+
+    Raises:
+        InputError: A row that contradicts itself, or too many findings.
+        UsageError: Several columns, and labels that are to be one name.
+    """
+    if len(columns) > 1:
+        if options.label_kind == "categorical":
+            raise UsageError("--label-kind categorical", "contradicts several --label", "name one column")
+        cells = list(zip(*(values[name] for name in columns), strict=True))
+        read: ReadFindings | None = read_columns(subject, columns, cells, options.uncertain)
+    elif options.label_kind == "categorical":
+        return None
+    else:
+        is_forced = options.label_kind == "findings"
+        read = read_joined(subject, columns[0], values[columns[0]], is_forced=is_forced)
+    if read is None:
+        if options.least_count is not None:
+            raise UsageError(
+                f"--least-count {options.least_count}", "is for sets of findings", "--label-kind findings"
+            )
+        return None
+    reporter.info(
+        f"the label is a set of findings ({read.how}); {read.findings.none!r} means none of them; "
+        "--label-kind categorical takes each cell as one name"
+    )
+    if options.least_count is not None:
+        read, dropped = leave_out_rare(read, options.least_count)
+        if dropped:
+            listed = ", ".join(f"{name} ({count})" for name, count in dropped.items())
+            reporter.warn(
+                f"findings of fewer than {options.least_count} images are left out: {listed}; so are images that show "
+                "no other"
+            )
+    return read
+
+
+def choose_label(tables: SetTables | None, options: SetOptions, has_headers: bool) -> str:
+    """What the label is: the column or keyword asked for, `findings` for several, else what a table of this kind has.
 
     Raises:
         UsageError: None was named where one has to be, or it is not there.
     """
     described = None if tables is None else tables.described
-    if label is not None:
-        check_name(described, has_headers, label, "--label")
-        return label
+    for name in options.label:
+        check_name(described, has_headers, name, "--label")
+    if options.label_name is not None:
+        return options.label_name
     if described is not None:
         if tables is not None and tables.is_ham10000:
             return "dx"
@@ -221,7 +280,7 @@ def check_name(described: Described | None, has_headers: bool, name: str, option
 
 def wanted_keywords(options: SetOptions) -> tuple[str, ...]:
     """The DICOM keywords that options may mean."""
-    names = (options.label, options.group, *options.conditions)
+    names = (*options.label, options.group, *options.conditions)
     return tuple(name for name in names if name is not None and tag_for_keyword(name) is not None)
 
 
@@ -276,7 +335,7 @@ def _readable(name: str, column: list[str]) -> list[str]:
     ]
 
 
-def _merge(described: Described, columns: Sequence[str], how: str | None) -> dict[str, Row]:
+def _merge(described: Described, columns: Sequence[str], how: str | None, label: str) -> dict[str, Row]:
     """One row for each file: its only one, one that fills what others leave empty, or what `--rows` makes of them.
 
     Raises:
@@ -292,12 +351,14 @@ def _merge(described: Described, columns: Sequence[str], how: str | None) -> dic
         row = dict(rows[0])
         for column in asked:
             counts = Counter(one[column] for one in rows if not is_missing(one[column]))
-            if how == "majority" and counts:
+            if how == "all" and column == label:
+                row[column] = SEPARATOR.join(counts) or row[column]
+            elif how == "majority" and counts:
                 row[column] = counts.most_common(1)[0][0]
-            elif len(counts) > 1 and how is None:
+            elif len(counts) > 1 and how in (None, "all"):
                 differing.append((name, column, list(counts)))
                 break
-            elif counts and (how is None or is_missing(row[column])):
+            elif counts and (how in (None, "all") or is_missing(row[column])):
                 row[column] = next(iter(counts))
         merged[name] = row
     if differing:
@@ -305,7 +366,7 @@ def _merge(described: Described, columns: Sequence[str], how: str | None) -> dic
         raise InputError(
             described.table.path,
             f"{len(differing)} images have two rows that differ, such as {name} ({column}: {', '.join(found[:3])})",
-            "keep one row per image, or add --rows first or --rows majority",
+            "keep one row per image, or add --rows first, --rows majority or --rows all",
         )
     return merged
 

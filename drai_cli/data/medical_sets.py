@@ -29,13 +29,13 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         InputError: No images, or rows that contradict each other.
         UsageError: An unknown column or keyword, or no label.
     """
-    if options.label is None and not options.metadata and not tree.tables:
-        choose_label(None, None, has_headers=True)  # raises, before thousands of headers are read
+    if not options.label and not options.metadata and not tree.tables:
+        choose_label(None, options, has_headers=True)  # raises, before thousands of headers are read
     names = [name for name in tree.medical[DICOM.name] if name not in folders.masks]
     headers = list(read_dicom_items(tree, names, wanted_keywords(options)))
     images, skipped = _set_aside(headers, reporter)
     tables = find_tables(tree, images, folders.top, True, options, reporter)
-    label = choose_label(tables, options.label, has_headers=True)
+    label = choose_label(tables, options, has_headers=True)
     listing = list_set(
         tree, images, folders, tables, label, options, reporter, noun="DICOM files", hides=True
     )
@@ -57,7 +57,7 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
     return ImageSet(
         DICOM.name, tree.root, label, listing.conditions, listing.group or FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped, *listing.skipped),
-        _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
+        _intensity(chosen, HU if is_ct else ""), f"window {chosen}", listing.findings,
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def find_volume_set(
     axis, slices = options.axis or "axial", options.slices or "all"
     tables = find_tables(tree, items, folders.top, True, options, reporter)
     refuse_unlabelled(tree, folders, tables, len(items), "volumes")
-    label = choose_label(tables, options.label, has_headers=False)
+    label = choose_label(tables, options, has_headers=False)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="volumes", hides=True)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
@@ -102,7 +102,7 @@ def find_volume_set(
     return ImageSet(
         kind, tree.root, label, listing.conditions, listing.group or FILE, tuple(entries),
         VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped, *listing.skipped),
-        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}",
+        _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}", listing.findings,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def find_raster_set(
     else:
         place = {name: place for place, name in enumerate(tables.described.rows)}
         items.sort(key=lambda item: place.get(item.name, len(place)))  # as the table lists them
-    label = choose_label(tables, options.label, has_headers=False)
+    label = choose_label(tables, options, has_headers=False)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="images")
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
@@ -59,6 +59,7 @@ def find_raster_set(
     return ImageSet(
         kind, tree.root, label, listing.conditions, listing.group or (FILE if frames else None), tuple(entries),
         FilePixels(tree.root, frames), (*tree.skipped, *listing.skipped),
+        findings=listing.findings,
     )  # fmt: skip
 
 
@@ -69,9 +70,11 @@ def _check_folders(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         InputError: No images in class folders, or folders of a split next to folders of classes.
         UsageError: Another label than the folder was asked for.
     """
-    if options.label not in (None, LABEL, FOLDER):
+    if options.label_name not in (None, LABEL, FOLDER):
         raise UsageError(
-            f"--label {options.label}", "class folders have no columns", "name a table with --metadata FILE"
+            f"--label {options.label[0]}",
+            "class folders have no columns",
+            "name a table with --metadata FILE",
         )
     if folders.beside_parts:
         parts, others = folders.beside_parts

@@ -72,10 +72,10 @@ def find_image_set(
     if options.split == "new" and has_split:
         entries = tuple(replace(entry, part=None) for entry in image_set.entries)
         image_set = replace(image_set, entries=entries)
-    classes = count_classes(image_set.entries, image_set.label)
-    reporter.info(
-        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
-    )
+    findings = image_set.findings
+    count = len(findings.names if findings else count_classes(image_set.entries, image_set.label))
+    of = f"with {count} findings" if findings else f"of {count} classes"
+    reporter.info(f"data: {image_set.kind}, {len(image_set.entries)} images {of} in {path}")
     return image_set
 
 
@@ -110,7 +110,7 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
     if tables is not None:
         return find_raster_set(tree, folders, tables, options, reporter)
     image_set = _find_without_table(tree, folders, options, reporter)
-    _refuse_columns(image_set, replace(options, label=None))
+    _refuse_columns(image_set, replace(options, label=()))
     return image_set
 
 
@@ -248,7 +248,7 @@ def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
     """Stops where columns are named and there is no table."""
     asked = {
         "--image-column": options.image_column,
-        "--label": None if options.label == image_set.label else options.label,
+        "--label": None if options.label_name in (None, image_set.label) else options.label[0],
         "--group": options.group,
         "--split-column": options.split_column,
         "--metadata": next(iter(options.metadata), None),

@@ -32,18 +32,19 @@ KINDS: tuple[Kind, ...] = (
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
 
 
-class _Tables:
-    """A single path as `metadata` counts as a sequence of one."""
+class Repeatable:
+    """A single path as `metadata`, or a single name as `label`, counts as a sequence of one."""
 
     def __post_init__(self) -> None:
-        tables = getattr(self, "metadata", ())
-        if not isinstance(tables, tuple):
-            one = isinstance(tables, str | Path)
-            object.__setattr__(self, "metadata", (Path(tables),) if one else tuple(tables or ()))
+        for name, kind in (("metadata", Path), ("label", str)):
+            given = getattr(self, name, ())
+            if not isinstance(given, tuple):
+                is_one = isinstance(given, str | Path)
+                object.__setattr__(self, name, (kind(given),) if is_one else tuple(given or ()))
 
 
 @dataclass(frozen=True)
-class SourceOptions(_Tables):
+class SourceOptions(Repeatable):
     """How to read a data set, where its files leave it open.
 
     Attributes:
@@ -55,7 +56,12 @@ class SourceOptions(_Tables):
         image_column: Column of the table with the names of the image files, of their folders, or of DICOM UIDs;
             suffixes, and folders of another machine, may differ.
         label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
-            BodyPartExamined, or `folder` for the name of the top folder.
+            BodyPartExamined, or `folder` for the name of the top folder. May be given several times: columns of 0 and
+            1, each a finding that an image shows or not.
+        label_kind: What a label is: categorical (one name), or findings (a set of names, in one cell joined by `|`, `;`
+            or `,`); None: findings where cells of the column hold several names.
+        uncertain: What -1 means in columns of 0 and 1: unknown, present or absent.
+        least_count: Leave out findings that fewer images show.
         group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
             split. For DICOM without a table: a DICOM keyword.
         group_pattern: Instead of --group: regular expression to search for in the path of each file below the data
@@ -65,8 +71,8 @@ class SourceOptions(_Tables):
             or in its file), or new (one drawn at random); None: own where there is one.
         split_column: Column of the table with the part of each image: train, validation or test; None: a column called
             split, set, subset, partition or the like that holds nothing else.
-        rows: Which row to use where several rows of an image differ in what is asked for: first, or majority (the most
-            frequent value of each column); None: such rows are an error.
+        rows: Which row to use where several rows of an image differ in what is asked for: first, majority (the most
+            frequent value of each column), or all (the label is the set of their labels); None: such rows are an error.
         missing: Value that means that nothing is known, instead of unknown, NA, nan, none, -1 and the like; may be
             given several times. An empty cell always means so.
         kind: Kind of data set; needed only where more than one is possible.
@@ -80,12 +86,15 @@ class SourceOptions(_Tables):
     metadata: tuple[Path, ...] = ()
     header: bool | None = None
     image_column: str | None = None
-    label: str | None = None
+    label: tuple[str, ...] = ()
+    label_kind: Literal["categorical", "findings"] | None = None
+    uncertain: Literal["unknown", "present", "absent"] = "unknown"
+    least_count: int | None = setting(None, 1)
     group: str | None = None
     group_pattern: str | None = None
     split: Literal["own", "new"] | None = None
     split_column: str | None = None
-    rows: Literal["first", "majority"] | None = None
+    rows: Literal["first", "majority", "all"] | None = None
     missing: tuple[str, ...] = ()
     kind: str | None = None
     window: str | None = None
@@ -94,7 +103,7 @@ class SourceOptions(_Tables):
 
 
 @dataclass(frozen=True)
-class DataOptions(_Tables):
+class DataOptions(Repeatable):
     """Which images to use, and how to read them. Fields that are not listed: see `SourceOptions`.
 
     Attributes:
@@ -113,13 +122,16 @@ class DataOptions(_Tables):
     metadata: tuple[Path, ...] = ()
     header: bool | None = None
     image_column: str | None = None
-    label: str | None = None
+    label: tuple[str, ...] = ()
+    label_kind: Literal["categorical", "findings"] | None = None
+    uncertain: Literal["unknown", "present", "absent"] = "unknown"
+    least_count: int | None = setting(None, 1)
     conditions: tuple[str, ...] = setting((), flag="--condition")
     group: str | None = None
     group_pattern: str | None = None
     split: Literal["own", "new"] | None = None
     split_column: str | None = None
-    rows: Literal["first", "majority"] | None = None
+    rows: Literal["first", "majority", "all"] | None = None
     missing: tuple[str, ...] = ()
     kind: str | None = None
     size: int = setting(64, *IMAGE_SIZES)

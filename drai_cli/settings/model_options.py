@@ -79,7 +79,7 @@ class EvaluateOptions:
     privacy_samples: int = setting(1000, 1)
     metadata: tuple[Path, ...] = ()
     image_column: str | None = None
-    label: str | None = None
+    label: tuple[str, ...] = ()
     group: str | None = None
     group_pattern: str | None = None
     kind: str | None = None

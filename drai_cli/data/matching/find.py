@@ -130,11 +130,7 @@ class _Context:
         is_ham = self.options.kind in (None, "ham10000") and any(
             set(table.columns) >= HAM10000_COLUMNS for table in tables
         )
-        if (
-            self.options.label is None
-            and not is_ham
-            and not any("label" in table.columns for table in tables)
-        ):
+        if not self.options.label and not is_ham and not any("label" in table.columns for table in tables):
             one_hot = [table for table in tables if find_one_hot(table)]
             if len(one_hot) == 1:
                 tables = [

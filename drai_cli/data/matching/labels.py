@@ -16,7 +16,6 @@ _ONE_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1, "false": 0, "t
 _MOST_COLUMNS = 2000
 _CODES = frozenset({"-1", "-1.0"})
 """Codes of a missing value where all other values are 0 or more (CheXpert: uncertain)."""
-_SEPARATOR = "|"
 
 
 def find_one_hot(table: Table) -> tuple[str, ...]:
@@ -113,13 +112,3 @@ def list_missing(counts: Mapping[str, int]) -> str:
     return ", ".join(
         f"{count} {repr(word) if word else 'blank'}" for word, count in Counter(dict(counts)).most_common(5)
     )
-
-
-def warn_of_several_labels(label: str, values: Sequence[str], reporter: Reporter) -> None:
-    """Warns where cells hold several labels joined by `|`."""
-    several = [value for value in values if _SEPARATOR in value]
-    if several:
-        reporter.warn(
-            f"label {label!r} holds several labels joined by '|' in {len(several)} of {len(values)} images, such as "
-            f"{several[0]!r}: each combination becomes a class of its own ({len(set(values))} classes)"
-        )
