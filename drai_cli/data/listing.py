@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydicom.datadict import tag_for_keyword
 
-from drai_cli.data.condition import is_missing
+from drai_cli.data.attribute import is_missing
 from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
 from drai_cli.data.findings import SEPARATOR, Findings
 from drai_cli.data.folders import Folders

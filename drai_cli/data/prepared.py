@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int8, Int64, UInt
 
+from drai_cli.data.attribute import Attribute, is_missing
 from drai_cli.data.cache import ImageCache, build_cache
-from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.data.findings import Findings
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups

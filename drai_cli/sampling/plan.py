@@ -16,7 +16,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
+from drai_cli.data.attribute import Attribute, is_missing
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.io.files import file_sha256

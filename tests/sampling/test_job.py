@@ -13,7 +13,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.data.attribute import Attribute
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.sampling.job import PixelOptions

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.data.attribute import Attribute
+from drai_cli.data.condition import ConditionSchema
 from drai_cli.sampling.plan import Plan, Run, mixing_stride
 
 LABELS = ("mel", "v1.2", "Nv")
