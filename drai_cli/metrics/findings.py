@@ -5,74 +5,22 @@ Each is a number per finding, with its baseline, and the mean over the findings 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int8, Int64
+from jaxtyping import Float, Int64
 
-from drai_cli.data.findings import ABSENT, PRESENT, UNKNOWN
+from drai_cli.data.findings import PRESENT, UNKNOWN
 from drai_cli.metrics import intervals
 from drai_cli.metrics.auc import area
 from drai_cli.metrics.finding_judge import FindingJudge
-from drai_cli.metrics.generation import ModelNetworks, encode, generate, sample
+from drai_cli.metrics.finding_set import FindingsConfig, FindingSet, mean_of
+from drai_cli.metrics.finding_swaps import measure_finding_swaps
+from drai_cli.metrics.generation import ModelNetworks, encode, sample
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measured_style import measured_style
 from drai_cli.metrics.probes import measure_probe
-from drai_cli.metrics.swaps import frame_colour
-
-States = Int8[np.ndarray, "n findings"]
-Shown = Bool[np.ndarray, "n findings"]
-
-
-@dataclass(frozen=True)
-class FindingsConfig:
-    """Sample sizes.
-
-    Attributes:
-        samples: Samples for agreement and co-occurrence.
-        pairs: Swaps for each finding and each of the four cases (a has it or not, b has it or not).
-        probe_rows: Most training images encoded for the probes.
-        least: Images of the reported part that show a finding, and that do not, for the finding to be reported.
-    """
-
-    samples: int = 2000
-    pairs: int = 60
-    probe_rows: int = 4000
-    least: int = 5
-
-
-@dataclass(frozen=True)
-class FindingSet:
-    """Real images with their findings, of all parts.
-
-    Attributes:
-        images: Stored images.
-        states: Findings of each image: see `Findings.states`.
-        parts: `train`, `validation` or `test` of each image.
-        groups: Patient or the like of each image; intervals resample these.
-        conditions: Condition vector of each image.
-        names: The findings.
-    """
-
-    images: Images
-    states: States
-    parts: np.ndarray
-    groups: np.ndarray
-    conditions: Float32[np.ndarray, "n t"]
-    names: tuple[str, ...]
-
-    def rows(self, part: str) -> Int64[np.ndarray, " rows"]:
-        """The rows of one part."""
-        return np.flatnonzero(self.parts == part)
-
-    def reported(self, part: str, least: int) -> list[int]:
-        """The findings that at least `least` images of a part show, and as many do not."""
-        states = self.states[self.rows(part)]
-        present, absent = (states == PRESENT).sum(0), (states == ABSENT).sum(0)
-        return np.flatnonzero((present >= least) & (absent >= least)).tolist()
 
 
 def measure_findings(
@@ -110,7 +58,9 @@ def measure_findings(
         "label_in_style": None,
     }
     if networks.encoder is not None:
-        out["swaps"] = measure_swaps(data, networks, judge, config, part=part, seed=seed, device=device)
+        out["swaps"] = measure_finding_swaps(
+            data, networks, judge, config, part=part, seed=seed, device=device
+        )
         out["label_in_style"] = measure_style_probe(
             data, networks, config, part=part, seed=seed, device=device
         )
@@ -165,7 +115,7 @@ def measure_agreement(
         right = ((shown == (states == PRESENT)) | (states == UNKNOWN)).all(1)
         weights = intervals.group_weights(groups, seed)
         out[f"all_right{side}"] = intervals.estimate(intervals.mean(right), weights).to_json()
-    out["mean"] = _mean_of(out["by_finding"], ("auc", "auc_real", "balanced", "balanced_real"))
+    out["mean"] = mean_of(out["by_finding"], ("auc", "auc_real", "balanced", "balanced_real"))
     return out
 
 
@@ -214,72 +164,6 @@ def measure_co_occurrence(
     }
 
 
-def measure_swaps(
-    data: FindingSet,
-    networks: ModelNetworks,
-    judge: FindingJudge,
-    config: FindingsConfig,
-    *,
-    part: str,
-    seed: int,
-    device: torch.device | str = "cpu",
-) -> dict[str, Any]:
-    """Is each finding of a kept in G(c_a, z_b), and none taken from b?
-
-    For each finding, pairs of the four cases are drawn: a has it or not, b has it or not.
-
-    Returns:
-        `by_finding`: for each, `kept`: balanced share of the swaps in which the judge sees a's state, over pairs in
-        which b's differs; `kept_of_a` and `kept_of_reconstruction`: the same of a itself and of G(c_a, z_a); `leaked`:
-        how much more often the finding is seen where b has it than where b does not, a being the same, mean over both
-        states of a: 0 if style carries nothing of it. `mean` of each over the findings. `followed`, `leftover`:
-        correlation of the colour of the frame's border with b's and with a's; `pairs`.
-    """
-    rows, generator = data.rows(part), np.random.default_rng(seed)
-    states = data.states[rows]
-    chosen: list[tuple[int, bool, bool, np.ndarray, np.ndarray]] = []
-    for one in data.reported(part, config.least):
-        with_it, without = (np.flatnonzero(states[:, one] == state) for state in (PRESENT, ABSENT))
-        for has_a, has_b in ((True, False), (False, True), (True, True), (False, False)):
-            a = generator.choice(with_it if has_a else without, config.pairs)
-            b = generator.choice(with_it if has_b else without, config.pairs)
-            chosen.append((one, has_a, has_b, a, b))
-    if not chosen:
-        return {"by_finding": {}, "mean": {}, "pairs": 0}
-    a, b = (np.concatenate([case[side] for case in chosen]) for side in (3, 4))
-    images = data.images[rows]
-    codes = encode(networks, images, data.conditions[rows], device)
-    swapped = generate(networks, codes.content[a], codes.style[b], images.dtype, device)
-    again = generate(networks, codes.content, codes.style, images.dtype, device)
-    of_swaps, of_real, of_again = (
-        judge.shown(judge.probabilities(some)) for some in (swapped, images, again)
-    )
-    out: dict[str, Any] = {"by_finding": {}, "pairs": len(a)}
-    # How often the finding is seen in the swaps, in a itself and in a's reconstruction, in each case.
-    by_case: dict[tuple[int, bool, bool], np.ndarray] = {}
-    for number, (one, has_a, has_b, its_a, _) in enumerate(chosen):
-        place = slice(number * config.pairs, (number + 1) * config.pairs)
-        views = of_swaps[place, one], of_real[its_a, one], of_again[its_a, one]
-        by_case[one, has_a, has_b] = np.array([view.mean() for view in views])
-    for one in data.reported(part, config.least):
-        with_it, without = by_case[one, True, False], by_case[one, False, True]
-        kept = (with_it + 1 - without) / 2
-        leaks = [by_case[one, has_a, True][0] - by_case[one, has_a, False][0] for has_a in (True, False)]
-        out["by_finding"][data.names[one]] = {
-            "kept": float(kept[0]),
-            "kept_of_a": float(kept[1]),
-            "kept_of_reconstruction": float(kept[2]),
-            "leaked": float(np.mean(leaks)),
-            "n": int((states[:, one] == PRESENT).sum()),
-        }
-    out["mean"] = _mean_of(out["by_finding"], ("kept", "kept_of_a", "kept_of_reconstruction", "leaked"))
-    colour, real_colour = frame_colour(swapped), frame_colour(images)
-    weights = intervals.pair_weights(data.groups[rows][a], data.groups[rows][b], seed)
-    for name, side in (("followed", b), ("leftover", a)):
-        out[name] = intervals.estimate(intervals.correlation(colour, real_colour[side]), weights).to_json()
-    return out
-
-
 def measure_style_probe(
     data: FindingSet,
     networks: ModelNetworks,
@@ -326,7 +210,7 @@ def measure_style_probe(
             "floor": probe["floor"]["value"],
             "n": probe["n"],
         }
-    return {"by_finding": by_finding, "mean": _mean_of(by_finding, ("value", "floor"))}
+    return {"by_finding": by_finding, "mean": mean_of(by_finding, ("value", "floor"))}
 
 
 def _some(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
@@ -347,14 +231,3 @@ def _alike(left: Float[np.ndarray, "k k"], right: Float[np.ndarray, "k k"]) -> f
     if min(left[above].std(), right[above].std()) < 1e-9:
         return 0.0
     return float(np.corrcoef(left[above], right[above])[0, 1])
-
-
-def _mean_of(by_finding: dict[str, dict[str, Any]], names: Sequence[str]) -> dict[str, float]:
-    """The mean over findings of each number, or of its value where it has an interval."""
-    means = {}
-    for name in names:
-        values = [
-            one[name]["value"] if isinstance(one[name], dict) else one[name] for one in by_finding.values()
-        ]
-        means[name] = float(np.mean(values)) if values else float("nan")
-    return means

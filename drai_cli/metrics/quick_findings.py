@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from drai_cli.metrics.finding_judge import FindingJudge
-from drai_cli.metrics.findings import FindingsConfig, FindingSet, measure_agreement, measure_swaps
+from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
+from drai_cli.metrics.finding_swaps import measure_finding_swaps
+from drai_cli.metrics.findings import measure_agreement
 from drai_cli.metrics.frechet import frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 
@@ -27,7 +29,7 @@ def quick_finding_measure(
 
     Returns:
         As `quick_measure`. `agreement` is the judge's mean AUC over findings on samples, `judge` that on real images,
-        `kept` and `leaked` are those of `findings.measure_swaps`. The ratios are of what exceeds chance, 0.5.
+        `kept` and `leaked` are those of `measure_finding_swaps`. The ratios are of what exceeds chance, 0.5.
     """
     rows = np.random.default_rng(seed).integers(0, len(data.images), count)
     style_dim = style_dim_of(networks, data.images[:1], device)
@@ -44,7 +46,7 @@ def quick_finding_measure(
     out |= {"agreement_ratio": _over_chance(agreement, own), "frechet": distance}
     parts = [min(out["agreement_ratio"], 1.0)]
     if networks.encoder is not None:
-        swaps = measure_swaps(data, networks, judge, _CONFIG, part=part, seed=seed, device=device)
+        swaps = measure_finding_swaps(data, networks, judge, _CONFIG, part=part, seed=seed, device=device)
         out |= {name: swaps["mean"][name] for name in ("kept", "leaked", "kept_of_a")}
         out |= {name: swaps[name]["value"] for name in ("followed", "leftover")}
         out["kept_ratio"] = _over_chance(out["kept"], out["kept_of_a"])

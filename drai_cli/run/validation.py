@@ -11,7 +11,7 @@ import torch
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import WeightsError
 from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
-from drai_cli.metrics.findings import FindingSet
+from drai_cli.metrics.finding_set import FindingSet
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from drai_cli.metrics.auc import area, area_of
 from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
-from drai_cli.metrics.findings import FindingsConfig, FindingSet, measure_findings
+from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
+from drai_cli.metrics.findings import measure_findings
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig
 from tests.metrics.conftest import Code, Model, certain, draw, paint, read
