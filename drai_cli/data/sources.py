@@ -92,6 +92,10 @@ def _check_options(options: SetOptions) -> None:
 
 
 def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageSet:
+    if options.kind is None and options.metadata is None and not (tree.images or any(tree.medical.values())):
+        archives = _list_archives(tree)
+        if len(archives) == 1:  # a table next to it is of its rows
+            options = replace(options, kind="medmnist")
     medical = _medical_kind(tree, options.kind)
     table_and_kind = find_table(tree, options.metadata, options.kind, medical)
     table, kind = (None, "") if table_and_kind is None else (read_table(table_and_kind[0]), table_and_kind[1])
@@ -168,7 +172,7 @@ def _refuse_unused(kind: str, options: SetOptions) -> None:
 
 
 def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
-    archives = [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
+    archives = _list_archives(tree)
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
             return find_medmnist(archives[0], reporter)
@@ -207,6 +211,10 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
         )
     refuse_loose(tree)
     return find_class_folders(tree, label, reporter)
+
+
+def _list_archives(tree: Tree) -> list[Path]:
+    return [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
 
 
 def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
