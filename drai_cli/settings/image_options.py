@@ -31,10 +31,15 @@ else:
 
 SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
     **{name: suffixes for name, suffixes in IMAGE_SUFFIXES.items() if name != "tiff"},
-    "npz": (".npz",),
+    "npz": ("",),  # a row of one file
     "webdataset": (".png", ".json", ".cls"),  # in a tar file
 }
 SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
+PACKED_FORMATS = ("npz", "webdataset")
+"""Formats in which many images share a file, so that there is no choice of folders."""
+
+SampleLayout = Literal["folders", "flat", "isic", "bids"]
+SAMPLE_LAYOUTS: tuple[SampleLayout, ...] = ("folders", "flat", "isic", "bids")
 TAR_IMAGES = 10_000
 """Images in a tar file of WebDataset: some 100 MB at 64 px."""
 
@@ -76,7 +81,11 @@ class SampleOptions:
             --style-from.
         truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
             variation.
-        format: File format, one of `SAMPLE_FORMATS`. webdataset means tar files of images with their labels.
+        format: File format, one of `SAMPLE_FORMATS`. npz: one file in MedMNIST's layout. webdataset: tar files of
+            images with their labels.
+        layout: Folders and tables of formats with a file per image. folders: one folder per label. flat: one folder for
+            all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as in
+            ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
         shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
         seed: Random seed. Seed, condition and index decide each image.
         shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
@@ -105,6 +114,7 @@ class SampleOptions:
     window: str | None = None
     truncation: float = setting(1.0, 0)
     format: str = "png"
+    layout: SampleLayout = "folders"
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
     seed: int = setting(0, 0)

@@ -51,6 +51,7 @@ LEFT = {
     "drai export": ["lesions.onnx", "lesions.encoder.onnx", "lesions.swap.onnx"],
     "drai sample --runtime onnx": ["by-onnx/mel/mel_000007.png"],
     "drai sample --label mel -n 4 --format dicom": ["dicom/mel/mel_000003.dcm"],
+    "drai sample --label mel -n 4 --format npz": ["one-file/images.npz"],
     "drai convert": ["mel.nii.gz"],
 }
 
