@@ -178,13 +178,13 @@ class InterpolateOptions:
             generates for the first label with this seed.
         grid: Make a grid: one column per image of contents, one row per image of styles.
         style: With --grid: image whose style makes one row; may be given several times; None: the styles of the images.
-        steps: Number of frames, including both ends.
+        steps: Number of frames, including both ends; None: 8, or 30 in an animation.
         even: Space the frames evenly by visual distance (distance of features) instead of by distance of codes.
         out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
             `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
             folder.
         format: File format of frames in a folder; None: that of the first image, or PNG for JPEG, BMP and GIF.
-        fps: Frames per second of .gif and .mp4.
+        fps: Frames per second of .gif and .mp4, which show the walk there and back.
         seed: Random seed; used between two labels only.
     """
 
@@ -197,12 +197,12 @@ class InterpolateOptions:
     style_from: Path | None = None
     grid: bool = False
     style: tuple[Path, ...] = ()
-    steps: int = setting(8, 2)
+    steps: int | None = setting(None, 2)
     even: bool = False
     out: Path | None = setting(None, flag="-o --out")
     format: ImageFormat | None = None
     compression: Compression = "none"
-    fps: float = setting(8.0, 0.01, 100)
+    fps: float = setting(10.0, 0.01, 100)
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = setting(None, 0)
