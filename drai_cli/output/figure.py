@@ -111,7 +111,7 @@ def _add_note(
     lines = _wrap(note, font, width, max(1, len(note)))
     below = PillowImage.new("RGB", (figure.shape[1], len(lines) * _LINE + _MARGIN), "white")
     ImageDraw.Draw(below).multiline_text(
-        (_MARGIN, 0), "\n".join(lines), _INK, font, spacing=_LINE - _TEXT_SIZE
+        (_MARGIN, _MARGIN // 4), "\n".join(lines), _INK, font, spacing=_LINE - _TEXT_SIZE
     )
     return np.concatenate([figure, np.asarray(below)])
 

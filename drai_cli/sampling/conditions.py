@@ -9,14 +9,22 @@ from pathlib import Path
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.table import list_columns, read_table
 from drai_cli.errors import InputError, UsageError
-from drai_cli.progress import Reporter
+from drai_cli.progress import SILENT, Reporter
 
 Condition = Mapping[str, str]
 """Attributes that are set, with the label, as the data has them."""
 
 
-def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
+_FAR = 3
+"""A number so many standard deviations from the training mean is pointed out."""
+
+
+def parse_attributes(
+    settings: Sequence[str], schema: ConditionSchema, reporter: Reporter = SILENT
+) -> dict[str, str]:
     """Parses `NAME=VALUE` texts to attribute values in the spelling of the data; missing values are left out.
+
+    Warns of a number that is far from those that the model was trained on.
 
     Raises:
         UsageError: Not of that form, given twice, or not an attribute or value of the model.
@@ -33,7 +41,20 @@ def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[s
         seen.add(attribute.name)
         if not is_missing(value):
             values[attribute.name] = canonical(attribute, value.strip())
+            if is_far(attribute, values[attribute.name]):
+                reporter.warn(
+                    f"--set {setting}: {_describe(attribute)}; what the model makes of this value is a guess"
+                )
     return values
+
+
+def is_far(attribute: Attribute, value: str) -> bool:
+    """Whether a value is a number far from those of the training images."""
+    return attribute.kind == "continuous" and abs(attribute.entry(value)[1]) > _FAR
+
+
+def _describe(attribute: Attribute) -> str:
+    return f"{attribute.name} of the training images is {attribute.mean:.3g} ± {attribute.deviation:.3g}"
 
 
 def canonical(attribute: Attribute, value: str) -> str:
@@ -79,6 +100,7 @@ def read_conditions(
     conditions: list[dict[str, str]] = []
     unlabelled = 0
     unknown: Counter[str] = Counter()
+    far: Counter[str] = Counter()
     for number, row in enumerate(table.rows, 1):
         if is_missing(row[label_column]):
             unlabelled += 1
@@ -91,11 +113,17 @@ def read_conditions(
                 condition[attribute.name] = canonical(attribute, row[attribute.name])
             except UsageError:
                 unknown[attribute.name] += 1
+            else:
+                far[attribute.name] += is_far(attribute, condition[attribute.name])
         conditions.append(condition)
     if unlabelled:
         reporter.warn(f"{path.name}: {unlabelled} rows without a label were left out")
     for name, times in unknown.items():
         reporter.warn(f"{path.name}: {times} unknown values of {name} count as missing")
+    for name, times in far.items():
+        if times:
+            described = _describe(schema.attribute(name))
+            reporter.warn(f"{path.name}: {times} rows lie far outside: {described}")
     if not conditions:
         raise InputError(path, "expected rows with a label, got none")
     rows = len(conditions)

@@ -157,6 +157,11 @@ class SampleOutput:
                     path.unlink(missing_ok=True)
                 return self._merge()
 
+    def list_rejected(self) -> set[str]:
+        """Names of the images of a complete job that were left out."""
+        manifest = Manifest.open(self.out / MANIFEST)
+        return set() if manifest is None else manifest.rejected()
+
     def count_rejected(self) -> int:
         """Images of this part that were left out, from the tables of a finished output."""
         for name in (MANIFEST, shard_name(MANIFEST, self.part)):

@@ -184,7 +184,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
         InputError: A table that cannot be followed.
     """
     schema = header.schema
-    settings = parse_attributes(options.attributes, schema)
+    settings = parse_attributes(options.attributes, schema, reporter)
     label = settings.pop(schema.label.name, None)
     if label and options.label is not None:
         raise UsageError("--label", f"contradicts --set {schema.label.name}=...", "give one of them")

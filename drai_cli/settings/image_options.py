@@ -87,6 +87,8 @@ class SampleOptions:
             all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as in
             ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
         shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
+        sheet: Also draw a contact sheet of the first images of each label to this .png file, outside of OUT. For a
+            finished job, the same command with --sheet draws it alone.
         seed: Random seed. Seed, condition and index decide each image.
         shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
             together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
@@ -117,6 +119,7 @@ class SampleOptions:
     layout: SampleLayout = "folders"
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
+    sheet: Path | None = None
     seed: int = setting(0, 0)
     shard: str | None = None
     batch_size: int = setting(256, 1)

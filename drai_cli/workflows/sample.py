@@ -24,6 +24,7 @@ from drai_cli.sampling.pipeline import SamplePipeline
 from drai_cli.sampling.plan import check_layout, plan_samples
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.sampling.shards import part_of
+from drai_cli.sampling.sheet import check_sheet, write_sheet
 from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 from drai_cli.settings.typed import check_ranges
 
@@ -112,6 +113,11 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     rejected = output.count_rejected() if options.reject_copies else 0
     if rejected:
         reporter.warn(f"{rejected} of {images} images are copies of training images and are left out")
+    if options.sheet is not None and is_complete:
+        pixels, left_out = PixelOptions.from_json(resolved), output.list_rejected()
+        write_sheet(options.sheet, sampler, plan, pixels, style, left_out, overwrite=options.overwrite)
+    elif options.sheet is not None:
+        reporter.info(f"{options.sheet}: drawn by the command that completes the job")
     return SampleResult(
         out=options.out,
         images=images,
@@ -207,6 +213,7 @@ def check_sample(options: SampleOptions) -> tuple[int, int]:
             f"--format {options.format}", "no such format", f"there is: {', '.join(SAMPLE_FORMATS)}"
         )
     check_layout(options)
+    check_sheet(options)
     check_compression(options.format, options.compression)
     if options.style_from is None:
         for option, value in {"--frame": options.frame, "--window": options.window}.items():

@@ -35,7 +35,7 @@ ADDED = {
 }
 # Files that a command must have written, by the start of its line.
 LEFT = {
-    "drai sample --per-class": ["few/mel/mel_000003.png", "few/metadata.csv", "few/manifest.json"],
+    "drai sample --per-class": ["few/mel/mel_000003.png", "few/metadata.csv", "few/manifest.json", "few.png"],
     "drai swap-style": ["swap_mel_000000_nv_000000/figure.png"],
     "drai interpolate few": ["walk_mel_000000_nv_000000.png"],
     "drai interpolate --from-label": ["walk.gif"],

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from drai_cli.errors import DraiError, ExitCode, InputError, UsageError
 from drai_cli.sampling import pipeline
-from drai_cli.workflows.sample import sample
+from drai_cli.workflows.sample import preview_sample, sample
 from tests.workflows.sample_checks import Heard, rows
 
 
@@ -30,6 +30,29 @@ def test_seed_label_and_attributes_change_every_image(options, tmp_path):
         sample(changed)
         pixels += [np.array(PillowImage.open(path)).tobytes() for path in changed.out.glob("*/*.png")]
     assert len(set(pixels)) == 12
+
+
+@pytest.mark.parametrize(
+    ("age", "is_far"),
+    [("50", False), ("80", False), ("20", False), ("81", True), ("500", True), ("-3", True)],
+)
+def test_a_number_far_from_the_training_images_is_pointed_out(options, age, is_far):
+    """Of the model's training images, age is 50 ± 10."""
+    for run in (sample, preview_sample):
+        heard = Heard()
+        run(replace(options, count=1, attributes=(f"age={age}",)), heard)
+        warned = [
+            line for line in heard.lines if f"--set age={age}: age of the training images is 50 ± 10" in line
+        ]
+        assert len(warned) == is_far
+
+
+def test_far_numbers_of_a_table_are_counted(options, tmp_path):
+    table = tmp_path / "real.csv"
+    table.write_text("dx,age\nnv,45\nmel,500\nnv,900\nmel,\n")
+    heard = Heard()
+    sample(replace(options, label=None, count=None, like=table), heard)
+    assert "real.csv: 2 rows lie far outside: age of the training images is 50 ± 10" in heard.lines
 
 
 def test_labels_are_drawn_in_the_training_proportions(options):
