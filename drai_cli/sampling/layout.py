@@ -29,7 +29,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 _TAR = re.compile(r"images-(\d{6,})\.tar")
 _CONTAINER = re.compile(r"images-\d{6,}\.tar|images(-\d+-of-\d+)?\.npz")
 _FILE = re.compile(r"(.+)_(\d{6,})(\.[a-z.]+)", re.DOTALL)
-# Before version 1.1, --format npz wrote a file for each image.
+# Earlier versions wrote an npz file for each image.
 _SUFFIX = "|".join(map(re.escape, (*(one for all_ in IMAGE_SUFFIXES.values() for one in all_), ".npz")))
 _ONE_FOLDER = "images"
 _BIDS_FOLDER = "anat"

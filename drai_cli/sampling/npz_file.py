@@ -98,14 +98,14 @@ def read_npz(path: Path) -> Iterator[NpzRow]:
         InputError: It cannot be read, or its arrays do not agree.
     """
     with open_archive(path) as archive:
-        names = [str(row.item()) for row in read_rows(path, archive, LABEL_NAMES, _MOST)]
-        layout = Rows(folder_names(names))
-        arrays = (read_rows(path, archive, name, _MOST) for name in (_LABELS, INDEX, _IMAGES))
         try:
+            names = [str(row.item()) for row in read_rows(path, archive, LABEL_NAMES, _MOST)]
+            layout = Rows(folder_names(names))
+            arrays = (read_rows(path, archive, name, _MOST) for name in (_LABELS, INDEX, _IMAGES))
             for number, index, image in zip(*arrays, strict=True):
                 label, place = names[int(number.item())], int(index.item())
                 yield NpzRow(layout.stem(0, label, place), label, place, _as_bytes(image))
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, TypeError) as error:
             raise InputError(path, "its arrays do not agree", "make the output again") from error
 
 

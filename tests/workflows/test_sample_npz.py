@@ -214,6 +214,12 @@ def test_verify_finds_rows_that_were_changed(options):
     assert "its mark label is" in found[0][1]
     _forge(path, {name: array for name, array in arrays.items() if name != "synthetic"})
     assert verify(VerifyOptions(options.out)).findings[0][1] == "is not marked as synthetic"
+    for name, array in (
+        ("label_names", np.array("mel")), ("train_index", np.arange(3)), ("train_labels", arrays["train_labels"] + 9),
+        ("train_labels", np.zeros((COUNT, 1), complex)), ("train_index", arrays["train_images"]),
+    ):  # fmt: skip
+        _forge(path, {**arrays, name: array})
+        assert ("images.npz", "its arrays do not agree") in verify(VerifyOptions(options.out)).findings
     path.write_bytes(b"x")
     assert verify(VerifyOptions(options.out)).findings == (("images.npz", "was changed"),)
 
