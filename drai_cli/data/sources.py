@@ -95,6 +95,10 @@ def _check_options(options: SetOptions) -> None:
 
 
 def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageSet:
+    if options.kind is None and not options.metadata and not (tree.images or any(tree.medical.values())):
+        archives = _list_archives(tree)
+        if len(archives) == 1:  # a table next to it is of its rows
+            options = replace(options, kind="medmnist")
     medical = _medical_kind(tree, options.kind)
     names = tree.images if medical is None else tree.medical[medical]
     folders = _read_folders(tree, names, reporter)
@@ -199,7 +203,7 @@ def _refuse_unused(kind: str, options: SetOptions) -> None:
 
 def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, reporter: Reporter) -> ImageSet:
     kind = options.kind
-    archives = [path for path in sorted(tree.root.glob("*.npz")) if _is_inside(path, tree.root)]
+    archives = _list_archives(tree)
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
             return find_medmnist(archives[0], reporter)
@@ -242,6 +246,10 @@ def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, repor
 
 def _is_inside(path: Path, root: Path) -> bool:
     return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())
+
+
+def _list_archives(tree: Tree) -> list[Path]:
+    return [path for path in sorted(tree.root.glob("*.npz")) if _is_inside(path, tree.root)]
 
 
 def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:

@@ -74,7 +74,11 @@ def write_metadata(
 
 
 def write_manifest(
-    path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str | None]]
+    path: Path,
+    job: Job,
+    metadata_sha256: str,
+    files: Iterable[tuple[str, str | None]],
+    tables: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the manifest.
 
@@ -83,8 +87,10 @@ def write_manifest(
         job: What the head records.
         metadata_sha256: Of metadata.csv.
         files: Names and sha256 in the plan's order, a stream; a sha256 of None: the image was left out as a copy.
+        tables: Names and sha256 of the layout's own tables.
     """
-    head = json.dumps({**job.to_json(), "metadata_sha256": metadata_sha256}, indent=1, sort_keys=True)
+    content = {**job.to_json(), "metadata_sha256": metadata_sha256, **({"tables": tables} if tables else {})}
+    head = json.dumps(content, indent=1, sort_keys=True)
     with atomic_writer(path) as file:
         file.write(head[:-2].encode() + b"," + _FILES)
         separator = b"\n"
@@ -145,6 +151,17 @@ class Manifest:
                     raise OverwriteError(self.path, "it is damaged", "choose another --out")
                 yield name, digest
         raise OverwriteError(self.path, "it ends too early", "choose another --out")
+
+    def tables(self) -> dict[str, str]:
+        """Names and sha256 of the layout's own tables.
+
+        Raises:
+            OverwriteError: They are not what this tool writes.
+        """
+        tables = self.head.get("tables", {})
+        if not isinstance(tables, dict) or not all(isinstance(digest, str) for digest in tables.values()):
+            raise OverwriteError(self.path, "it is damaged", "choose another --out")
+        return tables
 
     def rejected(self) -> set[str]:
         """Names of the images that were left out."""

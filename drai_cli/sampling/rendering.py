@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,13 +39,11 @@ class SampleEncoder:
     def pixels(self) -> PixelOptions:
         return PixelOptions.from_json(self.options)
 
-    def encode(
-        self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray
-    ) -> tuple[bytes, ...]:
+    def encode(self, item: Item, image: np.ndarray) -> tuple[bytes, ...]:
         """The files of one image, in the order of `SAMPLE_SUFFIXES`."""
-        marks = self._mark(item)
         if self.options["format"] == "npz":
-            return (_encode_npz(marks, image, content, style),)
+            return (np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes(),)
+        marks = self._mark(item)
         stored = Stored.of_levels(image, model_intensity(self.header))
         pixels = self.pixels.to_json()
         deciding = {
@@ -95,10 +92,3 @@ def check_compression(format: str, compression: Compression) -> None:
     from drai_cli.io.dicom.packing import require_encoder
 
     require_encoder(compression)
-
-
-def _encode_npz(marks: Mapping[str, str], image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    texts = {name: np.array(text) for name, text in marks.items()}
-    np.savez_compressed(file, image=image, content=content, style=style, **texts)  # type: ignore[arg-type]
-    return file.getvalue()

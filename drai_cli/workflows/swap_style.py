@@ -29,6 +29,11 @@ from drai_cli.settings.typed import check_ranges
 from drai_cli.tables.table import read_table
 
 FIGURE = "figure.png"
+_NOTE = (
+    "Content is what the model links to the label ({label}). Style is all else that it varies: colour, brightness, "
+    "place and direction, and also shape where shape does not tell the labels apart. A reconstruction is made from "
+    "the codes of its own image: what is lost there is lost in the swap too, and is no effect of style."
+)
 Pairs = list[tuple[Path, Path]]
 """Content and style of each image to make."""
 
@@ -262,14 +267,21 @@ def _write_figure(
     made: Sequence[np.ndarray],
     derived: DerivedImages,
 ) -> None:
-    a, b = encoded.images[swaps[0].content], encoded.images[swaps[0].style]
-    panels = [
-        (f"a: {a.name}", a.pixels),
-        (f"b: {b.name}", b.pixels),
-        ("a's content, b's style (synthetic)", made[0]),
-        ("b's content, a's style (synthetic)", made[1]),
-    ]
-    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels), derived.figure_marks, level=6))
+    """Each image, its reconstruction, and its content in the other's style."""
+    inference = derived.inference
+    again = inference.generate(
+        _choose_contents(swaps, encoded, inference), encoded.codes.style[[swap.content for swap in swaps]]
+    )
+    panels = []
+    for letter, other, swap, reconstructed, swapped in zip("ab", "ba", swaps, again, made, strict=True):
+        real = encoded.images[swap.content]
+        panels += [
+            (f"{letter}: {real.name}", real.pixels),
+            (f"{letter}, reconstructed (synthetic)", reconstructed),
+            (f"content of {letter}, style of {other} (synthetic)", swapped),
+        ]
+    note = _NOTE.format(label=inference.header.schema.label.name)
+    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels, 3, note=note), derived.figure_marks, level=6))
 
 
 def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:
