@@ -27,7 +27,10 @@ from drai_cli.progress import Reporter
 
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
 LABEL_NAMES = "label_names"
-"""An array that MedMNIST does not have: the name of each label number."""
+"""An array that MedMNIST does not have: the name of each label number, or of each finding."""
+
+NONE_NAME = "none_name"
+"""An array that MedMNIST does not have: what an image without findings is called."""
 
 _MAX_LABELS = 1 << 16
 _MAX_BYTES = 1 << 36

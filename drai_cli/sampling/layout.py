@@ -39,8 +39,12 @@ _BIDS_NAME = "desc-synthetic_image"
 _MADE: dict[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
     name: (re.compile(folder, re.DOTALL), re.compile(file, re.DOTALL))
     for name, folder, file in (
-        ("folders", r"[^/]+(/\d{3,})?", rf"([^/]+)/(\d{{3,}}/)?\1_\d{{6,}}({_SUFFIX})"),
-        ("flat", _ONE_FOLDER, rf"{_ONE_FOLDER}/[^/]+_\d{{6,}}({_SUFFIX})"),
+        (
+            "folders",
+            r"[^/]+(/\d{3,})?",
+            rf"([^/]+)/(\d{{3,}}/)?\1_\d{{6,}}({_SUFFIX})|{_ONE_FOLDER}/\d{{7,}}({_SUFFIX})",
+        ),
+        ("flat", _ONE_FOLDER, rf"{_ONE_FOLDER}/([^/]+_\d{{6,}}|\d{{7,}})({_SUFFIX})"),
         ("isic", _ONE_FOLDER, rf"{_ONE_FOLDER}/DRAI_\d{{7,}}({_SUFFIX})"),
         (
             "bids",
@@ -131,13 +135,14 @@ class Flat:
 
 @dataclass(frozen=True)
 class Numbered:
-    """Images by their position in the job, whatever their label: the layouts `isic` and `bids`.
+    """Images by their position in the job, whatever their label: the layouts `isic` and `bids`, and sets of findings.
 
     `images/DRAI_<position, seven digits>.<ext>`, an identifier that no image of the ISIC archive has; or
-    `sub-<number from 1>/anat/sub-<number>_desc-synthetic_image.<ext>`, where each image is a participant of its own.
+    `sub-<number from 1>/anat/sub-<number>_desc-synthetic_image.<ext>`, where each image is a participant of its own; or
+    `images/<position>.<ext>`, where labels are sets of findings (`flat`).
 
     Attributes:
-        kind: Which of the two.
+        kind: Which of the three.
         total: Images in the job.
         suffixes: Of each image's files.
         unit: As in `Folders`.
@@ -151,13 +156,15 @@ class Numbered:
     @property
     def folders(self) -> Sequence[str]:
         """The folders to make, outer ones first."""
-        if self.kind == "isic":
+        if self.kind != "bids":
             return (_ONE_FOLDER,)
         subjects = map(participant, range(self.total))
         return [name for subject in subjects for name in (subject, f"{subject}/{_BIDS_FOLDER}")]
 
     def stem(self, position: int, label: str, index: int) -> str:
         """As `Folders.stem`."""
+        if self.kind == "flat":
+            return f"{_ONE_FOLDER}/{position:07d}"
         if self.kind == "isic":
             return f"{_ONE_FOLDER}/DRAI_{position:07d}"
         return f"{participant(position)}/{_BIDS_FOLDER}/{participant(position)}_{_BIDS_NAME}"
@@ -178,20 +185,22 @@ class Tars:
     """`images-<number>.tar`, each of `unit` images except the last, with members `<label>_<index>.<ext>`.
 
     Attributes:
-        names: Label to its name in keys, without dots: for readers, a key ends at its first dot.
+        names: Label to its name in keys, without dots: for readers, a key ends at its first dot. None: keys are
+            positions.
         total: Images in the job.
         unit: Images in each; they stay together.
         folders: None to make.
     """
 
-    names: Mapping[str, str]
+    names: Mapping[str, str] | None
     total: int
     unit: int
     folders: Sequence[str] = ()
 
     def stem(self, position: int, label: str, index: int) -> str:
         """As `Folders.stem`, with the tar file in place of the folder."""
-        return f"{tar_name(position // self.unit)}/{self.names[label]}_{index:06d}"
+        key = f"{position:07d}" if self.names is None else f"{self.names[label]}_{index:06d}"
+        return f"{tar_name(position // self.unit)}/{key}"
 
     def makes(self, name: str) -> bool:
         """Whether one of the job's tar files has this name."""

@@ -46,14 +46,22 @@ def attribute_columns(schema: ConditionSchema) -> dict[str, str]:
     return {name: f"condition_{name}" if name in COLUMNS else name for name in schema.names[1:]}
 
 
+def finding_columns(schema: ConditionSchema) -> dict[str, str]:
+    """The column of 0 and 1 of each finding in metadata.csv; `finding_<name>` if `<name>` is another column."""
+    if schema.label.findings is None:
+        return {}
+    taken = {*COLUMNS, *attribute_columns(schema).values()}
+    return {name: f"finding_{name}" if name in taken else name for name in schema.labels}
+
+
 def write_metadata(
     path: Path, plan: Plan, seed: int, start: int, stop: int, rejected: Collection[str] = ()
 ) -> str:
-    """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
+    """Writes `file_name,label,<findings>,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
 
     Images with `rejected` file names were left out, and have no row.
     """
-    columns = attribute_columns(plan.schema)
+    columns, findings = attribute_columns(plan.schema), plan.findings
     digest = hashlib.sha256()
     with atomic_writer(path) as file:
 
@@ -64,9 +72,11 @@ def write_metadata(
 
         def describe(item: Item) -> list[object]:
             values = (item.condition.get(name, "") for name in columns)
-            return [plan.file_name(item), item.label, *values, seed, item.index]
+            states = [] if findings is None else findings.states(item.label).tolist()
+            return [plan.file_name(item), item.label, *states, *values, seed, item.index]
 
-        write([["file_name", "label", *columns.values(), "seed", "index"]])
+        of_findings = finding_columns(plan.schema).values()
+        write([["file_name", "label", *of_findings, *columns.values(), "seed", "index"]])
         items = plan.items(start, stop)
         while chunk := list(islice(items, _CHUNK)):
             write(describe(item) for item in chunk if plan.file_name(item) not in rejected)

@@ -15,7 +15,9 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from drai_cli.data.medmnist import LABEL_NAMES, open_archive, read_rows
+from drai_cli.data.attribute import Attribute
+from drai_cli.data.findings import Findings
+from drai_cli.data.medmnist import LABEL_NAMES, NONE_NAME, open_archive, read_rows
 from drai_cli.errors import InputError
 from drai_cli.output.names import folder_names
 from drai_cli.sampling.layout import Rows
@@ -50,7 +52,7 @@ class NpzRow:
 def write_npz(
     file: IO[bytes],
     images: RowFormat,
-    labels: tuple[str, ...],
+    label: Attribute,
     count: int,
     items: Callable[[], Iterator[Item]],
     rows: Iterable[bytes],
@@ -61,23 +63,36 @@ def write_npz(
     Args:
         file: Open to write.
         images: What a row is.
-        labels: Of the model, in its order: their positions are the label numbers.
+        label: Of the model: positions of names in its values are the label numbers. Where it is a set of findings, a
+            label is a row of 0 and 1, one number for each.
         count: Number of rows.
         items: Iterates over the images of the rows, in order.
         rows: The levels of each image.
         marks: What the file says of itself: an array without dimensions for each.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
-    label_dtype = np.min_scalar_type(len(labels) - 1)
+    numbers = {name: number for number, name in enumerate(label.values)}
+    findings, width = label.findings, 1 if label.findings is None else len(label.values)
+    label_dtype = np.min_scalar_type(1 if findings is not None else len(label.values) - 1)
+
+    def labels() -> Iterator[int]:
+        for item in items():
+            if findings is None:
+                yield numbers[item.label]
+            else:
+                yield from findings.states(item.label).tolist()
+
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         add = _Arrays(archive).add
         add(_IMAGES, images.dtype, (count, *images.shape), rows)
-        add(_LABELS, label_dtype, (count, 1), _pack((numbers[item.label] for item in items()), label_dtype))
+        add(_LABELS, label_dtype, (count, width), _pack(labels(), label_dtype))
         for part in ("val", "test"):
             add(f"{part}_images", images.dtype, (0, *images.shape), ())
-            add(f"{part}_labels", label_dtype, (0, 1), ())
-        words = np.array(labels)
+            add(f"{part}_labels", label_dtype, (0, width), ())
+        words = np.array(label.values)
         add(LABEL_NAMES, words.dtype, words.shape, (words.tobytes(),))
+        if findings is not None:
+            word = np.array(findings.none)
+            add(NONE_NAME, word.dtype, (1,), (word.tobytes(),))
         add(INDEX, np.int64, (count,), _pack((item.index for item in items()), np.int64))
         for name, text in marks.items():
             word = np.array(text)
@@ -100,13 +115,26 @@ def read_npz(path: Path) -> Iterator[NpzRow]:
     with open_archive(path) as archive:
         try:
             names = [str(row.item()) for row in read_rows(path, archive, LABEL_NAMES, _MOST)]
-            layout = Rows(folder_names(names))
-            arrays = (read_rows(path, archive, name, _MOST) for name in (_LABELS, INDEX, _IMAGES))
-            for number, index, image in zip(*arrays, strict=True):
-                label, place = names[int(number.item())], int(index.item())
+            numbers = [row.ravel() for row in read_rows(path, archive, _LABELS, _MOST)]
+            none = ""
+            if f"{NONE_NAME}.npy" in archive.namelist():
+                none = "".join(str(row.item()) for row in read_rows(path, archive, NONE_NAME, 1))
+            labels = _labels(names, none, numbers)
+            layout = Rows(folder_names(tuple(dict.fromkeys(labels))))
+            arrays = (read_rows(path, archive, name, _MOST) for name in (INDEX, _IMAGES))
+            for label, index, image in zip(labels, *arrays, strict=True):
+                place = int(index.item())
                 yield NpzRow(layout.stem(0, label, place), label, place, _as_bytes(image))
         except (ValueError, IndexError, TypeError) as error:
             raise InputError(path, "its arrays do not agree", "make the output again") from error
+
+
+def _labels(names: list[str], none: str, numbers: list[np.ndarray]) -> list[str]:
+    """The label of each row: the name of its number; where there is a word for none, the findings that are 1."""
+    if none:
+        findings = Findings(tuple(names), none)
+        return [findings.text(row.astype(np.int8)) for row in numbers]
+    return [names[int(row.item())] for row in numbers]
 
 
 class _Arrays:

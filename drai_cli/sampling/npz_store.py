@@ -138,7 +138,7 @@ def write_part(
         job.weights_sha256, seed=str(job.options["seed"]), licence=plan.licence, **plan.rows.texts
     )
     with os_errors_as_input_errors(path), atomic_writer(path) as file:
-        write_npz(file, plan.rows, plan.schema.labels, count, items, rows, marks)
+        write_npz(file, plan.rows, plan.schema.label, count, items, rows, marks)
         file.flush()
         if path.exists() and not overwrite and not is_beginning(path, Path(file.name)):
             raise OverwriteError(path, "another file has this name", NEW_FOLDER)

@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import Any
 
 from drai_cli.data.condition import ConditionSchema
+from drai_cli.data.findings import Findings
 from drai_cli.errors import UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.io.files import file_sha256
@@ -23,6 +24,7 @@ from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.names import folder_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.conditions import Condition, parse_attributes, read_conditions
+from drai_cli.sampling.finding_plan import count_per_finding, count_sets, parse_asked
 from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars
 from drai_cli.settings.image_options import (
     PACKED_FORMATS,
@@ -106,26 +108,34 @@ class Plan:
     rows: RowFormat | None = None
     licence: str = ""
 
+    @property
+    def findings(self) -> Findings | None:
+        """What sets of findings labels are; None where a label is one name."""
+        return self.schema.label.findings
+
     @cached_property
     def counts(self) -> dict[str, int]:
         """Images of each label that has at least one."""
-        counts = dict.fromkeys(self.schema.labels, 0)
+        counts = {} if self.findings else dict.fromkeys(self.schema.labels, 0)
         for run in self.runs:
-            counts[run.condition[self.schema.label.name]] += run.count
+            label = run.condition[self.schema.label.name]
+            counts[label] = counts.get(label, 0) + run.count
         return {label: count for label, count in counts.items() if count}
 
     @cached_property
     def layout(self) -> Layout:
         """Names the images' files."""
-        names = folder_names(self.schema.labels)
+        names = folder_names(tuple(self.counts) if self.findings else self.schema.labels)
         if self.rows is not None:
             return Rows(names)
         if self.tar_images is None:
+            if self.findings and self.layout_name != "bids":
+                return Numbered("flat", self.total, self.suffixes)
             if self.layout_name in ("isic", "bids"):
                 return Numbered(self.layout_name, self.total, self.suffixes)
             return (Flat if self.layout_name == "flat" else Folders)(names, self.counts, self.suffixes)
         keys = {label: name.replace(".", "%2E") for label, name in names.items()}
-        return Tars(keys, self.total, self.tar_images)
+        return Tars(None if self.findings else keys, self.total, self.tar_images)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -188,8 +198,10 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     label = settings.pop(schema.label.name, None)
     if label and options.label is not None:
         raise UsageError("--label", f"contradicts --set {schema.label.name}=...", "give one of them")
-    if options.label is not None:
-        label = schema.label.resolve(options.label)
+    _check_finding_options(options, schema)
+    label = options.label or label
+    if label is not None and schema.label.findings is None:
+        label = schema.label.resolve(label)
     _check_counts(options, label)
     empty = Plan(
         schema, (), SAMPLE_SUFFIXES[options.format], _tar_images(options), attributes=settings,
@@ -200,7 +212,13 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
         conditions = read_conditions(options.like, options.count, settings, schema, reporter)
         runs = _group_runs(conditions, schema.label.name)
         return replace(empty, runs=runs, source_sha256=file_sha256(options.like))
-    if options.per_class is not None:
+    if (findings := schema.label.findings) is not None:
+        asked = parse_asked(findings, label, options.label_not)
+        if options.per_finding is not None:
+            counts = count_per_finding(findings, options.per_finding, options.seed, reporter)
+        else:
+            counts = count_sets(findings, asked, options.count or 0, options.seed, reporter)
+    elif options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
     elif label:
         counts = {label: options.count or 0}
@@ -252,6 +270,27 @@ def _tar_images(options: SampleOptions) -> int | None:
     return TAR_IMAGES if options.shard_size is None else options.shard_size
 
 
+def _check_finding_options(options: SampleOptions, schema: ConditionSchema) -> None:
+    """Checks that options of sets of findings go with the model, and those of single labels too.
+
+    Raises:
+        UsageError: They do not.
+    """
+    if schema.label.findings is None:
+        for flag, given in (("--label-not", options.label_not), ("--per-finding", options.per_finding)):
+            if given:
+                raise UsageError(flag, "is for models whose label is a set of findings", "leave it out")
+        return
+    if options.per_class is not None:
+        raise UsageError(
+            f"--per-class {options.per_class}", "this model's label is a set of findings", "--per-finding N"
+        )
+    if options.layout == "isic":
+        raise UsageError(
+            "--layout isic", "has one label per image, the model a set of findings", "--layout flat"
+        )
+
+
 def _check_counts(options: SampleOptions, label: str | None) -> None:
     """Checks that the options say exactly once how many images to make of what."""
     clashes = [
@@ -259,13 +298,25 @@ def _check_counts(options: SampleOptions, label: str | None) -> None:
         (options.per_class, label, "--per-class", "a label"),
         (options.per_class, options.like, "--per-class", "--like"),
         (options.like, label, "--like", "a label"),
+        (options.like, options.label_not or None, "--like", "--label-not"),
+        *(
+            (options.per_finding, other, "--per-finding", name)
+            for other, name in (
+                (options.count, "-n"),
+                (label, "a label"),
+                (options.like, "--like"),
+                (options.label_not or None, "--label-not"),
+            )
+        ),
     ]
     for one, other, one_name, other_name in clashes:
         if one is not None and other is not None:
             raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
-    if options.count is None and options.per_class is None and options.like is None:
+    if not any((options.count, options.per_class, options.per_finding, options.like)):
         raise UsageError(
-            "-n", "expected a number of images, got none", "-n 16, --per-class 16 or --like real.csv"
+            "-n",
+            "expected a number of images, got none",
+            "-n 16, --per-class 16 (--per-finding 16 for findings) or --like real.csv",
         )
 
 

@@ -60,13 +60,19 @@ class SampleEncoder:
         return encode_image(self.options["format"], stored, about, compression=compression)
 
     def _encode_sidecars(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """The `.json` of an image, with the same keys for all images of a model, and its `.cls`: the label's number."""
+        """The `.json` of an image, with the same keys for all images of a model, and its `.cls`.
+
+        That is the label's number, or 0 or 1 for each finding.
+        """
         schema = self.header.schema
         entries = as_json({name: text for name, text in marks.items() if name != "condition"})
         others = [attribute.name for attribute in schema.attributes[1:]]
         if others:
             entries["attributes"] = {name: item.condition.get(name, "") for name in others}
         text = json.dumps(entries, sort_keys=True, ensure_ascii=False)
+        findings = schema.label.findings
+        if findings is not None:
+            return text.encode(), " ".join(map(str, findings.states(item.label).tolist())).encode()
         return text.encode(), str(schema.label.position(item.label)).encode()
 
     def _mark(self, item: Item) -> dict[str, str]:

@@ -66,10 +66,14 @@ class SampleOptions:
 
     Attributes:
         out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
-        label: Label of all images, or an alias of it.
+        label: Label of all images, or an alias of it. Where labels are sets of findings: exactly these findings, joined
+            by `|`; with `*` as one of them, others as well, as often as in the training data.
+        label_not: Where labels are sets of findings: finding that no image shows, while others are drawn; may be given
+            several times.
         count: Number of images in all; --per-class is the alternative. Without --label, the labels are
             drawn in the proportions of the training data.
         per_class: Number of images of every label.
+        per_finding: Where labels are sets of findings: number of images, at least, that show each finding.
         like: CSV table with a label column: generate one image per row (or --count images, spread over the rows), with
             the label and attributes of the row.
         attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes that are not set
@@ -107,8 +111,10 @@ class SampleOptions:
     out: Path = setting(flag="-o --out")
     weights: str | None = None
     label: str | None = setting(None, flag="-l --label")
+    label_not: tuple[str, ...] = ()
     count: int | None = setting(None, 1, flag="-n --count")
     per_class: int | None = setting(None, 1)
+    per_finding: int | None = setting(None, 1)
     like: Path | None = None
     attributes: tuple[str, ...] = setting((), flag="--set")
     style_from: Path | None = None
