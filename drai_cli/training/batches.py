@@ -71,6 +71,7 @@ class Batches:
         weights, self.balance = sampling_weights(labels[rows], options.balance)
         self.cumulative = np.cumsum(weights)
         self.slots = slots
+        self.has_findings = any(slot.kind == "finding" for slot in slots)
         self.rarity = _rarity(conditions[rows], slots)
         self.options = options
         self.symmetry = symmetry
@@ -89,7 +90,9 @@ class Batches:
         places = self._places(2 * n + self.more, generator)
         rows = self.rows[places]
         images = self._images(places[:n], generator, self.processes)
-        condition = self.with_missing(self.conditions[rows[:n]], generator)
+        complete = self.conditions[rows[:n]]
+        condition = self.with_missing(complete.clone(), generator)
+        known = complete if self.has_findings else condition
         drawn = self.with_missing(self.conditions[rows[n : 2 * n]], generator)
         wrong = _differing(condition, self.slots, self.rarity, generator)
         more = self._images(places[2 * n :], generator, self.processes)
@@ -97,6 +100,7 @@ class Batches:
         return Batch(
             images,
             send(condition, self.device),
+            send(known, self.device),
             send(wrong, self.device),
             send(drawn, self.device),
             more,

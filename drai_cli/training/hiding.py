@@ -52,7 +52,7 @@ def update_predictors(
     recent steps alone would show them where codes were: one update of the encoder would make them wrong, and nothing
     would be hidden.
     """
-    pairs = zip(real.means(batch.condition), _infer_more(state, batch, plan), strict=True)
+    pairs = zip(real.means(batch.known_condition), _infer_more(state, batch, plan), strict=True)
     content, style, condition = (torch.cat(pair).detach() for pair in pairs)
     state.content_moments.update(content)
     state.style_moments.update(style)

@@ -23,7 +23,10 @@ class Batch:
 
     Attributes:
         images: `[share, C, H, W]` in [-1, 1], channels last.
-        condition: `[B, T]`, of the images.
+        condition: `[B, T]`, of the images, made missing at random in part.
+        known_condition: `[B, T]`, the same where labels are one name; of sets of findings all that is known. Content is
+            inferred from the whole image: it cannot agree with a condition in which a finding that it shows is missing,
+            and with one in which it is present.
         wrong_condition: `[B, T]`, conditions of other rows that differ.
         drawn_condition: `[B, T]`, of the images generated from the priors.
         more_images: More images, whose codes only the predictors see; none without predictors.
@@ -34,6 +37,7 @@ class Batch:
 
     images: Float[Tensor, "share channels height width"]
     condition: Float[Tensor, "batch condition"]
+    known_condition: Float[Tensor, "batch condition"]
     wrong_condition: Float[Tensor, "batch condition"]
     drawn_condition: Float[Tensor, "batch condition"]
     more_images: Float[Tensor, "more_share channels height width"]

@@ -123,3 +123,18 @@ def test_images_are_balanced_by_their_rarest_finding(
     assert labels.tolist() == [0] * 8 + [1, 3]
     weights, _ = sampling_weights(labels, 1.0)
     assert weights[8] == pytest.approx(8 * weights[0])
+
+
+def test_content_is_aligned_with_all_findings_that_are_known(
+    sets_of_findings: tuple[Batches, ConditionSchema], batches: Batches
+) -> None:
+    of_findings, schema = sets_of_findings
+    flags = [slot.place.stop - 1 for slot in schema.slots()]
+    for seen in range(0, 240, 12):
+        batch = of_findings.at(seen, 0.0)
+        hidden = (batch.condition[:, flags] == 1) & (batch.known_condition[:, flags] == 0)
+        agrees = (batch.condition == batch.known_condition).view(len(batch), -1, 2).all(2)
+        assert bool((agrees | hidden).all())
+        assert float(batch.known_condition[:, flags[0]].sum() + batch.known_condition[:, flags[2]].sum()) == 0
+    of_names = batches.at(0, 0.0)
+    assert torch.equal(of_names.condition, of_names.known_condition)
