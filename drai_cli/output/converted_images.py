@@ -12,7 +12,7 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.about import About
+from drai_cli.io.about import About, Member
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.format import Format, WriteOptions
@@ -51,8 +51,13 @@ class ConvertedImages:
     format: Format
     reporter: Reporter
 
-    def prepare(self, source: Path, stack: Stack) -> PreparedImage:
+    def prepare(self, source: Path, stack: Stack, member: Member | None = None) -> PreparedImage:
         """Computes what an input's files hold and say; warns of losses.
+
+        Args:
+            source: The input.
+            stack: As read.
+            member: The series that it is a file of, where others of it are converted as well.
 
         Raises:
             InputError: Values that the format cannot hold.
@@ -60,7 +65,9 @@ class ConvertedImages:
         """
         for note in stack.notes:
             self.reporter.warn(f"{source.name}: {note}")
-        about = self._about(source, stack)
+        if member is not None and len(stack.array) == 1 and stack.spacing_mm is not None:
+            stack = replace(stack, spacing_mm=(member.between_mm, *stack.spacing_mm[1:]))
+        about = self._about(source, stack, member)
         try:
             return PreparedImage(stack, self._stored(source, stack), about)
         except ValueError as error:
@@ -82,7 +89,7 @@ class ConvertedImages:
         """
         about = image.about
         if index is not None:
-            about = replace(about, number=index + 1, part=str(index))
+            about = replace(about, number=about.number + index, part=f"{about.part}{index}")
         files = self._bytes(image, about, suffixes[0], index)
         if not about.is_synthetic:
             files = files[:1]
@@ -95,7 +102,7 @@ class ConvertedImages:
                 file.write(data)
         return paths
 
-    def _about(self, source: Path, stack: Stack) -> About:
+    def _about(self, source: Path, stack: Stack, member: Member | None) -> About:
         first = _first_file(source)
         marks = {} if format_named(stack.kind).encode is None else read_marks(first)
         is_synthetic = marks.get("synthetic") == "yes"
@@ -121,9 +128,16 @@ class ConvertedImages:
             "window": window,
             "kept": kept,
         }
+        if stack.volumes > 1:
+            deciding["volumes"] = stack.volumes
+        if member is not None:  # the same series shown through another window is another series
+            member = replace(member, series=f"{member.series} {self.options.window or ''}")
         return About(
             marks,
             deciding,
+            number=1 if member is None else member.number,
+            part="" if member is None else f"{member.number}.",
+            member=member,
             kept={} if is_synthetic else kept,
             modality=stack.modality if stack.modality and not is_synthetic else "OT",
             window=window if stack.channels == 1 else None,
@@ -150,7 +164,9 @@ class ConvertedImages:
 
     def _bytes(self, image: PreparedImage, about: About, suffix: str, index: int | None) -> tuple[bytes, ...]:
         stack = image.stack if index is None else image.stack.frame(index)
-        options = WriteOptions(stack.geometry, stack.spacing_mm, suffix, self.options.compression, level=6)
+        options = WriteOptions(
+            stack.geometry, stack.spacing_mm, stack.volumes, suffix, self.options.compression, level=6
+        )
         if image.stored is None:
             assert self.format.encode_values is not None
             return self.format.encode_values(stack.array, stack.unit, about, options)

@@ -70,7 +70,7 @@ def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes,
 
     data = encode_dicom(
         stored, about, geometry=options.geometry, spacing_mm=options.spacing_mm,
-        compression=options.compression,
+        volumes=options.volumes, compression=options.compression,
     )  # fmt: skip
     return (data,)
 
