@@ -50,6 +50,7 @@ def find_image_set(
         path, options = path.parent, replace(options, metadata=path)
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path given to --data")
+    given = path
     if is_archive(path):
         path = unpack_archive(path, options.cache_dir, reporter)
     if not path.is_dir():
@@ -74,7 +75,7 @@ def find_image_set(
         image_set = replace(image_set, entries=entries)
     classes = count_classes(image_set.entries, image_set.label)
     reporter.info(
-        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
+        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {given}"
     )
     return image_set
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
 from drai_cli.inference.torch_model import Inference
-from drai_cli.io.about import About
+from drai_cli.io.about import About, Member
 from drai_cli.io.image import Fit, Framing, Image, fit_to_square, frame_square, resample
 from drai_cli.io.registry import format_named
 from drai_cli.io.stored import Stored
@@ -63,6 +63,7 @@ class DerivedImages:
         source: InputImage | None,
         deciding: Mapping[str, Any],
         number: int = 1,
+        member: Member | None = None,
         **marks: str,
     ) -> list[str]:
         """Writes the files of one image; returns their names, the image first, then its sidecars.
@@ -74,6 +75,7 @@ class DerivedImages:
             source: The user's image whose format and geometry it keeps; None for an image made of codes alone.
             deciding: What decides the image besides model, command, shape and precision.
             number: Of the image in its series, from 1.
+            member: The DICOM series that its source shares with those of others, which are written as well.
             **marks: Marks of this image besides those of every image.
         """
         geometry, spacing_mm = None, None
@@ -84,6 +86,9 @@ class DerivedImages:
             size = self.inference.header.architecture.image_size
             geometry = fit_geometry(source, size, self.fit)
             spacing_mm = fit_spacing(source, size, self.fit)
+        if member is not None:
+            number = member.number
+            spacing_mm = None if spacing_mm is None else (member.between_mm, *spacing_mm[1:])
         kind = self.format or _choose_format(source, made)
         decided_by = {
             "weights_sha256": self.inference.model.sha256,
@@ -95,7 +100,7 @@ class DerivedImages:
         files = encode_image(
             kind,
             Stored.of_levels(made, model_intensity(self.inference.header)),
-            About({**self.marks, **marks}, decided_by, number),
+            About({**self.marks, **marks}, decided_by, number, member=member),
             geometry=geometry,
             spacing_mm=spacing_mm,
             compression=self.compression if kind == "dicom" else "none",
