@@ -74,18 +74,21 @@ def role_of(dataset: Dataset) -> Role:
     values = text(dataset, "ImageType").upper().split("\\")[2:]
     tests = ((one.strip(), pattern, said) for pattern, said in _BY_IMAGE_TYPE for one in values)
     said = next((said for one, pattern, said in tests if pattern.fullmatch(one)), "")
-    if not said and text(dataset, "Modality") in _DESCRIBED:
-        title = text(dataset, "SeriesDescription")
+    title = "" if said else text(dataset, "SeriesDescription")
+    if title and text(dataset, "Modality") in _DESCRIBED:
         said = next((said for pattern, said in _BY_DESCRIPTION if pattern.search(title)), "")
     uid = text(dataset, "SOPClassUID")
-    is_placed = len(numbers(dataset, "ImagePositionPatient")) == 3 or bool(
-        items(dataset, "PerFrameFunctionalGroupsSequence")
-    )
-    is_synthetic = text(dataset, "SyntheticData") == "YES"
     is_acquired = uid != _CAPTURE and not uid.startswith(f"{_CAPTURE}.")
-    is_capture = not is_acquired and not is_placed and not is_synthetic
+    is_capture = not is_acquired and not _is_placed(dataset) and text(dataset, "SyntheticData") != "YES"
     examination = text(dataset, "StudyInstanceUID") or text(dataset, "PatientID")
     return Role(said, is_acquired, is_capture, examination)
+
+
+def _is_placed(dataset: Dataset) -> bool:
+    """Whether an image lies in the patient: a screen does not."""
+    return len(numbers(dataset, "ImagePositionPatient")) == 3 or bool(
+        items(dataset, "PerFrameFunctionalGroupsSequence")
+    )
 
 
 def set_aside(roles: Sequence[Role]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 
 from drai_cli.io.dicom.file import item, items, number, numbers
 from drai_cli.io.geometry import Geometry
@@ -22,6 +23,14 @@ SAME_MM = 1e-3
 _UNIT = 1e-2
 _CM, _TWO_DIMENSIONS = 3.0, 1.0  # PS3.3 C.8.5.5.1: units in cm, a 2D region
 _MM_PER_CM = 10.0
+_SAYS_ASPECT = frozenset(
+    tag_for_keyword(keyword)
+    for keyword in (
+        "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "ImagePlanePixelSpacing",
+        "SequenceOfUltrasoundRegions", "PixelAspectRatio", "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,16 +106,17 @@ def spacing_of(groups: FunctionalGroups) -> tuple[Spacing | None, tuple[str, ...
     image), C.8.5.5 (ultrasound regions).
     """
     measures = groups.macro("PixelMeasuresSequence", 0)
-    between = number(measures, "SpacingBetweenSlices")
     notes: tuple[str, ...] = ()
     pair = _positive(numbers(measures, "PixelSpacing"))
     if pair is None and (pair := _positive(numbers(measures, "ImagerPixelSpacing"))):
         notes = ("its spacing is the detector's, not corrected for magnification",)
     for keyword in ("NominalScannedPixelSpacing", "ImagePlanePixelSpacing"):
-        pair = pair or _positive(numbers(measures, keyword))
+        if pair is None:
+            pair = _positive(numbers(measures, keyword))
     pair = pair or _region_spacing(groups.dataset)
     if pair is None:
         return None, ()
+    between = number(measures, "SpacingBetweenSlices")
     return (abs(between) if between else None, *pair), notes
 
 
@@ -118,6 +128,8 @@ def pixel_aspect_of(dataset: Dataset) -> float:
 
 def aspect_of(dataset: Dataset) -> float:
     """Height of a pixel over its width as `Stack.aspect` of the file has it, by the header alone."""
+    if _SAYS_ASPECT.isdisjoint(dataset.keys()):  # lists of many thousand files are read
+        return 1.0
     spacing_mm, _ = spacing_of(FunctionalGroups.of(dataset))
     return plausible_aspect(spacing_mm[1] / spacing_mm[2] if spacing_mm else pixel_aspect_of(dataset))
 
