@@ -147,6 +147,13 @@ def test_phases_of_one_slice_are_volumes_and_an_unfinished_volume_is_said(tmp_pa
     assert stack.notes == ("2 images are left out: they make no whole volume",)
 
 
+def test_a_frame_that_is_missing_in_the_middle_moves_no_other(tmp_path, make_dicom, place):
+    rows = [(height, {"TemporalPositionIdentifier": time}) for time in (1, 2, 3) for height in (0, 3, 6)]
+    del rows[4]
+    stack = read_stack(write_slices(tmp_path / "fmri", make_dicom, place, rows))
+    assert (stack.volumes, stack.array[:, 0, 0].tolist()) == (2, [0, 1, 2, 5, 6, 7])
+
+
 def test_against_simpleitk(tmp_path, make_dicom, place):
     simpleitk = pytest.importorskip("SimpleITK")
     tilted = (0.8, 0.6, 0, -0.48, 0.64, 0.6)
