@@ -13,7 +13,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.about import About, Member
-from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.format import DICOM, is_series, marks_of
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.registry import format_named
@@ -103,8 +103,14 @@ class ConvertedImages:
         return paths
 
     def _about(self, source: Path, stack: Stack, member: Member | None) -> About:
-        first = _first_file(source)
-        marks = {} if format_named(stack.kind).encode is None else read_marks(first)
+        header = None
+        if is_series(source):
+            from drai_cli.io.dicom.series import read_first_header
+
+            header = read_first_header(source, self.options.series)
+            marks = marks_of(header)
+        else:
+            marks = {} if format_named(stack.kind).encode is None else read_marks(source)
         is_synthetic = marks.get("synthetic") == "yes"
         if not is_synthetic:
             marks = {"tool": f"drai {__version__}", "made_by": "convert"}
@@ -112,9 +118,9 @@ class ConvertedImages:
         if self.options.keep_patient:
             if stack.kind != DICOM.name:
                 raise UsageError("--keep-patient", f"is for DICOM, got {stack.kind}", "leave it out")
-            from drai_cli.io.dicom.file import read_patient
+            from drai_cli.io.dicom.file import patient_of, read_patient
 
-            kept = read_patient(first)
+            kept = read_patient(source) if header is None else patient_of(header)
         array = np.ascontiguousarray(stack.array)
         window = self._window(stack) if self.options.window else stack.window
         deciding = {
@@ -141,7 +147,7 @@ class ConvertedImages:
             kept={} if is_synthetic else kept,
             modality=stack.modality if stack.modality and not is_synthetic else "OT",
             window=window if stack.channels == 1 else None,
-            lossy_ratio=array.nbytes / max(1, os.stat(first).st_size) if stack.kind == "jpeg" else None,
+            lossy_ratio=array.nbytes / max(1, os.stat(source).st_size) if stack.kind == "jpeg" else None,
         )
 
     def _stored(self, source: Path, stack: Stack) -> Stored | None:
@@ -193,10 +199,3 @@ class ConvertedImages:
         """Centre and width of what is asked for; None for colour and for a tone curve."""
         intensity = choose_scale(stack, parse_window(self.options.window)).intensity
         return None if intensity is None else centre_and_width(intensity.low, intensity.high)
-
-
-def _first_file(source: Path) -> Path:
-    """The file itself, or any one of a series: all of them are of the same patient."""
-    if not source.is_dir():
-        return source
-    return min(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -309,3 +310,17 @@ def test_volumes_stay_volumes(tmp_path):
         np.testing.assert_array_equal(stack.array, first.array)
         assert stack.volumes == 2
         np.testing.assert_allclose(stack.geometry.affine, first.geometry.affine, atol=1e-6)
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_series_keeps_its_marks_and_patient(tmp_path, is_zip):
+    about = About({"synthetic": "yes", "label": "a"}, {"x": 1})
+    stored = Stored(RANDOM.integers(0, 256, (1, 4, 5), np.uint8))
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "A-README").write_text("first by name")
+    (tmp_path / "s" / "b.dcm").write_bytes(encode_dicom(stored, about, geometry=PLACED))
+    source = tmp_path / "s"
+    if is_zip:
+        source = Path(shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path / "s"))
+    convert(ConvertOptions(source, tmp_path / "out.png"))
+    assert read_marks(tmp_path / "out.png")["synthetic"] == "yes"

@@ -6,6 +6,7 @@ their planes, never by file name. What is not of the examination is set aside (`
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydicom import Dataset
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import parse_stream, text, whole
@@ -74,6 +76,29 @@ def read_series(path: Path, chosen: str | None = None) -> Stack:
             return _read_series(path, chosen, opened)
     except ZIP_FAILURES as error:
         raise InputError(path, f"cannot be read ({type(error).__name__})") from error
+
+
+def read_first_header(path: Path, chosen: str | None = None) -> Dataset:
+    """The header of an image of a series, for what all of its files share: patient, study, marks.
+
+    Args:
+        path: As `read_series` takes it.
+        chosen: As `read_series` takes it.
+
+    Raises:
+        InputError: None there, or it cannot be read.
+    """
+    try:
+        with ExitStack() as opened, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, opener in list_files(path, opened):
+                one = read_header(name, opener)
+                if isinstance(one, Slice) and chosen in (None, one.series, one.series_number):
+                    with opener() as file:
+                        return parse_stream(name, file, header_only=True)
+    except ZIP_FAILURES as error:
+        raise InputError(path, f"cannot be read ({type(error).__name__})") from error
+    raise InputError(path, "expected DICOM images, got none")
 
 
 def _read_series(path: Path, chosen: str | None, opened: ExitStack) -> Stack:
