@@ -47,9 +47,11 @@ class SetOptions(SourceOptions):
 
     Attributes:
         conditions: Further columns to condition on.
+        cache_dir: Where archives are unpacked; None: the default place of caches.
     """
 
     conditions: tuple[str, ...] = ()
+    cache_dir: Path | None = None
 
     @classmethod
     def of(cls, options: SourceOptions | DataOptions) -> SetOptions:

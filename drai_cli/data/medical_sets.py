@@ -21,10 +21,12 @@ from drai_cli.data.reading import start_workers_early
 from drai_cli.data.table import Table, list_columns
 from drai_cli.data.table_columns import choose_group_column, choose_split_column
 from drai_cli.data.tree import Tree
-from drai_cli.data.volumes import VolumePixels, choose_slices
+from drai_cli.data.volumes import VolumePixels, choose_slices, plane_aspect
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.dicom.file import parse, text, whole
+from drai_cli.io.dicom.foreign import Role, find_foreign, role_of
 from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.placement import aspect_of
 from drai_cli.io.dicom.read import CT_CLASSES, check_is_image
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.registry import strip_suffix
@@ -47,6 +49,8 @@ class _Header:
     values: Mapping[str, str]
     refusal: str = ""
     is_broken: bool = False
+    aspect: float = 1.0
+    role: Role | None = None
 
 
 def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporter: Reporter) -> ImageSet:
@@ -82,6 +86,10 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
     start_workers_early(len(tree.medical[DICOM.name]))
     wanted = ({label, *conditions, group} - set(columns)) | {*KEYS[1:], "SOPClassUID", _STUDY}
     headers = list(_headers(tree, sorted(wanted)))
+    foreign, message = find_foreign({one.name: one.role for one in headers if one.role is not None})
+    if message:
+        reporter.warn(message)
+    headers = [header for header in headers if header.name not in foreign]
     images = [header for header in headers if not header.refusal]
     passed = Counter(header.refusal for header in headers if header.refusal and not header.is_broken)
     for refusal, count in passed.most_common(5):
@@ -134,8 +142,8 @@ def find_dicom_set(tree: Tree, table: Table | None, options: SetOptions, reporte
     has_groups = ungrouped < len({file for file, _ in frames.values()})
     return ImageSet(
         DICOM.name, tree.root, label, conditions, group if has_groups else FILE, tuple(entries),
-        VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped),
-        _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
+        VolumePixels(tree.root, frames, chosen, aspects={header.name: header.aspect for header in images}),
+        (*tree.skipped, *skipped), _intensity(chosen, HU if is_ct else ""), f"window {chosen}",
     )  # fmt: skip
 
 
@@ -179,6 +187,7 @@ def find_volume_set(
         rows = _rows(table, options.image_column, files, wanted, reporter)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
+    aspects: dict[str, float] = {}
     skipped: list[tuple[str, str]] = []
     left_out = 0
     for name in volumes:
@@ -188,6 +197,7 @@ def find_volume_set(
             continue
         try:
             indices = choose_slices(tree.root, name, axis, slices)
+            aspects[name] = plane_aspect(tree.root / name, axis)
         except InputError as error:
             skipped.append((name, error.message))
             continue
@@ -201,7 +211,7 @@ def find_volume_set(
         reporter.warn(f"{left_out} volumes have no label and are left out")
     return ImageSet(
         kind, tree.root, label, conditions, group or FILE, tuple(entries),
-        VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped),
+        VolumePixels(tree.root, frames, chosen, axis, aspects), (*tree.skipped, *skipped),
         _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}",
     )  # fmt: skip
 
@@ -252,7 +262,8 @@ def _headers(tree: Tree, keywords: Sequence[str]) -> Iterator[_Header]:
             return _Header(name, 0, {}, error.message)
         frames = max(1, min(whole(dataset, "NumberOfFrames", 1) or 1, 100_000))
         values = {keyword: text(dataset, keyword) for keyword in keywords}
-        return _Header(name, frames, {**values, FOLDER: name.split("/", 1)[0] if "/" in name else ""})
+        values[FOLDER] = name.split("/", 1)[0] if "/" in name else ""
+        return _Header(name, frames, values, aspect=aspect_of(dataset), role=role_of(dataset))
 
     return map(look, tree.medical[DICOM.name])
 

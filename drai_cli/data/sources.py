@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from drai_cli.data.archive import is_archive, unpack_archive
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import find_csv_set
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
@@ -33,7 +34,7 @@ def find_image_set(
     """Finds the data set at a path.
 
     Args:
-        path: A folder, an npz file, or a table (whose folder is then the set's).
+        path: A folder, a zip or tar file of one, an npz file, or a table (whose folder is then the set's).
         options: How the set is to be understood. A relative `metadata` is looked up from here, then from the set's
             folder.
         reporter: Shown the kind found and everything that is left out.
@@ -49,6 +50,9 @@ def find_image_set(
         path, options = path.parent, replace(options, metadata=path)
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path given to --data")
+    given = path
+    if is_archive(path):
+        path = unpack_archive(path, options.cache_dir, reporter)
     if not path.is_dir():
         image_set = _find_in_file(path, options.kind, reporter)
         _refuse_columns(image_set, options)
@@ -71,7 +75,7 @@ def find_image_set(
         image_set = replace(image_set, entries=entries)
     classes = count_classes(image_set.entries, image_set.label)
     reporter.info(
-        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
+        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {given}"
     )
     return image_set
 
@@ -132,7 +136,7 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
-        "give a folder, or an npz file in MedMNIST's layout",
+        "give a folder, a zip of one, or an npz file in MedMNIST's layout",
     )
 
 

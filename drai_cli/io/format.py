@@ -25,7 +25,8 @@ class WriteOptions:
 
     Attributes:
         geometry: Where the frames lie.
-        spacing_mm: Where only that is known.
+        spacing_mm: (slice, row, column): with a geometry, the distance between slices is known only if it is here.
+        volumes: How many volumes in the same place the frames are of.
         suffix: Of the first file; empty: the first of the format.
         compression: Of DICOM pixels.
         level: Effort of PNG's compression, 1 to 9.
@@ -33,6 +34,7 @@ class WriteOptions:
 
     geometry: Geometry | None = None
     spacing_mm: Spacing | None = None
+    volumes: int = 1
     suffix: str = ""
     compression: Compression = "none"
     level: int = 1
@@ -53,6 +55,7 @@ class Format:
         is_bare_file: Whether a file without a suffix in a data set is an image of this format; None: none is.
         is_collection: Whether a folder or archive is read as one image; None: none is.
         measure: Volumes, slices, rows and columns of what `read` would give, by the header alone.
+        measure_spacing: Spacing of what `read` would give, by the header alone.
         encode: The bytes of an image's files, in the order of `written_suffixes`; None for a format that is only read.
             Raises InputError for an image that the format cannot hold.
         encode_values: The same of values of any type, `[frames, H, W]` or `[frames, H, W, 3]`, and their unit, where
@@ -73,6 +76,7 @@ class Format:
     is_bare_file: Callable[[Path], bool] | None = None
     is_collection: Callable[[Path], bool] | None = None
     measure: Callable[[Path], tuple[int, int, int, int]] | None = None
+    measure_spacing: Callable[[Path], Spacing | None] | None = None
     encode: Callable[[Stored, About, WriteOptions], tuple[bytes, ...]] | None = None
     encode_values: Callable[[np.ndarray, str, About, WriteOptions], tuple[bytes, ...]] | None = None
     read_marks: Callable[[Path], dict[str, str]] | None = None

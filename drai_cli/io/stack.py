@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt16
 
 from drai_cli.io.geometry import Geometry
+from drai_cli.io.image import plausible_aspect
 
 Spacing = tuple[float | None, float, float]
 """Distance of neighbours in mm: between slices (None where that is not known), rows and columns."""
@@ -57,6 +58,7 @@ class Stack:
         modality: DICOM's (0008,0060), empty elsewhere.
         source: Where it came from, for messages.
         notes: What was changed or noticed in reading (gaps, NaN replaced, alpha dropped), each worth one warning.
+        pixel_aspect: Height of a pixel over its width, where the file gives only that.
     """
 
     array: Shaped[np.ndarray, "frames height width *channels"]
@@ -74,11 +76,19 @@ class Stack:
     modality: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    pixel_aspect: float = 1.0
 
     @property
     def channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
         return 1 if self.array.ndim == 3 else int(self.array.shape[3])
+
+    @property
+    def aspect(self) -> float:
+        """Height of a pixel over its width: by spacing, else as the file says it; 1 for square ones."""
+        if self.spacing_mm is None:
+            return plausible_aspect(self.pixel_aspect)
+        return plausible_aspect(self.spacing_mm[1] / self.spacing_mm[2])
 
     def frame(self, index: int) -> Stack:
         """One frame as a stack of one, its geometry moved with it."""

@@ -194,4 +194,4 @@ def frame_image(stack: Stack, frame: int, window: Window = AUTO, scale: Scale | 
     levels_frame = scale.apply(stack.frame(frame))
     array = levels_frame.array[0]
     bits = 8 * array.dtype.itemsize if array.dtype != stack.array.dtype else stack.bits
-    return Image(array, bits, "", stack.source, levels_frame.notes, scale.intensity)
+    return Image(array, bits, "", stack.source, levels_frame.notes, scale.intensity, stack.aspect)

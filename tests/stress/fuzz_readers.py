@@ -1,6 +1,6 @@
 """Mutated DICOM, NIfTI, PNG, CSV and npz files through `inspect`: nothing but documented errors may come out.
 
-    python tests/stress/fuzz_readers.py 10000 [first seed]
+    python tests/stress/fuzz_readers.py 10000 [first seed] [names of seed files]
 
 Case i is the same whenever it is made. Each is held to a time and, on the whole, to a memory; where one breaks either,
 or anything but a `DraiError` escapes, its number and its file are kept and named.
@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import random
+import shutil
 import struct
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nibabel
@@ -133,6 +136,8 @@ def seeds() -> list[tuple[str, bytes]]:
             ExplicitVRLittleEndian, grey, Rows=12, NumberOfFrames=2,
             PerFrameFunctionalGroupsSequence=[groups, groups],
         )),
+        ("enhanced.dcm", enhanced(deep)),
+        *archives(grey),
         ("bare", plain[132:]),
         ("a.zip", zipped.getvalue()),
         ("a.nii", volume.to_bytes()),
@@ -149,6 +154,65 @@ def seeds() -> list[tuple[str, bytes]]:
         except RuntimeError:  # the codec is not installed
             continue
     return found
+
+
+def item(**elements: object) -> pydicom.Dataset:
+    dataset = pydicom.Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def enhanced(array: np.ndarray) -> bytes:
+    """Two echoes of two slices in functional groups, with dimensions; an ultrasound region."""
+    frames = [
+        item(
+            PlanePositionSequence=[item(ImagePositionPatient=[0, 0, height])],
+            FrameContentSequence=[
+                item(StackID="1", InStackPositionNumber=place, DimensionIndexValues=[1, place, echo])
+            ],
+            MREchoSequence=[item(EffectiveEchoTime=10.0 * echo)],
+        )
+        for echo in (2, 1)
+        for place, height in ((2, 4), (1, 0))
+    ]
+    pointers = (0x00209056, 0x00209057, 0x00189082)
+    region = item(
+        RegionSpatialFormat=1, PhysicalUnitsXDirection=3, PhysicalUnitsYDirection=3, PhysicalDeltaX=0.05,
+        PhysicalDeltaY=0.02, RegionLocationMinX0=0, RegionLocationMinY0=0, RegionLocationMaxX1=19,
+        RegionLocationMaxY1=5,
+    )  # fmt: skip
+    shared = item(
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        PixelMeasuresSequence=[item(PixelSpacing=[0.2, 0.5], SliceThickness=3)],
+    )
+    return dicom(
+        ExplicitVRLittleEndian, array, Rows=len(array) // 4, NumberOfFrames=4,
+        DimensionIndexSequence=[item(DimensionIndexPointer=pointer) for pointer in pointers],
+        SharedFunctionalGroupsSequence=[shared], PerFrameFunctionalGroupsSequence=frames,
+        SequenceOfUltrasoundRegions=[region], PixelAspectRatio=[2, 5], ImageType=["DERIVED", "SECONDARY", "MPR"],
+    )  # fmt: skip
+
+
+def archives(grey: np.ndarray) -> list[tuple[str, bytes]]:
+    """A set of two classes as zip and as tar."""
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    image = io.BytesIO()
+    PillowImage.fromarray(grey).save(image, "PNG")
+    names = [f"set/{label}/{index}.png" for label in "ab" for index in range(2)]
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in names:
+            archive.writestr(name, image.getvalue())
+    with tarfile.open(fileobj=tarred, mode="w") as tar:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = len(image.getvalue())
+            tar.addfile(info, io.BytesIO(image.getvalue()))
+    return [
+        ("set.zip", zipped.getvalue()),
+        ("set.tar", tarred.getvalue()),
+        ("set.tgz", gzip.compress(tarred.getvalue(), 1)),
+    ]
 
 
 def mutated(raw: bytes, chance: random.Random) -> bytes:
@@ -183,27 +247,30 @@ def mutated(raw: bytes, chance: random.Random) -> bytes:
     return bytes(out)
 
 
-def cases(count: int, first: int) -> Iterator[tuple[int, str, bytes]]:
+def cases(count: int, first: int, only: Sequence[str] = ()) -> Iterator[tuple[int, str, bytes]]:
     """Number, name and content of each case."""
-    sound = seeds()
+    sound = [(name, raw) for name, raw in seeds() if not only or name in only]
     for number in range(first, first + count):
         chance = random.Random(number)
         name, raw = sound[number % len(sound)]
-        if name.endswith(".nii.gz") and chance.random() < 0.7:  # what is inside, and not only the compression
+        if (
+            name.endswith((".nii.gz", ".tgz")) and chance.random() < 0.7
+        ):  # what is inside, and not only the compression
             yield number, name, gzip.compress(mutated(gzip.decompress(raw), chance), 1)
         else:
             yield number, name, mutated(raw, chance)
 
 
-def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]:
+def fuzz(count: int, first: int, folder: Path, only: Sequence[str] = ()) -> tuple[Counter[str], list[str]]:
     """What became of the cases, and what should not have."""
     results: Counter[str] = Counter()
     wrong: list[str] = []
-    for number, name, raw in cases(count, first):
+    for number, name, raw in cases(count, first, only):
         path = folder / "case" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
         start = time.process_time()
+        os.environ["DRAI_CACHE"] = str(folder / "cache")
         try:
             inspect(path)
             results["read"] += 1
@@ -218,6 +285,7 @@ def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]
             wrong.append(f"case {number} ({name}): {traceback.format_exc()}")
         if (seconds := time.process_time() - start) > MAX_SECONDS:
             wrong.append(f"case {number} ({name}): {seconds:.1f} s of processor time")
+        shutil.rmtree(folder / "cache", ignore_errors=True)
         if wrong and wrong[-1].startswith(f"case {number} "):
             path.rename(folder / f"{number}-{name}")
         else:
@@ -235,7 +303,7 @@ def main() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         start = time.monotonic()
-        results, wrong = fuzz(count, first, folder)
+        results, wrong = fuzz(count, first, folder, sys.argv[3:])
     print(*wrong, sep="\n")
     peak = peak_bytes() >> 20
     print(

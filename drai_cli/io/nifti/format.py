@@ -12,7 +12,7 @@ from drai_cli.errors import InputError
 from drai_cli.io.about import About, as_json, parse_json_marks
 from drai_cli.io.files import BROKEN, MAX_SIDECAR_BYTES, open_regular
 from drai_cli.io.format import Format, WriteOptions
-from drai_cli.io.stack import Stack
+from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
 
@@ -58,6 +58,12 @@ def _measure(path: Path) -> tuple[int, int, int, int]:
     return measure_nifti(path)
 
 
+def _measure_spacing(path: Path) -> Spacing | None:
+    from drai_cli.io.nifti.read import measure_nifti_spacing
+
+    return measure_nifti_spacing(path)
+
+
 def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
     from drai_cli.io.nifti.write import to_nifti_values
 
@@ -82,6 +88,7 @@ def _encode_files(
         unit=unit,
         geometry=options.geometry,
         spacing_mm=options.spacing_mm,
+        volumes=options.volumes,
         window=about.window,
         description=about.summarise(),
     )
@@ -105,6 +112,7 @@ NIFTI = Format(
     _read,
     is_content=is_nifti,
     measure=_measure,
+    measure_spacing=_measure_spacing,
     encode=_encode,
     encode_values=_encode_values,
     read_marks=_read_marks,

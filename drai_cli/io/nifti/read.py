@@ -8,6 +8,7 @@ slices of its first volume, then all of its second.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite, prod
 from pathlib import Path
 from typing import IO, Any
@@ -31,7 +32,7 @@ from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.nifti.format import MAGIC, NIFTI, open_stream
-from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
+from drai_cli.io.stack import ALPHA_LEFT_OUT, Spacing, Stack
 from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 from drai_cli.io.window import HU
 
@@ -75,15 +76,31 @@ def measure_nifti(path: Path) -> tuple[int, int, int, int]:
     Raises:
         InputError: No NIfTI, or a header that says too much or nothing.
     """
+    shape, affine = _measure(path)
+    turn = io_orientation(affine)
+    x, y, z = (shape[int(np.flatnonzero(turn[:, 0] == axis)[0])] for axis in range(3))
+    return shape[3], z, y, x
+
+
+def measure_nifti_spacing(path: Path) -> Spacing:
+    """Spacing of the stack that `read_nifti` would give, by the header alone; raises what `measure_nifti` raises."""
+    shape, affine = _measure(path)
+    turn = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
+    return Geometry.from_ras(affine @ inv_ornt_aff(turn, shape[:3])).spacing_mm
+
+
+def _measure(path: Path) -> tuple[tuple[int, ...], Float64[np.ndarray, "4 4"]]:
+    """Shape and affine as stored, to RAS millimetres."""
     subject = str(path)
     try:
         with open_regular(path) as file, open_stream(file) as stream:
             header, shape = _header(subject, stream)
-        turn = io_orientation(_affine(header, shape[:3])[0])
-        x, y, z = (shape[int(np.flatnonzero(turn[:, 0] == axis)[0])] for axis in range(3))
-        return shape[3], z, y, x
+        affine = _affine(header, shape[:3])[0]
+        if np.isnan(io_orientation(affine)).any():
+            raise InputError(subject, "its affine has no axis for every dimension")
     except _FAILURES as error:
         raise InputError(subject, f"is broken or no NIfTI ({type(error).__name__})") from error
+    return shape, affine
 
 
 def _header(subject: str, stream: IO[bytes]) -> tuple[nibabel.Nifti1Header, tuple[int, ...]]:
@@ -218,5 +235,14 @@ def _affine(
     notes.append(
         "it does not say how it lies in the patient: taken as stored from left to right, feet to head"
     )
+    if _is_upright(header, zooms):
+        return np.diag([-zooms[0], -zooms[1], zooms[2], 1.0]), False, []
     # As nibabel has it: without either form the first axis runs from right to left.
     return np.diag([-zooms[0], zooms[1], zooms[2], 1.0]), False, notes
+
+
+def _is_upright(header: nibabel.Nifti1Header, zooms: Sequence[float]) -> bool:
+    """Whether the ignored matrix of a file without a place is the one that `nifti/write.py` leaves: rows run down."""
+    rows = np.array([header["srow_x"], header["srow_y"], header["srow_z"]], np.float64)
+    expected = np.diag([-zooms[0], -zooms[1], zooms[2], 1.0])[:3]
+    return bool(np.allclose(rows, expected, rtol=1e-6))
