@@ -13,7 +13,6 @@ import numpy as np
 
 from drai_cli.io.about import About
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.image import Image
 from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, Compression
@@ -47,8 +46,8 @@ class Format:
         title: As messages call it.
         suffixes: Lower case, with the dot.
         read: Reads every frame of a file. Leaves Python's warning filters, which all threads share, to the caller.
-        read_frame: Reads one frame, ready for a model, where that is more than cutting it out of what `read` gives
-            (alpha is blended). The frame is counted from 0; None: the only one.
+        read_frame: Reads one frame as a stack of one, where that is quicker than reading all, with alpha blended. The
+            frame is counted from 0; None: the only one.
         is_content: Whether a file of any name begins as this format does; None: the suffix alone says so.
         is_bare_file: Whether a file without a suffix in a data set is an image of this format; None: none is.
         is_collection: Whether a folder or archive is read as one image; None: none is.
@@ -68,7 +67,7 @@ class Format:
     title: str
     suffixes: tuple[str, ...]
     read: Callable[[Path], Stack]
-    read_frame: Callable[[Path, int | None], Image] | None = None
+    read_frame: Callable[[Path, int | None], Stack] | None = None
     is_content: Callable[[Path], bool] | None = None
     is_bare_file: Callable[[Path], bool] | None = None
     is_collection: Callable[[Path], bool] | None = None

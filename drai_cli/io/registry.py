@@ -8,10 +8,11 @@ from pathlib import Path, PurePath
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.format import Format
 from drai_cli.io.nifti.format import NIFTI
-from drai_cli.io.raster_formats import BMP, GIF, JPEG, PNG, TIFF
+from drai_cli.io.not_read import NOT_READ
+from drai_cli.io.raster_formats import BMP, GIF, JPEG, PGM, PNG, TIFF, WEBP
 
 # Where several recognise a file by its content, the first is taken.
-FORMATS: tuple[Format, ...] = (PNG, JPEG, TIFF, BMP, GIF, DICOM, NIFTI)
+FORMATS: tuple[Format, ...] = (PNG, JPEG, TIFF, BMP, GIF, WEBP, PGM, DICOM, NIFTI)
 
 
 def format_named(name: str) -> Format:
@@ -39,7 +40,19 @@ def find_format(path: Path) -> Format | None:
     by_suffix = format_by_suffix(path.name)
     if by_suffix is not None:
         return by_suffix
-    return next((one for one in FORMATS if one.is_content is not None and one.is_content(path)), None)
+    return format_of_content(path)
+
+
+def format_of_content(path: Path) -> Format | None:
+    """The format that a file begins as, whatever its name; None for what is no regular file of any."""
+    # Medical formats first: a DICOM file may begin as a TIFF does (PS3.10 7.1).
+    ordered = sorted(FORMATS, key=lambda one: not one.is_medical)
+    return next((one for one in ordered if one.is_content is not None and one.is_content(path)), None)
+
+
+def hint_for(name: str) -> str:
+    """What to do with a file of a well-known format that is not read; empty for any other."""
+    return next((hint for suffixes, hint in NOT_READ.items() if name.lower().endswith(suffixes)), "")
 
 
 def medical_formats() -> dict[str, Format]:

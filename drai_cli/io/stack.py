@@ -18,6 +18,9 @@ Spacing = tuple[float | None, float, float]
 ALPHA_LEFT_OUT = "its alpha channel is left out"
 
 
+BLENDED = "its transparent parts were blended over black"
+
+
 @dataclass(frozen=True)
 class ToneCurve:
     """A file's own table from values to grey levels (DICOM's VOI LUT, PS3.3 C.11.2.1.1).
@@ -92,3 +95,15 @@ class Stack:
             padding=None if self.padding is None else self.padding[index : index + 1],
             alpha=None if self.alpha is None else self.alpha[index : index + 1],
         )
+
+
+def blend_over_black(stack: Stack) -> Stack:
+    """The stack without its alpha channel: 8-bit samples blended over black."""
+    if stack.alpha is None:
+        return stack
+    notes = tuple(note for note in stack.notes if note != ALPHA_LEFT_OUT)
+    if (stack.alpha == 255).all():
+        return replace(stack, array=np.ascontiguousarray(stack.array), alpha=None, notes=notes)
+    alpha = stack.alpha[..., None] if stack.channels == 3 else stack.alpha
+    blended = ((stack.array.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
+    return replace(stack, array=blended, alpha=None, notes=(*notes, BLENDED))
