@@ -12,6 +12,7 @@ from typing import Any
 
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import find_csv_set
+from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
@@ -57,6 +58,7 @@ def find_image_set(
         _report_others(tree, reporter)
         image_set = _find_in_tree(tree, options, reporter)
     _refuse_unused(image_set.kind, options)
+    image_set = with_grey_window(image_set, options.window, options.hu_offset, reporter)
     if not image_set.entries:
         raise InputError(
             path, f"expected labelled images, got 0{_of_skipped(image_set)}", "check the label column"
@@ -158,10 +160,10 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
 def _refuse_unused(kind: str, options: SetOptions) -> None:
     """Stops at options that do not go with the kind found."""
     names = {
-        "medmnist": ("group-pattern", "window", "axis", "slices"),  # one file, in which images have no names
-        **dict.fromkeys(medical_formats(), ()),
-        DICOM.name: ("axis", "slices"),
-    }.get(kind, ("window", "axis", "slices"))
+        "medmnist": ("group-pattern", "axis", "slices"),  # one file, in which images have no names
+        **dict.fromkeys(medical_formats(), ("hu-offset",)),
+        DICOM.name: ("hu-offset", "axis", "slices"),
+    }.get(kind, ("axis", "slices"))
     for name in names:
         if (value := getattr(options, name.replace("-", "_"))) is not None:
             raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")

@@ -115,6 +115,26 @@ def measure_raster(path: Path) -> tuple[int, int, int, int]:
         return 1, len(frames), rows, columns
 
 
+def may_be_deep_grey(path: Path) -> bool:
+    """Whether a file's header leaves it open that it is grey of more than 8 bits; False for what is no plain image.
+
+    Raises:
+        InputError: A TIFF that is not readable.
+    """
+    try:
+        with open_regular(path) as file:
+            head = file.read(32)
+    except OSError:
+        return False
+    kind = kind_of_bytes(head)
+    if kind == "png":
+        return head[24:26] == b"\x10\0"  # bit depth and colour type of IHDR
+    if kind == "tiff":
+        with _opened(path) as (picture, _):
+            return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+    return kind == "pgm"
+
+
 def write_png(
     path: Path, array: UInt[np.ndarray, "height width *channels"], text: Mapping[str, str] | None = None
 ) -> None:

@@ -38,11 +38,13 @@ def read_raster_marks(file: Path | IO[bytes]) -> dict[str, str]:
 
 
 def _encode_png(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
+    stored = stored.in_plain_file()
     pixels = _only_frame("PNG", stored)
     return (encode_png(pixels, {**about.marks, **_meaning(stored)}, level=options.level),)
 
 
 def _encode_tiff(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
+    stored = stored.in_plain_file()
     pixels = _only_frame("TIFF", stored)
     if not is_storable(pixels):
         raise InputError("TIFF", "expected 8 bits or grey, got colour of 16 bits", "--format png keeps it")

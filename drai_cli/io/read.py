@@ -68,6 +68,13 @@ def decode_frame(path: Path, frame: int | None = None) -> Stack:
     return stack.frame(choose_frame(stack, frame))
 
 
+def read_frame(path: Path, frame: int | None = None) -> Stack:
+    """`decode_frame` without Python's warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return decode_frame(path, frame)
+
+
 def read_image(path: Path, *, frame: int | None = None, window: Window | str | None = None) -> Image:
     """Reads one image, ready for a model: grey or RGB, uint8 or uint16.
 
