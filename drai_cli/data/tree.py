@@ -107,6 +107,8 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
             tree.folders.append(name)
         waiting.append(name)
         return
+    if format is not None and format.is_shared_suffix and format.is_content is not None:
+        format = format if item.is_file() and format.is_content(Path(item.path)) else None
     format = format or _format_of_bare_file(item)
     if format is None:
         tree.count_other(name)

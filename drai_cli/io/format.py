@@ -49,6 +49,7 @@ class Format:
         read_frame: Reads one frame as a stack of one, where that is quicker than reading all, with alpha blended. The
             frame is counted from 0; None: the only one.
         is_content: Whether a file of any name begins as this format does; None: the suffix alone says so.
+        is_shared_suffix: Whether other kinds of files have the same suffix: in a folder, the content decides as well.
         is_bare_file: Whether a file without a suffix in a data set is an image of this format; None: none is.
         is_collection: Whether a folder or archive is read as one image; None: none is.
         measure: Volumes, slices, rows and columns of what `read` would give, by the header alone.
@@ -69,6 +70,7 @@ class Format:
     read: Callable[[Path], Stack]
     read_frame: Callable[[Path, int | None], Stack] | None = None
     is_content: Callable[[Path], bool] | None = None
+    is_shared_suffix: bool = False
     is_bare_file: Callable[[Path], bool] | None = None
     is_collection: Callable[[Path], bool] | None = None
     measure: Callable[[Path], tuple[int, int, int, int]] | None = None
