@@ -7,12 +7,13 @@ from pathlib import Path, PurePath
 
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.format import Format
+from drai_cli.io.itk.format import MHA, NRRD
 from drai_cli.io.nifti.format import ANALYZE, MGH, NIFTI
 from drai_cli.io.not_read import NOT_READ
 from drai_cli.io.raster_formats import BMP, GIF, JPEG, PGM, PNG, TIFF, WEBP
 
 # Where several recognise a file by its content, the first is taken.
-FORMATS: tuple[Format, ...] = (PNG, JPEG, TIFF, BMP, GIF, WEBP, PGM, DICOM, NIFTI, ANALYZE, MGH)
+FORMATS: tuple[Format, ...] = (PNG, JPEG, TIFF, BMP, GIF, WEBP, PGM, DICOM, NIFTI, ANALYZE, MGH, MHA, NRRD)
 
 
 def format_named(name: str) -> Format:
