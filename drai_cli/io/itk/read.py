@@ -22,7 +22,10 @@ from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
 from drai_cli.io.values import check_size, replace_nonfinite
 from drai_cli.io.volume import measure_turned, turn_volume
 
-_NOT_PLACED = "it does not say how it lies in the patient: taken as stored from right to left, front to back, feet to head"
+_NOT_PLACED = (
+    "it does not say how it lies in the patient: "
+    "taken as stored from right to left, front to back, feet to head"
+)
 
 
 def read_itk(path: Path, format: Format) -> Stack:
