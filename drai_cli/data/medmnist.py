@@ -29,6 +29,10 @@ from drai_cli.progress import Reporter
 
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
 _MAX_BYTES = 1 << 36
+_VOLUMES = (
+    "these are volumes: save the middle slice of each, images[:, images.shape[1] // 2]; "
+    "or a NIfTI file of each in class folders"
+)
 _FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
 
 
@@ -185,7 +189,7 @@ def _check_images(path: Path, name: str, header: _Header) -> _Header:
         raise InputError(
             f"{path}: {name}",
             f"expected uint8 or uint16 [N, H, W] or [N, H, W, 3], got {header.dtype} {list(shape)}",
-            "volumes and other numbers are not read from npz",
+            _VOLUMES if len(shape) in (4, 5) and shape[3] > 4 else "save them as uint8 or uint16",
         )
     if not 0 < shape[1] * shape[2] <= MAX_PIXELS:
         raise InputError(f"{path}: {name}", f"expected 1 to {MAX_PIXELS} pixels an image, got {shape[1:3]}")

@@ -23,7 +23,7 @@ from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.dicom.format import DICOM
-from drai_cli.io.registry import format_by_suffix, list_titles, medical_formats
+from drai_cli.io.registry import format_by_suffix, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
 
@@ -118,6 +118,17 @@ def _report_others(tree: Tree, reporter: Reporter) -> None:
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
+    hint = _hint_for(tree)
+    if hint and tree.names:
+        reporter.warn(f"files that hold images but are not read: {hint}")
+
+
+def _hint_for(tree: Tree) -> str:
+    """What to do with the most frequent files of a well-known format that is not read; empty where there is none."""
+    for suffix, count in tree.others.most_common():
+        if hint := registry.hint_for(f"a{suffix}"):
+            return f"{count} {suffix}: {hint}"
+    return ""
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
@@ -130,7 +141,7 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
-        "give a folder, or an npz file in MedMNIST's layout",
+        registry.hint_for(path.name) or "give a folder, or an npz file in MedMNIST's layout",
     )
 
 
@@ -199,13 +210,12 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
-        plain = [one for one in registry.FORMATS if not one.is_medical]
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
+            _hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
         )
     refuse_loose(tree)
     return find_class_folders(tree, label, reporter)

@@ -9,8 +9,9 @@ _MICROSCOPE = "export it as TIFF, for example with Fiji (Bio-Formats): File > Sa
 _SCANNER = "convert it to NIfTI first, with the tools of the scanner's maker or SPM, FSL or FreeSurfer"
 
 NOT_READ: dict[tuple[str, ...], str] = {
-    (".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpx", ".jxl", ".raw", ".dng", ".cr2", ".nef", ".psd", ".svg",
+    (".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpx", ".jxl", ".dng", ".cr2", ".nef", ".psd", ".svg",
      ".exr"): _PHOTOGRAPH,
+    (".raw", ".zraw", ".bin"): "numbers alone have no size: give their header (.mhd, .nhdr), or save them as PNG",
     (".svs", ".ndpi", ".scn", ".mrxs", ".vms", ".vmu", ".bif", ".isyntax"): _SLIDE,
     (".czi", ".lif", ".nd2", ".oib", ".oif", ".lsm", ".vsi", ".ims", ".zvi"): _MICROSCOPE,
     (".npy", ".mat", ".h5", ".hdf5", ".hdf", ".zarr", ".pkl", ".pickle", ".pt", ".pth", ".tfrecord", ".tfrecords",

@@ -298,7 +298,10 @@ def _decode(picture: PillowImage.Image, stored_bits: int) -> tuple[np.ndarray, t
     if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
         return np.array(picture).astype(np.uint16), ()
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        return np.array(picture.convert("LA" if mode in ("L", "LA", "La") else "RGBA")), ()
+        with_alpha = np.array(picture.convert("LA" if mode in ("L", "LA", "La") else "RGBA"))
+        return with_alpha, (
+            f"{stored_bits}-bit samples with alpha were read as 8-bit",
+        ) if stored_bits > 8 else ()
     if mode in ("L", "RGB", "I", "F"):
         reduced = mode == "RGB" and stored_bits > 8
         return np.array(picture), (f"{stored_bits}-bit colour was read as 8-bit",) if reduced else ()

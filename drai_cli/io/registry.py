@@ -67,6 +67,13 @@ def list_titles(formats: Iterable[Format], conjunction: str = "and") -> str:
     return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
+def describe_formats() -> str:
+    """What is read, for a message where images are missing."""
+    plain = list_titles([one for one in FORMATS if not one.is_medical], "or")
+    medical = list_titles([one for one in FORMATS if one.is_medical], "or")
+    return f"images are {plain} files, volumes and scans {medical} files"
+
+
 def strip_suffix(name: str) -> str:
     """A file's name without the suffix of its format; unchanged where that is not known."""
     by_suffix = format_by_suffix(name)

@@ -153,7 +153,8 @@ def describe_layout(file: IO[bytes]) -> str:
         compression = _number(tags, _COMPRESSION, 1)
     except _BROKEN_PAGE:
         return ""
-    return f"{' + '.join(map(str, bits))} bits, {layout}, compression {compression}"
+    listed = " + ".join(map(str, bits[:4])) + (" + …" if len(bits) > 4 else "")
+    return f"{listed} bits, {layout}, compression {compression}"
 
 
 def _number(tags: Any, tag: int, otherwise: int = 0) -> int:

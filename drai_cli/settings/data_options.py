@@ -27,6 +27,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
     Kind("dicom", "a tree of DICOM files, labels by a table or a keyword: --label BodyPartExamined"),
     Kind("nifti", "NIfTI volumes, cut into slices, in class folders or with a table"),
+    Kind("analyze", "Analyze or NIfTI pairs (.hdr and .img); otherwise as nifti"),
+    Kind("mgh", "FreeSurfer volumes (.mgz, .mgh); otherwise as nifti"),
+    Kind("mha", "MetaImage volumes (.mha, .mhd), with the extra drai-cli[itk]; otherwise as nifti"),
+    Kind("nrrd", "NRRD volumes (.nrrd, .nhdr), with the extra drai-cli[itk]; otherwise as nifti"),
     Kind("medmnist", "one .npz with train_images, train_labels, val_images, …"),
 )
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
@@ -57,8 +61,8 @@ class SourceOptions:
             bits, unless they use most of their levels.
         hu_offset: For PNG, TIFF and npz: number to add to the grey values of the files to get Hounsfield units: -32768
             for DeepLesion, -1024 for many CT slices in 16-bit PNG. --window is then in HU.
-        axis: Orientation of the slices that are cut from NIfTI volumes; None: axial.
-        slices: Slices to use of each NIfTI volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
+        axis: Orientation of the slices that are cut from volumes; None: axial.
+        slices: Slices to use of each volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
     """
 
     metadata: Path | None = None

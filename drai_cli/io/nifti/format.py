@@ -115,9 +115,9 @@ def _read(path: Path) -> Stack:
 
 
 def _measure(path: Path) -> tuple[int, int, int, int]:
-    from drai_cli.io.nifti.read import measure
+    from drai_cli.io.nifti.read import measure_nifti
 
-    return measure(path, NIFTI)
+    return measure_nifti(path)
 
 
 def _read_analyze(path: Path) -> Stack:
@@ -127,9 +127,9 @@ def _read_analyze(path: Path) -> Stack:
 
 
 def _measure_analyze(path: Path) -> tuple[int, int, int, int]:
-    from drai_cli.io.nifti.read import measure
+    from drai_cli.io.nifti.read import measure_analyze
 
-    return measure(path, ANALYZE)
+    return measure_analyze(path)
 
 
 def _read_mgh(path: Path) -> Stack:
@@ -139,9 +139,9 @@ def _read_mgh(path: Path) -> Stack:
 
 
 def _measure_mgh(path: Path) -> tuple[int, int, int, int]:
-    from drai_cli.io.nifti.read import measure
+    from drai_cli.io.nifti.read import measure_mgh
 
-    return measure(path, MGH)
+    return measure_mgh(path)
 
 
 def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:

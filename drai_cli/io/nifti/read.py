@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from math import isfinite
@@ -29,11 +29,7 @@ from drai_cli.io.values import choose_rescaled_dtype, rescale
 from drai_cli.io.volume import measure_turned, read_numbers, turn_volume
 from drai_cli.io.window import HU
 
-_OPEN: Mapping[str, Callable[[Path], AbstractContextManager[Opened]]] = {
-    NIFTI.name: open_nifti,
-    ANALYZE.name: open_analyze,
-    MGH.name: open_mgh,
-}
+_Open = Callable[[Path], AbstractContextManager[Opened]]
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _FAILURES = (
     *BROKEN,
@@ -73,17 +69,31 @@ def read_mgh(path: Path) -> Stack:
     return _read(path, MGH, open_mgh)
 
 
-def measure(path: Path, kind: Format) -> tuple[int, int, int, int]:
-    """Volumes, slices, rows and columns of the stack that reading would give, by the header alone.
+def measure_nifti(path: Path) -> tuple[int, int, int, int]:
+    """Volumes, slices, rows and columns of the stack that `read_nifti` would give, by the header alone.
 
     Raises:
-        InputError: Not of this kind, or a header that says too much or nothing.
+        InputError: No NIfTI, or a header that says too much or nothing.
     """
-    with _documented(path, kind), _OPEN[kind.name](path) as opened:
+    return _measure(path, NIFTI, open_nifti)
+
+
+def measure_analyze(path: Path) -> tuple[int, int, int, int]:
+    """As `measure_nifti`, of a pair."""
+    return _measure(path, ANALYZE, open_analyze)
+
+
+def measure_mgh(path: Path) -> tuple[int, int, int, int]:
+    """As `measure_nifti`, of a FreeSurfer volume."""
+    return _measure(path, MGH, open_mgh)
+
+
+def _measure(path: Path, kind: Format, open_kind: _Open) -> tuple[int, int, int, int]:
+    with _documented(path, kind), open_kind(path) as opened:
         return measure_turned(opened.shape, _affine(opened.header)[0])
 
 
-def _read(path: Path, kind: Format, open_kind: Callable[[Path], AbstractContextManager[Opened]]) -> Stack:
+def _read(path: Path, kind: Format, open_kind: _Open) -> Stack:
     subject = str(path)
     with _documented(path, kind):
         with open_kind(path) as opened:
