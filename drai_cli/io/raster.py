@@ -67,6 +67,8 @@ _FAILURES = (*BROKEN, SyntaxError, RuntimeError, Warning, PillowImage.Decompress
 # Bytes of a pixel once decoded, by Pillow's mode; 4 where it is not named.
 _PIXEL_BYTES = {"1": 1, "L": 1, "LA": 2, "La": 2, "RGB": 3, "I;16": 2, "I;16B": 2, "I;16L": 2}
 _COPIES = 2  # of a frame in memory at a time: Pillow's, and the array
+_WEBP_COPIES = 6  # of four channels, at most: of the decoder, its bytes, Pillow's, its array
+_MAX_WEBP_PIXELS = MAX_PIXELS // 2
 
 
 def read_raster_frame(path: Path, frame: int | None = None) -> Stack:
@@ -85,7 +87,9 @@ def read_raster_frame(path: Path, frame: int | None = None) -> Stack:
     with _opened(path) as (picture, notes):
         frames, aside = _frames(picture)
         _check_frame(path, len(frames), frame)
-        return blend_over_black(_read(path, picture, [frames[frame or 0]], (*notes, *aside)))
+        stack = _read(path, picture, [frames[frame or 0]], (*notes, *aside))
+        del picture  # makes room for blending
+    return blend_over_black(stack)
 
 
 def read_raster(path: Path) -> Stack:
@@ -176,8 +180,8 @@ def _open(path: Path, file: IO[bytes]) -> tuple[PillowImage.Image, tuple[str, ..
     if kind is None:
         what = "an image" if expected is None else f"a {expected.upper()} image"
         raise InputError(path, f"expected {what}, got something else")
-    if kind == "webp" and (pixels := webp_pixels(head)) > MAX_PIXELS:  # Pillow makes room for it on opening
-        raise InputError(path, f"expected at most {MAX_PIXELS} pixels, got {pixels}")
+    if kind == "webp" and (pixels := webp_pixels(head)) > _MAX_WEBP_PIXELS:  # Pillow makes room on opening
+        raise InputError(path, f"expected at most {_MAX_WEBP_PIXELS} pixels, got {pixels}")
     try:
         picture = PillowImage.open(file, formats=(_NAMES[kind], *([_MPO] if kind == "jpeg" else [])))
     except UnidentifiedImageError as error:
@@ -229,6 +233,8 @@ def _read(path: Path, picture: PillowImage.Image, frames: Sequence[int], notes: 
     if picture.tell() != frames[0]:  # finding the pages moves
         picture.seek(frames[0])
     pixel_bytes = _PIXEL_BYTES.get(picture.mode, 4) * _COPIES
+    if picture.format == "WEBP":
+        check_size(str(path), (len(frames) + _WEBP_COPIES, picture.height, picture.width), 4)
     check_size(str(path), (len(frames), picture.height, picture.width), pixel_bytes)
     array: np.ndarray = np.empty(0)
     changes: dict[str, None] = dict.fromkeys(notes)
@@ -298,7 +304,8 @@ def _decode(picture: PillowImage.Image, stored_bits: int) -> tuple[np.ndarray, t
     if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
         return np.array(picture).astype(np.uint16), ()
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        with_alpha = np.array(picture.convert("LA" if mode in ("L", "LA", "La") else "RGBA"))
+        wanted = "LA" if mode in ("L", "LA", "La") else "RGBA"
+        with_alpha = np.array(picture if mode == wanted else picture.convert(wanted))
         return with_alpha, (
             f"{stored_bits}-bit samples with alpha were read as 8-bit",
         ) if stored_bits > 8 else ()

@@ -57,15 +57,23 @@ def decode_frame(path: Path, frame: int | None = None) -> Stack:
     Raises:
         InputError: Not readable, or several frames and none chosen.
     """
-    format = _require_format(path)
-    if format.read_frame is not None:
-        try:
-            return format.read_frame(path, frame)
-        except InputError:
-            if _other_format(path, format) is None:
-                raise
+    stack = _decode_frame(path, _require_format(path), frame)
+    if stack is not None:
+        return stack
     stack = decode_stack(path)
     return stack.frame(choose_frame(stack, frame))
+
+
+def _decode_frame(path: Path, format: Format, frame: int | None) -> Stack | None:
+    """One frame by a reader that is quicker than reading all; None where there is none for what the file is."""
+    if format.read_frame is None:
+        return None
+    try:
+        return format.read_frame(path, frame)
+    except InputError:
+        if _other_format(path, format) is None:
+            raise
+    return None
 
 
 def read_frame(path: Path, frame: int | None = None) -> Stack:
@@ -96,9 +104,9 @@ def read_image(path: Path, *, frame: int | None = None, window: Window | str | N
 def decode_image(path: Path, *, frame: int | None = None, window: Window | str | None = None) -> Image:
     """`read_image` for threads: leaves Python's warning filters, which all threads share, to the caller."""
     window = window if isinstance(window, Window) else parse_window(window)
-    if _require_format(path).read_frame is not None:
-        stack = decode_frame(path, frame)
-        return frame_image(stack, 0, window)
+    only = _decode_frame(path, _require_format(path), frame)
+    if only is not None:
+        return frame_image(only, 0, window)
     stack = decode_stack(path)
     return frame_image(stack, choose_frame(stack, frame), window, choose_scale(stack, window))
 

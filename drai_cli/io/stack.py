@@ -18,6 +18,7 @@ Spacing = tuple[float | None, float, float]
 ALPHA_LEFT_OUT = "its alpha channel is left out"
 
 
+_ROWS = 512  # computed at a time, in 16 bits
 BLENDED = "its transparent parts were blended over black"
 
 
@@ -104,6 +105,10 @@ def blend_over_black(stack: Stack) -> Stack:
     notes = tuple(note for note in stack.notes if note != ALPHA_LEFT_OUT)
     if (stack.alpha == 255).all():
         return replace(stack, array=np.ascontiguousarray(stack.array), alpha=None, notes=notes)
-    alpha = stack.alpha[..., None] if stack.channels == 3 else stack.alpha
-    blended = ((stack.array.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
+    blended = np.empty(stack.array.shape, np.uint8)
+    for frame, opacity, made in zip(stack.array, stack.alpha, blended, strict=True):
+        for start in range(0, len(frame), _ROWS):
+            rows = slice(start, start + _ROWS)
+            share = opacity[rows, :, None] if stack.channels == 3 else opacity[rows]
+            made[rows] = (frame[rows].astype(np.uint16) * share + 127) // 255
     return replace(stack, array=blended, alpha=None, notes=(*notes, BLENDED))

@@ -131,9 +131,9 @@ def _check(subject: str, extents: list[int], channels: int, item: int) -> int:
     if not 1 <= channels <= _MAX_COMPONENTS or min(extents) < 1:
         raise InputError(subject, "expected an image, its header claims one without voxels")
     # Which dimension counts what is ITK's to say: whichever it is, all of them together are bounded. In memory are
-    # ITK's array, and the turned one.
+    # at most ITK's voxels, their copy, and the turned one.
     count = channels * prod(extents)
-    check_size(subject, (1, 1, 1), 2 * item * count)
+    check_size(subject, (1, 1, 1), 3 * item * count)
     return count
 
 
