@@ -13,6 +13,7 @@ from typing import Any
 from drai_cli.data.archive import is_archive, unpack_archive
 from drai_cli.data.class_folders import find_class_folders
 from drai_cli.data.csv_set import find_csv_set
+from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
@@ -23,7 +24,7 @@ from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.dicom.format import DICOM
-from drai_cli.io.registry import format_by_suffix, list_titles, medical_formats
+from drai_cli.io.registry import format_by_suffix, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
 
@@ -61,6 +62,7 @@ def find_image_set(
         _report_others(tree, reporter)
         image_set = _find_in_tree(tree, options, reporter)
     _refuse_unused(image_set.kind, options)
+    image_set = with_grey_window(image_set, options.window, options.hu_offset, reporter)
     if not image_set.entries:
         raise InputError(
             path, f"expected labelled images, got 0{_of_skipped(image_set)}", "check the label column"
@@ -124,6 +126,17 @@ def _report_others(tree: Tree, reporter: Reporter) -> None:
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
+    hint = _hint_for(tree)
+    if hint and tree.names:
+        reporter.warn(f"files that hold images but are not read: {hint}")
+
+
+def _hint_for(tree: Tree) -> str:
+    """What to do with the most frequent files of a well-known format that is not read; empty where there is none."""
+    for suffix, count in tree.others.most_common():
+        if hint := registry.hint_for(f"a{suffix}"):
+            return f"{count} {suffix}: {hint}"
+    return ""
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
@@ -136,7 +149,7 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
-        "give a folder, a zip of one, or an npz file in MedMNIST's layout",
+        registry.hint_for(path.name) or "give a folder, a zip of one, or an npz file in MedMNIST's layout",
     )
 
 
@@ -166,10 +179,10 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
 def _refuse_unused(kind: str, options: SetOptions) -> None:
     """Stops at options that do not go with the kind found."""
     names = {
-        "medmnist": ("group-pattern", "window", "axis", "slices"),  # one file, in which images have no names
-        **dict.fromkeys(medical_formats(), ()),
-        DICOM.name: ("axis", "slices"),
-    }.get(kind, ("window", "axis", "slices"))
+        "medmnist": ("group-pattern", "axis", "slices"),  # one file, in which images have no names
+        **dict.fromkeys(medical_formats(), ("hu-offset",)),
+        DICOM.name: ("hu-offset", "axis", "slices"),
+    }.get(kind, ("axis", "slices"))
     for name in names:
         if (value := getattr(options, name.replace("-", "_"))) is not None:
             raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")
@@ -205,13 +218,12 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
-        plain = [one for one in registry.FORMATS if not one.is_medical]
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
+            _hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
         )
     refuse_loose(tree)
     return find_class_folders(tree, label, reporter)

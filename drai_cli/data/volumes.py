@@ -139,8 +139,8 @@ def plane_aspect(path: Path, axis: Axis) -> float:
     format = find_format(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if format is not None and format.measure_spacing is not None:
-            spacing_mm: Spacing | None = format.measure_spacing(path)
+        if format is not None and format.measure is not None:
+            spacing_mm = format.measure(path).spacing_mm
         else:
             spacing_mm = decode_stack(path).spacing_mm
     turned = turn_spacing(spacing_mm, axis)
@@ -163,7 +163,7 @@ def choose_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
             array = cut(decode_stack(path / name), axis).array
             return [index for index, values in enumerate(array) if values.min() != values.max()]
         if format is not None and format.measure is not None:
-            volumes, *extents = format.measure(path / name)
+            volumes, *extents = format.measure(path / name).extents
         else:
             stack = decode_stack(path / name)
             volumes, extents = stack.volumes, [len(stack.array) // stack.volumes, *stack.array.shape[1:3]]

@@ -26,6 +26,7 @@ from drai_cli.evaluation.data_settings import (
 from drai_cli.evaluation.factor_table import read_factors
 from drai_cli.evaluation.split_cautions import how_apart, split_cautions
 from drai_cli.evaluation.subject import Subject
+from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
@@ -57,6 +58,7 @@ class EvaluationSet:
         training_key: Changes with what a judge is trained or selected on: images, parts, labels, symmetry; not with
             groups or further conditions.
         key: Changes with anything above.
+        intensity: What levels mean, where one window made all images of DATA.
     """
 
     images: Images
@@ -73,6 +75,7 @@ class EvaluationSet:
     cautions: tuple[str, ...]
     training_key: str
     key: str
+    intensity: Intensity | None = None
 
 
 def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:
@@ -140,7 +143,7 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
         str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, training_key,
-        _hash([training_key, str(schema.to_json()), *groups.tolist()]),
+        _hash([training_key, str(schema.to_json()), *groups.tolist()]), real.intensity,
     )  # fmt: skip
 
 

@@ -13,9 +13,10 @@ from jaxtyping import UInt
 from drai_cli.errors import InputError
 from drai_cli.inference.torch_model import Inference, InferredCodes
 from drai_cli.io.geometry import Geometry
+from drai_cli.io.grey import GreyWindow, is_deep
 from drai_cli.io.image import Fit, Image, cropped_share, fit_to_square, frame_square
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.read import choose_frame, read_image, read_stack
+from drai_cli.io.read import choose_frame, read_frame, read_image, read_stack
 from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
@@ -89,8 +90,20 @@ def read_for_model(
     format = find_format(path)
     if format is None or format.is_medical:
         return fit_stack(read_stack(path), path, header, fit, frame=frame, window=window)
+    intensity = model_intensity(header)
+    own = model_window(header)
+    if window is None and own is not None and intensity.stored_offset is not None:
+        # The model was trained on the numbers of such files.
+        grey = GreyWindow(
+            own, intensity.stored_offset, intensity.unit, is_deep_only=intensity.dtype == "uint16"
+        )
+        stack = read_frame(path, frame)
+        notes = (
+            () if is_deep(stack) or not grey.is_deep_only else ("8 bits, the model is for values of more",)
+        )
+        return _fit(grey.image(stack), path, header, fit, kind=format.name, notes=notes)
     image = read_image(path, frame=frame, window=parse_window(window))
-    unit = model_intensity(header).unit
+    unit = intensity.unit
     notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
     return _fit(image, path, header, fit, kind=format.name, notes=notes)
 

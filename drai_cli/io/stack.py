@@ -19,6 +19,23 @@ Spacing = tuple[float | None, float, float]
 ALPHA_LEFT_OUT = "its alpha channel is left out"
 
 
+_ROWS = 512  # computed at a time, in 16 bits
+BLENDED = "its transparent parts were blended over black"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a file's header says of the stack that reading would give.
+
+    Attributes:
+        extents: Volumes, slices, rows and columns.
+        spacing_mm: As in `Stack`.
+    """
+
+    extents: tuple[int, int, int, int]
+    spacing_mm: Spacing | None = None
+
+
 @dataclass(frozen=True)
 class ToneCurve:
     """A file's own table from values to grey levels (DICOM's VOI LUT, PS3.3 C.11.2.1.1).
@@ -102,3 +119,19 @@ class Stack:
             padding=None if self.padding is None else self.padding[index : index + 1],
             alpha=None if self.alpha is None else self.alpha[index : index + 1],
         )
+
+
+def blend_over_black(stack: Stack) -> Stack:
+    """The stack without its alpha channel: 8-bit samples blended over black."""
+    if stack.alpha is None:
+        return stack
+    notes = tuple(note for note in stack.notes if note != ALPHA_LEFT_OUT)
+    if (stack.alpha == 255).all():
+        return replace(stack, array=np.ascontiguousarray(stack.array), alpha=None, notes=notes)
+    blended = np.empty(stack.array.shape, np.uint8)
+    for frame, opacity, made in zip(stack.array, stack.alpha, blended, strict=True):
+        for start in range(0, len(frame), _ROWS):
+            rows = slice(start, start + _ROWS)
+            share = opacity[rows, :, None] if stack.channels == 3 else opacity[rows]
+            made[rows] = (frame[rows].astype(np.uint16) * share + 127) // 255
+    return replace(stack, array=blended, alpha=None, notes=(*notes, BLENDED))

@@ -213,9 +213,11 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
     assert find_image_set(volumes, kind="nifti").kind == "nifti"
 
 
-def test_a_window_for_plain_images_is_refused(folders):
-    with pytest.raises(UsageError, match="--window full: does not go with a set of kind class-folders"):
-        find_image_set(folders(a=1, b=1), window="full")
+def test_options_of_other_kinds_are_refused(folders, volumes):
+    with pytest.raises(UsageError, match="--axis axial: does not go with a set of kind class-folders"):
+        find_image_set(folders(a=1, b=1), axis="axial")
+    with pytest.raises(UsageError, match="--hu-offset -1024: does not go with a set of kind nifti"):
+        find_image_set(volumes, hu_offset=-1024)
 
 
 def test_one_patient_for_all_files_is_no_group(tmp_path, make_dicom, reporter):

@@ -1,6 +1,8 @@
-"""Mutated DICOM, NIfTI, PNG, CSV and npz files through `inspect`: nothing but documented errors may come out.
+"""Mutated images, volumes, CSV and npz files through `inspect`: nothing but documented errors may come out.
 
-    python tests/stress/fuzz_readers.py 10000 [first seed] [names of seed files]
+    python tests/stress/fuzz_readers.py 10000 [first seed [names]]
+
+Names, such as `.tif,.webp,pair.hdr`, choose the files that are mutated by how they end.
 
 Case i is the same whenever it is made. Each is held to a time and, on the whole, to a memory; where one breaks either,
 or anything but a `DraiError` escapes, its number and its file are kept and named.
@@ -22,7 +24,7 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel
@@ -46,6 +48,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds 
 
 from drai_cli.errors import DraiError
 from drai_cli.workflows.inspect import inspect
+from tests.stress.fuzz_seeds import COMPANIONS, companion, image_seeds, volume_seeds
 from tests.support.memory import peak_bytes
 
 MAX_SECONDS = 5.0  # of the processor, whoever else uses it
@@ -153,7 +156,7 @@ def seeds() -> list[tuple[str, bytes]]:
             found.append((name, dicom(syntax, deep)))
         except RuntimeError:  # the codec is not installed
             continue
-    return found
+    return [*found, *image_seeds(), *volume_seeds()]
 
 
 def item(**elements: object) -> pydicom.Dataset:
@@ -247,28 +250,32 @@ def mutated(raw: bytes, chance: random.Random) -> bytes:
     return bytes(out)
 
 
-def cases(count: int, first: int, only: Sequence[str] = ()) -> Iterator[tuple[int, str, bytes]]:
+def cases(count: int, first: int, ends: tuple[str, ...] = ("",)) -> Iterator[tuple[int, str, bytes]]:
     """Number, name and content of each case."""
-    sound = [(name, raw) for name, raw in seeds() if not only or name in only]
+    sound = [(name, raw) for name, raw in seeds() if name.endswith(ends)]
     for number in range(first, first + count):
         chance = random.Random(number)
         name, raw = sound[number % len(sound)]
         if (
-            name.endswith((".nii.gz", ".tgz")) and chance.random() < 0.7
+            name.endswith((".nii.gz", ".mgz", ".tgz")) and chance.random() < 0.7
         ):  # what is inside, and not only the compression
             yield number, name, gzip.compress(mutated(gzip.decompress(raw), chance), 1)
         else:
             yield number, name, mutated(raw, chance)
 
 
-def fuzz(count: int, first: int, folder: Path, only: Sequence[str] = ()) -> tuple[Counter[str], list[str]]:
+def fuzz(
+    count: int, first: int, folder: Path, ends: tuple[str, ...] = ("",)
+) -> tuple[Counter[str], list[str]]:
     """What became of the cases, and what should not have."""
     results: Counter[str] = Counter()
     wrong: list[str] = []
-    for number, name, raw in cases(count, first, only):
+    for number, name, raw in cases(count, first, ends):
         path = folder / "case" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
+        if name in COMPANIONS:
+            path.with_name(COMPANIONS[name]).write_bytes(companion(name))
         start = time.process_time()
         os.environ["DRAI_CACHE"] = str(folder / "cache")
         try:
@@ -299,11 +306,12 @@ def fuzz(count: int, first: int, folder: Path, only: Sequence[str] = ()) -> tupl
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    ends = tuple(sys.argv[3].split(",")) if len(sys.argv) > 3 else ("",)
     folder = Path(tempfile.mkdtemp(prefix="drai-fuzz-"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         start = time.monotonic()
-        results, wrong = fuzz(count, first, folder, sys.argv[3:])
+        results, wrong = fuzz(count, first, folder, ends)
     print(*wrong, sep="\n")
     peak = peak_bytes() >> 20
     print(
