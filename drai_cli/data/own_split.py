@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import PARTS, Part, SetOptions, part_named
-from drai_cli.data.matching.find import TABLE_PART, part_in_name
 from drai_cli.data.matching.lookup import Lookup
 from drai_cli.data.matching.match import Described
+from drai_cli.data.matching.stacked import TABLE_PART, part_in_name
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError
 from drai_cli.io.files import MAX_RECORD_BYTES, open_regular

@@ -259,8 +259,11 @@ def are_equal(paths: Sequence[Path]) -> bool:
         return False
 
 
-def join(first: Described, second: Described, reporter: Reporter) -> Described:
-    """What two tables say of the same files; where both have a column, the first's values count if it has any."""
+def join(first: Described, second: Described, reporter: Reporter, *, adds_files: bool = True) -> Described:
+    """What two tables say of the same files; where both have a column, the first's values count if it has any.
+
+    Without `adds_files`, files of which only the second says something still have no row.
+    """
     shared = [name for name in second.columns if name in first.columns]
     rows: dict[str, Sequence[Row]] = {}
     differing: Counter[str] = Counter()
@@ -274,7 +277,7 @@ def join(first: Described, second: Described, reporter: Reporter) -> Described:
             for row in own
             for other in others
         ]
-    for name in second.rows:
+    for name in second.rows if adds_files else ():
         rows.setdefault(name, second.rows[name])
     for column, count in differing.items():
         if count:
