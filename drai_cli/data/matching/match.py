@@ -186,11 +186,11 @@ def choose_key(
 
 def find_keys(
     table: Table, columns: Sequence[str], lookup: Lookup
-) -> dict[tuple[str, str], tuple[bool, float, int, int]]:
+) -> dict[tuple[str, str], tuple[bool, float, bool, int, int]]:
     """The columns that name files and what by, each with how well.
 
-    That is whether it names single files, the share of its values that do, how fine the key is, and how many files it
-    finds. A sample of rows is looked at.
+    That is whether it names single files, the share of its values that do, whether they are more than numbers, how fine
+    the key is, and how many files it finds. A sample of rows is looked at.
     """
     probed = table.rows[:: max(1, len(table.rows) // _PROBED_ROWS)]
     fits = {}
@@ -204,7 +204,8 @@ def find_keys(
             if found and (key == FILE or is_meant):
                 named = {name for files in found for name in files}
                 is_file = key == FILE and share >= _ENOUGH
-                fits[column, key] = (is_file, round(share, 1), -place, len(named))
+                is_text = not all(one.replace(".", "").isdecimal() for one in written)
+                fits[column, key] = (is_file, round(share, 1), is_text, -place, len(named))
     return fits
 
 
