@@ -21,7 +21,7 @@ from drai_cli.data.matching.labels import (
     warn_of_one_hot_sibling,
     warn_of_several_labels,
 )
-from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, Lookup
+from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER
 from drai_cli.data.matching.match import Described, Row
 from drai_cli.data.own_split import choose_split_column, find_parts
 from drai_cli.data.tree import Tree
@@ -150,7 +150,7 @@ def list_set(
         item.name: value for item, value in zip(chosen, values[split], strict=True)
     }  # fmt: skip
     names = [item.name for item in files]
-    parts = find_parts(names, described, column, folders, tree, Lookup(items, tree.root), options, reporter)
+    parts = find_parts(names, described, column, folders, tree, items, options, reporter)
     if parts and len(parts) < len(names):
         reporter.warn(
             f"{len(names) - len(parts)} {noun} are in no part of the set's own split and are left out"
@@ -216,7 +216,8 @@ def check_name(described: Described | None, has_headers: bool, name: str, option
     if has_headers:
         raise UsageError(f"{option} {name}", "no such DICOM keyword", "for example BodyPartExamined")
     if name != LABEL:
-        raise UsageError(f"{option} {name}", "there is no table", "name one with --metadata FILE")
+        by_name = "; --group-pattern REGEX groups images by their names" if option == "--group" else ""
+        raise UsageError(f"{option} {name}", "there is no table", f"name one with --metadata FILE{by_name}")
 
 
 def wanted_keywords(options: SetOptions) -> tuple[str, ...]:

@@ -193,18 +193,20 @@ def find_keys(
     the key is, and how many files it finds. A sample of rows is looked at.
     """
     probed = table.rows[:: max(1, len(table.rows) // _PROBED_ROWS)]
-    fits = {}
-    for column in columns:
-        written = {row[column] for row in probed if row[column]}
-        for place, key in enumerate(lookup.keys):
+    fits: dict[tuple[str, str], tuple[bool, float, bool, int, int]] = {}
+    for place, key in enumerate(lookup.keys):
+        if any(fit[0] for fit in fits.values()):
+            break  # nothing is finer than single files
+        for column in columns:
+            written = {row[column] for row in probed if row[column]}
             found = [files for one in written if (files := lookup.find_by(key, one))]
             share = len(found) / len(written) if written else 0.0
             # A number may be a file's name by chance, but hardly every number of a column another file's.
             is_meant = share >= _ENOUGH and (key not in (IN_FOLDER, BEGINNING) or len(written) > 1)
             if found and (key == FILE or is_meant):
                 named = {name for files in found for name in files}
-                is_file = key == FILE and share >= _ENOUGH
                 is_text = not all(one.replace(".", "").isdecimal() for one in written)
+                is_file = key == FILE and share >= _ENOUGH
                 fits[column, key] = (is_file, round(share, 1), is_text, -place, len(named))
     return fits
 
