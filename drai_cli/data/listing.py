@@ -169,8 +169,15 @@ def list_set(
     return Listing(label, conditions, group, tuple(listed), () if described is None else described.skipped)
 
 
-def choose_label(tables: SetTables | None, label: str | None, has_headers: bool) -> str:
-    """What the label is: the column or keyword asked for, else what a table of this kind has.
+def choose_label(
+    tables: SetTables | None,
+    label: str | None,
+    folders: Folders,
+    reporter: Reporter,
+    *,
+    has_headers: bool = False,
+) -> str:
+    """What the label is: the column or keyword asked for, else what a table of this kind has, else class folders.
 
     Raises:
         UsageError: None was named where one has to be, or it is not there.
@@ -194,6 +201,11 @@ def choose_label(tables: SetTables | None, label: str | None, has_headers: bool)
         )
     if described is None:
         return LABEL
+    if len(folders.class_names) > 1:
+        reporter.info(
+            f"{described.table.path.name} has no column 'label': the folders are the label; --label names a column"
+        )
+        return FOLDER
     raise UsageError(
         "--label",
         f"expected the column of {described.table.path.name} that is the label, got none",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
 from drai_cli.data.items import SOP_CLASS, Item, list_files, read_dicom_items
-from drai_cli.data.listing import choose_label, list_set, wanted_keywords
+from drai_cli.data.listing import FOLDER, choose_label, list_set, wanted_keywords
 from drai_cli.data.matching.find import SetTables, find_tables
 from drai_cli.data.tree import Tree
 from drai_cli.data.volumes import VolumePixels, choose_slices
@@ -30,12 +30,16 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         UsageError: An unknown column or keyword, or no label.
     """
     if options.label is None and not options.metadata and not tree.tables:
-        choose_label(None, None, has_headers=True)  # raises, before thousands of headers are read
+        choose_label(
+            None, None, folders, reporter, has_headers=True
+        )  # raises, before thousands of headers are read
     names = [name for name in tree.medical[DICOM.name] if name not in folders.masks]
     headers = list(read_dicom_items(tree, names, wanted_keywords(options)))
     images, skipped = _set_aside(headers, reporter)
     tables = find_tables(tree, images, folders.top, True, options, reporter)
-    label = choose_label(tables, options.label, has_headers=True)
+    label = choose_label(tables, options.label, folders, reporter, has_headers=True)
+    if label == FOLDER and (tables is None or FOLDER not in tables.described.columns):
+        refuse_unlabelled(tree, folders, None, len(images), "DICOM files")
     listing = list_set(
         tree, images, folders, tables, label, options, reporter, noun="DICOM files", hides=True
     )
@@ -84,7 +88,7 @@ def find_volume_set(
     axis, slices = options.axis or "axial", options.slices or "all"
     tables = find_tables(tree, items, folders.top, True, options, reporter)
     refuse_unlabelled(tree, folders, tables, len(items), "volumes")
-    label = choose_label(tables, options.label, has_headers=False)
+    label = choose_label(tables, options.label, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="volumes", hides=True)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}

@@ -27,6 +27,7 @@ _SEARCH_S = 10
 _START_AND_NUMBER = r"(?:^|/)([A-Za-z]+[-_ ]?\d+)[-_ ][^/]*$"
 _ALL_BUT_LAST = r"([^/]+)[-_ ][^-_ /]+$"
 _FOLDER = r"(?:^|/)([A-Za-z]+[-_ ]?\d+)/"
+_NUMBER_FOLDER = r"(?:^|/)(\d{3,12})/"
 _FEW_GROUPS = 10
 _GOOD_SHARE = 0.25
 _LARGEST_SHARE = 0.5
@@ -194,6 +195,9 @@ def _readings(names: Sequence[str]) -> Iterator[str]:
     yield _START_AND_NUMBER
     yield _ALL_BUT_LAST
     yield _FOLDER
+    numbers = sorted({int(match[1]) for name in names if (match := re.search(_NUMBER_FOLDER, name))})
+    if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):  # else these may be shards
+        yield _NUMBER_FOLDER
     for parts in range(1, 4):
         yield rf"(?:^|/)([^-_ /]+(?:[-_ ][^-_ /]+){{{parts - 1}}})[-_ ][^/]*$"
 

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from drai_cli.data.folders import Folders
-from drai_cli.data.image_set import PARTS, Part, SetOptions, part_named
+from drai_cli.data.image_set import PARTS, Part, SetOptions, part_in_name, part_named
 from drai_cli.data.items import Item
 from drai_cli.data.matching.lookup import Lookup
-from drai_cli.data.matching.match import Described
-from drai_cli.data.matching.stacked import TABLE_PART, part_in_name
+from drai_cli.data.matching.match import TABLE_PART, Described
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError
 from drai_cli.io.files import MAX_RECORD_BYTES, open_regular
@@ -160,7 +159,7 @@ def _by_lists(
     lookup: Lookup | None = None
     for name in tree.lists:
         folder, _, file = name.rpartition("/")
-        part = part_named(part_in_name(file) or "")
+        part = part_in_name(file)
         is_near = not folder or _LIST_FOLDERS.match(folder.rpartition("/")[2]) or "/" not in folder
         if part is None or not is_near:
             continue

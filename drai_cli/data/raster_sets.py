@@ -34,7 +34,7 @@ def find_raster_set(
     else:
         place = {name: place for place, name in enumerate(tables.described.rows)}
         items.sort(key=lambda item: place.get(item.name, len(place)))  # as the table lists them
-    label = choose_label(tables, options.label, has_headers=False)
+    label = choose_label(tables, options.label, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="images")
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}

@@ -132,6 +132,16 @@ def test_a_table_for_each_part(make, reporter):
     assert Counter(parts_of(asked).values()) == {"train": 2, "test": 1}
 
 
+def test_a_table_called_after_a_part_means_the_files_in_it(make):
+    names = [f"{part}/{i}.png" for part in ("train", "test") for i in range(2)]
+    root = make(*names)
+    for part in ("train", "test"):
+        write(root / f"{part}.csv", [("image", "label"), *((f"{i}.png", f"{part}{i}") for i in range(2))])
+    assert labels_of(find_image_set(root)) == {
+        f"{part}/{i}.png": f"{part}{i}" for part in ("train", "test") for i in range(2)
+    }
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_an_imagefolder_with_a_table_in_each_part(make, kind):
     names = [f"{part}/{i}.png" for part in ("train", "validation", "test") for i in range(2)]
@@ -354,6 +364,16 @@ def test_minus_one_is_missing_only_as_a_code(make):
     assert len(find_image_set(root).entries) == 4  # -2 is no code: these are numbers
 
 
+@pytest.mark.parametrize("suffix", [".png", ".nii.gz"])
+def test_a_table_of_patients_beside_class_folders(make, reporter, suffix):
+    names = [f"{'ab'[i % 2]}/{i}{suffix}" for i in range(8)]
+    rows = [("file", "patient_id"), *((name, f"P{i // 4}") for i, name in enumerate(names))]
+    found = find_image_set(make(*names, table="patients.csv", rows=rows), reporter=reporter)
+    assert set(labels_of(found).values()) == {"a", "b"}
+    assert sorted(map(len, groups_of(found))) == [4, 4]
+    assert any("the folders are the label" in line for line in reporter.remarks)
+
+
 def test_ages_and_several_labels(make, reporter):
     rows = [
         ("Image Index", "Finding", "Patient Age"),
@@ -391,6 +411,10 @@ def test_a_table_without_column_names_is_said(make, reporter):
     ) as caught:
         find_image_set(root)
     assert "--no-header" in caught.value.hint
+    write(root / "t.csv", [(name.removesuffix(".png"), label) for _, name, label in rows])
+    with pytest.raises(InputError, match=r"got the name of an image \(0\)"):
+        find_image_set(root)
+    write(root / "t.csv", rows)
     found = find_image_set(root, header=False, label="column 3", reporter=reporter)
     assert list(parts_of(found).values()) == ["train", "test", "validation"]
 

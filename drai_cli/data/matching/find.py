@@ -29,6 +29,7 @@ from drai_cli.tables.table import Table, is_table, list_columns, read_header, re
 
 HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
 _MOST_COLUMNS = 2000
+_PROBED_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class _Context:
         table = read_table(path, has_header=has_header)
         if table.note:
             self.reporter.info(f"{path.name} {table.note}")
-        if has_header and (named := [name for name in table.columns if self._is_file(name)]):
+        if has_header and (named := [name for name in table.columns if self._is_file(name, table)]):
             raise InputError(
                 path,
                 f"expected column names in the first line, got the name of an image ({named[0]})",
@@ -119,8 +120,12 @@ class _Context:
             )
         return table
 
-    def _is_file(self, name: str) -> bool:
-        return strip_suffix(name) != name and bool(self.lookup.find(name))
+    def _is_file(self, name: str, table: Table) -> bool:
+        """Whether a column's name is that of an image: by its suffix, or as the values below it are."""
+        if not self.lookup.find(name):
+            return False
+        below = [row[name] for row in table.rows[:_PROBED_ROWS]]
+        return strip_suffix(name) != name or 2 * sum(map(bool, map(self.lookup.find, below))) > len(below)
 
     def joined(self, tables: Sequence[Table]) -> SetTables:
         """Several tables as one: rows of tables with the same columns together, others joined by what they name."""
@@ -206,7 +211,7 @@ class _Context:
             except InputError as error:
                 if path.suffix.lower() == ".json":
                     continue  # most JSON files are no tables
-                if "first line" in error.message:
+                if "--no-header" in error.hint:
                     raise
                 self.reporter.warn(f"{path.name} is not read: {error.message}")
                 continue

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from drai_cli.data.image_set import FILE
+from drai_cli.data.image_set import FILE, part_in_name, part_named
 from drai_cli.data.items import Item
 from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, OUTSIDE, Lookup, inside, is_absolute
 from drai_cli.data.reading import list_first
@@ -18,6 +18,8 @@ from drai_cli.tables.table import Table, list_columns
 
 IMAGEFOLDER_COLUMN = "file_name"
 """The column by which a `metadata.csv` names images, as Hugging Face's imagefolder has it."""
+TABLE_PART = "part of the split, by the table's name or folder"
+"""Key of a row's cell that no column holds."""
 _PROBED_ROWS = 50
 _ENOUGH = 0.5
 """Share of a column's values that have to name files, where a column is looked for."""
@@ -226,6 +228,8 @@ def _find(table: Table, column: str, key: str, lookup: Lookup, root: Path) -> Fo
         if not is_whole and certain.intersection(files):
             files = []
         if key == FILE and len(files) > 1:
+            files = _in_part(files, row.get(TABLE_PART) or part_in_name(table.path.name))
+        if key == FILE and len(files) > 1:
             found.ambiguous.append((written, files))
         elif not files:
             if inside(written, root) is None:
@@ -234,6 +238,14 @@ def _find(table: Table, column: str, key: str, lookup: Lookup, root: Path) -> Fo
                 found.missing.append(written)
         found.files.append(files)
     return found
+
+
+def _in_part(files: list[str], part: str | None) -> list[str]:
+    """Of several files the one in a folder of the table's part: `train.csv` means `train/1.png`, not `test/1.png`."""
+    if part is None:
+        return files
+    inside = [name for name in files if any(part_named(folder) == part for folder in name.split("/")[:-1])]
+    return inside if len(inside) == 1 else files
 
 
 def _take_copies_once(found: Found, root: Path) -> frozenset[str]:
