@@ -196,7 +196,8 @@ def _readings(names: Sequence[str]) -> Iterator[str]:
     yield _ALL_BUT_LAST
     yield _FOLDER
     numbers = sorted({int(match[1]) for name in names if (match := re.search(_NUMBER_FOLDER, name))})
-    if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):  # else these may be shards
+    are_shards = numbers[:1] in ([0], [1]) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if numbers and not are_shards:
         yield _NUMBER_FOLDER
     for parts in range(1, 4):
         yield rf"(?:^|/)([^-_ /]+(?:[-_ ][^-_ /]+){{{parts - 1}}})[-_ ][^/]*$"

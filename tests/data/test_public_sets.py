@@ -411,7 +411,7 @@ def test_a_table_without_column_names_is_said(make, reporter):
     ) as caught:
         find_image_set(root)
     assert "--no-header" in caught.value.hint
-    write(root / "t.csv", [(name.removesuffix(".png"), label) for _, name, label in rows])
+    write(root / "t.csv", [(name.removesuffix(".png"), f"c{label}") for _, name, label in rows])
     with pytest.raises(InputError, match=r"got the name of an image \(0\)"):
         find_image_set(root)
     write(root / "t.csv", rows)
