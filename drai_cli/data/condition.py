@@ -99,7 +99,7 @@ class Attribute:
 
     def entry(self, value: str | None) -> tuple[int, float]:
         """Index and value of the single nonzero entry of a value's vector; raises as `resolve`."""
-        if is_missing(value):
+        if is_missing(value) and value not in self.values:  # a set may keep "unknown" as a class
             return self.width - 1, 1.0
         if self.kind == "categorical":
             return self.position(str(value)), 1.0
@@ -224,6 +224,7 @@ class ConditionSchema:
         label: str,
         conditions: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
+        missing: Sequence[str] = (),
     ) -> ConditionSchema:
         """Makes the schema of a training table.
 
@@ -233,13 +234,18 @@ class ConditionSchema:
             conditions: Further columns. One is continuous if every value present is a number and there are more than
                 twelve different ones or any with a fraction; else categorical.
             aliases: Further names for labels, alias to value.
+            missing: Words that mean a missing value instead of the usual ones; rows have empty values for these.
 
         Raises:
             InputError: A column has no value at all.
         """
         attributes = []
         for name in (label, *conditions):
-            present = [row[name].strip() for row in rows if not is_missing(row.get(name))]
+            present = [
+                row[name].strip()
+                for row in rows
+                if not (is_missing(row.get(name)) and not (missing and row.get(name)))
+            ]
             if not present:
                 raise InputError(
                     f"column {name!r}", "no row has a value", "leave it out, or name another column"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -12,7 +13,6 @@ from typing import Literal, Protocol
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.registry import medical_formats
 from drai_cli.settings.data_options import DataOptions, SourceOptions
 
 Part = Literal["train", "validation", "test"]
@@ -20,14 +20,21 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 _PART_NAMES: Mapping[str, Part] = {
     "train": "train",
     "training": "train",
+    "trn": "train",
+    "trainval": "train",
+    "trainvalid": "train",
+    "traindev": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "validate": "validation",
     "dev": "validation",
     "test": "test",
     "testing": "test",
+    "tst": "test",
 }
 """How sets name the parts of their own split."""
+_PART_OF_WHAT = re.compile(r"(set|sets|split|data|dataset|part|images|imgs|folder)$")
 
 LABEL = "label"
 """Names the label where no table does."""
@@ -153,12 +160,24 @@ class ImageSet:
     @property
     def is_grouped(self) -> bool:
         """Whether it is known which images share a patient, a lesion or the like."""
-        return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
+        return self.group not in (None, FILE)
 
 
 def part_named(name: str) -> Part | None:
     """The part of a split that a folder or a cell of a table names; None for any other name."""
-    return _PART_NAMES.get(name.lower())
+    word = re.sub(r"[\W_]", "", name.lower())
+    return _PART_NAMES.get(word) or _PART_NAMES.get(_PART_OF_WHAT.sub("", word))
+
+
+def part_in_name(name: str) -> Part | None:
+    """The part that the name of a file says as one of its words, `train_val` meaning train; None where it does not."""
+    stem = name.split(".", 1)[0].lower()
+    words = [word for word in stem.replace("-", "_").replace(" ", "_").split("_") if word]
+    named = {part for word in words if (part := part_named(word)) is not None}
+    whole = part_named(stem)
+    if whole is not None or len(named) == 1:
+        return whole or named.pop()
+    return "train" if named == {"train", "validation"} else None
 
 
 def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.data.archive import is_archive, unpack_archive
-from drai_cli.data.class_folders import find_class_folders
-from drai_cli.data.csv_set import find_csv_set
+from drai_cli.data.folders import Folders, find_doubled, read_folders
 from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
+from drai_cli.data.items import list_files
+from drai_cli.data.matching.find import find_tables, refuse_loose
+from drai_cli.data.matching.lookup import OUTSIDE
+from drai_cli.data.matching.match import are_equal
 from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
-from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside, refuse_loose
-from drai_cli.data.table import read_table
+from drai_cli.data.raster_sets import find_raster_set
 from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io import registry
@@ -27,6 +29,7 @@ from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.registry import format_by_suffix, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
+from drai_cli.tables.table import is_table
 
 
 def find_image_set(
@@ -47,8 +50,8 @@ def find_image_set(
     """
     path, options = Path(path), replace(options or SetOptions(), **more)
     _check_options(options)
-    if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES and options.metadata is None:
-        path, options = path.parent, replace(options, metadata=path)
+    if path.is_file() and is_table(path.name) and not options.metadata:
+        path, options = path.parent, replace(options, metadata=(path,))
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path given to --data")
     given = path
@@ -65,7 +68,7 @@ def find_image_set(
     image_set = with_grey_window(image_set, options.window, options.hu_offset, reporter)
     if not image_set.entries:
         raise InputError(
-            path, f"expected labelled images, got 0{_of_skipped(image_set)}", "check the label column"
+            path, f"expected labelled images, got 0{_of_skipped(image_set)}", _way_out(image_set)
         )
     if options.group_pattern is not None:
         image_set = group_by_name(image_set, options.group_pattern, reporter)
@@ -98,31 +101,58 @@ def _check_options(options: SetOptions) -> None:
 
 
 def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageSet:
-    if options.kind is None and options.metadata is None and not (tree.images or any(tree.medical.values())):
+    if options.kind is None and not options.metadata and not (tree.images or any(tree.medical.values())):
         archives = _list_archives(tree)
         if len(archives) == 1:  # a table next to it is of its rows
             options = replace(options, kind="medmnist")
     medical = _medical_kind(tree, options.kind)
-    table_and_kind = find_table(tree, options.metadata, options.kind, medical)
-    table, kind = (None, "") if table_and_kind is None else (read_table(table_and_kind[0]), table_and_kind[1])
+    names = tree.images if medical is None else tree.medical[medical]
+    folders = _read_folders(tree, names, reporter)
     if medical is not None:
-        of_table = {"--image-column": options.image_column, "--split-column": options.split_column}
-        for option, value in of_table.items():
-            if table is None and value is not None:
-                raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
-        if medical == DICOM.name:
-            return find_dicom_set(tree, table, options, reporter)
-        return find_volume_set(tree, medical, table, options, reporter)
-    if table is not None:
-        return find_csv_set(tree, table, kind, options, reporter)
-    image_set = _find_without_table(tree, options.kind, options.label, reporter)
+        image_set = (
+            find_dicom_set(tree, folders, options, reporter)
+            if medical == DICOM.name
+            else find_volume_set(tree, medical, folders, options, reporter)
+        )
+        return image_set
+    items = list_files([name for name in names if name not in folders.masks])
+    tables = find_tables(tree, items, folders.top, False, options, reporter)
+    if tables is not None:
+        return find_raster_set(tree, folders, tables, options, reporter)
+    image_set = _find_without_table(tree, folders, options, reporter)
     _refuse_columns(image_set, replace(options, label=None))
     return image_set
 
 
+def _read_folders(tree: Tree, names: list[str], reporter: Reporter) -> Folders:
+    """What the folders are, once copies and masks are set aside; both are said."""
+    doubled = {
+        name
+        for name, outer in find_doubled(names).items()
+        if are_equal([tree.root / name, tree.root / outer])
+    }
+    if doubled:
+        reporter.info(
+            f"{len(doubled)} images lie twice, equal byte for byte, in a folder inside one of the same name: each is "
+            "taken once"
+        )
+        names[:] = [name for name in names if name not in doubled]
+    folders = read_folders(names)
+    if folders.masks:
+        reporter.info(
+            f"{len(folders.masks)} files are masks or label maps by their names and are left out, such as "
+            f"{min(folders.masks)}"
+        )
+    return folders
+
+
 def _report_others(tree: Tree, reporter: Reporter) -> None:
     """Says how many files are neither images nor of another kind that sets consist of."""
-    others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*TABLE_SUFFIXES, ".npz")}
+    others = {
+        suffix: n
+        for suffix, n in tree.others.items()
+        if not is_table(f"x{suffix}") and suffix not in (".npz", ".gz")
+    }
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
@@ -188,7 +218,8 @@ def _refuse_unused(kind: str, options: SetOptions) -> None:
             raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")
 
 
-def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
+def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, reporter: Reporter) -> ImageSet:
+    kind = options.kind
     archives = _list_archives(tree)
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
@@ -226,11 +257,15 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
             _hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
         )
     refuse_loose(tree)
-    return find_class_folders(tree, label, reporter)
+    return find_raster_set(tree, folders, None, options, reporter)
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())
 
 
 def _list_archives(tree: Tree) -> list[Path]:
-    return [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
+    return [path for path in sorted(tree.root.glob("*.npz")) if _is_inside(path, tree.root)]
 
 
 def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
@@ -240,7 +275,7 @@ def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
         "--label": None if options.label == image_set.label else options.label,
         "--group": options.group,
         "--split-column": options.split_column,
-        "--metadata": options.metadata,
+        "--metadata": next(iter(options.metadata), None),
         "--condition": next(iter(options.conditions), None),
     }
     for option, value in asked.items():
@@ -262,3 +297,10 @@ def _of_skipped(image_set: ImageSet) -> str:
         return ""
     name, reason = image_set.skipped[0]
     return f" ({len(image_set.skipped)} cannot be used, such as {name}: {reason})"
+
+
+def _way_out(image_set: ImageSet) -> str:
+    """What to do about a set whose images all are left out."""
+    if any(reason == OUTSIDE for _, reason in image_set.skipped):
+        return "the table's paths lead out of the set, or are of another machine: give the folder where their ends lie"
+    return f"check column {image_set.label!r}, or name another with --label"

@@ -1,7 +1,7 @@
 """The files under a folder: which are images, which must not be touched. Decodes nothing.
 
-Hidden names (`.DS_Store`, `._x.jpg`) and `__MACOSX` are ignored. Symbolic links are followed only to files inside the
-tree; pipes, sockets and devices are never opened.
+Hidden names (`.DS_Store`, `._x.jpg`) and what systems leave in folders (`__MACOSX`, `Thumbs.db`) are ignored.
+Symbolic links are followed only to files inside the tree; pipes, sockets and devices are never opened.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ from drai_cli.io.read import decode_frame, decode_image, decode_stack
 from drai_cli.io.registry import format_by_suffix
 from drai_cli.io.stack import Stack, blend_over_black
 from drai_cli.io.window import frame_image
+from drai_cli.tables.table import is_table
 
 MAX_IMAGES = 5_000_000
+_LEFT_BY_SYSTEMS = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "ehthumbs.db"}
+)
+_LIST_SUFFIXES = (".txt", ".lst", ".list", ".csv", ".tsv")
 
 
 @dataclass
@@ -38,6 +43,8 @@ class Tree:
         images: Plain image files, relative to the root with `/`, sorted.
         medical: Files of each medical format, by its name: by their suffix, and those without one by their content.
         skipped: Image files and folders that may not be used, with the reason.
+        tables: Files whose names are those of tables, sorted.
+        lists: Files that may list names, sorted.
         others: Number of other files by suffix.
         folders: The folders directly under the root.
     """
@@ -46,6 +53,8 @@ class Tree:
     images: list[str] = field(default_factory=list)
     medical: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     folders: list[str] = field(default_factory=list)
 
@@ -80,13 +89,13 @@ def walk(root: Path) -> Tree:
             tree.skipped.append((folder, reason))
             continue
         for item in items:
-            if item.name.startswith(".") or item.name == "__MACOSX":
+            if item.name.startswith(".") or item.name.lower() in _LEFT_BY_SYSTEMS:
                 continue
             name = f"{folder}/{item.name}" if folder else item.name
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
             raise InputError(root, f"expected at most {MAX_IMAGES} images, got more")
-    for names in (tree.images, *tree.medical.values()):
+    for names in (tree.images, *tree.medical.values(), tree.tables, tree.lists):
         names.sort()
     return tree
 
@@ -112,6 +121,11 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
     format = format or _format_of_bare_file(item)
     if format is None:
         tree.count_other(name)
+        if _is_utf8(name) and item.is_file():
+            if is_table(item.name):
+                tree.tables.append(name)
+            if item.name.lower().endswith(_LIST_SUFFIXES):
+                tree.lists.append(name)
     elif not item.is_file():
         tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):

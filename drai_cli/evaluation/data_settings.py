@@ -46,7 +46,7 @@ def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter)
         )
     if subject.model is not None and base.window is None and base.hu_offset is None:
         base = replace(base, **options_for(model_intensity(subject.model.header)))
-    given = {name: getattr(options, name) for name in _GIVEN if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in _GIVEN if getattr(options, name) not in (None, ())}
     if given.keys() & {"group", "group_pattern"}:  # either of them replaces both of the run's
         base = replace(base, group=None, group_pattern=None)
     data = replace(base, **given)
@@ -86,7 +86,7 @@ def naming_the_run(options: EvaluateOptions, subject: Subject) -> Iterator[None]
         option, _, value = error.subject.partition(" ")
         name = option.removeprefix("--").replace("-", "_")
         is_option = option.startswith("--") and value
-        if subject.run is None or not is_option or getattr(options, name, None) is not None:
+        if subject.run is None or not is_option or getattr(options, name, None) not in (None, ()):
             raise
         way_out = (
             f"set it for this data with {option}"
@@ -102,7 +102,7 @@ def naming_the_run(options: EvaluateOptions, subject: Subject) -> Iterator[None]
 def training_options(options: EvaluateOptions, subject: Subject, data: DataOptions) -> DataOptions | None:
     """Where the training images are: named by the command, else what the run was trained on, if it still exists."""
     if options.train_data is not None:
-        return replace(data, path=options.train_data, metadata=None, kind=None)
+        return replace(data, path=options.train_data, metadata=(), kind=None)
     assert subject.run is not None
     own = subject.run.read_data_options()
     return own if own.path.exists() else None

@@ -95,7 +95,8 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     if split is not None and options.train_data is not None:
         raise UsageError("--train-data", "contradicts a split", "leave one of the two out")
     seen = subject.run.read_seen() if subject.run is not None else None
-    real = prepare(data, seed=options.seed, split_file=split, reporter=reporter)
+    is_split_here = split is None and options.train_data is None and seen is None
+    real = prepare(data, seed=options.seed, split_file=split, needs_parts=is_split_here, reporter=reporter)
     schema = subject.model.header.schema if subject.model is not None else real.schema
     parts = real.parts.astype("<U10")
     is_known = split is not None
@@ -105,7 +106,9 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         if trained_on is not None:
             split_file = subject.run.split if options.train_data is None and subject.run is not None else None
             with naming_the_run(options, subject):
-                training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
+                training = prepare(
+                    trained_on, seed=options.seed, split_file=split_file, needs_parts=False, reporter=reporter
+                )
             own = np.where(training.parts == "validation", "validation", "train")
             if split_file is not None:  # images that the run held out belong to neither side
                 training, own = _only(training, training.parts != "test")

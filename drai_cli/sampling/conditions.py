@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.table import list_columns, read_table
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.tables.table import list_columns, read_table
 
 Condition = Mapping[str, str]
 """Attributes that are set, with the label, as the data has them."""

@@ -36,13 +36,28 @@ KINDS: tuple[Kind, ...] = (
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
 
 
+class _Tables:
+    """A single path as `metadata` counts as a sequence of one."""
+
+    def __post_init__(self) -> None:
+        tables = getattr(self, "metadata", ())
+        if not isinstance(tables, tuple):
+            one = isinstance(tables, str | Path)
+            object.__setattr__(self, "metadata", (Path(tables),) if one else tuple(tables or ()))
+
+
 @dataclass(frozen=True)
-class SourceOptions:
+class SourceOptions(_Tables):
     """How to read a data set, where its files leave it open.
 
     Attributes:
-        metadata: CSV table that describes the images.
-        image_column: Column of the table with the names of the image files; suffixes may be left out.
+        metadata: Table that describes the images: CSV (also .tsv, .csv.gz), JSON lines, or an Excel workbook (.xlsx,
+            needs the extra `drai-cli[xlsx]`). May be given several times: tables are joined by the images that they
+            name, or by a column that they share.
+        header: Whether the first line of a table holds the column names. If not, they are `column 1`, `column 2`, …
+            (--no-header); None: it does.
+        image_column: Column of the table with the names of the image files, of their folders, or of DICOM UIDs;
+            suffixes, and folders of another machine, may differ.
         label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
             BodyPartExamined, or `folder` for the name of the top folder.
         group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
@@ -54,6 +69,10 @@ class SourceOptions:
             or in its file), or new (one drawn at random); None: own where there is one.
         split_column: Column of the table with the part of each image: train, validation or test; None: a column called
             split, set, subset, partition or the like that holds nothing else.
+        rows: Which row to use where several rows of an image differ in what is asked for: first, or majority (the most
+            frequent value of each column); None: such rows are an error.
+        missing: Value that means that nothing is known, instead of unknown, NA, nan, none, -1 and the like; may be
+            given several times. An empty cell always means so.
         kind: Kind of data set; needed only where more than one is possible.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto`. auto uses -1000 to 1000 HU if all images are CT, and otherwise the window of each file, or its
@@ -65,13 +84,16 @@ class SourceOptions:
         slices: Slices to use of each volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
     """
 
-    metadata: Path | None = None
+    metadata: tuple[Path, ...] = ()
+    header: bool | None = None
     image_column: str | None = None
     label: str | None = None
     group: str | None = None
     group_pattern: str | None = None
     split: Literal["own", "new"] | None = None
     split_column: str | None = None
+    rows: Literal["first", "majority"] | None = None
+    missing: tuple[str, ...] = ()
     kind: str | None = None
     window: str | None = None
     hu_offset: float | None = None
@@ -80,7 +102,7 @@ class SourceOptions:
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(_Tables):
     """Which images to use, and how to read them. Fields that are not listed: see `SourceOptions`.
 
     Attributes:
@@ -96,7 +118,8 @@ class DataOptions:
     documented_by: ClassVar[type] = SourceOptions
 
     path: Path = setting(flag="--data")
-    metadata: Path | None = None
+    metadata: tuple[Path, ...] = ()
+    header: bool | None = None
     image_column: str | None = None
     label: str | None = None
     conditions: tuple[str, ...] = setting((), flag="--condition")
@@ -104,6 +127,8 @@ class DataOptions:
     group_pattern: str | None = None
     split: Literal["own", "new"] | None = None
     split_column: str | None = None
+    rows: Literal["first", "majority"] | None = None
+    missing: tuple[str, ...] = ()
     kind: str | None = None
     size: int = setting(64, *IMAGE_SIZES)
     channels: Channels = "auto"

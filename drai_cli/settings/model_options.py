@@ -77,7 +77,7 @@ class EvaluateOptions:
     usefulness_ratios: tuple[float, ...] = setting((0.5, 1.0, 2.0), 0.001, 100, flag="--usefulness-ratio")
     small_labels: tuple[str, ...] = setting((), flag="--small-label")
     privacy_samples: int = setting(1000, 1)
-    metadata: Path | None = None
+    metadata: tuple[Path, ...] = ()
     image_column: str | None = None
     label: str | None = None
     group: str | None = None

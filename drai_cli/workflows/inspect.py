@@ -17,7 +17,6 @@ from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, hash_pixels, read_all
-from drai_cli.data.set_tables import TABLE_SUFFIXES
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
@@ -27,8 +26,7 @@ from drai_cli.io.read import is_readable, read_stack
 from drai_cli.io.stack import ALPHA_LEFT_OUT
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import SourceOptions
-
-_SET_SUFFIXES = (".npz", *TABLE_SUFFIXES)
+from drai_cli.tables.table import is_table
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def inspect(
             with suppress(InputError):  # one series is read in memory
                 return inspect_image(path, reporter)
         return inspect_set(path, options, reporter)
-    if path.suffix.lower() not in _SET_SUFFIXES and is_readable(path):
+    if path.suffix.lower() != ".npz" and not is_table(path.name) and is_readable(path):
         if options != SourceOptions():
             raise UsageError(path, "one image takes none of a data set's options", "leave them out")
         return inspect_image(path, reporter)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
-from drai_cli.data.table import read_header
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
@@ -17,6 +16,7 @@ from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import PhantomOptions
 from drai_cli.settings.typed import check_ranges
+from drai_cli.tables.table import read_header
 
 _CHUNK = 256
 _MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}

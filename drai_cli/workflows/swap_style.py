@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from drai_cli import __version__
-from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
@@ -31,6 +30,7 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
 from drai_cli.settings.typed import check_ranges
+from drai_cli.tables.table import read_table
 
 FIGURE = "figure.png"
 _NOTE = (

@@ -111,13 +111,13 @@ def test_what_the_label_is_has_to_be_said(dicom_tree):
 
 
 def test_frames_are_images(tmp_path, make_dicom):
-    for index in range(4):
+    for index in range(6):
         make_dicom(
             tmp_path / f"{index}.dcm", RANDOM.integers(0, 255, (3, 8, 8), np.uint8), uid=f"1.{index}",
             PatientID=f"p{index}", BodyPartExamined="AB"[index % 2],
         )  # fmt: skip
     prepared = prepare(DataOptions(tmp_path, label="BodyPartExamined", size=16), seed=0)
-    assert len(prepared.images) == 12
+    assert len(prepared.images) == 18
     assert prepared.entries[1].name == "0.dcm#1"
     assert prepared.intensity is None
 

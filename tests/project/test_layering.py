@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "drai_cli"
 
 # Allowed imports by package (first name below `drai_cli`), imports in function bodies included.
 BASE = {"errors", "progress", "machine", "settings", ""}
-DATA = BASE | {"io", "data"}
+DATA = BASE | {"io", "tables", "data"}
 MODEL = DATA | {"model", "model_file", "hub"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "machine": {"errors"},
     "settings": {"errors"},
     "io": BASE,
-    "data": BASE | {"io"},
+    "tables": BASE | {"io"},
+    "data": BASE | {"io", "tables"},
     "hub": BASE | {"io"},
     "model": BASE,
     "metrics": BASE | {"model"},

@@ -1,4 +1,4 @@
-"""Mutated images, volumes, CSV and npz files through `inspect`: nothing but documented errors may come out.
+"""Mutated images, volumes, tables and npz files through `inspect`: nothing but documented errors may come out.
 
     python tests/stress/fuzz_readers.py 10000 [first seed [names]]
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import random
 import shutil
@@ -29,6 +30,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import openpyxl
 import pydicom
 from PIL import Image as PillowImage
 from pydicom.dataset import FileMetaDataset
@@ -149,6 +151,7 @@ def seeds() -> list[tuple[str, bytes]]:
         ("a.png", png.getvalue()),
         ("a.tif", tiff.getvalue()),
         ("a.npz", npz.getvalue()),
+        *tables(),
         ("a.csv", b"file_name,label,age\n" + b"".join(b"%d.png,%d,%d\n" % (i, i % 2, i) for i in range(9))),
     ]  # fmt: skip
     for name, syntax in (("jls.dcm", JPEGLSLossless), ("j2k.dcm", JPEG2000Lossless)):
@@ -218,6 +221,40 @@ def archives(grey: np.ndarray) -> list[tuple[str, bytes]]:
     ]
 
 
+def tables() -> list[tuple[str, bytes]]:
+    """Sound tables of the other encodings and kinds."""
+    lines = ["bild;diagnose;alter", *(f"{i}.png;{('nävus', 'melanom')[i % 2]};{i},5" for i in range(9))]
+    text = "\n".join(lines)
+    objects = [{"file_name": f"{i}.png", "label": i % 2, "age": None, "also": ["a", 1.5]} for i in range(9)]
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for line in lines:
+        book.active.append(line.split(";"))
+    book.save(file)
+    return [
+        ("utf16.csv", text.encode("utf-16")),
+        ("cp1252.csv", f"sep=;\r\n{text}".encode("cp1252")),
+        ("a.csv.gz", gzip.compress(text.encode())),
+        ("a.jsonl", "\n".join(map(json.dumps, objects)).encode()),
+        ("a.json", json.dumps(objects).encode()),
+        ("dataset.json", json.dumps({"labels": [[f"{i}.png", i % 3] for i in range(9)]}).encode()),
+        ("a.xlsx", file.getvalue()),
+    ]
+
+
+def mutated_inside(raw: bytes, chance: random.Random) -> bytes:
+    """A zip file with one of its members mutated."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        names = archive.namelist()
+        chosen = chance.choice(
+            [name for name in names if "sheet" in name or "shared" in name.lower()] + names
+        )
+        for name in names:
+            content = archive.read(name)
+            new.writestr(name, mutated(content, chance) if name == chosen else content)
+    return out.getvalue()
+
+
 def mutated(raw: bytes, chance: random.Random) -> bytes:
     """The bytes with some of what goes wrong with files: cut, flipped, overwritten, doubled, absurd numbers."""
     out = bytearray(raw)
@@ -256,10 +293,11 @@ def cases(count: int, first: int, ends: tuple[str, ...] = ("",)) -> Iterator[tup
     for number in range(first, first + count):
         chance = random.Random(number)
         name, raw = sound[number % len(sound)]
-        if (
-            name.endswith((".nii.gz", ".mgz", ".tgz")) and chance.random() < 0.7
-        ):  # what is inside, and not only the compression
+        if name.endswith((".nii.gz", ".csv.gz", ".mgz", ".tgz")) and chance.random() < 0.7:
+            # What is inside, and not only the compression.
             yield number, name, gzip.compress(mutated(gzip.decompress(raw), chance), 1)
+        elif name.endswith(".xlsx") and chance.random() < 0.8:
+            yield number, name, mutated_inside(raw, chance)
         else:
             yield number, name, mutated(raw, chance)
 

@@ -189,7 +189,7 @@ def _affine(header: Any) -> tuple[Float64[np.ndarray, "4 4"], bool, list[str]]:
     notes.append(
         "it does not say how it lies in the patient: taken as stored from left to right, feet to head"
     )
-    if _is_upright(header, zooms):
+    if isinstance(header, nibabel.Nifti1Header) and _is_upright(header, zooms):
         return np.diag([-zooms[0], -zooms[1], zooms[2], 1.0]), False, []
     # As nibabel has it: without either form the first axis runs from right to left.
     return np.diag([-zooms[0], zooms[1], zooms[2], 1.0]), False, notes
