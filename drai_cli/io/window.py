@@ -194,7 +194,8 @@ def frame_image(stack: Stack, frame: int, window: Window = AUTO, scale: Scale | 
     """
     scale = choose_scale(stack, window) if scale is None else scale
     if scale.intensity is None and scale.curve is None:
-        return Image(stack.array[frame], stack.bits, "", stack.source, (*stack.notes, *scale.notes))
+        notes = (*stack.notes, *scale.notes)
+        return Image(stack.array[frame], stack.bits, "", stack.source, notes, aspect=stack.aspect)
     levels_frame = scale.apply(stack.frame(frame))
     array = levels_frame.array[0]
     bits = 8 * array.dtype.itemsize if array.dtype != stack.array.dtype else stack.bits

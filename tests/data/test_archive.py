@@ -189,7 +189,7 @@ def write_study(tmp_path, make_dicom, place):
                 series=f"1.{number}", SeriesNumber=number, InstanceNumber=index, SeriesDescription="Miller knee",
                 **place((0, 0, 2 * index)),
             )  # fmt: skip
-            content[f"study/s{number}/IM{index}"] = path.read_bytes()
+            content[f"study/plane{number}/IM{index}"] = path.read_bytes()
     return write_zip(tmp_path / "study.zip", content)
 
 
@@ -208,7 +208,7 @@ def test_a_study_with_several_series(tmp_path, make_dicom, place, drai):
     assert len(list((tmp_path / "b").iterdir())) == 2
     assert "number or UID 99" in drai("convert", path, tmp_path / "c.nii", "--series", 99).stderr
     found = find_image_set(path, label="folder")
-    assert {entry.values["folder"]: 0 for entry in found.entries} == {"s3": 0, "s7": 0}
+    assert {entry.values["folder"]: 0 for entry in found.entries} == {"plane3": 0, "plane7": 0}
 
 
 def test_inspect_of_archives(tmp_path, make_dicom, place):

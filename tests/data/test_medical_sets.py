@@ -162,7 +162,7 @@ def test_slices_are_counted_as_they_are_cut(tmp_path, code):
         )
     )
     turned.to_filename(tmp_path / "v.nii.gz")
-    assert measure_nifti(tmp_path / "v.nii.gz") == (2, 6, 5, 4)
+    assert measure_nifti(tmp_path / "v.nii.gz").extents == (2, 6, 5, 4)
     for axis, count in {"axial": 6, "coronal": 5, "sagittal": 4}.items():
         assert choose_slices(tmp_path, "v.nii.gz", axis, "all") == list(range(2 * count))
         assert choose_slices(tmp_path, "v.nii.gz", axis, "1") == [1, 1 + count]
