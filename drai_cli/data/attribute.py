@@ -114,7 +114,7 @@ class Attribute:
             states = [UNKNOWN] * len(self.values) if is_missing(value) else self.findings.states(str(value))
             nonzero = [(2 * row + (state == UNKNOWN), 1.0) for row, state in enumerate(states) if state]
             return nonzero
-        if is_missing(value):
+        if is_missing(value) and value not in self.values:  # a set may keep "unknown" as a class
             return [(self.width - 1, 1.0)]
         if self.kind == "categorical":
             return [(self.position(str(value)), 1.0)]

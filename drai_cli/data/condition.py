@@ -177,6 +177,7 @@ class ConditionSchema:
         conditions: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
         findings: Findings | None = None,
+        missing: Sequence[str] = (),
     ) -> ConditionSchema:
         """Makes the schema of a training table.
 
@@ -187,6 +188,7 @@ class ConditionSchema:
                 twelve different ones or any with a fraction; else categorical.
             aliases: Further names for labels, alias to value.
             findings: Where the label is a set of findings: which there are. How often each set occurs is counted.
+            missing: Words that mean a missing value instead of the usual ones; rows have empty values for these.
 
         Raises:
             InputError: A column has no value at all.
@@ -198,7 +200,11 @@ class ConditionSchema:
                 counted = Findings(findings.names, findings.none, dict(sorted(counts.items())))
                 attributes.append(Attribute(name, "findings", findings.names, findings=counted))
                 continue
-            present = [row[name].strip() for row in rows if not is_missing(row.get(name))]
+            present = [
+                row[name].strip()
+                for row in rows
+                if not (is_missing(row.get(name)) and not (missing and row.get(name)))
+            ]
             if not present:
                 raise InputError(
                     f"column {name!r}", "no row has a value", "leave it out, or name another column"

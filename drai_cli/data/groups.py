@@ -24,7 +24,8 @@ _ENDINGS = ("", "s", "id", "ids", "no", "nr", "number", "code", "key", "uid", "i
 NAMED = "/"
 """Before groups that files' names say; it keeps them apart from files, whose relative path never begins with it."""
 _FEW_VALUES = 10
-_LARGEST_SHARE = 0.5
+_ENOUGH_VALUES = 5
+_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ def group_files(
 ) -> Groups:
     """The groups that sources make together: files that share a value of any of them are one group.
 
-    The first source that says something counts in any case. A later one is left out, with a warning, where it would
-    join so much that a group holds over half of all files.
+    The first source that says something counts in any case. A later one is left out, with a warning, where most of its
+    values join groups of the earlier ones: such values are numbered within a group (case 1, case 2, … of each patient).
 
     Args:
         names: The files.
@@ -85,12 +86,11 @@ def group_files(
         joined = _joined(root, source)
         changes = len(set(joined.values())) < len(set(root.values()))
         if not used or changes:
-            largest = max(Counter(joined.values()).values(), default=0)
-            before = max(Counter(root.values()).values(), default=0)
-            if used and largest > max(before, _LARGEST_SHARE * len(names)):
+            joining, repeated = _count_joining(root, source, used)
+            if joining >= _ENOUGH_VALUES and joining > _MOST * repeated:
                 reporter.warn(
-                    f"{source.name!r} is not used besides {used[0].name!r}: it would join {largest} of {len(names)} "
-                    "files into one group"
+                    f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values are of several "
+                    "groups each, as numbers within a group are"
                 )
                 continue
             root = joined
@@ -110,6 +110,18 @@ def group_files(
         alone += key is None
         keys.update((name, key or name) for name in files)
     return Groups(keys, tuple(source.name for source in used), alone)
+
+
+def _count_joining(root: Mapping[str, str], source: Source, used: Sequence[Source]) -> tuple[int, int]:
+    """How many values of a source are of several groups that are known so far, and how many are of several files."""
+    known = {name for earlier in used for name in earlier.values}
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    files: Counter[str] = Counter()
+    for name, values in source.values.items():
+        for value in values if name in known else ():
+            groups[value].add(root[name])
+            files[value] += 1
+    return sum(len(several) > 1 for several in groups.values()), sum(count > 1 for count in files.values())
 
 
 def _joined(root: Mapping[str, str], source: Source) -> dict[str, str]:
@@ -164,7 +176,8 @@ def find_sources(
     if described is not None:
         columns = find_group_columns(described, used, reporter)
         sources = [_source(name, items, described) for name in columns]
-    sources += _header_sources(items, bool(sources), reporter)
+    persons = sum(any(word in source.name.lower() for word in _PERSONS) for source in sources)
+    sources[persons:persons] = _header_sources(items, bool(sources), reporter)
     if described is not None and described.describes_several:
         sources.append(_source(described.key_column, items, described))
     names = [item.name for item in items]

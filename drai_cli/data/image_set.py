@@ -58,9 +58,11 @@ class SetOptions(SourceOptions):
 
     Attributes:
         conditions: Further columns to condition on.
+        cache_dir: Where archives are unpacked; None: the default place of caches.
     """
 
     conditions: tuple[str, ...] = ()
+    cache_dir: Path | None = None
 
     @classmethod
     def of(cls, options: SourceOptions | DataOptions) -> SetOptions:
@@ -176,6 +178,17 @@ def part_named(name: str) -> Part | None:
     """The part of a split that a folder or a cell of a table names; None for any other name."""
     word = re.sub(r"[\W_]", "", name.lower())
     return _PART_NAMES.get(word) or _PART_NAMES.get(_PART_OF_WHAT.sub("", word))
+
+
+def part_in_name(name: str) -> Part | None:
+    """The part that the name of a file says as one of its words, `train_val` meaning train; None where it does not."""
+    stem = name.split(".", 1)[0].lower()
+    words = [word for word in stem.replace("-", "_").replace(" ", "_").split("_") if word]
+    named = {part for word in words if (part := part_named(word)) is not None}
+    whole = part_named(stem)
+    if whole is not None or len(named) == 1:
+        return whole or named.pop()
+    return "train" if named == {"train", "validation"} else None
 
 
 def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:

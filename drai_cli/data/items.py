@@ -10,6 +10,8 @@ from drai_cli.data.reading import start_workers_early
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import parse, text, whole
+from drai_cli.io.dicom.foreign import Role, role_of
+from drai_cli.io.dicom.placement import aspect_of
 from drai_cli.io.dicom.read import check_is_image
 from drai_cli.io.registry import format_by_suffix
 
@@ -29,6 +31,8 @@ class Item:
         values: What its header says, by DICOM keyword; empty for other formats.
         refusal: Why it is no image of the set; empty for one that is.
         is_broken: Whether that is because it cannot be read.
+        aspect: Height of a pixel over its width, by the header.
+        role: What a DICOM file says of its part in an examination.
     """
 
     name: str
@@ -36,6 +40,8 @@ class Item:
     values: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
     is_broken: bool = False
+    aspect: float = 1.0
+    role: Role | None = None
 
 
 def list_files(names: Sequence[str]) -> list[Item]:
@@ -52,7 +58,7 @@ def count_frames(root: Path, name: str) -> int:
     format = format_by_suffix(name)
     if format is None or format.is_medical or format.measure is None:
         return 1
-    volumes, slices, _, _ = format.measure(root / name)
+    volumes, slices, _, _ = format.measure(root / name).extents
     return volumes * slices
 
 
@@ -72,6 +78,7 @@ def read_dicom_items(tree: Tree, names: Sequence[str], keywords: Sequence[str]) 
         except InputError as error:
             return Item(name, 0, {}, error.message)
         frames = max(1, min(whole(dataset, "NumberOfFrames", 1) or 1, 100_000))
-        return Item(name, frames, {keyword: text(dataset, keyword) for keyword in wanted})
+        values = {keyword: text(dataset, keyword) for keyword in wanted}
+        return Item(name, frames, values, aspect=aspect_of(dataset), role=role_of(dataset))
 
     return map(look, names)

@@ -7,31 +7,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydicom.datadict import tag_for_keyword
-
 from drai_cli.data.attribute import is_missing
-from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
 from drai_cli.data.findings import SEPARATOR, Findings
 from drai_cli.data.folders import Folders
 from drai_cli.data.groups import Groups, find_sources, group_files
 from drai_cli.data.image_set import LABEL, Part, SetOptions
 from drai_cli.data.items import Item
+from drai_cli.data.label import FOLDER, check_name, read_findings
 from drai_cli.data.matching.find import SetTables
 from drai_cli.data.matching.labels import (
     clean_values,
     list_missing,
     warn_of_one_hot_sibling,
 )
-from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, Lookup
+from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER
 from drai_cli.data.matching.match import Described, Row
 from drai_cli.data.own_split import choose_split_column, find_parts
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
-from drai_cli.tables.table import list_columns
 
-FOLDER = "folder"
-"""Names, among keywords and columns, the class folder in which a file lies."""
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
 
@@ -133,18 +128,16 @@ def list_set(
         for name in wanted
     }
     values = {name: _readable(name, column) for name, column in values.items()}
-    rows_or_files = noun if described is None else "rows"
+    of_rows = noun if described is None else "rows"
     if len(columns) == 1:
         values[label], counts = clean_values(values[label], options.missing)
-        _say_unlabelled(label, counts, len(chosen), rows_or_files, reporter)
+        _say_unlabelled(label, counts, len(chosen), of_rows, reporter)
     subject = str(tree.root) if described is None else described.table.path.name
-    read = _read_findings(subject, columns, values, options, reporter)
+    read = read_findings(subject, columns, values, options, reporter)
     if read is not None:
         values[label] = list(read.texts)
         if len(columns) > 1 and (unknown := values[label].count("")):
-            reporter.warn(
-                f"{unknown} of {len(chosen)} {rows_or_files} have no known finding and are left out"
-            )
+            reporter.warn(f"{unknown} of {len(chosen)} {of_rows} have no known finding and are left out")
     for name in conditions:
         values[name], counts = clean_values(values[name], options.missing)
         if counts:
@@ -156,14 +149,14 @@ def list_set(
     groups = _groups(files, described, options, (*used, split or "", *_key(described)), hides, reporter)
     if groups.names and groups.alone:
         reporter.warn(
-            f"{groups.alone} {noun if described is None else 'rows'} have no {groups.names[0]!r}: each of their images "
+            f"{groups.alone} {of_rows} have no {groups.names[0]!r}: each of their images "
             "is a group of its own"
         )
     column = None if split is None else {
         item.name: value for item, value in zip(chosen, values[split], strict=True)
     }  # fmt: skip
     names = [item.name for item in files]
-    parts = find_parts(names, described, column, folders, tree, Lookup(items, tree.root), options, reporter)
+    parts = find_parts(names, described, column, folders, tree, items, options, reporter)
     if parts and len(parts) < len(names):
         reporter.warn(
             f"{len(names) - len(parts)} {noun} are in no part of the set's own split and are left out"
@@ -180,108 +173,8 @@ def list_set(
     ]
     group = options.group or groups.name
     skipped = () if described is None else described.skipped
-    return Listing(label, conditions, group, tuple(listed), skipped, None if read is None else read.findings)
-
-
-def _read_findings(
-    subject: str,
-    columns: Sequence[str],
-    values: Mapping[str, list[str]],
-    options: SetOptions,
-    reporter: Reporter,
-) -> ReadFindings | None:
-    """The label as sets of findings, said in one line; None where it is one name.
-
-    Raises:
-        InputError: A row that contradicts itself, or too many findings.
-        UsageError: Several columns, and labels that are to be one name.
-    """
-    if len(columns) > 1:
-        if options.label_kind == "categorical":
-            raise UsageError("--label-kind categorical", "contradicts several --label", "name one column")
-        cells = list(zip(*(values[name] for name in columns), strict=True))
-        read: ReadFindings | None = read_columns(subject, columns, cells, options.uncertain)
-    elif options.label_kind == "categorical":
-        return None
-    else:
-        is_forced = options.label_kind == "findings"
-        read = read_joined(subject, columns[0], values[columns[0]], is_forced=is_forced)
-    if read is None:
-        if options.least_count is not None:
-            raise UsageError(
-                f"--least-count {options.least_count}", "is for sets of findings", "--label-kind findings"
-            )
-        return None
-    reporter.info(
-        f"the label is a set of findings ({read.how}); {read.findings.none!r} means none of them; "
-        "--label-kind categorical takes each cell as one name"
-    )
-    if options.least_count is not None:
-        read, dropped = leave_out_rare(read, options.least_count)
-        if dropped:
-            listed = ", ".join(f"{name} ({count})" for name, count in dropped.items())
-            reporter.warn(
-                f"findings of fewer than {options.least_count} images are left out: {listed}; so are images that show "
-                "no other"
-            )
-    return read
-
-
-def choose_label(tables: SetTables | None, options: SetOptions, has_headers: bool) -> str:
-    """What the label is: the column or keyword asked for, `findings` for several, else what a table of this kind has.
-
-    Raises:
-        UsageError: None was named where one has to be, or it is not there.
-    """
-    described = None if tables is None else tables.described
-    for name in options.label:
-        check_name(described, has_headers, name, "--label")
-    if options.label_name is not None:
-        return options.label_name
-    if described is not None:
-        if tables is not None and tables.is_ham10000:
-            return "dx"
-        if LABEL in described.columns:
-            return LABEL
-    if has_headers:
-        offered = "" if described is None else f" (it has: {list_columns(described.columns)})"
-        raise UsageError(
-            "--label",
-            "expected what the label of these DICOM files is, got none",
-            "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
-            f"or a column of a table: --metadata FILE --label COLUMN{offered}",
-        )
-    if described is None:
-        return LABEL
-    raise UsageError(
-        "--label",
-        f"expected the column of {described.table.path.name} that is the label, got none",
-        f"name one with --label: {list_columns(described.columns)}",
-    )
-
-
-def check_name(described: Described | None, has_headers: bool, name: str, option: str) -> None:
-    """Checks that a name is a column, a DICOM keyword where there are headers, or `folder`.
-
-    Raises:
-        UsageError: It is none of these.
-    """
-    if (described is not None and name in described.columns) or name == FOLDER:
-        return
-    if has_headers and tag_for_keyword(name) is not None:
-        return
-    if described is not None:
-        described.table.check_column(name, option)
-    if has_headers:
-        raise UsageError(f"{option} {name}", "no such DICOM keyword", "for example BodyPartExamined")
-    if name != LABEL:
-        raise UsageError(f"{option} {name}", "there is no table", "name one with --metadata FILE")
-
-
-def wanted_keywords(options: SetOptions) -> tuple[str, ...]:
-    """The DICOM keywords that options may mean."""
-    names = (*options.label, options.group, *options.conditions)
-    return tuple(name for name in names if name is not None and tag_for_keyword(name) is not None)
+    findings = None if read is None else read.findings
+    return Listing(label, conditions, group, tuple(listed), skipped, findings)
 
 
 def _key(described: Described | None) -> tuple[str, ...]:

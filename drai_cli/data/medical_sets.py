@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
 from drai_cli.data.items import SOP_CLASS, Item, list_files, read_dicom_items
-from drai_cli.data.listing import choose_label, list_set, wanted_keywords
+from drai_cli.data.label import FOLDER, choose_label, wanted_keywords
+from drai_cli.data.listing import list_set
 from drai_cli.data.matching.find import SetTables, find_tables
 from drai_cli.data.tree import Tree
-from drai_cli.data.volumes import VolumePixels, choose_slices
+from drai_cli.data.volumes import VolumePixels, choose_slices, plane_aspect
 from drai_cli.errors import InputError
+from drai_cli.io.dicom.foreign import find_foreign
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.read import CT_CLASSES
 from drai_cli.io.intensity import Intensity
@@ -30,12 +32,15 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         UsageError: An unknown column or keyword, or no label.
     """
     if not options.label and not options.metadata and not tree.tables:
-        choose_label(None, options, has_headers=True)  # raises, before thousands of headers are read
+        # Raises, before thousands of headers are read.
+        choose_label(None, options, folders, reporter, has_headers=True)
     names = [name for name in tree.medical[DICOM.name] if name not in folders.masks]
     headers = list(read_dicom_items(tree, names, wanted_keywords(options)))
     images, skipped = _set_aside(headers, reporter)
     tables = find_tables(tree, images, folders.top, True, options, reporter)
-    label = choose_label(tables, options, has_headers=True)
+    label = choose_label(tables, options, folders, reporter, has_headers=True)
+    if label == FOLDER and (tables is None or FOLDER not in tables.described.columns):
+        refuse_unlabelled(tree, folders, None, len(images), "DICOM files")
     listing = list_set(
         tree, images, folders, tables, label, options, reporter, noun="DICOM files", hides=True
     )
@@ -56,13 +61,18 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         )
     return ImageSet(
         DICOM.name, tree.root, label, listing.conditions, listing.group or FILE, tuple(entries),
-        VolumePixels(tree.root, frames, chosen), (*tree.skipped, *skipped, *listing.skipped),
+        VolumePixels(tree.root, frames, chosen, aspects={item.name: item.aspect for item in images}),
+        (*tree.skipped, *skipped, *listing.skipped),
         _intensity(chosen, HU if is_ct else ""), f"window {chosen}", listing.findings,
     )  # fmt: skip
 
 
 def _set_aside(headers: Sequence[Item], reporter: Reporter) -> tuple[list[Item], list[tuple[str, str]]]:
     """The files that are images, and those that cannot be read, with the reason; the others are counted."""
+    foreign, message = find_foreign({item.name: item.role for item in headers if item.role is not None})
+    if message:
+        reporter.warn(message)
+    headers = [item for item in headers if item.name not in foreign]
     refused = Counter(item.refusal for item in headers if item.refusal and not item.is_broken)
     for refusal, count in refused.most_common(5):
         reporter.warn(f"{count} DICOM files are left out: {refusal}")
@@ -84,15 +94,17 @@ def find_volume_set(
     axis, slices = options.axis or "axial", options.slices or "all"
     tables = find_tables(tree, items, folders.top, True, options, reporter)
     refuse_unlabelled(tree, folders, tables, len(items), "volumes")
-    label = choose_label(tables, options, has_headers=False)
+    label = choose_label(tables, options, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="volumes", hides=True)
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
+    aspects: dict[str, float] = {}
     skipped: list[tuple[str, str]] = []
     for file in listing.files:
         name = file.item.name
         try:
             indices = choose_slices(tree.root, name, axis, slices)
+            aspects[name] = plane_aspect(tree.root / name, axis)
         except InputError as error:
             skipped.append((name, error.message))
             continue
@@ -101,7 +113,7 @@ def find_volume_set(
             entries.append(Entry(f"{name}#{index}", file.values, file.group, file.part))
     return ImageSet(
         kind, tree.root, label, listing.conditions, listing.group or FILE, tuple(entries),
-        VolumePixels(tree.root, frames, chosen, axis), (*tree.skipped, *skipped, *listing.skipped),
+        VolumePixels(tree.root, frames, chosen, axis, aspects), (*tree.skipped, *skipped, *listing.skipped),
         _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}", listing.findings,
     )  # fmt: skip
 

@@ -10,7 +10,8 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import IO
@@ -22,7 +23,9 @@ from drai_cli.data.image_set import LABEL, Batch, Entry, ImageSet, Part, Read, S
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, open_regular
+from drai_cli.io.grey import GreyWindow
 from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.io.stack import Stack
 from drai_cli.progress import Reporter
 
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
@@ -34,6 +37,10 @@ NONE_NAME = "none_name"
 
 _MAX_LABELS = 1 << 16
 _MAX_BYTES = 1 << 36
+_VOLUMES = (
+    "these are volumes: save the middle slice of each, images[:, images.shape[1] // 2]; "
+    "or a NIfTI file of each in class folders"
+)
 _FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
 
 
@@ -52,6 +59,7 @@ class NpzPixels:
     """Images that are rows of `{train,val,test}_images`."""
 
     path: Path
+    grey: GreyWindow | None = None
     holds_interpreter = False
 
     def file_of(self, entry: Entry) -> str:
@@ -75,8 +83,24 @@ class NpzPixels:
                 rows = wanted[part]
                 for row, array in enumerate(read_rows(self.path, archive, f"{part}_images", max(rows) + 1)):
                     if row in rows:
-                        image = Image(array, bits=8 * array.itemsize, source=rows[row].name)
-                        yield rows[row], lambda image=image: image  # type: ignore[misc]
+                        yield rows[row], partial(self._image, array, rows[row].name)
+
+    def _image(self, array: np.ndarray, name: str) -> Image:
+        if self.grey is None:
+            return Image(array, bits=8 * array.itemsize, source=name)
+        return self.grey.image(_stack(array, name))
+
+    def deep_grey(self, entries: Iterable[Entry]) -> Iterator[Stack]:
+        """Those of the images that are grey of more than 8 bits, their numbers as stored."""
+        with open_archive(self.path) as archive:
+            headers = {part: _header(self.path, archive, f"{part}_images") for part, _ in _PARTS}
+        deep = {
+            part for part, header in headers.items() if header.dtype.itemsize > 1 and header.shape[3:] != (3,)
+        }
+        chosen = [entry for entry in entries if entry.name.partition(":")[0] in deep]
+        for _, read in replace(self, grey=None)._reads(chosen):
+            image = read()
+            yield _stack(image.array, image.source)
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """The npz file's, and the names in it."""
@@ -118,6 +142,11 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
     if len({entry.part for entry in entries}) > 1:
         reporter.info("the set's own split is kept")
     return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path))
+
+
+def _stack(array: np.ndarray, name: str) -> Stack:
+    grey = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    return Stack(grey[None], "npz", 8 * array.itemsize, source=name)
 
 
 @contextmanager
@@ -173,7 +202,7 @@ def _check_images(path: Path, name: str, header: _Header) -> _Header:
         raise InputError(
             f"{path}: {name}",
             f"expected uint8 or uint16 [N, H, W] or [N, H, W, 3], got {header.dtype} {list(shape)}",
-            "volumes and other numbers are not read from npz",
+            _VOLUMES if len(shape) in (4, 5) and shape[3] > 4 else "save them as uint8 or uint16",
         )
     if not 0 < shape[1] * shape[2] <= MAX_PIXELS:
         raise InputError(f"{path}: {name}", f"expected 1 to {MAX_PIXELS} pixels an image, got {shape[1:3]}")

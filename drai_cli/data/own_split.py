@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from drai_cli.data.folders import Folders
-from drai_cli.data.image_set import PARTS, Part, SetOptions, part_named
-from drai_cli.data.matching.find import TABLE_PART, part_in_name
+from drai_cli.data.image_set import PARTS, Part, SetOptions, part_in_name, part_named
+from drai_cli.data.items import Item
 from drai_cli.data.matching.lookup import Lookup
-from drai_cli.data.matching.match import Described
+from drai_cli.data.matching.match import TABLE_PART, Described
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError
 from drai_cli.io.files import MAX_RECORD_BYTES, open_regular
@@ -88,7 +88,7 @@ def find_parts(
     column: Mapping[str, str] | None,
     folders: Folders,
     tree: Tree,
-    lookup: Lookup,
+    items: Sequence[Item],
     options: SetOptions,
     reporter: Reporter,
 ) -> dict[str, Part]:
@@ -103,7 +103,7 @@ def find_parts(
         column: Values of the column with the split, where there is one, by file.
         folders: What the folders are.
         tree: What lies in the set's folder.
-        lookup: Its files.
+        items: Its files.
         options: How the set is to be understood.
         reporter: Shown which split is kept.
     """
@@ -121,7 +121,7 @@ def find_parts(
     if len(set(parts.values())) > 1:
         _say("by its folders", parts, reporter)
         return parts
-    lists, parts = _by_lists(tree, lookup, wanted)
+    lists, parts = _by_lists(tree, items, wanted)
     if len(set(parts.values())) > 1:
         _say(f"by {', '.join(lists)}", parts, reporter)
         return parts
@@ -143,7 +143,9 @@ def _by_tables(described: Described) -> dict[str, Part]:
     return parts
 
 
-def _by_lists(tree: Tree, lookup: Lookup, wanted: Collection[str]) -> tuple[list[str], dict[str, Part]]:
+def _by_lists(
+    tree: Tree, items: Sequence[Item], wanted: Collection[str]
+) -> tuple[list[str], dict[str, Part]]:
     """The lists of files (`train_val_list.txt`, `test.txt`) that are called after parts, and the parts they make.
 
     A list counts if at least half of its lines name files of the set.
@@ -154,12 +156,14 @@ def _by_lists(tree: Tree, lookup: Lookup, wanted: Collection[str]) -> tuple[list
     parts: dict[str, Part] = {}
     used: list[str] = []
     source: dict[str, str] = {}
+    lookup: Lookup | None = None
     for name in tree.lists:
         folder, _, file = name.rpartition("/")
-        part = part_named(part_in_name(file) or "")
+        part = part_in_name(file)
         is_near = not folder or _LIST_FOLDERS.match(folder.rpartition("/")[2]) or "/" not in folder
         if part is None or not is_near:
             continue
+        lookup = lookup or Lookup(items, tree.root)
         lines = _lines(tree, name)
         found = [files[0] for line in lines if len(files := _find_line(line, lookup)) == 1]
         if len(found) < max(1, _ENOUGH * len(lines)):

@@ -18,16 +18,13 @@ from drai_cli.data.findings import Findings
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.reading import list_first
 from drai_cli.data.sources import find_image_set
-from drai_cli.data.split import count_groups_across, read_split, split_by_group
+from drai_cli.data.split import count_groups_across
+from drai_cli.data.split_plan import AS_GIVEN, BY_GROUP, check_parts, choose_parts, how_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import DataOptions
-
-BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as given"
-"""What a split kept together; `as given`: the split of the set or of a table."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +67,28 @@ class PreparedSet:
 
 
 def prepare(
-    options: DataOptions, *, seed: int, split_file: Path | None = None, reporter: Reporter = SILENT
+    options: DataOptions,
+    *,
+    seed: int,
+    split_file: Path | None = None,
+    needs_parts: bool = True,
+    reporter: Reporter = SILENT,
 ) -> PreparedSet:
     """Finds, caches and splits a set and encodes its conditions.
 
     The split is the one in `split_file` if given, else the set's own if it has one, else drawn by group from
     the seed.
 
+    Args:
+        options: The set and how to read it.
+        seed: Decides the split where it is drawn.
+        split_file: The split, as `write_split` wrote it.
+        needs_parts: Whether a split with nothing to validate or test on is an error.
+        reporter: Shown what is found and left out.
+
     Raises:
-        InputError: No images, one class only, too many unreadable files, or a split that does not fit.
+        InputError: No images, one class only, too many unreadable files, a split that does not fit, or one that leaves
+            a part empty.
         UsageError: Options that do not go with the set.
     """
     image_set = find_set(options, reporter)
@@ -96,12 +106,14 @@ def prepare(
     )
     entries = cache.entries
     check_classes(options.path, entries, label, findings)
-    parts = np.array(_parts(entries, label, findings, seed, split_file, reporter))
+    parts = np.array(choose_parts(entries, label, findings, seed, split_file, reporter))
+    if needs_parts and split_file is None:
+        check_parts(options.path, image_set, entries, parts.tolist())
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
         raise InputError(options.path, "no image is in the training part", "check the split")
     schema = ConditionSchema.from_rows(
-        [e.values for e in train], label, image_set.conditions, options.aliases, findings
+        [e.values for e in train], label, image_set.conditions, options.aliases, findings, options.missing
     )
     _check_labels(entries, parts, schema)
     rows = _without_unseen(entries, schema, reporter)
@@ -117,7 +129,7 @@ def prepare(
         "images": len(entries),
         "groups": len({entry.group for entry in entries}),
         "is_grouped": image_set.is_grouped,
-        "split": AS_GIVEN if across else _how_split(image_set),
+        "split": AS_GIVEN if across else how_split(image_set),
         "groups_across": across,
         "size": options.size,
         "channels": cache.channels,
@@ -173,73 +185,6 @@ def check_classes(path: Path, entries: Sequence[Entry], label: str, findings: Fi
             f"expected two classes or more, got {got}",
             "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
         )
-
-
-def _parts(
-    entries: Sequence[Entry],
-    label: str,
-    findings: Findings | None,
-    seed: int,
-    split_file: Path | None,
-    reporter: Reporter,
-) -> Sequence[str]:
-    """The part of each row, by the saved split, the set's own, or a new one."""
-    if split_file is not None:
-        saved = read_split(split_file)
-        new = [entry.name for entry in entries if entry.name not in saved]
-        gone = sorted(saved.keys() - {entry.name for entry in entries})
-        for names, what in ((new, "images are not in it"), (gone, "of its images are not in the set")):
-            if names:
-                raise InputError(
-                    split_file,
-                    f"{len(names)} {what}: {list_first(list(names))}",
-                    "the split belongs to another set, or the set has changed",
-                )
-        return [saved[entry.name] for entry in entries]
-    own = {entry.part for entry in entries}
-    if None in own:
-        return _draw_parts(entries, label, findings, seed)
-    parts = [str(entry.part) for entry in entries]
-    absent = [part for part in PARTS if part not in own]
-    if absent and "train" in own:
-        reporter.warn(
-            f"the set's own split has no {' and no '.join(absent)} part: taken from its training part"
-        )
-        rows = [row for row, part in enumerate(parts) if part == "train"]
-        # A tenth of all for each part that is absent, as where the whole split is drawn.
-        shares = [1 if part in absent else 10 - len(PARTS) + 1 if part == "train" else 0 for part in PARTS]
-        fractions = shares[0], shares[1], shares[2]
-        drawn = _draw_parts([entries[row] for row in rows], label, findings, seed, fractions)
-        for row, part in zip(rows, drawn, strict=True):
-            parts[row] = part
-    return parts
-
-
-def _draw_parts(
-    entries: Sequence[Entry],
-    label: str,
-    findings: Findings | None,
-    seed: int,
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
-) -> Sequence[str]:
-    """The part of each entry, drawn by group; one with several findings counts towards each of them."""
-    if findings is None:
-        labels = [entry.values[label] for entry in entries]
-        return split_by_group(labels, [entry.group for entry in entries], seed=seed, fractions=fractions)
-    shown = {text: findings.shown(text) or (findings.none,) for text in {e.values[label] for e in entries}}
-    counted = [(name, entry.group) for entry in entries for name in shown[entry.values[label]]]
-    labels, groups = [name for name, _ in counted], [group for _, group in counted]
-    parts = split_by_group(labels, groups, seed=seed, fractions=fractions)
-    part_of = dict(zip(groups, parts, strict=True))
-    return [part_of[entry.group] for entry in entries]
-
-
-def _how_split(image_set: ImageSet) -> str:
-    if {entry.part for entry in image_set.entries} == set(PARTS):
-        return AS_GIVEN
-    if image_set.is_grouped:
-        return BY_GROUP
-    return BY_IMAGE if image_set.group is None else BY_FILE
 
 
 def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:

@@ -8,7 +8,8 @@ from drai_cli.data.attribute import is_missing
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
 from drai_cli.data.items import count_frames, list_files
-from drai_cli.data.listing import FOLDER, choose_label, list_set
+from drai_cli.data.label import FOLDER, choose_label
+from drai_cli.data.listing import list_set
 from drai_cli.data.matching.find import SetTables
 from drai_cli.data.tree import FilePixels, Tree
 from drai_cli.errors import InputError, UsageError
@@ -34,7 +35,7 @@ def find_raster_set(
     else:
         place = {name: place for place, name in enumerate(tables.described.rows)}
         items.sort(key=lambda item: place.get(item.name, len(place)))  # as the table lists them
-    label = choose_label(tables, options, has_headers=False)
+    label = choose_label(tables, options, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="images")
     entries: list[Entry] = []
     frames: dict[str, tuple[str, int]] = {}
@@ -58,8 +59,7 @@ def find_raster_set(
         kind = "ham10000" if tables.is_ham10000 else "csv"
     return ImageSet(
         kind, tree.root, label, listing.conditions, listing.group or (FILE if frames else None), tuple(entries),
-        FilePixels(tree.root, frames), (*tree.skipped, *listing.skipped),
-        findings=listing.findings,
+        FilePixels(tree.root), (*tree.skipped, *listing.skipped), findings=listing.findings,
     )  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from drai_cli.data.archive import is_archive, unpack_archive
 from drai_cli.data.folders import Folders, find_doubled, read_folders
+from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.items import list_files
 from drai_cli.data.matching.find import find_tables, refuse_loose
@@ -24,7 +26,7 @@ from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.dicom.format import DICOM
-from drai_cli.io.registry import format_by_suffix, list_titles, medical_formats
+from drai_cli.io.registry import format_by_suffix, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
 from drai_cli.tables.table import is_table
@@ -36,7 +38,7 @@ def find_image_set(
     """Finds the data set at a path.
 
     Args:
-        path: A folder, an npz file, or a table (whose folder is then the set's).
+        path: A folder, a zip or tar file of one, an npz file, or a table (whose folder is then the set's).
         options: How the set is to be understood. A relative `metadata` is looked up from here, then from the set's
             folder.
         reporter: Shown the kind found and everything that is left out.
@@ -52,6 +54,9 @@ def find_image_set(
         path, options = path.parent, replace(options, metadata=(path,))
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path given to --data")
+    given = path
+    if is_archive(path):
+        path = unpack_archive(path, options.cache_dir, reporter)
     if not path.is_dir():
         image_set = _find_in_file(path, options.kind, reporter)
         _refuse_columns(image_set, options)
@@ -60,6 +65,7 @@ def find_image_set(
         _report_others(tree, reporter)
         image_set = _find_in_tree(tree, options, reporter)
     _refuse_unused(image_set.kind, options)
+    image_set = with_grey_window(image_set, options.window, options.hu_offset, reporter)
     if not image_set.entries:
         raise InputError(
             path, f"expected labelled images, got 0{_of_skipped(image_set)}", _way_out(image_set)
@@ -75,7 +81,7 @@ def find_image_set(
     findings = image_set.findings
     count = len(findings.names if findings else count_classes(image_set.entries, image_set.label))
     of = f"with {count} findings" if findings else f"of {count} classes"
-    reporter.info(f"data: {image_set.kind}, {len(image_set.entries)} images {of} in {path}")
+    reporter.info(f"data: {image_set.kind}, {len(image_set.entries)} images {of} in {given}")
     return image_set
 
 
@@ -150,6 +156,17 @@ def _report_others(tree: Tree, reporter: Reporter) -> None:
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
+    hint = _hint_for(tree)
+    if hint and tree.names:
+        reporter.warn(f"files that hold images but are not read: {hint}")
+
+
+def _hint_for(tree: Tree) -> str:
+    """What to do with the most frequent files of a well-known format that is not read; empty where there is none."""
+    for suffix, count in tree.others.most_common():
+        if hint := registry.hint_for(f"a{suffix}"):
+            return f"{count} {suffix}: {hint}"
+    return ""
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
@@ -162,7 +179,7 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
-        "give a folder, or an npz file in MedMNIST's layout",
+        registry.hint_for(path.name) or "give a folder, a zip of one, or an npz file in MedMNIST's layout",
     )
 
 
@@ -192,10 +209,10 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
 def _refuse_unused(kind: str, options: SetOptions) -> None:
     """Stops at options that do not go with the kind found."""
     names = {
-        "medmnist": ("group-pattern", "window", "axis", "slices"),  # one file, in which images have no names
-        **dict.fromkeys(medical_formats(), ()),
-        DICOM.name: ("axis", "slices"),
-    }.get(kind, ("window", "axis", "slices"))
+        "medmnist": ("group-pattern", "axis", "slices"),  # one file, in which images have no names
+        **dict.fromkeys(medical_formats(), ("hu-offset",)),
+        DICOM.name: ("hu-offset", "axis", "slices"),
+    }.get(kind, ("axis", "slices"))
     for name in names:
         if (value := getattr(options, name.replace("-", "_"))) is not None:
             raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")
@@ -232,13 +249,12 @@ def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, repor
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
-        plain = [one for one in registry.FORMATS if not one.is_medical]
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
+            _hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
         )
     refuse_loose(tree)
     return find_raster_set(tree, folders, None, options, reporter)

@@ -26,6 +26,7 @@ from drai_cli.evaluation.data_settings import (
 from drai_cli.evaluation.factor_table import read_factors
 from drai_cli.evaluation.split_cautions import how_apart, split_cautions
 from drai_cli.evaluation.subject import Subject
+from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
@@ -57,6 +58,7 @@ class EvaluationSet:
         training_key: Changes with what a judge is trained or selected on: images, parts, labels, symmetry; not with
             groups or further conditions.
         key: Changes with anything above.
+        intensity: What levels mean, where one window made all images of DATA.
     """
 
     images: Images
@@ -73,6 +75,7 @@ class EvaluationSet:
     cautions: tuple[str, ...]
     training_key: str
     key: str
+    intensity: Intensity | None = None
 
 
 def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:
@@ -92,7 +95,8 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     if split is not None and options.train_data is not None:
         raise UsageError("--train-data", "contradicts a split", "leave one of the two out")
     seen = subject.run.read_seen() if subject.run is not None else None
-    real = prepare(data, seed=options.seed, split_file=split, reporter=reporter)
+    is_split_here = split is None and options.train_data is None and seen is None
+    real = prepare(data, seed=options.seed, split_file=split, needs_parts=is_split_here, reporter=reporter)
     schema = subject.model.header.schema if subject.model is not None else real.schema
     parts = real.parts.astype("<U10")
     is_known = split is not None
@@ -102,7 +106,9 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         if trained_on is not None:
             split_file = subject.run.split if options.train_data is None and subject.run is not None else None
             with naming_the_run(options, subject):
-                training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
+                training = prepare(
+                    trained_on, seed=options.seed, split_file=split_file, needs_parts=False, reporter=reporter
+                )
             own = np.where(training.parts == "validation", "validation", "train")
             if split_file is not None:  # images that the run held out belong to neither side
                 training, own = _only(training, training.parts != "test")
@@ -140,7 +146,7 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
         str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, training_key,
-        _hash([training_key, str(schema.to_json()), *groups.tolist()]),
+        _hash([training_key, str(schema.to_json()), *groups.tolist()]), real.intensity,
     )  # fmt: skip
 
 

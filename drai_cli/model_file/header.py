@@ -120,6 +120,7 @@ def model_intensity(header: ModelHeader) -> Intensity:
             float(recorded.get("low", plain.low)),
             float(recorded.get("high", plain.high)),
             dtype,
+            None if recorded.get("stored_offset") is None else float(recorded["stored_offset"]),
         )
     except (TypeError, ValueError):
         found = None

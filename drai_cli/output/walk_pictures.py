@@ -79,7 +79,7 @@ def write_folder(stage: Path, pictures: Sequence[Picture], derived: DerivedImage
         # The inputs' names, which may name people, are in the table alone.
         marks = {"index": str(index), **picture.marks}
         name, *_ = derived.write(
-            stage, picture.stem, picture.pixels, picture.source, picture.deciding, index + 1, **marks
+            stage, picture.stem, picture.pixels, picture.source, picture.deciding, index + 1, None, **marks
         )
         names.append(name)
     rows = [[name, *picture.row.values()] for name, picture in zip(names, pictures, strict=True)]

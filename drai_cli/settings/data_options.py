@@ -27,6 +27,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
     Kind("dicom", "a tree of DICOM files, labels by a table or a keyword: --label BodyPartExamined"),
     Kind("nifti", "NIfTI volumes, cut into slices, in class folders or with a table"),
+    Kind("analyze", "Analyze or NIfTI pairs (.hdr and .img); otherwise as nifti"),
+    Kind("mgh", "FreeSurfer volumes (.mgz, .mgh); otherwise as nifti"),
+    Kind("mha", "MetaImage volumes (.mha, .mhd), with the extra drai-cli[itk]; otherwise as nifti"),
+    Kind("nrrd", "NRRD volumes (.nrrd, .nhdr), with the extra drai-cli[itk]; otherwise as nifti"),
     Kind("medmnist", "one .npz with train_images, train_labels, val_images, …"),
 )
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
@@ -78,9 +82,12 @@ class SourceOptions(Repeatable):
         kind: Kind of data set; needed only where more than one is possible.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto`. auto uses -1000 to 1000 HU if all images are CT, and otherwise the window of each file, or its
-            percentiles where it has none.
-        axis: Orientation of the slices that are cut from NIfTI volumes; None: axial.
-        slices: Slices to use of each NIfTI volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
+            percentiles where it has none. For PNG, TIFF and npz, auto is one range for all grey images of more than 8
+            bits, unless they use most of their levels.
+        hu_offset: For PNG, TIFF and npz: number to add to the grey values of the files to get Hounsfield units: -32768
+            for DeepLesion, -1024 for many CT slices in 16-bit PNG. --window is then in HU.
+        axis: Orientation of the slices that are cut from volumes; None: axial.
+        slices: Slices to use of each volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
     """
 
     metadata: tuple[Path, ...] = ()
@@ -98,6 +105,7 @@ class SourceOptions(Repeatable):
     missing: tuple[str, ...] = ()
     kind: str | None = None
     window: str | None = None
+    hu_offset: float | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
 
@@ -140,6 +148,7 @@ class DataOptions(Repeatable):
     cache_dir: Path | None = None
     aliases: Mapping[str, str] = field(default_factory=dict, metadata={"flag": "--alias"})
     window: str | None = None
+    hu_offset: float | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
 

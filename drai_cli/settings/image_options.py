@@ -255,6 +255,7 @@ class ConvertOptions:
         window: Range of values shown from black to white: CENTRE,WIDTH, full, auto, or the NAME of a window in the
             file. PNG and TIFF files then have 8 bits per value.
         keep_patient: Keep the patient and study attributes of a DICOM image.
+        series: Which DICOM series of a folder, zip or DICOMDIR with several: its SeriesNumber or SeriesInstanceUID.
     """
 
     documented_by: ClassVar[type] = SharedOptions
@@ -264,6 +265,7 @@ class ConvertOptions:
     format: ImageFormat | None = None
     window: str | None = None
     keep_patient: bool = False
+    series: str | None = None
     compression: Compression = "none"
     overwrite: bool = False
 

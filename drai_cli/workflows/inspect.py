@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from drai_cli.data.archive import is_archive
 from drai_cli.data.image_set import PARTS, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
@@ -126,6 +127,11 @@ def inspect(
         UsageError: Options that do not go with what is there.
     """
     options = options or SourceOptions()
+    if is_archive(path):
+        if options == SourceOptions() and path.suffix.lower() == ".zip":
+            with suppress(InputError):  # one series is read in memory
+                return inspect_image(path, reporter)
+        return inspect_set(path, options, reporter)
     if path.suffix.lower() != ".npz" and not is_table(path.name) and is_readable(path):
         if options != SourceOptions():
             raise UsageError(path, "one image takes none of a data set's options", "leave them out")

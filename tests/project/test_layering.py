@@ -137,8 +137,9 @@ def test_files_are_short():
 
 
 def test_no_room_is_most_of_the_house():
-    rooms = [folder for folder in PACKAGE.iterdir() if folder.is_dir()]
-    lines = {room.name: sum(map(lines_of, room.rglob("*.py"))) for room in rooms}
+    # A folder inside of another, such as io/dicom, is a room of its own.
+    rooms = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    lines = {str(room.relative_to(PACKAGE)): sum(map(lines_of, room.glob("*.py"))) for room in rooms}
     whole = sum(map(lines_of, PACKAGE.rglob("*.py")))
     assert {name: count for name, count in lines.items() if count > LARGEST_SHARE * whole} == {}
 

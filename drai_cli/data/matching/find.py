@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from drai_cli.data.image_set import SetOptions, part_named
+from drai_cli.data.groups import find_group_columns
+from drai_cli.data.image_set import SetOptions
 from drai_cli.data.items import Item
 from drai_cli.data.matching.labels import find_one_hot, with_one_hot_label
 from drai_cli.data.matching.lookup import Lookup
 from drai_cli.data.matching.match import (
-    IMAGEFOLDER_COLUMN,
     Described,
+    Row,
     describe,
     find_keys,
     join,
     join_by_column,
 )
+from drai_cli.data.matching.stacked import read_imagefolder, refuse_several, stack
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError, UsageError
 from drai_cli.io.registry import strip_suffix
-from drai_cli.progress import Reporter
+from drai_cli.progress import SILENT, Reporter
 from drai_cli.tables.table import Table, is_table, list_columns, read_header, read_table
 
 HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
-TABLE_PART = "part of the split, by the table's name or folder"
-"""Key of a row's cell that no column holds."""
 _MOST_COLUMNS = 2000
-_IMAGEFOLDER = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
+_PROBED_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -67,21 +66,21 @@ def find_tables(
     context = _Context(tree, lookup, options, reporter)
     if options.metadata:
         tables = [context.read(_resolve(tree.root, Path(path))) for path in options.metadata]
-        return context.joined(tables)
+        return context.with_groups_nearby(context.joined(tables), _near(tree, top))
     if options.kind in ("class-folders", "medmnist"):
         return None
     headers = {path: frozenset(read_header(path)) for path in _near(tree, top)}
     if not is_medical:
         ham = [path for path, columns in headers.items() if columns >= HAM10000_COLUMNS]
         if len(ham) > 1:
-            _refuse_several(tree, ham)
+            refuse_several(tree, ham)
         if ham:
             return context.joined([context.read(ham[0])])
         if options.kind == "ham10000":
             raise InputError(
                 tree.root, "expected a table of kind ham10000, got none", "name it with --metadata FILE"
             )
-    if parts := _imagefolder(context):
+    if parts := read_imagefolder(tree, reporter):
         return context.joined([parts])
     matching = context.matching(list(headers))
     if matching:
@@ -113,7 +112,7 @@ class _Context:
         table = read_table(path, has_header=has_header)
         if table.note:
             self.reporter.info(f"{path.name} {table.note}")
-        if has_header and (named := [name for name in table.columns if self._is_file(name)]):
+        if has_header and (named := [name for name in table.columns if self._is_file(name, table)]):
             raise InputError(
                 path,
                 f"expected column names in the first line, got the name of an image ({named[0]})",
@@ -121,12 +120,16 @@ class _Context:
             )
         return table
 
-    def _is_file(self, name: str) -> bool:
-        return strip_suffix(name) != name and bool(self.lookup.find(name))
+    def _is_file(self, name: str, table: Table) -> bool:
+        """Whether a column's name is that of an image: by its suffix, or as the values below it are."""
+        if not self.lookup.find(name):
+            return False
+        below = [row[name] for row in table.rows[:_PROBED_ROWS]]
+        return strip_suffix(name) != name or 2 * sum(map(bool, map(self.lookup.find, below))) > len(below)
 
     def joined(self, tables: Sequence[Table]) -> SetTables:
         """Several tables as one: rows of tables with the same columns together, others joined by what they name."""
-        tables = _stacked(self.tree, tables)
+        tables = stack(self.tree, tables)
         is_ham = self.options.kind in (None, "ham10000") and any(
             set(table.columns) >= HAM10000_COLUMNS for table in tables
         )
@@ -174,6 +177,27 @@ class _Context:
         rows = {name: [by_row[id(row)] for row in several] for name, several in described.rows.items()}
         return replace(described, table=longer, rows=rows)
 
+    def with_groups_nearby(self, tables: SetTables, paths: Sequence[Path]) -> SetTables:
+        """The tables with patients or lesions from another in the set's folder, where they have none themselves."""
+        described = tables.described
+        is_asked = self.options.group is not None or self.options.group_pattern is not None
+        if is_asked or find_group_columns(described, (), SILENT):
+            return tables
+        for path in paths:
+            with suppress(DraiError):
+                other = describe(
+                    read_table(path), None, self.lookup, dict(self.tree.skipped), self.tree.root, SILENT
+                )
+                columns = find_group_columns(other, (), SILENT)
+                if columns and other.rows.keys() & described.rows.keys():
+                    self.reporter.info(
+                        f"{path.name} in the set's folder says which images belong together: {list_columns(columns)}"
+                    )
+                    kept = replace(other.table, columns=(other.key_column, *columns))
+                    other = replace(other, table=kept, rows=_only(other.rows, columns), skipped=())
+                    return replace(tables, described=join(described, other, self.reporter, adds_files=False))
+        return tables
+
     def matching(self, paths: Sequence[Path]) -> list[Table]:
         """The tables whose rows name files of the set; what cannot be read is said."""
         found = []
@@ -183,7 +207,7 @@ class _Context:
             except InputError as error:
                 if path.suffix.lower() == ".json":
                     continue  # most JSON files are no tables
-                if "first line" in error.message:
+                if "--no-header" in error.hint:
                     raise
                 self.reporter.warn(f"{path.name} is not read: {error.message}")
                 continue
@@ -204,71 +228,11 @@ class _Context:
         return found
 
 
-def _stacked(tree: Tree, tables: Sequence[Table]) -> list[Table]:
-    """Tables with the same columns as one, each row with the part that its table's name or folder says.
-
-    Raises:
-        InputError: Tables with the same columns, not all of which are called after a part.
-    """
-    by_columns: defaultdict[frozenset[str], list[Table]] = defaultdict(list)
-    for table in tables:
-        by_columns[frozenset(table.columns)].append(table)
-    out = []
-    for same in by_columns.values():
-        if len(same) == 1:
-            out.append(same[0])
-            continue
-        parts = [part_of_table(table.path) for table in same]
-        if None in parts:
-            _refuse_several(tree, [table.path for table in same])
-        rows = tuple(
-            {**row, TABLE_PART: str(part)}
-            for table, part in zip(same, parts, strict=True)
-            for row in table.rows
-        )
-        out.append(replace(same[0], rows=rows))
-    return out
-
-
-def part_of_table(path: Path) -> str | None:
-    """The part that a table's name says, as `train.csv` or `val_labels.csv` do, else its folder; None: neither."""
-    return part_in_name(path.name) or part_named(path.parent.name)
-
-
-def part_in_name(name: str) -> str | None:
-    """The part that the name of a file says as one of its words, `train_val` meaning train; None where it does not."""
-    stem = name.split(".", 1)[0].lower()
-    words = [word for word in stem.replace("-", "_").replace(" ", "_").split("_") if word]
-    named = {part for word in words if (part := part_named(word)) is not None}
-    whole = part_named(stem)
-    if whole is not None or len(named) == 1:
-        return whole or named.pop()
-    return "train" if named == {"train", "validation"} else None
-
-
-def _imagefolder(context: _Context) -> Table | None:
-    """The `metadata.csv` or `.jsonl` with `file_name` of a Hugging Face imagefolder, one for all or one a folder."""
-    root = context.tree.root
-    rows: list[Mapping[str, str]] = []
-    columns: dict[str, None] = {}
-    first: Table | None = None
-    for name in [name for name in context.tree.tables if name.rpartition("/")[2].lower() in _IMAGEFOLDER]:
-        folder, slash, _ = name.rpartition("/")
-        with suppress(DraiError):
-            table = read_table(root / name)
-            if IMAGEFOLDER_COLUMN not in table.columns:
-                continue
-            if table.note:
-                context.reporter.info(f"{name} {table.note}")
-            first = first or table
-            columns.update(dict.fromkeys(table.columns))
-            rows += [
-                {**row, IMAGEFOLDER_COLUMN: f"{folder}{slash}{row[IMAGEFOLDER_COLUMN]}"} for row in table.rows
-            ]
-    if first is None:
-        return None
-    blank = dict.fromkeys(columns, "")
-    return replace(first, columns=tuple(columns), rows=tuple({**blank, **row} for row in rows))
+def _only(rows: Mapping[str, Sequence[Row]], columns: Sequence[str]) -> dict[str, list[Row]]:
+    return {
+        name: [{column: row[column] for column in columns} for row in several]
+        for name, several in rows.items()
+    }
 
 
 def _near(tree: Tree, top: str) -> list[Path]:
@@ -290,13 +254,6 @@ def _near(tree: Tree, top: str) -> list[Path]:
 def _resolve(root: Path, path: Path) -> Path:
     """A named table: looked up from here, then from the set's folder."""
     return root / path if not path.exists() and not path.is_absolute() and (root / path).exists() else path
-
-
-def _refuse_several(tree: Tree, paths: Sequence[Path]) -> None:
-    names = ", ".join(path.name for path in paths[:5])
-    raise InputError(
-        tree.root, f"{len(paths)} tables could be the set's: {names}", "name one with --metadata FILE"
-    )
 
 
 def _refuse_unknown_columns(tree: Tree, headers: Mapping[Path, frozenset[str]]) -> None:

@@ -14,6 +14,7 @@ from drai_cli.tables.table import Table, list_columns
 
 _ONE_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1, "false": 0, "true": 1}
 _MOST_COLUMNS = 2000
+_MOSTLY = 3
 _CODES = frozenset({"-1", "-1.0"})
 """Codes of a missing value where all other values are 0 or more (CheXpert: uncertain)."""
 
@@ -21,7 +22,8 @@ _CODES = frozenset({"-1", "-1.0"})
 def find_one_hot(table: Table) -> tuple[str, ...]:
     """Neighbouring columns that hold only 0 and 1 and sum to one in every row; empty where there are none.
 
-    The longest such run of columns counts, and only where at least two of them have a 1.
+    The longest such run of columns counts, and only where at least two of them have a 1, and where few columns of 0 and
+    1 around them do not belong to it: any two of many findings may complement each other by chance.
     """
     if not 2 <= len(table.columns) <= _MOST_COLUMNS:
         return ()
@@ -37,7 +39,7 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
         run = [column for column in numbers[start:place] if column is not None]
         if len(run) > max(1, len(best)):
             first, last = _window_of_ones(np.array(run, np.int64))
-            if last - first > len(best):
+            if last - first > len(best) and last - first >= _MOSTLY * (len(run) - (last - first)):
                 best = table.columns[start + first : start + last]
         start = place + 1
     return best

@@ -27,8 +27,10 @@ class Lookup:
         self._by_name: defaultdict[str, list[str]] = defaultdict(list)
         for name in self._names:
             last = _folded(name.rpartition("/")[2])
-            for key in {last, strip_suffix(last)}:
-                self._by_name[key].append(name)
+            stem = strip_suffix(last)
+            self._by_name[last].append(name)
+            if stem != last:
+                self._by_name[stem].append(name)
 
     def find(self, written: str) -> list[str]:
         """The files that a path or name in a cell may mean, by its longest end that fits: none, one or several.
@@ -48,6 +50,8 @@ class Lookup:
         wanted = path.split("/")
         last = _folded(wanted[-1])
         candidates = self._by_name.get(last) or self._by_name.get(strip_suffix(last)) if last else None
+        if len(wanted) == 1 and candidates is not None and len(candidates) == 1:
+            return list(candidates), True
         ranked = [
             (rank, name) for name in candidates or [] if (rank := _rank(wanted, name.split("/"))) is not None
         ]
@@ -126,6 +130,8 @@ class Lookup:
 def inside(written: str, root: Path) -> str | None:
     """A cell as a path with `/`, relative to the set where it lies in it; None for one that leads out by `..`."""
     written = written.replace("\\", "/")
+    if "/" not in written and written not in (".", "..") and "\0" not in written:
+        return written
     path = PurePosixPath(written)
     if ".." in path.parts or "\0" in written:
         return None

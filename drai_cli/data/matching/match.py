@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from drai_cli.data.image_set import FILE
+from drai_cli.data.image_set import FILE, part_in_name, part_named
 from drai_cli.data.items import Item
 from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, OUTSIDE, Lookup, inside, is_absolute
 from drai_cli.data.reading import list_first
@@ -18,6 +18,8 @@ from drai_cli.tables.table import Table, list_columns
 
 IMAGEFOLDER_COLUMN = "file_name"
 """The column by which a `metadata.csv` names images, as Hugging Face's imagefolder has it."""
+TABLE_PART = "part of the split, by the table's name or folder"
+"""Key of a row's cell that no column holds."""
 _PROBED_ROWS = 50
 _ENOUGH = 0.5
 """Share of a column's values that have to name files, where a column is looked for."""
@@ -186,25 +188,28 @@ def choose_key(
 
 def find_keys(
     table: Table, columns: Sequence[str], lookup: Lookup
-) -> dict[tuple[str, str], tuple[bool, float, int, int]]:
+) -> dict[tuple[str, str], tuple[bool, float, bool, int, int]]:
     """The columns that name files and what by, each with how well.
 
-    That is whether it names single files, the share of its values that do, how fine the key is, and how many files it
-    finds. A sample of rows is looked at.
+    That is whether it names single files, the share of its values that do, whether they are more than numbers, how fine
+    the key is, and how many files it finds. A sample of rows is looked at.
     """
     probed = table.rows[:: max(1, len(table.rows) // _PROBED_ROWS)]
-    fits = {}
-    for column in columns:
-        written = {row[column] for row in probed if row[column]}
-        for place, key in enumerate(lookup.keys):
+    fits: dict[tuple[str, str], tuple[bool, float, bool, int, int]] = {}
+    for place, key in enumerate(lookup.keys):
+        if any(fit[0] for fit in fits.values()):
+            break  # nothing is finer than single files
+        for column in columns:
+            written = {row[column] for row in probed if row[column]}
             found = [files for one in written if (files := lookup.find_by(key, one))]
             share = len(found) / len(written) if written else 0.0
             # A number may be a file's name by chance, but hardly every number of a column another file's.
             is_meant = share >= _ENOUGH and (key not in (IN_FOLDER, BEGINNING) or len(written) > 1)
             if found and (key == FILE or is_meant):
                 named = {name for files in found for name in files}
+                is_text = not all(one.replace(".", "").isdecimal() for one in written)
                 is_file = key == FILE and share >= _ENOUGH
-                fits[column, key] = (is_file, round(share, 1), -place, len(named))
+                fits[column, key] = (is_file, round(share, 1), is_text, -place, len(named))
     return fits
 
 
@@ -223,6 +228,8 @@ def _find(table: Table, column: str, key: str, lookup: Lookup, root: Path) -> Fo
         if not is_whole and certain.intersection(files):
             files = []
         if key == FILE and len(files) > 1:
+            files = _in_part(files, row.get(TABLE_PART) or part_in_name(table.path.name))
+        if key == FILE and len(files) > 1:
             found.ambiguous.append((written, files))
         elif not files:
             if inside(written, root) is None:
@@ -231,6 +238,14 @@ def _find(table: Table, column: str, key: str, lookup: Lookup, root: Path) -> Fo
                 found.missing.append(written)
         found.files.append(files)
     return found
+
+
+def _in_part(files: list[str], part: str | None) -> list[str]:
+    """Of several files the one in a folder of the table's part: `train.csv` means `train/1.png`, not `test/1.png`."""
+    if part is None:
+        return files
+    inside = [name for name in files if any(part_named(folder) == part for folder in name.split("/")[:-1])]
+    return inside if len(inside) == 1 else files
 
 
 def _take_copies_once(found: Found, root: Path) -> frozenset[str]:
@@ -259,8 +274,11 @@ def are_equal(paths: Sequence[Path]) -> bool:
         return False
 
 
-def join(first: Described, second: Described, reporter: Reporter) -> Described:
-    """What two tables say of the same files; where both have a column, the first's values count if it has any."""
+def join(first: Described, second: Described, reporter: Reporter, *, adds_files: bool = True) -> Described:
+    """What two tables say of the same files; where both have a column, the first's values count if it has any.
+
+    Without `adds_files`, files of which only the second says something still have no row.
+    """
     shared = [name for name in second.columns if name in first.columns]
     rows: dict[str, Sequence[Row]] = {}
     differing: Counter[str] = Counter()
@@ -274,7 +292,7 @@ def join(first: Described, second: Described, reporter: Reporter) -> Described:
             for row in own
             for other in others
         ]
-    for name in second.rows:
+    for name in second.rows if adds_files else ():
         rows.setdefault(name, second.rows[name])
     for column, count in differing.items():
         if count:
