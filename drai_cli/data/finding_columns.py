@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from drai_cli.data.findings import (
+from drai_cli.conditions.findings import (
     ABSENT,
     MAX_FINDINGS,
     NONE,

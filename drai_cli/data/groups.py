@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from drai_cli.data.attribute import is_missing
+from drai_cli.conditions.attribute import is_missing
 from drai_cli.data.items import PATIENT, STUDY, Item
 from drai_cli.data.known_names import find_scheme
 from drai_cli.data.matching.match import Described

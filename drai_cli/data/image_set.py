@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.findings import Findings
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity

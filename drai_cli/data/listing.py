@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from drai_cli.data.attribute import is_missing
-from drai_cli.data.findings import SEPARATOR, Findings
+from drai_cli.conditions.attribute import is_missing
+from drai_cli.conditions.findings import SEPARATOR, Findings
 from drai_cli.data.folders import Folders
 from drai_cli.data.groups import Groups, find_sources, group_files
 from drai_cli.data.image_set import LABEL, Part, SetOptions

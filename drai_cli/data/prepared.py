@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int8, Int64, UInt
 
-from drai_cli.data.attribute import Attribute, is_missing
+from drai_cli.conditions.attribute import Attribute, is_missing
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.cache import ImageCache, build_cache
-from drai_cli.data.condition import ConditionSchema
-from drai_cli.data.findings import Findings
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from drai_cli.data.attribute import is_missing
+from drai_cli.conditions.attribute import is_missing
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
 from drai_cli.data.items import count_frames, list_files

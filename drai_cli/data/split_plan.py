@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.findings import Findings
 from drai_cli.data.image_set import PARTS, Entry, ImageSet
 from drai_cli.data.reading import list_first
 from drai_cli.data.split import read_split, split_by_group

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError

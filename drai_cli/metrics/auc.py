@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int8
 
-from drai_cli.data.findings import PRESENT, UNKNOWN
+from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.metrics.intervals import Weights
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.data.findings import PRESENT, UNKNOWN
+from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.metrics.auc import area_of
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
 from drai_cli.metrics.fitting import FitRecord, fit

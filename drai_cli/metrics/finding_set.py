@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int8, Int64
 
-from drai_cli.data.findings import ABSENT, PRESENT
+from drai_cli.conditions.findings import ABSENT, PRESENT
 from drai_cli.metrics.mapping import Images
 
 States = Int8[np.ndarray, "n findings"]

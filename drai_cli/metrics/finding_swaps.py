@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from drai_cli.data.findings import ABSENT, PRESENT
+from drai_cli.conditions.findings import ABSENT, PRESENT
 from drai_cli.metrics import intervals
 from drai_cli.metrics.finding_judge import FindingJudge
 from drai_cli.metrics.finding_set import FindingsConfig, FindingSet, mean_of

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from drai_cli.data.findings import PRESENT, UNKNOWN
+from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.metrics import intervals
 from drai_cli.metrics.auc import area
 from drai_cli.metrics.finding_judge import FindingJudge

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import WeightsError
 from drai_cli.io.intensity import Intensity
 from drai_cli.settings.config import ModelConfig

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from drai_cli.data.attribute import Attribute, is_missing
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.attribute import Attribute, is_missing
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.tables.table import list_columns, read_table

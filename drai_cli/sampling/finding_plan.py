@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drai_cli.data.findings import ABSENT, PRESENT, SEPARATOR, UNKNOWN, Findings
+from drai_cli.conditions.findings import ABSENT, PRESENT, SEPARATOR, UNKNOWN, Findings
 from drai_cli.errors import UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.progress import Reporter
+from drai_cli.settings.image_options import SampleOptions
 
 OTHERS = "*"
 """In `--label`, next to findings: any others as well, as often as in the training images."""
@@ -30,6 +31,27 @@ class Asked:
 
     states: np.ndarray
     are_others_drawn: bool
+
+
+def check_finding_options(options: SampleOptions, findings: Findings | None) -> None:
+    """Checks that options of sets of findings go with the model, and those of single labels too.
+
+    Raises:
+        UsageError: They do not.
+    """
+    if findings is None:
+        for flag, given in (("--label-not", options.label_not), ("--per-finding", options.per_finding)):
+            if given:
+                raise UsageError(flag, "is for models whose label is a set of findings", "leave it out")
+        return
+    if options.per_class is not None:
+        raise UsageError(
+            f"--per-class {options.per_class}", "this model's label is a set of findings", "--per-finding N"
+        )
+    if options.layout == "isic":
+        raise UsageError(
+            "--layout isic", "has one label per image, the model a set of findings", "--layout flat"
+        )
 
 
 def parse_asked(findings: Findings, label: str | None, without: Sequence[str]) -> Asked | None:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer, open_regular

@@ -15,8 +15,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from drai_cli.data.attribute import Attribute
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.findings import Findings
 from drai_cli.data.medmnist import LABEL_NAMES, NONE_NAME, open_archive, read_rows
 from drai_cli.errors import InputError
 from drai_cli.output.names import folder_names

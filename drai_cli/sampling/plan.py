@@ -15,8 +15,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from drai_cli.data.condition import ConditionSchema
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.io.files import file_sha256
@@ -24,7 +24,7 @@ from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.names import folder_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.conditions import Condition, parse_attributes, read_conditions
-from drai_cli.sampling.finding_plan import count_per_finding, count_sets, parse_asked
+from drai_cli.sampling.finding_plan import check_finding_options, count_per_finding, count_sets, parse_asked
 from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars
 from drai_cli.settings.image_options import (
     PACKED_FORMATS,
@@ -198,7 +198,7 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     label = settings.pop(schema.label.name, None)
     if label and options.label is not None:
         raise UsageError("--label", f"contradicts --set {schema.label.name}=...", "give one of them")
-    _check_finding_options(options, schema)
+    check_finding_options(options, schema.label.findings)
     label = options.label or label
     if label is not None and schema.label.findings is None:
         label = schema.label.resolve(label)
@@ -268,27 +268,6 @@ def _tar_images(options: SampleOptions) -> int | None:
             )  # fmt: skip
         return None
     return TAR_IMAGES if options.shard_size is None else options.shard_size
-
-
-def _check_finding_options(options: SampleOptions, schema: ConditionSchema) -> None:
-    """Checks that options of sets of findings go with the model, and those of single labels too.
-
-    Raises:
-        UsageError: They do not.
-    """
-    if schema.label.findings is None:
-        for flag, given in (("--label-not", options.label_not), ("--per-finding", options.per_finding)):
-            if given:
-                raise UsageError(flag, "is for models whose label is a set of findings", "leave it out")
-        return
-    if options.per_class is not None:
-        raise UsageError(
-            f"--per-class {options.per_class}", "this model's label is a set of findings", "--per-finding N"
-        )
-    if options.layout == "isic":
-        raise UsageError(
-            "--layout isic", "has one label per image, the model a set of findings", "--layout flat"
-        )
 
 
 def _check_counts(options: SampleOptions, label: str | None) -> None:

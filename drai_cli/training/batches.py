@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.data.attribute import Slot
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.pixels import to_unit
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import objective_of

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from drai_cli.data.attribute import Slot
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.gaussian import Gaussian
 
 Logits = Float[Tensor, " batch"]

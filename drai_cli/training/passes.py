@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.data.attribute import Slot
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
 from drai_cli.training.augment import Changes

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from drai_cli.conditions.findings import Findings
 from drai_cli.data.finding_phantoms import FINDING_FACTORS, FINDINGS, render_finding_phantoms
-from drai_cli.data.findings import Findings
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv

@@ -383,7 +383,9 @@ def test_ages_and_several_labels(make, reporter):
     root = make("0.png", "1.png", table="t.csv", rows=rows)
     found = find_image_set(root, label="Finding", conditions=("Patient Age",), reporter=reporter)
     assert [entry.values["Patient Age"] for entry in found.entries] == ["60", "1.5"]
-    assert any("several labels joined by '|' in 1 of 2 images" in line for line in reporter.warnings)
+    assert any("a set of findings (names joined by '|')" in line for line in reporter.remarks)
+    assert [entry.values["Finding"] for entry in found.entries] == ["Mass", "Effusion|Mass"]
+    assert found.findings is not None and found.findings.names == ("Effusion", "Mass")
 
 
 def test_several_rows_an_image(make):
@@ -398,7 +400,7 @@ def test_several_rows_an_image(make):
         InputError, match=r"1 images have two rows that differ, such as 0\.png \(label: a, b\)"
     ) as caught:
         find_image_set(root)
-    assert "--rows first or --rows majority" in caught.value.hint
+    assert "--rows first, --rows majority or --rows all" in caught.value.hint
     assert labels_of(find_image_set(root, rows="first")) == {"0.png": "a", "1.png": "c"}
     assert labels_of(find_image_set(root, rows="majority")) == {"0.png": "b", "1.png": "c"}
 

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "drai_cli"
 
 # Allowed imports by package (first name below `drai_cli`), imports in function bodies included.
 BASE = {"errors", "progress", "machine", "settings", ""}
-DATA = BASE | {"io", "tables", "data"}
+DATA = BASE | {"io", "tables", "conditions", "data"}
 MODEL = DATA | {"model", "model_file", "hub"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -24,11 +24,12 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"errors"},
     "io": BASE,
     "tables": BASE | {"io"},
-    "data": BASE | {"io", "tables"},
+    "conditions": BASE,
+    "data": BASE | {"io", "tables", "conditions"},
     "hub": BASE | {"io"},
     "model": BASE,
-    "metrics": BASE | {"model"},
-    "model_file": BASE | {"io", "data", "model"},
+    "metrics": BASE | {"model", "conditions"},
+    "model_file": BASE | {"io", "conditions", "data", "model"},
     "training": DATA | {"model"},
     "inference": MODEL | {"metrics"},
     "output": MODEL | {"inference"},

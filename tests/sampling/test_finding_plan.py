@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.findings import Findings
 from drai_cli.errors import UsageError
 from drai_cli.sampling.finding_plan import count_per_finding, count_sets, parse_asked
 from tests.support.reporters import Recorder

@@ -13,8 +13,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from drai_cli.data.attribute import Attribute
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.sampling.job import PixelOptions

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from drai_cli.data.attribute import Attribute
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.sampling.layout import made_patterns
 from drai_cli.sampling.plan import Plan, Run, mixing_stride
 

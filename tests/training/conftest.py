@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches

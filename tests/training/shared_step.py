@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training import step

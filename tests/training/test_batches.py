@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.data.condition import ConditionSchema
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.training.batches import Batches, _differing, sampling_weights
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from drai_cli.data.attribute import Slot
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training import losses
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drai_cli.data.attribute import Attribute
-from drai_cli.data.condition import ConditionSchema
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import UsageError
 from drai_cli.settings.image_options import SampleOptions, VerifyOptions

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from drai_cli.data.attribute import Attribute
+from drai_cli.conditions.attribute import Attribute
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.sampling import copy_filter
@@ -243,7 +243,15 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
 
     tracemalloc.start()
     with open(tmp_path / "big.npz", "wb") as file:
-        write_npz(file, images, Attribute("a", "categorical", ("a",)), count, items, (row for _ in range(count)), {"synthetic": "yes"})
+        write_npz(
+            file,
+            images,
+            Attribute("a", "categorical", ("a",)),
+            count,
+            items,
+            (row for _ in range(count)),
+            {"synthetic": "yes"},
+        )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20

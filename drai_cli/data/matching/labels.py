@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from drai_cli.data.attribute import MISSING_WORDS, is_missing
+from drai_cli.conditions.attribute import MISSING_WORDS, is_missing
 from drai_cli.data.image_set import LABEL
 from drai_cli.progress import Reporter
 from drai_cli.tables.table import Table, list_columns

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drai_cli.data.condition import ConditionSchema
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import UsageError
 
 CHEST = Findings(("Edema", "Effusion", "Mass", "Pleural_Thickening"))

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from drai_cli.data.findings import UNKNOWN, Findings
+from drai_cli.conditions.findings import UNKNOWN, Findings
 from drai_cli.errors import UsageError
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})

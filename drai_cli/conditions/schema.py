@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drai_cli.data.attribute import Attribute, Slot, is_missing
-from drai_cli.data.findings import Findings
+from drai_cli.conditions.attribute import Attribute, Slot, is_missing
+from drai_cli.conditions.findings import Findings
 from drai_cli.errors import InputError, UsageError
 
 # Common names of the classes of well-known sets; used only for values that a set has.
