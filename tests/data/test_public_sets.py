@@ -385,7 +385,8 @@ def test_ages_and_several_labels(make, reporter):
     assert [entry.values["Patient Age"] for entry in found.entries] == ["60", "1.5"]
     assert any("a set of findings (names joined by '|')" in line for line in reporter.remarks)
     assert [entry.values["Finding"] for entry in found.entries] == ["Mass", "Effusion|Mass"]
-    assert found.findings is not None and found.findings.names == ("Effusion", "Mass")
+    assert found.findings is not None
+    assert found.findings.names == ("Effusion", "Mass")
 
 
 def test_several_rows_an_image(make):
