@@ -16,12 +16,27 @@ from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
 if TYPE_CHECKING:
-    from drai_cli.workflows.inspect import ImageReport, SetReport
+    from drai_cli.data.overview import SetReport
+    from drai_cli.workflows.inspect import ImageReport
 
 PATH = Parameter(
     "path",
     Parameter.KEYWORD_ONLY,
     annotation=Annotated[Path, typer.Argument(metavar="PATH", help="Folder, MedMNIST .npz file, or image.")],
+)
+FIGURE = Parameter(
+    "figure",
+    Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--figure",
+            metavar="PATH",
+            help="New PNG file: a row of images of each class, as a model sees them.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ],
 )
 LISTED = 20
 
@@ -29,7 +44,7 @@ LISTED = 20
 @command(
     "inspect",
     group=options.DATA,
-    parameters=[PATH, *make_options(SourceOptions, choices={"kind": KIND_NAMES})],
+    parameters=[PATH, *make_options(SourceOptions, choices={"kind": KIND_NAMES}), FIGURE],
     examples=(
         "drai inspect lesions/",
         "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
@@ -39,15 +54,16 @@ LISTED = 20
 def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     """Show what a data set or an image holds. Every image is decoded; no file is changed.
 
-    For a data set: its kind, classes with counts, groups, sizes, duplicates and unreadable files.
+    For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
+    it, window, cropping, duplicates, what is left out, and the drai train command.
     """
-    from drai_cli.workflows.inspect import ImageReport
+    from drai_cli.data.overview import SetReport
     from drai_cli.workflows.inspect import inspect as look
 
     chosen = SourceOptions(**collect_given(SourceOptions, settings))
-    report = look(settings["path"], chosen, output)
+    report = look(settings["path"], chosen, output, settings["figure"])
     limit = None if output.verbose else LISTED
-    text = _image_page(report) if isinstance(report, ImageReport) else _set_page(report, limit)
+    text = _set_page(report, limit) if isinstance(report, SetReport) else _image_page(report)
     output.result(report.to_json(), text)
 
 
@@ -77,9 +93,13 @@ def _set_page(report: SetReport, limit: int | None) -> str:
         ("sizes", _counts(report.sizes, 5)),
         ("channels", _counts(report.channels)),
         ("bits", _counts(report.bits)),
+        ("window", report.window),
+        ("split", _split(report)),
+        ("on both sides", _both_sides(report)),
+        ("--fit crop", _cropping(report.cropped)),
     ]
-    if report.parts:
-        rows.append(("own split", _counts(report.parts)))
+    if report.problem:
+        rows.append(("train stops", report.problem))
     if report.altered:
         rows.append(("altered in decoding", _counts(report.altered)))
     rows += [
@@ -99,7 +119,33 @@ def _set_page(report: SetReport, limit: int | None) -> str:
         parts.append(_list("duplicates", shown, limit))
     if report.unreadable:
         parts.append(_list("unreadable", [f"{name}: {reason}" for name, reason in report.unreadable], limit))
+    if report.notes:
+        parts.append(_list("noticed", list(report.notes), limit))
+    parts.append(report.train)
     return "\n\n".join(parts)
+
+
+def _split(report: SetReport) -> str:
+    how = "the set's own" if report.split == "as given" else report.split
+    shown = []
+    for part, images in report.parts.items():
+        groups = report.part_groups[part]
+        shown.append(f"{part} {images}" + (f" ({groups} groups)" if report.group and images else ""))
+    return f"{how}: {', '.join(shown)}"
+
+
+def _both_sides(report: SetReport) -> str:
+    count, examples = report.groups_across
+    groups = f"{count} groups" + (f" (such as that of {examples[0]})" if examples else "")
+    equal = f"{len(report.duplicates_across)} sets of equal images"
+    return f"{groups}, {equal}" if report.group else f"{equal}; groups are not known"
+
+
+def _cropping(cropped: tuple[float, float]) -> str:
+    mean, largest = cropped
+    if largest == 0:
+        return "cuts nothing away: all images are square"
+    return f"cuts away {mean:.0%} of an image on average, {largest:.0%} at most (--fit pad keeps all)"
 
 
 def _counts(counts: dict[str, int], limit: int | None = None) -> str:

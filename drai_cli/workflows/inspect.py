@@ -1,10 +1,9 @@
-"""`drai inspect`: describes a data set, or one image. Every image is decoded; nothing is changed or written."""
+"""`drai inspect`: describes a data set or an image. Every image is decoded; only a figure is written, if asked for."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,22 @@ from typing import Any
 import numpy as np
 
 from drai_cli.data.archive import is_archive
-from drai_cli.data.image_set import PARTS, SetOptions, count_classes
-from drai_cli.data.name_groups import warn_of_likely_groups
-from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import find_duplicates
-from drai_cli.data.reading import Unreadable, hash_pixels, read_all
-from drai_cli.data.sources import find_image_set
+from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.overview import SetReport, describe_set
 from drai_cli.data.tree import walk
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.dicom.format import DICOM
-from drai_cli.io.image import Image, is_grey
+from drai_cli.io.image import fit_to_square
+from drai_cli.io.raster import write_png
 from drai_cli.io.read import is_readable, read_stack
 from drai_cli.io.stack import ALPHA_LEFT_OUT
+from drai_cli.io.tiles import to_eight_bit
+from drai_cli.output.figure import draw_figure
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import SourceOptions
 from drai_cli.tables.table import is_table
+
+_COLUMNS, _MOST_ROWS, _SIDE = 8, 30, 96
 
 
 @dataclass(frozen=True)
@@ -67,53 +67,11 @@ class ImageReport:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class SetReport:
-    """What a data set holds.
-
-    Attributes:
-        path: Folder or file, as given.
-        kind: Which kind of set it is.
-        count: Images that can be read.
-        label: Column of the label.
-        classes: Readable images of each label.
-        parts: Readable images of each part of the set's own split; empty where it has none.
-        group: What groups images: a column, `file`, or `file name (PATTERN)`; None where nothing does.
-        groups: Different groups.
-        largest_group: Images of the largest.
-        sizes: Images of each size, `width×height`, the most frequent first.
-        channels: Images that are grey and in colour (colour with equal channels counts as grey).
-        bits: Images by the bits a sample was stored with.
-        duplicates: Sets of images with exactly the same pixels, by name.
-        contradictions: Those of them whose labels differ.
-        unreadable: Images that cannot be used, with the reason.
-        altered: What decoding changed (alpha blended, depth reduced), and in how many images.
-    """
-
-    path: str
-    kind: str
-    count: int
-    label: str
-    classes: dict[str, int]
-    parts: dict[str, int]
-    group: str | None
-    groups: int
-    largest_group: int
-    sizes: dict[str, int]
-    channels: dict[str, int]
-    bits: dict[str, int]
-    duplicates: tuple[tuple[str, ...], ...]
-    contradictions: tuple[tuple[str, ...], ...]
-    unreadable: tuple[tuple[str, str], ...]
-    altered: dict[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
-
 def inspect(
-    path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT
+    path: Path,
+    options: SourceOptions | None = None,
+    reporter: Reporter = SILENT,
+    figure: Path | None = None,
 ) -> ImageReport | SetReport:
     """Describes a data set, or one image file.
 
@@ -121,6 +79,7 @@ def inspect(
         path: An image file of any kind, a DICOM series in a folder or zip, or whatever `find_image_set` takes.
         options: How a set is to be understood.
         reporter: Shown the progress.
+        figure: As in `inspect_set`.
 
     Raises:
         InputError: Nothing usable there. Unreadable images of a set are counted and listed, however many.
@@ -131,7 +90,7 @@ def inspect(
         if options == SourceOptions() and path.suffix.lower() == ".zip":
             with suppress(InputError):  # one series is read in memory
                 return inspect_image(path, reporter)
-        return inspect_set(path, options, reporter)
+        return inspect_set(path, options, reporter, figure)
     if path.suffix.lower() != ".npz" and not is_table(path.name) and is_readable(path):
         if options != SourceOptions():
             raise UsageError(path, "one image takes none of a data set's options", "leave them out")
@@ -140,7 +99,7 @@ def inspect(
         # One series is one image; several are a set, which needs labels.
         with suppress(InputError):
             return inspect_image(path, reporter)
-    return inspect_set(path, options, reporter)
+    return inspect_set(path, options, reporter, figure)
 
 
 def _holds_dicom_alone(path: Path) -> bool:
@@ -186,62 +145,52 @@ def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
     )
 
 
-def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Reporter = SILENT) -> SetReport:
+def inspect_set(
+    path: Path,
+    options: SourceOptions | None = None,
+    reporter: Reporter = SILENT,
+    figure: Path | None = None,
+) -> SetReport:
     """Decodes every image of a set and describes it.
+
+    Args:
+        path: The set.
+        options: How it is to be understood.
+        reporter: Shown the progress.
+        figure: Where a picture of the set is written: images of each class as a model sees them.
 
     Raises:
         InputError: No set, or no image of it can be read.
         UsageError: Options that do not go with what is there.
+        OverwriteError: There is another file where the figure is to be.
     """
-    image_set = find_image_set(path, SetOptions.of(options or SourceOptions()), reporter=reporter)
-    warn_of_number_labels(image_set, reporter)
-    warn_of_likely_groups(image_set, reporter)
-    entries, seen, unreadable = [], [], list(image_set.skipped)
-    with closing(read_all(image_set, _look, task="decoding", reporter=reporter)) as readings:
-        for reading in readings:
-            if isinstance(reading.result, Unreadable):
-                unreadable.append((reading.entry.name, reading.result.reason))
-            else:
-                entries.append(reading.entry)
-                seen.append(reading.result)
-    same = find_duplicates([look.digest for look in seen])
-    groups = Counter(entry.group for entry in entries)
-    parts = Counter(str(entry.part) for entry in entries if entry.part is not None)
-    return SetReport(
-        path=str(path),
-        kind=image_set.kind,
-        count=len(entries),
-        label=image_set.label,
-        classes=count_classes(entries, image_set.label),
-        parts={part: parts[part] for part in PARTS} if parts else {},
-        group=image_set.group,
-        groups=len(groups),
-        largest_group=max(groups.values(), default=0),
-        sizes=dict(Counter(look.size for look in seen).most_common()),
-        channels=dict(Counter("grey" if look.is_grey else "colour" for look in seen).most_common()),
-        bits=dict(Counter(str(look.bits) for look in seen).most_common()),
-        duplicates=tuple(tuple(entries[row].name for row in rows) for rows in same),
-        contradictions=tuple(
-            tuple(entries[row].name for row in rows)
-            for rows in same
-            if len({entries[row].values[image_set.label] for row in rows}) > 1
-        ),
-        unreadable=tuple(unreadable),
-        altered=dict(Counter(note for look in seen for note in look.notes).most_common()),
+    if figure is not None and figure.exists():
+        raise OverwriteError(figure, "the file exists", "choose another --figure")
+    report, image_set = describe_set(path, options or SourceOptions(), reporter)
+    if figure is not None:
+        _write_figure(figure, image_set)
+    return report
+
+
+def _write_figure(path: Path, image_set: ImageSet) -> None:
+    """Writes rows of images, one for each class or finding, cropped and resized as a model sees them."""
+    findings, label = image_set.findings, image_set.label
+    rows: dict[str, list[Entry]] = {}
+    for entry in image_set.entries:
+        text = entry.values[label]
+        names = [text] if findings is None else findings.shown(text) or (findings.none,)
+        for name in names:
+            rows.setdefault(name, []).append(entry)
+    panels, row_names = [], []
+    for name in sorted(rows)[:_MOST_ROWS]:
+        places = np.linspace(0, len(rows[name]) - 1, min(_COLUMNS, len(rows[name]))).astype(int)
+        shown = [image_set.read(rows[name][place]) for place in places]
+        fitted = [to_eight_bit(fit_to_square(image, _SIDE, 3)) for image in shown]
+        fitted += [np.full_like(fitted[0], 255)] * (_COLUMNS - len(fitted))
+        panels += [("", image) for image in fitted]
+        row_names.append(f"{name} ({len(rows[name])})")
+    further = len(rows) - len(row_names)
+    note = "Real images as a model sees them" + (
+        f"; {further} further labels are not shown" if further else ""
     )
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What is kept of each decoded image."""
-
-    size: str
-    is_grey: bool
-    bits: int
-    digest: str
-    notes: tuple[str, ...]
-
-
-def _look(image: Image) -> _Look:
-    grey = image.array.ndim == 2 or is_grey(image.array)
-    return _Look(f"{image.width}×{image.height}", grey, image.bits, hash_pixels(image), image.notes)
+    write_png(path, draw_figure(panels, _COLUMNS, _SIDE, row_names=row_names, note=note))

@@ -111,3 +111,50 @@ def test_groups_in_names(drai, tmp_path):
     grouped = drai("inspect", tmp_path / "set", "--group-pattern", r"LIDC-\d+")
     assert r"12 of file name (LIDC-\d+), at most 2 images each" in grouped.stdout
     assert "add --group-pattern" not in grouped.stderr
+
+
+def test_what_train_would_make_of_it(drai, tmp_path):
+    """Split, what is on both sides, cropping and the command to train, as `train --dry-run` and `train` have them."""
+    random = np.random.default_rng(0)
+    root = tmp_path / "lesions"
+    rows = ["file_name,label,patient_id"]
+    for index in range(40):
+        label = "mel" if index % 2 else "nv"
+        (root / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (20, 40, 3), np.uint8)).save(root / label / f"{index}.png")
+        rows.append(f"{label}/{index}.png,{label},p{index // 2}")
+    (root / "metadata.csv").write_text("\n".join(rows))
+    figure = tmp_path / "set.png"
+    result = drai("inspect", root, "--label", "label", "--figure", figure, "--json")
+    assert result.exit_code == 0, result.stderr
+    shown = json.loads(result.stdout)
+    assert shown["split"] == "by group"
+    assert shown["groups_across"] == [0, []]
+    assert sum(shown["parts"].values()) == 40
+    assert sum(shown["part_groups"].values()) == 20
+    assert shown["cropped"] == [0.5, 0.5]
+    assert shown["window"] == "levels as stored"
+    assert shown["train"] == f"drai train --data {root} --label label"
+    with Image.open(figure) as picture:
+        assert picture.width > 8 * 96
+    trained = drai(*shown["train"].split()[1:], "--kimg", 1, "--size", 16, "--dry-run")
+    assert trained.exit_code == 0, trained.stderr
+    text = drai("inspect", root).stdout
+    assert "cuts away 50% of an image" in text
+    assert "by group: train" in text
+    again = drai("inspect", root, "--figure", figure)
+    assert again.exit_code != 0
+    assert "the file exists" in again.stderr
+
+
+def test_a_split_of_its_own_that_tears_patients_apart_is_shown(drai, tmp_path):
+    root = tmp_path / "set"
+    root.mkdir()
+    rows = ["file_name,label,patient_id,split"]
+    for index in range(12):
+        Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(root / f"{index}.png")
+        rows.append(f"{index}.png,{'ab'[index % 2]},p{index // 4},{('train', 'val', 'test')[index % 3]}")
+    (root / "metadata.csv").write_text("\n".join(rows))
+    result = drai("inspect", root)
+    assert result.exit_code == 0, result.stderr
+    assert "3 groups (such as that of" in result.stdout

@@ -11,7 +11,8 @@ from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError, UsageError
 from drai_cli.settings.data_options import SourceOptions
-from drai_cli.workflows.inspect import ImageReport, SetReport, inspect
+from drai_cli.data.overview import SetReport
+from drai_cli.workflows.inspect import ImageReport, inspect
 
 RANDOM = np.random.default_rng(0)
 
@@ -76,14 +77,23 @@ def test_a_set(tmp_path):
     report = inspect(root)
     assert isinstance(report, SetReport)
     out = json.loads(json.dumps(report.to_json()))
-    unreadable = out.pop("unreadable")
+    unreadable, across = out.pop("unreadable"), out.pop("duplicates_across")
+    assert [names in report.to_json()["duplicates"] for names in map(tuple, across)] == [True] * len(across)
+    assert out.pop("cropped") == pytest.approx([(6 * 0.25 + 0) / 7, 0.25])
     assert out == {
         "path": str(root),
         "kind": "class-folders",
         "count": 7,
         "label": "label",
         "classes": {"mel": 3, "nv": 4},
-        "parts": {},
+        "split": "image by image",
+        "parts": {"train": 3, "validation": 2, "test": 2},
+        "part_groups": {"train": 3, "validation": 2, "test": 2},
+        "groups_across": [0, []],
+        "problem": "",
+        "window": "levels as stored",
+        "notes": [],
+        "train": f"drai train --data {root}",
         "group": None,
         "groups": 7,
         "largest_group": 1,
