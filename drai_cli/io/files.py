@@ -73,6 +73,70 @@ def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[by
     return os.fdopen(descriptor, "rb")
 
 
+def open_own(path: Path) -> IO[bytes]:
+    """Opens a helper file (lock, journal) to read and write, unbuffered; it is made where it is missing, not emptied.
+
+    Strangers may have made its folder, so nothing but a regular file without a second name is opened: what is written
+    to a link would change a file elsewhere.
+
+    Raises:
+        InputError: A link, or no regular file, has its name.
+        OSError: It cannot be made or opened.
+    """
+    with suppress(FileNotFoundError):
+        _check_own(path, os.lstat(path))  # before opening, which may have an effect on a device
+    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC", "O_NOINHERIT")  # not every system has all
+    flags = os.O_RDWR | os.O_CREAT
+    for name in names:
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _refuse_link(path) from error
+        raise
+    try:
+        _check_own(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def _check_own(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode) or status.st_nlink > 1:
+        raise _refuse_link(path)
+    _check_regular(path, status)
+
+
+def _refuse_link(path: Path) -> InputError:
+    return InputError(path, "expected a file or folder of drai's own, got a link", "remove the link")
+
+
+def make_inside(root: Path, folder: Path) -> None:
+    """Makes a folder below `root` where it is missing; nothing is written through a link below `root`.
+
+    Raises:
+        InputError: It, or one above it, is a link.
+        OSError: It cannot be made.
+    """
+    check_inside(root, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_inside(root: Path, folder: Path) -> None:
+    """Checks that no folder on the way from `root`, which may itself be a link, to `folder` is a link.
+
+    Raises:
+        InputError: One is.
+    """
+    place = root
+    for name in folder.relative_to(root).parts:
+        place = place / name
+        if place.is_symlink():
+            raise _refuse_link(place)
+
+
 def _check_regular(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(path, f"expected a file, got {_kind_of(status.st_mode)}")
@@ -134,8 +198,9 @@ def remove_left_over(folder: Path, name: str | None = None) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
-            if match and (name is None or match[1] == name[:100]):
-                with suppress(OSError), open(entry.path, "rb") as file:
+            is_wanted = match and (name is None or match[1] == name[:100])
+            if is_wanted and entry.is_file(follow_symlinks=False):
+                with suppress(OSError, InputError), open_own(Path(entry.path)) as file:
                     if try_lock(file):
                         os.unlink(entry.path)
 

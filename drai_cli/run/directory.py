@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.errors import DraiError, InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_left_over
+from drai_cli.io.files import atomic_writer, check_inside, open_regular, read_json, remove_left_over
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
 from drai_cli.output.folder import make_folder
@@ -76,6 +76,13 @@ class RunDirectory:
         """One JSON object per tick."""
         return self.path / "stats.jsonl"
 
+    @property
+    def events(self) -> Path:
+        """The folder of TensorBoard's events; it is no link."""
+        folder = self.path / "tensorboard"
+        check_inside(self.path, folder)
+        return folder
+
     def grid(self, images_seen: int) -> Path:
         return self.path / "grids" / f"{images_seen:09d}.png"
 
@@ -110,8 +117,13 @@ class RunDirectory:
 
     def remove_left_over(self) -> None:
         """Removes partial files of a killed process."""
-        for folder in (self.path, self.state.parent, self.path / "grids"):
+        for folder in (self.path, *self._folders):
+            check_inside(self.path, folder)
             remove_left_over(folder)
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return self.state.parent, self.path / "grids"
 
     def _check_free(self) -> None:
         check_no_file(self.path)
@@ -130,8 +142,8 @@ class RunDirectory:
 
     def make_folders(self) -> None:
         """Makes the folders of the checkpoint and the grids if they are missing; raises as `make_folder`."""
-        for folder in (self.path / "checkpoint", self.path / "grids"):
-            make_folder(folder, _ANOTHER_OUT)
+        for folder in self._folders:
+            make_folder(folder, _ANOTHER_OUT, inside=self.path)
 
     def _check_same(self, settings: Mapping[str, Any]) -> None:
         try:

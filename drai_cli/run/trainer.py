@@ -95,7 +95,7 @@ class Trainer:
         self.share_used = 0.0
         self.saved_at: int | None = None
         is_logged = run.tensorboard and processes.is_first
-        self.events = open_events(directory.path / "tensorboard") if is_logged else None
+        self.events = open_events(directory.events) if is_logged else None
 
     def train(self) -> str:
         """Trains until the run is over or a signal stops it; returns why: see `TrainResult.stopped_by`."""

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from drai_cli.errors import OverwriteError
+from drai_cli.io.files import open_own
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder
@@ -165,8 +166,7 @@ class SampleOutput:
         self._folder.begin()
         path = self._journal_path()
         self._stack.enter_context(hold_lock(path.with_suffix(".lock"), COMMAND, self.out))
-        path.touch()
-        file = self._stack.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
+        file = self._stack.enter_context(open_own(path))
         layout = self.plan.layout
         if isinstance(layout, Tars):
             journal = Journal(file, self.start, self.stop, 1)

@@ -27,7 +27,7 @@ from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over
+from drai_cli.io.files import BROKEN, atomic_writer, check_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.metrics.samples import Extractor
 from drai_cli.output.folder import make_folder
@@ -108,6 +108,7 @@ def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> N
 
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:
     """Measures into a folder that this process has locked."""
+    check_inside(options.out, options.out / _MEASURED)
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
     subject = find_subject(options, device, reporter)
@@ -241,7 +242,7 @@ def _measure_part(
             evaluation.reporter.warn(f"the stored numbers of {name} are damaged: it is measured again")
     # Fresh numbers go through JSON too, so that they cannot differ from stored ones.
     text = json.dumps(part.measure(evaluation))
-    make_folder(path.parent, _ANOTHER_OUT)
+    make_folder(path.parent, _ANOTHER_OUT, inside=out)
     with atomic_writer(path) as file:
         file.write(text.encode())
     numbers = json.loads(text)

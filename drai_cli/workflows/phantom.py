@@ -47,7 +47,7 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     check_phantoms(options)
     out = options.out
     for label in CLASSES:
-        make_folder(out / label)
+        make_folder(out / label, inside=out)
     rows: list[tuple[str, ...]] = [_COLUMNS]
     counts = dict.fromkeys(CLASSES, 0)
     with reporter.task("drawing", options.count, "images") as task:

@@ -151,3 +151,31 @@ def test_another_job_does_not_clear_a_folder_that_is_written(options, monkeypatc
     sample(options)
     monkeypatch.undo()
     assert sample(options).made == 0
+
+
+@pytest.mark.parametrize(
+    "name", [".drai-sample.lock", ".drai-sample-1-of-1.journal", ".drai-sample-1-of-1.lock"]
+)
+def test_no_file_is_written_through_a_link_in_the_folder(drai, tiny_model, tmp_path, name):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to("../victim")
+    done = drai("sample", "--weights", tiny_model, "-n", 2, "--out", tmp_path / "out", "--device", "cpu")
+    assert done.exit_code == 3
+    assert f"{name}: expected a file or folder of drai's own, got a link." in done.stderr
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_no_image_is_written_through_a_linked_folder(drai, tiny_model, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    command = ("sample", "--weights", tiny_model, "-n", 2, "--device", "cpu", "--out", tmp_path / "out")
+    assert drai(*command).exit_code == 0
+    for label in ("mel", "nv"):
+        for path in (tmp_path / "out" / label).iterdir():
+            path.unlink()
+        (tmp_path / "out" / label).rmdir()
+        (tmp_path / "out" / label).symlink_to("../elsewhere")
+    for again in ((), ("--overwrite",)):
+        assert drai(*command, *again).exit_code in (3, 6)
+        assert list((tmp_path / "elsewhere").iterdir()) == []
