@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -121,7 +122,7 @@ def make_inside(root: Path, folder: Path) -> None:
         OSError: It cannot be made.
     """
     check_inside(root, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
 
 
 def check_inside(root: Path, folder: Path) -> None:
@@ -157,14 +158,28 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when complete; on any failure the earlier file is kept."""
+def atomic_writer(path: Path, *, sync: bool = True, earlier: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when complete; on any failure the earlier file is kept.
+
+    Args:
+        path: Its name.
+        sync: Wait until it is on the disk, so that a power cut leaves it whole or not there. Without, the caller calls
+            `sync_disk` before anything says that it is there.
+        earlier: The name that the file with this name, if there is one, gets instead of being replaced.
+    """
     temporary: Path | None = None
     try:
         file, temporary = _open_temporary(path)
         with file:
             yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        if earlier is not None and path.exists():
+            os.replace(path, earlier)
         os.replace(temporary, path)
+        if sync:
+            sync_folder(path.parent)
     except OSError as error:
         _remove(temporary)
         raise InputError(
@@ -175,6 +190,56 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         _remove(temporary)
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where system and disk can tell."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Waits until every file in a folder and below, and its name, is on the disk."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            with suppress(OSError), open(Path(place, name), "rb+") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(place))
+
+
+def sync_disk(folder: Path) -> None:
+    """Waits until everything that was written to the disk of a folder is on it: one wait for many files."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            # Linux waits for one disk with syncfs, and for all of them with sync.
+            syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+            if (syncfs is None or syncfs(descriptor) != 0) and hasattr(os, "sync"):
+                os.sync()
+        finally:
+            os.close(descriptor)
+
+
+def make_folders(folder: Path) -> None:
+    """Makes a folder, and those above it, where they are missing, and waits until their names are on the disk.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        sync_folder(place.parent)
+
+
+def is_torn(found: bytes, whole: bytes) -> bool:
+    """Whether a power cut may leave this of a file: its beginning, the rest missing or zeros."""
+    written = found.rstrip(b"\0")
+    return found != whole and len(found) <= len(whole) and whole.startswith(written)
 
 
 def _open_temporary(path: Path) -> tuple[IO[bytes], Path]:

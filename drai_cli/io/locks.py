@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import explain_os_error, open_own, try_lock
+from drai_cli.io.files import explain_os_error, make_folders, open_own, try_lock
 
 _FOLDER_LOCK = ".drai.lock"
 
@@ -58,7 +58,7 @@ def hold_folder(folder: Path, command: str) -> Iterator[None]:
         try:
             check_no_file(folder)
             missing = [one for one in (folder, *folder.parents) if not one.exists()]
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
             lock = hold_lock(folder / _FOLDER_LOCK, command, folder)
             stack.callback(_remove_empty, missing)  # after the lock, which lies in the first of them
             stack.enter_context(lock)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from drai_cli.settings.methods import METHODS
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MAX_HEADER_BYTES = 16 << 20
+_CHECKSUM = "tensors_crc32"
 
 UNFIT = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
 """Errors raised if tensors and a record do not fit what they are loaded into."""
@@ -168,12 +170,26 @@ def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str
         raise WeightsError(path, f"tensor {extra[0]!r} does not belong to this architecture", hint)
 
 
-def save_state(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-    """Writes a training state, tensors and JSON record, as one complete file or none."""
+def save_state(
+    path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any], earlier: Path | None = None
+) -> None:
+    """Writes a training state, tensors and JSON record, as one complete file or none.
+
+    Args:
+        path: The file.
+        tensors: By name.
+        record: Read back by `load_state`.
+        earlier: The name under which the last state is kept; without, it is replaced.
+    """
     kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(record, sort_keys=True, allow_nan=False)
-    with atomic_writer(path) as file:
+    text = json.dumps({**record, _CHECKSUM: _checksum(kept)}, sort_keys=True, allow_nan=False)
+    with atomic_writer(path, earlier=earlier) as file:
         file.write(save(kept, metadata={HEADER_KEY: text}))
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a training state, without its tensors; raises as `load_state`."""
+    return _read_entry(path, "training state")
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -182,8 +198,20 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         WeightsError: Missing, truncated or not a training state.
     """
-    record = _read_entry(path, "training state")
-    return _load_tensors(path), record
+    record = read_record(path)
+    tensors = _load_tensors(path)
+    checksum = record.pop(_CHECKSUM, None)  # none in a state of an older version
+    if checksum is not None and checksum != _checksum(tensors):
+        raise WeightsError(path, "its numbers were changed", "the file is damaged: get it again")
+    return tensors, record
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> int:
+    """The CRC-32 of all tensors, in the order of their names: a disk may lose what a file's name promises."""
+    crc = 0
+    for name in sorted(tensors):
+        crc = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, crc)
+    return crc
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:

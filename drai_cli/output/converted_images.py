@@ -69,7 +69,7 @@ class ConvertedImages:
     def write(
         self, image: PreparedImage, start: Path, suffixes: tuple[str, ...], index: int | None = None
     ) -> list[Path]:
-        """Writes all frames, or one, as one image.
+        """Writes all frames, or one, as one image; the caller calls `sync_disk` after the last.
 
         Args:
             image: The input.
@@ -91,7 +91,7 @@ class ConvertedImages:
             check_file(path, self.options.overwrite, "OUT")
         for path, data in zip(paths, files, strict=True):
             make_parent(path, inside=self.options.out if path.is_relative_to(self.options.out) else None)
-            with atomic_writer(path) as file:
+            with atomic_writer(path, sync=False) as file:
                 file.write(data)
         return paths
 

@@ -18,9 +18,12 @@ from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.files import (
     atomic_writer,
     explain_os_error,
+    make_folders,
     make_inside,
     read_json,
     remove_left_over,
+    sync_folder,
+    sync_tree,
 )
 from drai_cli.io.locks import hold_folder
 
@@ -94,7 +97,7 @@ def make_folder(folder: Path, hint: str = "check its permissions", inside: Path 
         InputError: It cannot be made, or is a link.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True) if inside is None else make_inside(inside, folder)
+        make_folders(folder) if inside is None else make_inside(inside, folder)
     except OSError as error:
         reason = explain_os_error(error, folder.parent)
         raise InputError(folder, f"cannot be made ({reason})", hint) from error
@@ -135,10 +138,12 @@ def open_stage(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
 
 def _move(stage: Path, out: Path) -> None:
     paths = sorted(stage.iterdir())
+    sync_tree(stage)
     with atomic_writer(out / _MOVING) as file:
         file.write(json.dumps([stage.name, [path.name for path in paths]]).encode())
     for path in paths:
         os.replace(path, out / path.name)
+    sync_folder(out)
     (out / _MOVING).unlink()
 
 

@@ -73,8 +73,8 @@ class Validation:
         )
 
     def _load_or_train(self) -> Judge:
-        if self.file.exists():
-            return self._load()
+        if self.file.exists() and (judge := self._load()) is not None:
+            return judge
         data = self.data
         judge = train_judge(
             data.images,
@@ -88,8 +88,12 @@ class Validation:
         save_state(self.file, judge.state(), judge.config_json())
         return judge
 
-    def _load(self) -> Judge:
-        tensors, config = load_state(self.file)
+    def _load(self) -> Judge | None:
+        """The stored classifier; None if the file is damaged: it is then trained again, the same."""
+        try:
+            tensors, config = load_state(self.file)
+        except WeightsError:
+            return None
         try:
             judge = load_judge(config, tensors, self.device)
         except UNFIT as error:

@@ -109,7 +109,10 @@ class JobFolder:
             make_inside(self.out, self.out / folder)
 
     def sweep(self) -> None:
-        """Removes what a finished job leaves: tables of parts, hidden records, files of killed processes."""
+        """Removes what a finished job leaves: tables of parts, hidden records, files and locks of killed processes."""
+        for lock in self.out.glob(".drai-sample-*.lock"):
+            with suppress(OverwriteError), hold_lock(lock, COMMAND, self.out):
+                pass  # removed with the lock
         for entry in self._entries():
             is_part = _TABLE.fullmatch(entry.name) and entry.name not in (METADATA, MANIFEST)
             if is_part or _is_record(entry):

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 from drai_cli.errors import OverwriteError
-from drai_cli.io.files import open_own
+from drai_cli.io.files import make_folders, open_own, sync_disk
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder
-from drai_cli.sampling.journal import Journal
+from drai_cli.sampling.journal import REJECTED, Journal
 from drai_cli.sampling.layout import Tars, tar_name, tar_of
 from drai_cli.sampling.manifest import (
     MANIFEST,
@@ -88,8 +88,9 @@ class SampleOutput:
             self._refuse_file()
             if not overwrite and (self.out / MANIFEST).exists():  # a finished folder is only read: no lock
                 self._folder.check()
-                return self._is_done()
-            self.out.mkdir(parents=True, exist_ok=True)
+                if self._is_done():
+                    return True
+            make_folders(self.out)
             with self._folder.lock():
                 if self._folder.claim(overwrite=overwrite) and self._is_done():
                     return True
@@ -139,6 +140,7 @@ class SampleOutput:
     def finish(self) -> bool:
         """Writes this part's tables and, if all parts are done, merges them; returns whether the job is complete."""
         with os_errors_as_input_errors(self.out):
+            sync_disk(self.out)  # all images at once, before the tables say that they are there
             metadata = self.out / shard_name(METADATA, self.part)
             assert self._store is not None
             list_entries = partial(self._store.list_entries, self.start, self.stop)
@@ -174,23 +176,43 @@ class SampleOutput:
         else:
             journal = Journal(file, self.start, self.stop, len(self.plan.suffixes))
             self._store = FileStore(self.out, self.plan, journal, overwrite=overwrite)
+        if not overwrite and (manifest := Manifest.open(self.out / MANIFEST)) is not None:
+            self._recall(manifest, journal)  # a finished job with damaged files
         self._stack.callback(self._store.close)
 
+    def _recall(self, manifest: Manifest, journal: Journal) -> None:
+        """Writes what a finished job's manifest lists into the journal of this part, so that sound files are kept."""
+        layout, files = self.plan.layout, dict(manifest.files())
+        for item, position in zip(self.plan.items(self.start, self.stop), count(self.start), strict=False):
+            names = self.plan.file_names(item)
+            if isinstance(layout, Tars):
+                names = (names[0] if names[0] in files else tar_name(position // layout.unit),)
+            digests = (files.get(name) for name in names)
+            journal.write(position, [tuple(REJECTED if digest is None else digest for digest in digests)])
+
     def _is_done(self) -> bool:
-        """Whether the whole job or this part has its manifest, with which its files are compared."""
+        """Whether the whole job or this part has its manifest, and its files are as listed there."""
         manifest = Manifest.open(self.out / MANIFEST)
         if manifest is not None:
-            self._check_files(manifest, 0, self.plan.total)
+            if not self._check_files(manifest, 0, self.plan.total):
+                return False
             self._folder.sweep()
             return True
         manifest = Manifest.open(self.out / shard_name(MANIFEST, self.part))
         if manifest is None:
             return False
-        self._check_files(manifest, self.start, self.stop)
+        if not self._check_files(manifest, self.start, self.stop):
+            return False
         self._merge()
         return True
 
-    def _check_files(self, manifest: Manifest, start: int, stop: int) -> None:
+    def _check_files(self, manifest: Manifest, start: int, stop: int) -> bool:
+        """Whether the files are as listed. One that is not may be what a power cut left: it is made again and compared.
+
+        Raises:
+            OverwriteError: A file is missing, or the tables were changed.
+        """
+        is_same = True
         # An image that was left out of a tar file is listed too, but has no file.
         files = (
             (name, digest) for name, digest in manifest.files() if digest is not None or not tar_of(name)
@@ -198,15 +220,17 @@ class SampleOutput:
         try:
             for name, (listed, digest) in zip(self._names(start, stop), files, strict=True):
                 actual = sha256_of(self.out / listed) if listed == name else ""
-                if actual != digest:
+                if listed != name or (actual != digest and None in (actual, digest)):
                     reason = "it is missing" if actual is None else "it was changed"
                     raise OverwriteError(self.out / name, reason, NEW_FOLDER)
+                is_same = is_same and actual == digest
         except ValueError as error:
             raise OverwriteError(manifest.path, "it lists other images", NEW_FOLDER) from error
         name = manifest.path.name.replace("manifest", "metadata")
         metadata = manifest.path.with_name(name).with_suffix(".csv")
         if sha256_of(metadata) != manifest.head.get("metadata_sha256"):
             raise OverwriteError(metadata, "it is missing or was changed", NEW_FOLDER)
+        return is_same
 
     def _names(self, start: int, stop: int) -> Iterator[str]:
         """The files on disk that hold the images at these positions, in order."""

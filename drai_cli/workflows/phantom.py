@@ -11,7 +11,7 @@ from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.data.table import read_header
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
-from drai_cli.io.files import atomic_writer
+from drai_cli.io.files import atomic_writer, sync_disk
 from drai_cli.io.raster import write_png
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
@@ -56,10 +56,11 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
             for offset, image in enumerate(made.images):
                 label = CLASSES[made.labels[offset]]
                 name = f"{label}/{label}_{start + offset:06d}.png"
-                write_png(out / name, image, _MARK)
+                write_png(out / name, image, _MARK, sync=False)
                 counts[label] += 1
                 rows.append((name, label, *(f"{made.factors[factor][offset]:.6g}" for factor in FACTORS)))
             task.advance(len(made.images))
+    sync_disk(out)  # all images at once, before the table lists them
     with atomic_writer(out / _TABLE) as file:
         file.write(encode_csv(rows))
     return PhantomResult(out, options.count, counts)

@@ -101,6 +101,35 @@ def test_a_changed_finished_job_is_refused(options, damage, name):
         sample(options)
 
 
+TORN = {
+    "empty": lambda whole: b"",
+    "short": lambda whole: whole[: len(whole) // 2],
+    "zeros": lambda whole: bytes(len(whole)),
+    "zeros at its end": lambda whole: whole[:100] + bytes(len(whole) - 100),
+}
+
+
+@pytest.mark.parametrize("kind", ["png", "webdataset"])
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("torn", TORN)
+def test_what_a_power_cut_leaves_of_a_file_is_made_again(options, monkeypatch, kind, is_finished, torn):
+    options = replace(options, format=kind, shard_size=20 if kind == "webdataset" else None)
+    sample(options)
+    expected = contents(options.out)
+    name = "mel/mel_000004.png" if kind == "png" else "images-000001.tar"
+    if not is_finished:
+        other = replace(options, out=options.out.with_name("unfinished"))
+        with monkeypatch.context() as patch:
+            patch.setattr(SampleOutput, "finish", lambda self: False)
+            sample(other)
+        options = other
+    path = options.out / name
+    path.write_bytes(TORN[torn](path.read_bytes()))
+    assert sample(options).made == 1  # the second tar file holds the last image alone
+    assert contents(options.out) == expected
+    assert not list(options.out.rglob(".*"))
+
+
 def test_overwrite_replaces_an_earlier_job_and_nothing_else(options):
     sample(options)
     (options.out / "notes.txt").write_text("mine")
