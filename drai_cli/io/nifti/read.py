@@ -8,6 +8,7 @@ slices of its first volume, then all of its second.
 
 from __future__ import annotations
 
+import os
 from math import isfinite, prod
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +33,7 @@ from drai_cli.io.files import BROKEN, open_regular
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.nifti.format import MAGIC, NIFTI, open_stream
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
-from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
+from drai_cli.io.values import check_memory, check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 from drai_cli.io.window import HU
 
 _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
@@ -63,6 +64,7 @@ def read_nifti(path: Path) -> Stack:
     try:
         with open_regular(path) as file, open_stream(file) as stream:
             header, shape = _header(subject, stream)
+            _check_memory(subject, header, shape, os.fstat(file.fileno()).st_size)
             stored = _stored(subject, stream, header, shape)
         return _stack(subject, header, stored)
     except _FAILURES as error:
@@ -114,6 +116,19 @@ def _header(subject: str, stream: IO[bytes]) -> tuple[nibabel.Nifti1Header, tupl
     if not isfinite(offset) or not 0 <= offset <= _MAX_OFFSET or not offset.is_integer():
         raise InputError(subject, "its header says that the voxels begin where they cannot")
     return header, shape
+
+
+def _check_memory(
+    subject: str, header: nibabel.Nifti1Header, shape: tuple[int, ...], file_bytes: int
+) -> None:
+    """Checks what the voxels take as stored, as values, and turned; and a mask where they may be no numbers."""
+    dtype = header.get_data_dtype().newbyteorder("=")
+    values = dtype.itemsize
+    if dtype not in _RGB:
+        limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+        low, high = (limits.min, limits.max) if limits is not None else (0, 0)
+        values = choose_rescaled_dtype(dtype, low, high, [_scale(header)]).itemsize
+    check_memory(subject, prod(shape) * (dtype.itemsize + 2 * values + 1), file_bytes)
 
 
 def _stored(
