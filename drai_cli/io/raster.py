@@ -7,6 +7,7 @@ failure of a decoder becomes an `InputError`. Python's warning filters, which al
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ from drai_cli.io.files import BROKEN, atomic_writer, open_regular
 from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.io.png import encode_png
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
+from drai_cli.io.values import check_memory
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -112,7 +114,7 @@ def read_raster(path: Path) -> Stack:
             count = _frame_count(picture)
             if count > _MAX_FRAMES or count * picture.width * picture.height > 4 * MAX_PIXELS:
                 raise InputError(path, f"expected at most {4 * MAX_PIXELS} pixels in all, got {count} frames")
-            frames = []
+            frames, total, file_bytes = [], 0, os.fstat(file.fileno()).st_size
             for index in range(count):
                 if count > 1:
                     picture.seek(index)
@@ -120,6 +122,10 @@ def read_raster(path: Path) -> Stack:
                 bits = _stored_bits(picture)
                 turn, _ = _turn(picture)
                 array, _ = _decode(picture, bits, keep_alpha=True)
+                total += array.nbytes
+                check_memory(
+                    str(path), (2 if count > 1 else 1) * total, file_bytes
+                )  # and once more as a stack
                 frames.append(array if turn is None else np.ascontiguousarray(turn(array)))
                 if array.shape != frames[0].shape and turn is None:
                     raise InputError(path, "its frames differ in shape")
