@@ -5,6 +5,7 @@ The arrays are streamed row by row, so that memory holds one image, whatever the
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from drai_cli.io.image import MAX_PIXELS, Image
 from drai_cli.progress import Reporter
 
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
+_MAX_HEADER_BYTES = 1 << 16
 _MAX_BYTES = 1 << 36
 _FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
 
@@ -123,9 +125,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes],
     try:
         info = archive.getinfo(f"{name}.npy")
         stream = archive.open(info)
-        version = npy.read_magic(stream)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, dtype = read(stream)
+        shape, fortran_order, dtype = _read_header(stream)
     except _FAILURES as error:
         raise InputError(f"{path}: {name}", f"cannot be read ({str(error)[:120]})") from error
     subject = f"{path}: {name}"
@@ -140,6 +140,18 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes],
             subject, f"its header claims {claimed} bytes of numbers, the file has {info.file_size}"
         )
     return stream, header, bool(fortran_order)
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, order and type; the length that the header claims for itself is bounded before it is read."""
+    version = npy.read_magic(stream)
+    size = stream.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(size, "little")
+    if length > _MAX_HEADER_BYTES:
+        raise ValueError(f"a header of {length} bytes")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    header: tuple[tuple[int, ...], bool, np.dtype[np.generic]] = read(io.BytesIO(size + stream.read(length)))
+    return header
 
 
 def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Header:
