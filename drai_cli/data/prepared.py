@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt
 
 from drai_cli.data.cache import ImageCache, build_cache
-from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
+from drai_cli.data.condition import ConditionSchema, is_missing
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.reading import list_first
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import count_groups_across, read_split, split_by_group
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import InputError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import DataOptions
@@ -229,7 +229,7 @@ def _without_unseen(
         for row in rows:
             value = row.get(attribute.name, "")
             if value not in known:
-                known[value] = is_missing(value) or _is_encodable(attribute, value)
+                known[value] = is_missing(value) or attribute.find(value) is not None
             if not known[value]:
                 row[attribute.name] = ""
                 unseen += 1
@@ -238,14 +238,6 @@ def _without_unseen(
                 f"{unseen} images have a {attribute.name!r} that no training image has: now missing"
             )
     return rows
-
-
-def _is_encodable(attribute: Attribute, value: str) -> bool:
-    try:
-        attribute.encode(value)
-    except UsageError:
-        return False
-    return True
 
 
 def _count(entries: Sequence[Entry], parts: np.ndarray, part: str, label: str) -> dict[str, Any]:

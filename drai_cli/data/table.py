@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def read_table(path: Path) -> Table:
     rows: list[dict[str, str]] = []
     try:
         columns = tuple(name.strip() for name in next(reader, []))
-        doubled = sorted({name for name in columns if columns.count(name) > 1})
+        doubled = sorted(name for name, count in Counter(columns).items() if count > 1)
         if not any(columns):
             raise InputError(subject, "expected a table with column names in its first line, got none")
         if doubled:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.data.condition import ConditionSchema, is_missing
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError
@@ -219,10 +219,7 @@ def known_labels(
     for index, row in enumerate(rows):
         value = row.get(name, "")
         if value not in resolved:
-            try:
-                resolved[value] = schema.label.resolve(value)
-            except UsageError:
-                resolved[value] = None
+            resolved[value] = schema.label.find(value)
         label = resolved[value]
         if label is None:
             skipped += 1
@@ -240,9 +237,8 @@ def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[
     for row in rows:
         values = dict(row)
         for attribute in schema.attributes[1:]:
-            try:
-                attribute.encode(values.get(attribute.name))
-            except UsageError:
+            value = values.get(attribute.name)
+            if value is not None and not is_missing(value) and attribute.find(value) is None:
                 values[attribute.name] = ""
         out.append(values)
     return out

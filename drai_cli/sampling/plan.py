@@ -280,10 +280,10 @@ def _read_runs(
         for attribute in attributes:
             if is_missing(row[attribute.name]):
                 continue
-            try:
-                condition[attribute.name] = canonical(attribute, row[attribute.name])
-            except UsageError:
+            if attribute.find(row[attribute.name]) is None:
                 unknown[attribute.name] += 1
+            else:
+                condition[attribute.name] = canonical(attribute, row[attribute.name])
         conditions.append(condition)
     if unlabelled:
         reporter.warn(f"{path.name}: {unlabelled} rows without a label were left out")
