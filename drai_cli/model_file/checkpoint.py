@@ -121,6 +121,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
     if header.method not in METHODS:
         raise WeightsError(path, f"method {header.method!r} is not known to this drai", "upgrade drai")
     tensors = _load_tensors(path)
+    _check_claims(path, header, tensors)
     # On the meta device nothing is allocated, whatever a header claims, but torch then imports sympy, which takes a
     # second. Networks of a usual size are made in 30 ms.
     with torch.device("cpu" if _is_usual(header) else "meta"), torch.random.fork_rng(devices=[]):
@@ -136,6 +137,32 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
     return LoadedModel(
         header, networks.generator, networks.encoder, networks.content_prior, file_sha256(path)
     )
+
+
+def _check_claims(path: Path, header: ModelHeader, tensors: Mapping[str, Tensor]) -> None:
+    """Checks that a header claims no more than the tensors hold, before a network is made for what it claims.
+
+    Every block has tensors of its own, and every width is a side of some tensor.
+
+    Raises:
+        WeightsError: It claims more.
+    """
+    shape = header.architecture
+    widest = max((max(tensor.shape, default=1) for tensor in tensors.values()), default=0)
+    claims = {
+        "blocks": (shape.blocks, len(tensors)),
+        "content_dim": (shape.content_dim, widest),
+        "style_dim": (shape.style_dim, widest),
+        "channels": (min(shape.channels, shape.max_channels), widest),
+        "image_size": (shape.image_size.bit_length(), len(tensors)),
+        "condition": (header.schema.dim, widest),
+    }
+    for name, (claimed, held) in claims.items():
+        if claimed > held:
+            raise WeightsError(
+                path, f"its header claims {name} {claimed}, more than its {len(tensors)} tensors hold",
+                "the file is damaged: get it again",
+            )  # fmt: skip
 
 
 def _is_usual(header: ModelHeader) -> bool:
