@@ -30,6 +30,7 @@ class Progress:
         best_sha256: Of `model.safetensors`; empty in a checkpoint that is older than this record.
         ticks_since_best: Ticks without a better score, for the patience of a run without a budget.
         elapsed_s: Time spent so far, counted only in a run with a budget of hours.
+        threads: On a CPU, threads of the steps from here on; 0 in a checkpoint that is older than this record.
         sums: Sum of each term since the last tick.
         steps: Number of steps since the last tick.
     """
@@ -40,6 +41,7 @@ class Progress:
     best_sha256: str = ""
     ticks_since_best: int = 0
     elapsed_s: float = 0.0
+    threads: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     steps: int = 0
 

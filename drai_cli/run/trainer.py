@@ -23,6 +23,7 @@ from drai_cli.run.failures import explain_device_failure, explain_write_failure
 from drai_cli.run.look import Look
 from drai_cli.run.model_header import make_header
 from drai_cli.run.stop_signals import stop_signals
+from drai_cli.run.thread_count import ThreadCount
 from drai_cli.run.validation import SnapshotNetworks, Validation
 from drai_cli.run.warm_start import warm_start
 from drai_cli.settings.config import TrainOptions
@@ -59,6 +60,7 @@ class Trainer:
         self.state = TrainingState(options, data.schema.dim, device)
         self.progress = Progress()
         self.budget = Budget(options)
+        self.threads = ThreadCount(device.type == "cpu" and processes.size == 1, reporter)
         is_timed = options.hours is not None
         self.checkpoints = Checkpoints(directory, self.state, self.budget, is_timed, reporter)
         self.batches = make_batches(data, options, device, processes)
@@ -135,6 +137,7 @@ class Trainer:
             self.progress.best_images_seen, self.progress.best_measures = self.state.images_seen, {}
             self.progress.best_score = None  # so that the next tick keeps the better of both
             self._save_model(self.state.average)
+        self.threads.begin(self.progress.threads)
         self.resumed_from = self.state.images_seen
         self.saved_at = self.resumed_from or None
         if self.batches.balance:
@@ -235,6 +238,8 @@ class Trainer:
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
         self._write_events(averages | measures)
+        if not is_last:
+            self.threads.look(rate)
         progress.sums, progress.steps = {}, 0
         self._keep()
         noted = ("agreement", "kept", "followed", "score")
@@ -285,6 +290,7 @@ class Trainer:
         if not self.processes.is_first:
             return
         self._look()
+        self.progress.threads = self.threads.now
         with explain_write_failure(lambda: self.saved_at):
             self.checkpoints.save(self.progress)
         self.saved_at = self.state.images_seen

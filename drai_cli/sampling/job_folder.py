@@ -110,7 +110,7 @@ class JobFolder:
 
     def sweep(self) -> None:
         """Removes what a finished job leaves: tables of parts, hidden records, files and locks of killed processes."""
-        for lock in self.out.glob(".drai-sample-*.lock"):
+        for lock in self.out.glob(".drai-sample*.lock"):
             with suppress(OverwriteError), hold_lock(lock, COMMAND, self.out):
                 pass  # removed with the lock
         for entry in self._entries():

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
@@ -30,6 +32,7 @@ from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.files import BROKEN, atomic_writer, check_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.metrics.samples import Extractor
+from drai_cli.metrics.threads import faster_threads
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.evaluation_html import report_html
@@ -111,6 +114,8 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     check_inside(options.out, options.out / _MEASURED)
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
+    if device.type == "cpu":
+        torch.set_num_threads(faster_threads())
     subject = find_subject(options, device, reporter)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
