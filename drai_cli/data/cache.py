@@ -68,12 +68,15 @@ class ImageCache:
 
 
 def default_cache_dir() -> Path:
-    """`$DRAI_CACHE`, else `$XDG_CACHE_HOME/drai`, else `~/.cache/drai`."""
+    """`$DRAI_CACHE`, else `$XDG_CACHE_HOME/drai`, else `~/.cache/drai`; InputError if there is no such folder."""
     if chosen := os.environ.get("DRAI_CACHE"):
         return Path(chosen)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "drai"
-    return Path.home() / ".cache" / "drai"
+    try:
+        return Path.home() / ".cache" / "drai"
+    except RuntimeError as error:  # neither HOME nor an entry of this user
+        raise InputError("the image cache", "this user has no home folder", _OTHER_PLACE) from error
 
 
 def build_cache(
@@ -139,10 +142,10 @@ def _key(image_set: ImageSet, size: int, channels: Channels, fit: Fit) -> str:
         json.dumps([_FORMAT, image_set.kind, size, channels, fit, image_set.settings]).encode()
     )
     for name, reason in image_set.skipped:
-        digest.update(f"{name}\0{reason}\0".encode())
+        digest.update(f"{name}\0{reason}\0".encode("utf-8", "surrogateescape"))
     for stamp in image_set.pixels.stamps(image_set.entries):
         line = f"{stamp.name}\0{stamp.size_bytes}\0{stamp.modified_ns}\0{stamp.changed_ns}\n"
-        digest.update(line.encode())
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

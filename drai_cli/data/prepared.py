@@ -89,7 +89,7 @@ def prepare(
     )
     entries = cache.entries
     check_classes(options.path, entries, label)
-    parts = np.array(_parts(entries, label, seed, split_file, reporter))
+    parts = np.array(assign_parts(entries, label, seed, split_file, reporter))
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
         raise InputError(options.path, "no image is in the training part", "check the split")
@@ -162,7 +162,7 @@ def check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
         )
 
 
-def _parts(
+def assign_parts(
     entries: Sequence[Entry], label: str, seed: int, split_file: Path | None, reporter: Reporter
 ) -> Sequence[str]:
     """The part of each row, by the saved split, the set's own, or a new one."""

@@ -146,7 +146,7 @@ def read_split(path: Path) -> dict[str, Part]:
     Raises:
         InputError: It is no such table, doubles a name or has another part than train, validation and test.
     """
-    table = read_table(path)
+    table = read_table(path, holds_names=True)
     if not {"name", "part"} <= set(table.columns):
         raise InputError(path, "expected the columns name and part")
     parts: dict[str, Part] = {}

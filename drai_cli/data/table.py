@@ -60,8 +60,12 @@ def read_header(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, *, holds_names: bool = False) -> Table:
     """Reads a CSV file: UTF-8, separated by commas, semicolons or tabs, its first line the column names.
+
+    Args:
+        path: The file.
+        holds_names: It was written by drai and holds names of files, which may have bytes that are no UTF-8.
 
     Raises:
         InputError: It is no such table: the message names the line.
@@ -70,7 +74,7 @@ def read_table(path: Path) -> Table:
     with open_regular(path) as file:
         raw = file.read()
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig", "surrogateescape" if holds_names else "strict")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(subject, f"expected UTF-8 text, got other bytes in line {line}") from error

@@ -85,6 +85,7 @@ class HubRepository:
             names = [name for name in wanted if name in sizes]
             reporter.info(f"{self}: commit {info.sha}")
             self._check_sizes({name: sizes[name] for name in names}, info.sha, reporter)
+            self._drop_damaged(names, info.sha, reporter)
             disable_progress_bars()  # the reporter shows it
             with reporter.task(f"downloading {self}", len(names), "files") as task:
                 folder = huggingface_hub.snapshot_download(
@@ -156,6 +157,18 @@ class HubRepository:
                 check_room(place, str(self), missing, missing, hint, reporter)
             except InputError as error:
                 raise WeightsError(error.subject, error.message, hint) from error
+
+    def _drop_damaged(self, names: Sequence[str], commit: str | None, reporter: Reporter) -> None:
+        """Removes cached files that a power cut damaged, so that they are downloaded again."""
+        import huggingface_hub
+
+        for name in names:
+            path = huggingface_hub.try_to_load_from_cache(self.name, name, revision=commit)
+            if isinstance(path, str):
+                try:
+                    self._check_hash(Path(path))
+                except WeightsError:
+                    reporter.warn(f"{name} in the cache is damaged: downloaded again")
 
     def _check_hash(self, path: Path) -> None:
         """Checks a cached file against the Hub's hash; a wrong one is removed from the cache.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 
 def encode_csv(rows: Iterable[Sequence[object]]) -> bytes:
-    """CSV in UTF-8 with LF line ends, the same on every system."""
+    """CSV in UTF-8 with LF line ends, the same on every system; other bytes of file names stay as they are."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "surrogateescape")

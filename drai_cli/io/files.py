@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import json
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from drai_cli.errors import InputError
+from drai_cli.io.durable import make_folders, sync_folder
 from drai_cli.progress import show_bytes
 
 BROKEN = (
@@ -138,6 +138,26 @@ def check_inside(root: Path, folder: Path) -> None:
             raise _refuse_link(place)
 
 
+@contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """A path for libraries that take UTF-8 only: where the name has other bytes (on Linux), that of a descriptor."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        with open_regular(path, max_bytes=None) as file:
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        yield os.fspath(path)
+
+
+def expand_home(path: str) -> Path:
+    """A path whose `~` or `~name` is that user's home; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def _check_regular(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(path, f"expected a file, got {_kind_of(status.st_mode)}")
@@ -192,60 +212,18 @@ def atomic_writer(path: Path, *, sync: bool = True, earlier: Path | None = None)
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk, where system and disk can tell."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Waits until every file in a folder and below, and its name, is on the disk."""
-    for place, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            with suppress(OSError), open(Path(place, name), "rb+") as file:
-                os.fsync(file.fileno())
-        sync_folder(Path(place))
-
-
-def sync_disk(folder: Path) -> None:
-    """Waits until everything that was written to the disk of a folder is on it: one wait for many files."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            # Linux waits for one disk with syncfs, and for all of them with sync.
-            syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
-            if (syncfs is None or syncfs(descriptor) != 0) and hasattr(os, "sync"):
-                os.sync()
-        finally:
-            os.close(descriptor)
-
-
-def make_folders(folder: Path) -> None:
-    """Makes a folder, and those above it, where they are missing, and waits until their names are on the disk.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
-        sync_folder(place.parent)
-
-
-def is_torn(found: bytes, whole: bytes) -> bool:
-    """Whether a power cut may leave this of a file: its beginning, the rest missing or zeros."""
-    written = found.rstrip(b"\0")
-    return found != whole and len(found) <= len(whole) and whole.startswith(written)
+def _shorten(name: str) -> str:
+    """The beginning of a name, so short that more can be added: names have at most 255 bytes."""
+    name = name[:100]
+    while len(os.fsencode(name)) > 200:
+        name = name[:-1]
+    return name
 
 
 def _open_temporary(path: Path) -> tuple[IO[bytes], Path]:
     """A new hidden file next to `path`; its lock says that it is in use."""
     while True:
-        temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+        temporary = path.with_name(f".{_shorten(path.name)}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
         file = open(temporary, "xb")  # noqa: SIM115  closed by the caller
         # Another process may have removed it as left over, before it was locked.
         if try_lock(file) is not False and temporary.exists():
@@ -263,7 +241,7 @@ def remove_left_over(folder: Path, name: str | None = None) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
-            is_wanted = match and (name is None or match[1] == name[:100])
+            is_wanted = match and (name is None or match[1] == _shorten(name))
             if is_wanted and entry.is_file(follow_symlinks=False):
                 with suppress(OSError, InputError), open_own(Path(entry.path)) as file:
                     if try_lock(file):

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import explain_os_error, make_folders, open_own, try_lock
+from drai_cli.io.durable import make_folders
+from drai_cli.io.files import explain_os_error, open_own, try_lock
 
 _FOLDER_LOCK = ".drai.lock"
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from drai_cli.errors import InputError, WeightsError
-from drai_cli.io.files import atomic_writer, file_sha256, open_regular
+from drai_cli.io.files import atomic_writer, file_sha256, open_regular, utf8_path
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
@@ -243,7 +243,8 @@ def _checksum(tensors: Mapping[str, Tensor]) -> int:
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        with utf8_path(path) as name:
+            return load_file(name)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
             path, f"cannot be read ({str(error)[:200]})", "the file is damaged: get it again"

@@ -90,7 +90,9 @@ class ConvertedImages:
         for path in paths:
             check_file(path, self.options.overwrite, "OUT")
         for path, data in zip(paths, files, strict=True):
-            make_parent(path, inside=self.options.out if path.is_relative_to(self.options.out) else None)
+            make_parent(
+                path, inside=self.options.out if path.parent.is_relative_to(self.options.out) else None
+            )
             with atomic_writer(path, sync=False) as file:
                 file.write(data)
         return paths

@@ -9,6 +9,7 @@ from jaxtyping import UInt, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from drai_cli.errors import printable
 from drai_cli.io.tiles import tile_images, to_eight_bit
 
 _PANEL = 256
@@ -72,7 +73,8 @@ def _shorten(
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     width: int,
 ) -> str:
-    """The text; if it is wider than `width`, its middle is left out."""
+    """The text on one line; if it is wider than `width`, its middle is left out."""
+    text = printable(text)
     if draw.textlength(text, font) <= width:
         return text
     kept = len(text) - 1

@@ -15,16 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import (
-    atomic_writer,
-    explain_os_error,
-    make_folders,
-    make_inside,
-    read_json,
-    remove_left_over,
-    sync_folder,
-    sync_tree,
-)
+from drai_cli.io.durable import make_folders, sync_folder, sync_tree
+from drai_cli.io.files import atomic_writer, explain_os_error, make_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
 
 _HIDDEN = ".drai"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.errors import DraiError, InputError, OverwriteError, WeightsError
+from drai_cli.io.durable import is_torn
 from drai_cli.io.files import (
     MAX_RECORD_BYTES,
     atomic_writer,
     check_inside,
-    is_torn,
     open_regular,
     read_json,
     remove_left_over,

@@ -14,7 +14,8 @@ from itertools import chain, count
 from pathlib import Path
 
 from drai_cli.errors import OverwriteError
-from drai_cli.io.files import make_folders, open_own, sync_disk
+from drai_cli.io.durable import make_folders, sync_disk
+from drai_cli.io.files import open_own
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder

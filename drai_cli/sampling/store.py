@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, is_torn, open_regular
+from drai_cli.io.durable import is_torn
+from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, open_regular
 from drai_cli.io.tar import make_tar_end, make_tar_member
 from drai_cli.sampling.journal import REJECTED, Digests, Journal
 from drai_cli.sampling.layout import Tars, tar_name

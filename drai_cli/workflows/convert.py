@@ -12,7 +12,8 @@ from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.dicom.format import DICOM
-from drai_cli.io.files import open_regular, sync_disk
+from drai_cli.io.durable import sync_disk
+from drai_cli.io.files import open_regular
 from drai_cli.io.format import Format
 from drai_cli.io.read import read_stack
 from drai_cli.io.registry import format_by_suffix, format_named, stem_of, strip_suffix

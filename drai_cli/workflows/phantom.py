@@ -11,8 +11,10 @@ from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.data.table import read_header
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
-from drai_cli.io.files import atomic_writer, sync_disk
+from drai_cli.io.durable import sync_disk
+from drai_cli.io.files import atomic_writer
 from drai_cli.io.raster import write_png
+from drai_cli.io.room import check_room
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import PhantomOptions
@@ -42,7 +44,7 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     Raises:
         UsageError: A number out of its range.
         OverwriteError: The folder holds files.
-        InputError: It cannot be written.
+        InputError: It cannot be written, or has too little room.
     """
     check_phantoms(options)
     out = options.out
@@ -79,6 +81,9 @@ def check_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> None
             "choose another --out (--overwrite replaces phantoms of the same names and leaves other files)",
         )
     _check_table(out / _TABLE)
+    least, most = 4096, 4096 + 4 * options.size**2  # a file takes a block at least
+    hint = "make fewer (-n), free space, or choose another --out"
+    check_room(out, "the phantoms", options.count * least, options.count * most, hint, SILENT)
 
 
 def _check_table(path: Path) -> None:

@@ -16,16 +16,18 @@ from drai_cli import __version__
 from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import PreparedSet, check_classes, find_set, prepare
+from drai_cli.data.prepared import PreparedSet, assign_parts, check_classes, find_set, prepare
 from drai_cli.data.split import encode_split, write_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.files import is_torn, open_regular
+from drai_cli.io.durable import is_torn
+from drai_cli.io.files import open_regular
 from drai_cli.io.locks import hold_folder
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
+from drai_cli.output.names import check_label_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
@@ -134,8 +136,13 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     check_classes(run.data.path, image_set.entries, image_set.label)
-    _check_batch(run, run.training, len(image_set.entries))
+    training = run.training
+    seed = training.seed if training.split_seed is None else training.split_seed
+    split = directory.split if directory.is_begun and directory.split.exists() else None
+    parts = assign_parts(image_set.entries, image_set.label, seed, split, SILENT)
+    _check_batch(run, training, sum(part == "train" for part in parts))
     classes = count_classes(image_set.entries, image_set.label)
+    check_label_names(run.data.path, list(classes))
     return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
 
 
@@ -158,6 +165,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
             directory.mend_config(reporter)
     source = load_model(locate_weights(run.init)) if run.init else None
     data = _prepare_together(run, directory, processes, reporter)
+    check_label_names(run.data.path, data.schema.labels)
     options = resolve_options(run, data, source, reporter)
     chosen = _choose(options, data, directory if is_resumed else None, device, processes, reporter)
     options = replace(options, **asdict(chosen))
