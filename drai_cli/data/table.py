@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.csv_rows import plain_cell
 from drai_cli.io.files import open_regular
 
 _HEADER_BYTES = 1 << 20
@@ -55,7 +56,9 @@ def read_header(path: Path) -> tuple[str, ...]:
         first = file.readline(_HEADER_BYTES)
     try:
         text = first.decode("utf-8-sig")
-        return tuple(name.strip() for name in next(csv.reader([text], delimiter=_delimiter(text)), []))
+        return tuple(
+            plain_cell(name.strip()) for name in next(csv.reader([text], delimiter=_delimiter(text)), [])
+        )
     except (UnicodeDecodeError, csv.Error):
         return ()
 
@@ -83,7 +86,7 @@ def read_table(path: Path, *, holds_names: bool = False) -> Table:
     )
     rows: list[dict[str, str]] = []
     try:
-        columns = tuple(name.strip() for name in next(reader, []))
+        columns = tuple(plain_cell(name.strip()) for name in next(reader, []))
         doubled = sorted(name for name, count in Counter(columns).items() if count > 1)
         if not any(columns):
             raise InputError(subject, "expected a table with column names in its first line, got none")
@@ -96,7 +99,7 @@ def read_table(path: Path, *, holds_names: bool = False) -> Table:
                 raise InputError(
                     subject, f"expected {len(columns)} cells in line {reader.line_num}, got {len(cells)}"
                 )
-            rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
+            rows.append(dict(zip(columns, (plain_cell(cell.strip()) for cell in cells), strict=True)))
     except csv.Error as error:
         raise InputError(subject, f"line {reader.line_num} is no CSV ({error})") from error
     if not rows:

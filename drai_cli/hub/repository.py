@@ -85,16 +85,15 @@ class HubRepository:
             names = [name for name in wanted if name in sizes]
             reporter.info(f"{self}: commit {info.sha}")
             self._check_sizes({name: sizes[name] for name in names}, info.sha, reporter)
-            self._drop_damaged(names, info.sha, reporter)
             disable_progress_bars()  # the reporter shows it
             with reporter.task(f"downloading {self}", len(names), "files") as task:
-                folder = huggingface_hub.snapshot_download(
-                    self.name, revision=self.revision, allow_patterns=names
-                )
+                try:
+                    paths = self._download(names)
+                except WeightsError:
+                    # A power cut may have damaged the cache, which is not synced; the damaged file is gone now.
+                    reporter.warn(f"{self}: a file has another hash than on the Hub: downloaded again")
+                    paths = self._download(names)
                 task.advance(len(names))
-            paths = {name: Path(folder) / name for name in names}
-            for path in paths.values():
-                self._check_hash(path)
             return paths
 
     def upload(self, files: Mapping[str, Path], message: str, *, is_private: bool) -> str:
@@ -158,17 +157,15 @@ class HubRepository:
             except InputError as error:
                 raise WeightsError(error.subject, error.message, hint) from error
 
-    def _drop_damaged(self, names: Sequence[str], commit: str | None, reporter: Reporter) -> None:
-        """Removes cached files that a power cut damaged, so that they are downloaded again."""
+    def _download(self, names: Sequence[str]) -> dict[str, Path]:
+        """The files in the cache, their hashes checked; raises WeightsError for a wrong one, which is removed."""
         import huggingface_hub
 
-        for name in names:
-            path = huggingface_hub.try_to_load_from_cache(self.name, name, revision=commit)
-            if isinstance(path, str):
-                try:
-                    self._check_hash(Path(path))
-                except WeightsError:
-                    reporter.warn(f"{name} in the cache is damaged: downloaded again")
+        folder = huggingface_hub.snapshot_download(self.name, revision=self.revision, allow_patterns=names)
+        paths = {name: Path(folder) / name for name in names}
+        for path in paths.values():
+            self._check_hash(path)
+        return paths
 
     def _check_hash(self, path: Path) -> None:
         """Checks a cached file against the Hub's hash; a wrong one is removed from the cache.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import unquote
@@ -35,7 +36,9 @@ def safe_name(label: str, *, is_caseless: bool = False) -> str:
         else _encode(c)
         for i, c in enumerate(label)
     ]
-    if _RESERVED.fullmatch(label):
+    if _RESERVED.fullmatch(label) or label.startswith(
+        "-"
+    ):  # programs take -x for an option, spreadsheets for a sum
         parts[0] = _encode(label[0])
     return "".join(parts)
 
@@ -55,9 +58,11 @@ def check_label_names(subject: object, labels: Sequence[str]) -> None:
     """Checks that files can be named after labels, before a model is trained on them.
 
     Raises:
-        InputError: A label is longer than a file name may be.
+        InputError: A label is longer than a file name may be, or has control characters.
     """
     for label, name in folder_names(labels).items():
+        if any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in label):
+            raise InputError(subject, f"expected labels of printable characters, got {label!r:.80}")
         if len(name.encode()) > _MOST_BYTES:
             raise InputError(
                 subject,

@@ -231,8 +231,9 @@ class Cuts(Kills):
 
     def _compare_shown(self, case: Case, out: Path) -> None:
         """Compares without hidden files: the names of locks may come back, and are removed by the next command."""
-        for path in [path for path in out.rglob(".*") if path.is_file()]:
-            path.unlink()
+        for path in [path for path in out.rglob("*") if path.is_file()]:
+            if any(part.startswith(".") for part in path.relative_to(out).parts):
+                path.unlink()
         self.compare(case, out)
 
     def _recorded(self, case: Case, disk: Path) -> int:
