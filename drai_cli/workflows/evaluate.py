@@ -169,6 +169,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         cautions=real.cautions,
     )
     _write(options.out, report, figures)
+    _tell_of_pictures(options.out, figures, reporter)
     if subject.run is not None and options.part == "test" and headlines:
         dropped = subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
         reporter.info(_card_message(subject.run.measures, list(headlines), dropped))
@@ -252,6 +253,12 @@ def _measure_part(
         file.write(text.encode())
     numbers = json.loads(text)
     return numbers, part.describe(evaluation, numbers)
+
+
+def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) -> None:
+    """Says that the report shows patients, where it does: it may be passed on."""
+    if figures:
+        reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
 
 
 def _write(out: Path, report: Report, figures: list[Figure]) -> None:
