@@ -25,6 +25,7 @@ from jaxtyping import UInt
 from drai_cli.data.image_set import Entry, ImageSet
 from drai_cli.data.reading import Unreadable, hash_pixels, list_first, read_all
 from drai_cli.errors import InputError
+from drai_cli.io.durable import sync_folder
 from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
 from drai_cli.io.locks import hold_lock
@@ -217,7 +218,10 @@ def _build(
             json.dump(index, file_)
             file_.flush()
             os.fsync(file_.fileno())
+        sync_folder(temporary)
         _publish(temporary, folder, image_set, key)
+        for place in (folder.parent, folder.parent.parent):  # the second, where the first was made for it
+            sync_folder(place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
