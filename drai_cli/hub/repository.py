@@ -161,7 +161,9 @@ class HubRepository:
         """The files in the cache, their hashes checked; raises WeightsError for a wrong one, which is removed."""
         import huggingface_hub
 
-        folder = huggingface_hub.snapshot_download(self.name, revision=self.revision, allow_patterns=names)
+        folder = huggingface_hub.snapshot_download(
+            self.name, revision=self.revision, allow_patterns=list(names)
+        )
         paths = {name: Path(folder) / name for name in names}
         for path in paths.values():
             self._check_hash(path)
