@@ -30,7 +30,7 @@ from drai_cli.cli import (
     verify,
 )
 from drai_cli.cli.boundary import DraiGroup
-from drai_cli.cli.output import write_stdout
+from drai_cli.cli.output import open_missing_streams, write_stdout
 from drai_cli.machine.cores import prepare_threads
 
 _COLLECTION_THRESHOLD = 50_000
@@ -80,6 +80,7 @@ def main() -> None:
     if "_DRAI_COMPLETE" in os.environ:
         # Shells read one line per option; a wrapped text would be offered as an option.
         os.environ["TERMINAL_WIDTH"] = "10000"
+    open_missing_streams()
     prepare_threads(os.environ)
     # Garbage collection takes time while torch is imported (0.1 s) and at exit (0.4 s), where it is not needed.
     gc.set_threshold(_COLLECTION_THRESHOLD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import os
 import re
 import signal
 import sys
@@ -175,6 +176,13 @@ def _run(session: Session, call: Any) -> int:
             return ExitCode.DONE
         raise
     except OSError as error:
+        if error.errno == errno.ENOENT and not _has_working_folder():
+            session.output.error(
+                DraiError(
+                    "working folder", "it was deleted while this shell was in it", "cd to another folder"
+                )
+            )
+            return ExitCode.BAD_INPUT
         if error.errno not in OUTSIDE_ERRNOS:
             return _report_bug(session)
         reason = error.strerror or str(error)
@@ -186,6 +194,14 @@ def _run(session: Session, call: Any) -> int:
             return _report_bug(session)
         session.output.error(told)
         return told.exit_code
+
+
+def _has_working_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _report(session: Session, error: DraiError) -> None:

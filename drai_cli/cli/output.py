@@ -242,6 +242,21 @@ def discard_stdout() -> None:
         os.dup2(nowhere.fileno(), descriptor)
 
 
+def open_missing_streams() -> None:
+    """Opens the null device for stdin, stdout and stderr where the process was started without them (`>&-`).
+
+    The next files that are opened would get their numbers, and what libraries print would be written into them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for as long as it runs
+
+
 def _is_terminal(stream: TextIO) -> bool:
     try:
         return stream.isatty()

@@ -20,6 +20,21 @@ from drai_cli.errors import UsageError
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
 
 
+# The nearest name is looked for among so many, in so many letters: comparing takes time with each.
+_MOST_COMPARED, _MOST_LETTERS = 1000, 100
+
+
+def _fold(value: str) -> str:
+    return value.strip().casefold().replace("_", " ")
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
 def is_missing(value: str | None) -> bool:
     """Whether a table cell holds no value."""
     return value is None or value.strip().lower() in MISSING_WORDS
@@ -85,14 +100,11 @@ class Attribute:
             return value
         if self.findings is not None:
             return self.findings.text(self.findings.states(value))
-        if value in self._positions:
-            return value
-        folded = value.strip().casefold().replace("_", " ")
-        names = {name.casefold().replace("_", " "): name for name in self.values}
-        category = names.get(folded) or self.aliases.get(folded)
+        category = self.find(value)
         if category is not None:
             return category
-        near = difflib.get_close_matches(folded, [*names, *self.aliases], n=1, cutoff=0.5)
+        names = [*self._folded, *self.aliases][:_MOST_COMPARED]
+        near = difflib.get_close_matches(_fold(value)[:_MOST_LETTERS], names, n=1, cutoff=0.5)
         nearest = f"did you mean {near[0]!r}? " if near else ""
         shown = ", ".join(self.values[:40]) + (", …" if len(self.values) > 40 else "")
         raise UsageError(
@@ -100,6 +112,20 @@ class Attribute:
             "no such value in this model",
             f"{nearest}{self.name} is one of: {shown}",
         )
+
+    def find(self, value: str) -> str | None:
+        """As `resolve`, but None for what is no value of the attribute: for tables, where that is no error."""
+        if self.kind == "continuous":
+            return value if _is_number(value) else None
+        if self.findings is not None:
+            try:
+                return self.findings.text(self.findings.states(value))
+            except UsageError:
+                return None
+        if value in self._positions:
+            return value
+        folded = _fold(value)
+        return self._folded.get(folded) or self.aliases.get(folded)
 
     def encode(self, value: str | None) -> np.ndarray:
         """Encodes one value as float32 `[width]`; a missing value is zeros with the flag set. Raises as `resolve`."""
@@ -129,13 +155,13 @@ class Attribute:
         """Index of each category; a dictionary, since there may be thousands."""
         return {value: position for position, value in enumerate(self.values)}
 
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {_fold(value): value for value in self.values}
+
     def _number(self, value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
+        if not _is_number(value):
             raise UsageError(
                 f"{self.name} {value!r}", "expected a finite number", f"for example {self.mean:g}"
             )
-        return number
+        return float(value)

@@ -25,6 +25,7 @@ from jaxtyping import UInt
 from drai_cli.data.image_set import Entry, ImageSet
 from drai_cli.data.reading import Unreadable, hash_pixels, list_first, read_all
 from drai_cli.errors import InputError
+from drai_cli.io.durable import sync_folder
 from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
 from drai_cli.io.locks import hold_lock
@@ -68,12 +69,15 @@ class ImageCache:
 
 
 def default_cache_dir() -> Path:
-    """`$DRAI_CACHE`, else `$XDG_CACHE_HOME/drai`, else `~/.cache/drai`."""
+    """`$DRAI_CACHE`, else `$XDG_CACHE_HOME/drai`, else `~/.cache/drai`; InputError if there is no such folder."""
     if chosen := os.environ.get("DRAI_CACHE"):
         return Path(chosen)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "drai"
-    return Path.home() / ".cache" / "drai"
+    try:
+        return Path.home() / ".cache" / "drai"
+    except RuntimeError as error:  # neither HOME nor an entry of this user
+        raise InputError("the image cache", "this user has no home folder", _OTHER_PLACE) from error
 
 
 def build_cache(
@@ -139,10 +143,10 @@ def _key(image_set: ImageSet, size: int, channels: Channels, fit: Fit) -> str:
         json.dumps([_FORMAT, image_set.kind, size, channels, fit, image_set.settings]).encode()
     )
     for name, reason in image_set.skipped:
-        digest.update(f"{name}\0{reason}\0".encode())
+        digest.update(f"{name}\0{reason}\0".encode("utf-8", "surrogateescape"))
     for stamp in image_set.pixels.stamps(image_set.entries):
         line = f"{stamp.name}\0{stamp.size_bytes}\0{stamp.modified_ns}\0{stamp.changed_ns}\n"
-        digest.update(line.encode())
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -214,7 +218,10 @@ def _build(
             json.dump(index, file_)
             file_.flush()
             os.fsync(file_.fileno())
+        sync_folder(temporary)
         _publish(temporary, folder, image_set, key)
+        for place in (folder.parent, folder.parent.parent):  # the second, where the first was made for it
+            sync_folder(place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

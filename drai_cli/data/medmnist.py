@@ -6,6 +6,7 @@ row, so that memory holds one image, whatever the header claims.
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,7 @@ NONE_NAME = "none_name"
 """An array that MedMNIST does not have: what an image without findings is called."""
 
 _MAX_LABELS = 1 << 16
+_MAX_HEADER_BYTES = 1 << 16
 _MAX_BYTES = 1 << 36
 _VOLUMES = (
     "these are volumes: save the middle slice of each, images[:, images.shape[1] // 2]; "
@@ -165,9 +167,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes],
     try:
         info = archive.getinfo(f"{name}.npy")
         stream = archive.open(info)
-        version = npy.read_magic(stream)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, dtype = read(stream)
+        shape, fortran_order, dtype = _read_header(stream)
     except _FAILURES as error:
         raise InputError(f"{path}: {name}", f"cannot be read ({str(error)[:120]})") from error
     subject = f"{path}: {name}"
@@ -182,6 +182,18 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes],
             subject, f"its header claims {claimed} bytes of numbers, the file has {info.file_size}"
         )
     return stream, header, bool(fortran_order)
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, order and type; the length that the header claims for itself is bounded before it is read."""
+    version = npy.read_magic(stream)
+    size = stream.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(size, "little")
+    if length > _MAX_HEADER_BYTES:
+        raise ValueError(f"a header of {length} bytes")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    header: tuple[tuple[int, ...], bool, np.dtype[np.generic]] = read(io.BytesIO(size + stream.read(length)))
+    return header
 
 
 def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Header:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int8, Int64, UInt
 
-from drai_cli.conditions.attribute import Attribute, is_missing
+from drai_cli.conditions.attribute import is_missing
 from drai_cli.conditions.findings import Findings
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.cache import ImageCache, build_cache
@@ -21,7 +21,7 @@ from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import count_groups_across
 from drai_cli.data.split_plan import AS_GIVEN, BY_GROUP, check_parts, choose_parts, how_split
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import InputError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import DataOptions
@@ -209,7 +209,7 @@ def _without_unseen(
         for row in rows:
             value = row.get(attribute.name, "")
             if value not in known:
-                known[value] = is_missing(value) or _is_encodable(attribute, value)
+                known[value] = is_missing(value) or attribute.find(value) is not None
             if not known[value]:
                 row[attribute.name] = ""
                 unseen += 1
@@ -218,14 +218,6 @@ def _without_unseen(
                 f"{unseen} images have a {attribute.name!r} that no training image has: now missing"
             )
     return rows
-
-
-def _is_encodable(attribute: Attribute, value: str) -> bool:
-    try:
-        attribute.encode(value)
-    except UsageError:
-        return False
-    return True
 
 
 def _count(

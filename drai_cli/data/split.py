@@ -130,9 +130,14 @@ def write_split(path: Path, entries: Sequence[Entry], parts: Sequence[str]) -> N
     Raises:
         InputError: It cannot be written.
     """
-    rows = ((entry.name, part) for entry, part in zip(entries, parts, strict=True))
     with atomic_writer(path) as file:
-        file.write(encode_csv([("name", "part"), *rows]))
+        file.write(encode_split(entries, parts))
+
+
+def encode_split(entries: Sequence[Entry], parts: Sequence[str]) -> bytes:
+    """What `write_split` writes."""
+    rows = ((entry.name, part) for entry, part in zip(entries, parts, strict=True))
+    return encode_csv([("name", "part"), *rows])
 
 
 def read_split(path: Path) -> dict[str, Part]:
@@ -141,7 +146,7 @@ def read_split(path: Path) -> dict[str, Part]:
     Raises:
         InputError: It is no such table, doubles a name or has another part than train, validation and test.
     """
-    table = read_table(path)
+    table = read_table(path, holds_names=True)
     if not {"name", "part"} <= set(table.columns):
         raise InputError(path, "expected the columns name and part")
     parts: dict[str, Part] = {}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from drai_cli.conditions.attribute import is_missing
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.data.reading import list_first
@@ -225,10 +226,7 @@ def known_labels(
     for index, row in enumerate(rows):
         value = row.get(name, "")
         if value not in resolved:
-            try:
-                resolved[value] = schema.label.resolve(value)
-            except UsageError:
-                resolved[value] = None
+            resolved[value] = schema.label.find(value)
         label = resolved[value]
         if label is None:
             skipped += 1
@@ -246,9 +244,8 @@ def _encodable(rows: Sequence[dict[str, str]], schema: ConditionSchema) -> list[
     for row in rows:
         values = dict(row)
         for attribute in schema.attributes[1:]:
-            try:
-                attribute.encode(values.get(attribute.name))
-            except UsageError:
+            value = values.get(attribute.name)
+            if value is not None and not is_missing(value) and attribute.find(value) is None:
                 values[attribute.name] = ""
         out.append(values)
     return out

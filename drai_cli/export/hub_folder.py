@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli import __version__
+from drai_cli.errors import printable
 from drai_cli.hub.repository import CARD_FILE, CONFIG_FILE, MODEL_FILE, SAMPLES_FILE
 from drai_cli.inference.torch_model import Inference
 from drai_cli.io.files import file_sha256
@@ -43,7 +44,7 @@ def write_hub_folder(model: Path, name: str, out: Path, reporter: Reporter = SIL
     shutil.copyfile(model, out / MODEL_FILE)
     (out / CONFIG_FILE).write_text(json.dumps(config_json(model, header), indent=2) + "\n", encoding="utf-8")
     (out / SAMPLES_FILE).write_bytes(_draw_samples(model, reporter))
-    (out / CARD_FILE).write_text(model_card(header, name, SAMPLES_FILE), encoding="utf-8")
+    (out / CARD_FILE).write_text(model_card(header, printable(name), SAMPLES_FILE), encoding="utf-8")
     return {file: out / file for file in (MODEL_FILE, CONFIG_FILE, CARD_FILE, SAMPLES_FILE)}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from drai_cli.errors import NetworkError, UsageError, WeightsError
 from drai_cli.hub.repository import MODEL_FILE, PICKLE_SUFFIXES, HubRepository
+from drai_cli.io.files import expand_home
 from drai_cli.progress import SILENT, Reporter
 
 DEFAULT_WEIGHTS = "lesions-64"
@@ -40,7 +41,7 @@ def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILEN
         UsageError: An exported model, which this command does not take.
     """
     name = str(weights) if weights is not None else os.environ.get(WEIGHTS_VARIABLE, "") or DEFAULT_WEIGHTS
-    path = Path(name).expanduser()
+    path = expand_home(name)
     try:
         if path.is_dir():
             return _find_in_directory(path, name)
@@ -124,7 +125,7 @@ def _find_in_directory(path: Path, name: str) -> Path:
 
 def _suggest_names(name: str, bundled: dict[str, Path]) -> str:
     """A hint: the most similar name, and the models in the same folder, in `runs/` and bundled."""
-    named = Path(name).expanduser()
+    named = expand_home(name)
     named = named.parent if named.name == MODEL_FILE else named
     folders = dict.fromkeys((named.parent, Path(RUNS)))
     runs = [folder / model for folder in folders if folder != Path() for model in _list_models(folder)]

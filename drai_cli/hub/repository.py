@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from drai_cli.errors import DraiError, InputError, NetworkError, WeightsError
+from drai_cli.hub.answers import guard_session
 from drai_cli.io.files import explain_os_error
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
@@ -77,6 +78,7 @@ class HubRepository:
             }
             return {name: Path(path) for name, path in cached.items() if isinstance(path, str)}
         with self._explain_failures():
+            guard_session(str(self))
             info = huggingface_hub.HfApi().model_info(self.name, revision=self.revision, files_metadata=True)
             sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
             self._check_names(list(sizes))
@@ -85,13 +87,13 @@ class HubRepository:
             self._check_sizes({name: sizes[name] for name in names}, info.sha, reporter)
             disable_progress_bars()  # the reporter shows it
             with reporter.task(f"downloading {self}", len(names), "files") as task:
-                folder = huggingface_hub.snapshot_download(
-                    self.name, revision=self.revision, allow_patterns=names
-                )
+                try:
+                    paths = self._download(names)
+                except WeightsError:
+                    # A power cut may have damaged the cache, which is not synced; the damaged file is gone now.
+                    reporter.warn(f"{self}: a file has another hash than on the Hub: downloaded again")
+                    paths = self._download(names)
                 task.advance(len(names))
-            paths = {name: Path(folder) / name for name in names}
-            for path in paths.values():
-                self._check_hash(path)
             return paths
 
     def upload(self, files: Mapping[str, Path], message: str, *, is_private: bool) -> str:
@@ -107,6 +109,7 @@ class HubRepository:
         api = huggingface_hub.HfApi()
         disable_progress_bars()
         with self._explain_failures(is_upload=True):
+            guard_session(str(self))
             api.create_repo(self.name, private=is_private or None, exist_ok=True)
             commit = api.create_commit(
                 self.name,
@@ -154,6 +157,18 @@ class HubRepository:
             except InputError as error:
                 raise WeightsError(error.subject, error.message, hint) from error
 
+    def _download(self, names: Sequence[str]) -> dict[str, Path]:
+        """The files in the cache, their hashes checked; raises WeightsError for a wrong one, which is removed."""
+        import huggingface_hub
+
+        folder = huggingface_hub.snapshot_download(
+            self.name, revision=self.revision, allow_patterns=list(names)
+        )
+        paths = {name: Path(folder) / name for name in names}
+        for path in paths.values():
+            self._check_hash(path)
+        return paths
+
     def _check_hash(self, path: Path) -> None:
         """Checks a cached file against the Hub's hash; a wrong one is removed from the cache.
 
@@ -185,6 +200,8 @@ class HubRepository:
         except DraiError:
             raise
         except Exception as error:
+            if (refused := _find_refusal(error)) is not None:
+                raise refused from error
             # An error in an upload thread is wrapped in a RuntimeError.
             cause = error.__cause__ if type(error) is RuntimeError else None
             explained = _explain(str(self), cause if isinstance(cause, Exception) else error, is_upload)
@@ -205,6 +222,23 @@ def origin_of(path: Path) -> str:
     """`owner/name@commit` of a file in the Hub cache; empty for any other."""
     match = _CACHED.search(path.as_posix())
     return f"{match['owner']}/{match['name']}@{match['commit']}" if match else ""
+
+
+def _find_refusal(error: BaseException) -> DraiError | None:
+    """The error of a check of an answer, which huggingface_hub may have wrapped in its own."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, DraiError):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _is_from_library(error: BaseException) -> bool:
+    """Whether an error was raised in huggingface_hub or what it calls: an answer it cannot read."""
+    place, modules = error.__traceback__, []
+    while place is not None:
+        modules.append(str(place.tb_frame.f_globals.get("__name__", "")))
+        place = place.tb_next
+    return any(module.startswith("huggingface_hub") for module in modules)
 
 
 def _explain_unreached(name: str) -> NetworkError:
@@ -259,5 +293,13 @@ def _explain(name: str, error: Exception, is_upload: bool) -> DraiError | None:
             name,
             f"cannot be stored in the Hub cache ({explain_os_error(error, Path(constants.HF_HUB_CACHE))})",
             "check the free space in HF_HOME",
+        )
+    if isinstance(
+        error, ValueError | TypeError | LookupError | AttributeError | AssertionError
+    ) and _is_from_library(error):
+        return NetworkError(
+            name,
+            "the server's answer is not a Hub's",
+            "check the connection and HF_ENDPOINT, or try again later",
         )
     return None

@@ -25,7 +25,7 @@ from drai_cli.inference.onnx_session import (
     start_session,
 )
 from drai_cli.inference.sampler import micro_batch_of
-from drai_cli.io.files import open_regular
+from drai_cli.io.files import expand_home, open_regular
 from drai_cli.machine.cores import usable_threads
 from drai_cli.machine.memory import PassSize, in_passes
 from drai_cli.model_file.header import HEADER_KEY, ModelHeader, model_intensity, parse_header
@@ -80,7 +80,7 @@ class OnnxSampler:
                 "expected an exported model as --weights",
                 "drai export --to onnx --out model.onnx",
             )
-        path = Path(name).expanduser()
+        path = expand_home(name)
         try:
             with open_regular(path) as file:
                 data = file.read()

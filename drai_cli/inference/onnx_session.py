@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ import numpy as np
 
 from drai_cli.errors import UsageError, WeightsError
 from drai_cli.machine.cores import usable_threads
-from drai_cli.machine.memory import is_out_of_memory
+from drai_cli.machine.memory import is_out_of_memory, limit_memory
 
 AGAIN = "export it again"
 CPU_PROVIDER = "CPUExecutionProvider"
 MOST_SECONDS = 600.0  # per run: a graph may hold an endless loop; drai's graphs take well under a second
+_MOST_LOAD_SECONDS = 60.0
+# A bundled generator takes 100 MB to load. The limit lets in ten times that.
+_LOAD_BYTES, _LOAD_BYTES_PER_BYTE = 900 << 20, 24
+_SMALL_BYTES = 1 << 20
 _SILENT = 4  # a log level of ONNX Runtime; errors are raised anyway
 
 
@@ -31,12 +36,14 @@ class BoundedSession:
         session: Its session.
         subject: Of errors.
         hint: Of errors.
+        file_bytes: Of the model. A pass of a small one may not take much memory.
     """
 
     runtime: Any
     session: Any
     subject: str
     hint: str
+    file_bytes: int
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.session, name)
@@ -59,8 +66,10 @@ class BoundedSession:
         timer = threading.Timer(MOST_SECONDS, end)
         timer.daemon = True
         timer.start()
+        is_small = self.file_bytes < _SMALL_BYTES
         try:
-            results: list[Any] = self.session.run(outputs, feeds, options)
+            with limit_memory(_LOAD_BYTES) if is_small else nullcontext():
+                results: list[Any] = self.session.run(outputs, feeds, options)
             return results
         except Exception as error:
             if not is_late.is_set():
@@ -113,8 +122,48 @@ def start_session(
     # By default, external weights are read from the working folder; this folder has no files.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     with explain_failures(str(path), hint):
-        session = runtime.InferenceSession(data, options, providers=[provider])
-    return BoundedSession(runtime, session, str(path), hint)
+        session = _load(
+            path,
+            hint,
+            lambda: runtime.InferenceSession(data, options, providers=[provider]),
+            len(data),
+            provider == CPU_PROVIDER,
+        )
+    return BoundedSession(runtime, session, str(path), hint, len(data))
+
+
+def _load(path: Path, hint: str, load: Callable[[], Any], file_bytes: int, is_on_cpu: bool) -> Any:
+    """The loaded model, in bounded time and memory: constants of any size may be computed while it is loaded.
+
+    Raises:
+        WeightsError: It takes longer than `_MOST_LOAD_SECONDS`, or more memory than its size warrants.
+    """
+    found: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            found.put((load(), None))
+        except BaseException as error:
+            found.put((None, error))
+
+    # ONNX Runtime cannot be stopped here; the thread ends with the process.
+    # A GPU's driver reserves memory as it likes, so only loading for the CPU is limited.
+    limit = limit_memory(_LOAD_BYTES + _LOAD_BYTES_PER_BYTE * file_bytes) if is_on_cpu else nullcontext()
+    with limit:
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            session, error = found.get(timeout=_MOST_LOAD_SECONDS)
+        except queue.Empty:
+            raise WeightsError(
+                str(path), f"takes longer than {_MOST_LOAD_SECONDS:g} s to load", hint
+            ) from None
+    if error is None:
+        return session
+    if is_out_of_memory(error):
+        raise WeightsError(
+            str(path), f"takes more memory to load than a model of {file_bytes} bytes should", hint
+        ) from error
+    raise error
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from drai_cli.errors import InputError
+from drai_cli.io.durable import make_folders, sync_folder
 from drai_cli.progress import show_bytes
 
 BROKEN = (
@@ -73,6 +74,90 @@ def open_regular(path: Path, *, max_bytes: int | None = MAX_FILE_BYTES) -> IO[by
     return os.fdopen(descriptor, "rb")
 
 
+def open_own(path: Path) -> IO[bytes]:
+    """Opens a helper file (lock, journal) to read and write, unbuffered; it is made where it is missing, not emptied.
+
+    Strangers may have made its folder, so nothing but a regular file without a second name is opened: what is written
+    to a link would change a file elsewhere.
+
+    Raises:
+        InputError: A link, or no regular file, has its name.
+        OSError: It cannot be made or opened.
+    """
+    with suppress(FileNotFoundError):
+        _check_own(path, os.lstat(path))  # before opening, which may have an effect on a device
+    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC", "O_NOINHERIT")  # not every system has all
+    flags = os.O_RDWR | os.O_CREAT
+    for name in names:
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _refuse_link(path) from error
+        raise
+    try:
+        _check_own(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def _check_own(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode) or status.st_nlink > 1:
+        raise _refuse_link(path)
+    _check_regular(path, status)
+
+
+def _refuse_link(path: Path) -> InputError:
+    return InputError(path, "expected a file or folder of drai's own, got a link", "remove the link")
+
+
+def make_inside(root: Path, folder: Path) -> None:
+    """Makes a folder below `root` where it is missing; nothing is written through a link below `root`.
+
+    Raises:
+        InputError: It, or one above it, is a link.
+        OSError: It cannot be made.
+    """
+    check_inside(root, folder)
+    make_folders(folder)
+
+
+def check_inside(root: Path, folder: Path) -> None:
+    """Checks that no folder on the way from `root`, which may itself be a link, to `folder` is a link.
+
+    Raises:
+        InputError: One is.
+    """
+    place = root
+    for name in folder.relative_to(root).parts:
+        place = place / name
+        if place.is_symlink():
+            raise _refuse_link(place)
+
+
+@contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """A path for libraries that take UTF-8 only: where the name has other bytes (on Linux), that of a descriptor."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        with open_regular(path, max_bytes=None) as file:
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        yield os.fspath(path)
+
+
+def expand_home(path: str) -> Path:
+    """A path whose `~` or `~name` is that user's home; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def _check_regular(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(path, f"expected a file, got {_kind_of(status.st_mode)}")
@@ -93,14 +178,28 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when complete; on any failure the earlier file is kept."""
+def atomic_writer(path: Path, *, sync: bool = True, earlier: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when complete; on any failure the earlier file is kept.
+
+    Args:
+        path: Its name.
+        sync: Wait until it is on the disk, so that a power cut leaves it whole or not there. Without, the caller calls
+            `sync_disk` before anything says that it is there.
+        earlier: The name that the file with this name, if there is one, gets instead of being replaced.
+    """
     temporary: Path | None = None
     try:
         file, temporary = _open_temporary(path)
         with file:
             yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        if earlier is not None and path.exists():
+            os.replace(path, earlier)
         os.replace(temporary, path)
+        if sync:
+            sync_folder(path.parent)
     except OSError as error:
         _remove(temporary)
         raise InputError(
@@ -113,10 +212,18 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def _shorten(name: str) -> str:
+    """The beginning of a name, so short that more can be added: names have at most 255 bytes."""
+    name = name[:100]
+    while len(os.fsencode(name)) > 200:
+        name = name[:-1]
+    return name
+
+
 def _open_temporary(path: Path) -> tuple[IO[bytes], Path]:
     """A new hidden file next to `path`; its lock says that it is in use."""
     while True:
-        temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+        temporary = path.with_name(f".{_shorten(path.name)}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
         file = open(temporary, "xb")  # noqa: SIM115  closed by the caller
         # Another process may have removed it as left over, before it was locked.
         if try_lock(file) is not False and temporary.exists():
@@ -134,8 +241,9 @@ def remove_left_over(folder: Path, name: str | None = None) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
-            if match and (name is None or match[1] == name[:100]):
-                with suppress(OSError), open(entry.path, "rb") as file:
+            is_wanted = match and (name is None or match[1] == _shorten(name))
+            if is_wanted and entry.is_file(follow_symlinks=False):
+                with suppress(OSError, InputError), open_own(Path(entry.path)) as file:
                     if try_lock(file):
                         os.unlink(entry.path)
 

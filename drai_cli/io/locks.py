@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import explain_os_error, try_lock
+from drai_cli.io.durable import make_folders
+from drai_cli.io.files import explain_os_error, open_own, try_lock
 
 _FOLDER_LOCK = ".drai.lock"
 
@@ -34,6 +35,7 @@ def hold_lock(
 
     Raises:
         OverwriteError: Another process holds it, and `waiting` is None.
+        InputError: A link, or no regular file, has its name.
         OSError: The file cannot be made.
     """
     file, is_locked = _take(path, command, subject, waiting)
@@ -57,7 +59,7 @@ def hold_folder(folder: Path, command: str) -> Iterator[None]:
         try:
             check_no_file(folder)
             missing = [one for one in (folder, *folder.parents) if not one.exists()]
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
             lock = hold_lock(folder / _FOLDER_LOCK, command, folder)
             stack.callback(_remove_empty, missing)  # after the lock, which lies in the first of them
             stack.enter_context(lock)
@@ -95,7 +97,7 @@ def _take(
 ) -> tuple[IO[bytes], bool]:
     has_waited = False
     while True:
-        file = open(path, "a+b", buffering=0)  # noqa: SIM115  closed when the lock is released
+        file = open_own(path)
         try:
             is_locked = try_lock(file, wait=has_waited)
             if is_locked is False:
@@ -126,7 +128,8 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
 def _sign(file: IO[bytes], command: str) -> None:
     """Writes who holds it. On a full disk that stays unsaid; the lock holds all the same."""
     with suppress(OSError):
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         file.write(
             json.dumps({"command": command, "process": os.getpid(), "host": socket.gethostname()}).encode()
         )

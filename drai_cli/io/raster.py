@@ -140,7 +140,11 @@ def may_be_deep_grey(path: Path) -> bool:
 
 
 def write_png(
-    path: Path, array: UInt[np.ndarray, "height width *channels"], text: Mapping[str, str] | None = None
+    path: Path,
+    array: UInt[np.ndarray, "height width *channels"],
+    text: Mapping[str, str] | None = None,
+    *,
+    sync: bool = True,
 ) -> None:
     """Writes a PNG that appears under its name only when whole.
 
@@ -148,13 +152,14 @@ def write_png(
         path: Where to.
         array: uint8 or uint16, `[H, W]`, `[H, W, 1]` or `[H, W, 3]`.
         text: Text chunks, keyword to text.
+        sync: Wait until it is on the disk; see `atomic_writer`.
 
     Raises:
         InputError: It cannot be written; an earlier file of that name is left as it was.
         ValueError: An array or keyword that a PNG cannot hold.
     """
     encoded = encode_png(array[:, :, None] if array.ndim == 2 else array, text or {})
-    with atomic_writer(path) as file:
+    with atomic_writer(path, sync=sync) as file:
         file.write(encoded)
 
 

@@ -15,6 +15,8 @@ MAX_STACK_BYTES = 1 << 30
 """Most that a decoded file or series may take, stored and rescaled samples together (1 GiB)."""
 
 MAX_FRAMES = 100_000
+_MOST_PER_BYTE = 64
+"""Bytes of memory per byte of a file above which an image is no image but a bomb; only of more than 1 GiB."""
 
 
 def check_size(subject: str, shape: Sequence[int], sample_bytes: int) -> None:
@@ -35,6 +37,25 @@ def check_size(subject: str, shape: Sequence[int], sample_bytes: int) -> None:
     if shape[0] > MAX_FRAMES or prod(shape) * sample_bytes > MAX_STACK_BYTES:
         raise InputError(
             subject, f"expected at most {MAX_STACK_BYTES >> 20} MiB, its header claims {_times(shape)}"
+        )
+
+
+def check_memory(subject: str, needed_bytes: int, file_bytes: int) -> None:
+    """Checks what an image will take with its copies: a small file may not become a large array.
+
+    Args:
+        subject: For the message.
+        needed_bytes: Of all arrays that are in memory at a time.
+        file_bytes: Of the file or files it is read from.
+
+    Raises:
+        InputError: It is too large.
+    """
+    if needed_bytes > max(MAX_STACK_BYTES, _MOST_PER_BYTE * file_bytes):
+        raise InputError(
+            subject,
+            f"expected at most {MAX_STACK_BYTES >> 20} MiB of a file of {file_bytes} bytes, "
+            f"got {needed_bytes >> 20} MiB",
         )
 
 
@@ -77,8 +98,10 @@ def rescale(
             whole *= int(slope)
         whole += int(intercept)
         return whole.astype(dtype, copy=False)
-    values: np.ndarray = stored.astype(np.float64) * slope + intercept
-    return values.astype(dtype)
+    values: np.ndarray = stored.astype(np.float64)  # changed in place: each copy takes as much again
+    values *= slope
+    values += intercept
+    return values.astype(dtype, copy=False)
 
 
 def replace_nonfinite(
@@ -90,8 +113,8 @@ def replace_nonfinite(
     is_number = np.isfinite(values)
     if is_number.all():
         return values, None
-    least = values[is_number].min() if is_number.any() else 0
-    return np.where(is_number, values, least).astype(values.dtype), ~is_number
+    least = values.min(where=is_number, initial=np.inf) if is_number.any() else 0
+    return np.where(is_number, values, values.dtype.type(least)), ~is_number
 
 
 def _times(shape: Sequence[int]) -> str:

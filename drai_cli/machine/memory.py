@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -51,6 +53,59 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
         torch.mps.empty_cache()
+
+
+class _Limit:
+    """The limit that is in force while any thread is inside `limit_memory`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.before = (-1, -1)
+
+
+_LIMIT = _Limit()
+
+
+@contextmanager
+def limit_memory(more_bytes: int) -> Iterator[None]:
+    """Lets this process take so many bytes more than it has, where the system (Linux) can tell and limit that.
+
+    What takes more raises its error of memory that ran out. Of threads that are inside at the same time, the first sets
+    the limit, and the last lifts it.
+    """
+    with _LIMIT.lock:
+        _LIMIT.inside += 1
+        if _LIMIT.inside == 1:
+            _LIMIT.before = _lower_limit(more_bytes)
+    try:
+        yield
+    finally:
+        with _LIMIT.lock:
+            _LIMIT.inside -= 1
+            if _LIMIT.inside == 0 and _LIMIT.before != _UNKNOWN:
+                import resource
+
+                resource.setrlimit(resource.RLIMIT_DATA, _LIMIT.before)
+
+
+_UNKNOWN = (-2, -2)
+
+
+def _lower_limit(more_bytes: int) -> tuple[int, int]:
+    """Sets the soft limit of the process's data, unless a lower one holds; returns what it was."""
+    try:
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as file:
+            now = int(file.read().split()[5]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = now + more_bytes
+        if soft == resource.RLIM_INFINITY or wanted < soft:
+            resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+        return soft, hard
+    except (ImportError, OSError, ValueError, IndexError):
+        return _UNKNOWN
 
 
 class PassSize:

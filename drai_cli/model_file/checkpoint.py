@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from drai_cli.errors import InputError, WeightsError
-from drai_cli.io.files import atomic_writer, file_sha256, open_regular
+from drai_cli.io.files import atomic_writer, file_sha256, open_regular, utf8_path
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.generator import Generator
@@ -29,6 +30,7 @@ from drai_cli.settings.methods import METHODS
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MAX_HEADER_BYTES = 16 << 20
+_CHECKSUM = "tensors_crc32"
 
 UNFIT = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
 """Errors raised if tensors and a record do not fit what they are loaded into."""
@@ -119,6 +121,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
     if header.method not in METHODS:
         raise WeightsError(path, f"method {header.method!r} is not known to this drai", "upgrade drai")
     tensors = _load_tensors(path)
+    _check_claims(path, header, tensors)
     # On the meta device nothing is allocated, whatever a header claims, but torch then imports sympy, which takes a
     # second. Networks of a usual size are made in 30 ms.
     with torch.device("cpu" if _is_usual(header) else "meta"), torch.random.fork_rng(devices=[]):
@@ -134,6 +137,32 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> LoadedModel:
     return LoadedModel(
         header, networks.generator, networks.encoder, networks.content_prior, file_sha256(path)
     )
+
+
+def _check_claims(path: Path, header: ModelHeader, tensors: Mapping[str, Tensor]) -> None:
+    """Checks that a header claims no more than the tensors hold, before a network is made for what it claims.
+
+    Every block has tensors of its own, and every width is a side of some tensor.
+
+    Raises:
+        WeightsError: It claims more.
+    """
+    shape = header.architecture
+    widest = max((max(tensor.shape, default=1) for tensor in tensors.values()), default=0)
+    claims = {
+        "blocks": (shape.blocks, len(tensors)),
+        "content_dim": (shape.content_dim, widest),
+        "style_dim": (shape.style_dim, widest),
+        "channels": (min(shape.channels, shape.max_channels), widest),
+        "image_size": (shape.image_size.bit_length(), len(tensors)),
+        "condition": (header.schema.dim, widest),
+    }
+    for name, (claimed, held) in claims.items():
+        if claimed > held:
+            raise WeightsError(
+                path, f"its header claims {name} {claimed}, more than its {len(tensors)} tensors hold",
+                "the file is damaged: get it again",
+            )  # fmt: skip
 
 
 def _is_usual(header: ModelHeader) -> bool:
@@ -168,12 +197,26 @@ def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str
         raise WeightsError(path, f"tensor {extra[0]!r} does not belong to this architecture", hint)
 
 
-def save_state(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-    """Writes a training state, tensors and JSON record, as one complete file or none."""
+def save_state(
+    path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any], earlier: Path | None = None
+) -> None:
+    """Writes a training state, tensors and JSON record, as one complete file or none.
+
+    Args:
+        path: The file.
+        tensors: By name.
+        record: Read back by `load_state`.
+        earlier: The name under which the last state is kept; without, it is replaced.
+    """
     kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(record, sort_keys=True, allow_nan=False)
-    with atomic_writer(path) as file:
+    text = json.dumps({**record, _CHECKSUM: _checksum(kept)}, sort_keys=True, allow_nan=False)
+    with atomic_writer(path, earlier=earlier) as file:
         file.write(save(kept, metadata={HEADER_KEY: text}))
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a training state, without its tensors; raises as `load_state`."""
+    return _read_entry(path, "training state")
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -182,13 +225,26 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         WeightsError: Missing, truncated or not a training state.
     """
-    record = _read_entry(path, "training state")
-    return _load_tensors(path), record
+    record = read_record(path)
+    tensors = _load_tensors(path)
+    checksum = record.pop(_CHECKSUM, None)  # none in a state of an older version
+    if checksum is not None and checksum != _checksum(tensors):
+        raise WeightsError(path, "its numbers were changed", "the file is damaged: get it again")
+    return tensors, record
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> int:
+    """The CRC-32 of all tensors, in the order of their names: a disk may lose what a file's name promises."""
+    crc = 0
+    for name in sorted(tensors):
+        crc = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, crc)
+    return crc
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        with utf8_path(path) as name:
+            return load_file(name)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
             path, f"cannot be read ({str(error)[:200]})", "the file is damaged: get it again"

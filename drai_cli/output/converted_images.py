@@ -76,7 +76,7 @@ class ConvertedImages:
     def write(
         self, image: PreparedImage, start: Path, suffixes: tuple[str, ...], index: int | None = None
     ) -> list[Path]:
-        """Writes all frames, or one, as one image.
+        """Writes all frames, or one, as one image; the caller calls `sync_disk` after the last.
 
         Args:
             image: The input.
@@ -97,8 +97,10 @@ class ConvertedImages:
         for path in paths:
             check_file(path, self.options.overwrite, "OUT")
         for path, data in zip(paths, files, strict=True):
-            make_parent(path)
-            with atomic_writer(path) as file:
+            make_parent(
+                path, inside=self.options.out if path.parent.is_relative_to(self.options.out) else None
+            )
+            with atomic_writer(path, sync=False) as file:
                 file.write(data)
         return paths
 

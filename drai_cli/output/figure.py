@@ -9,6 +9,7 @@ from jaxtyping import UInt, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from drai_cli.errors import printable
 from drai_cli.io.tiles import tile_images, to_eight_bit
 
 _PANEL = 256
@@ -119,7 +120,7 @@ def _add_note(
 def _wrap(text: str, font: Font, width: int, most_lines: int) -> list[str]:
     """The text in lines of at most `width` pixels; a word that is wider loses its middle, the last line its rest's."""
     lines: list[str] = []
-    for word in text.split():
+    for word in printable(text).split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and _length(longer, font) <= width:
             lines[-1] = longer

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, explain_os_error, remove_left_over
+from drai_cli.io.durable import make_folders, sync_folder, sync_tree
+from drai_cli.io.files import atomic_writer, explain_os_error, make_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
 
 _HIDDEN = ".drai"
@@ -71,19 +72,24 @@ def _check_parent(out: Path) -> None:
     raise InputError(out.parent, f"cannot be {verb} ({reason})", "name a file in another folder")
 
 
-def make_parent(out: Path) -> None:
-    """Makes the folder of the file `out`; raises as `make_folder`."""
-    make_folder(out.parent)
+def make_parent(out: Path, inside: Path | None = None) -> None:
+    """Makes the folder of the file `out`; arguments and errors as `make_folder`."""
+    make_folder(out.parent, inside=inside)
 
 
-def make_folder(folder: Path, hint: str = "check its permissions") -> None:
+def make_folder(folder: Path, hint: str = "check its permissions", inside: Path | None = None) -> None:
     """Makes a folder, and those above it, if it does not exist; `hint` is that of the error.
 
+    Args:
+        folder: Which.
+        hint: Of the error.
+        inside: The output folder that it is a part of, if it is: then neither it nor one between may be a link.
+
     Raises:
-        InputError: It cannot be made.
+        InputError: It cannot be made, or is a link.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder) if inside is None else make_inside(inside, folder)
     except OSError as error:
         reason = explain_os_error(error, folder.parent)
         raise InputError(folder, f"cannot be made ({reason})", hint) from error
@@ -124,22 +130,24 @@ def open_stage(out: Path, overwrite: bool, command: str) -> Iterator[Path]:
 
 def _move(stage: Path, out: Path) -> None:
     paths = sorted(stage.iterdir())
+    sync_tree(stage)
     with atomic_writer(out / _MOVING) as file:
         file.write(json.dumps([stage.name, [path.name for path in paths]]).encode())
     for path in paths:
         os.replace(path, out / path.name)
+    sync_folder(out)
     (out / _MOVING).unlink()
 
 
 def _list_moved(out: Path) -> list[str]:
     """Names of the files that a killed command had moved."""
     try:
-        stage, names = json.loads((out / _MOVING).read_bytes())
+        stage, names = read_json(out / _MOVING)
         # Strangers may have made the folder: no name may lead out of it.
         return [
             name for name in map(str, names) if Path(name).name == name and not (out / stage / name).exists()
         ]
-    except (OSError, ValueError, TypeError):
+    except (OSError, InputError, ValueError, TypeError):
         return []
 
 
@@ -149,6 +157,7 @@ def _remove_moved(out: Path) -> None:
         with suppress(FileNotFoundError):
             (out / name).unlink()
     for stage in out.glob(f"{_STAGE}*"):
-        shutil.rmtree(stage, ignore_errors=True)
+        if not stage.is_symlink():
+            shutil.rmtree(stage, ignore_errors=True)
     (out / _MOVING).unlink(missing_ok=True)
     remove_left_over(out)

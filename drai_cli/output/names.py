@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import unquote
+
+from drai_cli.errors import InputError
+
+_MOST_BYTES = 200
+"""Of a label in a file name, which adds a number and a suffix; file systems take 255."""
 
 # Names of devices on Windows, and of the tables, tar and npz files of an output folder.
 _RESERVED = re.compile(
@@ -31,7 +37,9 @@ def safe_name(label: str, *, is_caseless: bool = False) -> str:
         else _encode(c)
         for i, c in enumerate(label)
     ]
-    if _RESERVED.fullmatch(label):
+    if _RESERVED.fullmatch(label) or label.startswith(
+        "-"
+    ):  # programs take -x for an option, spreadsheets for a sum
         parts[0] = _encode(label[0])
     return "".join(parts)
 
@@ -47,6 +55,24 @@ def folder_names(labels: Sequence[str]) -> dict[str, str]:
     return {label: safe_name(label, is_caseless=folded[label.casefold()] > 1) for label in labels}
 
 
+def check_label_names(subject: object, labels: Sequence[str]) -> None:
+    """Checks that files can be named after labels, before a model is trained on them.
+
+    Raises:
+        InputError: A label is longer than a file name may be, or has control characters.
+    """
+    for label, name in folder_names(labels).items():
+        if any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in label):
+            raise InputError(subject, f"expected labels of printable characters, got {label!r:.80}")
+        if len(name.encode()) > _MOST_BYTES:
+            raise InputError(
+                subject,
+                f"expected labels of at most {_MOST_BYTES} bytes as file names, got one of {len(name.encode())} "
+                f"({label[:40]!r}…)",
+                "shorten it in the table or folder that names it",
+            )
+
+
 def safe_stems(names: Sequence[str], longest: int = 80) -> list[str]:
     """File names without suffix, safe, at most `longest` letters, and numbered if two are equal."""
     safe = [safe_name(re.sub(r"(\.nii(?=\.gz$))?\.[^.]+$", "", name) or name)[:longest] for name in names]
@@ -56,4 +82,4 @@ def safe_stems(names: Sequence[str], longest: int = 80) -> list[str]:
 
 
 def _encode(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8"))
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))

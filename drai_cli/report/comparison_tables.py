@@ -19,6 +19,7 @@ from drai_cli.report.wording import (
     DIRECTIONS,
     MINUS,
     markdown_table,
+    markdown_text,
     mean_and_deviation,
     number,
 )
@@ -156,15 +157,15 @@ def cell_note(cell: Cell, usual: int) -> str:
 def to_markdown(comparison: Comparison) -> str:
     """A table of measures by methods, the best in bold with a star, notes below."""
     table = lay_out(comparison)
-    columns = map(_markdown, ("measure", *table.methods, *(["baseline"] if table.has_baselines else [])))
+    columns = map(markdown_text, ("measure", *table.methods, *(["baseline"] if table.has_baselines else [])))
     rows = []
     for row in table.rows:
-        cells = [f"{_markdown(row.name)} {row.sign}"]
+        cells = [f"{markdown_text(row.name)} {row.sign}"]
         for cell in row.cells:
             text = f"**{cell.text}** {BEST}" if cell.is_best else cell.text
             cells.append(f"{text} ({cell.letter})" if cell.letter else text)
         rows.append([*cells, *([row.baseline_text] if table.has_baselines else [])])
-    notes = [f"\n({letter}) {_markdown(text)}" for text, letter in table.notes.items()]
+    notes = [f"\n({letter}) {markdown_text(text)}" for text, letter in table.notes.items()]
     return "\n".join([markdown_table(columns, rows), "", table.heading, *notes]) + "\n"
 
 
@@ -238,13 +239,6 @@ def latex(text: str) -> str:
 
 def _latex_row(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"
-
-
-def _markdown(text: str) -> str:
-    """Text without meaning to Markdown or to the HTML in it."""
-    for sign in "\\`*_{}[]#|":
-        text = text.replace(sign, "\\" + sign)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _letter(index: int) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drai_cli.data.split_plan import BY_FILE, BY_IMAGE
+from drai_cli.errors import printable
 from drai_cli.model_file.header import ModelHeader
-from drai_cli.report.wording import markdown_table, words
+from drai_cli.report.wording import markdown_code, markdown_prose, markdown_table, markdown_text, words
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import EVALUATION_PARTS
 
@@ -33,18 +34,19 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
         name: The WEIGHTS that name the model: a bundled name or a Hub name.
         samples: File name of a grid of samples next to the card; empty for none.
     """
+    name = printable(name)
     shape, training = header.architecture, header.training
     kind = "grey" if shape.image_channels == 1 else "colour"
     labels = header.schema.labels
     sections = [
-        _front_matter(header, samples) + f"# {name}",
-        header.data,
+        _front_matter(header, samples) + f"# {markdown_prose(name)}",
+        markdown_prose(header.data),
         f"![Samples, one row per label]({samples})" if samples else "",
-        f"**Licence of the weights:** {header.licence or 'not stated'}",
-        f"**What it generates:** {shape.image_size} px {kind} images of {', '.join(f'`{label}`' for label in labels)}\n"
-        f"(`drai sample --weights {name} --label LABEL`){_swaps(header, name)}.",
+        f"**Licence of the weights:** {markdown_prose(header.licence) or 'not stated'}",
+        f"**What it generates:** {shape.image_size} px {kind} images of {', '.join(map(markdown_code, labels))}\n"
+        f"({markdown_code(f'drai sample --weights {name} --label LABEL')}){_swaps(header, name)}.",
         _attributes(header),
-        f"**Intended use.** {header.intended_use}" if header.intended_use else "",
+        f"**Intended use.** {markdown_prose(header.intended_use)}" if header.intended_use else "",
         _training(header, training),
         *(_measures(part, numbers) for part, numbers in header.measures.items() if numbers),
     ]
@@ -91,7 +93,8 @@ def _swaps(header: ModelHeader, name: str) -> str:
     if not infers:
         return ""
     labels = "" if "content" in infers else " --label-a LABEL --label-b LABEL"
-    return f", and style swaps of real images (`drai swap-style a.png b.png{labels} --weights {name}`)"
+    command = markdown_code(f"drai swap-style a.png b.png{labels} --weights {name}")
+    return f", and style swaps of real images ({command})"
 
 
 def _attributes(header: ModelHeader) -> str:
@@ -104,12 +107,14 @@ def _attributes(header: ModelHeader) -> str:
     labels = header.schema.labels
     columns = {
         "also called": [_cell(", ".join(aliases.get(label, []))) for label in labels],
-        "images in training": [str(counts.get(label, "")) for label in labels],
+        "images in training": [_cell(str(counts.get(label, ""))) for label in labels],
     }
     known = {title: cells for title, cells in columns.items() if any(cells)}
     rows = zip(map(_cell, labels), *known.values(), strict=True)
     table = markdown_table(["label", *known], rows) if known else ""
-    further = [f"`{attribute.name}` ({attribute.kind})" for attribute in header.schema.attributes[1:]]
+    further = [
+        f"{markdown_code(attribute.name)} ({attribute.kind})" for attribute in header.schema.attributes[1:]
+    ]
     others = f"Further attributes, each may be missing: {', '.join(further)}." if further else ""
     return "\n\n".join(part for part in (table, others) if part)
 
@@ -118,12 +123,12 @@ def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
     known = []
     images = training.get("images")
     if isinstance(images, Mapping) and "train" in images:
-        known.append(f"{images['train']} training images")
+        known.append(f"{markdown_text(images['train'])} training images")
     if isinstance(seen := training.get("images_seen"), int):
         known.append(f"{seen:,} images seen")
     if "seed" in training:
-        known.append(f"seed {training['seed']}")
-    text = f"**Training.** Method `{header.method}`{''.join(f', {fact}' for fact in known)}."
+        known.append(f"seed {markdown_text(training['seed'])}")
+    text = f"**Training.** Method {markdown_code(header.method)}{''.join(f', {fact}' for fact in known)}."
     if (how := training.get("split")) in (BY_IMAGE, BY_FILE):
         text += (
             f"\nThe set was split {how}: images of one patient or lesion may be in both training and test part,\n"
@@ -159,9 +164,13 @@ def _section(name: str, measured: Mapping[str, Any]) -> str:
         if isinstance(settings, Mapping)
         else ""
     )
-    lines = [f"*{name.capitalize()}*" + (f" ({_cell(with_what)})" if with_what else "") + ":"]
+    lines = [f"*{markdown_text(name.capitalize())}*" + (f" ({_cell(with_what)})" if with_what else "") + ":"]
     lines[0] += "" if table else " measured, but no number is informative."
-    lines += [f"**Caution.** {text}" for text in cautions] if isinstance(cautions, list) else []
+    lines += (
+        [f"**Caution.** {markdown_prose(str(text))}" for text in cautions]
+        if isinstance(cautions, list)
+        else []
+    )
     lines.append(table)
     return "\n\n".join(line for line in lines if line)
 
@@ -172,4 +181,4 @@ def _numbers(numbers: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return markdown_prose(printable(text)).replace("|", "\\|").replace("[", "\\[").replace("`", "\\`")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from drai_cli.errors import printable
 from drai_cli.report.findings import Better, Standing
 
 MINUS, DASH, BEST = "−", "–", "★"
@@ -71,6 +73,29 @@ def words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(words, value)) or "none"
     return str(value)
+
+
+def markdown_text(text: object) -> str:
+    """Text without meaning to Markdown, to the HTML in it or to a terminal; on one line."""
+    out = printable(" ".join(str(text).split("\n")))
+    for sign in "\\`*_{}[]#|":
+        out = out.replace(sign, "\\" + sign)
+    return out.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def markdown_code(text: object) -> str:
+    """Text in a code span, whatever backticks it has (CommonMark 6.1)."""
+    out = printable(text)
+    longest = max((len(run) for run in re.findall("`+", out)), default=0)
+    fence, pad = "`" * (longest + 1), " " if out[:1] in ("`", "") or out[-1:] == "`" else ""
+    return f"{fence}{pad}{out}{pad}{fence}"
+
+
+def markdown_prose(text: str) -> str:
+    """A text by its author, with paragraphs, emphasis and links, but without HTML, images or control characters."""
+    lines = [printable(line) for line in text.split("\n")]
+    safe = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
+    return safe.replace("![", "!\\[")
 
 
 def markdown_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""A run directory: the files of one training run, and which settings may change when it is resumed."""
+"""A run directory: the files of one training run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drai_cli.errors import DraiError, InputError, OverwriteError, UsageError
-from drai_cli.io.files import atomic_writer, open_regular, read_json, remove_left_over
+from drai_cli.errors import DraiError, InputError, OverwriteError, WeightsError
+from drai_cli.io.durable import is_torn
+from drai_cli.io.files import (
+    MAX_RECORD_BYTES,
+    atomic_writer,
+    check_inside,
+    open_regular,
+    read_json,
+    remove_left_over,
+)
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
+from drai_cli.model_file.checkpoint import read_record
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import Reporter
-from drai_cli.settings.config import REMOVED, Chosen, ModelConfig, Objective, TrainOptions, check_image_size
+from drai_cli.run.same_settings import check_same
+from drai_cli.settings.config import Chosen, check_image_size
 from drai_cli.settings.data_options import DataOptions
-from drai_cli.settings.typed import check_types, older_values
+from drai_cli.settings.typed import check_types
 
-# Settings that may differ between a run and the command that resumes it.
-FREE_ON_RESUME = frozenset({"training.kimg", "training.hours", "training.tick_kimg", "version"})
 _CHOSEN = "chosen"
 _ANOTHER_OUT = "name another with --out"
+_CONFIG_START = f'{{\n  "{_CHOSEN}": {{'.encode()  # as `_write_json` sorts and indents
+_OWN = ("config.json", "split.csv", "seen.sha256", "checkpoint", "grids")
+"""What a run may have made before its first checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class RunDirectory:
     def state(self) -> Path:
         """The checkpoint: all that resuming needs."""
         return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def earlier_state(self) -> Path:
+        """The checkpoint before the last, kept until the next is whole."""
+        return self.path / "checkpoint" / "earlier.safetensors"
 
     @property
     def judge(self) -> Path:
@@ -76,12 +92,58 @@ class RunDirectory:
         """One JSON object per tick."""
         return self.path / "stats.jsonl"
 
+    @property
+    def events(self) -> Path:
+        """The folder of TensorBoard's events; it is no link."""
+        folder = self.path / "tensorboard"
+        check_inside(self.path, folder)
+        return folder
+
     def grid(self, images_seen: int) -> Path:
         return self.path / "grids" / f"{images_seen:09d}.png"
 
     @property
     def is_begun(self) -> bool:
-        return self.config.exists()
+        return self.config.exists() and not self._is_torn_start
+
+    @property
+    def _is_torn_start(self) -> bool:
+        """Whether a power cut left part of the settings and no checkpoint: then the run begins anew."""
+        if self.state.exists() or self.earlier_state.exists():
+            return False
+        with suppress(InputError), open_regular(self.config, max_bytes=MAX_RECORD_BYTES) as file:
+            found = file.read()
+            start = found.rstrip(b"\0")[: len(_CONFIG_START)]
+            return _CONFIG_START.startswith(start) and not _is_json(found)
+        return False
+
+    def read_config(self) -> dict[str, Any]:
+        """The run's settings and what was chosen for the device; from a checkpoint where the file is damaged.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        with suppress(InputError):
+            saved = read_json(self.config)
+            if isinstance(saved, dict):
+                return saved
+        for path in (self.state, self.earlier_state):
+            with suppress(WeightsError):
+                saved = read_record(path).get("settings")
+                if isinstance(saved, dict):
+                    return saved
+        raise InputError(self.config, "cannot be read", "name another folder with --out")
+
+    def mend_config(self, reporter: Reporter) -> None:
+        """Writes the settings again where their file is damaged and a checkpoint has them; raises as `read_config`."""
+        saved = self.read_config()
+        try:
+            is_whole = read_json(self.config) == saved
+        except InputError:
+            is_whole = False
+        if not is_whole:
+            reporter.warn(f"{self.config} is damaged: written again from the checkpoint")
+            _write_json(self.config, saved)
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Checks that a command may start a run here, or resume the one that is here.
@@ -91,7 +153,8 @@ class RunDirectory:
             UsageError: The run differs in more than budget and ticks; the differences are listed.
         """
         if self.is_begun:
-            self._check_same(settings)
+            saved = {name: value for name, value in self.read_config().items() if name != _CHOSEN}
+            check_same(self.path, self.config, saved, settings)
         else:
             self._check_free()
 
@@ -101,8 +164,9 @@ class RunDirectory:
         Raises:
             InputError: There is too little.
         """
-        there = sum(file.stat().st_size for file in (self.state, self.model) if file.exists())
-        missing, more = max(0, state_bytes + model_bytes - there), max(state_bytes, model_bytes)
+        files = (self.state, self.earlier_state, self.model)
+        there = sum(file.stat().st_size for file in files if file.exists())
+        missing, more = max(0, 2 * state_bytes + model_bytes - there), max(state_bytes, model_bytes)
         check_room(
             self.path, "model and checkpoint", missing or more, missing + more,
             "make room, or name another folder with --out", reporter,
@@ -110,12 +174,20 @@ class RunDirectory:
 
     def remove_left_over(self) -> None:
         """Removes partial files of a killed process."""
-        for folder in (self.path, self.state.parent, self.path / "grids"):
+        for folder in (self.path, *self._folders):
+            check_inside(self.path, folder)
             remove_left_over(folder)
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return self.state.parent, self.path / "grids"
 
     def _check_free(self) -> None:
         check_no_file(self.path)
-        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+        ours = _OWN if self._is_torn_start else ()
+        if self.path.is_dir() and any(
+            not entry.name.startswith(".") and entry.name not in ours for entry in self.path.iterdir()
+        ):
             raise OverwriteError(self.path, "the folder holds other files and no run", _ANOTHER_OUT)
 
     def begin(self, settings: Mapping[str, Any], chosen: Chosen) -> None:
@@ -130,36 +202,8 @@ class RunDirectory:
 
     def make_folders(self) -> None:
         """Makes the folders of the checkpoint and the grids if they are missing; raises as `make_folder`."""
-        for folder in (self.path / "checkpoint", self.path / "grids"):
-            make_folder(folder, _ANOTHER_OUT)
-
-    def _check_same(self, settings: Mapping[str, Any]) -> None:
-        try:
-            # A setting that the run's version did not have had the value of older versions, or its default.
-            older = {
-                **older_values(TrainOptions),
-                "model": older_values(ModelConfig),
-                "objective": older_values(Objective),
-            }
-            brought = _flat({"training": TrainOptions().to_json()}) | _flat({"training": older})
-            saved = {name: value for name, value in read_json(self.config).items() if name != _CHOSEN}
-            own = {**brought, **REMOVED, **_flat(saved)}
-        except (InputError, AttributeError) as error:
-            raise InputError(self.config, "cannot be read", "name another folder with --out") from error
-        new = {**REMOVED, **_flat(settings)}
-        differing = sorted(
-            name
-            for name in own.keys() | new.keys()
-            if own.get(name) != new.get(name) and name not in FREE_ON_RESUME
-        )
-        if differing:
-            listed = "; ".join(
-                f"{name}: {own.get(name)!r} in the run, {new.get(name)!r} now" for name in differing
-            )
-            raise UsageError(
-                self.path, f"the run was started with other settings ({listed})",
-                "repeat its settings to resume it, or name another folder with --out",
-            )  # fmt: skip
+        for folder in self._folders:
+            make_folder(folder, _ANOTHER_OUT, inside=self.path)
 
     def read_chosen(self) -> Chosen | None:
         """What was chosen for the device when the run began; None for a run older than this choice.
@@ -168,7 +212,7 @@ class RunDirectory:
             InputError: It cannot be read.
         """
         try:
-            saved = read_json(self.config).get(_CHOSEN)
+            saved = self.read_config().get(_CHOSEN)
             if saved is None:
                 return None
             check_types(Chosen, saved)
@@ -183,7 +227,7 @@ class RunDirectory:
             InputError: There is no run here, or its settings cannot be read.
         """
         try:
-            saved = read_json(self.config)["data"]
+            saved = self.read_config()["data"]
             known = {option.name for option in fields(DataOptions)} & saved.keys()
             values = {name: saved[name] for name in known}
             if isinstance(saved["metadata"], str):  # one table, or none
@@ -214,9 +258,16 @@ class RunDirectory:
                 continue  # half a line after a crash
         return ticks
 
-    def write_seen(self, digests: Iterable[str]) -> None:
+    def write_seen(self, digests: Iterable[str], reporter: Reporter) -> None:
+        """Writes `seen` where it is missing, or where a power cut left part of it."""
+        whole = "".join(f"{digest}\n" for digest in sorted(set(digests))).encode()
+        if self.seen.exists():
+            with open_regular(self.seen) as file:
+                if not is_torn(file.read(), whole):
+                    return
+            reporter.warn(f"{self.seen} is damaged: written again")
         with atomic_writer(self.seen) as file:
-            file.write("".join(f"{digest}\n" for digest in sorted(set(digests))).encode())
+            file.write(whole)
 
     def read_seen(self) -> frozenset[str] | None:
         """The digests in `seen`; None if there is no such file."""
@@ -272,17 +323,14 @@ def measures_beside(model: Path, sha256: str) -> Mapping[str, Any]:
     return {} if run is None else run.read_measures(sha256)
 
 
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
     with atomic_writer(path) as file:
         file.write((json.dumps(data, indent=2, sort_keys=True) + "\n").encode())
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted name; tuples become lists, as in JSON."""
-    out: dict[str, Any] = {}
-    for name, value in data.items():
-        if isinstance(value, Mapping):
-            out |= _flat(value, f"{prefix}{name}.")
-        else:
-            out[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return out

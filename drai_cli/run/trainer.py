@@ -5,28 +5,29 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from drai_cli.data.prepared import PreparedSet
-from drai_cli.errors import UsageError, WeightsError
+from drai_cli.errors import UsageError
+from drai_cli.io.files import file_sha256
 from drai_cli.model.networks import Networks
-from drai_cli.model_file.checkpoint import UNFIT, LoadedModel, load_state, save_model, save_state
+from drai_cli.model_file.checkpoint import LoadedModel, save_model
 from drai_cli.progress import Reporter, Task
 from drai_cli.run.budget import Budget
+from drai_cli.run.checkpoints import Checkpoints, Progress
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.failures import explain_device_failure, explain_write_failure
 from drai_cli.run.look import Look
 from drai_cli.run.model_header import make_header
 from drai_cli.run.stop_signals import stop_signals
+from drai_cli.run.thread_count import ThreadCount
 from drai_cli.run.validation import SnapshotNetworks, Validation
 from drai_cli.run.warm_start import warm_start
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.model_options import TrainRun
-from drai_cli.settings.typed import check_types
 from drai_cli.training import health, schedule
 from drai_cli.training.graphs import make_stepper
 from drai_cli.training.parallel import ALONE, Processes
@@ -37,29 +38,6 @@ from drai_cli.training.state import TrainingState
 _SCORE_NOISE = 0.01
 _GPU_LOOK_EVERY = 16
 _REASONS = ("", "kimg", "hours", "patience")
-
-
-@dataclass
-class Progress:
-    """The record beside the weights in a checkpoint.
-
-    Attributes:
-        best_score: The highest so far; that of the snapshot in `model.safetensors` is at most `_SCORE_NOISE` less.
-        best_images_seen: Images seen by that snapshot.
-        best_measures: Validation measures of that snapshot.
-        ticks_since_best: Ticks without a better score, for the patience of a run without a budget.
-        elapsed_s: Time spent so far, counted only in a run with a budget of hours.
-        sums: Sum of each term since the last tick.
-        steps: Number of steps since the last tick.
-    """
-
-    best_score: float | None = None
-    best_images_seen: int = 0
-    best_measures: dict[str, float] = field(default_factory=dict)
-    ticks_since_best: int = 0
-    elapsed_s: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
-    steps: int = 0
 
 
 class Trainer:
@@ -82,6 +60,9 @@ class Trainer:
         self.state = TrainingState(options, data.schema.dim, device)
         self.progress = Progress()
         self.budget = Budget(options)
+        self.threads = ThreadCount(device.type == "cpu" and processes.size == 1, reporter)
+        is_timed = options.hours is not None
+        self.checkpoints = Checkpoints(directory, self.state, self.budget, is_timed, reporter)
         self.batches = make_batches(data, options, device, processes)
         self.plan = make_plan(data, options, processes)
         self.make_step = make_stepper(self.state, self.plan)
@@ -95,7 +76,7 @@ class Trainer:
         self.share_used = 0.0
         self.saved_at: int | None = None
         is_logged = run.tensorboard and processes.is_first
-        self.events = open_events(directory.path / "tensorboard") if is_logged else None
+        self.events = open_events(directory.events) if is_logged else None
 
     def train(self) -> str:
         """Trains until the run is over or a signal stops it; returns why: see `TrainResult.stopped_by`."""
@@ -137,8 +118,9 @@ class Trainer:
 
     def _begin(self) -> None:
         """Loads the checkpoint, or another model's weights; the other processes receive them from the first."""
-        if self.processes.is_first and self.directory.state.exists():
-            self._load(*load_state(self.directory.state))
+        saved = self.checkpoints.load() if self.processes.is_first else None
+        if saved is not None:
+            self.progress = saved
             self.reporter.info(f"resuming at {self.state.images_seen / 1000:g} kimg")
         elif self.source is not None:
             taken = warm_start(self.state, self.source, self.data.schema)
@@ -146,10 +128,16 @@ class Trainer:
                 f"weights from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}"
             )
         if self.processes.size > 1:
-            record = self.processes.from_first(self._record())
+            record = self.processes.from_first(self.checkpoints.record(self.progress))
             tensors = self.processes.tensors_from_first(self.state.tensors())
             if not self.processes.is_first:
-                self._load(tensors, record)
+                self.progress = self.checkpoints.restore(tensors, record)
+        if self.processes.is_first and self.checkpoints.is_model_lost(self.progress):
+            self.reporter.warn(f"{self.directory.model} is damaged: the present average replaces it")
+            self.progress.best_images_seen, self.progress.best_measures = self.state.images_seen, {}
+            self.progress.best_score = None  # so that the next tick keeps the better of both
+            self._save_model(self.state.average)
+        self.threads.begin(self.progress.threads)
         self.resumed_from = self.state.images_seen
         self.saved_at = self.resumed_from or None
         if self.batches.balance:
@@ -250,6 +238,8 @@ class Trainer:
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
         self._write_events(averages | measures)
+        if not is_last:
+            self.threads.look(rate)
         progress.sums, progress.steps = {}, 0
         self._keep()
         noted = ("agreement", "kept", "followed", "score")
@@ -285,6 +275,7 @@ class Trainer:
         inherited = self.source.header if self.source is not None else None
         header = make_header(self.run, self.options, self.data, inherited, self.state.images_seen)
         save_model(self.directory.model, header, networks)
+        self.progress.best_sha256 = file_sha256(self.directory.model)
 
     def _write_events(self, values: Mapping[str, float]) -> None:
         if self.events is not None:
@@ -299,35 +290,10 @@ class Trainer:
         if not self.processes.is_first:
             return
         self._look()
+        self.progress.threads = self.threads.now
         with explain_write_failure(lambda: self.saved_at):
-            save_state(self.directory.state, self.state.tensors(), self._record())
+            self.checkpoints.save(self.progress)
         self.saved_at = self.state.images_seen
-
-    def _record(self) -> dict[str, Any]:
-        """The JSON record of a checkpoint."""
-        return {
-            **asdict(self.progress),
-            "elapsed_s": self.budget.elapsed_s() if self.options.hours is not None else 0.0,
-            "images_seen": self.state.images_seen,
-            "augment_probability": self.state.augment_probability,
-        }
-
-    def _load(self, tensors: Mapping[str, torch.Tensor], record: dict[str, Any]) -> None:
-        try:
-            self.state.load_tensors(tensors)
-            self.state.images_seen = int(record.pop("images_seen"))
-            self.state.augment_probability = float(record.pop("augment_probability"))
-            check_types(Progress, record)
-            self.progress = Progress(**record)
-            self.budget.earlier_s = self.progress.elapsed_s
-            if self.state.images_seen < 0 or not 0 <= self.state.augment_probability <= 1:
-                raise ValueError("numbers out of range")
-        except UNFIT as error:
-            raise WeightsError(
-                self.directory.state,
-                "the checkpoint does not belong to this run",
-                "name another folder with --out",
-            ) from error
 
 
 def open_events(folder: Path) -> Any:

@@ -79,8 +79,8 @@ class Validation:
         return quick_measure(images, data.labels[rows], groups, networks, conditions, self.judge, **options)
 
     def _load_or_train(self) -> Judge | FindingJudge:
-        if self.file.exists():
-            return self._load()
+        if self.file.exists() and (stored := self._load()) is not None:
+            return stored
         data = self.data
         options: dict[str, Any] = {"seed": self.seed, "device": self.device}
         config = _judge_config(len(data.rows("train")), self.symmetry)
@@ -95,8 +95,12 @@ class Validation:
         save_state(self.file, judge.state(), judge.config_json())
         return judge
 
-    def _load(self) -> Judge | FindingJudge:
-        tensors, config = load_state(self.file)
+    def _load(self) -> Judge | FindingJudge | None:
+        """The stored classifier; None if the file is damaged: it is then trained again, the same."""
+        try:
+            tensors, config = load_state(self.file)
+        except WeightsError:
+            return None
         has_findings = self.data.schema.label.findings is not None
         judge: Judge | FindingJudge
         try:

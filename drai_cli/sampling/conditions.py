@@ -110,11 +110,10 @@ def read_conditions(
         for attribute in attributes:
             if is_missing(row[attribute.name]):
                 continue
-            try:
-                condition[attribute.name] = canonical(attribute, row[attribute.name])
-            except UsageError:
+            if attribute.find(row[attribute.name]) is None:
                 unknown[attribute.name] += 1
             else:
+                condition[attribute.name] = canonical(attribute, row[attribute.name])
                 far[attribute.name] += is_far(attribute, condition[attribute.name])
         conditions.append(condition)
     if unlabelled:

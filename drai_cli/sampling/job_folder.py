@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from drai_cli.errors import InputError, OverwriteError
-from drai_cli.io.files import atomic_writer, read_json, remove_left_over
+from drai_cli.io.files import atomic_writer, make_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.layout import (
@@ -111,10 +111,13 @@ class JobFolder:
             with atomic_writer(record) as file:
                 file.write(json.dumps({**self.job.to_json(), "parts": self.parts}).encode())
         for folder in self.plan.layout.folders:
-            (self.out / folder).mkdir(exist_ok=True)
+            make_inside(self.out, self.out / folder)
 
     def sweep(self) -> None:
-        """Removes what a finished job leaves: tables of parts, hidden records, files of killed processes."""
+        """Removes what a finished job leaves: tables of parts, hidden records, files and locks of killed processes."""
+        for lock in self.out.glob(".drai-sample*.lock"):
+            with suppress(OverwriteError), hold_lock(lock, COMMAND, self.out):
+                pass  # removed with the lock
         for entry in self._entries():
             is_part = _TABLE.fullmatch(entry.name) and entry.name not in (METADATA, MANIFEST)
             if is_part or is_part_of_npz(entry.name) or _is_record(entry):
@@ -161,7 +164,7 @@ class JobFolder:
                 raise OverwriteError(
                     self.out, f"the folder holds other files ({entry.name})", "choose another --out"
                 )
-            if entry.name in folders and entry.is_dir():
+            if entry.name in folders and entry.is_dir() and not entry.is_symlink():
                 self._check_folder(entry.name, folders)
             elif not (
                 _TABLE.fullmatch(entry.name)
@@ -174,7 +177,7 @@ class JobFolder:
         with os.scandir(self.out / folder) as entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}"
-                if name in folders and entry.is_dir():
+                if name in folders and entry.is_dir(follow_symlinks=False):
                     self._check_folder(name, folders)
                 elif not (entry.name.startswith(".") or self.plan.layout.makes(name)):
                     raise OverwriteError(entry.path, "this command would not make it", NEW_FOLDER)

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import IO
 
 from drai_cli.errors import OverwriteError
+from drai_cli.io.durable import make_folders, sync_disk
+from drai_cli.io.files import open_own
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder
-from drai_cli.sampling.journal import Journal
+from drai_cli.sampling.journal import REJECTED, Journal
 from drai_cli.sampling.layout import NPZ, Rows, Tars, container_of, tar_name
 from drai_cli.sampling.layout_tables import write_tables
 from drai_cli.sampling.manifest import (
@@ -91,8 +93,9 @@ class SampleOutput:
             self._refuse_file()
             if not overwrite and (self.out / MANIFEST).exists():  # a finished folder is only read: no lock
                 self._folder.check()
-                return self._is_done()
-            self.out.mkdir(parents=True, exist_ok=True)
+                if self._is_done():
+                    return True
+            make_folders(self.out)
             with self._folder.lock():
                 if self._folder.claim(overwrite=overwrite) and self._is_done():
                     return True
@@ -142,6 +145,7 @@ class SampleOutput:
     def finish(self) -> bool:
         """Writes this part's tables and, if all parts are done, merges them; returns whether the job is complete."""
         with os_errors_as_input_errors(self.out):
+            sync_disk(self.out)  # all images at once, before the tables say that they are there
             metadata = self.out / shard_name(METADATA, self.part)
             assert self._store is not None
             self._store.finish()
@@ -187,18 +191,32 @@ class SampleOutput:
             self._store = NpzStore(npz, self.plan, self.job, journal, rows, overwrite=overwrite)
         else:
             self._store = FileStore(self.out, self.plan, journal, overwrite=overwrite)
+        if not overwrite and (manifest := Manifest.open(self.out / MANIFEST)) is not None:
+            self._recall(manifest, journal)  # a finished job with damaged files
         self._stack.callback(self._store.close)
 
     def _open_hidden(self, path: Path) -> IO[bytes]:
-        """A hidden file of this part, made if it is not there, for reading and writing."""
-        path.touch()
-        return self._stack.enter_context(open(path, "r+b", buffering=0))
+        """A hidden file of this part, made if it is not there, for reading and writing; never through a link."""
+        return self._stack.enter_context(open_own(path))
+
+    def _recall(self, manifest: Manifest, journal: Journal) -> None:
+        """Writes what a finished job's manifest lists into the journal of this part, so that sound files are kept."""
+        layout, files = self.plan.layout, dict(manifest.files())
+        if isinstance(layout, Rows):
+            return  # the rows of a finished npz file are no files of their own: all are made again
+        for item, position in zip(self.plan.items(self.start, self.stop), count(self.start), strict=False):
+            names = self.plan.file_names(item)
+            if isinstance(layout, Tars):
+                names = (names[0] if names[0] in files else tar_name(position // layout.unit),)
+            digests = (files.get(name) for name in names)
+            journal.write(position, [tuple(REJECTED if digest is None else digest for digest in digests)])
 
     def _is_done(self) -> bool:
-        """Whether the whole job or this part has its manifest, with which its files are compared."""
+        """Whether the whole job or this part has its manifest, and its files are as listed there."""
         manifest = Manifest.open(self.out / MANIFEST)
         if manifest is not None:
-            self._check_files(manifest, 0, self.plan.total)
+            if not self._check_files(manifest, 0, self.plan.total):
+                return False
             for name, digest in manifest.tables().items():
                 self._check_table(self.out / name, digest)
             self._folder.sweep()
@@ -206,11 +224,18 @@ class SampleOutput:
         manifest = Manifest.open(self.out / shard_name(MANIFEST, self.part))
         if manifest is None:
             return False
-        self._check_files(manifest, self.start, self.stop)
+        if not self._check_files(manifest, self.start, self.stop):
+            return False
         self._merge()
         return True
 
-    def _check_files(self, manifest: Manifest, start: int, stop: int) -> None:
+    def _check_files(self, manifest: Manifest, start: int, stop: int) -> bool:
+        """Whether the files are as listed. One that is not may be what a power cut left: it is made again and compared.
+
+        Raises:
+            OverwriteError: A file is missing, or the tables were changed.
+        """
+        is_same = True
         # An image that was left out of a tar or npz file is listed too, but has no file.
         files = (
             (name, digest)
@@ -222,14 +247,16 @@ class SampleOutput:
                 self._names(manifest.path.name, start, stop), files, strict=True
             ):
                 actual = sha256_of(self.out / listed) if listed == name else ""
-                if actual != digest:
+                if listed != name or (actual != digest and None in (actual, digest)):
                     reason = "it is missing" if actual is None else "it was changed"
                     raise OverwriteError(self.out / name, reason, NEW_FOLDER)
+                is_same = is_same and actual == digest
         except ValueError as error:
             raise OverwriteError(manifest.path, "it lists other images", NEW_FOLDER) from error
         name = manifest.path.name.replace("manifest", "metadata")
         metadata = manifest.path.with_name(name).with_suffix(".csv")
         self._check_table(metadata, manifest.head.get("metadata_sha256"))
+        return is_same
 
     def _check_table(self, path: Path, digest: object) -> None:
         if sha256_of(path) != digest:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from drai_cli.errors import InputError, OverwriteError
+from drai_cli.io.durable import is_torn
 from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, open_regular
 from drai_cli.io.tar import make_tar_end, make_tar_member
 from drai_cli.sampling.journal import REJECTED, Digests, Journal
@@ -63,10 +64,13 @@ class FileStore:
         for name, data in zip(self.plan.file_names(item), files, strict=True):
             path = self.out / name
             with os_errors_as_input_errors(path):
-                # A power cut leaves the beginning of the right file; anything else is the user's.
-                if path.exists() and not self.overwrite and not data.startswith(_read_start(path, len(data))):
-                    raise OverwriteError(path, "another file has this name", NEW_FOLDER)
-            with os_errors_as_input_errors(path), atomic_writer(path) as file:
+                if path.exists() and not self.overwrite:
+                    found = _read_start(path, len(data))
+                    # A power cut leaves part of the right file; anything else is the user's.
+                    if found != data and not is_torn(found, data):
+                        raise OverwriteError(path, "another file has this name", NEW_FOLDER)
+            # Not synced: a file that a power cut damages is known by its digest, and made again.
+            with os_errors_as_input_errors(path), atomic_writer(path, sync=False) as file:
                 file.write(data)
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
@@ -172,7 +176,7 @@ class TarStore:
         self.close()
         self._first, self._is_in, self._size, self._digest = position, [], 0, hashlib.sha256()
         with os_errors_as_input_errors(self._path):
-            self._file = self._open.enter_context(atomic_writer(self._path))
+            self._file = self._open.enter_context(atomic_writer(self._path, sync=False))
 
     def _write(self, data: bytes) -> None:
         assert self._file is not None
@@ -238,6 +242,14 @@ def _read_start(path: Path, size: int) -> bytes:
 
 
 def is_beginning(path: Path, other: Path) -> bool:
-    """Whether another file begins with the bytes of this one."""
+    """Whether another file begins with the bytes of this one, up to zeros at its end."""
+    is_same = True
     with open_regular(path, max_bytes=None) as file, open_regular(other, max_bytes=None) as whole:
-        return all(chunk == whole.read(len(chunk)) for chunk in iter(partial(file.read, _CHUNK_BYTES), b""))
+        for chunk in iter(partial(file.read, _CHUNK_BYTES), b""):
+            expected = whole.read(len(chunk))
+            if chunk == expected if is_same else not chunk.strip(b"\0"):
+                continue
+            if not is_same or not is_torn(chunk, expected):
+                return False
+            is_same = False
+    return True

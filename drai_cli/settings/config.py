@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from drai_cli.errors import UsageError
-from drai_cli.settings.typed import read_settings, setting
+from drai_cli.settings.typed import MAX_SEED, read_settings, setting
 
 Arithmetic = Literal["bf16", "fp32"]
 REMOVED = {"training.augment_target": 0.6, "training.objective.self_margin": 0.5}
@@ -177,8 +177,8 @@ class TrainOptions:
     missing_share: float = setting(0.15, 0, 1)
     fit_prior: bool = False
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    seed: int = setting(0, 0)
-    split_seed: int | None = setting(None, 0)
+    seed: int = setting(0, 0, MAX_SEED)
+    split_seed: int | None = setting(None, 0, MAX_SEED)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from drai_cli.settings.config import IMAGE_SIZES
-from drai_cli.settings.typed import setting
+from drai_cli.settings.typed import MAX_SEED, setting
 
 Channels = Literal["auto", 1, 3]
 
@@ -167,8 +167,8 @@ class PhantomOptions:
     """
 
     out: Path = setting(flag="-o --out")
-    count: int = setting(2000, 1, flag="-n --count")
+    count: int = setting(2000, 1, 10_000_000, flag="-n --count")
     size: int = setting(64, *IMAGE_SIZES)
-    seed: int = setting(0, 0)
+    seed: int = setting(0, 0, MAX_SEED)
     findings: bool = False
     overwrite: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from drai_cli.settings.typed import setting
+from drai_cli.settings.typed import MAX_SEED, setting
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
@@ -112,9 +112,9 @@ class SampleOptions:
     weights: str | None = None
     label: str | None = setting(None, flag="-l --label")
     label_not: tuple[str, ...] = ()
-    count: int | None = setting(None, 1, flag="-n --count")
+    count: int | None = setting(None, 1, 1_000_000_000, flag="-n --count")
     per_class: int | None = setting(None, 1)
-    per_finding: int | None = setting(None, 1)
+    per_finding: int | None = setting(None, 1, 1_000_000_000)
     like: Path | None = None
     attributes: tuple[str, ...] = setting((), flag="--set")
     style_from: Path | None = None
@@ -126,7 +126,7 @@ class SampleOptions:
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
     sheet: Path | None = None
-    seed: int = setting(0, 0)
+    seed: int = setting(0, 0, MAX_SEED)
     shard: str | None = None
     batch_size: int = setting(256, 1)
     precision: Precision = "fp32"
@@ -206,7 +206,7 @@ class InterpolateOptions:
     style_from: Path | None = None
     grid: bool = False
     style: tuple[Path, ...] = ()
-    steps: int | None = setting(None, 2)
+    steps: int | None = setting(None, 2, 10_000)
     even: bool = False
     out: Path | None = setting(None, flag="-o --out")
     format: ImageFormat | None = None
@@ -216,7 +216,7 @@ class InterpolateOptions:
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = setting(None, 0)
     window: str | None = None
-    seed: int = setting(0, 0)
+    seed: int = setting(0, 0, MAX_SEED)
     precision: Precision = "fp32"
     device: str | None = None
     overwrite: bool = False

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from drai_cli.settings.config import IMAGE_SIZES, TrainOptions
 from drai_cli.settings.data_options import DataOptions, SourceOptions
-from drai_cli.settings.typed import setting
+from drai_cli.settings.typed import MAX_SEED, setting
 
 ExportKind = Literal["onnx", "torch-export", "hub-folder"]
 EVALUATION_PARTS = ("fidelity", "disentanglement", "usefulness", "privacy")
@@ -85,7 +85,7 @@ class EvaluateOptions:
     kind: str | None = None
     size: int | None = setting(None, *IMAGE_SIZES)
     figures: bool = True
-    seed: int = setting(0, 0)
+    seed: int = setting(0, 0, MAX_SEED)
     device: str | None = None
     overwrite: bool = False
 

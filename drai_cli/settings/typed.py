@@ -15,6 +15,10 @@ from drai_cli.errors import UsageError
 _MAX_INT = 2**63 - 1
 
 
+MAX_SEED = 2**63 - 1
+"""Largest random seed: torch takes whole numbers of 64 bits."""
+
+
 def setting(
     default: Any = MISSING,
     low: float | None = None,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.csv_rows import plain_cell
 from drai_cli.io.files import open_regular
 from drai_cli.tables.json_rows import read_json_rows
 from drai_cli.tables.text import read_lines
@@ -89,7 +90,7 @@ def read_header(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def read_table(path: Path, *, has_header: bool = True) -> Table:
+def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False) -> Table:
     """Reads a table: CSV (also compressed, `.csv.gz`), JSON lines, a JSON list of objects, or an Excel workbook.
 
     CSV is UTF-8, UTF-16 or Windows-1252, separated by commas, semicolons or tabs, also with Excel's first line `sep=;`.
@@ -98,6 +99,7 @@ def read_table(path: Path, *, has_header: bool = True) -> Table:
     Args:
         path: The file.
         has_header: Whether the first line holds the column names; else columns are called `column 1`, `column 2`, ….
+        holds_names: It was written by drai and holds names of files, which may have bytes that are no UTF-8.
 
     Raises:
         InputError: It is no such table: the message names the line.
@@ -115,7 +117,7 @@ def read_table(path: Path, *, has_header: bool = True) -> Table:
         may_have_commas = False
     else:
         with open_regular(path) as file:
-            text = read_lines(path, file.read())
+            text = read_lines(path, file.read(), holds_names=holds_names)
         numbered, note = [(text.lines.line_num, cells) for cells in text.lines if cells], text.note
         may_have_commas = text.delimiter != ","
     if not numbered:
@@ -131,14 +133,14 @@ def read_table(path: Path, *, has_header: bool = True) -> Table:
     for line, cells in numbered:
         if len(cells) != len(columns):
             raise InputError(path, f"expected {len(columns)} cells in line {line}, got {len(cells)}")
-        rows_of_cells.append([cell.strip() for cell in cells])
+        rows_of_cells.append([plain_cell(cell.strip()) for cell in cells])
     if may_have_commas:
         rows_of_cells = _with_points(rows_of_cells)
     return replace(_checked(path, columns, rows_of_cells), note=note, has_header=has_header)
 
 
 def _clean_names(cells: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.strip() for name in cells)
+    return tuple(plain_cell(name.strip()) for name in cells)
 
 
 def _checked(path: Path, columns: Sequence[str], rows: list[list[str]]) -> Table:

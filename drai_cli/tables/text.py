@@ -56,15 +56,20 @@ class TextTable:
     note: str
 
 
-def read_lines(path: Path, raw: bytes) -> TextTable:
+def read_lines(path: Path, raw: bytes, *, holds_names: bool = False) -> TextTable:
     """The cells of a text table, also of one compressed by gzip.
+
+    Args:
+        path: For messages.
+        raw: Its bytes.
+        holds_names: It is UTF-8 but for names of files, whose other bytes are kept.
 
     Raises:
         InputError: It is no text in UTF-8, UTF-16 or Windows-1252, or cannot be decompressed.
     """
     if raw[:2] == b"\x1f\x8b":
         raw = _decompress(path, raw)
-    text, note = _decode(path, raw)
+    text, note = (raw.decode("utf-8-sig", "surrogateescape"), "") if holds_names else _decode(path, raw)
     first, _, rest = text.partition("\n")
     separator = _SEPARATOR_LINE.fullmatch(first)
     if separator is not None:

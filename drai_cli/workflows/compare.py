@@ -20,7 +20,7 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
 from drai_cli.evaluation.comparison import compare_reports
-from drai_cli.io.files import atomic_writer, remove_left_over
+from drai_cli.io.files import atomic_writer, check_inside, open_regular, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.comparison_html import comparison_html
@@ -80,6 +80,8 @@ def compare(options: CompareOptions, reporter: Reporter = SILENT) -> CompareResu
     first = options.training.seed
     jobs = [Job(method, seed) for seed in range(first, first + options.seeds) for method in methods]
     with hold_folder(options.out, "drai compare"):
+        for folder in ("tools", *(f"{kind}/{job.name}" for kind in ("runs", "reports") for job in jobs)):
+            check_inside(options.out, options.out / folder)
         remove_left_over(options.out)
         stopped_by = _run_all(options, jobs, reporter)
         reports: dict[str, list[Path]] = {method: [] for method in methods}
@@ -229,11 +231,10 @@ def _figures(options: CompareOptions, methods: Sequence[str], jobs: Sequence[Job
     for method in methods:
         first = next(job for job in jobs if job.method == method)
         grids = sorted((options.out / "runs" / first.name / "grids").glob("*.png"))
-        if grids:
+        if grids and not grids[-1].is_symlink():  # the page would show another file
             caption = "Real images, reconstructions, swaps and samples of the last tick."
-            figures.append(
-                Figure("Samples, reconstructions and swaps", method, caption, grids[-1].read_bytes())
-            )
+            with open_regular(grids[-1]) as file:
+                figures.append(Figure("Samples, reconstructions and swaps", method, caption, file.read()))
     return figures
 
 

@@ -14,6 +14,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.about import Member
 from drai_cli.io.dicom.format import DICOM, is_series
+from drai_cli.io.durable import sync_disk
 from drai_cli.io.files import open_regular
 from drai_cli.io.format import Format
 from drai_cli.io.read import read_stack
@@ -77,6 +78,7 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
     written = images.write(
         images.prepare(options.source, stack), start, (suffix, *format.written_suffixes[1:])
     )
+    sync_disk(options.out.parent)
     return ConvertResult(options.out, tuple(map(str, written)), format.name, 1, len(stack.array))
 
 
@@ -132,6 +134,7 @@ def _convert_into_folder(options: ConvertOptions, images: ConvertedImages) -> Co
             frames += len(stack.array)
     if not written:
         raise InputError(options.source, "expected images, got none that can be read")
+    sync_disk(out)
     files = tuple(map(str, written))
     return ConvertResult(out, files, format.name, len(sources) - len(skipped), frames, tuple(skipped))
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
@@ -27,9 +29,10 @@ from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.files import BROKEN, atomic_writer, read_json, remove_left_over
+from drai_cli.io.files import BROKEN, atomic_writer, check_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.metrics.samples import Extractor
+from drai_cli.metrics.threads import faster_threads
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.evaluation_html import report_html
@@ -108,8 +111,11 @@ def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> N
 
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:
     """Measures into a folder that this process has locked."""
+    check_inside(options.out, options.out / _MEASURED)
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
+    if device.type == "cpu":
+        torch.set_num_threads(faster_threads())
     subject = find_subject(options, device, reporter)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
@@ -163,6 +169,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         cautions=real.cautions,
     )
     _write(options.out, report, figures)
+    _tell_of_pictures(options.out, figures, reporter)
     if subject.run is not None and options.part == "test" and headlines:
         dropped = subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
         reporter.info(_card_message(subject.run.measures, list(headlines), dropped))
@@ -241,11 +248,17 @@ def _measure_part(
             evaluation.reporter.warn(f"the stored numbers of {name} are damaged: it is measured again")
     # Fresh numbers go through JSON too, so that they cannot differ from stored ones.
     text = json.dumps(part.measure(evaluation))
-    make_folder(path.parent, _ANOTHER_OUT)
+    make_folder(path.parent, _ANOTHER_OUT, inside=out)
     with atomic_writer(path) as file:
         file.write(text.encode())
     numbers = json.loads(text)
     return numbers, part.describe(evaluation, numbers)
+
+
+def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) -> None:
+    """Says that the report shows patients, where it does: it may be passed on."""
+    if figures:
+        reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
 
 
 def _write(out: Path, report: Report, figures: list[Figure]) -> None:

@@ -14,7 +14,7 @@ from drai_cli.conditions.attribute import Attribute
 from drai_cli.errors import WeightsError
 from drai_cli.hub.locate import DEFAULT_WEIGHTS, RUNS, bundled_models, locate_weights
 from drai_cli.hub.repository import MODEL_FILE, cached_models, origin_of
-from drai_cli.io.files import file_sha256
+from drai_cli.io.files import file_sha256, utf8_path
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.directory import measures_beside
@@ -153,7 +153,7 @@ def _count_parameters(path: Path) -> tuple[dict[str, int], str]:
     counts: dict[str, int] = {}
     dtypes: set[str] = set()
     try:
-        with safe_open(path, framework="numpy") as tensors:
+        with utf8_path(path) as name, safe_open(name, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118  not a mapping
                 tensor = tensors.get_slice(name)
                 network = name.split(".")[0]

@@ -15,8 +15,10 @@ from drai_cli.data.finding_phantoms import FINDING_FACTORS, FINDINGS, render_fin
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
+from drai_cli.io.durable import sync_disk
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.raster import write_png
+from drai_cli.io.room import check_room
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import PhantomOptions
@@ -51,22 +53,23 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     Raises:
         UsageError: A number out of its range.
         OverwriteError: The folder holds files.
-        InputError: It cannot be written.
+        InputError: It cannot be written, or has too little room.
     """
     check_phantoms(options)
     out = options.out
     for folder in ("images",) if options.findings else CLASSES:
-        make_folder(out / folder)
+        make_folder(out / folder, inside=out)
     rows: list[tuple[str, ...]] = [_columns(options)]
     counts = Counter(dict.fromkeys(FINDINGS if options.findings else CLASSES, 0))
     draw = _draw_findings if options.findings else _draw_lesions
     with reporter.task("drawing", options.count, "images") as task:
         for start in range(0, options.count, _CHUNK):
             for image, labels, row in draw(options, start, min(_CHUNK, options.count - start)):
-                write_png(out / row[0], image, _MARK)
+                write_png(out / row[0], image, _MARK, sync=False)
                 counts.update(labels)
                 rows.append(row)
                 task.advance()
+    sync_disk(out)  # all images at once, before the table lists them
     with atomic_writer(out / _TABLE) as file:
         file.write(encode_csv(rows))
     return PhantomResult(out, options.count, counts)
@@ -111,6 +114,9 @@ def check_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> None
             "choose another --out (--overwrite replaces phantoms of the same names and leaves other files)",
         )
     _check_table(out / _TABLE, _columns(options))
+    least, most = 4096, 4096 + 4 * options.size**2  # a file takes a block at least
+    hint = "make fewer (-n), free space, or choose another --out"
+    check_room(out, "the phantoms", options.count * least, options.count * most, hint, SILENT)
 
 
 def _check_table(path: Path, columns: tuple[str, ...]) -> None:

@@ -175,8 +175,10 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
         header, sha256 = read_header(path), file_sha256(path)
     plan = plan_samples(options, header, reporter)
     settled = resolve_options(options, plan)  # reads the image of --style-from
+    output = SampleOutput(options.out, plan, Job(__version__, sha256, settled), options.seed, part)
+    if not output.is_begun or options.overwrite:
+        _check_room(options.out, output.stop - output.start, options.format, header, reporter)
     if not options.reject_copies:
-        output = SampleOutput(options.out, plan, Job(__version__, sha256, settled), options.seed, part)
         output.check(overwrite=options.overwrite)
     return SamplePreview(path, plan.total, plan.counts, options)
 

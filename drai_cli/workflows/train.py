@@ -17,14 +17,18 @@ from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import PreparedSet, check_classes, find_set, prepare
-from drai_cli.data.split import write_split
+from drai_cli.data.split import encode_split, write_split
+from drai_cli.data.split_plan import choose_parts
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
+from drai_cli.io.durable import is_torn
+from drai_cli.io.files import open_regular
 from drai_cli.io.locks import hold_folder
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
+from drai_cli.output.names import check_label_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
@@ -132,9 +136,14 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     image_set = find_set(run.data, reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
-    check_classes(run.data.path, image_set.entries, image_set.label)
-    _check_batch(run, run.training, len(image_set.entries))
-    classes = count_classes(image_set.entries, image_set.label)
+    check_classes(run.data.path, image_set.entries, image_set.label, image_set.findings)
+    training = run.training
+    seed = training.seed if training.split_seed is None else training.split_seed
+    split = directory.split if directory.is_begun and directory.split.exists() else None
+    parts = choose_parts(image_set.entries, image_set.label, image_set.findings, seed, split, SILENT)
+    _check_batch(run, training, sum(part == "train" for part in parts))
+    classes = count_classes(image_set.entries, image_set.label, image_set.findings)
+    check_label_names(run.data.path, list(classes))
     return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
 
 
@@ -153,8 +162,11 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     if processes.is_first:
         directory.check(collect_settings(run))
         directory.remove_left_over()
+        if is_resumed:
+            directory.mend_config(reporter)
     source = load_model(locate_weights(run.init)) if run.init else None
     data = _prepare_together(run, directory, processes, reporter)
+    check_label_names(run.data.path, data.schema.labels)
     options = resolve_options(run, data, source, reporter)
     chosen = _choose(options, data, directory if is_resumed else None, device, processes, reporter)
     options = replace(options, **asdict(chosen))
@@ -164,8 +176,8 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         directory.make_folders()
         if not directory.split.exists():
             write_split(directory.split, data.entries, data.parts.tolist())
-        if not directory.seen.exists():
-            directory.write_seen(data.digests[row] for row in np.flatnonzero(data.parts != "test"))
+        seen = (data.digests[row] for row in np.flatnonzero(data.parts != "test"))
+        directory.write_seen(seen, reporter)
     trainer = Trainer(run, options, data, source, directory, device, reporter, processes)
     stopped_by = trainer.train()
     return TrainResult(
@@ -210,11 +222,7 @@ def _prepare_together(
     decodes = read_place().local_rank == 0
     if not decodes:
         processes.wait()
-    training = run.training
-    data = prepare(
-        run.data, seed=training.seed if training.split_seed is None else training.split_seed,
-        split_file=directory.split if directory.split.exists() else None, reporter=reporter,
-    )  # fmt: skip
+    data = _prepare(run, directory, reporter)
     if decodes:
         processes.wait()
     if processes.size == 1:
@@ -228,6 +236,24 @@ def _prepare_together(
             "let all machines read the same data set and the same run directory",
         )
     return data
+
+
+def _prepare(run: TrainRun, directory: RunDirectory, reporter: Reporter) -> PreparedSet:
+    """The data, in the parts of the run's split; a split of which a power cut left part is drawn again."""
+    training, split_file = run.training, directory.split if directory.split.exists() else None
+    seed = training.seed if training.split_seed is None else training.split_seed
+    try:
+        return prepare(run.data, seed=seed, split_file=split_file, reporter=reporter)
+    except InputError:
+        if split_file is None:
+            raise
+        data = prepare(run.data, seed=seed)
+        with open_regular(split_file) as file:
+            if not is_torn(file.read(), encode_split(data.entries, data.parts.tolist())):
+                raise
+    reporter.warn(f"{split_file} is damaged: written again")
+    write_split(split_file, data.entries, data.parts.tolist())
+    return prepare(run.data, seed=seed, split_file=split_file, reporter=reporter)
 
 
 _OF_TABLES = ("header", "rows", "missing")

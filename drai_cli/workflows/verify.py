@@ -21,6 +21,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
 from drai_cli.inference.sampler import Sampler, open_sampler
+from drai_cli.io.csv_rows import plain_cell
 from drai_cli.io.files import file_sha256, open_regular
 from drai_cli.progress import SILENT, Reporter, Task
 from drai_cli.sampling.audit import (
@@ -232,7 +233,11 @@ def _read_rows(out: Path) -> Iterator[dict[str, str]]:
                     raise InputError(
                         path, f"expected the columns {', '.join(COLUMNS)}", "make the output again"
                     )
-                yield row
+                yield {
+                    plain_cell(name): plain_cell(cell) if isinstance(cell, str) else cell
+                    for name, cell in row.items()
+                    if isinstance(name, str)
+                }
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, "it is damaged", "make the output again") from error
 

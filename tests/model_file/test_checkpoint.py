@@ -106,3 +106,23 @@ def test_the_tensors_have_to_be_those_of_the_method(model_of, tmp_path: Path) ->
     header = {**read_header(model_of("cavae")).to_json(), "method": "drai"}
     with pytest.raises(WeightsError, match=r"'content_prior\.layers\.2\.weight': expected shape"):
         load_model(rewritten(model_of("cavae"), tmp_path / "m.safetensors", header=header))
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [{"blocks": 4096}, {"content_dim": 4096}, {"style_dim": 4096}, {"channels": 4096, "max_channels": 4096}],
+)
+def test_a_header_claims_no_more_than_the_tensors_hold(tiny_model, tmp_path, monkeypatch, claim):
+    """No network is made for what it claims."""
+    from dataclasses import replace
+
+    from drai_cli.model_file import checkpoint
+
+    header = read_header(tiny_model)
+    forged = replace(header, architecture=replace(header.architecture, **claim))
+    monkeypatch.setattr(checkpoint, "read_header", lambda path: forged)
+    monkeypatch.setattr(checkpoint, "Networks", lambda *given: pytest.fail("a network was made"))
+    with pytest.raises(
+        WeightsError, match=rf"its header claims {next(iter(claim))} 4096, more than its \d+ tensors hold"
+    ):
+        load_model(tiny_model)

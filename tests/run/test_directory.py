@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from drai_cli.errors import UsageError
-from drai_cli.run import directory
+from drai_cli.run import directory, same_settings
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import TrainRun
@@ -22,7 +22,7 @@ FIELD = "pools_content"
 def test_a_setting_that_a_run_lacks_had_the_value_of_older_versions(tmp_path, monkeypatch, older):
     """Not its default of today."""
     values = {**older_values(ModelConfig), FIELD: older}
-    monkeypatch.setattr(directory, "older_values", lambda cls: values if cls is ModelConfig else {})
+    monkeypatch.setattr(same_settings, "older_values", lambda cls: values if cls is ModelConfig else {})
     settings = {"training": TrainOptions().to_json()}
     del settings["training"]["model"][FIELD]
     run = directory.RunDirectory(tmp_path)

@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds 
 from typer.testing import CliRunner, Result
 
 from drai_cli.cli.app import app
+from tests.stress.fuzz_hidden import OUTSIDE
 from tests.stress.fuzz_kinds import KINDS, Kind, Place
 from tests.stress.fuzz_mutations import SECRET
 from tests.support.memory import peak_bytes
@@ -38,6 +39,7 @@ from tests.support.patience import PATIENCE_S
 MAX_SECONDS = 10.0  # of the processor, whoever else uses it
 MAX_GROWTH_BYTES = 1 << 30
 SECRETS = (SECRET, f"{SECRET}.png")
+UNTOUCHED = b"nobody may read this"
 DOCUMENTED = {0, 2, 3, 4, 6}
 PROGRAMS = {
     "subprocess.Popen",
@@ -57,6 +59,7 @@ CHANGES = {
     "os.link",
     "os.truncate",
     "os.chmod",
+    "os.utime",
 }
 
 
@@ -108,7 +111,8 @@ class Watch:
             real = ""
         self.is_on = True
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND):
-            self._changed("open to write", path)
+            is_followed = not flags & (os.O_NOFOLLOW | os.O_EXCL)
+            self._changed("open to write", real if real and is_followed else path)
         elif real in self.forbidden:
             self.seen.append(f"opened {path!r:.200}")
 
@@ -128,8 +132,7 @@ class Fuzzer:
         self.base = base
         (base / "cases").mkdir()
         (base / "kept").mkdir()
-        for name in SECRETS:
-            (base / "cases" / name).write_bytes(b"nobody may read this")
+        self._restore()
         self.place = Place(base, self._must)
         self.watch = Watch(base)
         self.results: Counter[str] = Counter()
@@ -145,6 +148,7 @@ class Fuzzer:
             found = self._case(KINDS[kind], sound, random.Random(f"{kind} {number}"))
             self.wrong += [f"{kind} {number}: {what}" for what in found]
             if found:
+                self._restore()
                 os.rename(self.base / "cases" / "case", self.base / "kept" / f"{kind}-{number}")
 
     def _case(self, kind: Kind, sound: Path, chance: random.Random) -> list[str]:
@@ -179,9 +183,23 @@ class Fuzzer:
             wrong.append(f"{seconds:.1f} s of processor time")
         if growth > MAX_GROWTH_BYTES:
             wrong.append(f"{growth >> 20} MiB")
-        if {path.name for path in cases.iterdir()} - {"case", "out", *SECRETS}:
+        if {path.name for path in cases.iterdir()} - {"case", "out", OUTSIDE, *SECRETS}:
             wrong.append("wrote beside its folder")
+        if {path.name for path in (cases / OUTSIDE).iterdir()} != {"kept"}:
+            wrong.append("wrote into another folder")
+        if any((cases / name).read_bytes() != UNTOUCHED for name in (*SECRETS, f"{OUTSIDE}/kept")):
+            wrong.append("changed a file elsewhere")
         return [f"{what}\n  drai {' '.join(command)!r:.300}" for what in wrong]
+
+    def _restore(self) -> None:
+        """Makes what lies outside every case, again after a case has changed it."""
+        cases = self.base / "cases"
+        for name in {path.name for path in cases.iterdir()} - {"case", "out"}:
+            path = cases / name
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        (cases / OUTSIDE).mkdir()
+        for name in (*SECRETS, f"{OUTSIDE}/kept"):
+            (cases / name).write_bytes(UNTOUCHED)
 
     def _must(self, command: Sequence[str]) -> None:
         result = _run(command)

@@ -28,6 +28,7 @@ from drai_cli.model_file.header import HEADER_KEY, ModelHeader
 from drai_cli.settings.config import ModelConfig
 from drai_cli.workflows import evaluate as evaluation
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+from tests.stress import fuzz_hidden
 from tests.stress.fuzz_mutations import SECRET, mutate, replace_by_odd, text
 from tests.stress.fuzz_readers import mutated, seeds
 
@@ -110,7 +111,7 @@ class Kind:
         spoil: Changes one of them, in a copy of the folder.
         command: The command line that reads a spoilt copy, and writes to `out`.
         writes_case: Whether the copy is the command's own output folder.
-        names_data: Whether the files say where the data lies: that of a run's settings is read, wherever it is.
+        names_data: Whether what is read may lie elsewhere: the data of a run's settings, a record that is a link.
     """
 
     make: Callable[[Place, Path], None]
@@ -131,7 +132,7 @@ def spoils(*patterns: str) -> Callable[[Path, random.Random], None]:
 
 def _make_weights(place: Place, folder: Path) -> None:
     shutil.copy(place.model, folder / "m.safetensors")
-    _picture(folder / "a.png", 0)
+    make_picture(folder / "a.png", 0)
 
 
 def _use_weights(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
@@ -214,7 +215,7 @@ def _use_config(place: Place, case: Path, out: Path, chance: random.Random) -> C
 def _make_table(place: Place, folder: Path) -> None:
     rows = ["file_name,label,age,patient_id"]
     for index in range(12):
-        _picture(folder / f"i{index}.png", index)
+        make_picture(folder / f"i{index}.png", index)
         rows.append(f"i{index}.png,{'mel' if index % 2 else 'nv'},{40.5 + index},p{index // 2}")
     (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
 
@@ -282,7 +283,7 @@ def _make_images(place: Place, folder: Path) -> None:
     for index in range(12):
         name = folder / "ab"[index % 2] / f"{index}.png"
         name.parent.mkdir(exist_ok=True)
-        _picture(name, index)
+        make_picture(name, index)
 
 
 def _spoil_images(case: Path, chance: random.Random) -> None:
@@ -357,7 +358,7 @@ def _use_repository(place: Place, case: Path, out: Path, chance: random.Random) 
     return ["sample", "--weights", str(named), "-n", "1", "--device", "cpu", "--out", str(out / "s")]
 
 
-def _picture(path: Path, seed: int) -> None:
+def make_picture(path: Path, seed: int) -> None:
     numbers = np.random.default_rng(seed).integers(0, 255, (16, 16, 3), np.uint8)
     PillowImage.fromarray(numbers).save(path)
 
@@ -392,4 +393,14 @@ KINDS: dict[str, Kind] = {
     ),
     "images": Kind(_make_images, _spoil_images, _use_images),
     "repository": Kind(_make_repository, _spoil_repository, _use_repository),
+    "hidden-sample": Kind(
+        fuzz_hidden.make_sampled, fuzz_hidden.prepare(*fuzz_hidden.SAMPLED), fuzz_hidden.use_sampled, True, True,
+    ),
+    "hidden-stage": Kind(
+        fuzz_hidden.make_pictures, fuzz_hidden.prepare(*fuzz_hidden.STAGED), fuzz_hidden.use_staged, True, True,
+    ),
+    "hidden-train": Kind(
+        fuzz_hidden.make_trained(_TRAIN), fuzz_hidden.prepare(*fuzz_hidden.TRAINED),
+        fuzz_hidden.use_trained(_TRAIN), True, True,
+    ),
 }  # fmt: skip

@@ -21,6 +21,8 @@ CASES = {
     "sampled-tars": 15,
     "images": 20,
     "repository": 20,
+    "hidden-sample": 40,
+    "hidden-stage": 40,
 }
 """Of those kinds whose sound files are made at once; the others train first."""
 

@@ -28,6 +28,8 @@ class FakeHub:
         sizes: What files are said to have, by name, where that is not so.
         token: What writing needs.
         log: `METHOD /path` of every request.
+        answers: Status, body and headers by a pattern of `METHOD /path`; the first that is found is sent instead.
+        headers: Headers to send instead of a file's own.
         spoilt: Whether downloads are of other bytes than their hash says.
     """
 
@@ -41,6 +43,8 @@ class FakeHub:
         self.token: str | None = None
         self.log: list[str] = []
         self.spoilt = False
+        self.answers: dict[str, tuple[int, bytes, dict[str, str]]] = {}
+        self.headers: dict[str, str] = {}
         self.uploads: dict[str, bytes] = {}
         self.url = ""
 
@@ -109,6 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         for pattern, status in self.hub.failures.items():
             if re.search(pattern, request):
                 return self._answer(status, {"error": "told to"})
+        for pattern, (status, data, headers) in self.hub.answers.items():
+            if re.search(pattern, request):
+                return self._answer(status, data, headers)
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             return self._info(found[1], found[2] or "main")
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/.*)?", path):
@@ -159,6 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(404, "EntryNotFound", "Entry not found")
         data = self.hub.commits[repository][commit][name]
         headers = {"X-Repo-Commit": commit, "ETag": f'"{etag(data)}"', "Accept-Ranges": "bytes"}
+        headers |= self.hub.headers
         if self.hub.spoilt:
             data = bytes([data[0] ^ 1]) + data[1:]
         start = int(re.sub(r"\D", "", self.headers.get("Range", "").split("-")[0]) or 0)

@@ -13,6 +13,7 @@ from drai_cli.settings.image_options import SampleOptions
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.sample import sample
+from drai_cli.workflows.train import train
 from tests.workflows.sample_checks import contents
 
 
@@ -38,7 +39,19 @@ def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(lesions: Path, tmp_path: Path) -> TrainRun:
     """A training on phantoms, not begun."""
+    return make_run(lesions, tmp_path)
+
+
+def make_run(lesions: Path, base: Path) -> TrainRun:
     model = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
     options = TrainOptions(model=model, kimg=0.32, tick_kimg=0.096, batch_size=16, precision="fp32")
-    data = DataOptions(lesions, size=16, cache_dir=tmp_path / "cache")
-    return TrainRun(data, options, tmp_path / "run", device="cpu")
+    data = DataOptions(lesions, size=16, cache_dir=base / "cache")
+    return TrainRun(data, options, base / "run", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(lesions: Path, tmp_path_factory: pytest.TempPathFactory, quick_judge: None) -> TrainRun:
+    """A finished run; its files stay as they are."""
+    made = make_run(lesions, tmp_path_factory.mktemp("trained"))
+    train(made)
+    return made

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from drai_cli.data.overview import SetReport
 from drai_cli.errors import InputError, UsageError
 from drai_cli.settings.data_options import SourceOptions
-from drai_cli.data.overview import SetReport
 from drai_cli.workflows.inspect import ImageReport, inspect
 
 RANDOM = np.random.default_rng(0)

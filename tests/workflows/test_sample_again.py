@@ -101,6 +101,35 @@ def test_a_changed_finished_job_is_refused(options, damage, name):
         sample(options)
 
 
+TORN = {
+    "empty": lambda whole: b"",
+    "short": lambda whole: whole[: len(whole) // 2],
+    "zeros": lambda whole: bytes(len(whole)),
+    "zeros at its end": lambda whole: whole[:100] + bytes(len(whole) - 100),
+}
+
+
+@pytest.mark.parametrize("kind", ["png", "webdataset"])
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("torn", TORN)
+def test_what_a_power_cut_leaves_of_a_file_is_made_again(options, monkeypatch, kind, is_finished, torn):
+    options = replace(options, format=kind, shard_size=20 if kind == "webdataset" else None)
+    sample(options)
+    expected = contents(options.out)
+    name = "mel/mel_000004.png" if kind == "png" else "images-000001.tar"
+    if not is_finished:
+        other = replace(options, out=options.out.with_name("unfinished"))
+        with monkeypatch.context() as patch:
+            patch.setattr(SampleOutput, "finish", lambda self: False)
+            sample(other)
+        options = other
+    path = options.out / name
+    path.write_bytes(TORN[torn](path.read_bytes()))
+    assert sample(options).made == 1  # the second tar file holds the last image alone
+    assert contents(options.out) == expected
+    assert not list(options.out.rglob(".*"))
+
+
 def test_overwrite_replaces_an_earlier_job_and_nothing_else(options):
     sample(options)
     (options.out / "notes.txt").write_text("mine")
@@ -151,3 +180,31 @@ def test_another_job_does_not_clear_a_folder_that_is_written(options, monkeypatc
     sample(options)
     monkeypatch.undo()
     assert sample(options).made == 0
+
+
+@pytest.mark.parametrize(
+    "name", [".drai-sample.lock", ".drai-sample-1-of-1.journal", ".drai-sample-1-of-1.lock"]
+)
+def test_no_file_is_written_through_a_link_in_the_folder(drai, tiny_model, tmp_path, name):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to("../victim")
+    done = drai("sample", "--weights", tiny_model, "-n", 2, "--out", tmp_path / "out", "--device", "cpu")
+    assert done.exit_code == 3
+    assert f"{name}: expected a file or folder of drai's own, got a link." in done.stderr
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_no_image_is_written_through_a_linked_folder(drai, tiny_model, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    command = ("sample", "--weights", tiny_model, "-n", 2, "--device", "cpu", "--out", tmp_path / "out")
+    assert drai(*command).exit_code == 0
+    for label in ("mel", "nv"):
+        for path in (tmp_path / "out" / label).iterdir():
+            path.unlink()
+        (tmp_path / "out" / label).rmdir()
+        (tmp_path / "out" / label).symlink_to("../elsewhere")
+    for again in ((), ("--overwrite",)):
+        assert drai(*command, *again).exit_code in (3, 6)
+        assert list((tmp_path / "elsewhere").iterdir()) == []

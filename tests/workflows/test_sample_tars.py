@@ -204,7 +204,7 @@ def test_a_finished_job_is_recognised(options):
         sample(options)
     (options.out / "images-000004.tar").unlink()
     (options.out / TARS[2]).write_bytes(b"changed")
-    with pytest.raises(OverwriteError, match="was changed"):
+    with pytest.raises(OverwriteError, match="another file has this name"):
         sample(options)
 
 

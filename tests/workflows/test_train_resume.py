@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from drai_cli.errors import UsageError
+from drai_cli.errors import InputError, UsageError
 from drai_cli.model_file.checkpoint import load_model, load_state
 from drai_cli.progress import Reporter
-from drai_cli.run import trainer as module
+from drai_cli.run import checkpoints
 from drai_cli.run.trainer import Trainer
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.training import graphs
@@ -51,6 +52,16 @@ class StopAfter(Reporter):
             yield Counting()
 
         return counting()
+
+
+class Told(Reporter):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
 
 
 class Killed(BaseException):
@@ -101,19 +112,19 @@ def test_killed_before_the_checkpoint_of_a_tick_repeats_the_tick(
 ) -> None:
     train(run)
     other = replace(run, out=tmp_path / "other")
-    save, saves = module.save_state, 0
+    save, saves = checkpoints.save_state, 0
 
-    def dying(*arguments):  # type: ignore[no-untyped-def]
+    def dying(*arguments, **named):  # type: ignore[no-untyped-def]
         nonlocal saves
         saves += 1
         if saves == 2:
             raise Killed
-        save(*arguments)
+        save(*arguments, **named)
 
-    monkeypatch.setattr(module, "save_state", dying)
+    monkeypatch.setattr(checkpoints, "save_state", dying)
     with pytest.raises(Killed):
         train(other)
-    monkeypatch.setattr(module, "save_state", save)
+    monkeypatch.setattr(checkpoints, "save_state", save)
     train(other)
     assert (run.out / "model.safetensors").read_bytes() == (other.out / "model.safetensors").read_bytes()
     ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
@@ -240,3 +251,61 @@ def test_a_run_of_an_older_version_holds_settings_that_were_removed_and_goes_on(
     saved["training"]["objective"]["self_margin"] = 0.5
     (run.out / "config.json").write_text(json.dumps(saved))
     assert train(run).stopped_by == "nothing to do"
+
+
+CUTS = {
+    "empty": lambda whole: b"",
+    "short": lambda whole: whole[: len(whole) // 2],
+    "zeros": lambda whole: bytes(len(whole)),
+    "zeros at its end": lambda whole: whole[: len(whole) * 3 // 4] + bytes(len(whole) - len(whole) * 3 // 4),
+}
+RUN_FILES = ("checkpoint/state.safetensors", "model.safetensors", "split.csv", "config.json", "seen.sha256",
+             "checkpoint/judge.safetensors")  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_what_a_power_cut_leaves_of_a_file_is_known_and_made_again(
+    trained: TrainRun, tmp_path: Path, name: str, cut: str
+) -> None:
+    other = replace(trained, out=tmp_path / "other")
+    shutil.copytree(trained.out, other.out)
+    before = {path: (trained.out / path).read_bytes() for path in RUN_FILES}
+    (other.out / name).write_bytes(CUTS[cut](before[name]))
+    told = Told()
+    train(other, told)
+    assert any("is damaged" in text for text in told.warnings) or "judge" in name
+    if "judge" not in name:  # it is trained again when it is next needed
+        assert {path: (other.out / path).read_bytes() for path in RUN_FILES} == before
+
+
+def test_a_model_that_no_checkpoint_makes_again_is_replaced_by_the_average(
+    trained: TrainRun, tmp_path: Path
+) -> None:
+    other = replace(trained, out=tmp_path / "other")
+    shutil.copytree(trained.out, other.out)
+    (other.out / "checkpoint" / "earlier.safetensors").unlink()
+    (other.out / "model.safetensors").write_bytes(b"")
+    told = Told()
+    train(other, told)
+    assert told.warnings == [f"{other.out / 'model.safetensors'} is damaged: the present average replaces it"]
+    assert load_model(other.out / "model.safetensors").header.training["images_seen"] == 320
+
+
+def test_a_run_whose_beginning_was_cut_begins_again(trained: TrainRun, tmp_path: Path) -> None:
+    other = replace(trained, out=tmp_path / "other")
+    (other.out / "checkpoint").mkdir(parents=True)
+    whole = (trained.out / "config.json").read_bytes()
+    (other.out / "config.json").write_bytes(whole[:40] + bytes(60))
+    (other.out / "split.csv").write_bytes(b"")
+    train(other)
+    for name in RUN_FILES:
+        assert (trained.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+def test_settings_of_another_tool_are_no_beginning_of_a_run(run: TrainRun) -> None:
+    run.out.mkdir()
+    (run.out / "config.json").write_text('{"mine": ')
+    with pytest.raises(InputError, match="cannot be read"):
+        train(run)
+    assert (run.out / "config.json").read_text() == '{"mine": '

@@ -238,10 +238,12 @@ def _join(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
     stacks: list[Stack] = []
     head = _read(slices[0])
     check_size(subject, (len(slices), *head.array.shape[1:]), 2 * head.array.itemsize)
-    total = 0
+    widest = head.array.itemsize
     for one in slices:
         stack = _read(one) if stacks else head
-        total += stack.array.nbytes
+        if stack.array.itemsize > widest:
+            widest = stack.array.itemsize  # of all slices, once they are one array
+            check_size(subject, (len(slices), *head.array.shape[1:]), 2 * widest)
         if stack.array.shape[1:] != head.array.shape[1:]:
             raise InputError(subject, "its slices differ in shape")
         stacks.append(stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Opened:
         start: Where they begin.
         dtype: Of a stored number.
         shape: `[x, y, z, volumes]`, or that and colour channels.
+        file_bytes: Size of the file that holds the voxels.
     """
 
     header: Any
@@ -44,6 +46,7 @@ class Opened:
     start: int
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    file_bytes: int
 
 
 @contextmanager
@@ -61,7 +64,8 @@ def open_nifti(path: Path) -> Iterator[Opened]:
             raise InputError(subject, "expected a NIfTI file, got something else")
         header = _HEADERS[size](head[:size], check=False)
         shape = _shape(subject, header)
-        yield Opened(header, stream, max(_offset(subject, header), size), header.get_data_dtype(), shape)
+        start, size_bytes = max(_offset(subject, header), size), os.fstat(file.fileno()).st_size
+        yield Opened(header, stream, start, header.get_data_dtype(), shape, size_bytes)
 
 
 @contextmanager
@@ -81,7 +85,8 @@ def open_analyze(path: Path) -> Iterator[Opened]:
     shape = _shape(subject, header)
     voxels = voxels_of_pair(path)
     with open_regular(voxels) as file, open_stream(file) as stream:
-        yield Opened(header, stream, _offset(subject, header), header.get_data_dtype(), shape)
+        start, size_bytes = _offset(subject, header), os.fstat(file.fileno()).st_size
+        yield Opened(header, stream, start, header.get_data_dtype(), shape, size_bytes)
 
 
 @contextmanager
@@ -99,7 +104,8 @@ def open_mgh(path: Path) -> Iterator[Opened]:
         header = MGHHeader(head.ljust(whole, b"\0")[:whole], check=False)
         extents = np.frombuffer(head[4:20], ">i4").tolist()
         shape = _checked(subject, tuple(extents), header.get_data_dtype())
-        yield Opened(header, stream, _MGH_DATA, header.get_data_dtype(), shape)
+        size_bytes = os.fstat(file.fileno()).st_size
+        yield Opened(header, stream, _MGH_DATA, header.get_data_dtype(), shape, size_bytes)
 
 
 def _size_by_magic(head: bytes, magics: dict[int, tuple[int, bytes]]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from drai_cli.io.nifti.format import ANALYZE, MGH, NIFTI, header_of_pair
 from drai_cli.io.nifti.header import COLOUR as _RGB
 from drai_cli.io.nifti.header import Opened, open_analyze, open_mgh, open_nifti
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Measured, Stack
-from drai_cli.io.values import choose_rescaled_dtype, rescale
+from drai_cli.io.values import check_memory, choose_rescaled_dtype, rescale
 from drai_cli.io.volume import measure_turned, read_numbers, turn_volume
 from drai_cli.io.window import HU
 
@@ -97,6 +97,7 @@ def _read(path: Path, kind: Format, open_kind: _Open) -> Stack:
     subject = str(path)
     with _documented(path, kind):
         with open_kind(path) as opened:
+            _check_memory(path, opened)
             stored = read_numbers(subject, opened.stream, opened.start, opened.dtype, opened.shape)
         return _stack(subject, kind.name, opened.header, stored)
 
@@ -107,6 +108,18 @@ def _documented(path: Path, kind: Format) -> Iterator[None]:
         yield
     except _FAILURES as error:
         raise InputError(path, f"is broken or no {kind.title} ({type(error).__name__})") from error
+
+
+def _check_memory(path: Path, opened: Opened) -> None:
+    """Checks what the voxels take as stored, as values, and turned; and a mask where they may be no numbers."""
+    dtype = opened.dtype.newbyteorder("=")
+    values = dtype.itemsize
+    if dtype not in _RGB and dtype.kind in "iuf":
+        limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+        low, high = (limits.min, limits.max) if limits is not None else (0, 0)
+        values = choose_rescaled_dtype(dtype, low, high, [_scale(opened.header)]).itemsize
+    needed = prod(opened.shape) * (dtype.itemsize + 2 * values + 1)
+    check_memory(str(path), needed, opened.file_bytes)
 
 
 def _stack(
