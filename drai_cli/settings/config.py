@@ -72,6 +72,8 @@ class Objective:
             and dual-cavae).
         grl_weight: Weight of V_grl: predictors predict each code from the other, and reversed gradients train the
             encoder to prevent it.
+        features_weight: Weight of the feature game: discriminators that see images through a frozen network
+            (--feature-network). It makes images look real much earlier.
         independence_weight: Weight of a penalty on dependence between style and condition within a batch, in addition
             to V_grl. It is off by default because it also removes size from the style (examples/RUNS.md).
         self_weight: Weight of V_self: transforming an image must keep its content and change its style.
@@ -95,6 +97,7 @@ class Objective:
     code_cycle_weight: float = setting(1.0, 0)
     aggregate_weight: float = setting(1.0, 0)
     grl_weight: float = setting(1.0, 0)
+    features_weight: float = setting(0.0, 0, older=0.0)
     independence_weight: float = setting(0.0, 0)
     self_weight: float = setting(0.5, 0)
     prior_kl_weight: float = setting(0.001, 0)
