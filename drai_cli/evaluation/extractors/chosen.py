@@ -7,13 +7,14 @@ from typing import TypeVar
 
 import torch
 
-from drai_cli.errors import InputError, WeightsError
+from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.evaluation.extractors.inception import InceptionFeatures, is_inception
 from drai_cli.evaluation.extractors.onnx_features import OnnxFeatures
 from drai_cli.evaluation.extractors.pooled import KNOWN, load_pooled
 from drai_cli.inference.onnx_session import import_runtime, start_session
 from drai_cli.io.files import file_sha256, open_regular
 from drai_cli.metrics.samples import Extractor
+from drai_cli.model_file.header import ModelHeader, read_feature_networks
 from drai_cli.model_file.pretrained import PICKLED, read_tensors
 
 Fallback = TypeVar("Fallback")
@@ -55,6 +56,22 @@ def load_extractor(
         return load_pooled(tensors, device, weights=f"sha256 {sha256[:12]}")
     except WeightsError as error:
         raise WeightsError(path, error.message, "the file is incomplete, or of another network") from error
+
+
+def check_independent(extractor: object, path: Path, header: ModelHeader) -> None:
+    """Checks that an extractor took no part in training the model that it measures.
+
+    Raises:
+        UsageError: The model was trained to look real in these very features.
+    """
+    own = getattr(extractor, "weights_sha256", None)
+    for network in read_feature_networks(header):
+        if own == network["sha256"]:
+            raise UsageError(
+                f"--features {path.name}",
+                f"expected features that trained nothing, the model was trained against this {network['name']}",
+                "name another network, or leave out --features",
+            )
 
 
 def _onnx(path: Path, option: str) -> OnnxFeatures:
