@@ -44,8 +44,9 @@ class SpectralConv(nn.Module):
     def iterate(self) -> None:
         """One power iteration."""
         matrix = self.weight.flatten(1)
-        self.v.copy_(functional.normalize(matrix.T @ self.u, dim=0))
-        self.u.copy_(functional.normalize(matrix @ self.v, dim=0))
+        with torch.autocast(matrix.device.type, enabled=False):
+            self.v.copy_(functional.normalize(matrix.T @ self.u, dim=0))
+            self.u.copy_(functional.normalize(matrix @ self.v, dim=0))
 
     def forward(self, x: Float[Tensor, "batch in height width"]) -> Float[Tensor, "batch out h w"]:
         with torch.autocast(x.device.type, enabled=False):
