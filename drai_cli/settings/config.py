@@ -30,6 +30,8 @@ class ModelConfig:
         blocks: Residual blocks at each resolution.
         pools_content: Compute content from features averaged over the whole frame, so that it encodes what an image
             shows and not where. This reduces overfitting on photographs. Style always keeps positions.
+        grain: Add noise at every resolution, with learned strength: grain and hairs then need no code. Samples have it.
+            Reconstructions, swaps and walks do not, so that codes alone decide them.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -40,6 +42,7 @@ class ModelConfig:
     max_channels: int = setting(128, 1, 4096)
     blocks: int = setting(1, 1, 4096)
     pools_content: bool = setting(False, older=False)
+    grain: bool = setting(False, older=False)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:

@@ -46,6 +46,7 @@ def cases() -> Iterator[tuple[str, TrainOptions]]:
         alone = replace(OBJECTIVE, **{other: 0.0 for other in weights if other != weight})
         if getattr(objective_of("drai", alone), weight):
             yield weight, options_of("drai", alone)
+    yield "grain", replace(options_of("drai", OBJECTIVE), model=replace(TINY, grain=True))
     yield "relativistic", options_of("drai", replace(OBJECTIVE, is_relativistic=True))
 
 
