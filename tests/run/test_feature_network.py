@@ -22,7 +22,8 @@ from drai_cli.run.feature_network import check_feature_network, pretrained_windo
 from drai_cli.run.own_features import damage
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
-from drai_cli.settings.model_options import TrainRun
+from drai_cli.settings.model_options import EvaluateOptions, TrainRun
+from drai_cli.workflows.evaluate import evaluate
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.train import collect_settings, train
 
@@ -98,7 +99,9 @@ def test_what_trained_a_model_does_not_measure_it(run: TrainRun, squeezenet: Pat
     same = tmp_path / "same.pth"
     torch.save(load_tensors(squeezenet), same)
     with pytest.raises(UsageError, match=r"--features same\.pth: expected features that trained nothing"):
-        check_independent(load_extractor(same, None), same, header)
+        evaluate(
+            EvaluateOptions(run.data.path, str(run.out), features=same, out=tmp_path / "report", device="cpu")
+        )
     # A model that starts from this one has learned from the same network.
     warm = replace(run, out=tmp_path / "warm", init=str(run.out), training=replace(
         run.training, objective=replace(run.training.objective, features_weight=0.0)))  # fmt: skip
