@@ -21,9 +21,9 @@ except ImportError:
     sys.exit("onnxruntime is not installed: pip install onnxruntime")
 
 
-def noise(seed: int, condition: dict[str, str], index: int, width: int) -> np.ndarray:
-    """Standard normal numbers that depend on seed, condition and index alone."""
-    key = json.dumps([seed, sorted(condition.items()), index]).encode("ascii")
+def noise(seed: int, condition: dict[str, str], index: int, width: int, *purpose: str) -> np.ndarray:
+    """Standard normal numbers that depend on seed, condition, index and their purpose alone."""
+    key = json.dumps([seed, sorted(condition.items()), index, *purpose]).encode("ascii")
     start = int.from_bytes(hashlib.sha256(key).digest()[:16], "little")
     return np.random.Generator(np.random.Philox(key=start)).standard_normal(width).astype(np.float32)
 
@@ -49,15 +49,17 @@ def sample(model: str, label: str, n: int, seed: int) -> np.ndarray:
         sys.exit(f"{label}: no such label; one of {', '.join(attribute['values'])}")
     content_dim, style_dim = architecture["content_dim"], architecture["style_dim"]
     codes = [noise(seed, {attribute["name"]: label}, index, content_dim + style_dim) for index in range(n)]
-    images, _ = session.run(
-        ("images", "content"),
-        {
-            "condition": np.repeat(condition_vector(header["schema"], label)[None], n, 0),
-            "content_noise": np.stack(codes)[:, :content_dim],
-            "style": np.stack(codes)[:, content_dim:],
-            "truncation": np.array(1, np.float32),
-        },
-    )
+    feeds = {
+        "condition": np.repeat(condition_vector(header["schema"], label)[None], n, 0),
+        "content_noise": np.stack(codes)[:, :content_dim],
+        "style": np.stack(codes)[:, content_dim:],
+        "truncation": np.array(1, np.float32),
+    }
+    if architecture.get("grain"):
+        side, named = architecture["image_size"], {attribute["name"]: label}
+        grain = [noise(seed, named, index, side * side, "grain") for index in range(n)]
+        feeds["grain"] = np.stack(grain).reshape(n, 1, side, side)
+    images, _ = session.run(("images", "content"), feeds)
     dtype = np.dtype(header["intensity"].get("dtype", "uint8"))
     levels = np.round((np.clip(images, -1, 1) + 1) * np.float32(np.iinfo(dtype).max / 2))
     return levels.transpose(0, 2, 3, 1).astype(dtype)

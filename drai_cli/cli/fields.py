@@ -26,7 +26,7 @@ _TEXTS = {
     "--condition": "COLUMN", "--split-column": "COLUMN", "--small-label": "LABEL",
     "--label": "LABEL", "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL",
     "--to-label": "LABEL", "--window": "WINDOW",
-    "--init": "WEIGHTS", "--licence": "SPDX", "--slices": "WHICH",
+    "--init": "WEIGHTS", "--feature-network": "NETWORK", "--licence": "SPDX", "--slices": "WHICH",
     "--metrics": "PARTS", "--methods": "NAMES", "--name": "OWNER/NAME",
 }  # fmt: skip
 

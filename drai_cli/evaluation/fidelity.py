@@ -10,9 +10,10 @@ from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
 from drai_cli.evaluation.extractors.inception import InceptionFeatures
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
-from drai_cli.evaluation.pictures import real_and_synthetic
+from drai_cli.evaluation.pictures import enlarged_texture, real_and_synthetic
 from drai_cli.metrics.inception_score import SPLITS, class_probabilities, inception_score
 from drai_cli.metrics.judge import Judge
+from drai_cli.metrics.texture import BANDS, measure_texture
 from drai_cli.report.findings import Figure, Measure, Part
 
 _REAL = "other real images"
@@ -48,13 +49,35 @@ _MANIFOLD = (
     Described("coverage", "Coverage", "higher",
               "Share of real images with a synthetic one in their neighbourhood: low where kinds are missing.", _REAL),
 )  # fmt: skip
+_POWER = Described(
+    "power", "Power of texture", "baseline",
+    "Mean log power less that of the real images, in nats, by fineness: below 0 images are too smooth, above 0 too "
+    "rough or patterned. No network is involved.",
+    _REAL,
+)  # fmt: skip
+_COHERENCE = Described(
+    "coherence", "Coherence of texture", "baseline",
+    "How strongly texture has a direction at each place (0 noise, 1 parallel lines), less that of the real images: "
+    "above 0 there are streaks or worms in place of grain.",
+    _REAL,
+)  # fmt: skip
 _NO_VERDICT = "No verdict: the features in which distances are computed do not distinguish the labels."
 _ELSE = "Or use other features (--features)."
 _CAUTION = "Distances depend on the features: compare only numbers of the same extractor, data and n."
 
 
 def _measure(evaluation: Evaluation) -> Raw:
-    numbers = evaluation.measure(("distance", "spread"))
+    real, part = evaluation.real, evaluation.options.part
+    texture = measure_texture(
+        real.images,
+        real.labels,
+        real.parts,
+        real.groups,
+        evaluation.source,
+        part=part,
+        seed=evaluation.options.seed,
+    )
+    numbers = {**evaluation.measure(("distance", "spread")), "texture": texture}
     extractor, seed = evaluation.features(), evaluation.options.seed
     # The Inception of published scores has its own logits. Otherwise the judge classifies, where there is one: none is
     # trained for a score alone.
@@ -78,6 +101,7 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     labels, distance = evaluation.real.schema.labels, numbers["distance"]
     extractor, count = distance["extractor"], distance["frechet"]["samples"]["n"]
     measures = list(_distances({**distance, "n": count}, extractor))
+    measures += _texture(numbers["texture"])
     if score := numbers.get("inception_score"):
         measures.append(_SCORE.of(score["samples"], score["real"], extractor=score["classifier"]))
     for index, of_label in distance["labels"].items():
@@ -112,6 +136,15 @@ def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measur
             yield described.of(made, real, n=numbers["n"], is_headline=is_headline, **more)
 
 
+def _texture(numbers: Raw) -> Iterator[Measure]:
+    """Power by band, and coherence."""
+    for band in BANDS if numbers else ():
+        each = numbers["power"][band]
+        yield _POWER.of(each["samples"], each["real"], variant=band)
+    if numbers:
+        yield _COHERENCE.of(numbers["coherence"]["samples"], numbers["coherence"]["real"])
+
+
 def _verdict(distance: Raw) -> str:
     frechet, manifold = distance["frechet"], distance["manifold"]["samples"]
     verdict = (
@@ -130,7 +163,16 @@ def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     options = evaluation.options
     sheet, labels = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed)
     caption = f"Two rows per label, real images above synthetic ones. Labels in order: {', '.join(labels)}."
-    return [Figure("fidelity", "Real and synthetic images", caption, sheet)]
+    detail = "The middles of images, enlarged: real ones above, synthetic ones below. Compare grain, hairs and edges."
+    return [
+        Figure("fidelity", "Real and synthetic images", caption, sheet),
+        Figure(
+            "fidelity",
+            "Texture",
+            detail,
+            enlarged_texture(evaluation.real, evaluation.source, options.part, options.seed),
+        ),
+    ]
 
 
 FIDELITY = MeasuredPart(

@@ -16,6 +16,7 @@ from drai_cli.metrics.source import SampleSource, drawable
 _COLUMNS = 8
 _LABELS = 12
 _GAP = 2
+_MIDDLE, _ENLARGED = 24, 4
 
 
 def real_and_synthetic(
@@ -32,6 +33,22 @@ def real_and_synthetic(
         rows += [real.images[chosen], made]
         labels.append(real.schema.labels[label])
     return sheet_of(rows), labels
+
+
+def enlarged_texture(real: EvaluationSet, source: SampleSource, part: str, seed: int) -> bytes:
+    """Middles of images, enlarged without interpolation: a row of real ones of the part, one of synthetic ones."""
+    rows = np.flatnonzero(real.parts == part)
+    rows = np.random.default_rng(seed).permutation(rows)[:_COLUMNS]
+    made = source.draw(rows[drawable(source, rows, real.labels[rows])], seed)
+    return sheet_of([_enlarged(real.images[rows]), _enlarged(made)])
+
+
+def _enlarged(images: Images) -> Images:
+    side = min(_MIDDLE, images.shape[1])
+    top, left = ((length - side) // 2 for length in images.shape[1:3])
+    middle = images[:, top : top + side, left : left + side]
+    out: np.ndarray = middle.repeat(_ENLARGED, 1).repeat(_ENLARGED, 2)
+    return out
 
 
 def swaps_across_labels(

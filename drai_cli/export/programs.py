@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from drai_cli.inference.onnx_model import INPUTS, OUTPUTS
+from drai_cli.inference.onnx_model import OUTPUTS, inputs_of
 from drai_cli.model.exported import ExportedConditionSwap, ExportedEncoder, ExportedSampler, ExportedSwap
 from drai_cli.model_file.checkpoint import LoadedModel
 
@@ -55,7 +55,9 @@ class Program:
 
 def list_programs(model: LoadedModel) -> list[Program]:
     """The programs of a model: the sampler and, with an encoder, the encoder and the style swap."""
-    programs = [Program("", ExportedSampler(model.content_prior, model.generator), INPUTS, OUTPUTS)]
+    programs = [
+        Program("", ExportedSampler(model.content_prior, model.generator), inputs_of(model.header), OUTPUTS)
+    ]
     if model.encoder is not None and model.infers_content:
         swap: nn.Module = ExportedSwap(model.encoder, model.generator)
         programs += [
@@ -88,9 +90,12 @@ def draw_inputs(program: Program, model: LoadedModel, n: int, seed: int) -> tupl
 
     labels = [{schema.label.name: schema.labels[row % len(schema.labels)]} for row in range(n)]
     condition = torch.from_numpy(schema.encode(labels))
-    if program.inputs != INPUTS:
+    if program.inputs != inputs_of(model.header):
         return tuple(condition if name == "condition" else images() for name in program.inputs)
-    return condition, normal(shape.content_dim), normal(shape.style_dim), torch.tensor(0.9)
+    codes = condition, normal(shape.content_dim), normal(shape.style_dim), torch.tensor(0.9)
+    if not shape.grain:
+        return codes
+    return *codes, torch.randn((n, 1, shape.image_size, shape.image_size), generator=generator)
 
 
 def draw_trace_inputs(program: Program, model: LoadedModel) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:

@@ -35,6 +35,20 @@ def draw_noise(
     return noise[:, :content_dim], noise[:, content_dim:]
 
 
+def draw_grain(
+    seed: int, condition: Mapping[str, str], indices: Sequence[int], side: int
+) -> Float[np.ndarray, "batch 1 side side"]:
+    """Standard normal noise for the grain of some images of one condition, float32; arguments as `draw_noise`.
+
+    Its key differs from that of the codes, so an image has the same codes in models with and without grain.
+    """
+    prefix = _key_prefix(seed, condition)
+    grain = np.empty((len(indices), 1, side, side), np.float32)
+    for row, index in enumerate(indices):
+        grain[row, 0] = _generator(f'{prefix}{index}, "grain"]').standard_normal((side, side))
+    return grain
+
+
 def draw_label_counts(seed: int, weights: Mapping[str, float], n: int) -> dict[str, int]:
     """How many of `n` images each label gets, in proportion to its weight.
 

@@ -32,6 +32,8 @@ from drai_cli.model_file.header import HEADER_KEY, ModelHeader, model_intensity,
 from drai_cli.progress import SILENT, Reporter
 
 INPUTS = ("condition", "content_noise", "style", "truncation")
+GRAIN = "grain"
+"""A further input, the last, of models that take noise."""
 OUTPUTS = ("images", "content")
 _MOST_IMAGES = 16  # small, so that a small job is fast
 _PROVIDERS = {"cpu": CPU_PROVIDER, "cuda": "CUDAExecutionProvider"}
@@ -88,7 +90,8 @@ class OnnxSampler:
             raise WeightsError(error.subject, error.message, "drai export --to onnx makes one") from error
         session, header = load_session(path, data, runtime, provider)
         inputs = tuple(one.name for one in session.get_inputs())
-        if (inputs, tuple(one.name for one in session.get_outputs())) != (INPUTS, OUTPUTS):
+        outputs = tuple(one.name for one in session.get_outputs())
+        if (inputs, outputs) != (inputs_of(header), OUTPUTS):
             raise WeightsError(
                 path, f"expected an exported generator, got a model with inputs {', '.join(inputs)}",
                 "the files of the encoder and the swap are for other programs",
@@ -122,16 +125,21 @@ class OnnxSampler:
         content_noise: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
+        grain: Float32[np.ndarray, "images 1 side side"] | None = None,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
         """As `Inference.sample`, up to rounding: a level may differ here and there."""
         rows = len(conditions)
 
         def one_pass(rows_of_pass: slice) -> tuple[np.ndarray, np.ndarray]:
             size = self.passes.now
-            parts = [array[rows_of_pass] for array in (conditions, content_noise, style)]
+            given = (conditions, content_noise, style, *(() if grain is None else (grain,)))
+            parts = [array[rows_of_pass] for array in given]
             # Padded to a fixed size, so that a row's result does not depend on the number of rows.
-            padded = [part if len(part) == size else np.resize(part, (size, part.shape[1])) for part in parts]
-            feeds = dict(zip(INPUTS, [*padded, np.array(truncation, np.float32)], strict=True))
+            padded = [
+                part if len(part) == size else np.resize(part, (size, *part.shape[1:])) for part in parts
+            ]
+            padded.insert(3, np.array(truncation, np.float32))
+            feeds = dict(zip(inputs_of(self.header), padded, strict=True))
             with explain_failures("model", AGAIN):
                 image, content = self.session.run(OUTPUTS, feeds)
             self._check(image, content, size)
@@ -155,6 +163,11 @@ class OnnxSampler:
         dtype = np.dtype(model_intensity(self.header).dtype)
         levels = np.round((np.clip(images, -1, 1) + 1) * np.float32(np.iinfo(dtype).max / 2))
         return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(dtype)
+
+
+def inputs_of(header: ModelHeader) -> tuple[str, ...]:
+    """Names of the inputs of a model's exported generator, in order."""
+    return (*INPUTS, GRAIN) if header.architecture.grain else INPUTS
 
 
 def load_session(path: Path, data: bytes, runtime: Any, provider: str) -> tuple[BoundedSession, ModelHeader]:

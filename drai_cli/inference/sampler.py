@@ -65,8 +65,9 @@ class Sampler(Protocol):
         content_noise: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
+        grain: Float32[np.ndarray, "images 1 side side"] | None = None,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
-        """Images of conditions, and their content codes."""
+        """Images of conditions, and their content codes; `grain` is for models that take it."""
 
 
 def micro_batch_of(header: ModelHeader, most: int) -> int:

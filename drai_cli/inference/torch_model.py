@@ -133,6 +133,7 @@ class Inference:
         content_noise: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
+        grain: Float32[np.ndarray, "images 1 side side"] | None = None,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
         """Images of conditions, and their contents: the prior's mean plus its deviation times the noise.
 
@@ -141,14 +142,16 @@ class Inference:
             content_noise: Standard normal.
             style: Style codes; `truncation` does not scale them.
             truncation: Scale of the content's deviation from its mean.
+            grain: Standard normal, for a model that takes it; `truncation` does not scale it.
         """
 
-        def step(condition: Tensor, noise: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        def step(condition: Tensor, noise: Tensor, style: Tensor, *grain: Tensor) -> tuple[Tensor, Tensor]:
             prior = self.model.content_prior(condition)
             content = prior.mean + truncation * prior.deviation * noise
-            return self.model.generator(content, style), content
+            return self.model.generator(content, style, *grain), content
 
-        images, content = self._run(step, conditions, content_noise, style)
+        given = () if grain is None else (grain,)
+        images, content = self._run(step, conditions, content_noise, style, *given)
         return self._to_stored(images), content.numpy()
 
     def generate(

@@ -101,9 +101,34 @@ class ConvNet(nn.Module):
                 nn.Linear(self.feature_dim, 256), nn.ReLU(), nn.Linear(256, config.outputs)
             )
 
+    @property
+    def map_channels(self) -> tuple[int, ...]:
+        """Channels of each of `maps`."""
+        return self.config.widths
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of the images it reads, on a scale of 0 to 1: they are read as -1 to 1."""
+        return (0.5,) * self.config.image_channels
+
+    @property
+    def deviation(self) -> tuple[float, ...]:
+        """As `mean`."""
+        return (0.5,) * self.config.image_channels
+
+    def maps(self, images: Float[Tensor, "b c h w"]) -> list[Tensor]:
+        """The feature maps of each stage, from fine to coarse."""
+        out, taps = F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last), []
+        each = len(self.trunk) // len(self.config.widths)
+        for place, layer in enumerate(self.trunk, start=1):
+            out = layer(out)
+            if place % each == 0:
+                taps.append(out)
+        return taps
+
     def features(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b features"]:
         """The layer before the last, float32."""
-        maps = self.trunk(F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last))
+        maps = self.maps(images)[-1]
         if self.config.head == "mean":
             return maps.float().mean((2, 3))
         return F.adaptive_avg_pool2d(F.relu(self.squeeze(maps)), 4).flatten(1).float()

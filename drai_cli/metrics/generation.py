@@ -22,13 +22,14 @@ from drai_cli.model.pixels import from_unit, to_unit
 class ModelNetworks(Protocol):
     """The networks needed to measure a model; a loaded model has them, and so has a training.
 
-    `generator(content, style)` gives images in [-1, 1]. `encoder(images)` gives two Gaussians, content and
-    style, the content None where the method infers style alone; or the encoder is None.
+    `generator(content, style)` gives images in [-1, 1]; that of a model with grain takes it as a third argument.
+    `encoder(images)` gives two Gaussians, content and style, the content None where the method infers style alone; or
+    the encoder is None.
     `content_prior(condition)` gives a Gaussian.
     """
 
     @property
-    def generator(self) -> Callable[[Tensor, Tensor], Tensor]: ...
+    def generator(self) -> Callable[..., Tensor]: ...
     @property
     def encoder(self) -> Callable[[Tensor], Any] | None: ...
     @property
@@ -112,6 +113,7 @@ def sample(
     device: torch.device | str = "cpu",
 ) -> Images:
     """One image per condition: content from the prior of the condition, style from N(0, I)."""
+    side = int(getattr(networks, "grain_side", 0) or getattr(networks.generator, "grain_side", 0))
     content_dim = networks.content_prior(torch.from_numpy(conditions[:1]).to(device)).mean.shape[1]
     shape = (len(conditions), content_dim + style_dim)
     noise = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
@@ -121,7 +123,15 @@ def sample(
         mean, deviation = prior.mean.float(), torch.exp(0.5 * prior.log_variance.float())
         drawn = torch.from_numpy(noise[rows]).to(device)
         content = mean + deviation * drawn[:, :content_dim]
-        return from_unit(networks.generator(content, drawn[:, content_dim:].contiguous()), dtype)
+        codes = content, drawn[:, content_dim:].contiguous()
+        if not side:
+            return from_unit(networks.generator(*codes), dtype)
+        # Of each image by itself: it does not depend on the size of a pass.
+        grain = [
+            np.random.default_rng([seed, 1, row]).standard_normal((1, side, side), np.float32)
+            for row in range(*rows.indices(len(conditions)))
+        ]
+        return from_unit(networks.generator(*codes, torch.from_numpy(np.stack(grain)).to(device)), dtype)
 
     return np.concatenate(list(in_passes(len(conditions), pass_size(len(conditions)), one_pass)))
 

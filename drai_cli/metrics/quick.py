@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from drai_cli.metrics.appearance import appearance_distance, describe_appearance
 from drai_cli.metrics.frechet import frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 from drai_cli.metrics.intervals import estimate, group_weights, macro_mean
@@ -48,8 +49,10 @@ def quick_measure(
         features; the baselines of agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`,
         the lower end of its 95 % interval where there are few images, and `chance`. With an encoder also `kept`,
         `kept_of_a` (the judge on the real images), `kept_ratio`, `leaked`, `followed`, `leftover`, as in
-        `measure_swaps`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed minus leftover
-        (those that exist), minus 0.1 log(1 + distance / distance between two halves of the real images).
+        `measure_swaps`. `appearance`: a distance in light, colour and texture by a fixed formula, relative to that
+        between two halves of the real images. `score`, higher is better: the mean of agreement ratio, kept ratio
+        and followed minus leftover (those that exist), minus 0.1 log(1 + distance / distance between the halves) for
+        the judge's features, and the same for appearance. The judge alone would choose swirls of the right colours.
     """
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
@@ -68,6 +71,7 @@ def quick_measure(
         low = estimate(macro_mean(predicted == labels, labels), group_weights(groups, seed)).low
         out |= {"judge_low": low} if np.isfinite(low) else {}
     out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
+    out["appearance"] = _appearance_ratio(images, chosen, halves, made)
     parts = [min(out["agreement_ratio"], 1.0)]
     if networks.encoder is not None:
         pairs = choose_pairs(labels, count, seed)
@@ -78,5 +82,19 @@ def quick_measure(
         out["kept_of_a"] = rows["a"]["kept"]["value"]
         out["kept_ratio"] = out["kept"] / max(out["kept_of_a"], 1e-9)
         parts += [min(out["kept_ratio"], 1.0), out["followed"] - max(out["leftover"], 0.0)]
-    out["score"] = float(np.mean(parts) - 0.1 * np.log1p(distance / max(real_distance, 1e-9)))
+    ratios = np.array([distance / max(real_distance, 1e-9), out["appearance"]])
+    out["score"] = float(np.mean(parts) - 0.1 * np.log1p(ratios).sum())
     return out
+
+
+def _appearance_ratio(
+    images: Images,
+    chosen: Int64[np.ndarray, " k"],
+    halves: tuple[Int64[np.ndarray, " half"], Int64[np.ndarray, " other_half"]],
+    made: Images,
+) -> float:
+    real = describe_appearance(images)
+    scale = real.std(0) + 1e-6
+    between_halves = appearance_distance(real[halves[0]], real[halves[1]], scale)
+    distance = appearance_distance(real[chosen], describe_appearance(made), scale)
+    return distance / max(between_halves, 1e-9)

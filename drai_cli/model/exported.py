@@ -25,10 +25,11 @@ class ExportedSampler(nn.Module):
         content_noise: Float[Tensor, "batch content_dim"],
         style: Float[Tensor, "batch style_dim"],
         truncation: Float[Tensor, ""],
+        grain: Float[Tensor, "batch 1 side side"] | None = None,
     ) -> tuple[Images, Float[Tensor, "batch content_dim"]]:
         prior = self.content_prior(condition)
         content = prior.mean + truncation * prior.deviation * content_noise
-        return self.generator(content, style), content
+        return self.generator(content, style, grain), content
 
 
 class ExportedEncoder(nn.Module):

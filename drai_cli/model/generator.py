@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from drai_cli.model.layers import FilmBlock, UpConv, activate, conv, linear, mlp
 from drai_cli.settings.config import ModelConfig
@@ -27,6 +28,24 @@ def smallest_size(config: ModelConfig) -> int:
     return config.image_size // 2 ** len(stage_channels(config))
 
 
+class Grain(nn.Module):
+    """Adds noise to feature maps, the same to all channels, each with a learned strength that starts at 0."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(channels))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], grain: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        return torch.addcmul(x, self.strength.to(x.dtype)[:, None, None], grain.to(x.dtype))
+
+
+def halve_grain(grain: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 h w"]:
+    """White noise of variance 1 at half the resolution: the mean of four such numbers has the deviation one half."""
+    return 2 * functional.avg_pool2d(grain, 2)
+
+
 class Generator(nn.Module):
     """Maps the codes to one vector that modulates every block, and to the coarsest feature map."""
 
@@ -43,12 +62,20 @@ class Generator(nn.Module):
         )
         self.ups = nn.ModuleList(UpConv(a, b) for a, b in zip(self.channels, self.channels[1:], strict=False))
         self.head = UpConv(self.channels[-1], _HEAD_CHANNELS)
+        # From the coarsest stage to the image's own resolution.
+        widths = [*self.channels, _HEAD_CHANNELS] if config.grain else []
+        self.grains = nn.ModuleList(Grain(width) for width in widths)
+        self.grain_side = config.image_size if config.grain else 0
         self.to_image = conv(_HEAD_CHANNELS, config.image_channels, gain=0.5)
 
     def forward(
-        self, content: Float[Tensor, "batch content_dim"], style: Float[Tensor, "batch style_dim"]
+        self,
+        content: Float[Tensor, "batch content_dim"],
+        style: Float[Tensor, "batch style_dim"],
+        grain: Float[Tensor, "batch 1 side side"] | None = None,
     ) -> Float[Tensor, "batch channels height width"]:
-        """Images in [-1, 1]."""
+        """Images in [-1, 1]; `grain` is white noise of variance 1 at the image's size, of models that take it."""
+        noise = self._levels(grain)
         codes = torch.cat([content, style], dim=1)
         code = activate(self.code(codes))
         x = self.start(codes).view(-1, self.channels[0], self.size, self.size)
@@ -56,7 +83,21 @@ class Generator(nn.Module):
         for index, blocks in enumerate(self.stages):
             if index:
                 x = activate(self.ups[index - 1](x))
+            if noise:
+                x = self.grains[index](x, noise[index])
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, code)
-        images: Tensor = self.to_image(activate(self.head(x)))
+        x = activate(self.head(x))
+        if noise:
+            x = self.grains[-1](x, noise[-1])
+        images: Tensor = self.to_image(x)
         return torch.tanh(images.float())
+
+    def _levels(self, grain: Float[Tensor, "batch 1 side side"] | None) -> list[Tensor]:
+        """The noise of every stage and of the image; empty without noise."""
+        if grain is None or not self.grains:
+            return []
+        levels = [grain]
+        for _ in self.channels:
+            levels.insert(0, halve_grain(levels[0]))
+        return levels

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.encoder import Encoder
+from drai_cli.model.feature_heads import FeatureHeads
 from drai_cli.model.generator import Generator
 from drai_cli.model.predictors import Predictors
 from drai_cli.settings.config import ModelConfig
@@ -24,9 +27,24 @@ class Networks(nn.Module):
 
 
 class Adversaries(nn.Module):
-    """The networks for training only: the discriminator and the predictors between codes."""
+    """The networks for training only: the discriminator, the predictors between codes, the heads of the feature game.
 
-    def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
+    Args:
+        config: The networks' shape.
+        condition_dim: Width of the condition.
+        method: Which parts there are.
+        feature_sides: Side of each scale of frozen features in pixels; empty: there are no heads.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        condition_dim: int,
+        method: Method = DEFAULT,
+        feature_sides: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.discriminator = Discriminator(config, condition_dim, method)
         self.predictors = Predictors(config, condition_dim)
+        # Last, so that the others start from the same weights with and without it.
+        self.feature_heads = FeatureHeads(feature_sides, condition_dim) if feature_sides else None

@@ -100,6 +100,20 @@ def parse_header(path: Path, entry: Mapping[str, Any]) -> ModelHeader:
         ) from error
 
 
+def read_feature_networks(header: ModelHeader) -> list[dict[str, str]]:
+    """The networks that a model was trained against, each with `name` and `sha256`; other entries are left out.
+
+    What has trained a model cannot measure it.
+    """
+    listed = header.training.get("feature_networks")
+    entries = listed if isinstance(listed, list) else []
+    return [
+        {"name": entry["name"], "sha256": entry["sha256"]}
+        for entry in entries
+        if isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("name", "sha256"))
+    ]
+
+
 def model_fit(header: ModelHeader) -> Literal["crop", "pad"]:
     """How images were made square in training; `crop` if the model does not say."""
     return "pad" if header.training.get("fit") == "pad" else "crop"

@@ -10,6 +10,7 @@ import torch
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.progress import Reporter
 from drai_cli.settings.config import Arithmetic, Chosen, TrainOptions
+from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.parallel import Processes
 from drai_cli.training.precision import has_bf16
 from drai_cli.training.probe import bf16_speedup, halvings_to_fit
@@ -19,14 +20,19 @@ _WORTH_IT = 1.1
 
 
 def choose(
-    options: TrainOptions, data: PreparedSet, device: torch.device, processes: Processes, reporter: Reporter
+    options: TrainOptions,
+    data: PreparedSet,
+    device: torch.device,
+    processes: Processes,
+    reporter: Reporter,
+    features: FrozenFeatures | None = None,
 ) -> Chosen:
     """Chooses the faster arithmetic and the largest batch that fits, up to the one asked for; same for all processes.
 
     Raises:
         InputError: Not even two images fit.
     """
-    precision, halvings = _choose_alone(options, data, device, processes.size, reporter)
+    precision, halvings = _choose_alone(options, data, device, processes.size, reporter, features)
     most_halvings, any_fp32 = processes.largest([float(halvings), float(precision == "fp32")])
     batch_size = options.batch_size >> int(most_halvings)
     if batch_size < options.batch_size:
@@ -38,12 +44,17 @@ def choose(
 
 
 def _choose_alone(
-    options: TrainOptions, data: PreparedSet, device: torch.device, processes: int, reporter: Reporter
+    options: TrainOptions,
+    data: PreparedSet,
+    device: torch.device,
+    processes: int,
+    reporter: Reporter,
+    features: FrozenFeatures | None,
 ) -> tuple[Arithmetic, int]:
     """Chooses the arithmetic of one process, and how often the batch must be halved to fit."""
 
     def halvings(precision: Arithmetic) -> int:
-        return halvings_to_fit(replace(options, precision=precision), data, device, processes)
+        return halvings_to_fit(replace(options, precision=precision), data, device, processes, features)
 
     if options.precision != "auto":
         return options.precision, halvings(options.precision)
@@ -52,7 +63,7 @@ def _choose_alone(
         return "fp32", halvings("fp32")
     fewer = halvings("bf16")
     rows = max(2, math.ceil((options.batch_size >> fewer) / processes))
-    speedup = bf16_speedup(replace(options, batch_size=rows), data, device)
+    speedup = bf16_speedup(replace(options, batch_size=rows), data, device, features)
     if speedup > _WORTH_IT:
         gain = f"{speedup:.1f} × as fast as fp32 here" if math.isfinite(speedup) else "fp32 does not fit"
         reporter.info(f"precision: bf16, {gain}")

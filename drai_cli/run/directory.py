@@ -67,6 +67,11 @@ class RunDirectory:
         return self.path / "checkpoint" / "judge.safetensors"
 
     @property
+    def features(self) -> Path:
+        """The frozen network of the feature game, as the run began with it."""
+        return self.path / "checkpoint" / "features.safetensors"
+
+    @property
     def split(self) -> Path:
         return self.path / "split.csv"
 

@@ -9,7 +9,8 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.io.intensity import Intensity
-from drai_cli.model_file.header import ModelHeader
+from drai_cli.model_file.header import ModelHeader, read_feature_networks
+from drai_cli.run.feature_network import FeatureNetwork
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.presets import KNOWN_SETS, KnownSet
@@ -27,7 +28,12 @@ def known_set(data: PreparedSet) -> KnownSet:
 
 
 def make_header(
-    run: TrainRun, options: TrainOptions, data: PreparedSet, inherited: ModelHeader | None, images_seen: int
+    run: TrainRun,
+    options: TrainOptions,
+    data: PreparedSet,
+    inherited: ModelHeader | None,
+    images_seen: int,
+    features: FeatureNetwork | None = None,
 ) -> ModelHeader:
     """The header of a run's model.
 
@@ -37,6 +43,7 @@ def make_header(
         data: Its data set; only counts and category names are kept.
         inherited: Header of the model that the run started from; its licence and data are carried over.
         images_seen: Images seen so far.
+        features: The network of its feature game.
     """
     known = known_set(data)
     parts = {part: counts["images"] for part, counts in data.summary["parts"].items()}
@@ -51,6 +58,10 @@ def make_header(
         training.pop(name)
     if inherited and inherited.licence not in ("", licence):
         licence = f"{licence} AND {inherited.licence}" if licence else inherited.licence
+    # A model that started from another was trained against that one's networks too.
+    trained_against = read_feature_networks(inherited) if inherited else []
+    if features is not None and features.to_json() not in trained_against:
+        trained_against.append(features.to_json())
     levels = str(data.images.dtype)
     plain = Intensity("", 0, int(np.iinfo(levels).max), levels)
     has_values = data.intensity is not None and not (
@@ -72,6 +83,7 @@ def make_header(
             "seed": options.seed,
             "version": __version__,
             "is_warm_start": inherited is not None,
+            **({"feature_networks": trained_against} if trained_against else {}),
             "options": training,
         },
         data=" ".join(text for text in texts if text),

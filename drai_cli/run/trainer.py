@@ -20,6 +20,7 @@ from drai_cli.run.budget import Budget
 from drai_cli.run.checkpoints import Checkpoints, Progress
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.failures import explain_device_failure, explain_write_failure
+from drai_cli.run.feature_network import FeatureNetwork
 from drai_cli.run.look import Look
 from drai_cli.run.model_header import make_header
 from drai_cli.run.stop_signals import stop_signals
@@ -53,11 +54,13 @@ class Trainer:
         device: torch.device,
         reporter: Reporter,
         processes: Processes = ALONE,
+        features: FeatureNetwork | None = None,
     ) -> None:
         self.run, self.options, self.data = run, options, data
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
         self.processes = processes
-        self.state = TrainingState(options, data.schema.dim, device)
+        self.features, frozen = features, None if features is None else features.frozen
+        self.state = TrainingState(options, data.schema.dim, device, frozen)
         self.progress = Progress()
         self.budget = Budget(options)
         self.threads = ThreadCount(device.type == "cpu" and processes.size == 1, reporter)
@@ -273,7 +276,8 @@ class Trainer:
 
     def _save_model(self, networks: Networks) -> None:
         inherited = self.source.header if self.source is not None else None
-        header = make_header(self.run, self.options, self.data, inherited, self.state.images_seen)
+        seen, features = self.state.images_seen, self.features
+        header = make_header(self.run, self.options, self.data, inherited, seen, features)
         save_model(self.directory.model, header, networks)
         self.progress.best_sha256 = file_sha256(self.directory.model)
 

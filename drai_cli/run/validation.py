@@ -132,3 +132,4 @@ class SnapshotNetworks:
         self.encoder = None if networks.encoder is None else at_precision(networks.encoder)
         self.content_prior = networks.content_prior
         self.style_dim = networks.generator.style_dim
+        self.grain_side = networks.generator.grain_side

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from drai_cli.errors import UsageError
-from drai_cli.inference.noise import draw_noise
+from drai_cli.inference.noise import draw_grain, draw_noise
 from drai_cli.inference.sampler import Sampler
 from drai_cli.model_file.header import model_fit
 from drai_cli.progress import Reporter
@@ -38,6 +38,8 @@ def draw_images(
     conditions = np.empty((len(items), schema.dim), np.float32)
     contents = np.empty((len(items), architecture.content_dim), np.float32)
     styles = np.empty((len(items), architecture.style_dim), np.float32)
+    side = architecture.image_size if architecture.grain else 0
+    grain = np.empty((len(items), 1, side, side), np.float32)
     rows_of: defaultdict[int, list[int]] = defaultdict(list)
     for row, item in enumerate(items):
         rows_of[id(item.condition)].append(row)
@@ -47,9 +49,12 @@ def draw_images(
         contents[rows], styles[rows] = draw_noise(
             seed, condition, indices, architecture.content_dim, architecture.style_dim
         )
+        if side:
+            grain[rows] = draw_grain(seed, condition, indices, side)
         conditions[rows] = schema.encode([condition])
     used = styles * np.float32(truncation) if style is None else np.repeat(style[None], len(items), 0)
-    images, content = sampler.sample(conditions, contents, used, truncation)
+    given = (grain,) if side else ()
+    images, content = sampler.sample(conditions, contents, used, truncation, *given)
     return images, content, used
 
 

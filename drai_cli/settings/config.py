@@ -30,6 +30,8 @@ class ModelConfig:
         blocks: Residual blocks at each resolution.
         pools_content: Compute content from features averaged over the whole frame, so that it encodes what an image
             shows and not where. This reduces overfitting on photographs. Style always keeps positions.
+        grain: Add noise at every resolution, with learned strength: grain and hairs then need no code. Samples have it.
+            Reconstructions, swaps and walks do not, so that codes alone decide them.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -40,6 +42,7 @@ class ModelConfig:
     max_channels: int = setting(128, 1, 4096)
     blocks: int = setting(1, 1, 4096)
     pools_content: bool = setting(False, older=False)
+    grain: bool = setting(False, older=False)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:
@@ -72,6 +75,8 @@ class Objective:
             and dual-cavae).
         grl_weight: Weight of V_grl: predictors predict each code from the other, and reversed gradients train the
             encoder to prevent it.
+        features_weight: Weight of the feature game: discriminators that see images through a frozen network
+            (--feature-network). It makes images look real much earlier.
         independence_weight: Weight of a penalty on dependence between style and condition within a batch, in addition
             to V_grl. It is off by default because it also removes size from the style (examples/RUNS.md).
         self_weight: Weight of V_self: transforming an image must keep its content and change its style.
@@ -95,6 +100,7 @@ class Objective:
     code_cycle_weight: float = setting(1.0, 0)
     aggregate_weight: float = setting(1.0, 0)
     grl_weight: float = setting(1.0, 0)
+    features_weight: float = setting(0.0, 0, older=0.0)
     independence_weight: float = setting(0.0, 0)
     self_weight: float = setting(0.5, 0)
     prior_kl_weight: float = setting(0.001, 0)

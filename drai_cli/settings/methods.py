@@ -63,7 +63,7 @@ class Method:
 TERMS = tuple(f.name.removesuffix("_weight") for f in fields(Objective) if f.name.endswith("_weight"))
 
 _DAI = (
-    "condition", "dual", "align", "match", "image_cycle", "code_cycle", "prior_kl", "style_kl",
+    "condition", "features", "dual", "align", "match", "image_cycle", "code_cycle", "prior_kl", "style_kl",
 )  # fmt: skip
 _HIDING = ("grl", "independence")
 # Images are generated only from priors: training on swaps is what the methods above add.
@@ -78,16 +78,16 @@ METHODS: dict[str, Method] = {
                        (*_DAI, "self")),
     "dai": Method("dual adversarial inference of content and style, with reconstruction of images and codes", _DAI),
     "cgan": Method("a conditional GAN, G(t, noise), without an encoder: it cannot swap styles",
-                   ("condition",), (), "fixed", _NO_SWAPS),
+                   ("condition", "features"), (), "fixed", _NO_SWAPS),
     "cinfogan": Method("G(t, z), with an encoder that learns z only from generated images",
-                       ("condition", "code_cycle"), ("style",), "fixed", _NO_SWAPS),
+                       ("condition", "features", "code_cycle"), ("style",), "fixed", _NO_SWAPS),
     "dual-cinfogan": Method("G(c, z), with an encoder that learns both codes only from generated images",
-                            ("condition", "code_cycle", "prior_kl"), settings=_NO_SWAPS),
+                            ("condition", "features", "code_cycle", "prior_kl"), settings=_NO_SWAPS),
     "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs images, "
                     "z is matched to its prior",
-                    ("condition", "image_cycle", "aggregate"), ("style",), "fixed", _NO_SWAPS),
+                    ("condition", "features", "image_cycle", "aggregate"), ("style",), "fixed", _NO_SWAPS),
     "dual-cavae": Method("cavae with content: G(c, z) reconstructs images, both codes are matched to their priors",
-                         ("condition", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
+                         ("condition", "features", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
 }  # fmt: skip
 DEFAULT = METHODS["drai"]
 

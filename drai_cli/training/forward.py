@@ -44,7 +44,10 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
         else:
             contents.append(networks.content_prior(batch.known_condition).mean)
         styles.append(torch.cat([real.drawn_style[:half], real.style.mean[half:]]))
-    made = generate(networks.generator, contents, styles, plan)
+    # Grain is noise, so a reconstruction has none: the codes cannot know that of the image.
+    side = networks.generator.grain_side
+    grain = _noise(batch, n, 1, side, side) if side else None
+    made = generate(networks.generator, contents, styles, plan, grain)
     reconstructed = made[own:] if len(made) > own else None
     return Passes(real, prior, condition, content, style, from_prior, made[:own], reconstructed)
 

@@ -51,11 +51,14 @@ def draw_grid(
     """
     generator = torch.Generator().manual_seed(0)
     style = torch.randn(COLUMNS, style_dim, generator=generator).to(device)
+    side, grain = networks.generator.grain_side, None
+    if side:
+        grain = torch.randn(COLUMNS, 1, side, side, generator=generator).to(device)
     rows = []
     for condition in label_conditions[:_MAX_LABELS]:
         prior = networks.content_prior(condition[None].expand(COLUMNS, -1).to(device))
         content = prior.sample(torch.randn(prior.mean.shape, generator=generator).to(device))
-        rows.append(networks.generator(content, style))
+        rows.append(networks.generator(content, style, grain))
     real = to_unit(images[:COLUMNS], device)
     if len(real) < COLUMNS:
         real = torch.cat([real, -torch.ones(COLUMNS - len(real), *real.shape[1:], device=device)])

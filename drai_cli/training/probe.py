@@ -13,6 +13,7 @@ from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError
 from drai_cli.machine.memory import free_memory, is_out_of_memory
 from drai_cli.settings.config import Arithmetic, TrainOptions
+from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.graphs import make_stepper
 from drai_cli.training.setup import make_batches, make_plan
 from drai_cli.training.state import TrainingState
@@ -26,7 +27,11 @@ _ALWAYS = 1.0
 
 
 def halvings_to_fit(
-    options: TrainOptions, data: PreparedSet, device: torch.device, processes: int = 1
+    options: TrainOptions,
+    data: PreparedSet,
+    device: torch.device,
+    processes: int = 1,
+    features: FrozenFeatures | None = None,
 ) -> int:
     """How often the batch must be halved until a process's share of a step fits into memory.
 
@@ -41,12 +46,14 @@ def halvings_to_fit(
                 "memory", f"not even {max(2, processes)} images of {options.model.image_size} px fit on {device}",
                 "take a smaller --size or --base-channels, or another --device",
             )  # fmt: skip
-        if _fits(replace(options, batch_size=max(2, math.ceil(size / processes))), data, device):
+        if _fits(replace(options, batch_size=max(2, math.ceil(size / processes))), data, device, features):
             return halvings
         halvings += 1
 
 
-def bf16_speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> float:
+def bf16_speedup(
+    options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None = None
+) -> float:
     """Speed of bfloat16 steps divided by that of float32 steps; infinite if float32 does not fit. Takes about 2 s.
 
     The best of several alternating steps counts, so that other work on the machine has little influence.
@@ -55,7 +62,7 @@ def bf16_speedup(options: TrainOptions, data: PreparedSet, device: torch.device)
     if device.type == "cpu":
         rows = max(2, min(rows, _CPU_PIXELS // options.model.image_size**2))
     try:
-        return _speedup(replace(options, batch_size=rows), data, device)
+        return _speedup(replace(options, batch_size=rows), data, device, features)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -64,10 +71,12 @@ def bf16_speedup(options: TrainOptions, data: PreparedSet, device: torch.device)
         free_memory()
 
 
-def _speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> float:
+def _speedup(
+    options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
+) -> float:
     began = time.perf_counter()
     kinds: tuple[Arithmetic, Arithmetic] = ("bf16", "fp32")
-    trials = {kind: _trial(replace(options, precision=kind), data, device) for kind in kinds}
+    trials = {kind: _trial(replace(options, precision=kind), data, device, features) for kind in kinds}
     for kind in kinds:  # the first steps initialise what later ones use
         for _ in range(2 if device.type == "cuda" else 1):
             trials[kind](False)
@@ -80,10 +89,12 @@ def _speedup(options: TrainOptions, data: PreparedSet, device: torch.device) -> 
     return best["fp32"] / best["bf16"]
 
 
-def _fits(options: TrainOptions, data: PreparedSet, device: torch.device) -> bool:
+def _fits(
+    options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
+) -> bool:
     """Whether there is memory for a step. The second needs more, since the optimisers then have moments."""
     try:
-        step = _trial(options, data, device)
+        step = _trial(options, data, device, features)
         for _ in range(1 if device.type == "cpu" else 2):
             step(True)
     except Exception as error:
@@ -97,9 +108,11 @@ def _fits(options: TrainOptions, data: PreparedSet, device: torch.device) -> boo
     return is_fitting
 
 
-def _trial(options: TrainOptions, data: PreparedSet, device: torch.device) -> Callable[[bool], None]:
+def _trial(
+    options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
+) -> Callable[[bool], None]:
     """A function that makes steps of a run of its own, with or without R1."""
-    state = TrainingState(options, data.schema.dim, device)
+    state = TrainingState(options, data.schema.dim, device, features)
     state.augment_probability = 0.0 if options.augment == "none" else _ALWAYS
     batches, make_step = make_batches(data, options, device), make_stepper(state, make_plan(data, options))
 

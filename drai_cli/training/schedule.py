@@ -32,7 +32,8 @@ def learning_rate_factors(
     left = (1 - progress) / options.decay_share if options.decay_share else 1.0
     both = warm * min(1.0, max(_LAST_RATE, left))
     waits = is_warm_start and images_seen < 1000 * options.hold_kimg
-    return {"networks": 0.0 if waits else both, "discriminator": both, "predictors": warm}
+    networks = 0.0 if waits else both
+    return {"networks": networks, "discriminator": both, "feature_heads": both, "predictors": warm}
 
 
 def average_keep(options: TrainOptions, images_seen: int) -> float:

@@ -13,6 +13,7 @@ from drai_cli.model.networks import Adversaries, Networks
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS
 from drai_cli.training.draws import draw_uniform
+from drai_cli.training.features import FrozenFeatures
 
 _MOMENTS_DECAY = 0.99
 _RECENT = 4096
@@ -74,17 +75,28 @@ class TrainingState:
     Attributes:
         networks: Generator, encoder and content prior in training.
         average: Their exponential moving average, which is the model that is used.
-        adversaries: Discriminator and predictors.
+        adversaries: Discriminator, predictors, heads of the feature game.
+        features: The frozen network of that game, not part of what is saved; None if it is not played.
         images_seen: Real images used so far, repeats included.
         augment_probability: Probability of the discriminator's adaptive augmentation.
     """
 
-    def __init__(self, options: TrainOptions, condition_dim: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        options: TrainOptions,
+        condition_dim: int,
+        device: torch.device,
+        features: FrozenFeatures | None = None,
+    ) -> None:
+        if options.objective.features_weight and features is None:
+            raise ValueError("the feature game needs a network")
+        self.features = None if features is None else features.to(device)
+        sides = [] if self.features is None else self.features.sides
         torch.manual_seed(options.seed)
         method = METHODS[options.method]
         place = {"device": device, "memory_format": torch.channels_last}
         self.networks = Networks(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
-        self.adversaries = Adversaries(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
+        self.adversaries = Adversaries(options.model, condition_dim, method, sides).to(**place)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).eval().requires_grad_(False)
         self.content_moments = Moments(options.model.content_dim).to(device)
         self.style_moments = Moments(options.model.style_dim).to(device)
@@ -97,6 +109,9 @@ class TrainingState:
             "discriminator": _adam(self.adversaries.discriminator, rate * options.discriminator_rate, device),
             "predictors": _adam(self.adversaries.predictors, rate * options.predictor_rate, device, beta=0.9),
         }
+        heads = self.adversaries.feature_heads
+        if heads is not None:
+            self.optimisers["feature_heads"] = _adam(heads, rate * options.discriminator_rate, device)
         self.base_rates = {name: float(o.param_groups[0]["lr"]) for name, o in self.optimisers.items()}
         self.images_seen = 0
         self.augment_probability = 0.0

@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.training import losses
 from drai_cli.training.augment import augment
+from drai_cli.training.feature_game import generator_terms, heads_terms, judge_maps, read_maps, sign_gap
 from drai_cli.training.forward import forward
 from drai_cli.training.gathering import infer_codes, read_features, read_own_features
 from drai_cli.training.hiding import update_predictors
@@ -45,6 +46,10 @@ def train_step(state: TrainingState, batch: Batch, plan: StepPlan, has_penalty: 
         side_stream = SideStream(state.device, plan.processes)
         logged, real_features = update_discriminator(state, batch, plan, passes, has_penalty)
         terms = compute_adversarial_terms(state, batch, plan, passes, real_features)
+        if plan.objective.features_weight:
+            of_heads, of_generator = play_feature_game(state, batch, plan, passes)
+            logged |= of_heads
+            terms |= of_generator
         with side_stream:
             if plan.objective.grl_weight and passes.real is not None:
                 logged |= update_predictors(state, batch, plan, passes.real)
@@ -100,6 +105,32 @@ def compute_adversarial_terms(
     fake = read_features(discriminator, augmented, plan, n)
     with full_precision(state.device):
         return adversarial_terms(discriminator, fake, real_features, batch, passes, plan.objective)
+
+
+def play_feature_game(
+    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
+) -> tuple[dict[str, Scalar], Terms]:
+    """The heads' update; returns their terms, and what G and p(c|t) lose against them afterwards."""
+    heads, features = state.adversaries.feature_heads, state.features
+    assert heads is not None
+    assert features is not None
+    with torch.no_grad():
+        real_maps = read_maps(features, batch.images, batch, plan)
+    fake_maps = read_maps(features, passes.generated, batch, plan)
+    heads.requires_grad_(True)
+    heads.iterate()
+    real = judge_maps(heads, real_maps, [batch.condition, batch.wrong_condition], plan)
+    fake = judge_maps(heads, [one.detach() for one in fake_maps], [passes.condition], plan)
+    with full_precision(state.device):
+        logged = heads_terms(real, fake)
+        optimiser = state.optimisers["feature_heads"]
+        optimiser.zero_grad()
+        torch.stack(list(logged.values())).sum().backward()
+        _descend(heads, optimiser, plan)
+        heads.requires_grad_(False)
+        logged["h_gap"] = sign_gap(real, fake)
+    fake = judge_maps(heads, fake_maps, [passes.condition], plan)
+    return logged, generator_terms(fake, plan.objective.features_weight)
 
 
 def compute_code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes) -> Terms:

@@ -132,7 +132,8 @@ def _training(options: CompareOptions, job: Job, device: str | None) -> TrainRun
     training, split_seed = options.training, options.training.split_seed
     split_seed = training.seed if split_seed is None else split_seed
     training = replace(training, method=job.method, seed=job.seed, split_seed=split_seed)
-    return TrainRun(options.data, training, options.out / "runs" / job.name, device=device)
+    out = options.out / "runs" / job.name
+    return TrainRun(options.data, training, out, feature_network=options.feature_network, device=device)
 
 
 def _evaluation(options: CompareOptions, job: Job, device: str | None) -> EvaluateOptions:

@@ -19,13 +19,13 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
-from drai_cli.evaluation.extractors.chosen import load_extractor
+from drai_cli.evaluation.extractors.chosen import check_independent, load_extractor
 from drai_cli.evaluation.fidelity import FIDELITY
 from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.measured import MeasuredPart
 from drai_cli.evaluation.privacy import PRIVACY
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
-from drai_cli.evaluation.subject import find_subject
+from drai_cli.evaluation.subject import Subject, find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.inference.torch_model import choose_device
@@ -137,7 +137,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         () if options.tools is None else (options.tools / _MEASURED, options.out / _MEASURED),
     )
     evaluation = Evaluation(
-        options, real, subject, instruments, _features(options, instruments), device, reporter
+        options, real, subject, instruments, _features(options, subject, instruments), device, reporter
     )
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
@@ -201,12 +201,16 @@ def _card_message(file: Path, parts: Sequence[str], dropped: Sequence[str]) -> s
     return message
 
 
-def _features(options: EvaluateOptions, instruments: Instruments) -> Callable[[], Extractor]:
+def _features(
+    options: EvaluateOptions, subject: Subject, instruments: Instruments
+) -> Callable[[], Extractor]:
     """Returns the extractor: a file is loaded and checked now, the judge is trained at its first use."""
     if options.features is None:
         return lambda: instruments.judge
     extractor = load_extractor(options.features, None, instruments.device)
     assert extractor is not None
+    if subject.model is not None:
+        check_independent(extractor, options.features, subject.model.header)
     return lambda: extractor
 
 

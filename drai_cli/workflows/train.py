@@ -32,6 +32,7 @@ from drai_cli.output.names import check_label_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
+from drai_cli.run.feature_network import check_feature_network, prepare_feature_network
 from drai_cli.run.model_header import known_set
 from drai_cli.run.process_group import join_processes
 from drai_cli.run.trainer import Trainer
@@ -39,6 +40,7 @@ from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_im
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.typed import check_ranges
+from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.parallel import Processes
 
 
@@ -96,6 +98,8 @@ def check_train(run: TrainRun) -> torch.device:
     """Checks the options, and the device, which it returns, for `train` and its preview; raises UsageError."""
     check_ranges(run)
     check_image_size(run.data.size)
+    if run.training.objective.features_weight:
+        check_feature_network(run.feature_network)
     return choose_device(run.device)
 
 
@@ -168,17 +172,30 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     data = _prepare_together(run, directory, processes, reporter)
     check_label_names(run.data.path, data.schema.labels)
     options = resolve_options(run, data, source, reporter)
-    chosen = _choose(options, data, directory if is_resumed else None, device, processes, reporter)
+    has_trained = processes.is_first and directory.state.exists()
+    features = prepare_feature_network(
+        run.feature_network,
+        options,
+        data,
+        directory.features if has_trained else None,
+        device,
+        processes,
+        reporter,
+    )
+    frozen = None if features is None else features.frozen
+    chosen = _choose(options, data, directory if is_resumed else None, device, processes, reporter, frozen)
     options = replace(options, **asdict(chosen))
     if processes.is_first:
         if not is_resumed:
             directory.begin(collect_settings(run), chosen)
         directory.make_folders()
+        if features is not None and not has_trained:
+            features.save(directory.features)
         if not directory.split.exists():
             write_split(directory.split, data.entries, data.parts.tolist())
         seen = (data.digests[row] for row in np.flatnonzero(data.parts != "test"))
         directory.write_seen(seen, reporter)
-    trainer = Trainer(run, options, data, source, directory, device, reporter, processes)
+    trainer = Trainer(run, options, data, source, directory, device, reporter, processes, features)
     stopped_by = trainer.train()
     return TrainResult(
         run.out,
@@ -199,13 +216,14 @@ def _choose(
     device: torch.device,
     processes: Processes,
     reporter: Reporter,
+    features: FrozenFeatures | None,
 ) -> Chosen:
     """Batch size and arithmetic of the run: those that it began with, else the fastest that fit here."""
     kept = None if begun is None else begun.read_chosen() or guess_choice(options, device)
     # Only the first process may read the run directory.
     record = processes.from_first(None if kept is None else asdict(kept))
     if record is None:
-        return choose(options, data, device, processes, reporter)
+        return choose(options, data, device, processes, reporter, features)
     chosen = Chosen(**record)
     report_choice(chosen, options, device, reporter)
     return chosen
@@ -269,8 +287,10 @@ def collect_settings(run: TrainRun) -> dict[str, Any]:
     data.pop("cache_dir")
     data["conditions"] = list(run.data.conditions)
     training = run.training.to_json()
+    # Without the game the network decides nothing.
+    network = {"feature_network": run.feature_network} if run.training.objective.features_weight else {}
     return {
-        "data": data, "training": training, "init": run.init, "licence": run.licence, "version": __version__,
+        "data": data, "training": training, "init": run.init, "licence": run.licence, "version": __version__, **network,
     }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def test_every_part_is_measured_on_the_test_part_beside_baselines(reported: Repo
         assert all(measure["how_to_read"] for measure in part["measures"])
         assert all("baseline" in measure for measure in part["measures"] if measure.get("is_headline"))
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
     assert "evidence, not a guarantee" in page
     assert result.report.subject["name"] == "lesions"
 
@@ -163,7 +163,8 @@ def test_no_judge_is_trained_where_nothing_asks_it(
         lesions, str(run), features=corner, out=tmp_path / "out", metrics=("fidelity",), **SMALL
     )
     (part,) = evaluate(options).report.parts
-    assert {measure.extractor for measure in part.measures} == {"corner"}
+    assert {measure.extractor for measure in part.measures} == {"corner", None}
+    assert {measure.key for measure in part.measures if measure.extractor is None} == {"power", "coherence"}
     assert not part.doubts
     # Where another part asks it, the score, which needs a classifier, has it too.
     monkeypatch.setattr(instruments, "train_judge", train_judge)

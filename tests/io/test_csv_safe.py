@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from drai_cli.tables.table import read_table
 
 from drai_cli.io.csv_rows import encode_csv, plain_cell, safe_cell
+from drai_cli.tables.table import read_table
 
 CELLS = [
     "=1+1",

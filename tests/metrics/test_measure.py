@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from drai_cli.metrics.measure import MEASURES, MeasureConfig, measure
 from drai_cli.metrics.measured_style import measured_style
@@ -115,6 +116,11 @@ def test_the_quick_measure_ranks_models(world, right, returns_a, returns_b, judg
     assert found["followed"] > 0.99
     assert found["score"] > max(look(returns_a)["score"], look(returns_b)["score"])
     assert "kept" not in look(replace(right, encoder=None))
+    # A model with a texture that no real image has is not chosen, whatever its labels.
+    checks = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)
+    checkered = replace(right, generator=lambda *codes: right.generator(*codes) + 0.6 * checks)
+    assert look(checkered)["appearance"] > 1.3 * found["appearance"]
+    assert look(checkered)["score"] < found["score"]
     # What agreement and kept stand beside: the judge on the real images, and guessing.
     assert found["chance"] == 1 / len(np.unique(world.labels[rows]))
     assert found["chance"] < found["judge_low"] <= found["judge"] <= 1

@@ -45,6 +45,7 @@ def parts_of(state: TrainingState) -> dict[str, nn.Module]:
         "content_prior": networks.content_prior,
         "discriminator": adversaries.discriminator,
         "predictors": adversaries.predictors,
+        "feature_heads": adversaries.feature_heads,
     }
     return {name: part for name, part in parts.items() if part is not None}
 

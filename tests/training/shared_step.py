@@ -27,11 +27,14 @@ from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import TrainingState
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.training.frozen import make_frozen
+
 # 13 rows cannot be shared evenly by two, and attributes are missing in some: shares must be weighed.
 BATCH, STEPS = 13, 2
 ROWS = [{"label": label, "age": age} for label in "abc" for age in ("", "30.5", "41", "52", "63.5")] * 3
 TINY = ModelConfig(image_size=16, image_channels=1, content_dim=4, style_dim=6, channels=8, max_channels=8)
-OBJECTIVE = Objective(swap_share=0.25, independence_weight=1.0, r1_gamma=1.0)
+OBJECTIVE = Objective(swap_share=0.25, features_weight=0.5, independence_weight=1.0, r1_gamma=1.0)
 
 
 def cases() -> Iterator[tuple[str, TrainOptions]]:
@@ -43,6 +46,7 @@ def cases() -> Iterator[tuple[str, TrainOptions]]:
         alone = replace(OBJECTIVE, **{other: 0.0 for other in weights if other != weight})
         if getattr(objective_of("drai", alone), weight):
             yield weight, options_of("drai", alone)
+    yield "grain", replace(options_of("drai", OBJECTIVE), model=replace(TINY, grain=True))
     yield "relativistic", options_of("drai", replace(OBJECTIVE, is_relativistic=True))
 
 
@@ -60,13 +64,17 @@ def steps(options: TrainOptions, processes: Processes) -> dict[str, Tensor]:
         "dihedral", device, processes,
     )  # fmt: skip
     plan = StepPlan(options.objective, Changes("flip"), schema.slots(), None, processes)
-    state = TrainingState(options, schema.dim, device)
+    state = TrainingState(
+        options, schema.dim, device, make_frozen() if options.objective.features_weight else None
+    )
     state.augment_probability = 0.5
     players = {
         "networks": state.networks,
         "discriminator": state.adversaries.discriminator,
         "predictors": state.adversaries.predictors,
     }
+    if state.adversaries.feature_heads is not None:
+        players["feature_heads"] = state.adversaries.feature_heads
     state.optimisers = {
         name: torch.optim.SGD(player.parameters(), lr=1e-3) for name, player in players.items()
     }

@@ -16,6 +16,7 @@ from drai_cli.training.batches import Batches
 from drai_cli.training.graphs import Step, make_plain_stepper, make_stepper
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
+from tests.training.frozen import make_frozen
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,10 +36,14 @@ def terms_of(
     """The terms of a fresh state's first steps: with R1 and without, augmented and not, each kind three times."""
 
     def terms(
-        steps: Callable[[TrainingState, StepPlan], Step], dtype: torch.dtype | None
+        steps: Callable[[TrainingState, StepPlan], Step],
+        dtype: torch.dtype | None,
+        features_weight: float = 0.0,
     ) -> list[dict[str, float]]:
-        state, out = TrainingState(options, schema.dim, device), []
-        step = steps(state, replace(plan, autocast_dtype=dtype))
+        objective = replace(options.objective, features_weight=features_weight)
+        frozen = make_frozen() if features_weight else None
+        state, out = TrainingState(replace(options, objective=objective), schema.dim, device, frozen), []
+        step = steps(state, replace(plan, objective=objective, autocast_dtype=dtype))
         for index in range(12):
             batch = batches.at(state.images_seen, 0.5 * (index % 4 // 2))
             out.append({name: float(term) for name, term in step(batch, index % 2 == 0).items()})
@@ -54,6 +59,19 @@ def test_recorded_steps_are_those_launched_one_by_one(
 ) -> None:
     plain, recorded = terms_of(make_plain_stepper, dtype), terms_of(make_stepper, dtype)
     for mine, theirs in zip(plain, recorded, strict=True):
+        assert mine == pytest.approx(theirs, rel=tolerance, abs=tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(None, 0.02), (torch.bfloat16, 0.2)])
+def test_recorded_steps_play_the_feature_game(
+    terms_of: Callable[..., list[dict[str, float]]], dtype: torch.dtype | None, tolerance: float
+) -> None:
+    plain, recorded = (terms_of(steps, dtype, 1.0) for steps in (make_plain_stepper, make_stepper))
+    assert "g_features" in plain[0]
+    for mine, theirs in zip(plain, recorded, strict=True):
+        # Half the gap of mean signs jumps where one logit crosses 0.
+        for found in (mine, theirs):
+            found.pop("h_gap")
         assert mine == pytest.approx(theirs, rel=tolerance, abs=tolerance)
 
 

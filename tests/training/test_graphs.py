@@ -15,6 +15,7 @@ from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training import draws
+from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.graphs import make_stepper
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
@@ -37,13 +38,18 @@ class OnTheDevice(TorchDispatchMode):
 
 
 def step_elsewhere(
-    options: TrainOptions, schema: ConditionSchema, batch: Batch, plan: StepPlan, patch: pytest.MonkeyPatch
+    options: TrainOptions,
+    schema: ConditionSchema,
+    batch: Batch,
+    plan: StepPlan,
+    patch: pytest.MonkeyPatch,
+    features: FrozenFeatures | None = None,
 ) -> set[str]:
     """Names of the terms of a step that is computed on that device."""
     patch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # that it does not know
     with patch.context() as without_fused:
         without_fused.setattr(torch.optim, "Adam", lambda parameters, **_: torch.optim.SGD(parameters))
-        state = TrainingState(options, schema.dim, ELSEWHERE)
+        state = TrainingState(options, schema.dim, ELSEWHERE, features)
     there = {n: value.to(ELSEWHERE) for n, value in vars(batch).items() if isinstance(value, Tensor)}
     batch = replace(batch, **there, augment_probability=torch.rand((), device=ELSEWHERE))
     patch.setattr(draws, "_source", lambda _: {"device": ELSEWHERE})  # it has no generators either

@@ -35,7 +35,7 @@ def run_together(script: Path, size: int, folder: Path) -> list[dict]:
 def test_two_processes_give_the_gradients_of_one_for_every_term(tmp_path: Path) -> None:
     first, second = run_together(Path(__file__).with_name("shared_step.py"), 2, tmp_path)
     weights = {f.name for f in fields(Objective) if f.name.endswith("_weight")}
-    assert set(first) == set(METHODS) | weights - {"aggregate_weight"} | {"relativistic"}
+    assert set(first) == set(METHODS) | weights - {"aggregate_weight"} | {"relativistic", "grain"}
     for name, quantities in first.items():
         assert any(key.startswith("gradient") for key in quantities)
         wrong = {key: value for key, value in quantities.items() if not value < TOLERANCE}

@@ -1,7 +1,6 @@
-"""Pooled features of ImageNet networks with torchvision's tensor names, from tensors that the caller read.
+"""Pooled features of ImageNet networks, from tensors that the caller read.
 
-Which network the tensors belong to follows from their names. Distances in these features are not published FID. Knows
-nothing of paths.
+Distances in these features are not published FID. Knows nothing of paths.
 """
 
 from __future__ import annotations
@@ -14,18 +13,16 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.errors import WeightsError
-from drai_cli.evaluation.extractors.resnet import ResNet, resnet_depth
-from drai_cli.evaluation.extractors.squeezenet import SqueezeNet
 from drai_cli.metrics.mapping import Images, map_images
+from drai_cli.model.pretrained.digest import weights_sha256
+from drai_cli.model.pretrained.known import KNOWN as PRETRAINED
+from drai_cli.model.pretrained.known import PretrainedNetwork, build_pretrained
 
 BATCH = 64  # images at a time: a ResNet 50 at 128 px takes some 300 MB
 SIZE = 128
 """Side in pixels at which distances are reported."""
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-
-KNOWN = "SqueezeNet 1.1, ResNet 18, 34 or 50 (torchvision's tensor names), or the Inception of published FID"
+KNOWN = f"{PRETRAINED}, or the Inception of published FID"
 
 
 class PooledFeatures:
@@ -36,20 +33,24 @@ class PooledFeatures:
         size: Side in pixels to which images are resized first (bilinear, antialiased).
         device: Where to run; always float32.
         weights: A hash that identifies the tensors; may be empty.
+
+    Attributes:
+        weights_sha256: Of its tensors, whatever file they are in.
     """
 
     def __init__(
         self,
-        network: SqueezeNet | ResNet,
+        network: PretrainedNetwork,
         size: int = SIZE,
         device: torch.device | str = "cpu",
         weights: str = "",
     ) -> None:
+        self.weights_sha256 = weights_sha256(network.state_dict())
         self._network = network.to(device).eval().requires_grad_(False)
         self._architecture, self._size, self._weights = network.name, size, weights
         self._device = torch.device(device)
-        self._mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
-        self._deviation = torch.tensor(_DEVIATION, device=device).view(1, 3, 1, 1)
+        self._mean = torch.tensor(network.mean, device=device).view(1, 3, 1, 1)
+        self._deviation = torch.tensor(network.deviation, device=device).view(1, 3, 1, 1)
 
     @property
     def name(self) -> str:
@@ -80,27 +81,5 @@ class PooledFeatures:
 def load_pooled(
     state: Mapping[str, Tensor], device: torch.device | str = "cpu", *, size: int = SIZE, weights: str = ""
 ) -> PooledFeatures:
-    """The extractor whose tensors these are, by torchvision's names; those of a classifier are ignored.
-
-    Batch normalisation's count of batches may be missing: features do not depend on it.
-
-    Raises:
-        WeightsError: The tensors of another network, or a tensor is missing or has another shape.
-    """
-    depth = resnet_depth(state)
-    if "features.3.squeeze.weight" not in state and not depth:
-        raise WeightsError("feature extractor", f"expected the tensors of {KNOWN}, got others")
-    network = ResNet(depth) if depth else SqueezeNet()
-    chosen = {}
-    for name, tensor in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            chosen[name] = tensor
-            continue
-        if name not in state:
-            raise WeightsError("feature extractor", f"expected {network.title} tensors, {name} is missing")
-        if state[name].shape != tensor.shape:
-            got, expected = tuple(state[name].shape), tuple(tensor.shape)
-            raise WeightsError("feature extractor", f"expected {name} of shape {expected}, got {got}")
-        chosen[name] = state[name].float()
-    network.load_state_dict(chosen)
-    return PooledFeatures(network, size, device, weights)
+    """The extractor whose tensors these are, by their published names; raises as `build_pretrained`."""
+    return PooledFeatures(build_pretrained(state, expected=KNOWN), size, device, weights)

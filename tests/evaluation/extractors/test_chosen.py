@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.evaluation.extractors import chosen as extractors
 from drai_cli.evaluation.extractors.chosen import load_extractor
-from drai_cli.evaluation.extractors.resnet import ResNet
-from drai_cli.evaluation.extractors.squeezenet import SqueezeNet
+from drai_cli.model.pretrained.resnet import ResNet
+from drai_cli.model.pretrained.squeezenet import SqueezeNet
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016), after global average pooling."""
+"""SqueezeNet 1.1 (Iandola et al. 2016): its feature maps, and features after global average pooling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from drai_cli.model.pretrained.pixels import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 # Position in torchvision's sequence: channels in, squeezed, and expanded per kernel size.
 _FIRES = {
@@ -19,6 +21,7 @@ _FIRES = {
     12: (512, 64, 256),
 }
 _POOLS = (2, 5, 8)
+_TAPS = (2, 4, 7, 12)  # the last layer of each resolution, and the first pooled edges
 
 
 class _Fire(nn.Module):
@@ -37,6 +40,8 @@ class SqueezeNet(nn.Module):
     """The convolutional part of SqueezeNet 1.1; tensor names are torchvision's."""
 
     name, title, feature_dim = "squeezenet1_1", "SqueezeNet 1.1", 512
+    map_channels = (64, 128, 256, 512)
+    mean, deviation = IMAGENET_MEAN, IMAGENET_DEVIATION
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,5 +58,13 @@ class SqueezeNet(nn.Module):
         self.features = nn.Sequential(*layers)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 512"]:
-        out: Tensor = self.features(images)
-        return out.mean((2, 3))
+        return self.maps(images)[-1].mean((2, 3))
+
+    def maps(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """Feature maps of four depths, from fine to coarse."""
+        out, taps = images, []
+        for place, layer in enumerate(self.features):
+            out = layer(out)
+            if place in _TAPS:
+                taps.append(out)
+        return taps

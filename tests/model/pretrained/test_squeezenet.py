@@ -6,7 +6,7 @@ import torch
 
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.pooled import load_pooled
-from drai_cli.evaluation.extractors.squeezenet import SqueezeNet
+from drai_cli.model.pretrained.squeezenet import SqueezeNet
 
 
 @pytest.fixture(scope="module")

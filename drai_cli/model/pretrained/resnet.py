@@ -1,4 +1,4 @@
-"""ResNet 18, 34 and 50 (He et al. 2016), after global average pooling.
+"""ResNet 18, 34 and 50 (He et al. 2016): feature maps of four stages, and features after global average pooling.
 
 Tensor names and arithmetic are torchvision's: in the blocks of three convolutions the middle one has the stride.
 """
@@ -12,6 +12,8 @@ from collections.abc import Collection
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from drai_cli.model.pretrained.pixels import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 """Blocks per stage, by depth; those of 50 have three convolutions, the others two."""
@@ -54,12 +56,14 @@ class ResNet(nn.Module):
         depth: 18, 34 or 50.
     """
 
+    mean, deviation = IMAGENET_MEAN, IMAGENET_DEVIATION
+
     def __init__(self, depth: int) -> None:
         super().__init__()
         self.name, self.title, is_deep = f"resnet{depth}", f"ResNet {depth}", depth >= 50
         self.conv1 = nn.Conv2d(3, _STEM, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(_STEM)
-        channels = _STEM
+        channels, of_stages = _STEM, []
         for stage, count in enumerate(BLOCKS[depth]):
             width = _STEM << stage
             blocks = []
@@ -67,13 +71,19 @@ class ResNet(nn.Module):
                 blocks.append(_Block(channels, width, 2 if stage and not place else 1, is_deep))
                 channels = 4 * width if is_deep else width
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.feature_dim = channels
+            of_stages.append(channels)
+        self.feature_dim, self.map_channels = channels, tuple(of_stages)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        maps = F.max_pool2d(F.relu(self.bn1(self.conv1(images))), 3, 2, 1)
+        return self.maps(images)[-1].mean((2, 3))
+
+    def maps(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """Feature maps of the four stages, from fine to coarse."""
+        out, taps = F.max_pool2d(F.relu(self.bn1(self.conv1(images))), 3, 2, 1), []
         for stage in range(1, 5):
-            maps = self.get_submodule(f"layer{stage}")(maps)
-        return maps.mean((2, 3))
+            out = self.get_submodule(f"layer{stage}")(out)
+            taps.append(out)
+        return taps
 
 
 def resnet_depth(names: Collection[str]) -> int | None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.pooled import load_pooled
-from drai_cli.evaluation.extractors.resnet import ResNet, resnet_depth
+from drai_cli.model.pretrained.resnet import ResNet, resnet_depth
 
 State = dict[str, Tensor]
 # With the classifier of 1000 classes, as He et al. and torchvision count them.

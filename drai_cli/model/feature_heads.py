@@ -1,0 +1,115 @@
+"""The heads of the feature game (`reference/method.md`): conditional discriminators of a frozen network's feature maps.
+
+One head per scale. Convolutions are spectrally normalised (Miyato et al. 2018), and the condition acts by projection
+(Miyato and Koyama 2018). After Sauer et al. 2021, *Projected GANs Converge Faster*, with pairs of image and condition,
+and without batch normalisation: with statistics of real and generated images apart, heads learn a tenth as fast
+(`examples/RUNS.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from drai_cli.model.layers import activate, mlp
+
+MIXED_CHANNELS = 64
+"""Channels of every scale's feature maps."""
+_SMALLEST = 8  # the side below which a head's convolutions no longer halve it
+_FIRST_ITERATIONS = 15
+
+
+class SpectralConv(nn.Module):
+    """A convolution whose weight is divided by its largest singular value, found by power iteration."""
+
+    u: Float[Tensor, " out"]
+    v: Float[Tensor, " fan_in"]
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        fan_in = in_channels * kernel**2
+        self.stride = stride
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel) * fan_in**-0.5)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.register_buffer("u", functional.normalize(torch.randn(out_channels), dim=0))
+        self.register_buffer("v", functional.normalize(torch.randn(fan_in), dim=0))
+        for _ in range(_FIRST_ITERATIONS):
+            self.iterate()
+
+    @torch.no_grad()
+    def iterate(self) -> None:
+        """One power iteration."""
+        matrix = self.weight.flatten(1)
+        with torch.autocast(matrix.device.type, enabled=False):
+            self.v.copy_(functional.normalize(matrix.T @ self.u, dim=0))
+            self.u.copy_(functional.normalize(matrix @ self.v, dim=0))
+
+    def forward(self, x: Float[Tensor, "batch in height width"]) -> Float[Tensor, "batch out h w"]:
+        with torch.autocast(x.device.type, enabled=False):
+            sigma = (self.weight.flatten(1) * self.v).sum(1) @ self.u
+            weight = self.weight / sigma
+        return functional.conv2d(
+            x, weight.to(x.dtype), self.bias.to(x.dtype), self.stride, self.weight.shape[2] // 2
+        )
+
+
+class FeatureHead(nn.Module):
+    """One scale's feature maps to logits at each place, and to the logit of a condition."""
+
+    def __init__(self, side: int, condition_dim: int) -> None:
+        super().__init__()
+        strides = [1]
+        while side > _SMALLEST:
+            side = -(-side // 2)
+            strides.insert(0, 2)
+        self.convolutions = nn.ModuleList(
+            SpectralConv(MIXED_CHANNELS, MIXED_CHANNELS, 3, stride) for stride in strides
+        )
+        self.image = SpectralConv(MIXED_CHANNELS, 1, 1)
+        self.project = mlp(condition_dim, MIXED_CHANNELS, MIXED_CHANNELS, hidden_layers=1)
+
+    def forward(
+        self,
+        maps: Float[Tensor, "batch channels height width"],
+        conditions: Sequence[Float[Tensor, "batch condition"]],
+    ) -> tuple[Float[Tensor, "batch place"], list[Float[Tensor, "batch 1"]]]:
+        """Logits of the image at each place, and one for the image with each of `conditions`; high = real."""
+        x = maps
+        for convolution in self.convolutions:
+            x = activate(convolution(x))
+        logits = self.image(x).flatten(1).float()
+        with torch.autocast(x.device.type, enabled=False):
+            pooled = x.float().mean((2, 3))
+            agreements = [(pooled * self.project(one)).sum(1, keepdim=True) for one in conditions]
+        return logits, agreements
+
+
+class FeatureHeads(nn.Module):
+    """A head per scale.
+
+    Args:
+        sides: Side of each scale's feature maps in pixels, from fine to coarse.
+        condition_dim: Width of the condition.
+    """
+
+    def __init__(self, sides: Sequence[int], condition_dim: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(FeatureHead(side, condition_dim) for side in sides)
+
+    def iterate(self) -> None:
+        """One power iteration of every convolution; once per step, before the heads are used."""
+        for module in self.modules():
+            if isinstance(module, SpectralConv):
+                module.iterate()
+
+    def forward(
+        self,
+        maps: Sequence[Float[Tensor, "batch channels _ _"]],
+        conditions: Sequence[Float[Tensor, "batch condition"]],
+    ) -> list[tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch 1"]]]]:
+        """Each head's logits; see `FeatureHead`."""
+        return [head(one, conditions) for head, one in zip(self.heads, maps, strict=True)]
