@@ -64,6 +64,7 @@ def report_html(report: Report, figures: Sequence[Figure] = (), comparison: Comp
         name=name,
         kind=kind,
         date=report.date,
+        card=report.card,
         data_name=str(data.get("name") or ""),
         data_part=str(data.get("part") or ""),
         data_n=data.get("n"),

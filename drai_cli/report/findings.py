@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 REPORT_SCHEMA = "drai-report/1"
@@ -185,6 +185,23 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Criterion:
+    """One criterion of a scorecard for synthetic medical data.
+
+    Attributes:
+        name: Of the criterion.
+        meaning: What it asks for.
+        answers: Numbers and facts that answer it, one a sentence.
+        not_measured: What of it was not measured, and how it would be.
+    """
+
+    name: str
+    meaning: str
+    answers: tuple[str, ...] = ()
+    not_measured: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole evaluation.
 
@@ -197,6 +214,7 @@ class Report:
         intervals: How its intervals are computed, in one or two sentences.
         cautions: What biases or limits all its numbers.
         date: As the caller wants it written; may be empty.
+        card: The criteria of a scorecard; empty where none was asked for.
     """
 
     subject: Mapping[str, Any]
@@ -207,6 +225,7 @@ class Report:
     intervals: str = INTERVALS
     cautions: tuple[str, ...] = ()
     date: str = ""
+    card: tuple[Criterion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; fields of measures that are None or empty are left out, a value that is not finite is null."""
@@ -219,6 +238,7 @@ class Report:
             "intervals": self.intervals,
             "cautions": list(self.cautions),
             **({"date": self.date} if self.date else {}),
+            **({"card": [asdict(criterion) for criterion in self.card]} if self.card else {}),
             "parts": {part.key: _part_json(part) for part in self.parts},
         }
 
