@@ -28,7 +28,7 @@ _NOT_INFORMATIVE = "not informative: see the caution"
                 "privacy_samples",
             )
         },
-        choices={"kind": KIND_NAMES},
+        choices={"kind": KIND_NAMES, "card": ("smd",)},
     ),
     examples=(
         "drai evaluate --data lesions/ --weights runs/lesions",

@@ -5,8 +5,14 @@ Knows nothing of what the parts measure.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from drai_cli.progress import Reporter, Task
+
+_EVERY_S = 1.0
 
 
 class Clock:
@@ -18,7 +24,7 @@ class Clock:
     """
 
     def __init__(self, estimates: Mapping[str, float], now: Callable[[], float] = time.monotonic) -> None:
-        self.estimates, self.now = dict(estimates), now
+        self.estimates, self.now, self.begun = dict(estimates), now, now()
         self.took: dict[str, float] = {}
         self.stage, self.started = "", now()
 
@@ -51,3 +57,32 @@ class Clock:
             if name not in self.took and name != self.stage
         )
         return running + scale * waiting
+
+    def percent(self) -> int:
+        """How much of the whole is done, from 0 to 99."""
+        elapsed = self.now() - self.begun
+        whole = elapsed + self.left_s()
+        return min(99, int(100 * elapsed / whole)) if whole > 0 else 0
+
+
+@contextmanager
+def shown(clock: Clock, reporter: Reporter) -> Iterator[None]:
+    """Shows how much of the whole report is done, every second, whatever the parts show of themselves."""
+    ended = threading.Event()
+    with reporter.task("the whole report", 100, "%") as task:
+        watcher = threading.Thread(target=_watch, args=(clock, task, ended), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+
+def _watch(clock: Clock, task: Task, ended: threading.Event) -> None:
+    told = 0
+    while not ended.wait(_EVERY_S):
+        now = max(told, clock.percent())
+        task.advance(now - told)
+        told = now
+    task.advance(100 - told)

@@ -28,6 +28,9 @@ def estimate_seconds(evaluation: Evaluation, parts: Sequence[str]) -> dict[str, 
     generate_s, encode_s = _model_seconds(evaluation)
     step_s = _step_seconds(evaluation)
     feature_s = step_s / 4
+    if options.features is not None:
+        some = real.images[: _BATCH // 4]
+        feature_s = _timed(lambda: evaluation.features().extractor.features(some)) / len(some)
     tested, trained = (len(evaluation.rows(name)) for name in (options.part, "train"))
     labels = len(real.schema.labels)
     samples = labels * options.samples
@@ -48,6 +51,8 @@ def estimate_seconds(evaluation: Evaluation, parts: Sequence[str]) -> dict[str, 
             images = options.usefulness_images or UsefulnessConfig.images
             arms = 4 + len(options.usefulness_ratios)
             seconds += pool * generate_s + arms * options.usefulness_seeds * images * step_s
+            if options.features is not None:
+                seconds += (trained + tested + min(pool, 400 * labels)) * feature_s
         else:
             queries = options.privacy_samples + 3 * tested
             width = min(32, real.images.shape[1]) ** 2 * real.images.shape[3]

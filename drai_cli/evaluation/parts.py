@@ -10,7 +10,7 @@ from typing import Any
 
 from drai_cli import __version__
 from drai_cli.errors import InputError
-from drai_cli.evaluation.clock import Clock
+from drai_cli.evaluation.clock import Clock, shown
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
 from drai_cli.evaluation.estimates import estimate_seconds
@@ -52,8 +52,14 @@ class Parts:
             if not PARTS[name].refuse(evaluation) and self._stored(name, PARTS[name]) is None
         ]
         clock = Clock(estimate_seconds(evaluation, stages) if stages else {})
-        if stages:
-            reporter.info(f"this report takes about {_about(clock.left_s())}")
+        if not stages:
+            return self._measure_all(wanted, stages, clock)
+        reporter.info(f"this report takes about {_about(clock.left_s())}")
+        with shown(clock, reporter):
+            self._measure_all(wanted, stages, clock)
+
+    def _measure_all(self, wanted: Sequence[str], stages: Collection[str], clock: Clock) -> None:
+        evaluation, reporter = self.evaluation, self.evaluation.reporter
         for number, name in enumerate(wanted, 1):
             measured = PARTS[name]
             if reason := measured.refuse(evaluation):
@@ -141,7 +147,7 @@ class Parts:
             tuple(parts[name] for name in EVALUATION_PARTS if name in parts),
             __version__,
             cautions=evaluation.real.cautions,
-            date=self.options.date or "",
+            date=self.options.report_date or "",
             card=smd_card(evaluation, self.done) if self.options.card == "smd" else (),
         )
 

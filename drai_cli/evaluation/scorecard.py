@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from drai_cli.evaluation.context import Evaluation
-from drai_cli.report.findings import Criterion, Measure, Part
+from drai_cli.report.criterion import Criterion
+from drai_cli.report.findings import Measure, Part
 from drai_cli.report.wording import number, number_with_spread
 
 _NO_RULES = "rules of the anatomy: this tool knows none; check samples against your own"

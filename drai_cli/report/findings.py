@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from drai_cli.report.criterion import Criterion
+
 REPORT_SCHEMA = "drai-report/1"
 """In every `report.json`; an incompatible change of the format gets another number."""
 COMPARISON_SCHEMA = "drai-comparison/1"
@@ -23,8 +25,7 @@ INTERVALS = (
 )
 """How intervals are computed, unless a report says otherwise."""
 
-_LEAST_SHARE, _LEAST_PART = 0.1, 0.15
-"""Two values are near each other only if differences of this size could be seen: absolute, or of the baseline."""
+_LEAST_SHARE, _LEAST_PART = 0.1, 0.15  # differences that have to be seen: absolute, or of the baseline
 
 Better = Literal["lower", "higher", "baseline"]
 Standing = Literal["good", "near", "inconclusive", "poor"]
@@ -107,11 +108,9 @@ class Measure:
             is_good, is_apart = high < baseline.value, low > base_high
         else:
             is_good, is_apart = low > baseline.value, high < base_low
-        if is_apart:
-            return "poor"
         if is_good and not (is_wide and self.better == "baseline"):
             return "good"
-        return "inconclusive" if is_wide else "near"
+        return "poor" if is_apart else "inconclusive" if is_wide else "near"
 
     @property
     def resolution(self) -> float | None:
@@ -182,23 +181,6 @@ class Figure:
     title: str
     caption: str
     png: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """One criterion of a scorecard for synthetic medical data.
-
-    Attributes:
-        name: Of the criterion.
-        meaning: What it asks for.
-        answers: Numbers and facts that answer it, one a sentence.
-        not_measured: What of it was not measured, and how it would be.
-    """
-
-    name: str
-    meaning: str
-    answers: tuple[str, ...] = ()
-    not_measured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ class EvaluateOptions:
         maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
         subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) whose values are measured one by
             one: is each subgroup among the synthetic images? May be given several times.
-        card: `smd` adds the seven criteria of a scorecard for synthetic medical data to the report.
+        card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data, with numbers or what
+            was not measured.
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
             network that is trained on real training images. With them, usefulness is measured with a second kind of
@@ -60,7 +61,7 @@ class EvaluateOptions:
             synthetic images.
         figures: Include images in report.html. Some of them are real images: use --no-figures for a report to be
             shared.
-        date: Date to write on the report; None: none, so that the same evaluation gives the same bytes.
+        report_date: Date to write on the report; None: none, so that the same evaluation gives the same bytes.
         seed: Random seed of samples, pairs, probes, classifiers and bootstrap.
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         overwrite: Replace an existing report of another generator.
@@ -100,7 +101,7 @@ class EvaluateOptions:
     kind: str | None = None
     size: int | None = setting(None, *IMAGE_SIZES)
     figures: bool = True
-    date: str | None = None
+    report_date: str | None = None
     seed: int = setting(0, 0)
     device: str | None = None
     overwrite: bool = False
