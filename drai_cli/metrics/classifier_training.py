@@ -52,7 +52,7 @@ class UsefulnessConfig:
     turn_degrees: float = 10.0
     rate: float = 3e-3
     smoothing: float = 0.05
-    looks: int = 10
+    looks: int = 6
 
     @property
     def images_seen(self) -> int:

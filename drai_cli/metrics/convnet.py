@@ -10,6 +10,7 @@ import platform
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from drai_cli.settings.typed import check_types
 
+_SEEDING = Lock()  # the global generator is one for all threads
 # Bounds for sizes that a file states: far above any that is trained.
 _MAX_WIDTH, _MAX_OUTPUTS, _MAX_BLOCKS, _MAX_PATCH = 1024, 100_000, 32, 16
 
@@ -162,7 +164,7 @@ def rebuild(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> ConvNet:
 
 def build(config: ConvNetConfig, seed: int) -> ConvNet:
     """A network whose weights depend on the seed only; the global random state is unchanged."""
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ConvNet(config)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -19,6 +19,7 @@ from drai_cli.metrics.power import groups_for
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.score_table import ScoreTable, compare
 from drai_cli.metrics.scores import draw_both
+from drai_cli.metrics.side_by_side import side_by_side
 from drai_cli.metrics.training_sets import REAL, Arm, make_arms, small_labels
 
 _HELD_PER_LABEL = 200
@@ -120,20 +121,23 @@ def measure_usefulness(
     tests = [TestSet(images[test], labels[test], groups[test]), *([] if outside is None else [outside])]
     trainer = Trainer(images, made, labels, held, label_count, config, device)
     by_key = {arm.key(): arm for arm in arms}
-    total = len(by_key) * config.seeds * config.images_seen
-    logits: dict[bytes, list[list[Float[np.ndarray, "n labels"]]]] = {key: [] for key in by_key}
+    jobs = [(key, number) for key in by_key for number in range(config.seeds)]
+    total = len(jobs) * config.images_seen
     seen = 0
 
-    def step(count: int) -> None:
+    def count(images_seen: int) -> None:
         nonlocal seen
-        seen += count
+        seen += images_seen
         if progress is not None:
             progress(seen, total)
 
-    for key, arm in by_key.items():
-        for number in range(config.seeds):
-            of_tests = trainer.train(arm, seed + number, [each.images for each in tests], step)
-            logits[key].append(of_tests)
+    def train_one(job: tuple[bytes, int], step: Callable[[int], None]) -> list[np.ndarray]:
+        key, number = job
+        return trainer.train(by_key[key], seed + number, [each.images for each in tests], step)
+
+    logits: dict[bytes, list[list[Float[np.ndarray, "n labels"]]]] = {key: [] for key in by_key}
+    for (key, _), of_tests in zip(jobs, side_by_side(train_one, jobs, count, device), strict=True):
+        logits[key].append(of_tests)
 
     scored = []
     for index, each in enumerate(tests):
