@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from drai_cli.evaluation.fast_networks import FastNetworks
 from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.outside import OutsideSet
 from drai_cli.evaluation.real import EvaluationSet
-from drai_cli.evaluation.remembered import Remembered
+from drai_cli.evaluation.remembered import LazyFeatures
 from drai_cli.evaluation.subgroups import subgroups_of
 from drai_cli.evaluation.subject import Subject
 from drai_cli.io.files import file_sha256
@@ -55,7 +55,7 @@ class Evaluation:
     real: EvaluationSet
     subject: Subject
     instruments: Instruments
-    features: Callable[[], Remembered]
+    features: LazyFeatures
     device: torch.device
     reporter: Reporter
     outside: OutsideSet | None = None
@@ -182,11 +182,6 @@ class Evaluation:
     def features_sha256(self) -> str:
         """Of the extractor's file; empty for the judge."""
         return "" if self.options.features is None else file_sha256(self.options.features)
-
-    def save_features(self) -> None:
-        """Keeps features of the real images beside the data, for the next model."""
-        if self.has_judge or self.options.features is not None:
-            self.features().save()
 
     def subject_json(self) -> dict[str, Any]:
         subject = self.subject

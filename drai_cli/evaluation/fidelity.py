@@ -31,7 +31,7 @@ _KERNEL = Described(
 )  # fmt: skip
 _BLUR = Described(
     "frechet_blurred", "Fréchet distance of blurred real images", "lower",
-    "The same distance of real training images after a blur of one pixel of 64: what the features make of a plain "
+    "The same distance of real training images after a blur of two pixels of 64: what the features make of a plain "
     "fault.",
     _REAL,
 )  # fmt: skip
@@ -68,14 +68,17 @@ _SUBGROUP = Described(
 )  # fmt: skip
 _LACKING, _UNIFORM = 0.7, 0.8
 """Coverage, and spread, relative to other real images, below which kinds of images are called missing."""
-_BLUR_SEEN = 1.5
+_BLUR_SEEN = 2.0
 """Least Fréchet distance of blurred real images, relative to other real images, for features that notice a blur."""
 _NO_VERDICT = "No verdict: the features in which distances are computed do not distinguish the labels."
 _NO_VERDICT_BLUR = (
     "No verdict: the features in which distances are computed do not notice a blur that is plainly seen."
 )
 _ELSE = "Or use other features (--features)."
-_CAUTION = "Distances depend on the features: compare only numbers of the same extractor, data and n."
+_CAUTION = (
+    "Distances depend on the features: compare only numbers of the same extractor, data and n. The judge's features "
+    "notice what tells labels apart, and little of fine detail; pretrained ones (--features) notice more."
+)
 
 
 def _measure(evaluation: Evaluation) -> Raw:

@@ -72,7 +72,7 @@ class Parts:
             self._take(name, measured, self._numbers(name, measured))
             clock.end()
             self.write([each for each in wanted if each not in self.done])
-        evaluation.save_features()
+        evaluation.features.save()
         self.write()
 
     def _keep_others(self, wanted: Sequence[str]) -> None:

@@ -16,7 +16,6 @@ from drai_cli.evaluation.real import NO_TRAINING_DATA
 from drai_cli.metrics.copies import PIXELS
 from drai_cli.metrics.generation import encode, generate
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.membership import FALSE_POSITIVES
 from drai_cli.metrics.nearest import views
 from drai_cli.metrics.patients import FEWEST_PATIENTS
 from drai_cli.metrics.privacy import Labels, measure_privacy
@@ -70,9 +69,7 @@ _PATIENTS = Described(
 )  # fmt: skip
 _BY_RECONSTRUCTION, _BY_DISTANCE = "reconstruction error", "distance to samples, "
 _STRONGEST = "strongest attack"
-_IN_JUDGE = (
-    "judge", f"{_BY_DISTANCE}judge", *(f"{_BY_DISTANCE}judge, {each:.1%} false alarms" for each in FALSE_POSITIVES),
-)  # fmt: skip
+_IN_JUDGE = ("judge",)
 _FEWEST = 30
 """Fewest unseen patients or images for an answer."""
 _ELSE = "Or add other features (--features)."
@@ -92,7 +89,8 @@ def _measure(evaluation: Evaluation) -> Raw:
     # A rotated copy is a copy, whatever symmetry the set has.
     numbers = measure_privacy(
         made, np.asarray(real.images[train]), np.asarray(real.images[test]), real.groups[test], real.groups[train],
-        extractors=extractors, symmetry="dihedral", reconstruct=_reconstruction(evaluation),
+        extractors=extractors, symmetry="dihedral", trained_on=(evaluation.instruments.judge.name,),
+        reconstruct=_reconstruction(evaluation),
         labels=Labels(made_labels, real.labels[train], real.labels[test]), seed=options.seed,
     )  # fmt: skip
     return {**numbers, **evaluation.judge_on_real()}
@@ -151,7 +149,7 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     part = Part("privacy", PRIVACY.title, tuple(measures), answer(numbers, labels), _CAUTION, tuple(missing))
     if not doubt:
         return part
-    what = "copies and attacks are searched for in pixels only"
+    what = "copies are searched for in pixels only"
     return replace(
         part,
         measures=mark(measures, doubt.why, lambda measure: measure.variant in _IN_JUDGE),
@@ -184,11 +182,11 @@ def answer(numbers: Raw, labels: Sequence[str]) -> str:
             f"It cannot be told whether they may be shared: {n['test_groups']} patients or lesions that the "
             f"generator has not seen are too few to compare with ({_FEWEST} are needed)."
         )
-    what = ["copies", "an attack on membership"]
+    signs = ["no copies of training images", "no trace of who was trained on"]
     if verdict["patients_found"] is not None:
-        what.append("samples that point to a patient")
+        signs.append("no patient pointed to")
     return (
-        f"They may be shared as far as these tests reach: {n['samples']} samples show no {', no '.join(what)} beyond "
+        f"They may be shared as far as these tests reach: {n['samples']} samples show {', '.join(signs)}, beyond "
         "chance. Not covered: other attacks, an attacker who has the model itself, and rules that apply to you."
     )
 

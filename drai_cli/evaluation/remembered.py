@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,10 +89,8 @@ def _key(image: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
 
 
-def remembered_features(
-    options: EvaluateOptions, real: EvaluationSet, instruments: Instruments, folder: Path
-) -> Callable[[], Remembered]:
-    """The extractor: a file is loaded and checked now, the judge is trained at its first use.
+class LazyFeatures:
+    """The extractor of an evaluation: a file is loaded and checked now, the judge is trained at its first use.
 
     Args:
         options: Those of the command.
@@ -101,25 +98,33 @@ def remembered_features(
         instruments: Give the judge.
         folder: Where features are stored.
     """
-    extractor = None
-    if options.features is not None:
-        extractor = load_extractor(options.features, None, instruments.device)
-        assert extractor is not None
-        trained_on_nothing = file_sha256(options.features)
-    made: list[Remembered] = []
 
-    def features() -> Remembered:
-        if not made:
-            if extractor is not None:
-                chosen, key = extractor, trained_on_nothing
-            else:
-                chosen = instruments.judge
-                key = hashlib.sha256(b"".join(_bytes(each) for each in chosen.state().values())).hexdigest()
-            digest = hashlib.sha256(f"{key} {real.key}".encode()).hexdigest()
-            made.append(Remembered(chosen, real.images, folder / f"features-{digest[:32]}.safetensors"))
-        return made[0]
+    def __init__(
+        self, options: EvaluateOptions, real: EvaluationSet, instruments: Instruments, folder: Path
+    ) -> None:
+        self.real, self.instruments, self.folder = real, instruments, folder
+        self.made: Remembered | None = None
+        self.extractor, self.key = None, ""
+        if options.features is not None:
+            self.extractor = load_extractor(options.features, None, instruments.device)
+            self.key = file_sha256(options.features)
 
-    return features
+    def __call__(self) -> Remembered:
+        """The extractor, which remembers the features of the real images."""
+        if self.made is None:
+            extractor, key = self.extractor, self.key
+            if extractor is None:
+                extractor = self.instruments.judge
+                key = hashlib.sha256(b"".join(map(_bytes, extractor.state().values()))).hexdigest()
+            digest = hashlib.sha256(f"{key} {self.real.key}".encode()).hexdigest()
+            file = self.folder / f"features-{digest[:32]}.safetensors"
+            self.made = Remembered(extractor, self.real.images, file)
+        return self.made
+
+    def save(self) -> None:
+        """Keeps the features that were computed, if any were."""
+        if self.made is not None:
+            self.made.save()
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -11,8 +11,12 @@ from drai_cli.model.pixels import from_unit
 
 
 def plain_blur_px(side: int) -> float:
-    """Standard deviation of a blur that is plainly seen, for images of this side: one pixel of 64, at least one."""
-    return max(1.0, side / 64)
+    """Standard deviation of a blur that nobody overlooks, for images of this side: two pixels of 64, at least one.
+
+    On skin lesions at 64 px a judge of 64,000 images sees it (2.6 times the distance of other real images), and judges
+    of 9,600 images hardly do (1.7 and 1.9 times); one pixel of 64 is noticed by none of them, and by SqueezeNet.
+    """
+    return max(1.0, side / 32)
 
 
 def blurred(images: Images, sigma: float | None = None) -> Images:

@@ -5,7 +5,7 @@ Arrays and callables in, JSON-able numbers out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ def measure_privacy(
     *,
     extractors: Mapping[str, Features],
     symmetry: Symmetry,
+    trained_on: Collection[str] = (),
     reconstruct: Callable[[Images], Images] | None = None,
     labels: Labels | None = None,
     seed: int,
@@ -73,6 +74,8 @@ def measure_privacy(
         train_groups: Of the training images.
         extractors: Feature spaces by name.
         symmetry: Of the data set.
+        trained_on: Extractors that were trained on these training images. They tell them from others by themselves,
+            whatever the samples are, and so are left out of the attacks.
         reconstruct: The model's reconstruction of an image, G(ĉ, ẑ), at the same size and depth; None without encoder.
         labels: Of samples, training and test images, for numbers by label; None: none are given.
         seed: Of the members drawn and of the bootstrap.
@@ -105,8 +108,9 @@ def measure_privacy(
     def attack(inside: np.ndarray, outside: np.ndarray) -> dict[str, Any]:
         return measure_sure_attack(inside, outside, train_groups[members], test_groups, seed + 2)
 
-    scores = {f"distance {name}": (nearest.members[name], nearest.others[name]) for name in spaces}
-    by_distance = {name: attack(*scores[f"distance {name}"]) for name in spaces}
+    fair = [name for name in spaces if name not in trained_on]
+    scores = {f"distance {name}": (nearest.members[name], nearest.others[name]) for name in fair}
+    by_distance = {name: attack(*scores[f"distance {name}"]) for name in fair}
     by_error = None
     if reconstruct is not None:
         inside, outside = (reconstruction_errors(images, reconstruct) for images in (train[members], test))

@@ -19,7 +19,7 @@ from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.outside import read_outside
 from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_JSON, Parts, write_report
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
-from drai_cli.evaluation.remembered import remembered_features
+from drai_cli.evaluation.remembered import LazyFeatures
 from drai_cli.evaluation.runs import part_of_runs
 from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
@@ -150,7 +150,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     beside = default_cache_dir() / _INSTRUMENTS
     borrowed = subject.run.judge if subject.run is not None and options.quick else None
     instruments = Instruments(real, beside, options.judge_images, options.seed, device, reporter, borrowed)
-    features = remembered_features(options, real, instruments, beside)
+    features = LazyFeatures(options, real, instruments, beside)
     evaluation = Evaluation(options, real, subject, instruments, features, device, reporter, outside)
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)

@@ -14,7 +14,7 @@ from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.measured import MeasuredPart
 from drai_cli.evaluation.real import EvaluationSet
-from drai_cli.evaluation.remembered import Remembered
+from drai_cli.evaluation.remembered import LazyFeatures
 from drai_cli.evaluation.subject import Subject
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, train_judge
@@ -87,9 +87,10 @@ def evaluation_of(real: EvaluationSet, made: Drawn, folder: Path, **options: obj
     )  # fmt: skip
     instruments = Instruments(real, folder, None, 0, torch.device("cpu"), SILENT)
     instruments.__dict__["judge"] = judge_of(real)
-    features = Remembered(Filters(), real.images, folder / "features.safetensors")
+    features = LazyFeatures(replace(asked, features=None), real, instruments, folder)
+    features.extractor, features.key = Filters(), "filters"
     subject = Subject("made", None, None, made.images, made.labels, "sha")
-    return Evaluation(asked, real, subject, instruments, lambda: features, torch.device("cpu"), SILENT)
+    return Evaluation(asked, real, subject, instruments, features, torch.device("cpu"), SILENT)
 
 
 class Filters:

@@ -26,8 +26,8 @@ def test_a_blur_spreads_a_point_and_keeps_what_is_flat(dtype) -> None:
     assert np.allclose(levels, levels.T, atol=1 / 255)
 
 
-def test_a_plain_blur_is_a_pixel_of_64_and_never_less_than_one() -> None:
-    assert [plain_blur_px(side) for side in (16, 64, 256)] == [1, 1, 4]
+def test_a_plain_blur_is_two_pixels_of_64_and_never_less_than_one() -> None:
+    assert [plain_blur_px(side) for side in (16, 64, 256)] == [1, 2, 8]
 
 
 def test_images_outside_the_range_of_real_ones_are_counted() -> None:

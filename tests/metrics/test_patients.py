@@ -88,7 +88,7 @@ def test_a_copy_is_not_authentic_and_a_new_image_is() -> None:
         return float(is_authentic(near.distance, near.row, rows, TRAIN_GROUPS).mean())
 
     assert authentic(shaken(TRAIN, 4)) == 0
-    assert authentic(TEST) == pytest.approx(0.5, abs=0.2)  # as near as training patients are to each other
+    assert authentic(TEST) > 0.5  # about as near as training patients are to each other
 
 
 def test_an_attack_that_is_sure_of_a_few_is_found_where_its_area_is_small() -> None:
