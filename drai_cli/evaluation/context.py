@@ -171,11 +171,12 @@ class Evaluation:
         options = self.options
         asked = {name: getattr(options, name) for name in depends_on if name not in _SEEN_HERE}
         known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
-        if "features_sha256" in depends_on:
+        if "features_sha256" in depends_on and (options.features is not None or "judge" in numbers):
             known["extractor"] = self.features().name
         if "judge" in numbers:
             known["judge_images"] = self.instruments.judge_shown
-            known |= self.instruments.facts
+            used = ("judge", "regressor") if "regressor" in numbers else ("judge",)
+            known |= {name: value for name, value in self.instruments.facts.items() if name.startswith(used)}
         return {name: value for name, value in known.items() if value not in (None, (), "")}
 
     @cached_property

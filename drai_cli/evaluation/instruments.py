@@ -141,7 +141,7 @@ class Instruments:
                     stored, record = load(config[_OWN], tensors, self.device), FitRecord(**config[_RECORD])
                     if fits(stored):
                         self.reporter.info(f"using the {name} stored in {path.parent}")
-                        self._note(name, images, record)
+                        self._note(name, record)
                         return stored
                 except (WeightsError, *UNFIT):
                     pass
@@ -157,7 +157,7 @@ class Instruments:
                     f"the {name} stopped early, after {trained.record.images_seen} images: it was best after "
                     f"{trained.record.images_at_best} and no longer improved"
                 )
-            self._note(name, images, trained.record)
+            self._note(name, trained.record)
             return trained
 
     def _train(
@@ -178,10 +178,9 @@ class Instruments:
                 self.reporter.warn(f"the unfinished {name} cannot be used and is trained anew")
         return train(progress, Keeping(None, keep))
 
-    def _note(self, name: str, images: int, record: FitRecord) -> None:
+    def _note(self, name: str, record: FitRecord) -> None:
         what = "balanced_accuracy" if name == "judge" else "r2"
         self.facts |= {
-            f"{name}_images_at_most": images,
             f"{name}_images_seen": record.images_seen,
             f"{name}_{what}_on_validation": round(record.score, 3),
         }

@@ -27,6 +27,7 @@ from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 MEASURED = "measured"
+_SETTINGS = "measured_with"  # beside the numbers of a part
 ANOTHER_OUT = "choose another --out"
 PARTS: dict[str, MeasuredPart] = dict(
     zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
@@ -93,7 +94,7 @@ class Parts:
     def _take(self, name: str, measured: MeasuredPart, numbers: Mapping[str, Any]) -> None:
         evaluation = self.evaluation
         part = measured.describe(evaluation, numbers)
-        part = replace(part, settings=evaluation.measured_with(measured.depends_on, numbers))
+        part = replace(part, settings=numbers[_SETTINGS])
         self.done[name] = part
         self.headlines[name] = {"measured_with": dict(part.settings), **headline(part)}
         if self.options.figures:
@@ -107,7 +108,9 @@ class Parts:
                 continue
             try:
                 numbers: Mapping[str, Any] = read_json(path)
-                part.describe(self.evaluation, numbers).check_numbers()
+                part.describe(
+                    self.evaluation, {**numbers, _SETTINGS: dict(numbers[_SETTINGS])}
+                ).check_numbers()
                 return numbers
             except (InputError, *BROKEN):
                 self.evaluation.reporter.warn(
@@ -123,7 +126,9 @@ class Parts:
             return stored
         path = self._path(name, self.evaluation.keys(name, part.depends_on)[0])
         # Fresh numbers go through JSON too, so that they cannot differ from stored ones.
-        text = json.dumps(part.measure(self.evaluation))
+        measured = part.measure(self.evaluation)
+        settings = self.evaluation.measured_with(part.depends_on, measured)
+        text = json.dumps({**measured, _SETTINGS: settings})
         make_folder(path.parent, ANOTHER_OUT)
         with atomic_writer(path) as file:
             file.write(text.encode())

@@ -136,5 +136,4 @@ def _nearest(
     symmetry: Symmetry,
 ) -> dict[str, Nearest]:
     """The nearest training image in each space."""
-    found = search_spaces(images, spaces, {name: [references[name]] for name in spaces}, symmetry)
-    return {name: near for name, (near,) in found.items()}
+    return search_spaces(images, spaces, references, symmetry)

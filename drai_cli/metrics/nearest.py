@@ -196,19 +196,19 @@ def find_nearest(
 def search_spaces(
     images: Images,
     spaces: Mapping[str, Features],
-    references: Mapping[str, Sequence[Float[np.ndarray, "m d"]]],
+    references: Mapping[str, Float[np.ndarray, "m d"]],
     symmetry: Symmetry,
-) -> dict[str, list[Nearest]]:
+) -> dict[str, Nearest]:
     """`find_nearest` in several spaces, the first of which is searched under all views.
 
     The others are searched unchanged and under the view that is nearest in the first: features of eight views of each
-    image would take most of the time.
+    image would take most of the time. Distances to one set may be compared with those of other images to the same set.
     """
-    found: dict[str, list[Nearest]] = {}
+    found: dict[str, Nearest] = {}
     view = None
     for name, space in spaces.items():
-        found[name] = find_nearest(images, space, references[name], symmetry, view)
-        view = found[name][0].view if view is None else view
+        (found[name],) = find_nearest(images, space, [references[name]], symmetry, view)
+        view = found[name].view if view is None else view
     return found
 
 

@@ -235,16 +235,13 @@ def _find_all(
     """All nearest images in all spaces."""
     train_rows = {name: space.features(train) for name, space in spaces.items()}
     made_rows = {name: space.features(made) for name, space in spaces.items()}
-    of_made = search_spaces(made, spaces, {name: [train_rows[name]] for name in spaces}, symmetry)
-    of_test = search_spaces(
-        test, spaces, {name: [train_rows[name], made_rows[name]] for name in spaces}, symmetry
-    )
-    of_members = search_spaces(train[members], spaces, {name: [made_rows[name]] for name in spaces}, symmetry)
+    members_to_made = search_spaces(train[members], spaces, made_rows, symmetry)
+    test_to_made = search_spaces(test, spaces, made_rows, symmetry)
     return _NearestImages(
-        {name: one for name, (one,) in of_made.items()},
-        {name: one for name, (one, _) in of_test.items()},
-        {name: one.distance for name, (one,) in of_members.items()},
-        {name: other.distance for name, (_, other) in of_test.items()},
+        search_spaces(made, spaces, train_rows, symmetry),
+        search_spaces(test, spaces, train_rows, symmetry),
+        _distances(members_to_made),
+        _distances(test_to_made),
     )
 
 

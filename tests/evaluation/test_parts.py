@@ -166,7 +166,7 @@ def test_no_judge_is_trained_where_nothing_asks_it(
         lesions, str(run), features=corner, out=tmp_path / "out", metrics=("fidelity",), **SMALL
     )
     (part,) = evaluate(options).report.parts
-    assert {measure.extractor for measure in part.measures} == {"corner"}
+    assert {measure.extractor for measure in part.measures} == {"corner", None}  # None: of pixels
     assert not part.doubts
     # Where another part asks it, the score, which needs a classifier, has it too.
     monkeypatch.setattr(instruments, "train_judge", train_judge)
@@ -186,7 +186,7 @@ def test_a_second_part_in_the_same_folder_keeps_the_first(
     assert list(found["parts"]) == ["disentanglement", "privacy"]
     assert found["parts"]["privacy"]["measures"]
     assert found["parts"]["privacy"]["settings"]["privacy_samples"] == SMALL["privacy_samples"]
-    assert found["parts"]["disentanglement"]["settings"]["judge_images_at_most"] == SMALL["judge_images"]
+    assert found["parts"]["disentanglement"]["settings"]["judge_images"] == SMALL["judge_images"]
     # With another judge the stored numbers do not fit: that is said, and they are left out.
     warnings: list[str] = []
     reporter = Reporter()
