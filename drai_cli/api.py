@@ -15,8 +15,9 @@ from drai_cli.inference.walk import Walk, make_frames
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.model_file.header import ModelHeader, model_fit
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.sampling.conditions import parse_attributes
 from drai_cli.sampling.draw import draw_images
-from drai_cli.sampling.plan import Item, parse_attributes
+from drai_cli.sampling.plan import Item
 from drai_cli.settings.image_options import Along, Precision
 
 ImageLike: TypeAlias = str | Path | np.ndarray | Any

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drai_cli.data.condition import Attribute
+from drai_cli.conditions.schema import Attribute
 from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.inference.torch_model import Inference, choose_device
 from drai_cli.metrics.factors import RegressorConfig, r_squared, train_regressor

@@ -1,6 +1,7 @@
 """Reads what `drai sample` wrote: with the standard library, torchvision's ImageFolder, or Hugging Face datasets.
 
-For tar files (`--format webdataset`) use `--with tar`; the package webdataset reads them too.
+For tar files (`--format webdataset`) use `--with tar`; the package webdataset reads them too. For one file in
+MedMNIST's layout (`--format npz`) use `--with npz`.
 
     drai sample --per-class 8 --out few/
     python examples/read_samples.py few/ --with csv
@@ -8,6 +9,8 @@ For tar files (`--format webdataset`) use `--with tar`; the package webdataset r
     python examples/read_samples.py few/ --with datasets
     drai sample --per-class 8 --format webdataset --out packed/
     python examples/read_samples.py packed/ --with tar
+    drai sample --per-class 8 --format npz --out one-file/
+    python examples/read_samples.py one-file/ --with npz
 
 Each prints the number of images of every label. If a library is missing, the message says how to install it.
 """
@@ -75,7 +78,25 @@ def with_tar(folder: Path) -> Counter[str]:
     return counts
 
 
-READERS = {"csv": with_csv, "tar": with_tar, "torchvision": with_torchvision, "datasets": with_datasets}
+def with_npz(folder: Path) -> Counter[str]:
+    """Row k of metadata.csv is row k of the arrays; the classes of medmnist take the same file."""
+    try:
+        import numpy as np
+    except ImportError:
+        sys.exit("numpy is not installed: pip install numpy")
+    with np.load(folder / "images.npz", allow_pickle=False) as arrays:
+        images, numbers, names = (arrays[f] for f in ("train_images", "train_labels", "label_names"))
+    print(f"first image: {images[0].shape}, {names[numbers[0, 0]]}")
+    return Counter(str(names[number]) for number in numbers[:, 0])
+
+
+READERS = {
+    "csv": with_csv,
+    "npz": with_npz,
+    "tar": with_tar,
+    "torchvision": with_torchvision,
+    "datasets": with_datasets,
+}
 
 
 def main() -> None:

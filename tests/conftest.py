@@ -58,7 +58,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of random 16 px RGB networks with two labels, `mel` and `nv`, and an age."""
     import torch
 
-    from drai_cli.data.condition import Attribute, ConditionSchema
+    from drai_cli.conditions.attribute import Attribute
+    from drai_cli.conditions.schema import ConditionSchema
     from drai_cli.model.networks import Networks
     from drai_cli.model_file.checkpoint import save_model
     from drai_cli.model_file.header import ModelHeader

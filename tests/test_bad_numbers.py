@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.api import Drai
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import UsageError
 
 TINY = ("--size", "16", "--content-dim", "4", "--style-dim", "4", "--base-channels", "8", "--max-channels", "8",

@@ -20,8 +20,8 @@ MODEL = "Model"
 RUN = "Run"
 PANELS = {
     OUTPUT: (
-        "out", "format", "steps", "even", "shard_size", "keep_patient", "compression", "fps", "figures", "tensorboard",
-        "to", "name", "message", "private", "list_all", "overwrite",
+        "out", "format", "layout", "sheet", "steps", "even", "shard_size", "keep_patient", "compression", "fps",
+        "figures", "tensorboard", "to", "name", "message", "private", "list_all", "overwrite",
     ),
     MODEL: ("weights", "init", "method", "licence"),
     RUN: ("seed", "shard", "device", "devices", "precision", "runtime", "batch_size"),

@@ -18,13 +18,15 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
         "drai sample --label melanoma -n 1000 --out aug/",
         "drai sample --per-class 500 --weights runs/lesions --set age=60 --out balanced/",
         "drai sample -n 1000000 --format webdataset --out million/",
+        "drai sample --per-class 100 --format npz --out one-file/",
     ),
 )
 def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     """Generate labelled images with a model.
 
     The codes of a label's image i depend only on the seed, the label, its attributes and i. An interrupted command
-    is resumed by running it again. OUT holds one folder per label (or tar files), metadata.csv and manifest.json.
+    is resumed by running it again. OUT holds one folder per label (or what --layout and --format say), metadata.csv and
+    manifest.json.
     """
     chosen = SampleOptions(**collect_given(SampleOptions, settings))
     if dry_run:

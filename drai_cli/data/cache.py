@@ -35,7 +35,7 @@ from drai_cli.settings.data_options import Channels
 MAX_UNREADABLE = 0.01
 """Share of a set's images that may be unreadable."""
 
-_FORMAT = 1
+_FORMAT = 2  # TIFF was turned and inverted otherwise in 1
 _IMAGES, _INDEX = "images.raw", "index.json"
 _OTHER_PLACE = "name a folder with free space by --cache-dir or $DRAI_CACHE"
 _ABANDONED_S = 24 * 3600.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -9,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drai_cli.conditions.findings import Findings
 from drai_cli.errors import InputError
 from drai_cli.io.image import Image
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.registry import medical_formats
 from drai_cli.settings.data_options import DataOptions, SourceOptions
 
 Part = Literal["train", "validation", "test"]
@@ -20,14 +21,24 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 _PART_NAMES: Mapping[str, Part] = {
     "train": "train",
     "training": "train",
+    "trn": "train",
+    "trainval": "train",
+    "trainvalid": "train",
+    "traindev": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "validate": "validation",
     "dev": "validation",
     "test": "test",
     "testing": "test",
+    "tst": "test",
 }
 """How sets name the parts of their own split."""
+_PART_OF_WHAT = re.compile(r"(set|sets|split|data|dataset|part|images|imgs|folder)$")
+
+FINDINGS = "findings"
+"""Names the label where several columns are its findings."""
 
 LABEL = "label"
 """Names the label where no table does."""
@@ -47,15 +58,22 @@ class SetOptions(SourceOptions):
 
     Attributes:
         conditions: Further columns to condition on.
+        cache_dir: Where archives are unpacked; None: the default place of caches.
     """
 
     conditions: tuple[str, ...] = ()
+    cache_dir: Path | None = None
 
     @classmethod
     def of(cls, options: SourceOptions | DataOptions) -> SetOptions:
         """What these options say of the set."""
         names = (one.name for one in fields(cls))
         return cls(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+
+    @property
+    def label_name(self) -> str | None:
+        """What the label is called: its column, or `findings` for several; None where none was named."""
+        return FINDINGS if len(self.label) > 1 else next(iter(self.label), None)
 
     def conditions_besides(self, label: str) -> tuple[str, ...]:
         """Each condition once, without the label."""
@@ -127,6 +145,7 @@ class ImageSet:
         intensity: What the images' levels mean, where one window makes them of values; None where they differ, or are
             the files' own.
         settings: What else decides the pixels (window, axis), for keys of caches.
+        findings: The findings where the label of an image is a set of them, by its text; None where it is one name.
     """
 
     kind: str
@@ -139,6 +158,7 @@ class ImageSet:
     skipped: tuple[tuple[str, str], ...] = ()
     intensity: Intensity | None = None
     settings: str = ""
+    findings: Findings | None = None
 
     def read(self, entry: Entry) -> Image:
         """Decodes one image; raises InputError if it cannot be read."""
@@ -151,12 +171,24 @@ class ImageSet:
     @property
     def is_grouped(self) -> bool:
         """Whether it is known which images share a patient, a lesion or the like."""
-        return self.group is not None and not (self.group == FILE and self.kind in medical_formats())
+        return self.group not in (None, FILE)
 
 
 def part_named(name: str) -> Part | None:
     """The part of a split that a folder or a cell of a table names; None for any other name."""
-    return _PART_NAMES.get(name.lower())
+    word = re.sub(r"[\W_]", "", name.lower())
+    return _PART_NAMES.get(word) or _PART_NAMES.get(_PART_OF_WHAT.sub("", word))
+
+
+def part_in_name(name: str) -> Part | None:
+    """The part that the name of a file says as one of its words, `train_val` meaning train; None where it does not."""
+    stem = name.split(".", 1)[0].lower()
+    words = [word for word in stem.replace("-", "_").replace(" ", "_").split("_") if word]
+    named = {part for word in words if (part := part_named(word)) is not None}
+    whole = part_named(stem)
+    if whole is not None or len(named) == 1:
+        return whole or named.pop()
+    return "train" if named == {"train", "validation"} else None
 
 
 def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
@@ -166,9 +198,15 @@ def group_reads(reads: Iterable[tuple[Entry, Read]]) -> Iterator[Batch]:
         yield some
 
 
-def count_classes(entries: Iterable[Entry], label: str) -> dict[str, int]:
-    """Images per label, in the labels' order."""
+def count_classes(entries: Iterable[Entry], label: str, findings: Findings | None = None) -> dict[str, int]:
+    """Images per label, in the labels' order; where labels are sets of findings, images that show each, and none."""
     counts: dict[str, int] = {}
     for entry in entries:
         counts[entry.values[label]] = counts.get(entry.values[label], 0) + 1
-    return dict(sorted(counts.items()))
+    if findings is None:
+        return dict(sorted(counts.items()))
+    of_finding = dict.fromkeys((*findings.names, findings.none), 0)
+    for text, count in counts.items():
+        for name in findings.shown(text) or (findings.none,):
+            of_finding[name] += count
+    return of_finding

@@ -1,6 +1,7 @@
 """MedMNIST's npz layout: `{train,val,test}_{images,labels}` in one zip. Read as a stream, never unpickled.
 
-The arrays are streamed row by row, so that memory holds one image, whatever the header claims.
+A part may be empty. Where there is an array `label_names`, the labels are its words. The arrays are streamed row by
+row, so that memory holds one image, whatever the header claims.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import IO
@@ -21,11 +23,24 @@ from drai_cli.data.image_set import LABEL, Batch, Entry, ImageSet, Part, Read, S
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, open_regular
+from drai_cli.io.grey import GreyWindow
 from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.io.stack import Stack
 from drai_cli.progress import Reporter
 
 _PARTS: tuple[tuple[str, Part], ...] = (("train", "train"), ("val", "validation"), ("test", "test"))
+LABEL_NAMES = "label_names"
+"""An array that MedMNIST does not have: the name of each label number, or of each finding."""
+
+NONE_NAME = "none_name"
+"""An array that MedMNIST does not have: what an image without findings is called."""
+
+_MAX_LABELS = 1 << 16
 _MAX_BYTES = 1 << 36
+_VOLUMES = (
+    "these are volumes: save the middle slice of each, images[:, images.shape[1] // 2]; "
+    "or a NIfTI file of each in class folders"
+)
 _FAILURES = (*BROKEN, zipfile.BadZipFile, RuntimeError)
 
 
@@ -44,6 +59,7 @@ class NpzPixels:
     """Images that are rows of `{train,val,test}_images`."""
 
     path: Path
+    grey: GreyWindow | None = None
     holds_interpreter = False
 
     def file_of(self, entry: Entry) -> str:
@@ -60,15 +76,31 @@ class NpzPixels:
         for entry in entries:
             key, _, index = entry.name.partition(":")
             wanted.setdefault(key, {})[int(index)] = entry
-        with _open_archive(self.path) as archive:
+        with open_archive(self.path) as archive:
             for part, _ in _PARTS:
                 if part not in wanted:
                     continue
                 rows = wanted[part]
-                for row, array in enumerate(_rows(self.path, archive, f"{part}_images", max(rows) + 1)):
+                for row, array in enumerate(read_rows(self.path, archive, f"{part}_images", max(rows) + 1)):
                     if row in rows:
-                        image = Image(array, bits=8 * array.itemsize, source=rows[row].name)
-                        yield rows[row], lambda image=image: image  # type: ignore[misc]
+                        yield rows[row], partial(self._image, array, rows[row].name)
+
+    def _image(self, array: np.ndarray, name: str) -> Image:
+        if self.grey is None:
+            return Image(array, bits=8 * array.itemsize, source=name)
+        return self.grey.image(_stack(array, name))
+
+    def deep_grey(self, entries: Iterable[Entry]) -> Iterator[Stack]:
+        """Those of the images that are grey of more than 8 bits, their numbers as stored."""
+        with open_archive(self.path) as archive:
+            headers = {part: _header(self.path, archive, f"{part}_images") for part, _ in _PARTS}
+        deep = {
+            part for part, header in headers.items() if header.dtype.itemsize > 1 and header.shape[3:] != (3,)
+        }
+        chosen = [entry for entry in entries if entry.name.partition(":")[0] in deep]
+        for _, read in replace(self, grey=None)._reads(chosen):
+            image = read()
+            yield _stack(image.array, image.source)
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """The npz file's, and the names in it."""
@@ -86,7 +118,7 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
             or sizes that do not agree.
     """
     entries: list[Entry] = []
-    with _open_archive(path) as archive:
+    with open_archive(path) as archive:
         names = {name.removesuffix(".npy") for name in archive.namelist()}
         expected = [f"{part}_{what}" for part, _ in _PARTS for what in ("images", "labels")]
         absent = [name for name in expected if name not in names]
@@ -96,20 +128,30 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
                 f"expected MedMNIST's arrays, got none named {', '.join(absent)}",
                 f"it holds: {', '.join(sorted(map(str, names))[:12]) or 'nothing'}",
             )
+        label_names = _label_names(path, archive) if LABEL_NAMES in names else None
         for key, part in _PARTS:
             images = _check_images(path, f"{key}_images", _header(path, archive, f"{key}_images"))
             labels = _labels(path, archive, f"{key}_labels", images.shape[0])
+            if label_names is not None:
+                labels = _named(path, f"{key}_labels", labels, label_names)
             if len(entries) + len(labels) > MAX_IMAGES:
                 raise InputError(path, f"expected at most {MAX_IMAGES} images, got more")
             for index, label in enumerate(labels):
                 name = f"{key}:{index}"
                 entries.append(Entry(name, {LABEL: label}, name, part))
-    reporter.info("the set's own split is kept")
+    if len({entry.part for entry in entries}) > 1:
+        reporter.info("the set's own split is kept")
     return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path))
 
 
+def _stack(array: np.ndarray, name: str) -> Stack:
+    grey = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    return Stack(grey[None], "npz", 8 * array.itemsize, source=name)
+
+
 @contextmanager
-def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An npz file as a zip, open to read; raises InputError if it is none."""
     with open_regular(path, max_bytes=None) as file:
         try:
             archive = zipfile.ZipFile(file)
@@ -160,7 +202,7 @@ def _check_images(path: Path, name: str, header: _Header) -> _Header:
         raise InputError(
             f"{path}: {name}",
             f"expected uint8 or uint16 [N, H, W] or [N, H, W, 3], got {header.dtype} {list(shape)}",
-            "volumes and other numbers are not read from npz",
+            _VOLUMES if len(shape) in (4, 5) and shape[3] > 4 else "save them as uint8 or uint16",
         )
     if not 0 < shape[1] * shape[2] <= MAX_PIXELS:
         raise InputError(f"{path}: {name}", f"expected 1 to {MAX_PIXELS} pixels an image, got {shape[1:3]}")
@@ -187,11 +229,34 @@ def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list
         raise InputError(f"{path}: {name}", f"expected {count} labels, one an image, got {shape[0]}")
     if count > MAX_IMAGES:
         raise InputError(f"{path}: {name}", f"expected at most {MAX_IMAGES} images, got {count}")
-    return [str(row.item()) for row in _rows(path, archive, name, count)]
+    return [str(row.item()) for row in read_rows(path, archive, name, count)]
 
 
-def _rows(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> Iterator[np.ndarray]:
-    """The first rows of an array, one after the other."""
+def _label_names(path: Path, archive: zipfile.ZipFile) -> list[str]:
+    """The name of each label number, from 0."""
+    header = _header(path, archive, LABEL_NAMES)
+    if len(header.shape) != 1 or header.dtype.kind != "U" or not 0 < header.shape[0] <= _MAX_LABELS:
+        raise InputError(
+            f"{path}: {LABEL_NAMES}", f"expected words [N], got {header.dtype} {list(header.shape)}"
+        )
+    names = [str(row.item()) for row in read_rows(path, archive, LABEL_NAMES, header.shape[0])]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: {LABEL_NAMES}", "expected a name for each label, got one twice")
+    return names
+
+
+def _named(path: Path, name: str, labels: list[str], label_names: list[str]) -> list[str]:
+    """Labels by name where they are numbers."""
+    if unnamed := [label for label in labels if not (label.isdecimal() and int(label) < len(label_names))]:
+        raise InputError(
+            f"{path}: {name}",
+            f"expected numbers from 0 to {len(label_names) - 1}, one of {LABEL_NAMES}, got {unnamed[0]}",
+        )
+    return [label_names[int(label)] for label in labels]
+
+
+def read_rows(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> Iterator[np.ndarray]:
+    """The first rows of an array, one after the other, read as a stream; raises InputError if it is broken."""
     stream, header, _ = _member(path, archive, name)
     with stream:
         for index in range(min(count, header.shape[0])):

@@ -26,6 +26,8 @@ _OPTION = "--group-pattern"
 _SEARCH_S = 10
 _START_AND_NUMBER = r"(?:^|/)([A-Za-z]+[-_ ]?\d+)[-_ ][^/]*$"
 _ALL_BUT_LAST = r"([^/]+)[-_ ][^-_ /]+$"
+_FOLDER = r"(?:^|/)([A-Za-z]+[-_ ]?\d+)/"
+_NUMBER_FOLDER = r"(?:^|/)(\d{3,12})/"
 _FEW_GROUPS = 10
 _GOOD_SHARE = 0.25
 _LARGEST_SHARE = 0.5
@@ -40,12 +42,14 @@ class LikelyGroups:
         count: Groups.
         images: Images in groups of several.
         example: The name of one of those.
+        finer: The pattern that gives more groups than this one, and how many; None where there is none.
     """
 
     pattern: str
     count: int
     images: int
     example: str
+    finer: tuple[str, int] | None = None
 
 
 def group_by_name(image_set: ImageSet, pattern: str, reporter: Reporter) -> ImageSet:
@@ -140,33 +144,42 @@ def _limit_time(option: str) -> Iterator[None]:
 def find_likely_groups(names: Sequence[str]) -> LikelyGroups | None:
     r"""Groups that the names of files suggest, or None.
 
-    Two ways to read a file's name are tried, the wider one first: its first letters and number where more follows
-    (`LIDC-0001` of `LIDC-0001_n2.png`), and all but its last part after `-`, `_` or a blank (`0001` of `0001_2.png`).
-    One is accepted if it makes more than ten groups, none with over half of the files, and at least a quarter of all
-    files are in groups of several. The same name in another folder, or with another suffix, is no second image:
-    `mel/001.png` and `nv/001.png` are numbered alike.
+    Several ways to read a name are tried: its first letters and number where more follows (`LIDC-0001` of
+    `LIDC-0001_n2.png`), all but its last part after `-`, `_` or a blank (`0001` of `0001_2.png`), its first one, two or
+    three such parts, and a folder of letters and a number. One is accepted if it makes more than ten groups, none with
+    over half of the files, and at least a quarter of all files are in groups of several. Of those the one with the
+    fewest groups is taken: what lies below a patient (a visit, a magnification) does not separate patients. The same
+    name in another folder, or with another suffix, is no second image: `mel/001.png` and `nv/001.png` are numbered
+    alike.
 
     Args:
         names: Paths of files relative to the set, with `/`.
     """
-    for pattern in _readings(names):
-        search = re.compile(pattern)
-        members: defaultdict[str, list[str]] = defaultdict(list)
-        for name in names:
-            match = search.search(name)
-            members[name if match is None else match[1 if search.groups else 0]].append(name)
-        several = [
-            group
-            for group in members.values()
-            if len({stem_of(PurePosixPath(name).name) for name in group}) > 1
-        ]
-        images = sum(map(len, several))
-        if (
-            len(members) > _FEW_GROUPS
-            and images >= _GOOD_SHARE * len(names)
-            and max(map(len, several), default=0) <= _LARGEST_SHARE * len(names)
-        ):
-            return LikelyGroups(pattern, len(members), images, several[0][0])
+    found = [likely for pattern in _readings(names) if (likely := _groups_of(pattern, names)) is not None]
+    if not found:
+        return None
+    coarsest = min(found, key=lambda likely: likely.count)
+    finest = max(found, key=lambda likely: likely.count)
+    return replace(coarsest, finer=(finest.pattern, finest.count) if finest.count > coarsest.count else None)
+
+
+def _groups_of(pattern: str, names: Sequence[str]) -> LikelyGroups | None:
+    """The groups that a pattern makes; None where they are too few, too large, or hardly hold several files."""
+    search = re.compile(pattern)
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        match = search.search(name)
+        members[name if match is None else match[1 if search.groups else 0]].append(name)
+    several = [
+        group for group in members.values() if len({stem_of(PurePosixPath(name).name) for name in group}) > 1
+    ]
+    images = sum(map(len, several))
+    if (
+        len(members) > _FEW_GROUPS
+        and images >= _GOOD_SHARE * len(names)
+        and max(map(len, several), default=0) <= _LARGEST_SHARE * len(names)
+    ):
+        return LikelyGroups(pattern, len(members), images, several[0][0])
     return None
 
 
@@ -181,6 +194,13 @@ def _readings(names: Sequence[str]) -> Iterator[str]:
             yield rf"{start}\d+"
     yield _START_AND_NUMBER
     yield _ALL_BUT_LAST
+    yield _FOLDER
+    numbers = sorted({int(match[1]) for name in names if (match := re.search(_NUMBER_FOLDER, name))})
+    are_shards = numbers[:1] in ([0], [1]) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if numbers and not are_shards:
+        yield _NUMBER_FOLDER
+    for parts in range(1, 4):
+        yield rf"(?:^|/)([^-_ /]+(?:[-_ ][^-_ /]+){{{parts - 1}}})[-_ ][^/]*$"
 
 
 def warn_of_likely_groups(image_set: ImageSet, reporter: Reporter) -> None:
@@ -197,8 +217,9 @@ def warn_of_likely_groups(image_set: ImageSet, reporter: Reporter) -> None:
             [entry.group for entry in grouped], [str(entry.part) for entry in grouped]
         ):
             return
+    finer = "" if likely.finer is None else f"; {likely.finer[0]} would make {likely.finer[1]}"
     reporter.warn(
         f"by their names {likely.images} of {len(names)} files share a patient or lesion with another "
-        f"({likely.count} groups; {likely.example} is in one), and no groups are given: one may be in "
+        f"({likely.count} groups{finer}; {likely.example} is in one), and no groups are given: one may be in "
         f"training and test at once, which flatters results; add {_OPTION} {shlex.quote(likely.pattern)}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drai_cli.data.condition import as_numbers
+from drai_cli.conditions.schema import as_numbers
 from drai_cli.data.image_set import ImageSet, count_classes
 from drai_cli.progress import Reporter
 

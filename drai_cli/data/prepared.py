@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt
+from jaxtyping import Float32, Int8, Int64, UInt
 
+from drai_cli.conditions.attribute import Attribute, is_missing
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.cache import ImageCache, build_cache
-from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.reading import list_first
 from drai_cli.data.sources import find_image_set
-from drai_cli.data.split import count_groups_across, read_split, split_by_group
+from drai_cli.data.split import count_groups_across
+from drai_cli.data.split_plan import AS_GIVEN, BY_GROUP, check_parts, choose_parts, how_split
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import DataOptions
-
-BY_GROUP, BY_FILE, BY_IMAGE, AS_GIVEN = "by group", "file by file", "image by image", "as given"
-"""What a split kept together; `as given`: the split of the set or of a table."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class PreparedSet:
         parts: `train`, `validation` or `test` for each row.
         schema: Fitted on the training part alone.
         conditions: Condition vectors; a value that the training part does not have is missing.
-        labels: Positions in `schema.labels`.
+        labels: Positions in `schema.labels`; of sets of findings those of the rarest, see `schema.label_indices`.
         summary: Plain data: kind, counts, how it is split (`BY_GROUP`, …), groups and duplicates across the split,
             skipped files.
         digests: The sha256 of each row's pixels as decoded: equal for exact duplicates only.
@@ -57,28 +56,46 @@ class PreparedSet:
     cache_key: str
     intensity: Intensity | None = None
 
+    @property
+    def finding_states(self) -> Int8[np.ndarray, "images findings"]:
+        """The findings of each row, where the label is a set of them: see `Findings.states`."""
+        return self.schema.finding_states([entry.values for entry in self.entries])
+
     def rows(self, part: Part) -> Int64[np.ndarray, " rows"]:
         """The rows of one part."""
         return np.flatnonzero(self.parts == part)
 
 
 def prepare(
-    options: DataOptions, *, seed: int, split_file: Path | None = None, reporter: Reporter = SILENT
+    options: DataOptions,
+    *,
+    seed: int,
+    split_file: Path | None = None,
+    needs_parts: bool = True,
+    reporter: Reporter = SILENT,
 ) -> PreparedSet:
     """Finds, caches and splits a set and encodes its conditions.
 
     The split is the one in `split_file` if given, else the set's own if it has one, else drawn by group from
     the seed.
 
+    Args:
+        options: The set and how to read it.
+        seed: Decides the split where it is drawn.
+        split_file: The split, as `write_split` wrote it.
+        needs_parts: Whether a split with nothing to validate or test on is an error.
+        reporter: Shown what is found and left out.
+
     Raises:
-        InputError: No images, one class only, too many unreadable files, or a split that does not fit.
+        InputError: No images, one class only, too many unreadable files, a split that does not fit, or one that leaves
+            a part empty.
         UsageError: Options that do not go with the set.
     """
     image_set = find_set(options, reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
-    label = image_set.label
-    check_classes(options.path, image_set.entries, label)
+    label, findings = image_set.label, image_set.findings
+    check_classes(options.path, image_set.entries, label, findings)
     cache = build_cache(
         image_set,
         size=options.size,
@@ -88,13 +105,15 @@ def prepare(
         reporter=reporter,
     )
     entries = cache.entries
-    check_classes(options.path, entries, label)
-    parts = np.array(_parts(entries, label, seed, split_file, reporter))
+    check_classes(options.path, entries, label, findings)
+    parts = np.array(choose_parts(entries, label, findings, seed, split_file, reporter))
+    if needs_parts and split_file is None:
+        check_parts(options.path, image_set, entries, parts.tolist())
     train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
     if not train:
         raise InputError(options.path, "no image is in the training part", "check the split")
     schema = ConditionSchema.from_rows(
-        [e.values for e in train], label, image_set.conditions, options.aliases
+        [e.values for e in train], label, image_set.conditions, options.aliases, findings, options.missing
     )
     _check_labels(entries, parts, schema)
     rows = _without_unseen(entries, schema, reporter)
@@ -110,11 +129,11 @@ def prepare(
         "images": len(entries),
         "groups": len({entry.group for entry in entries}),
         "is_grouped": image_set.is_grouped,
-        "split": AS_GIVEN if across else _how_split(image_set),
+        "split": AS_GIVEN if across else how_split(image_set),
         "groups_across": across,
         "size": options.size,
         "channels": cache.channels,
-        "parts": {part: _count(entries, parts, part, label) for part in PARTS},
+        "parts": {part: _count(entries, parts, part, label, findings) for part in PARTS},
         "duplicates": _duplicates_summary(cache, duplicates, parts),
         "skipped": [list(item) for item in cache.skipped],
     }
@@ -150,9 +169,15 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
     return [same for same in rows.values() if len(same) > 1]
 
 
-def check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
-    """Stops at a set with fewer than two classes."""
+def check_classes(path: Path, entries: Sequence[Entry], label: str, findings: Findings | None = None) -> None:
+    """Stops at a set with fewer than two classes, or in which all images show the same findings."""
     counts = count_classes(entries, label)
+    if findings is not None and len(counts) == 1:
+        raise InputError(
+            path,
+            f"expected images with different findings, got {next(iter(counts))!r} in all",
+            "check the label column",
+        )
     if len(counts) < 2:
         got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
         raise InputError(
@@ -162,56 +187,11 @@ def check_classes(path: Path, entries: Sequence[Entry], label: str) -> None:
         )
 
 
-def _parts(
-    entries: Sequence[Entry], label: str, seed: int, split_file: Path | None, reporter: Reporter
-) -> Sequence[str]:
-    """The part of each row, by the saved split, the set's own, or a new one."""
-    if split_file is not None:
-        saved = read_split(split_file)
-        new = [entry.name for entry in entries if entry.name not in saved]
-        gone = sorted(saved.keys() - {entry.name for entry in entries})
-        for names, what in ((new, "images are not in it"), (gone, "of its images are not in the set")):
-            if names:
-                raise InputError(
-                    split_file,
-                    f"{len(names)} {what}: {list_first(list(names))}",
-                    "the split belongs to another set, or the set has changed",
-                )
-        return [saved[entry.name] for entry in entries]
-    own = {entry.part for entry in entries}
-    if None in own:
-        return split_by_group([e.values[label] for e in entries], [e.group for e in entries], seed=seed)
-    parts = [str(entry.part) for entry in entries]
-    absent = [part for part in PARTS if part not in own]
-    if absent and "train" in own:
-        reporter.warn(
-            f"the set's own split has no {' and no '.join(absent)} part: taken from its training part"
-        )
-        rows = [row for row, part in enumerate(parts) if part == "train"]
-        # A tenth of all for each part that is absent, as where the whole split is drawn.
-        shares = [1 if part in absent else 10 - len(PARTS) + 1 if part == "train" else 0 for part in PARTS]
-        drawn = split_by_group(
-            [entries[row].values[label] for row in rows],
-            [entries[row].group for row in rows],
-            seed=seed,
-            fractions=(shares[0], shares[1], shares[2]),
-        )
-        for row, part in zip(rows, drawn, strict=True):
-            parts[row] = part
-    return parts
-
-
-def _how_split(image_set: ImageSet) -> str:
-    if {entry.part for entry in image_set.entries} == set(PARTS):
-        return AS_GIVEN
-    if image_set.is_grouped:
-        return BY_GROUP
-    return BY_IMAGE if image_set.group is None else BY_FILE
-
-
 def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:
     """Stops if a class is measured that was never trained on (only a set's own split can do that)."""
     label = schema.label.name
+    if schema.label.findings is not None:
+        return  # a finding without a training image is simply never asked for
     unseen = Counter(e.values[label] for e in entries if e.values[label] not in schema.labels)
     if unseen:
         names = ", ".join(f"{name} ({count})" for name, count in unseen.items())
@@ -248,12 +228,14 @@ def _is_encodable(attribute: Attribute, value: str) -> bool:
     return True
 
 
-def _count(entries: Sequence[Entry], parts: np.ndarray, part: str, label: str) -> dict[str, Any]:
+def _count(
+    entries: Sequence[Entry], parts: np.ndarray, part: str, label: str, findings: Findings | None
+) -> dict[str, Any]:
     chosen = [entry for entry, its in zip(entries, parts, strict=True) if its == part]
     return {
         "images": len(chosen),
         "groups": len({entry.group for entry in chosen}),
-        "classes": count_classes(chosen, label),
+        "classes": count_classes(chosen, label, findings),
     }
 
 

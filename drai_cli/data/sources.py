@@ -10,21 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drai_cli.data.class_folders import find_class_folders
-from drai_cli.data.csv_set import find_csv_set
+from drai_cli.data.archive import is_archive, unpack_archive
+from drai_cli.data.folders import Folders, find_doubled, read_folders
+from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
+from drai_cli.data.items import list_files
+from drai_cli.data.matching.find import find_tables, refuse_loose
+from drai_cli.data.matching.lookup import OUTSIDE
+from drai_cli.data.matching.match import are_equal
 from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
-from drai_cli.data.set_tables import TABLE_SUFFIXES, find_table, is_inside, refuse_loose
-from drai_cli.data.table import read_table
+from drai_cli.data.raster_sets import find_raster_set
 from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.dicom.format import DICOM
-from drai_cli.io.registry import format_by_suffix, list_titles, medical_formats
+from drai_cli.io.registry import format_by_suffix, medical_formats
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import KIND_NAMES
+from drai_cli.tables.table import is_table
 
 
 def find_image_set(
@@ -33,7 +38,7 @@ def find_image_set(
     """Finds the data set at a path.
 
     Args:
-        path: A folder, an npz file, or a table (whose folder is then the set's).
+        path: A folder, a zip or tar file of one, an npz file, or a table (whose folder is then the set's).
         options: How the set is to be understood. A relative `metadata` is looked up from here, then from the set's
             folder.
         reporter: Shown the kind found and everything that is left out.
@@ -45,10 +50,13 @@ def find_image_set(
     """
     path, options = Path(path), replace(options or SetOptions(), **more)
     _check_options(options)
-    if path.is_file() and path.suffix.lower() in TABLE_SUFFIXES and options.metadata is None:
-        path, options = path.parent, replace(options, metadata=path)
+    if path.is_file() and is_table(path.name) and not options.metadata:
+        path, options = path.parent, replace(options, metadata=(path,))
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path given to --data")
+    given = path
+    if is_archive(path):
+        path = unpack_archive(path, options.cache_dir, reporter)
     if not path.is_dir():
         image_set = _find_in_file(path, options.kind, reporter)
         _refuse_columns(image_set, options)
@@ -57,9 +65,10 @@ def find_image_set(
         _report_others(tree, reporter)
         image_set = _find_in_tree(tree, options, reporter)
     _refuse_unused(image_set.kind, options)
+    image_set = with_grey_window(image_set, options.window, options.hu_offset, reporter)
     if not image_set.entries:
         raise InputError(
-            path, f"expected labelled images, got 0{_of_skipped(image_set)}", "check the label column"
+            path, f"expected labelled images, got 0{_of_skipped(image_set)}", _way_out(image_set)
         )
     if options.group_pattern is not None:
         image_set = group_by_name(image_set, options.group_pattern, reporter)
@@ -69,10 +78,10 @@ def find_image_set(
     if options.split == "new" and has_split:
         entries = tuple(replace(entry, part=None) for entry in image_set.entries)
         image_set = replace(image_set, entries=entries)
-    classes = count_classes(image_set.entries, image_set.label)
-    reporter.info(
-        f"data: {image_set.kind}, {len(image_set.entries)} images of {len(classes)} classes in {path}"
-    )
+    findings = image_set.findings
+    count = len(findings.names if findings else count_classes(image_set.entries, image_set.label))
+    of = f"with {count} findings" if findings else f"of {count} classes"
+    reporter.info(f"data: {image_set.kind}, {len(image_set.entries)} images {of} in {given}")
     return image_set
 
 
@@ -92,30 +101,72 @@ def _check_options(options: SetOptions) -> None:
 
 
 def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageSet:
+    if options.kind is None and not options.metadata and not (tree.images or any(tree.medical.values())):
+        archives = _list_archives(tree)
+        if len(archives) == 1:  # a table next to it is of its rows
+            options = replace(options, kind="medmnist")
     medical = _medical_kind(tree, options.kind)
-    table_and_kind = find_table(tree, options.metadata, options.kind, medical)
-    table, kind = (None, "") if table_and_kind is None else (read_table(table_and_kind[0]), table_and_kind[1])
+    names = tree.images if medical is None else tree.medical[medical]
+    folders = _read_folders(tree, names, reporter)
     if medical is not None:
-        of_table = {"--image-column": options.image_column, "--split-column": options.split_column}
-        for option, value in of_table.items():
-            if table is None and value is not None:
-                raise UsageError(f"{option} {value}", "there is no table", "name one with --metadata FILE")
-        if medical == DICOM.name:
-            return find_dicom_set(tree, table, options, reporter)
-        return find_volume_set(tree, medical, table, options, reporter)
-    if table is not None:
-        return find_csv_set(tree, table, kind, options, reporter)
-    image_set = _find_without_table(tree, options.kind, options.label, reporter)
-    _refuse_columns(image_set, replace(options, label=None))
+        image_set = (
+            find_dicom_set(tree, folders, options, reporter)
+            if medical == DICOM.name
+            else find_volume_set(tree, medical, folders, options, reporter)
+        )
+        return image_set
+    items = list_files([name for name in names if name not in folders.masks])
+    tables = find_tables(tree, items, folders.top, False, options, reporter)
+    if tables is not None:
+        return find_raster_set(tree, folders, tables, options, reporter)
+    image_set = _find_without_table(tree, folders, options, reporter)
+    _refuse_columns(image_set, replace(options, label=()))
     return image_set
+
+
+def _read_folders(tree: Tree, names: list[str], reporter: Reporter) -> Folders:
+    """What the folders are, once copies and masks are set aside; both are said."""
+    doubled = {
+        name
+        for name, outer in find_doubled(names).items()
+        if are_equal([tree.root / name, tree.root / outer])
+    }
+    if doubled:
+        reporter.info(
+            f"{len(doubled)} images lie twice, equal byte for byte, in a folder inside one of the same name: each is "
+            "taken once"
+        )
+        names[:] = [name for name in names if name not in doubled]
+    folders = read_folders(names)
+    if folders.masks:
+        reporter.info(
+            f"{len(folders.masks)} files are masks or label maps by their names and are left out, such as "
+            f"{min(folders.masks)}"
+        )
+    return folders
 
 
 def _report_others(tree: Tree, reporter: Reporter) -> None:
     """Says how many files are neither images nor of another kind that sets consist of."""
-    others = {suffix: n for suffix, n in tree.others.items() if suffix not in (*TABLE_SUFFIXES, ".npz")}
+    others = {
+        suffix: n
+        for suffix, n in tree.others.items()
+        if not is_table(f"x{suffix}") and suffix not in (".npz", ".gz")
+    }
     if others and tree.images:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
         reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
+    hint = _hint_for(tree)
+    if hint and tree.names:
+        reporter.warn(f"files that hold images but are not read: {hint}")
+
+
+def _hint_for(tree: Tree) -> str:
+    """What to do with the most frequent files of a well-known format that is not read; empty where there is none."""
+    for suffix, count in tree.others.most_common():
+        if hint := registry.hint_for(f"a{suffix}"):
+            return f"{count} {suffix}: {hint}"
+    return ""
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
@@ -128,7 +179,7 @@ def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
     raise InputError(
         path,
         f"expected a data set{f' of kind {kind}' if kind else ''}, got {what}",
-        "give a folder, or an npz file in MedMNIST's layout",
+        registry.hint_for(path.name) or "give a folder, a zip of one, or an npz file in MedMNIST's layout",
     )
 
 
@@ -158,17 +209,18 @@ def _medical_kind(tree: Tree, kind: str | None) -> str | None:
 def _refuse_unused(kind: str, options: SetOptions) -> None:
     """Stops at options that do not go with the kind found."""
     names = {
-        "medmnist": ("group-pattern", "window", "axis", "slices"),  # one file, in which images have no names
-        **dict.fromkeys(medical_formats(), ()),
-        DICOM.name: ("axis", "slices"),
-    }.get(kind, ("window", "axis", "slices"))
+        "medmnist": ("group-pattern", "axis", "slices"),  # one file, in which images have no names
+        **dict.fromkeys(medical_formats(), ("hu-offset",)),
+        DICOM.name: ("hu-offset", "axis", "slices"),
+    }.get(kind, ("axis", "slices"))
     for name in names:
         if (value := getattr(options, name.replace("-", "_"))) is not None:
             raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")
 
 
-def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporter: Reporter) -> ImageSet:
-    archives = [path for path in sorted(tree.root.glob("*.npz")) if is_inside(path, tree.root)]
+def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, reporter: Reporter) -> ImageSet:
+    kind = options.kind
+    archives = _list_archives(tree)
     if kind != "class-folders" and archives and not tree.images:
         if len(archives) == 1:
             return find_medmnist(archives[0], reporter)
@@ -197,26 +249,33 @@ def _find_without_table(tree: Tree, kind: str | None, label: str | None, reporte
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
-        plain = [one for one in registry.FORMATS if not one.is_medical]
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            f"images are {list_titles(plain, 'or')} files, in one folder a class or with a table",
+            _hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
         )
     refuse_loose(tree)
-    return find_class_folders(tree, label, reporter)
+    return find_raster_set(tree, folders, None, options, reporter)
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())
+
+
+def _list_archives(tree: Tree) -> list[Path]:
+    return [path for path in sorted(tree.root.glob("*.npz")) if _is_inside(path, tree.root)]
 
 
 def _refuse_columns(image_set: ImageSet, options: SetOptions) -> None:
     """Stops where columns are named and there is no table."""
     asked = {
         "--image-column": options.image_column,
-        "--label": None if options.label == image_set.label else options.label,
+        "--label": None if options.label_name in (None, image_set.label) else options.label[0],
         "--group": options.group,
         "--split-column": options.split_column,
-        "--metadata": options.metadata,
+        "--metadata": next(iter(options.metadata), None),
         "--condition": next(iter(options.conditions), None),
     }
     for option, value in asked.items():
@@ -238,3 +297,10 @@ def _of_skipped(image_set: ImageSet) -> str:
         return ""
     name, reason = image_set.skipped[0]
     return f" ({len(image_set.skipped)} cannot be used, such as {name}: {reason})"
+
+
+def _way_out(image_set: ImageSet) -> str:
+    """What to do about a set whose images all are left out."""
+    if any(reason == OUTSIDE for _, reason in image_set.skipped):
+        return "the table's paths lead out of the set, or are of another machine: give the folder where their ends lie"
+    return f"check column {image_set.label!r}, or name another with --label"

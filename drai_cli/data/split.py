@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drai_cli.data.image_set import PARTS, Entry, Part
-from drai_cli.data.table import read_table
 from drai_cli.errors import InputError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
+from drai_cli.tables.table import read_table
 
 _ORDER: tuple[Part, ...] = ("train", "test", "validation")
 """Which part comes first where several lack as much: two groups are trained on and measured."""

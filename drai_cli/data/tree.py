@@ -1,7 +1,7 @@
 """The files under a folder: which are images, which must not be touched. Decodes nothing.
 
-Hidden names (`.DS_Store`, `._x.jpg`) and `__MACOSX` are ignored. Symbolic links are followed only to files inside the
-tree; pipes, sockets and devices are never opened.
+Hidden names (`.DS_Store`, `._x.jpg`) and what systems leave in folders (`__MACOSX`, `Thumbs.db`) are ignored.
+Symbolic links are followed only to files inside the tree; pipes, sockets and devices are never opened.
 """
 
 from __future__ import annotations
@@ -9,18 +9,29 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from drai_cli.data.image_set import Batch, Entry, Stamp, group_reads
+from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
 from drai_cli.errors import InputError
 from drai_cli.io import registry
 from drai_cli.io.format import Format
-from drai_cli.io.read import decode_image
+from drai_cli.io.grey import GreyWindow, is_deep
+from drai_cli.io.image import Image
+from drai_cli.io.raster import may_be_deep_grey
+from drai_cli.io.read import decode_frame, decode_image, decode_stack
 from drai_cli.io.registry import format_by_suffix
+from drai_cli.io.stack import Stack, blend_over_black
+from drai_cli.io.window import frame_image
+from drai_cli.tables.table import is_table
 
 MAX_IMAGES = 5_000_000
+_LEFT_BY_SYSTEMS = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "ehthumbs.db"}
+)
+_LIST_SUFFIXES = (".txt", ".lst", ".list", ".csv", ".tsv")
 
 
 @dataclass
@@ -32,6 +43,8 @@ class Tree:
         images: Plain image files, relative to the root with `/`, sorted.
         medical: Files of each medical format, by its name: by their suffix, and those without one by their content.
         skipped: Image files and folders that may not be used, with the reason.
+        tables: Files whose names are those of tables, sorted.
+        lists: Files that may list names, sorted.
         others: Number of other files by suffix.
         folders: The folders directly under the root.
     """
@@ -40,6 +53,8 @@ class Tree:
     images: list[str] = field(default_factory=list)
     medical: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     folders: list[str] = field(default_factory=list)
 
@@ -74,13 +89,13 @@ def walk(root: Path) -> Tree:
             tree.skipped.append((folder, reason))
             continue
         for item in items:
-            if item.name.startswith(".") or item.name == "__MACOSX":
+            if item.name.startswith(".") or item.name.lower() in _LEFT_BY_SYSTEMS:
                 continue
             name = f"{folder}/{item.name}" if folder else item.name
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
             raise InputError(root, f"expected at most {MAX_IMAGES} images, got more")
-    for names in (tree.images, *tree.medical.values()):
+    for names in (tree.images, *tree.medical.values(), tree.tables, tree.lists):
         names.sort()
     return tree
 
@@ -101,9 +116,16 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
             tree.folders.append(name)
         waiting.append(name)
         return
+    if format is not None and format.is_shared_suffix and format.is_content is not None:
+        format = format if item.is_file() and format.is_content(Path(item.path)) else None
     format = format or _format_of_bare_file(item)
     if format is None:
         tree.count_other(name)
+        if _is_utf8(name) and item.is_file():
+            if is_table(item.name):
+                tree.tables.append(name)
+            if item.name.lower().endswith(_LIST_SUFFIXES):
+                tree.lists.append(name)
     elif not item.is_file():
         tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):
@@ -145,22 +167,88 @@ def _is_utf8(name: str) -> bool:
 
 @dataclass(frozen=True)
 class FilePixels:
-    """Images that are files under a root, as `walk` found them."""
+    """Images that are files under a root, as `walk` found them, or frames of such files: `scan.tif#2`, from 0.
+
+    Attributes:
+        root: The set's folder.
+        grey: How grey becomes levels; None: 8 and 16 bits are levels.
+    """
 
     root: Path
+    grey: GreyWindow | None = None
     holds_interpreter = False
 
     def file_of(self, entry: Entry) -> str:
         """The file that holds an image, relative to the set's root with `/`."""
-        return entry.name
+        return split_frame(entry.name)[0]
 
     def batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
-        """A few files at a time."""
-        return group_reads((entry, partial(decode_image, self.root / entry.name)) for entry in entries)
+        """A few files at a time; all frames of a file that follow one another."""
+        batch: list[tuple[Entry, Read]] = []
+        last, frames = "", None
+        for entry in entries:
+            file, frame = split_frame(entry.name)
+            if frame is None or file != last:
+                if len(batch) >= BATCH:
+                    yield batch
+                    batch = []
+                last, frames = file, None if frame is None else _Frames(self.root / file)
+            if frames is None or frame is None:
+                batch.append((entry, partial(self._image, self.root / file)))
+            else:
+                batch.append((entry, partial(self._frame, frames, frame)))
+        if batch:
+            yield batch
+
+    def deep_grey(self, entries: Iterable[Entry]) -> Iterator[Stack]:
+        """Those of the images that are grey of more than 8 bits, their numbers as stored; unreadable ones left out."""
+        for entry in entries:
+            file, frame = split_frame(entry.name)
+            with suppress(InputError):
+                if may_be_deep_grey(self.root / file) and is_deep(
+                    stack := decode_frame(self.root / file, frame)
+                ):
+                    yield stack
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names, sizes and times of the files."""
-        return stamp_files(self.root, ((entry.name, entry.name) for entry in entries))
+        return stamp_files(self.root, ((entry.name, self.file_of(entry)) for entry in entries))
+
+    def _image(self, path: Path) -> Image:
+        return decode_image(path) if self.grey is None else self.grey.image(decode_frame(path))
+
+    def _frame(self, frames: _Frames, frame: int) -> Image:
+        stack = frames.stack(frame)
+        return frame_image(stack, 0) if self.grey is None else self.grey.image(stack)
+
+
+@dataclass
+class _Frames:
+    """A file of several frames that is decoded when its first one is read."""
+
+    path: Path
+    _found: Stack | InputError | None = None
+
+    def stack(self, frame: int) -> Stack:
+        if self._found is None:
+            try:
+                self._found = blend_over_black(decode_stack(self.path))
+            except InputError as error:
+                self._found = error
+        if isinstance(self._found, InputError):
+            raise self._found
+        count = len(self._found.array)
+        if not 0 <= frame < count:
+            raise InputError(self._found.source, f"expected a frame from 0 to {count - 1}, got {frame}")
+        return self._found.frame(frame)
+
+
+def split_frame(name: str) -> tuple[str, int | None]:
+    """File and frame of an image's name: `scan.tif#2` is frame 2 of `scan.tif`; None: the file's only one."""
+    file, mark, frame = name.rpartition("#")
+    if mark and frame.isdecimal() and format_by_suffix(file) is not None:
+        return file, int(frame)
+    return name, None
 
 
 def stamp_files(root: Path, files: Iterable[tuple[str, str]]) -> Iterator[Stamp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,10 +14,10 @@ import numpy as np
 from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
 from drai_cli.data.tree import stamp_files
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.image import Image
+from drai_cli.io.image import Image, plausible_aspect
 from drai_cli.io.read import decode_stack
 from drai_cli.io.registry import find_format
-from drai_cli.io.stack import Stack
+from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.window import AUTO, Scale, Window, choose_scale, frame_image
 
 Axis = Literal["axial", "coronal", "sagittal"]
@@ -33,12 +33,15 @@ class VolumePixels:
         frames: File and frame of each entry, by the entry's name.
         window: Which values become black and white.
         axis: Across which axis volumes are cut; None for the frames of the file.
+        aspects: Height of a pixel over its width, of files in which it is not 1: keys of caches say it, since pixels
+            follow from it.
     """
 
     root: Path
     frames: Mapping[str, tuple[str, int]]
     window: Window = AUTO
     axis: Axis | None = None
+    aspects: Mapping[str, float] = field(default_factory=dict)
     holds_interpreter = True
 
     def file_of(self, entry: Entry) -> str:
@@ -62,7 +65,11 @@ class VolumePixels:
 
     def stamps(self, entries: Iterable[Entry]) -> Iterator[Stamp]:
         """Names of the entries, sizes and times of the files."""
-        return stamp_files(self.root, ((entry.name, self.file_of(entry)) for entry in entries))
+        return stamp_files(self.root, ((self._stamped(entry), self.file_of(entry)) for entry in entries))
+
+    def _stamped(self, entry: Entry) -> str:
+        aspect = self.aspects.get(self.file_of(entry), 1.0)
+        return entry.name if aspect == 1 else f"{entry.name}\0aspect {aspect!r}"
 
 
 @dataclass
@@ -92,7 +99,7 @@ class _Volume:
 def cut(stack: Stack, axis: Axis | None) -> Stack:
     """The frames across another axis: `coronal` and `sagittal` have the head on top, the patient's left on the right.
 
-    Sagittal slices have the back on the right. Geometry is dropped.
+    Sagittal slices have the back on the right. Geometry is dropped, spacing turns with the axes.
     """
     if axis is None:
         return stack
@@ -109,7 +116,35 @@ def cut(stack: Stack, axis: Axis | None) -> Stack:
             turned = turned[:, :, ::-1]  # rows run down, slices run up
         arrays.append(np.ascontiguousarray(turned).reshape(-1, *turned.shape[2:]))
     assert arrays[0] is not None
-    return replace(stack, array=arrays[0], padding=arrays[1], alpha=None, geometry=None, spacing_mm=None)
+    spacing_mm = turn_spacing(stack.spacing_mm, axis)
+    return replace(
+        stack, array=arrays[0], padding=arrays[1], alpha=None, geometry=None, spacing_mm=spacing_mm
+    )
+
+
+def turn_spacing(spacing_mm: Spacing | None, axis: Axis) -> Spacing | None:
+    """Spacing (slice, row, column) of the frames across another axis; None where a plane's is not known."""
+    if spacing_mm is None:
+        return None
+    between, down, across = (spacing_mm[place] for place in _MOVES[axis])
+    return None if down is None or across is None else (between, down, across)
+
+
+def plane_aspect(path: Path, axis: Axis) -> float:
+    """Height of a pixel over its width in the frames of a volume across an axis, by the header where that says it.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    format = find_format(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if format is not None and format.measure is not None:
+            spacing_mm = format.measure(path).spacing_mm
+        else:
+            spacing_mm = decode_stack(path).spacing_mm
+    turned = turn_spacing(spacing_mm, axis)
+    return 1.0 if turned is None else plausible_aspect(turned[1] / turned[2])
 
 
 def choose_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
@@ -128,7 +163,7 @@ def choose_slices(path: Path, name: str, axis: Axis, slices: str) -> list[int]:
             array = cut(decode_stack(path / name), axis).array
             return [index for index, values in enumerate(array) if values.min() != values.max()]
         if format is not None and format.measure is not None:
-            volumes, *extents = format.measure(path / name)
+            volumes, *extents = format.measure(path / name).extents
         else:
             stack = decode_stack(path / name)
             volumes, extents = stack.volumes, [len(stack.array) // stack.volumes, *stack.array.shape[1:3]]

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from drai_cli.data.grey_window import options_for
 from drai_cli.data.prepared import find_set
 from drai_cli.errors import UsageError
 from drai_cli.evaluation.subject import Subject
+from drai_cli.model_file.header import model_intensity
 from drai_cli.progress import Reporter
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.model_data import as_model_needs, as_run_reads
@@ -42,7 +44,9 @@ def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter)
         raise UsageError(
             f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
         )
-    given = {name: getattr(options, name) for name in _GIVEN if getattr(options, name) is not None}
+    if subject.model is not None and base.window is None and base.hu_offset is None:
+        base = replace(base, **options_for(model_intensity(subject.model.header)))
+    given = {name: getattr(options, name) for name in _GIVEN if getattr(options, name) not in (None, ())}
     if given.keys() & {"group", "group_pattern"}:  # either of them replaces both of the run's
         base = replace(base, group=None, group_pattern=None)
     data = replace(base, **given)
@@ -59,6 +63,8 @@ def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter)
                     )
                     known = tuple(name for name in data.conditions if name != value)
                     data = replace(data, conditions=known)
+                elif option == "--hu-offset":  # the model's; other kinds of files have their own
+                    data = replace(data, hu_offset=None)
                 elif option in _GROUPS and not is_own and not given.keys() & {"group", "group_pattern"}:
                     reporter.warn(
                         f"{error.subject}, the run's grouping of images, does not fit this data: groups are those "
@@ -80,7 +86,7 @@ def naming_the_run(options: EvaluateOptions, subject: Subject) -> Iterator[None]
         option, _, value = error.subject.partition(" ")
         name = option.removeprefix("--").replace("-", "_")
         is_option = option.startswith("--") and value
-        if subject.run is None or not is_option or getattr(options, name, None) is not None:
+        if subject.run is None or not is_option or getattr(options, name, None) not in (None, ()):
             raise
         way_out = (
             f"set it for this data with {option}"
@@ -96,7 +102,7 @@ def naming_the_run(options: EvaluateOptions, subject: Subject) -> Iterator[None]
 def training_options(options: EvaluateOptions, subject: Subject, data: DataOptions) -> DataOptions | None:
     """Where the training images are: named by the command, else what the run was trained on, if it still exists."""
     if options.train_data is not None:
-        return replace(data, path=options.train_data, metadata=None, kind=None)
+        return replace(data, path=options.train_data, metadata=(), kind=None)
     assert subject.run is not None
     own = subject.run.read_data_options()
     return own if own.path.exists() else None

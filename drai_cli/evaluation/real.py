@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, find_set, prepare
 from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError
@@ -26,6 +26,7 @@ from drai_cli.evaluation.data_settings import (
 from drai_cli.evaluation.factor_table import read_factors
 from drai_cli.evaluation.split_cautions import how_apart, split_cautions
 from drai_cli.evaluation.subject import Subject
+from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
@@ -58,6 +59,7 @@ class EvaluationSet:
         training_key: Changes with what a judge is trained or selected on: images, parts, labels, symmetry; not with
             groups or further conditions.
         key: Changes with anything above.
+        intensity: What levels mean, where one window made all images of DATA.
         trained_digests: Of the pixels of the images outside the evaluated part.
         columns: Values of further columns by name, where they were asked for.
     """
@@ -76,6 +78,7 @@ class EvaluationSet:
     cautions: tuple[str, ...]
     training_key: str
     key: str
+    intensity: Intensity | None = None
     trained_digests: frozenset[str] = frozenset()
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -99,7 +102,8 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     seen = subject.run.read_seen() if subject.run is not None else None
     own_names = data.conditions
     data = _with_columns(data, options.subgroups)
-    real = prepare(data, seed=options.seed, split_file=split, reporter=reporter)
+    is_split_here = split is None and options.train_data is None and seen is None
+    real = prepare(data, seed=options.seed, split_file=split, needs_parts=is_split_here, reporter=reporter)
     schema = (
         subject.model.header.schema
         if subject.model is not None
@@ -117,7 +121,9 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         if trained_on is not None:
             split_file = subject.run.split if options.train_data is None and subject.run is not None else None
             with naming_the_run(options, subject):
-                training = prepare(trained_on, seed=options.seed, split_file=split_file, reporter=reporter)
+                training = prepare(
+                    trained_on, seed=options.seed, split_file=split_file, needs_parts=False, reporter=reporter
+                )
             own = np.where(training.parts == "validation", "validation", "train")
             if split_file is not None:  # images that the run held out belong to neither side
                 training, own = _only(training, training.parts != "test")
@@ -155,7 +161,7 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
         str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, training_key,
-        _hash([training_key, str(schema.to_json()), *groups.tolist()]),
+        _hash([training_key, str(schema.to_json()), *groups.tolist()]), real.intensity,
         frozenset(digest for digest, its in zip(digests, every_part, strict=True) if its != options.part),
         {name: np.array([str(row.get(name, "")) for row in rows]) for name in options.subgroups},
     )  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drai_cli.data.prepared import AS_GIVEN, BY_FILE, BY_IMAGE, PreparedSet
+from drai_cli.data.prepared import PreparedSet
 from drai_cli.data.split import count_groups_across
+from drai_cli.data.split_plan import AS_GIVEN, BY_FILE, BY_IMAGE
 
 APART = "DATA and the training images are separate sets"
 _KEEP = "Named with --group COLUMN or --group-pattern REGEX,"

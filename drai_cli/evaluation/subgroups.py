@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drai_cli.data.condition import is_missing
+from drai_cli.conditions.attribute import is_missing
 
 _NAMES = 12
 """Most different values of a column of names; a column of numbers with more is split into thirds."""

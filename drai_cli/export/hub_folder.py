@@ -62,6 +62,6 @@ def _draw_samples(model: Path, reporter: Reporter) -> bytes:
     for label in labels:
         items = [Item(label, {label_name: label}, index) for index in range(_SAMPLES_PER_LABEL)]
         images, _, _ = draw_images(inference, items, 0)
-        panels += [(label if index == 0 else "", image) for index, image in enumerate(images)]
-    figure = draw_figure(panels, _SAMPLES_PER_LABEL, _SIDE)
+        panels += [("", image) for image in images]
+    figure = draw_figure(panels, _SAMPLES_PER_LABEL, _SIDE, row_names=labels)
     return encode_png(figure, synthetic_marks(inference.model.sha256, made_by="push"), level=9)

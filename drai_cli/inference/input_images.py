@@ -13,9 +13,10 @@ from jaxtyping import UInt
 from drai_cli.errors import InputError
 from drai_cli.inference.torch_model import Inference, InferredCodes
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.image import Fit, Image, fit_to_square
+from drai_cli.io.grey import GreyWindow, is_deep
+from drai_cli.io.image import Fit, Image, cropped_share, fit_to_square, frame_square
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.read import choose_frame, read_image, read_stack
+from drai_cli.io.read import choose_frame, read_frame, read_image, read_stack
 from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
@@ -23,6 +24,8 @@ from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 
 _MAX_UNREADABLE = 0.01
+_WHOLE = 1e-6
+"""A crop of no more than this share is the error of rounding in a spacing."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class InputImage:
         intensity: What the levels mean, where a window made them of values.
         geometry: Where the file's image lies, None where it does not say.
         spacing_mm: (slice, row, column) of the file's image, None where it does not say.
+        aspect: Height of a pixel of the file's image over its width.
     """
 
     name: str
@@ -54,6 +58,7 @@ class InputImage:
     intensity: Intensity | None = None
     geometry: Geometry | None = None
     spacing_mm: Spacing | None = None
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,20 @@ def read_for_model(
     format = find_format(path)
     if format is None or format.is_medical:
         return fit_stack(read_stack(path), path, header, fit, frame=frame, window=window)
+    intensity = model_intensity(header)
+    own = model_window(header)
+    if window is None and own is not None and intensity.stored_offset is not None:
+        # The model was trained on the numbers of such files.
+        grey = GreyWindow(
+            own, intensity.stored_offset, intensity.unit, is_deep_only=intensity.dtype == "uint16"
+        )
+        stack = read_frame(path, frame)
+        notes = (
+            () if is_deep(stack) or not grey.is_deep_only else ("8 bits, the model is for values of more",)
+        )
+        return _fit(grey.image(stack), path, header, fit, kind=format.name, notes=notes)
     image = read_image(path, frame=frame, window=parse_window(window))
-    unit = model_intensity(header).unit
+    unit = intensity.unit
     notes = (f"its levels have no unit, they are taken as the model's {unit}",) if unit else ()
     return _fit(image, path, header, fit, kind=format.name, notes=notes)
 
@@ -140,6 +157,7 @@ def _fit(
         intensity=image.intensity,
         geometry=geometry,
         spacing_mm=spacing_mm,
+        aspect=image.aspect,
     )
 
 
@@ -155,7 +173,7 @@ def fit_geometry(image: InputImage, size: int, fit: Fit) -> Geometry | None:
     """Where the pixels of an image at a model's size lie: `fit_to_square` undone."""
     if image.geometry is None:
         return None
-    (down, row), (across, column) = _fit_grid(image.height, image.width, size, fit)
+    (down, row), (across, column) = _fit_grid(image, size, fit)
     to_source = np.eye(4)
     to_source[0, 0], to_source[0, 3] = across, column
     to_source[1, 1], to_source[1, 3] = down, row
@@ -166,25 +184,23 @@ def fit_spacing(image: InputImage, size: int, fit: Fit) -> Spacing | None:
     """Spacing of an image at a model's size."""
     if image.spacing_mm is None:
         return None
-    (down, _), (across, _) = _fit_grid(image.height, image.width, size, fit)
+    (down, _), (across, _) = _fit_grid(image, size, fit)
     return image.spacing_mm[0], image.spacing_mm[1] * down, image.spacing_mm[2] * across
 
 
-def _fit_grid(
-    height: int, width: int, size: int, fit: Fit
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def _fit_grid(image: InputImage, size: int, fit: Fit) -> tuple[tuple[float, float], tuple[float, float]]:
     """For rows and columns: step and start, in pixels of the file's image, of the pixels at a model's size.
 
     Pixels are areas: the centre of pixel i of n over a length L is at (i + 1/2) L / n - 1/2.
     """
-    side = min(height, width) if fit == "crop" else max(height, width)
+    framing = frame_square(image.height, image.width, size, fit, image.aspect)
     grids = []
-    for length in (height, width):
-        kept = side if fit == "crop" else length
-        made = max(1, round(kept * size / side))
+    for first, kept, made in (
+        (framing.top, framing.height, framing.made_height),
+        (framing.left, framing.width, framing.made_width),
+    ):
         step = kept / made
-        start = (length - kept) // 2 - (size - made) // 2 * step + step / 2 - 0.5
-        grids.append((step, start))
+        grids.append((step, first - (size - made) // 2 * step + step / 2 - 0.5))
     return grids[0], grids[1]
 
 
@@ -268,7 +284,9 @@ def _report_changes(images: Sequence[InputImage], reporter: Reporter) -> None:
 
 def _changes(image: Image, channels: int, fit: Fit) -> list[str]:
     changes = []
-    if image.height != image.width and fit == "crop":
+    if image.aspect != 1:
+        changes.append("its pixels are not square: resampled to square ones by their spacing")
+    if fit == "crop" and cropped_share(image.height, image.width, image.aspect) > _WHOLE:
         changes.append("not square, only the centre is used (--fit pad keeps all)")
     if image.channels < channels:
         changes.append("grey, but the model is for colour: its levels become red, green and blue alike")

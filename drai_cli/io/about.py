@@ -14,6 +14,27 @@ from drai_cli import __version__
 
 
 @dataclass(frozen=True)
+class Member:
+    """What an image made of one file of a DICOM series shares with those made of the others.
+
+    Attributes:
+        study: Of the source: decides the UID of the study.
+        series: Of the source: decides the UID of the series.
+        frame_of_reference: Of the source: decides that UID.
+        series_number: Of the source, as text.
+        number: Of the file's first frame in its series, from 1, in spatial order.
+        between_mm: Distance between slices, measured from their positions; None where they are uneven or unknown.
+    """
+
+    study: str
+    series: str
+    frame_of_reference: str
+    series_number: str
+    number: int
+    between_mm: float | None
+
+
+@dataclass(frozen=True)
 class About:
     """What a file says next to its pixels.
 
@@ -25,6 +46,7 @@ class About:
         modality: Of the source, where it is a real image; DICOM's `OT` (other) where no modality made it.
         kept: Attributes of a DICOM source to keep, keyword to value.
         window: Centre and width to show it with, in values; None: as the format does without.
+        member: The series of the source that it stays in; None: it makes a study and series of its own.
         lossy_ratio: By how much the source was compressed with loss (JPEG); None where it was not.
     """
 
@@ -35,6 +57,7 @@ class About:
     modality: str = "OT"
     kept: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[float, float] | None = None
+    member: Member | None = None
     lossy_ratio: float | None = None
 
     @property

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 
 
-def encode_csv(rows: Iterable[Sequence[object]]) -> bytes:
+def encode_csv(rows: Iterable[Sequence[object]], delimiter: str = ",") -> bytes:
     """CSV in UTF-8 with LF line ends, the same on every system."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

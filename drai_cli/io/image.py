@@ -7,6 +7,7 @@ uint16, with C = 1 (grey) or 3 (RGB).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,12 @@ FITS: tuple[Fit, ...] = ("crop", "pad")
 MAX_PIXELS = 1 << 26
 """Largest image that is decoded, in pixels (8192 × 8192); a larger one is refused before it is decoded."""
 
+_SQUARE = 0.005
+"""Pixels whose sides differ by no more than this share are square: headers are rounded."""
+_MAX_ASPECT = 100.0
+"""A pixel that is longer than this many times its width is a broken header's."""
+
+_ROUNDING = 1e-9  # pixels
 _FILTER = PillowImage.Resampling.BICUBIC  # Pillow widens the filter for smaller images, which is antialiasing
 
 
@@ -35,6 +42,7 @@ class Image:
         source: Where it came from, for messages.
         notes: What reading changed (alpha blended, depth reduced), each worth one warning.
         intensity: What the levels mean, where a window made them from values; None where they are the file's own.
+        aspect: Height of a pixel over its width in the patient; 1 for square ones, and where the file does not say.
     """
 
     array: Shaped[np.ndarray, "height width *channels"]
@@ -43,6 +51,7 @@ class Image:
     source: str = ""
     notes: tuple[str, ...] = ()
     intensity: Intensity | None = None
+    aspect: float = 1.0
 
     @property
     def channels(self) -> int:
@@ -58,13 +67,77 @@ class Image:
         return int(self.array.shape[1])
 
 
+def plausible_aspect(aspect: float) -> float:
+    """An aspect as an image has it: exactly 1 where pixels are as good as square, or where it cannot be true."""
+    if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT or abs(aspect - 1) <= _SQUARE:
+        return 1.0
+    return aspect
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Which part of an image becomes which part of a square, in pixels with square ones made of others.
+
+    Attributes:
+        top: First row kept; a fraction where pixels are not square.
+        left: First column kept.
+        height: Rows kept.
+        width: Columns kept.
+        made_height: Rows they become.
+        made_width: Columns they become.
+    """
+
+    top: float
+    left: float
+    height: float
+    width: float
+    made_height: int
+    made_width: int
+
+
+def frame_square(height: int, width: int, size: int, fit: Fit = "crop", aspect: float = 1.0) -> Framing:
+    """How `fit_to_square` makes an image square.
+
+    Args:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        size: Side of the square in pixels.
+        fit: `crop` or `pad`.
+        aspect: Height of a pixel over its width.
+    """
+    tall, wide = height * aspect, float(width)  # in widths of a pixel
+    if fit == "pad":
+        longest = max(tall, wide)
+        return Framing(
+            0, 0, height, width, max(1, round(tall * size / longest)), max(1, round(wide * size / longest))
+        )
+    if aspect == 1:
+        side = min(height, width)
+        return Framing((height - side) // 2, (width - side) // 2, side, side, size, size)
+    kept_height, kept_width = min(tall, wide) / aspect, min(tall, wide)
+    return Framing((height - kept_height) / 2, (width - kept_width) / 2, kept_height, kept_width, size, size)
+
+
+def cropped_share(height: int, width: int, aspect: float = 1.0) -> float:
+    """The share of an image's area that `crop` cuts away, from 0 to below 1.
+
+    Args:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        aspect: Height of a pixel over its width.
+    """
+    tall, wide = height * aspect, float(width)
+    return 1 - min(tall, wide) / max(tall, wide)
+
+
 def fit_to_square(
     image: Image, size: int, channels: int, fit: Fit = "crop"
 ) -> UInt[np.ndarray, "size size channels"]:
     """An image at a model's size: cropped or padded to a square and resized with antialiasing.
 
     A grey image becomes RGB by repetition, an RGB one grey by ITU-R BT.601 luma (exact where R = G = B). An
-    image that already has the size is not resampled.
+    image that already has the size is not resampled. Pixels that are not square (`image.aspect`) become square in the
+    same step, so that a disc stays round.
 
     Args:
         image: uint8, uint16 or bool samples.
@@ -94,12 +167,9 @@ def fit_to_square(
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or 0 in array.shape:
         raise InputError(image.source or "image", f"expected a grey or RGB image, got shape {array.shape}")
-    if fit == "crop":
-        array = _central_square(array)
-    height, width = array.shape[:2]
-    longest = max(height, width)
-    array = _resize(array, max(1, round(height * size / longest)), max(1, round(width * size / longest)))
-    array = to_channels(array[:, :, None] if array.ndim == 2 else array, channels)
+    framing = frame_square(array.shape[0], array.shape[1], size, fit, image.aspect)
+    array = resample(array[:, :, None] if array.ndim == 2 else array, framing)
+    array = to_channels(array, channels)
     return _pad_to_square(array, size)
 
 
@@ -122,13 +192,6 @@ def is_grey(array: UInt[np.ndarray, "height width channels"]) -> bool:
     return array.shape[-1] == 1 or bool((array == array[..., :1]).all())
 
 
-def _central_square(array: np.ndarray) -> np.ndarray:
-    height, width = array.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return array[top : top + side, left : left + side]
-
-
 def _pad_to_square(array: np.ndarray, size: int) -> np.ndarray:
     height, width = array.shape[:2]
     if (height, width) == (size, size):
@@ -139,17 +202,33 @@ def _pad_to_square(array: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
-def _resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
-    if array.shape[:2] == (height, width):
+def resample(
+    array: UInt[np.ndarray, "height width channels"], framing: Framing
+) -> UInt[np.ndarray, "made_height made_width channels"]:
+    """The part of an image that is kept, at its new size, with antialiasing."""
+    top, left = floor(framing.top), floor(framing.left)
+    bottom, right = (
+        ceil(framing.top + framing.height - _ROUNDING),
+        ceil(framing.left + framing.width - _ROUNDING),
+    )
+    array = array[top:bottom, left:right]
+    height, width = framing.made_height, framing.made_width
+    box = (
+        framing.left - left,
+        framing.top - top,
+        min(framing.left - left + framing.width, array.shape[1]),
+        min(framing.top - top + framing.height, array.shape[0]),
+    )  # parts of pixels at the edges; all of the array where pixels are square
+    if (framing.height, framing.width) == (height, width) and (framing.top, framing.left) == (top, left):
         return array
-    if array.dtype == np.uint8:
-        shrunk = PillowImage.fromarray(np.ascontiguousarray(array)).resize((width, height), _FILTER)
-        return np.asarray(shrunk)
+    if array.dtype.itemsize == 1:
+        plain = np.ascontiguousarray(array[:, :, 0] if array.shape[2] == 1 else array)
+        shrunk = np.asarray(PillowImage.fromarray(plain).resize((width, height), _FILTER, box))
+        return shrunk.reshape(height, width, array.shape[2])
     # Pillow has no 16-bit colour: each plane goes through float32, which holds 16 bits exactly.
-    planes = array[:, :, None] if array.ndim == 2 else array
-    out = np.empty((height, width, planes.shape[2]), np.uint16)
-    for channel in range(planes.shape[2]):
-        plane = PillowImage.fromarray(planes[:, :, channel].astype(np.float32))
-        levels = np.asarray(plane.resize((width, height), _FILTER))
+    out = np.empty((height, width, array.shape[2]), np.uint16)
+    for channel in range(array.shape[2]):
+        plane = PillowImage.fromarray(array[:, :, channel].astype(np.float32))
+        levels = np.asarray(plane.resize((width, height), _FILTER, box))
         out[:, :, channel] = np.clip(np.round(levels), 0, 65535).astype(np.uint16)
-    return out[:, :, 0] if array.ndim == 2 else out
+    return out

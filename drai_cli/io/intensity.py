@@ -21,12 +21,15 @@ class Intensity:
         low: Value of level 0.
         high: Value of the highest level.
         dtype: `uint8` or `uint16`.
+        stored_offset: What is added to a number of a PNG or TIFF file to get its value, where values came in such files
+            and go back into them; None: PNG and TIFF hold levels.
     """
 
     unit: str = ""
     low: float = 0.0
     high: float = 255.0
     dtype: str = "uint8"
+    stored_offset: float | None = None
 
     @property
     def top(self) -> int:

@@ -1,14 +1,15 @@
-"""PNG, JPEG, TIFF, BMP and GIF read by Pillow; PNG written. Knows nothing of data sets.
+"""PNG, JPEG, TIFF, BMP, GIF, WebP and PGM read by Pillow; PNG written. Knows nothing of data sets.
 
-Files are treated as hostile: the suffix fixes the format, sizes are checked before anything is decoded, and each
-failure of a decoder becomes an `InputError`. Python's warning filters, which all threads share, are left to the caller.
+Files are treated as hostile: sizes are checked before anything is decoded, and each failure of a decoder becomes an
+`InputError`. A file's bytes say what it is; one whose suffix says otherwise is read with a note. Python's warning
+filters, which all threads share, are left to the caller.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -19,43 +20,38 @@ from PIL import (
     GifImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
+    WebPImagePlugin,
 )
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, atomic_writer, open_regular
-from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.io.image import MAX_PIXELS
 from drai_cli.io.png import encode_png
-from drai_cli.io.stack import ALPHA_LEFT_OUT, Stack
-from drai_cli.settings.image_options import IMAGE_SUFFIXES
-
-SUFFIXES: dict[str, tuple[str, ...]] = {
-    "png": IMAGE_SUFFIXES["png"],
-    "jpeg": (".jpg", ".jpeg"),
-    "tiff": (*IMAGE_SUFFIXES["tiff"], ".tiff"),
-    "bmp": (".bmp",),
-    "gif": (".gif",),
-}
-"""Suffixes of each format."""
+from drai_cli.io.raster_kinds import SUFFIXES, kind_of_bytes, webp_pixels
+from drai_cli.io.stack import ALPHA_LEFT_OUT, Measured, Stack, blend_over_black
+from drai_cli.io.tiff_pages import describe_layout, list_pages, prepare_page, true_samples
+from drai_cli.io.values import check_size, replace_nonfinite
 
 # Importing a plugin is what registers its format; Pillow's other formats stay shut.
-_ALL_FORMATS = tuple(
-    plugin.format
-    for plugin in (
-        PngImagePlugin.PngImageFile,
-        JpegImagePlugin.JpegImageFile,
-        TiffImagePlugin.TiffImageFile,
-        BmpImagePlugin.BmpImageFile,
-        GifImagePlugin.GifImageFile,
-    )
-)
+_PLUGINS = {
+    "png": PngImagePlugin.PngImageFile,
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "tiff": TiffImagePlugin.TiffImageFile,
+    "bmp": BmpImagePlugin.BmpImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "pgm": PpmImagePlugin.PpmImageFile,
+}
+_NAMES = {name: str(plugin.format) for name, plugin in _PLUGINS.items()}  # as Pillow has them
 _MPO = "MPO"  # a JPEG followed by further pictures, as telephones write it
-_MAX_FRAMES = 100_000
 _LARGE_PIXELS = 1 << 24
 _LARGE = threading.Lock()  # of large images one at a time, so that threads do not multiply the memory
 _ORIENTATION_TAG = 0x0112
+_BROKEN_EXIF = 0
 # Value of EXIF's Orientation to what makes the picture upright.
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda a: a[:, ::-1],
@@ -68,36 +64,32 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 # What Pillow's decoders are known to raise on broken files.
 _FAILURES = (*BROKEN, SyntaxError, RuntimeError, Warning, PillowImage.DecompressionBombError)
+# Bytes of a pixel once decoded, by Pillow's mode; 4 where it is not named.
+_PIXEL_BYTES = {"1": 1, "L": 1, "LA": 2, "La": 2, "RGB": 3, "I;16": 2, "I;16B": 2, "I;16L": 2}
+_COPIES = 2  # of a frame in memory at a time: Pillow's, and the array
+_WEBP_COPIES = 6  # of four channels, at most: of the decoder, its bytes, Pillow's, its array
+_MAX_WEBP_PIXELS = MAX_PIXELS // 2
 
 
-def read_raster_frame(path: Path, frame: int | None = None) -> Image:
-    """Reads one frame, ready for a model.
+def read_raster_frame(path: Path, frame: int | None = None) -> Stack:
+    """Reads one frame, as a stack of one.
 
     EXIF orientation is applied. Palettes become RGB, alpha is blended over black, CMYK and YCbCr become RGB; 16-bit
-    grey is kept. The `notes` of the result list every loss.
+    grey, signed and real numbers are kept. The `notes` of the result list every loss.
 
     Args:
-        path: A file with one of the `SUFFIXES`.
+        path: A file of one of the kinds in `SUFFIXES`.
         frame: Which frame of a multi-frame file, from 0.
 
     Raises:
-        InputError: Not readable, too large, another format than its suffix says, or several frames and none chosen.
+        InputError: Not readable, too large, or several frames and none chosen.
     """
-    with open_regular(path) as file:
-        picture = _open(path, file)
-        try:
-            _select_frame(path, picture, frame)
-            bits = _stored_bits(picture)  # before anything decodes, which forgets it
-            with _LARGE if picture.width * picture.height > _LARGE_PIXELS else contextlib.nullcontext():
-                turn, notes = _turn(picture)
-                array, changed = _decode(picture, bits, keep_alpha=False)
-                if turn is not None:
-                    array = np.ascontiguousarray(turn(array))
-            return Image(array, bits=bits, source=str(path), notes=(*notes, *changed))
-        except _FAILURES as error:
-            raise _describe_failure(path, error) from error
-        finally:
-            picture.close()
+    with _opened(path) as (picture, notes):
+        frames, aside = _frames(picture)
+        _check_frame(path, len(frames), frame)
+        stack = _read(path, picture, [frames[frame or 0]], (*notes, *aside))
+        del picture  # makes room for blending
+    return blend_over_black(stack)
 
 
 def read_raster(path: Path) -> Stack:
@@ -106,33 +98,45 @@ def read_raster(path: Path) -> Stack:
     Raises:
         InputError: Not readable, too large in all, or frames of different shape.
     """
-    with open_regular(path) as file:
-        picture = _open(path, file)
-        try:
-            count = _frame_count(picture)
-            if count > _MAX_FRAMES or count * picture.width * picture.height > 4 * MAX_PIXELS:
-                raise InputError(path, f"expected at most {4 * MAX_PIXELS} pixels in all, got {count} frames")
-            frames = []
-            for index in range(count):
-                if count > 1:
-                    picture.seek(index)
-                _check_size(path, picture)
-                bits = _stored_bits(picture)
-                turn, _ = _turn(picture)
-                array, _ = _decode(picture, bits, keep_alpha=True)
-                frames.append(array if turn is None else np.ascontiguousarray(turn(array)))
-                if array.shape != frames[0].shape and turn is None:
-                    raise InputError(path, "its frames differ in shape")
-            array = frames[0][None] if count == 1 else np.stack(frames)
-        except _FAILURES as error:
-            raise _describe_failure(path, error) from error
-        finally:
-            picture.close()
-    alpha, notes = None, tuple[str, ...]()
-    if array.ndim == 4 and array.shape[3] in (2, 4):
-        alpha, notes = array[..., -1], (ALPHA_LEFT_OUT,)
-        array = array[..., 0] if array.shape[3] == 2 else array[..., :3]
-    return Stack(array, _format_of(path), bits, alpha=alpha, source=str(path), notes=notes)
+    with _opened(path) as (picture, notes):
+        frames, aside = _frames(picture)
+        return _read(path, picture, frames, (*notes, *aside))
+
+
+def measure_raster(path: Path) -> Measured:
+    """What `read_raster` would give; nothing is decoded.
+
+    Raises:
+        InputError: Not readable, or too large.
+    """
+    with _opened(path) as (picture, _):
+        frames, _ = _frames(picture)
+        if picture.tell() != frames[0]:
+            picture.seek(frames[0])
+        rows, columns = picture.height, picture.width
+        if picture.format != "TIFF" and _orientation(picture) >= 5:  # Pillow has a TIFF's upright size
+            rows, columns = columns, rows
+        return Measured((1, len(frames), rows, columns))
+
+
+def may_be_deep_grey(path: Path) -> bool:
+    """Whether a file's header leaves it open that it is grey of more than 8 bits; False for what is no plain image.
+
+    Raises:
+        InputError: A TIFF that is not readable.
+    """
+    try:
+        with open_regular(path) as file:
+            head = file.read(32)
+    except OSError:
+        return False
+    kind = kind_of_bytes(head)
+    if kind == "png":
+        return head[24:26] == b"\x10\0"  # bit depth and colour type of IHDR
+    if kind == "tiff":
+        with _opened(path) as (picture, _):
+            return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+    return kind == "pgm"
 
 
 def write_png(
@@ -154,34 +158,48 @@ def write_png(
         file.write(encoded)
 
 
-def _open(path: Path, file: IO[bytes]) -> PillowImage.Image:
-    """The picture with its header read and checked, nothing decoded."""
-    expected = _format_of(path).upper()
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[PillowImage.Image, tuple[str, ...]]]:
+    """The picture with its header read and checked, nothing decoded, and what is odd about it."""
+    with open_regular(path) as file:
+        picture, notes = _open(path, file)
+        try:
+            _check_size(path, picture)
+            yield picture, notes
+        except _FAILURES as error:
+            raise _describe_failure(path, error) from error
+        finally:
+            picture.close()
+
+
+def _open(path: Path, file: IO[bytes]) -> tuple[PillowImage.Image, tuple[str, ...]]:
+    expected = next((kind for kind, ends in SUFFIXES.items() if path.suffix.lower() in ends), None)
+    head = file.read(32)
+    file.seek(0)
+    kind = kind_of_bytes(head)
+    if kind is None:
+        what = "an image" if expected is None else f"a {expected.upper()} image"
+        raise InputError(path, f"expected {what}, got something else")
+    if kind == "webp" and (pixels := webp_pixels(head)) > _MAX_WEBP_PIXELS:  # Pillow makes room on opening
+        raise InputError(path, f"expected at most {_MAX_WEBP_PIXELS} pixels, got {pixels}")
     try:
-        picture = PillowImage.open(file, formats=_ALL_FORMATS)
+        picture = PillowImage.open(file, formats=(_NAMES[kind], *([_MPO] if kind == "jpeg" else [])))
     except UnidentifiedImageError as error:
-        raise InputError(path, f"expected a {expected} image, got something else") from error
-    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
+        layout = describe_layout(file) if kind == "tiff" else ""
+        if layout:
+            raise InputError(
+                path,
+                f"expected a TIFF that Pillow decodes, got one of {layout}",
+                "save it as TIFF or PNG with 8 or 16 bits a sample, grey or RGB",
+            ) from error
+        raise InputError(path, f"cannot be decoded (a broken {kind.upper()} file)") from error
+    except PillowImage.DecompressionBombError as error:
         raise InputError(path, f"expected at most {MAX_PIXELS} pixels, got more") from error
     except _FAILURES as error:
         raise _describe_failure(path, error) from error
-    got = "JPEG" if picture.format == _MPO else str(picture.format)
-    if got != expected:
-        raise InputError(
-            path,
-            f"expected a {expected} image as its suffix says, got {got}",
-            f"rename it to {path.stem}.{'jpg' if got == 'JPEG' else got.lower()}",
-        )
-    _check_size(path, picture)
-    return picture
-
-
-def _format_of(path: Path) -> str:
-    """The name of the format that the suffix says."""
-    for name, suffixes in SUFFIXES.items():
-        if path.suffix.lower() in suffixes:
-            return name
-    raise InputError(path, f"expected PNG, JPEG, TIFF, BMP or GIF, got suffix {path.suffix!r}")
+    if expected in (None, kind):
+        return picture, ()
+    return picture, (f"it is a {kind.upper()} file, whatever its name says",)
 
 
 def _check_size(path: Path, picture: PillowImage.Image) -> None:
@@ -193,49 +211,104 @@ def _check_size(path: Path, picture: PillowImage.Image) -> None:
         raise InputError(path, "expected an image, got one without pixels")
 
 
-def _frame_count(picture: PillowImage.Image) -> int:
+def _frames(picture: PillowImage.Image) -> tuple[Sequence[int], tuple[str, ...]]:
+    """Positions of the frames in the file, and what is set aside."""
     # Of an MPO the first picture is the photograph, the rest are previews or the other eye.
-    return 1 if picture.format == _MPO else int(getattr(picture, "n_frames", 1))
+    if picture.format == _MPO or not getattr(picture, "is_animated", False):
+        return range(1), ()
+    if picture.format == "TIFF":
+        return list_pages(picture)
+    return range(int(getattr(picture, "n_frames", 1))), ()
 
 
-def _select_frame(path: Path, picture: PillowImage.Image, frame: int | None) -> None:
-    count = _frame_count(picture)
+def _check_frame(path: Path, count: int, frame: int | None) -> None:
     if frame is None and count > 1:
         raise InputError(path, f"expected one frame, got {count}", "pick one with --frame N")
     if frame is not None and not 0 <= frame < count:
         raise InputError(path, f"expected a frame from 0 to {count - 1}, got {frame}")
-    if frame:
-        picture.seek(frame)
-        _check_size(path, picture)
 
 
-def _turn(picture: PillowImage.Image) -> tuple[Callable[[np.ndarray], np.ndarray] | None, tuple[str, ...]]:
-    """What turns the picture as EXIF says; broken EXIF turns nothing, the pixels are intact."""
+def _read(path: Path, picture: PillowImage.Image, frames: Sequence[int], notes: tuple[str, ...]) -> Stack:
+    """The frames at these positions as a stack."""
+    if picture.tell() != frames[0]:  # finding the pages moves
+        picture.seek(frames[0])
+    pixel_bytes = _PIXEL_BYTES.get(picture.mode, 4) * _COPIES
+    if picture.format == "WEBP":
+        check_size(str(path), (len(frames) + _WEBP_COPIES, picture.height, picture.width), 4)
+    check_size(str(path), (len(frames), picture.height, picture.width), pixel_bytes)
+    array: np.ndarray = np.empty(0)
+    changes: dict[str, None] = dict.fromkeys(notes)
+    bits = 8
+    with _LARGE if picture.width * picture.height > _LARGE_PIXELS else contextlib.nullcontext():
+        for place, index in enumerate(frames):
+            if place:
+                picture.seek(index)
+            _check_size(path, picture)
+            bits = _stored_bits(picture)  # before anything decodes, which forgets it
+            decoded, changed = _decode_upright(picture, bits)
+            changes.update(dict.fromkeys(changed))
+            if not place:
+                array = (
+                    decoded[None]
+                    if len(frames) == 1
+                    else np.empty((len(frames), *decoded.shape), decoded.dtype)
+                )
+            if decoded.shape != array.shape[1:] or decoded.dtype != array.dtype:
+                raise InputError(path, "its frames differ in shape or type")
+            if len(frames) > 1:
+                array[place] = decoded
+    alpha = None
+    if array.ndim == 4 and array.shape[3] in (2, 4):
+        alpha = array[..., -1]
+        array = array[..., 0] if array.shape[3] == 2 else array[..., :3]
+        changes[ALPHA_LEFT_OUT] = None
+    array, broken = replace_nonfinite(array)
+    if broken is not None:
+        changes[f"{int(broken.sum())} pixels are no numbers: now the least value"] = None
+    found = "JPEG" if picture.format == _MPO else picture.format
+    kind = next(name for name, its in _NAMES.items() if its == found)
+    return Stack(array, kind, bits, padding=broken, alpha=alpha, source=str(path), notes=tuple(changes))
+
+
+def _decode_upright(picture: PillowImage.Image, bits: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The current frame as an array that is turned as it says, and what was changed in making it."""
+    if picture.format == "TIFF":
+        tags = picture.tag_v2  # type: ignore[attr-defined]
+        prepare_page(picture)
+        array, notes = _decode(picture, bits)  # Pillow turns a TIFF itself
+        if array.ndim == 2 and picture.mode not in ("1", "P"):
+            array, changed = true_samples(array, tags, bits)
+            notes = (*notes, *changed)
+        return array, notes
+    orientation = _orientation(picture)
+    notes = ("its EXIF data is broken and was ignored",) if orientation == _BROKEN_EXIF else ()
+    array, changed = _decode(picture, bits)
+    turn = _TURNS.get(orientation)
+    return (array if turn is None else np.ascontiguousarray(turn(array))), (*notes, *changed)
+
+
+def _orientation(picture: PillowImage.Image) -> int:
+    """EXIF's Orientation; 1 where there is none, `_BROKEN_EXIF` where it cannot be read."""
     try:
-        return _TURNS.get(picture.getexif().get(_ORIENTATION_TAG, 1)), ()
+        found = picture.getexif().get(_ORIENTATION_TAG, 1)
     except _FAILURES:
-        return None, ("its EXIF data is broken and was ignored",)
+        return _BROKEN_EXIF
+    return found if isinstance(found, int) else 1
 
 
-def _decode(
-    picture: PillowImage.Image, stored_bits: int, *, keep_alpha: bool
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The current frame as an array, and what was changed in making it."""
+def _decode(picture: PillowImage.Image, stored_bits: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The current frame as an array, alpha included, and what was changed in making it."""
     mode = picture.mode
     if mode == "1":
         return np.array(picture.convert("L")), ()
-    if mode.startswith("I;16"):
+    if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
         return np.array(picture).astype(np.uint16), ()
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        with_alpha = np.array(picture.convert("LA" if mode in ("L", "LA", "La") else "RGBA"))
-        if keep_alpha:
-            return with_alpha, ()
-        colour, alpha = with_alpha[..., :-1], with_alpha[..., -1:]
-        notes: tuple[str, ...] = ()
-        if (alpha != 255).any():
-            notes = ("its transparent parts were blended over black",)
-            colour = ((colour.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
-        return np.ascontiguousarray(colour[..., 0] if colour.shape[-1] == 1 else colour), notes
+        wanted = "LA" if mode in ("L", "LA", "La") else "RGBA"
+        with_alpha = np.array(picture if mode == wanted else picture.convert(wanted))
+        return with_alpha, (
+            f"{stored_bits}-bit samples with alpha were read as 8-bit",
+        ) if stored_bits > 8 else ()
     if mode in ("L", "RGB", "I", "F"):
         reduced = mode == "RGB" and stored_bits > 8
         return np.array(picture), (f"{stored_bits}-bit colour was read as 8-bit",) if reduced else ()
@@ -247,18 +320,16 @@ def _stored_bits(picture: PillowImage.Image) -> int:
     """Bits a sample, before Pillow's own reduction of 16-bit colour to 8."""
     if picture.mode == "1":
         return 1
-    if picture.mode.startswith("I;16"):
+    if picture.format == "TIFF":
+        bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
+        return int(bits[0] if isinstance(bits, tuple) else bits)
+    if picture.mode.startswith("I"):
         return 16
-    if picture.mode in ("I", "F"):
-        return 32
     if picture.format == "PNG":
         # The raw mode of the first tile ends in the depth where it is not eight bits, for example `RGB;16B`.
         tiles = getattr(picture, "tile", ())
         return 16 if tiles and ";16" in str(tiles[0][3]) else 8
-    if picture.format == "TIFF":
-        bits = getattr(picture, "tag_v2", {}).get(258, (8,))
-        return int(bits[0] if isinstance(bits, tuple) else bits)
-    return 8
+    return 32 if picture.mode == "F" else 8
 
 
 def _describe_failure(path: Path, error: BaseException) -> InputError:

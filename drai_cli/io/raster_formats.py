@@ -1,4 +1,4 @@
-"""The formats of plain images: levels without a unit, read by Pillow; PNG and TIFF are written, with marks as text."""
+"""The formats of plain images: numbers without a unit, read by Pillow; PNG and TIFF are written, with marks as text."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from drai_cli.errors import InputError
 from drai_cli.io.about import About, as_description
 from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.png import encode_png
-from drai_cli.io.raster import SUFFIXES, read_raster, read_raster_frame
+from drai_cli.io.raster import measure_raster, read_raster, read_raster_frame
+from drai_cli.io.raster_kinds import SUFFIXES, kind_of_file
 from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import encode_tiff, is_storable
 
 _IMAGE_DESCRIPTION = 270
+_READ = ("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF", "WEBP", "PPM")
+_MAY_HOLD_FRAMES = ("tiff", "gif", "webp")
 
 
 def read_raster_marks(file: Path | IO[bytes]) -> dict[str, str]:
     """The text of a PNG, or a TIFF's ImageDescription where this tool wrote it; empty for the other formats."""
-    with PillowImage.open(file, formats=("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF")) as picture:
+    with PillowImage.open(file, formats=_READ) as picture:
         if picture.format == "TIFF":
             text = str(getattr(picture, "tag_v2", {}).get(_IMAGE_DESCRIPTION, ""))
             pairs = (part.partition(": ") for part in text.split("; "))
@@ -35,11 +38,13 @@ def read_raster_marks(file: Path | IO[bytes]) -> dict[str, str]:
 
 
 def _encode_png(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
+    stored = stored.in_plain_file()
     pixels = _only_frame("PNG", stored)
     return (encode_png(pixels, {**about.marks, **_meaning(stored)}, level=options.level),)
 
 
 def _encode_tiff(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
+    stored = stored.in_plain_file()
     pixels = _only_frame("TIFF", stored)
     if not is_storable(pixels):
         raise InputError("TIFF", "expected 8 bits or grey, got colour of 16 bits", "--format png keeps it")
@@ -59,15 +64,18 @@ def _meaning(stored: Stored) -> dict[str, str]:
     return {"unit": stored.unit, "slope": repr(stored.slope), "intercept": repr(stored.intercept)}
 
 
-PNG, JPEG, TIFF, BMP, GIF = (
-    Format(
+def _format(name: str) -> Format:
+    return Format(
         name,
-        name.upper(),
-        suffixes,
+        {"webp": "WebP"}.get(name, name.upper()),
+        SUFFIXES[name],
         read_raster,
         read_frame=read_raster_frame,
+        is_content=lambda path: kind_of_file(path) == name,
+        measure=measure_raster if name in _MAY_HOLD_FRAMES else None,
         encode={"png": _encode_png, "tiff": _encode_tiff}.get(name),
         read_marks=read_raster_marks,
     )
-    for name, suffixes in SUFFIXES.items()
-)
+
+
+PNG, JPEG, TIFF, BMP, GIF, WEBP, PGM = map(_format, ("png", "jpeg", "tiff", "bmp", "gif", "webp", "pgm"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from drai_cli.errors import InputError
@@ -35,7 +36,51 @@ def read_stack(path: Path) -> Stack:
 
 def decode_stack(path: Path) -> Stack:
     """`read_stack` for threads: leaves Python's warning filters, which all threads share, to the caller."""
-    return _require_format(path).read(path)
+    format = _require_format(path)
+    try:
+        return format.read(path)
+    except InputError:
+        other = _other_format(path, format)
+        if other is None:
+            raise
+    stack = other.read(path)
+    return replace(stack, notes=(f"it is a {other.title} file, whatever its name says", *stack.notes))
+
+
+def decode_frame(path: Path, frame: int | None = None) -> Stack:
+    """One frame, its values as they are, as a stack of one; for threads, as `decode_stack`.
+
+    Args:
+        path: Whatever `read_stack` reads.
+        frame: Which frame of several, from 0.
+
+    Raises:
+        InputError: Not readable, or several frames and none chosen.
+    """
+    stack = _decode_frame(path, _require_format(path), frame)
+    if stack is not None:
+        return stack
+    stack = decode_stack(path)
+    return stack.frame(choose_frame(stack, frame))
+
+
+def _decode_frame(path: Path, format: Format, frame: int | None) -> Stack | None:
+    """One frame by a reader that is quicker than reading all; None where there is none for what the file is."""
+    if format.read_frame is None:
+        return None
+    try:
+        return format.read_frame(path, frame)
+    except InputError:
+        if _other_format(path, format) is None:
+            raise
+    return None
+
+
+def read_frame(path: Path, frame: int | None = None) -> Stack:
+    """`decode_frame` without Python's warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return decode_frame(path, frame)
 
 
 def read_image(path: Path, *, frame: int | None = None, window: Window | str | None = None) -> Image:
@@ -59,14 +104,10 @@ def read_image(path: Path, *, frame: int | None = None, window: Window | str | N
 def decode_image(path: Path, *, frame: int | None = None, window: Window | str | None = None) -> Image:
     """`read_image` for threads: leaves Python's warning filters, which all threads share, to the caller."""
     window = window if isinstance(window, Window) else parse_window(window)
-    format = _require_format(path)
-    if format.read_frame is not None:
-        image = format.read_frame(path, frame)
-        if window.choice == "auto":
-            return image
-        stack = Stack(image.array[None], format.name, image.bits, source=image.source, notes=image.notes)
-        return frame_image(stack, 0, window)
-    stack = format.read(path)
+    only = _decode_frame(path, _require_format(path), frame)
+    if only is not None:
+        return frame_image(only, 0, window)
+    stack = decode_stack(path)
     return frame_image(stack, choose_frame(stack, frame), window, choose_scale(stack, window))
 
 
@@ -79,8 +120,14 @@ def _require_format(path: Path) -> Format:
     raise InputError(
         path,
         "expected an image, got something else",
-        f"{registry.list_titles(registry.FORMATS)} are read",
+        registry.hint_for(path.name) or f"{registry.list_titles(registry.FORMATS)} are read",
     )
+
+
+def _other_format(path: Path, format: Format) -> Format | None:
+    """The format that a file is by its content, where another reader than that of its name reads it."""
+    found = registry.format_of_content(path)
+    return None if found is None or found.read is format.read else found
 
 
 def choose_frame(stack: Stack, frame: int | None) -> int:

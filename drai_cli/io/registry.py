@@ -7,11 +7,13 @@ from pathlib import Path, PurePath
 
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.format import Format
-from drai_cli.io.nifti.format import NIFTI
-from drai_cli.io.raster_formats import BMP, GIF, JPEG, PNG, TIFF
+from drai_cli.io.itk.format import MHA, NRRD
+from drai_cli.io.nifti.format import ANALYZE, MGH, NIFTI
+from drai_cli.io.not_read import NOT_READ
+from drai_cli.io.raster_formats import BMP, GIF, JPEG, PGM, PNG, TIFF, WEBP
 
 # Where several recognise a file by its content, the first is taken.
-FORMATS: tuple[Format, ...] = (PNG, JPEG, TIFF, BMP, GIF, DICOM, NIFTI)
+FORMATS: tuple[Format, ...] = (PNG, JPEG, TIFF, BMP, GIF, WEBP, PGM, DICOM, NIFTI, ANALYZE, MGH, MHA, NRRD)
 
 
 def format_named(name: str) -> Format:
@@ -39,7 +41,19 @@ def find_format(path: Path) -> Format | None:
     by_suffix = format_by_suffix(path.name)
     if by_suffix is not None:
         return by_suffix
-    return next((one for one in FORMATS if one.is_content is not None and one.is_content(path)), None)
+    return format_of_content(path)
+
+
+def format_of_content(path: Path) -> Format | None:
+    """The format that a file begins as, whatever its name; None for what is no regular file of any."""
+    # Medical formats first: a DICOM file may begin as a TIFF does (PS3.10 7.1).
+    ordered = sorted(FORMATS, key=lambda one: not one.is_medical)
+    return next((one for one in ordered if one.is_content is not None and one.is_content(path)), None)
+
+
+def hint_for(name: str) -> str:
+    """What to do with a file of a well-known format that is not read; empty for any other."""
+    return next((hint for suffixes, hint in NOT_READ.items() if name.lower().endswith(suffixes)), "")
 
 
 def medical_formats() -> dict[str, Format]:
@@ -51,6 +65,13 @@ def list_titles(formats: Iterable[Format], conjunction: str = "and") -> str:
     """What formats are called, for a message: `PNG, JPEG and TIFF`."""
     *first, last = (one.title for one in formats)
     return f"{', '.join(first)} {conjunction} {last}" if first else last
+
+
+def describe_formats() -> str:
+    """What is read, for a message where images are missing."""
+    plain = list_titles([one for one in FORMATS if not one.is_medical], "or")
+    medical = list_titles([one for one in FORMATS if one.is_medical], "or")
+    return f"images are {plain} files, volumes and scans {medical} files"
 
 
 def strip_suffix(name: str) -> str:

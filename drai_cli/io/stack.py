@@ -11,11 +11,29 @@ import numpy as np
 from jaxtyping import Shaped, UInt16
 
 from drai_cli.io.geometry import Geometry
+from drai_cli.io.image import plausible_aspect
 
 Spacing = tuple[float | None, float, float]
 """Distance of neighbours in mm: between slices (None where that is not known), rows and columns."""
 
 ALPHA_LEFT_OUT = "its alpha channel is left out"
+
+
+_ROWS = 512  # computed at a time, in 16 bits
+BLENDED = "its transparent parts were blended over black"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a file's header says of the stack that reading would give.
+
+    Attributes:
+        extents: Volumes, slices, rows and columns.
+        spacing_mm: As in `Stack`.
+    """
+
+    extents: tuple[int, int, int, int]
+    spacing_mm: Spacing | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class Stack:
         modality: DICOM's (0008,0060), empty elsewhere.
         source: Where it came from, for messages.
         notes: What was changed or noticed in reading (gaps, NaN replaced, alpha dropped), each worth one warning.
+        pixel_aspect: Height of a pixel over its width, where the file gives only that.
     """
 
     array: Shaped[np.ndarray, "frames height width *channels"]
@@ -74,11 +93,19 @@ class Stack:
     modality: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    pixel_aspect: float = 1.0
 
     @property
     def channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
         return 1 if self.array.ndim == 3 else int(self.array.shape[3])
+
+    @property
+    def aspect(self) -> float:
+        """Height of a pixel over its width: by spacing, else as the file says it; 1 for square ones."""
+        if self.spacing_mm is None:
+            return plausible_aspect(self.pixel_aspect)
+        return plausible_aspect(self.spacing_mm[1] / self.spacing_mm[2])
 
     def frame(self, index: int) -> Stack:
         """One frame as a stack of one, its geometry moved with it."""
@@ -92,3 +119,19 @@ class Stack:
             padding=None if self.padding is None else self.padding[index : index + 1],
             alpha=None if self.alpha is None else self.alpha[index : index + 1],
         )
+
+
+def blend_over_black(stack: Stack) -> Stack:
+    """The stack without its alpha channel: 8-bit samples blended over black."""
+    if stack.alpha is None:
+        return stack
+    notes = tuple(note for note in stack.notes if note != ALPHA_LEFT_OUT)
+    if (stack.alpha == 255).all():
+        return replace(stack, array=np.ascontiguousarray(stack.array), alpha=None, notes=notes)
+    blended = np.empty(stack.array.shape, np.uint8)
+    for frame, opacity, made in zip(stack.array, stack.alpha, blended, strict=True):
+        for start in range(0, len(frame), _ROWS):
+            rows = slice(start, start + _ROWS)
+            share = opacity[rows, :, None] if stack.channels == 3 else opacity[rows]
+            made[rows] = (frame[rows].astype(np.uint16) * share + 127) // 255
+    return replace(stack, array=blended, alpha=None, notes=(*notes, BLENDED))

@@ -26,6 +26,7 @@ class Stored:
         intercept: Of the line; 0 for colour.
         unit: `HU` or another unit of values; empty for plain levels.
         error: Largest difference between a value given and the value stored; 0 where it is exact.
+        file_offset: What is added to a number of a PNG or TIFF file to get its value; None: those hold `array` itself.
     """
 
     array: UInt[np.ndarray, "frames height width *channels"]
@@ -33,6 +34,7 @@ class Stored:
     intercept: float = 0.0
     unit: str = ""
     error: float = 0.0
+    file_offset: float | None = None
 
     @classmethod
     def of_levels(
@@ -43,7 +45,7 @@ class Stored:
         if intensity is None or levels.shape[2] != 1:
             return cls(frames)
         slope = (intensity.high - intensity.low) / intensity.top
-        return cls(frames, slope, float(intensity.low), intensity.unit)
+        return cls(frames, slope, float(intensity.low), intensity.unit, file_offset=intensity.stored_offset)
 
     @classmethod
     def of_values(cls, values: Shaped[np.ndarray, "frames height width *channels"], unit: str = "") -> Stored:
@@ -82,6 +84,14 @@ class Stored:
     def channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
         return 1 if self.array.ndim == 3 else int(self.array.shape[3])
+
+    def in_plain_file(self) -> Stored:
+        """As PNG and TIFF hold it: values that came in such files are written as the numbers that they were."""
+        if self.file_offset is None:
+            return self
+        numbers = np.rint(self.array * self.slope + (self.intercept - self.file_offset))
+        kept = np.clip(numbers, 0, np.iinfo(self.array.dtype).max).astype(self.array.dtype)
+        return Stored(kept, 1.0, self.file_offset, self.unit)
 
     @property
     def has_line(self) -> bool:

@@ -6,7 +6,8 @@ c - 0.5 - (w - 1) / 2, white at c - 0.5 + (w - 1) / 2, so that centre 128, width
 
 `auto` takes the first of these that exists:
 
-1. colour, and formats that are not medical: the levels as stored, without a window;
+1. colour, and plain images of 8 or 16 unsigned bits: the levels as stored, without a window (a set of deeper grey that
+   uses a part of its levels gets one window, see `data/grey_window.py`);
 2. the window that the file suggests first, else the tone curve (VOI LUT) that it suggests first;
 3. for Hounsfield units: -1000 to 1000, air to dense bone;
 4. for samples of 8 bits and less without a unit: all their levels;
@@ -30,6 +31,7 @@ HU_RANGE = (-1000.0, 1000.0)
 HU = "HU"
 _PERCENTILES = (0.5, 99.5)
 _SAMPLED = 1 << 22
+_LEVELS = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def choose_scale(stack: Stack, window: Window = AUTO) -> Scale:
     if window.choice == "full":
         low, high = float(stack.array.min()), float(stack.array.max())
         return Scale(Intensity(stack.unit, low, high if high > low else low + 1, dtype))
-    if stack.kind not in medical_formats():
+    if stack.kind not in medical_formats() and stack.array.dtype in _LEVELS:
         return Scale()
     if stack.window is not None:
         return Scale(Intensity(stack.unit, *window_range(*stack.window), dtype))
@@ -191,7 +193,10 @@ def frame_image(stack: Stack, frame: int, window: Window = AUTO, scale: Scale | 
         InputError: As `choose_scale`.
     """
     scale = choose_scale(stack, window) if scale is None else scale
+    if scale.intensity is None and scale.curve is None:
+        notes = (*stack.notes, *scale.notes)
+        return Image(stack.array[frame], stack.bits, "", stack.source, notes, aspect=stack.aspect)
     levels_frame = scale.apply(stack.frame(frame))
     array = levels_frame.array[0]
     bits = 8 * array.dtype.itemsize if array.dtype != stack.array.dtype else stack.bits
-    return Image(array, bits, "", stack.source, levels_frame.notes, scale.intensity)
+    return Image(array, bits, "", stack.source, levels_frame.notes, scale.intensity, stack.aspect)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import WeightsError
 from drai_cli.io.intensity import Intensity
 from drai_cli.settings.config import ModelConfig
@@ -120,6 +120,7 @@ def model_intensity(header: ModelHeader) -> Intensity:
             float(recorded.get("low", plain.low)),
             float(recorded.get("high", plain.high)),
             dtype,
+            None if recorded.get("stored_offset") is None else float(recorded["stored_offset"]),
         )
     except (TypeError, ValueError):
         found = None

@@ -12,8 +12,8 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
-from drai_cli.io.about import About
-from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.about import About, Member
+from drai_cli.io.dicom.format import DICOM, is_series, marks_of
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.registry import format_named
@@ -51,8 +51,13 @@ class ConvertedImages:
     format: Format
     reporter: Reporter
 
-    def prepare(self, source: Path, stack: Stack) -> PreparedImage:
+    def prepare(self, source: Path, stack: Stack, member: Member | None = None) -> PreparedImage:
         """Computes what an input's files hold and say; warns of losses.
+
+        Args:
+            source: The input.
+            stack: As read.
+            member: The series that it is a file of, where others of it are converted as well.
 
         Raises:
             InputError: Values that the format cannot hold.
@@ -60,7 +65,9 @@ class ConvertedImages:
         """
         for note in stack.notes:
             self.reporter.warn(f"{source.name}: {note}")
-        about = self._about(source, stack)
+        if member is not None and len(stack.array) == 1 and stack.spacing_mm is not None:
+            stack = replace(stack, spacing_mm=(member.between_mm, *stack.spacing_mm[1:]))
+        about = self._about(source, stack, member)
         try:
             return PreparedImage(stack, self._stored(source, stack), about)
         except ValueError as error:
@@ -82,7 +89,7 @@ class ConvertedImages:
         """
         about = image.about
         if index is not None:
-            about = replace(about, number=index + 1, part=str(index))
+            about = replace(about, number=about.number + index, part=f"{about.part}{index}")
         files = self._bytes(image, about, suffixes[0], index)
         if not about.is_synthetic:
             files = files[:1]
@@ -95,9 +102,15 @@ class ConvertedImages:
                 file.write(data)
         return paths
 
-    def _about(self, source: Path, stack: Stack) -> About:
-        first = _first_file(source)
-        marks = {} if format_named(stack.kind).encode is None else read_marks(first)
+    def _about(self, source: Path, stack: Stack, member: Member | None) -> About:
+        header = None
+        if is_series(source):
+            from drai_cli.io.dicom.series import read_first_header
+
+            header = read_first_header(source, self.options.series)
+            marks = marks_of(header)
+        else:
+            marks = {} if format_named(stack.kind).encode is None else read_marks(source)
         is_synthetic = marks.get("synthetic") == "yes"
         if not is_synthetic:
             marks = {"tool": f"drai {__version__}", "made_by": "convert"}
@@ -105,9 +118,9 @@ class ConvertedImages:
         if self.options.keep_patient:
             if stack.kind != DICOM.name:
                 raise UsageError("--keep-patient", f"is for DICOM, got {stack.kind}", "leave it out")
-            from drai_cli.io.dicom.file import read_patient
+            from drai_cli.io.dicom.file import patient_of, read_patient
 
-            kept = read_patient(first)
+            kept = read_patient(source) if header is None else patient_of(header)
         array = np.ascontiguousarray(stack.array)
         window = self._window(stack) if self.options.window else stack.window
         deciding = {
@@ -121,13 +134,20 @@ class ConvertedImages:
             "window": window,
             "kept": kept,
         }
+        if stack.volumes > 1:
+            deciding["volumes"] = stack.volumes
+        if member is not None:  # the same series shown through another window is another series
+            member = replace(member, series=f"{member.series} {self.options.window or ''}")
         return About(
             marks,
             deciding,
+            number=1 if member is None else member.number,
+            part="" if member is None else f"{member.number}.",
+            member=member,
             kept={} if is_synthetic else kept,
             modality=stack.modality if stack.modality and not is_synthetic else "OT",
             window=window if stack.channels == 1 else None,
-            lossy_ratio=array.nbytes / max(1, os.stat(first).st_size) if stack.kind == "jpeg" else None,
+            lossy_ratio=array.nbytes / max(1, os.stat(source).st_size) if stack.kind == "jpeg" else None,
         )
 
     def _stored(self, source: Path, stack: Stack) -> Stored | None:
@@ -150,7 +170,9 @@ class ConvertedImages:
 
     def _bytes(self, image: PreparedImage, about: About, suffix: str, index: int | None) -> tuple[bytes, ...]:
         stack = image.stack if index is None else image.stack.frame(index)
-        options = WriteOptions(stack.geometry, stack.spacing_mm, suffix, self.options.compression, level=6)
+        options = WriteOptions(
+            stack.geometry, stack.spacing_mm, stack.volumes, suffix, self.options.compression, level=6
+        )
         if image.stored is None:
             assert self.format.encode_values is not None
             return self.format.encode_values(stack.array, stack.unit, about, options)
@@ -177,10 +199,3 @@ class ConvertedImages:
         """Centre and width of what is asked for; None for colour and for a tone curve."""
         intensity = choose_scale(stack, parse_window(self.options.window)).intensity
         return None if intensity is None else centre_and_width(intensity.low, intensity.high)
-
-
-def _first_file(source: Path) -> Path:
-    """The file itself, or any one of a series: all of them are of the same patient."""
-    if not source.is_dir():
-        return source
-    return min(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))

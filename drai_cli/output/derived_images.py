@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +12,8 @@ import numpy as np
 
 from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
 from drai_cli.inference.torch_model import Inference
-from drai_cli.io.about import About
-from drai_cli.io.image import Fit, Image, fit_to_square
+from drai_cli.io.about import About, Member
+from drai_cli.io.image import Fit, Framing, Image, fit_to_square, frame_square, resample
 from drai_cli.io.registry import format_named
 from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import is_storable
@@ -62,6 +63,7 @@ class DerivedImages:
         source: InputImage | None,
         deciding: Mapping[str, Any],
         number: int = 1,
+        member: Member | None = None,
         **marks: str,
     ) -> list[str]:
         """Writes the files of one image; returns their names, the image first, then its sidecars.
@@ -73,16 +75,20 @@ class DerivedImages:
             source: The user's image whose format and geometry it keeps; None for an image made of codes alone.
             deciding: What decides the image besides model, command, shape and precision.
             number: Of the image in its series, from 1.
+            member: The DICOM series that its source shares with those of others, which are written as well.
             **marks: Marks of this image besides those of every image.
         """
         geometry, spacing_mm = None, None
         if source is not None and self.size == "input":
             geometry, spacing_mm = source.geometry, source.spacing_mm
-            made = scale_back(made, source.height, source.width, self.fit)
+            made = scale_back(made, source.height, source.width, self.fit, source.aspect)
         elif source is not None:
             size = self.inference.header.architecture.image_size
             geometry = fit_geometry(source, size, self.fit)
             spacing_mm = fit_spacing(source, size, self.fit)
+        if member is not None:
+            number = member.number
+            spacing_mm = None if spacing_mm is None else (member.between_mm, *spacing_mm[1:])
         kind = self.format or _choose_format(source, made)
         decided_by = {
             "weights_sha256": self.inference.model.sha256,
@@ -94,7 +100,7 @@ class DerivedImages:
         files = encode_image(
             kind,
             Stored.of_levels(made, model_intensity(self.inference.header)),
-            About({**self.marks, **marks}, decided_by, number),
+            About({**self.marks, **marks}, decided_by, number, member=member),
             geometry=geometry,
             spacing_mm=spacing_mm,
             compression=self.compression if kind == "dicom" else "none",
@@ -118,11 +124,14 @@ def _choose_format(source: InputImage | None, made: np.ndarray) -> str:
     return source.kind
 
 
-def scale_back(pixels: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:
+def scale_back(pixels: np.ndarray, height: int, width: int, fit: Fit, aspect: float = 1.0) -> np.ndarray:
     """Scales an image of a model's size to the size of its source: the inverse of `fit_to_square`.
 
-    Pixels that a crop removed are black, so that all others are at their place in the source.
+    Pixels that a crop removed are black, so that all others are at their place in the source. The result has pixels of
+    the source's aspect.
     """
+    if aspect != 1:
+        return _stretch_back(pixels, height, width, frame_square(height, width, len(pixels), fit, aspect))
     side = min(height, width) if fit == "crop" else max(height, width)
     square = fit_to_square(Image(pixels), side, pixels.shape[2])
     if fit == "pad":
@@ -131,4 +140,26 @@ def scale_back(pixels: np.ndarray, height: int, width: int, fit: Fit) -> np.ndar
     out = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
     top, left = (height - side) // 2, (width - side) // 2
     out[top : top + side, left : left + side] = square
+    return out
+
+
+def _stretch_back(pixels: np.ndarray, height: int, width: int, framing: Framing) -> np.ndarray:
+    """The same for pixels that are not square: whole pixels of the source that lie in the part that was kept."""
+    size = len(pixels)
+    top, left = ceil(framing.top - 1e-9), ceil(framing.left - 1e-9)
+    rows = floor(framing.top + framing.height + 1e-9) - top
+    columns = floor(framing.left + framing.width + 1e-9) - left
+    out = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+    if rows < 1 or columns < 1:  # less than a pixel was kept
+        return out
+    down, across = framing.made_height / framing.height, framing.made_width / framing.width
+    part = Framing(
+        max(0.0, (size - framing.made_height) // 2 + (top - framing.top) * down),
+        max(0.0, (size - framing.made_width) // 2 + (left - framing.left) * across),
+        rows * down,
+        columns * across,
+        rows,
+        columns,
+    )
+    out[top : top + rows, left : left + columns] = resample(pixels, part)
     return out

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-# Names of devices on Windows, and of the tables and tar files of an output folder.
+# Names of devices on Windows, and of the tables, tar and npz files of an output folder.
 _RESERVED = re.compile(
-    r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|metadata.*\.csv|manifest.*\.json|images-\d+\.tar", re.IGNORECASE
+    r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|metadata.*\.csv|manifest.*\.json|images-\d+\.tar|images.*\.npz",
+    re.IGNORECASE,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drai_cli.data.prepared import BY_FILE, BY_IMAGE
+from drai_cli.data.split_plan import BY_FILE, BY_IMAGE
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.report.wording import markdown_table, words
 from drai_cli.settings.methods import METHODS

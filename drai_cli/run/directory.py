@@ -186,9 +186,12 @@ class RunDirectory:
             saved = read_json(self.config)["data"]
             known = {option.name for option in fields(DataOptions)} & saved.keys()
             values = {name: saved[name] for name in known}
+            if isinstance(saved["metadata"], str):  # one table, or none
+                values["metadata"] = [saved["metadata"]] if saved["metadata"] else []
             check_types(DataOptions, values)
             values |= {"path": Path(saved["path"]), "conditions": tuple(saved["conditions"])}
-            values["metadata"] = Path(saved["metadata"]) if saved["metadata"] else None
+            values["missing"] = tuple(values.get("missing", ()))
+            values["metadata"] = tuple(map(Path, values["metadata"]))
             options = DataOptions(**values)
             check_image_size(options.size)
             return options

@@ -15,7 +15,9 @@ def as_run_reads(run: RunDirectory, path: Path) -> DataOptions:
     own = run.read_data_options()
     if own.path.resolve() == path.resolve():
         return replace(own, path=path)
-    return replace(own, path=path, metadata=None, kind=None, split=None, split_column=None)
+    return replace(
+        own, path=path, metadata=(), header=None, rows=None, kind=None, split=None, split_column=None
+    )
 
 
 def as_model_needs(header: ModelHeader, path: Path) -> DataOptions:

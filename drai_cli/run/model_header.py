@@ -53,12 +53,15 @@ def make_header(
         licence = f"{licence} AND {inherited.licence}" if licence else inherited.licence
     levels = str(data.images.dtype)
     plain = Intensity("", 0, int(np.iinfo(levels).max), levels)
-    intensity = replace(data.intensity, dtype=levels) if data.intensity is not None else plain
+    has_values = data.intensity is not None and not (
+        data.images.shape[-1] == 3 and data.intensity.stored_offset is not None
+    )
+    intensity = replace(data.intensity, dtype=levels) if data.intensity is not None and has_values else plain
     return ModelHeader(
         architecture=options.model,
         schema=data.schema,
         method=options.method,
-        intensity=asdict(intensity),
+        intensity={name: value for name, value in asdict(intensity).items() if value is not None},
         training={
             "kind": data.summary["kind"],
             "images": parts,

@@ -10,10 +10,13 @@ import torch
 
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import WeightsError
+from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
+from drai_cli.metrics.finding_set import FindingSet
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.generation import ModelNetworks
 from drai_cli.metrics.judge import Judge, JudgeConfig, load_judge, train_judge
 from drai_cli.metrics.quick import quick_measure
+from drai_cli.metrics.quick_findings import quick_finding_measure
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.model.networks import Networks
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
@@ -51,7 +54,7 @@ class Validation:
         self.seed = seed
         self.device = device
         self.file = judge_file
-        self.judge: Judge | None = None
+        self.judge: Judge | FindingJudge | None = None
 
     @property
     def is_possible(self) -> bool:
@@ -65,33 +68,39 @@ class Validation:
             return {}
         if self.judge is None:
             self.judge = self._load_or_train()
-        labels = self.data.labels[self.rows]
-        groups = np.array([self.data.entries[row].group for row in self.rows])
-        images, conditions = self.data.images[self.rows], self.data.conditions[self.rows]
-        return quick_measure(
-            images, labels, groups, networks, conditions, self.judge, seed=self.seed, device=self.device
-        )
+        data, rows = self.data, self.rows
+        images, conditions = data.images[rows], data.conditions[rows]
+        groups = np.array([data.entries[row].group for row in rows])
+        options: dict[str, Any] = {"seed": self.seed, "device": self.device}
+        if isinstance(self.judge, FindingJudge):
+            states, names = data.finding_states[rows], data.schema.labels
+            real = FindingSet(images, states, data.parts[rows], groups, conditions, names)
+            return quick_finding_measure(real, networks, self.judge, **options)
+        return quick_measure(images, data.labels[rows], groups, networks, conditions, self.judge, **options)
 
-    def _load_or_train(self) -> Judge:
+    def _load_or_train(self) -> Judge | FindingJudge:
         if self.file.exists():
             return self._load()
         data = self.data
-        judge = train_judge(
-            data.images,
-            data.labels,
-            data.parts,
-            len(data.schema.labels),
-            _judge_config(len(data.rows("train")), self.symmetry),
-            seed=self.seed,
-            device=self.device,
-        )
+        options: dict[str, Any] = {"seed": self.seed, "device": self.device}
+        config = _judge_config(len(data.rows("train")), self.symmetry)
+        judge: Judge | FindingJudge
+        if data.schema.label.findings is not None:
+            judge = train_finding_judge(
+                data.images, data.finding_states, data.labels, data.parts, config, **options
+            )
+        else:
+            label_count = len(data.schema.labels)
+            judge = train_judge(data.images, data.labels, data.parts, label_count, config, **options)
         save_state(self.file, judge.state(), judge.config_json())
         return judge
 
-    def _load(self) -> Judge:
+    def _load(self) -> Judge | FindingJudge:
         tensors, config = load_state(self.file)
+        has_findings = self.data.schema.label.findings is not None
+        judge: Judge | FindingJudge
         try:
-            judge = load_judge(config, tensors, self.device)
+            judge = (load_finding_judge if has_findings else load_judge)(config, tensors, self.device)
         except UNFIT as error:
             raise self._unfit() from error
         if not judge.fits(self.data.images, len(self.data.schema.labels)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.model.generator import Generator
 from drai_cli.model.trunk import Trunk
 from drai_cli.model_file.checkpoint import LoadedModel

@@ -14,8 +14,9 @@ from drai_cli.errors import InputError
 from drai_cli.io.files import file_sha256, open_regular
 from drai_cli.io.tar import read_tar
 from drai_cli.output.marks import marks_of_member, read_marks
-from drai_cli.sampling.layout import tar_of
+from drai_cli.sampling.layout import NPZ, container_of
 from drai_cli.sampling.manifest import MANIFEST, METADATA
+from drai_cli.sampling.npz_file import read_npz
 
 Row = Mapping[str, str]
 
@@ -28,7 +29,7 @@ def names_of(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
 
 def group_rows(rows: Iterable[Row], suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[Row]]]:
     """The files on disk that metadata.csv lists, each with its images' rows; a sidecar has no row."""
-    for tar, group in groupby(rows, key=lambda row: tar_of(row["file_name"])):
+    for tar, group in groupby(rows, key=lambda row: container_of(row["file_name"])):
         if tar:
             yield tar, list(group)
             continue
@@ -62,14 +63,14 @@ def join_by_name(
     yield from ((name, None, rows) for name, rows in only_grouped.items())
 
 
-def list_files(out: Path) -> Iterator[str]:
-    """The files of an output without its two tables and without hidden files."""
+def list_files(out: Path, tables: Collection[str] = ()) -> Iterator[str]:
+    """The files of an output without metadata.csv, manifest.json, the layout's own tables and hidden files."""
     for folder, folders, names in os.walk(out):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
             relative = path.relative_to(out).as_posix()
-            if not name.startswith(".") and path.is_file() and relative not in (MANIFEST, METADATA):
+            if not name.startswith(".") and path.is_file() and relative not in (MANIFEST, METADATA, *tables):
                 yield relative
 
 
@@ -109,10 +110,12 @@ def compare_marks(
         suffixes: Of an image's files.
         weights_sha256: Of the model, from the manifest.
     """
-    if not rows:
+    if not rows and name != NPZ:
         return
     try:
-        if tar_of(rows[0]["file_name"]):
+        if name == NPZ:
+            yield from _compare_npz_marks(out, name, rows, weights_sha256)
+        elif container_of(rows[0]["file_name"]):
             yield from _compare_tar_marks(out, name, rows, suffixes, weights_sha256)
         elif reason := _compare_image_marks(read_marks(out / name), rows[0], weights_sha256):
             yield name, reason
@@ -124,21 +127,34 @@ def _compare_tar_marks(
     out: Path, name: str, rows: Sequence[Row], suffixes: tuple[str, ...], weights_sha256: str
 ) -> Iterator[tuple[str, str]]:
     expected = {member: row for row in rows for member in names_of(row["file_name"], suffixes)}
-    with open_regular(out / name, max_bytes=None) as file:
-        for member, data in read_tar(file, name):
-            full_name = f"{name}/{member}"
-            row = expected.pop(full_name, None)
-            if row is None:
-                yield full_name, "is in no table"
-            elif member.endswith((".png", ".json")):
-                try:
-                    reason = _compare_image_marks(marks_of_member(full_name, data), row, weights_sha256)
-                except InputError as error:
-                    reason = error.message
-                if reason:
-                    yield full_name, reason
+    for full_name, data in _members(out, name):
+        row = expected.pop(full_name, None)
+        if row is None:
+            yield full_name, "is in no table"
+        elif full_name.endswith((".png", ".json")):
+            try:
+                reason = _compare_image_marks(marks_of_member(full_name, data), row, weights_sha256)
+            except InputError as error:
+                reason = error.message
+            if reason:
+                yield full_name, reason
     for full_name in expected:
         yield full_name, "is missing"
+
+
+def _compare_npz_marks(
+    out: Path, name: str, rows: Sequence[Row], weights_sha256: str
+) -> Iterator[tuple[str, str]]:
+    marks = read_marks(out / name)
+    for number, (image, row) in enumerate(zip_longest(read_npz(out / name), rows)):
+        if image is None:
+            yield row["file_name"], "is missing"
+        elif row is None:
+            yield f"{name}, row {number}", "is in no table"
+        else:
+            own = {**marks, "label": image.label, "index": str(image.index)}
+            if reason := _compare_image_marks(own, row, weights_sha256):
+                yield row["file_name"], reason
 
 
 def _compare_image_marks(marks: Mapping[str, str], row: Row, weights_sha256: str) -> str:
@@ -153,17 +169,29 @@ def _compare_image_marks(marks: Mapping[str, str], row: Row, weights_sha256: str
 
 
 def hash_files(out: Path, names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Name and sha256 of those of the named files, or members of tar files, that exist."""
+    """Name and sha256 of those of the named files, or members of tar and npz files, that exist."""
     members: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
-        if tar_of(name):
-            members[tar_of(name)].add(name)
+        if container_of(name):
+            members[container_of(name)].add(name)
         elif (out / name).is_file():
             yield name, file_sha256(out / name)
-    for tar, wanted in members.items():
-        # An unreadable tar file was reported when the files were compared with the manifest.
-        if (out / tar).is_file():
-            with suppress(InputError), open_regular(out / tar, max_bytes=None) as file:
-                for member, data in read_tar(file, tar):
-                    if f"{tar}/{member}" in wanted:
-                        yield f"{tar}/{member}", hashlib.sha256(data).hexdigest()
+    for container, wanted in members.items():
+        # An unreadable container was reported when the files were compared with the manifest.
+        if (out / container).is_file():
+            with suppress(InputError):
+                for name, data in _members(out, container):
+                    if name in wanted:
+                        yield name, hashlib.sha256(data).hexdigest()
+                        wanted.remove(name)
+                    if not wanted:
+                        break
+
+
+def _members(out: Path, container: str) -> Iterator[tuple[str, bytes]]:
+    """Names, as metadata.csv and sidecars have them, and contents of what is in a tar or npz file."""
+    if container == NPZ:
+        yield from ((image.name, image.data) for image in read_npz(out / container))
+        return
+    with open_regular(out / container, max_bytes=None) as file:
+        yield from ((f"{container}/{member}", data) for member, data in read_tar(file, container))

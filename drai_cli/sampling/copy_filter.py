@@ -59,7 +59,7 @@ def load_training_copies(options: SampleOptions, header: ModelHeader, reporter: 
         as_model_needs(header, options.train_data) if run is None else as_run_reads(run, options.train_data)
     )
     split = run.split if run is not None and run.split.exists() else None
-    prepared = prepare(data, seed=0, split_file=split, reporter=reporter)
+    prepared = prepare(data, seed=0, split_file=split, needs_parts=False, reporter=reporter)
     if prepared.images.shape[1] != header.architecture.image_size:
         raise UsageError(
             "--train-data", "its images have another size than the model's", "name the data it was trained on"

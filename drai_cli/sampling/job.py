@@ -73,6 +73,7 @@ def resolve_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         "attributes": dict(plan.attributes),
         "like_sha256": plan.source_sha256 or None,
         "format": options.format,
+        **({} if options.layout == "folders" else {"layout": options.layout}),
         **({} if plan.tar_images is None else {"shard_size": plan.tar_images}),
         "compression": None if options.compression == "none" else options.compression,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,12 @@ from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.files import atomic_writer, read_json, remove_left_over
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
-from drai_cli.sampling.layout import image_names, is_tar_name
+from drai_cli.sampling.layout import (
+    TABLES,
+    is_container_name,
+    is_part_of_npz,
+    made_patterns,
+)
 from drai_cli.sampling.manifest import MANIFEST, METADATA, Manifest
 from drai_cli.sampling.plan import Plan
 from drai_cli.sampling.store import NEW_FOLDER
@@ -112,13 +117,13 @@ class JobFolder:
         """Removes what a finished job leaves: tables of parts, hidden records, files of killed processes."""
         for entry in self._entries():
             is_part = _TABLE.fullmatch(entry.name) and entry.name not in (METADATA, MANIFEST)
-            if is_part or _is_record(entry):
+            if is_part or is_part_of_npz(entry.name) or _is_record(entry):
                 entry.unlink(missing_ok=True)
         for folder in (self.out, *(self.out / folder for folder in self.plan.layout.folders)):
             remove_left_over(folder)
 
-    def _read_records(self) -> tuple[set[str], list[str]]:
-        """Names of the records in the folder, and how they differ from this job."""
+    def _records(self) -> dict[str, dict[str, Any]]:
+        """The records in the folder, by name."""
         records: dict[str, dict[str, Any]] = {}
         for entry in self._entries():
             if _ANY_MANIFEST.fullmatch(entry.name):
@@ -130,6 +135,11 @@ class JobFolder:
                     records[entry.name] = dict(read_json(entry))
                 except (InputError, TypeError, ValueError) as error:
                     raise OverwriteError(entry, "it is damaged", NEW_FOLDER) from error
+        return records
+
+    def _read_records(self) -> tuple[set[str], list[str]]:
+        """Names of the records in the folder, and how they differ from this job."""
+        records = self._records()
         if MANIFEST in records:
             return set(records), self.job.differences(records[MANIFEST])
         differences: list[str] = []
@@ -153,7 +163,11 @@ class JobFolder:
                 )
             if entry.name in folders and entry.is_dir():
                 self._check_folder(entry.name, folders)
-            elif not (_TABLE.fullmatch(entry.name) or self.plan.layout.makes(entry.name)):
+            elif not (
+                _TABLE.fullmatch(entry.name)
+                or entry.name in TABLES[self.plan.layout_name]
+                or self.plan.layout.makes(entry.name)
+            ):
                 raise OverwriteError(entry, "this command would not make it", NEW_FOLDER)
 
     def _check_folder(self, folder: str, folders: Collection[str]) -> None:
@@ -174,10 +188,15 @@ class JobFolder:
         for lock in self.out.glob(".drai-sample-*.lock"):
             with hold_lock(lock, COMMAND, self.out):
                 pass  # raises if a process holds it; else removes it
+        for layout in {_layout_of(record) for record in self._records().values()}:
+            folders, files = made_patterns(layout)
+            for entry in self._entries():
+                if entry.is_dir() and not entry.is_symlink():
+                    _clear_folder(entry, entry.name, folders, files)
+                elif entry.name in TABLES.get(layout, ()):
+                    entry.unlink()
         for entry in self._entries():
-            if entry.is_dir() and not entry.is_symlink():
-                _clear_folder(entry, image_names(entry.name))
-            elif _TABLE.fullmatch(entry.name) or is_tar_name(entry.name) or _is_record(entry):
+            if _TABLE.fullmatch(entry.name) or is_container_name(entry.name) or _is_record(entry):
                 entry.unlink()
 
     def _entries(self) -> list[Path]:
@@ -189,14 +208,22 @@ def _is_record(path: Path) -> bool:
     return path.name.startswith(".drai-sample") and path.suffix != ".lock"
 
 
-def _clear_folder(folder: Path, image: re.Pattern[str]) -> None:
-    """Removes a label's images from its folder and the numbered folders in it, and each folder that is empty then."""
+def _layout_of(record: Mapping[str, Any]) -> str:
+    """The layout of a recorded job; `folders` if the record does not say."""
+    options = record.get("options")
+    return str(options.get("layout", "folders")) if isinstance(options, dict) else "folders"
+
+
+def _clear_folder(folder: Path, name: str, folders: re.Pattern[str], files: re.Pattern[str]) -> None:
+    """Removes a layout's images from a folder and from its folders in it, and each folder that is empty then."""
+    if not folders.fullmatch(name):
+        return
     with os.scandir(folder) as scan:
         entries = list(scan)
     for entry in entries:
-        if re.fullmatch(r"\d{3,}", entry.name) and entry.is_dir(follow_symlinks=False):
-            _clear_folder(Path(entry.path), image)
-        elif image.fullmatch(entry.name):
+        if entry.is_dir(follow_symlinks=False):
+            _clear_folder(Path(entry.path), f"{name}/{entry.name}", folders, files)
+        elif files.fullmatch(f"{name}/{entry.name}"):
             os.unlink(entry.path)
     with suppress(OSError):
         folder.rmdir()  # fails if it holds anything else

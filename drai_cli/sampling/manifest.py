@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer, open_regular
@@ -46,14 +46,22 @@ def attribute_columns(schema: ConditionSchema) -> dict[str, str]:
     return {name: f"condition_{name}" if name in COLUMNS else name for name in schema.names[1:]}
 
 
+def finding_columns(schema: ConditionSchema) -> dict[str, str]:
+    """The column of 0 and 1 of each finding in metadata.csv; `finding_<name>` if `<name>` is another column."""
+    if schema.label.findings is None:
+        return {}
+    taken = {*COLUMNS, *attribute_columns(schema).values()}
+    return {name: f"finding_{name}" if name in taken else name for name in schema.labels}
+
+
 def write_metadata(
     path: Path, plan: Plan, seed: int, start: int, stop: int, rejected: Collection[str] = ()
 ) -> str:
-    """Writes `file_name,label,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
+    """Writes `file_name,label,<findings>,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
 
     Images with `rejected` file names were left out, and have no row.
     """
-    columns = attribute_columns(plan.schema)
+    columns, findings = attribute_columns(plan.schema), plan.findings
     digest = hashlib.sha256()
     with atomic_writer(path) as file:
 
@@ -64,9 +72,11 @@ def write_metadata(
 
         def describe(item: Item) -> list[object]:
             values = (item.condition.get(name, "") for name in columns)
-            return [plan.file_name(item), item.label, *values, seed, item.index]
+            states = [] if findings is None else findings.states(item.label).tolist()
+            return [plan.file_name(item), item.label, *states, *values, seed, item.index]
 
-        write([["file_name", "label", *columns.values(), "seed", "index"]])
+        of_findings = finding_columns(plan.schema).values()
+        write([["file_name", "label", *of_findings, *columns.values(), "seed", "index"]])
         items = plan.items(start, stop)
         while chunk := list(islice(items, _CHUNK)):
             write(describe(item) for item in chunk if plan.file_name(item) not in rejected)
@@ -74,7 +84,11 @@ def write_metadata(
 
 
 def write_manifest(
-    path: Path, job: Job, metadata_sha256: str, files: Iterable[tuple[str, str | None]]
+    path: Path,
+    job: Job,
+    metadata_sha256: str,
+    files: Iterable[tuple[str, str | None]],
+    tables: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the manifest.
 
@@ -83,8 +97,10 @@ def write_manifest(
         job: What the head records.
         metadata_sha256: Of metadata.csv.
         files: Names and sha256 in the plan's order, a stream; a sha256 of None: the image was left out as a copy.
+        tables: Names and sha256 of the layout's own tables.
     """
-    head = json.dumps({**job.to_json(), "metadata_sha256": metadata_sha256}, indent=1, sort_keys=True)
+    content = {**job.to_json(), "metadata_sha256": metadata_sha256, **({"tables": tables} if tables else {})}
+    head = json.dumps(content, indent=1, sort_keys=True)
     with atomic_writer(path) as file:
         file.write(head[:-2].encode() + b"," + _FILES)
         separator = b"\n"
@@ -145,6 +161,17 @@ class Manifest:
                     raise OverwriteError(self.path, "it is damaged", "choose another --out")
                 yield name, digest
         raise OverwriteError(self.path, "it ends too early", "choose another --out")
+
+    def tables(self) -> dict[str, str]:
+        """Names and sha256 of the layout's own tables.
+
+        Raises:
+            OverwriteError: They are not what this tool writes.
+        """
+        tables = self.head.get("tables", {})
+        if not isinstance(tables, dict) or not all(isinstance(digest, str) for digest in tables.values()):
+            raise OverwriteError(self.path, "it is damaged", "choose another --out")
+        return tables
 
     def rejected(self) -> set[str]:
         """Names of the images that were left out."""

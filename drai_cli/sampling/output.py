@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 from drai_cli.errors import OverwriteError
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder
 from drai_cli.sampling.journal import Journal
-from drai_cli.sampling.layout import Tars, tar_name, tar_of
+from drai_cli.sampling.layout import NPZ, Rows, Tars, container_of, tar_name
+from drai_cli.sampling.layout_tables import write_tables
 from drai_cli.sampling.manifest import (
     MANIFEST,
     METADATA,
@@ -27,6 +29,8 @@ from drai_cli.sampling.manifest import (
     write_manifest,
     write_metadata,
 )
+from drai_cli.sampling.npz_file import read_levels
+from drai_cli.sampling.npz_store import NpzStore, write_part
 from drai_cli.sampling.plan import Item, Plan
 from drai_cli.sampling.store import (
     NEW_FOLDER,
@@ -140,15 +144,23 @@ class SampleOutput:
         with os_errors_as_input_errors(self.out):
             metadata = self.out / shard_name(METADATA, self.part)
             assert self._store is not None
+            self._store.finish()
             list_entries = partial(self._store.list_entries, self.start, self.stop)
             rejected = {name for name, digest in list_entries() if digest is None}
             metadata_sha256 = write_metadata(metadata, self.plan, self.seed, self.start, self.stop, rejected)
             manifest = self.out / shard_name(MANIFEST, self.part)
-            write_manifest(manifest, self.job, metadata_sha256, list_entries())
+            tables = write_tables(self.out, self.plan, self.job, rejected) if self.part[1] == 1 else {}
+            write_manifest(manifest, self.job, metadata_sha256, list_entries(), tables)
             self.close()
             with self._folder.lock():
-                self._journal_path().unlink(missing_ok=True)
+                for path in (self._journal_path(), self._rows_path()):
+                    path.unlink(missing_ok=True)
                 return self._merge()
+
+    def list_rejected(self) -> set[str]:
+        """Names of the images of a complete job that were left out."""
+        manifest = Manifest.open(self.out / MANIFEST)
+        return set() if manifest is None else manifest.rejected()
 
     def count_rejected(self) -> int:
         """Images of this part that were left out, from the tables of a finished output."""
@@ -165,22 +177,30 @@ class SampleOutput:
         self._folder.begin()
         path = self._journal_path()
         self._stack.enter_context(hold_lock(path.with_suffix(".lock"), COMMAND, self.out))
-        path.touch()
-        file = self._stack.enter_context(open(path, "r+b", buffering=0))  # noqa: SIM115
-        layout = self.plan.layout
+        file, layout = self._open_hidden(path), self.plan.layout
+        digests = 1 if isinstance(layout, Tars) else len(self.plan.suffixes)
+        journal = Journal(file, self.start, self.stop, digests)
         if isinstance(layout, Tars):
-            journal = Journal(file, self.start, self.stop, 1)
             self._store = TarStore(self.out, self.plan, layout, journal, overwrite=overwrite)
+        elif isinstance(layout, Rows):
+            npz, rows = self.out / shard_name(NPZ, self.part), self._open_hidden(self._rows_path())
+            self._store = NpzStore(npz, self.plan, self.job, journal, rows, overwrite=overwrite)
         else:
-            journal = Journal(file, self.start, self.stop, len(self.plan.suffixes))
             self._store = FileStore(self.out, self.plan, journal, overwrite=overwrite)
         self._stack.callback(self._store.close)
+
+    def _open_hidden(self, path: Path) -> IO[bytes]:
+        """A hidden file of this part, made if it is not there, for reading and writing."""
+        path.touch()
+        return self._stack.enter_context(open(path, "r+b", buffering=0))
 
     def _is_done(self) -> bool:
         """Whether the whole job or this part has its manifest, with which its files are compared."""
         manifest = Manifest.open(self.out / MANIFEST)
         if manifest is not None:
             self._check_files(manifest, 0, self.plan.total)
+            for name, digest in manifest.tables().items():
+                self._check_table(self.out / name, digest)
             self._folder.sweep()
             return True
         manifest = Manifest.open(self.out / shard_name(MANIFEST, self.part))
@@ -191,12 +211,16 @@ class SampleOutput:
         return True
 
     def _check_files(self, manifest: Manifest, start: int, stop: int) -> None:
-        # An image that was left out of a tar file is listed too, but has no file.
+        # An image that was left out of a tar or npz file is listed too, but has no file.
         files = (
-            (name, digest) for name, digest in manifest.files() if digest is not None or not tar_of(name)
+            (name, digest)
+            for name, digest in manifest.files()
+            if digest is not None or not container_of(name)
         )
         try:
-            for name, (listed, digest) in zip(self._names(start, stop), files, strict=True):
+            for name, (listed, digest) in zip(
+                self._names(manifest.path.name, start, stop), files, strict=True
+            ):
                 actual = sha256_of(self.out / listed) if listed == name else ""
                 if actual != digest:
                     reason = "it is missing" if actual is None else "it was changed"
@@ -205,12 +229,17 @@ class SampleOutput:
             raise OverwriteError(manifest.path, "it lists other images", NEW_FOLDER) from error
         name = manifest.path.name.replace("manifest", "metadata")
         metadata = manifest.path.with_name(name).with_suffix(".csv")
-        if sha256_of(metadata) != manifest.head.get("metadata_sha256"):
-            raise OverwriteError(metadata, "it is missing or was changed", NEW_FOLDER)
+        self._check_table(metadata, manifest.head.get("metadata_sha256"))
 
-    def _names(self, start: int, stop: int) -> Iterator[str]:
-        """The files on disk that hold the images at these positions, in order."""
+    def _check_table(self, path: Path, digest: object) -> None:
+        if sha256_of(path) != digest:
+            raise OverwriteError(path, "it is missing or was changed", NEW_FOLDER)
+
+    def _names(self, manifest: str, start: int, stop: int) -> Iterator[str]:
+        """The files on disk that hold the images at these positions, in order, by the manifest of this name."""
         layout = self.plan.layout
+        if isinstance(layout, Rows):
+            return iter((NPZ if manifest == MANIFEST else shard_name(NPZ, self.part),))
         if isinstance(layout, Tars):
             return (tar_name(first // layout.unit) for first, _ in layout.ranges(start, stop))
         return (name for item in self.plan.items(start, stop) for name in self.plan.file_names(item))
@@ -227,10 +256,24 @@ class SampleOutput:
             rejected = set().union(*(manifest.rejected() for manifest in manifests))
             metadata = self.out / METADATA
             metadata_sha256 = write_metadata(metadata, self.plan, self.seed, 0, self.plan.total, rejected)
+            files: Iterator[tuple[str, str | None]]
             files = chain.from_iterable(manifest.files() for manifest in manifests)
-            write_manifest(self.out / MANIFEST, self.job, metadata_sha256, files)
+            if isinstance(self.plan.layout, Rows):
+                digest = self._merge_npz(rejected)
+                files = chain([(NPZ, digest)], (entry for entry in files if entry[1] is None))
+            tables = write_tables(self.out, self.plan, self.job, rejected)
+            write_manifest(self.out / MANIFEST, self.job, metadata_sha256, files, tables)
         self._folder.sweep()
         return True
+
+    def _merge_npz(self, rejected: set[str]) -> str:
+        """Writes the npz file of the whole job from those of its parts; returns its sha256."""
+        parts = (self.out / shard_name(NPZ, (i + 1, self.part[1])) for i in range(self.part[1]))
+        rows = chain.from_iterable(map(read_levels, parts))
+        return write_part(self.out / NPZ, self.plan, self.job, 0, self.plan.total, rejected, rows)
+
+    def _rows_path(self) -> Path:
+        return self._journal_path().with_suffix(".rows")
 
     def _journal_path(self) -> Path:
         return self.out / f".drai-sample-{self.part[0]}-of-{self.part[1]}.journal"

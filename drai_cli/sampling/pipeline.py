@@ -134,15 +134,17 @@ class SamplePipeline:
         # All rows of the micro-batch, so that a shard or a resumed job computes the same as the whole job.
         items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
         with self.turns:
-            drawn = draw_images(self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style)
+            images, _, _ = draw_images(
+                self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style
+            )
         done: list[tuple[int, Placed | None]] = []
         rows = [position - start for position in wanted]
-        is_copy = [False] * len(rows) if self.copies is None else self.copies.find(drawn[0][rows])
+        is_copy = [False] * len(rows) if self.copies is None else self.copies.find(images[rows])
         for position, row, rejected in zip(wanted, rows, is_copy, strict=True):
             if rejected:
                 done.append((position, None))
                 continue
-            files = self.encoder.encode(items[row], *(array[row] for array in drawn))
+            files = self.encoder.encode(items[row], images[row])
             done.append((position, self.output.place(items[row], files)))
         return done
 

@@ -10,24 +10,30 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
-from drai_cli.data.condition import Attribute, ConditionSchema, is_missing
-from drai_cli.data.table import list_columns, read_table
-from drai_cli.errors import InputError, UsageError
+from drai_cli.conditions.findings import Findings
+from drai_cli.conditions.schema import ConditionSchema
+from drai_cli.errors import UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.io.files import file_sha256
-from drai_cli.model_file.header import ModelHeader
+from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.names import folder_names
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.sampling.layout import Folders, Tars
-from drai_cli.settings.image_options import SAMPLE_SUFFIXES, TAR_IMAGES, SampleOptions
-
-Condition = Mapping[str, str]
+from drai_cli.sampling.conditions import Condition, parse_attributes, read_conditions
+from drai_cli.sampling.finding_plan import check_finding_options, count_per_finding, count_sets, parse_asked
+from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars
+from drai_cli.settings.image_options import (
+    PACKED_FORMATS,
+    SAMPLE_LAYOUTS,
+    SAMPLE_SUFFIXES,
+    TAR_IMAGES,
+    SampleLayout,
+    SampleOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,26 @@ class Run:
 
 
 @dataclass(frozen=True)
+class RowFormat:
+    """The rows of an npz file.
+
+    Attributes:
+        shape: Of a row: `(H, W)` for grey, `(H, W, 3)` for RGB.
+        dtype: Of its levels: `uint8` or `uint16`.
+        texts: What levels mean, name to text: as the marks of PNG files.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of a row."""
+        return math.prod(self.shape) * (2 if self.dtype == "uint16" else 1)
+
+
+@dataclass(frozen=True)
 class Plan:
     """All images of a job, of all shards.
 
@@ -67,6 +93,9 @@ class Plan:
         tar_images: Images per tar file; None: no tar files.
         source_sha256: Of the CSV of `--like`, else empty.
         attributes: Attributes beside the label that the options set for every image.
+        layout_name: How the files of a format with a file per image lie.
+        rows: Of the npz file; None: no npz file.
+        licence: Of the model.
     """
 
     schema: ConditionSchema
@@ -75,23 +104,38 @@ class Plan:
     tar_images: int | None = None
     source_sha256: str = ""
     attributes: Condition = field(default_factory=dict)
+    layout_name: SampleLayout = "folders"
+    rows: RowFormat | None = None
+    licence: str = ""
+
+    @property
+    def findings(self) -> Findings | None:
+        """What sets of findings labels are; None where a label is one name."""
+        return self.schema.label.findings
 
     @cached_property
     def counts(self) -> dict[str, int]:
         """Images of each label that has at least one."""
-        counts = dict.fromkeys(self.schema.labels, 0)
+        counts = {} if self.findings else dict.fromkeys(self.schema.labels, 0)
         for run in self.runs:
-            counts[run.condition[self.schema.label.name]] += run.count
+            label = run.condition[self.schema.label.name]
+            counts[label] = counts.get(label, 0) + run.count
         return {label: count for label, count in counts.items() if count}
 
     @cached_property
-    def layout(self) -> Folders | Tars:
+    def layout(self) -> Layout:
         """Names the images' files."""
-        names = folder_names(self.schema.labels)
+        names = folder_names(tuple(self.counts) if self.findings else self.schema.labels)
+        if self.rows is not None:
+            return Rows(names)
         if self.tar_images is None:
-            return Folders(names, self.counts, self.suffixes)
+            if self.findings and self.layout_name != "bids":
+                return Numbered("flat", self.total, self.suffixes)
+            if self.layout_name in ("isic", "bids"):
+                return Numbered(self.layout_name, self.total, self.suffixes)
+            return (Flat if self.layout_name == "flat" else Folders)(names, self.counts, self.suffixes)
         keys = {label: name.replace(".", "%2E") for label, name in names.items()}
-        return Tars(keys, self.total, self.tar_images)
+        return Tars(None if self.findings else keys, self.total, self.tar_images)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -150,59 +194,68 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
         InputError: A table that cannot be followed.
     """
     schema = header.schema
-    settings = parse_attributes(options.attributes, schema)
+    settings = parse_attributes(options.attributes, schema, reporter)
     label = settings.pop(schema.label.name, None)
     if label and options.label is not None:
         raise UsageError("--label", f"contradicts --set {schema.label.name}=...", "give one of them")
-    if options.label is not None:
-        label = schema.label.resolve(options.label)
+    check_finding_options(options, schema.label.findings)
+    label = options.label or label
+    if label is not None and schema.label.findings is None:
+        label = schema.label.resolve(label)
     _check_counts(options, label)
-    suffixes, tar_images = SAMPLE_SUFFIXES[options.format], _tar_images(options)
+    empty = Plan(
+        schema, (), SAMPLE_SUFFIXES[options.format], _tar_images(options), attributes=settings,
+        layout_name=options.layout, rows=_row_format(header) if options.format == "npz" else None,
+        licence=header.licence,
+    )  # fmt: skip
     if options.like is not None:
-        rows, digest = _read_runs(options.like, options.count, settings, schema, reporter)
-        return Plan(schema, rows, suffixes, tar_images, digest, settings)
-    if options.per_class is not None:
+        conditions = read_conditions(options.like, options.count, settings, schema, reporter)
+        runs = _group_runs(conditions, schema.label.name)
+        return replace(empty, runs=runs, source_sha256=file_sha256(options.like))
+    if (findings := schema.label.findings) is not None:
+        asked = parse_asked(findings, label, options.label_not)
+        if options.per_finding is not None:
+            counts = count_per_finding(findings, options.per_finding, options.seed, reporter)
+        else:
+            counts = count_sets(findings, asked, options.count or 0, options.seed, reporter)
+    elif options.per_class is not None:
         counts = dict.fromkeys(schema.labels, options.per_class)
     elif label:
         counts = {label: options.count or 0}
     else:
         counts = _draw_counts(options.seed, options.count or 0, header, reporter)
-    runs = [Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count]
-    return Plan(schema, tuple(runs), suffixes, tar_images, attributes=settings)
+    runs = tuple(
+        Run({schema.label.name: name, **settings}, 0, count) for name, count in counts.items() if count
+    )
+    return replace(empty, runs=runs)
 
 
-def parse_attributes(settings: Sequence[str], schema: ConditionSchema) -> dict[str, str]:
-    """Parses `NAME=VALUE` texts to attribute values in the spelling of the data; missing values are left out.
-
-    Raises:
-        UsageError: Not of that form, given twice, or not an attribute or value of the model.
-    """
-    values: dict[str, str] = {}
-    seen = set()
-    for setting in settings:
-        name, sign, value = setting.partition("=")
-        if not sign:
-            raise UsageError(f"--set {setting}", "expected NAME=VALUE", f"one of: {', '.join(schema.names)}")
-        attribute = schema.attribute(name.strip())
-        if attribute.name in seen:
-            raise UsageError(f"--set {setting}", f"{attribute.name} is set twice", "give one value")
-        seen.add(attribute.name)
-        if not is_missing(value):
-            values[attribute.name] = canonical(attribute, value.strip())
-    return values
-
-
-def canonical(attribute: Attribute, value: str) -> str:
-    """A value as the data has it: an alias is resolved, a number has its shortest form.
+def check_layout(options: SampleOptions) -> None:
+    """Checks that a layout goes with the format.
 
     Raises:
-        UsageError: Not a value of the attribute.
+        UsageError: No such layout, or a format that has a layout of its own, or that BIDS does not have.
     """
-    resolved = attribute.resolve(value)
-    if attribute.kind == "categorical":
-        return resolved
-    number = float(resolved)
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    subject = f"--layout {options.layout}"
+    if options.layout not in SAMPLE_LAYOUTS:
+        raise UsageError(subject, "no such layout", f"one of: {', '.join(SAMPLE_LAYOUTS)}")
+    if options.layout != "folders" and options.format in PACKED_FORMATS:
+        raise UsageError(
+            subject, f"expected a format with a file per image, got {options.format}", "--format png"
+        )
+    if options.layout == "bids" and options.format not in ("png", "nifti"):
+        raise UsageError(subject, f"expected --format nifti or png, got {options.format}", "--format nifti")
+
+
+def _row_format(header: ModelHeader) -> RowFormat:
+    shape = header.architecture
+    intensity = model_intensity(header)
+    texts: dict[str, str] = {}
+    slope = (intensity.high - intensity.low) / intensity.top
+    if shape.image_channels == 1 and (intensity.unit or (slope, intensity.low) != (1, 0)):
+        texts = {"unit": intensity.unit, "slope": repr(slope), "intercept": repr(float(intensity.low))}
+    side = (shape.image_size, shape.image_size)
+    return RowFormat(side if shape.image_channels == 1 else (*side, 3), intensity.dtype, texts)
 
 
 def _tar_images(options: SampleOptions) -> int | None:
@@ -224,13 +277,25 @@ def _check_counts(options: SampleOptions, label: str | None) -> None:
         (options.per_class, label, "--per-class", "a label"),
         (options.per_class, options.like, "--per-class", "--like"),
         (options.like, label, "--like", "a label"),
+        (options.like, options.label_not or None, "--like", "--label-not"),
+        *(
+            (options.per_finding, other, "--per-finding", name)
+            for other, name in (
+                (options.count, "-n"),
+                (label, "a label"),
+                (options.like, "--like"),
+                (options.label_not or None, "--label-not"),
+            )
+        ),
     ]
     for one, other, one_name, other_name in clashes:
         if one is not None and other is not None:
             raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
-    if options.count is None and options.per_class is None and options.like is None:
+    if not any((options.count, options.per_class, options.per_finding, options.like)):
         raise UsageError(
-            "-n", "expected a number of images, got none", "-n 16, --per-class 16 or --like real.csv"
+            "-n",
+            "expected a number of images, got none",
+            "-n 16, --per-class 16 (--per-finding 16 for findings) or --like real.csv",
         )
 
 
@@ -251,56 +316,6 @@ def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> 
 def _parse_weight(count: Any) -> float:
     is_count = isinstance(count, int | float) and not isinstance(count, bool)
     return float(count) if is_count and math.isfinite(count) and count > 0 else 0.0
-
-
-def _read_runs(
-    path: Path, count: int | None, settings: dict[str, str], schema: ConditionSchema, reporter: Reporter
-) -> tuple[tuple[Run, ...], str]:
-    """Runs of one image per row of a table, or of `count` images spread evenly over its rows, and its sha256."""
-    table = read_table(path)
-    label_column = next((name for name in (schema.label.name, "label") if name in table.columns), None)
-    if label_column is None:
-        raise InputError(
-            path,
-            f"expected a column {schema.label.name!r} or 'label', got none",
-            f"its columns: {list_columns(table.columns)}",
-        )
-    attributes = [a for a in schema.attributes[1:] if a.name in table.columns and a.name not in settings]
-    absent = [a.name for a in schema.attributes[1:] if a.name not in table.columns and a.name not in settings]
-    if absent:
-        reporter.info(f"no column in {path.name}, so values are missing: {', '.join(absent)}")
-    conditions: list[dict[str, str]] = []
-    unlabelled = 0
-    unknown: Counter[str] = Counter()
-    for number, row in enumerate(table.rows, 1):
-        if is_missing(row[label_column]):
-            unlabelled += 1
-            continue
-        condition = {schema.label.name: _resolve_label(row[label_column], schema, path, number), **settings}
-        for attribute in attributes:
-            if is_missing(row[attribute.name]):
-                continue
-            try:
-                condition[attribute.name] = canonical(attribute, row[attribute.name])
-            except UsageError:
-                unknown[attribute.name] += 1
-        conditions.append(condition)
-    if unlabelled:
-        reporter.warn(f"{path.name}: {unlabelled} rows without a label were left out")
-    for name, times in unknown.items():
-        reporter.warn(f"{path.name}: {times} unknown values of {name} count as missing")
-    if not conditions:
-        raise InputError(path, "expected rows with a label, got none")
-    rows = len(conditions)
-    chosen = conditions if count is None else [conditions[k * rows // count] for k in range(count)]
-    return _group_runs(chosen, schema.label.name), file_sha256(path)
-
-
-def _resolve_label(value: str, schema: ConditionSchema, path: Path, number: int) -> str:
-    try:
-        return schema.label.resolve(value)
-    except UsageError as error:
-        raise InputError(f"{path}, row {number}", f"{error.subject}: {error.message}", error.hint) from error
 
 
 def _group_runs(conditions: Sequence[dict[str, str]], label_name: str) -> tuple[Run, ...]:

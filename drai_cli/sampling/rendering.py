@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,13 +39,11 @@ class SampleEncoder:
     def pixels(self) -> PixelOptions:
         return PixelOptions.from_json(self.options)
 
-    def encode(
-        self, item: Item, image: np.ndarray, content: np.ndarray, style: np.ndarray
-    ) -> tuple[bytes, ...]:
+    def encode(self, item: Item, image: np.ndarray) -> tuple[bytes, ...]:
         """The files of one image, in the order of `SAMPLE_SUFFIXES`."""
-        marks = self._mark(item)
         if self.options["format"] == "npz":
-            return (_encode_npz(marks, image, content, style),)
+            return (np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes(),)
+        marks = self._mark(item)
         stored = Stored.of_levels(image, model_intensity(self.header))
         pixels = self.pixels.to_json()
         deciding = {
@@ -63,13 +60,19 @@ class SampleEncoder:
         return encode_image(self.options["format"], stored, about, compression=compression)
 
     def _encode_sidecars(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """The `.json` of an image, with the same keys for all images of a model, and its `.cls`: the label's number."""
+        """The `.json` of an image, with the same keys for all images of a model, and its `.cls`.
+
+        That is the label's number, or 0 or 1 for each finding.
+        """
         schema = self.header.schema
         entries = as_json({name: text for name, text in marks.items() if name != "condition"})
         others = [attribute.name for attribute in schema.attributes[1:]]
         if others:
             entries["attributes"] = {name: item.condition.get(name, "") for name in others}
         text = json.dumps(entries, sort_keys=True, ensure_ascii=False)
+        findings = schema.label.findings
+        if findings is not None:
+            return text.encode(), " ".join(map(str, findings.states(item.label).tolist())).encode()
         return text.encode(), str(schema.label.position(item.label)).encode()
 
     def _mark(self, item: Item) -> dict[str, str]:
@@ -95,10 +98,3 @@ def check_compression(format: str, compression: Compression) -> None:
     from drai_cli.io.dicom.packing import require_encoder
 
     require_encoder(compression)
-
-
-def _encode_npz(marks: Mapping[str, str], image: np.ndarray, content: np.ndarray, style: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    texts = {name: np.array(text) for name, text in marks.items()}
-    np.savez_compressed(file, image=image, content=content, style=style, **texts)  # type: ignore[arg-type]
-    return file.getvalue()

@@ -24,7 +24,7 @@ _RESUME = "written images are kept: free space or fix the permissions, then the 
 _CHUNK_BYTES = 1 << 20
 
 Placed = Digests | bytes
-"""What the thread that made an image returns: the sha256 of its files, or the bytes for a tar file."""
+"""What the thread that made an image returns: the sha256 of its files, or the bytes for a tar or npz file."""
 
 
 class Store(Protocol):
@@ -38,6 +38,9 @@ class Store(Protocol):
 
     def record(self, position: int, placed: Placed | None) -> None:
         """Records that an image was placed or, with None, left out; called in the order of the positions."""
+
+    def finish(self) -> None:
+        """Writes what is only written when all images are done."""
 
     def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
         """Names and sha256 that the manifest lists for the images at these positions."""
@@ -72,6 +75,9 @@ class FileStore:
         assert isinstance(digests, tuple)
         with os_errors_as_input_errors(self.out):
             self.journal.write(position, [digests])
+
+    def finish(self) -> None:
+        pass
 
     def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
         for first in range(start, stop, 4096):
@@ -130,6 +136,9 @@ class TarStore:
         if position + 1 in (self._first + self.tars.unit, self.plan.total):
             self._finish()
 
+    def finish(self) -> None:
+        pass
+
     def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
         for first, last in self.tars.ranges(start, stop):
             digests = [digest for (digest,) in self.journal.read(first, last)]
@@ -179,7 +188,7 @@ class TarStore:
                 self._write(make_tar_end(self._size))
                 self._file.flush()
                 is_new = self.overwrite or not self._path.exists()
-                if not is_new and not _is_beginning(self._path, Path(self._file.name)):
+                if not is_new and not is_beginning(self._path, Path(self._file.name)):
                     raise OverwriteError(self._path, "another file has this name", NEW_FOLDER)
                 self._open.close()
             digest = self._digest.hexdigest()
@@ -228,7 +237,7 @@ def _read_start(path: Path, size: int) -> bytes:
         return file.read(size + 1)
 
 
-def _is_beginning(path: Path, other: Path) -> bool:
+def is_beginning(path: Path, other: Path) -> bool:
     """Whether another file begins with the bytes of this one."""
     with open_regular(path, max_bytes=None) as file, open_regular(other, max_bytes=None) as whole:
         return all(chunk == whole.read(len(chunk)) for chunk in iter(partial(file.read, _CHUNK_BYTES), b""))

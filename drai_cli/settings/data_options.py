@@ -27,20 +27,45 @@ KINDS: tuple[Kind, ...] = (
     Kind("ham10000", "images and a table with the columns image_id, dx, lesion_id, age, sex, localization"),
     Kind("dicom", "a tree of DICOM files, labels by a table or a keyword: --label BodyPartExamined"),
     Kind("nifti", "NIfTI volumes, cut into slices, in class folders or with a table"),
+    Kind("analyze", "Analyze or NIfTI pairs (.hdr and .img); otherwise as nifti"),
+    Kind("mgh", "FreeSurfer volumes (.mgz, .mgh); otherwise as nifti"),
+    Kind("mha", "MetaImage volumes (.mha, .mhd), with the extra drai-cli[itk]; otherwise as nifti"),
+    Kind("nrrd", "NRRD volumes (.nrrd, .nhdr), with the extra drai-cli[itk]; otherwise as nifti"),
     Kind("medmnist", "one .npz with train_images, train_labels, val_images, …"),
 )
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
 
 
+class Repeatable:
+    """A single path as `metadata`, or a single name as `label`, counts as a sequence of one."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("metadata", Path), ("label", str)):
+            given = getattr(self, name, ())
+            if not isinstance(given, tuple):
+                is_one = isinstance(given, str | Path)
+                object.__setattr__(self, name, (kind(given),) if is_one else tuple(given or ()))
+
+
 @dataclass(frozen=True)
-class SourceOptions:
+class SourceOptions(Repeatable):
     """How to read a data set, where its files leave it open.
 
     Attributes:
-        metadata: CSV table that describes the images.
-        image_column: Column of the table with the names of the image files; suffixes may be left out.
+        metadata: Table that describes the images: CSV (also .tsv, .csv.gz), JSON lines, or an Excel workbook (.xlsx,
+            needs the extra `drai-cli[xlsx]`). May be given several times: tables are joined by the images that they
+            name, or by a column that they share.
+        header: Whether the first line of a table holds the column names. If not, they are `column 1`, `column 2`, …
+            (--no-header); None: it does.
+        image_column: Column of the table with the names of the image files, of their folders, or of DICOM UIDs;
+            suffixes, and folders of another machine, may differ.
         label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
-            BodyPartExamined, or `folder` for the name of the top folder.
+            BodyPartExamined, or `folder` for the name of the top folder. May be given several times: columns of 0 and
+            1, each a finding that an image shows or not.
+        label_kind: What a label is: categorical (one name), or findings (a set of names, in one cell joined by `|`, `;`
+            or `,`); None: findings where cells of the column hold several names.
+        uncertain: What -1 means in columns of 0 and 1: unknown, present or absent.
+        least_count: Leave out findings that fewer images show.
         group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
             split. For DICOM without a table: a DICOM keyword.
         group_pattern: Instead of --group: regular expression to search for in the path of each file below the data
@@ -50,29 +75,43 @@ class SourceOptions:
             or in its file), or new (one drawn at random); None: own where there is one.
         split_column: Column of the table with the part of each image: train, validation or test; None: a column called
             split, set, subset, partition or the like that holds nothing else.
+        rows: Which row to use where several rows of an image differ in what is asked for: first, majority (the most
+            frequent value of each column), or all (the label is the set of their labels); None: such rows are an error.
+        missing: Value that means that nothing is known, instead of unknown, NA, nan, none, -1 and the like; may be
+            given several times. An empty cell always means so.
         kind: Kind of data set; needed only where more than one is possible.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto`. auto uses -1000 to 1000 HU if all images are CT, and otherwise the window of each file, or its
-            percentiles where it has none.
-        axis: Orientation of the slices that are cut from NIfTI volumes; None: axial.
-        slices: Slices to use of each NIfTI volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
+            percentiles where it has none. For PNG, TIFF and npz, auto is one range for all grey images of more than 8
+            bits, unless they use most of their levels.
+        hu_offset: For PNG, TIFF and npz: number to add to the grey values of the files to get Hounsfield units: -32768
+            for DeepLesion, -1024 for many CT slices in 16-bit PNG. --window is then in HU.
+        axis: Orientation of the slices that are cut from volumes; None: axial.
+        slices: Slices to use of each volume: `all`, `central`, `nonempty`, or the INDEX of one slice; None: all.
     """
 
-    metadata: Path | None = None
+    metadata: tuple[Path, ...] = ()
+    header: bool | None = None
     image_column: str | None = None
-    label: str | None = None
+    label: tuple[str, ...] = ()
+    label_kind: Literal["categorical", "findings"] | None = None
+    uncertain: Literal["unknown", "present", "absent"] = "unknown"
+    least_count: int | None = setting(None, 1)
     group: str | None = None
     group_pattern: str | None = None
     split: Literal["own", "new"] | None = None
     split_column: str | None = None
+    rows: Literal["first", "majority", "all"] | None = None
+    missing: tuple[str, ...] = ()
     kind: str | None = None
     window: str | None = None
+    hu_offset: float | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(Repeatable):
     """Which images to use, and how to read them. Fields that are not listed: see `SourceOptions`.
 
     Attributes:
@@ -88,14 +127,20 @@ class DataOptions:
     documented_by: ClassVar[type] = SourceOptions
 
     path: Path = setting(flag="--data")
-    metadata: Path | None = None
+    metadata: tuple[Path, ...] = ()
+    header: bool | None = None
     image_column: str | None = None
-    label: str | None = None
+    label: tuple[str, ...] = ()
+    label_kind: Literal["categorical", "findings"] | None = None
+    uncertain: Literal["unknown", "present", "absent"] = "unknown"
+    least_count: int | None = setting(None, 1)
     conditions: tuple[str, ...] = setting((), flag="--condition")
     group: str | None = None
     group_pattern: str | None = None
     split: Literal["own", "new"] | None = None
     split_column: str | None = None
+    rows: Literal["first", "majority", "all"] | None = None
+    missing: tuple[str, ...] = ()
     kind: str | None = None
     size: int = setting(64, *IMAGE_SIZES)
     channels: Channels = "auto"
@@ -103,6 +148,7 @@ class DataOptions:
     cache_dir: Path | None = None
     aliases: Mapping[str, str] = field(default_factory=dict, metadata={"flag": "--alias"})
     window: str | None = None
+    hu_offset: float | None = None
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
 
@@ -116,6 +162,7 @@ class PhantomOptions:
         count: Number of images; the labels alternate.
         size: Height and width in pixels.
         seed: Random seed; seed and index decide each image.
+        findings: Draw phantoms whose label is a set of findings: a disc with any of five marks.
         overwrite: Write into a folder that holds files.
     """
 
@@ -123,4 +170,5 @@ class PhantomOptions:
     count: int = setting(2000, 1, flag="-n --count")
     size: int = setting(64, *IMAGE_SIZES)
     seed: int = setting(0, 0)
+    findings: bool = False
     overwrite: bool = False

@@ -31,10 +31,15 @@ else:
 
 SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
     **{name: suffixes for name, suffixes in IMAGE_SUFFIXES.items() if name != "tiff"},
-    "npz": (".npz",),
+    "npz": ("",),  # a row of one file
     "webdataset": (".png", ".json", ".cls"),  # in a tar file
 }
 SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
+PACKED_FORMATS = ("npz", "webdataset")
+"""Formats in which many images share a file, so that there is no choice of folders."""
+
+SampleLayout = Literal["folders", "flat", "isic", "bids"]
+SAMPLE_LAYOUTS: tuple[SampleLayout, ...] = ("folders", "flat", "isic", "bids")
 TAR_IMAGES = 10_000
 """Images in a tar file of WebDataset: some 100 MB at 64 px."""
 
@@ -61,10 +66,14 @@ class SampleOptions:
 
     Attributes:
         out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
-        label: Label of all images, or an alias of it.
+        label: Label of all images, or an alias of it. Where labels are sets of findings: exactly these findings, joined
+            by `|`; with `*` as one of them, others as well, as often as in the training data.
+        label_not: Where labels are sets of findings: finding that no image shows, while others are drawn; may be given
+            several times.
         count: Number of images in all; --per-class is the alternative. Without --label, the labels are
             drawn in the proportions of the training data.
         per_class: Number of images of every label.
+        per_finding: Where labels are sets of findings: number of images, at least, that show each finding.
         like: CSV table with a label column: generate one image per row (or --count images, spread over the rows), with
             the label and attributes of the row.
         attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes that are not set
@@ -76,8 +85,14 @@ class SampleOptions:
             --style-from.
         truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
             variation.
-        format: File format, one of `SAMPLE_FORMATS`. webdataset means tar files of images with their labels.
+        format: File format, one of `SAMPLE_FORMATS`. npz: one file in MedMNIST's layout. webdataset: tar files of
+            images with their labels.
+        layout: Folders and tables of formats with a file per image. folders: one folder per label. flat: one folder for
+            all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as in
+            ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
         shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
+        sheet: Also draw a contact sheet of the first images of each label to this .png file, outside of OUT. For a
+            finished job, the same command with --sheet draws it alone.
         seed: Random seed. Seed, condition and index decide each image.
         shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
             together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
@@ -96,8 +111,10 @@ class SampleOptions:
     out: Path = setting(flag="-o --out")
     weights: str | None = None
     label: str | None = setting(None, flag="-l --label")
+    label_not: tuple[str, ...] = ()
     count: int | None = setting(None, 1, flag="-n --count")
     per_class: int | None = setting(None, 1)
+    per_finding: int | None = setting(None, 1)
     like: Path | None = None
     attributes: tuple[str, ...] = setting((), flag="--set")
     style_from: Path | None = None
@@ -105,8 +122,10 @@ class SampleOptions:
     window: str | None = None
     truncation: float = setting(1.0, 0)
     format: str = "png"
+    layout: SampleLayout = "folders"
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
+    sheet: Path | None = None
     seed: int = setting(0, 0)
     shard: str | None = None
     batch_size: int = setting(256, 1)
@@ -168,13 +187,13 @@ class InterpolateOptions:
             generates for the first label with this seed.
         grid: Make a grid: one column per image of contents, one row per image of styles.
         style: With --grid: image whose style makes one row; may be given several times; None: the styles of the images.
-        steps: Number of frames, including both ends.
+        steps: Number of frames, including both ends; None: 8, or 30 in an animation.
         even: Space the frames evenly by visual distance (distance of features) instead of by distance of codes.
         out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
             `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
             folder.
         format: File format of frames in a folder; None: that of the first image, or PNG for JPEG, BMP and GIF.
-        fps: Frames per second of .gif and .mp4.
+        fps: Frames per second of .gif and .mp4, which show the walk there and back.
         seed: Random seed; used between two labels only.
     """
 
@@ -187,12 +206,12 @@ class InterpolateOptions:
     style_from: Path | None = None
     grid: bool = False
     style: tuple[Path, ...] = ()
-    steps: int = setting(8, 2)
+    steps: int | None = setting(None, 2)
     even: bool = False
     out: Path | None = setting(None, flag="-o --out")
     format: ImageFormat | None = None
     compression: Compression = "none"
-    fps: float = setting(8.0, 0.01, 100)
+    fps: float = setting(10.0, 0.01, 100)
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = setting(None, 0)
@@ -236,6 +255,7 @@ class ConvertOptions:
         window: Range of values shown from black to white: CENTRE,WIDTH, full, auto, or the NAME of a window in the
             file. PNG and TIFF files then have 8 bits per value.
         keep_patient: Keep the patient and study attributes of a DICOM image.
+        series: Which DICOM series of a folder, zip or DICOMDIR with several: its SeriesNumber or SeriesInstanceUID.
     """
 
     documented_by: ClassVar[type] = SharedOptions
@@ -245,6 +265,7 @@ class ConvertOptions:
     format: ImageFormat | None = None
     window: str | None = None
     keep_patient: bool = False
+    series: str | None = None
     compression: Compression = "none"
     overwrite: bool = False
 

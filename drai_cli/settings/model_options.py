@@ -93,9 +93,9 @@ class EvaluateOptions:
     usefulness_ratios: tuple[float, ...] = setting((0.25, 0.5, 1.0), 0.001, 100, flag="--usefulness-ratio")
     small_labels: tuple[str, ...] = setting((), flag="--small-label")
     privacy_samples: int = setting(1000, 1)
-    metadata: Path | None = None
+    metadata: tuple[Path, ...] = ()
     image_column: str | None = None
-    label: str | None = None
+    label: tuple[str, ...] = ()
     group: str | None = None
     group_pattern: str | None = None
     kind: str | None = None

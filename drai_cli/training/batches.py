@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.pixels import to_unit
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import objective_of
@@ -45,7 +46,7 @@ class Batches:
         conditions: float32 `[N, T]`.
         labels: int64 `[N]`, for the sampling weights.
         rows: Indices of the images to train on.
-        widths: Width of each attribute in the condition, the label first.
+        slots: The parts of the condition that are known or missing by themselves.
         options: Batch size, balance, missing share and seed.
         symmetry: Flips and rotations that keep images plausible.
         device: Device of the batches.
@@ -58,7 +59,7 @@ class Batches:
         conditions: np.ndarray,
         labels: np.ndarray,
         rows: np.ndarray,
-        widths: tuple[int, ...],
+        slots: tuple[Slot, ...],
         options: TrainOptions,
         symmetry: Symmetry,
         device: torch.device,
@@ -69,7 +70,9 @@ class Batches:
         self.rows = rows
         weights, self.balance = sampling_weights(labels[rows], options.balance)
         self.cumulative = np.cumsum(weights)
-        self.widths = widths
+        self.slots = slots
+        self.has_findings = any(slot.kind == "finding" for slot in slots)
+        self.rarity = _rarity(conditions[rows], slots)
         self.options = options
         self.symmetry = symmetry
         self.device = device
@@ -87,14 +90,17 @@ class Batches:
         places = self._places(2 * n + self.more, generator)
         rows = self.rows[places]
         images = self._images(places[:n], generator, self.processes)
-        condition = self.with_missing(self.conditions[rows[:n]], generator)
+        complete = self.conditions[rows[:n]]
+        condition = self.with_missing(complete.clone(), generator)
+        known = complete if self.has_findings else condition
         drawn = self.with_missing(self.conditions[rows[n : 2 * n]], generator)
-        wrong = _differing(condition, self.widths, generator)
+        wrong = _differing(condition, self.slots, self.rarity, generator)
         more = self._images(places[2 * n :], generator, self.processes)
         of_more = self.with_missing(self.conditions[rows[2 * n :]], generator)
         return Batch(
             images,
             send(condition, self.device),
+            send(known, self.device),
             send(wrong, self.device),
             send(drawn, self.device),
             more,
@@ -131,13 +137,12 @@ class Batches:
     def with_missing(
         self, condition: Float[Tensor, "batch condition"], generator: torch.Generator
     ) -> Float[Tensor, "batch condition"]:
-        """Makes each attribute but the label missing at random, in place: the model then learns partial conditions."""
-        start = self.widths[0]
-        for width in self.widths[1:]:
-            is_missing = torch.rand(len(condition), generator=generator) < self.options.missing_share
-            condition[is_missing, start : start + width] = 0
-            condition[is_missing, start + width - 1] = 1
-            start += width
+        """Makes slots missing at random, in place: the model then learns partial conditions."""
+        for slot in self.slots:
+            if slot.may_be_missing:
+                is_missing = torch.rand(len(condition), generator=generator) < self.options.missing_share
+                condition[is_missing, slot.place] = 0
+                condition[is_missing, slot.place.stop - 1] = 1
         return condition
 
 
@@ -151,19 +156,35 @@ def _on_device(images: np.ndarray, rows: np.ndarray, device: torch.device) -> Te
     return torch.from_numpy(images[rows]).to(device)
 
 
-def _differing(
-    condition: Float[Tensor, "batch condition"], widths: tuple[int, ...], generator: torch.Generator
-) -> Float[Tensor, "batch condition"]:
-    """For each row, the condition of another row that differs in a category or by one standard deviation.
+def _rarity(conditions: np.ndarray, slots: tuple[Slot, ...]) -> Float[Tensor, " slot"]:
+    """How much a difference in each slot weighs where wrong conditions are chosen: 1, more for a rare finding."""
+    weights = torch.ones(len(slots))
+    for number, slot in enumerate(slots):
+        if slot.kind == "finding":
+            shown = float(conditions[:, slot.place.start].sum())
+            weights[number] = (len(conditions) / max(1.0, shown)) ** _BALANCE
+    return weights
 
-    A row without such a partner keeps its own condition. It teaches D_xt nothing: positive and negative cancel.
+
+def _differing(
+    condition: Float[Tensor, "batch condition"],
+    slots: tuple[Slot, ...],
+    rarity: Float[Tensor, " slot"],
+    generator: torch.Generator,
+) -> Float[Tensor, "batch condition"]:
+    """For each row, the condition of another row that differs in a category, a finding or by one standard deviation.
+
+    Rows that differ in a rare finding are chosen more often: among sets of findings most pairs differ only in frequent
+    ones. A row without such a partner keeps its own condition. It teaches D_xt nothing: positive and negative cancel.
     """
-    far = torch.zeros(len(condition), len(condition), dtype=torch.bool)
-    start = 0
-    for width in widths:
-        # Only attributes known in both rows can differ: a condition with one missing is still true of the image.
-        values, known = condition[:, start : start + width - 1], condition[:, start + width - 1] == 0
-        far |= (torch.cdist(values, values, p=math.inf) >= 1) & known[:, None] & known[None]
-        start += width
-    scores = (torch.rand(far.shape, generator=generator) * far).fill_diagonal_(1e-12)
-    return condition[scores.argmax(1)]
+    weight = torch.zeros(len(condition), len(condition))
+    for slot, of_slot in zip(slots, rarity, strict=True):
+        # Only slots known in both rows can differ: a condition with one missing is still true of the image.
+        values, is_known = condition[:, slot.place][:, :-1], condition[:, slot.place.stop - 1] == 0
+        differs = (torch.cdist(values, values, p=math.inf) >= 1) & is_known[:, None] & is_known[None]
+        weight = torch.maximum(weight, differs * of_slot)
+    scores = torch.rand(weight.shape, generator=generator)
+    if rarity.max() > 1:
+        # The largest of rand ** (1 / weight) is a row drawn in proportion to its weight (Efraimidis, Spirakis 2006).
+        scores = scores ** (1 / weight.clamp(min=1))
+    return condition[(scores * (weight > 0)).fill_diagonal_(1e-12).argmax(1)]

@@ -42,7 +42,7 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
         if real.content is not None and real.drawn_content is not None:
             contents.append(torch.cat([real.drawn_content[:half], real.content.mean[half:]]))
         else:
-            contents.append(networks.content_prior(batch.condition).mean)
+            contents.append(networks.content_prior(batch.known_condition).mean)
         styles.append(torch.cat([real.drawn_style[:half], real.style.mean[half:]]))
     made = generate(networks.generator, contents, styles, plan)
     reconstructed = made[own:] if len(made) > own else None

@@ -20,20 +20,18 @@ Conditions = Float[Tensor, "batch condition"]
 def predictor_losses(
     state: TrainingState, plan: StepPlan, content: Contents, style: Styles, condition: Conditions
 ) -> Float[Tensor, " target"]:
-    """Losses of the predictors per target: content, style, each attribute. The codes are standardised."""
+    """Losses of the predictors per target: content, style, each slot of the condition. The codes are standardised."""
     predicted_content, predicted_style, predicted_condition = state.adversaries.predictors(content, style)
     of_content = losses.prediction_loss(content, predicted_content)
     of_style = losses.prediction_loss(style, predicted_style)
-    of_condition = losses.condition_prediction_loss(
-        condition, predicted_condition, plan.condition_slices, plan.is_categorical
-    )
+    of_condition = losses.condition_prediction_loss(condition, predicted_condition, plan.slots)
     return torch.cat([torch.stack([of_content, of_style]), of_condition])
 
 
 @torch.no_grad()
 def constant_losses(plan: StepPlan, condition: Conditions) -> Float[Tensor, " target"]:
     """Losses of the constant predictor per target; 1 for a standardised code."""
-    of_condition = losses.condition_constant_loss(condition, plan.condition_slices, plan.is_categorical)
+    of_condition = losses.condition_constant_loss(condition, plan.slots)
     return torch.cat([of_condition.new_ones(2), of_condition])
 
 
@@ -54,7 +52,7 @@ def update_predictors(
     recent steps alone would show them where codes were: one update of the encoder would make them wrong, and nothing
     would be hidden.
     """
-    pairs = zip(real.means(batch.condition), _infer_more(state, batch, plan), strict=True)
+    pairs = zip(real.means(batch.known_condition), _infer_more(state, batch, plan), strict=True)
     content, style, condition = (torch.cat(pair).detach() for pair in pairs)
     state.content_moments.update(content)
     state.style_moments.update(style)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.gaussian import Gaussian
 
 Logits = Float[Tensor, " batch"]
@@ -91,43 +92,49 @@ def prediction_loss(target: Codes, predicted: Codes) -> Scalar:
 
 
 def condition_prediction_loss(
-    condition: Conditions,
-    predicted: Conditions,
-    slices: Sequence[slice],
-    categorical: Sequence[bool],
-) -> Float[Tensor, " attribute"]:
-    """Loss of predicting each attribute: cross entropy of a categorical one, squared error of a continuous one.
+    condition: Conditions, predicted: Conditions, slots: Sequence[Slot]
+) -> Float[Tensor, " slot"]:
+    """Loss of predicting each slot: cross entropy of a category or a finding, squared error of a number.
 
-    Rows with a missing attribute do not count; if it is missing in all rows, the loss is 0.
+    Rows with a missing slot do not count; if it is missing in all rows, the loss is 0.
     """
     losses = []
-    for where, is_categorical in zip(slices, categorical, strict=True):
-        values, output = condition[:, where][:, :-1], predicted[:, where][:, :-1]
-        present = 1 - condition[:, where][:, -1]
-        error = -values * output.log_softmax(1) if is_categorical else (values - output).square()
+    for slot in slots:
+        values, output = condition[:, slot.place][:, :-1], predicted[:, slot.place][:, :-1]
+        present = 1 - condition[:, slot.place][:, -1]
+        if slot.kind == "category":
+            error = -values * output.log_softmax(1)
+        elif slot.kind == "finding":
+            error = functional.binary_cross_entropy_with_logits(output, values, reduction="none")
+        else:
+            error = (values - output).square()
         losses.append((error.sum(1) * present).sum() / present.sum().clamp(min=1))
     return torch.stack(losses)
 
 
-def condition_constant_loss(
-    condition: Conditions, slices: Sequence[slice], categorical: Sequence[bool]
-) -> Float[Tensor, " attribute"]:
-    """Loss of the constant predictor of this batch: an attribute's entropy, or its variance.
+def condition_constant_loss(condition: Conditions, slots: Sequence[Slot]) -> Float[Tensor, " slot"]:
+    """Loss of the constant predictor of this batch: the entropy of a category or a finding, a number's variance.
 
-    Rows with a missing attribute do not count; if it is missing in all rows, the loss is 0.
+    Rows with a missing slot do not count; if it is missing in all rows, the loss is 0.
     """
     constants = []
-    for where, is_categorical in zip(slices, categorical, strict=True):
-        values, present = condition[:, where][:, :-1], 1 - condition[:, where][:, -1]
+    for slot in slots:
+        values, present = condition[:, slot.place][:, :-1], 1 - condition[:, slot.place][:, -1]
         count = present.sum().clamp(min=1)
-        if is_categorical:
-            marginal = values.sum(0) / count
-            constant = -(marginal * marginal.clamp(min=1e-6).log()).sum()
+        if slot.kind == "category":
+            constant = _entropy(values.sum(0) / count)
+        elif slot.kind == "finding":
+            shown = values.sum(0) / count
+            constant = _entropy(torch.cat([shown, 1 - shown]))
         else:
             centre = (values.squeeze(1) * present).sum() / count
             constant = ((values.squeeze(1) - centre).square() * present).sum() / count
         constants.append(constant)
     return torch.stack(constants)
+
+
+def _entropy(shares: Float[Tensor, " outcome"]) -> Scalar:
+    return -(shares * shares.clamp(min=1e-6).log()).sum()
 
 
 def hiding_loss(losses: Float[Tensor, " n"], constants: Float[Tensor, " n"]) -> Scalar:

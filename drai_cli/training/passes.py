@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
 from drai_cli.training.augment import Changes
@@ -22,7 +23,10 @@ class Batch:
 
     Attributes:
         images: `[share, C, H, W]` in [-1, 1], channels last.
-        condition: `[B, T]`, of the images.
+        condition: `[B, T]`, of the images, made missing at random in part.
+        known_condition: `[B, T]`, the same where labels are one name; of sets of findings all that is known. Content is
+            inferred from the whole image: it cannot agree with a condition in which a finding that it shows is missing,
+            and with one in which it is present.
         wrong_condition: `[B, T]`, conditions of other rows that differ.
         drawn_condition: `[B, T]`, of the images generated from the priors.
         more_images: More images, whose codes only the predictors see; none without predictors.
@@ -33,6 +37,7 @@ class Batch:
 
     images: Float[Tensor, "share channels height width"]
     condition: Float[Tensor, "batch condition"]
+    known_condition: Float[Tensor, "batch condition"]
     wrong_condition: Float[Tensor, "batch condition"]
     drawn_condition: Float[Tensor, "batch condition"]
     more_images: Float[Tensor, "more_share channels height width"]
@@ -52,16 +57,14 @@ class StepPlan:
     Attributes:
         objective: Weights of the terms.
         changes: The transformation T of V_self.
-        condition_slices: Columns of each attribute in the condition.
-        is_categorical: Whether each attribute is categorical.
+        slots: The parts of the condition that are known or missing by themselves.
         autocast_dtype: bfloat16, or None for float32.
         processes: Processes that share each step.
     """
 
     objective: Objective
     changes: Changes
-    condition_slices: tuple[slice, ...]
-    is_categorical: tuple[bool, ...]
+    slots: tuple[Slot, ...]
     autocast_dtype: torch.dtype | None
     processes: Processes = ALONE
 

@@ -20,7 +20,7 @@ def make_batches(
     assert options.symmetry is not None
     return Batches(
         data.images, data.conditions, data.labels, data.rows("train"),
-        tuple(attribute.width for attribute in data.schema.attributes),
+        data.schema.slots(),
         options, options.symmetry, device, processes,
     )  # fmt: skip
 
@@ -31,8 +31,7 @@ def make_plan(data: PreparedSet, options: TrainOptions, processes: Processes = A
     return StepPlan(
         options.objective,
         Changes(options.symmetry),
-        data.schema.slices(),
-        tuple(attribute.kind == "categorical" for attribute in data.schema.attributes),
+        data.schema.slots(),
         autocast_dtype(options.precision),
         processes,
     )

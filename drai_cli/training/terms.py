@@ -84,7 +84,7 @@ def code_terms(
     objective, real, out = plan.objective, passes.real, Terms()
     if real is not None and (objective.align_weight or objective.match_weight):
         with torch.no_grad():
-            prior = state.networks.content_prior(batch.condition)
+            prior = state.networks.content_prior(batch.known_condition)
         out |= _alignment_terms(real, prior, batch, objective)
     if passes.reconstructed is not None:
         of_share = losses.image_cycle_loss(batch.images, passes.reconstructed)
@@ -93,12 +93,12 @@ def code_terms(
     if again is not None:
         out["code_cycle"] = objective.code_cycle_weight, _code_cycle(passes, *again)
     if real is not None and objective.grl_weight:
-        content, style, condition = real.means(batch.condition)
+        content, style, condition = real.means(batch.known_condition)
         lost = predictor_losses(state, plan, *standardise(state, content, style), condition)
         out["grl"] = objective.grl_weight, losses.hiding_loss(lost, constant_losses(plan, condition))
     if real is not None and objective.independence_weight:
         # A transformed copy has its original's label by construction, so copies are compared with copies only.
-        dependence = [losses.independence_loss(style.mean, batch.condition) for style in real.styles()]
+        dependence = [losses.independence_loss(style.mean, batch.known_condition) for style in real.styles()]
         out["independence"] = objective.independence_weight, torch.stack(dependence).mean()
     if real is not None and objective.self_weight:
         out |= _self_terms(real, objective)
@@ -246,7 +246,7 @@ def _alignment_terms(real: Inferred, prior: Gaussian, batch: Batch, objective: O
         align = torch.stack([losses.kl_divergence(content, prior) for content in contents]).mean()
         out["align"] = objective.align_weight, align
     if contents and objective.match_weight:
-        match = [losses.matching_loss(content.mean, prior, batch.condition) for content in contents]
+        match = [losses.matching_loss(content.mean, prior, batch.known_condition) for content in contents]
         out["match"] = objective.match_weight, torch.stack(match).mean()
     return out
 

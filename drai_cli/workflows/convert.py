@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -11,11 +12,13 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io import registry
-from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.about import Member
+from drai_cli.io.dicom.format import DICOM, is_series
 from drai_cli.io.files import open_regular
 from drai_cli.io.format import Format
 from drai_cli.io.read import read_stack
 from drai_cli.io.registry import format_by_suffix, format_named, stem_of, strip_suffix
+from drai_cli.io.stack import Stack
 from drai_cli.output.converted_images import ConvertedImages
 from drai_cli.output.folder import check_file
 from drai_cli.progress import SILENT, Reporter
@@ -64,7 +67,7 @@ def convert(options: ConvertOptions, reporter: Reporter = SILENT) -> ConvertResu
     images = ConvertedImages(options, format, reporter)
     if not suffix:
         return _convert_into_folder(options, images)
-    stack = read_stack(options.source)
+    stack = _read(options.source, options)
     if not format.holds_frames and len(stack.array) > 1:
         hint = f"name a folder as OUT with --format {format.name}: a file a frame"
         raise InputError(
@@ -88,6 +91,10 @@ def check_convert(options: ConvertOptions, reporter: Reporter = SILENT) -> tuple
     check_compression(format.name, options.compression)
     if options.keep_patient and format is not DICOM:
         raise UsageError("--keep-patient", f"is for DICOM, got {format.name}", "--format dicom")
+    if options.series is not None and not is_series(options.source):
+        raise UsageError(
+            f"--series {options.series}", "expected a folder, zip or DICOMDIR of series", "leave it out"
+        )
     if suffix:
         check_file(out, options.overwrite, "OUT")
     elif out.exists() and not (out.is_dir() and (options.overwrite or not any(out.iterdir()))):
@@ -102,13 +109,14 @@ def _convert_into_folder(options: ConvertOptions, images: ConvertedImages) -> Co
     written: list[Path] = []
     skipped: list[tuple[str, str]] = []
     frames = 0
-    sources = _sources(options.source)
+    sources = _sources(options)
+    members = _members([path for path, _ in sources]) if format is DICOM and len(sources) > 1 else {}
     taken: set[Path] = set()
     with reporter.task("converting", len(sources), "files") as task:
         for source, name in sources:
             task.advance()
             try:
-                stack = read_stack(source)
+                stack = _read(source, options)
             except InputError as error:
                 if not options.source.is_dir():
                     raise
@@ -116,7 +124,7 @@ def _convert_into_folder(options: ConvertOptions, images: ConvertedImages) -> Co
                 reporter.warn(f"{name}: left out, {error.message}")
                 continue
             start = _unused(out / name, taken)
-            image = images.prepare(source, stack)
+            image = images.prepare(source, stack, members.get(source))
             is_one_file = len(stack.array) == 1 or format.encode_values is not None
             for index in [None] if is_one_file else range(len(stack.array)):
                 place = start if index is None else start.with_name(f"{start.name}_{index:06d}")
@@ -158,9 +166,30 @@ def _suffix_of(out: Path) -> str:
     return out.name.removeprefix(strip_suffix(out.name))
 
 
-def _sources(source: Path) -> Sequence[tuple[Path, str]]:
+def _read(source: Path, options: ConvertOptions) -> Stack:
+    """A file or series; of several series the one that is asked for."""
+    if options.series is None:
+        return read_stack(source)
+    from drai_cli.io.dicom.series import read_series
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_series(source, options.series)
+
+
+def _members(paths: Sequence[Path]) -> dict[Path, Member]:
+    """The series of each DICOM file: what is made of one series stays one."""
+    from drai_cli.io.dicom.members import find_members
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return find_members(paths)
+
+
+def _sources(options: ConvertOptions) -> Sequence[tuple[Path, str]]:
     """Files to convert, each with its name below OUT without suffix; of a folder all but hidden files and links."""
-    if not source.is_dir():
+    source = options.source
+    if not source.is_dir() or options.series is not None:
         return [(source, stem_of(source.name))]
     paths = sorted(path for path in source.rglob("*") if path.is_file())
     names = [(path, path.relative_to(source)) for path in paths]

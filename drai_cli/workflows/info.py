@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from drai_cli.data.condition import Attribute
+from drai_cli.conditions.attribute import Attribute
 from drai_cli.errors import WeightsError
 from drai_cli.hub.locate import DEFAULT_WEIGHTS, RUNS, bundled_models, locate_weights
 from drai_cli.hub.repository import MODEL_FILE, cached_models, origin_of

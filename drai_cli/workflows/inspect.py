@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from drai_cli.data.archive import is_archive
 from drai_cli.data.image_set import PARTS, SetOptions, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import find_duplicates
 from drai_cli.data.reading import Unreadable, hash_pixels, read_all
-from drai_cli.data.set_tables import TABLE_SUFFIXES
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
@@ -26,8 +26,7 @@ from drai_cli.io.read import is_readable, read_stack
 from drai_cli.io.stack import ALPHA_LEFT_OUT
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import SourceOptions
-
-_SET_SUFFIXES = (".npz", *TABLE_SUFFIXES)
+from drai_cli.tables.table import is_table
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,12 @@ def inspect(
         UsageError: Options that do not go with what is there.
     """
     options = options or SourceOptions()
-    if path.suffix.lower() not in _SET_SUFFIXES and is_readable(path):
+    if is_archive(path):
+        if options == SourceOptions() and path.suffix.lower() == ".zip":
+            with suppress(InputError):  # one series is read in memory
+                return inspect_image(path, reporter)
+        return inspect_set(path, options, reporter)
+    if path.suffix.lower() != ".npz" and not is_table(path.name) and is_readable(path):
         if options != SourceOptions():
             raise UsageError(path, "one image takes none of a data set's options", "leave them out")
         return inspect_image(path, reporter)

@@ -7,33 +7,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from drai_cli import __version__
 from drai_cli.errors import UsageError
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.noise import draw_noise
 from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.inference.walk import Frames, Walk, make_frames, measure_distances
-from drai_cli.io.about import as_description
-from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
-from drai_cli.io.png import encode_png
 from drai_cli.metrics.perceptual import unevenness
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
-from drai_cli.output.figure import draw_figure, enlarge
 from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 from drai_cli.output.names import safe_stems
+from drai_cli.output.walk_pictures import MOVING, Picture, animate, draw_grid, draw_strip, write_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import InterpolateOptions
 from drai_cli.settings.typed import check_ranges
 
-_STRIP_SIDE = 128
-_MOVING = (".gif", ".mp4")
-_FILES = (".png", *_MOVING)
+_FILES = (".png", *MOVING)
+_STEPS = 8
+_STEPS_MOVING = 30
 
 
 @dataclass(frozen=True)
@@ -64,19 +59,6 @@ class InterpolateResult:
         return {**asdict(self), "out": str(self.out)}
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """One image of the output: file name without suffix, caption, row in the table, marks, and what decides it."""
-
-    pixels: np.ndarray
-    stem: str
-    caption: str
-    source: InputImage | None
-    row: Mapping[str, str]
-    marks: Mapping[str, str]
-    deciding: Mapping[str, Any]
-
-
 def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> InterpolateResult:
     """Makes a walk or a grid; all inputs are read before any file is written.
 
@@ -95,14 +77,15 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     frames, distances = None, None
     if options.grid:
         assert encoded is not None
-        pictures, columns = _make_grid(options, inference, encoded), len(options.images)
+        pictures = _make_grid(options, inference, encoded)
     else:
         walk, decided_by = _make_walk(options, inference, encoded)
-        frames = make_frames(inference, walk, options.steps, options.even)
+        steps = options.steps or (_STEPS_MOVING if out.suffix.lower() in MOVING else _STEPS)
+        frames = make_frames(inference, walk, steps, options.even)
         distances = measure_distances(inference, walk, frames.positions)
-        pictures, columns = _make_frame_pictures(options, encoded, frames, decided_by), options.steps
+        pictures = _make_frame_pictures(options, encoded, frames, decided_by)
     derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)
-    names = _write(out, pictures, columns, encoded, derived, options)
+    names = _write(out, pictures, encoded, derived, options)
     return InterpolateResult(
         out=out,
         images=tuple(names),
@@ -176,7 +159,7 @@ def _check_out(out: Path, options: InterpolateOptions) -> None:
         return
     if options.format is not None:
         raise UsageError(f"--format {options.format}", "is for frames in a folder", "--out FOLDER")
-    if suffix in _MOVING and options.grid:
+    if suffix in MOVING and options.grid:
         raise UsageError(f"--out {out}", "a grid does not move", "--out grid.png, or a folder")
     check_file(out, options.overwrite)
 
@@ -227,7 +210,7 @@ def _make_frame_pictures(
     encoded: EncodedImages | None,
     frames: Frames,
     decided_by: Mapping[str, Any],
-) -> list[_Picture]:
+) -> list[Picture]:
     source: InputImage | None = None
     along: str = options.along
     if options.from_label is None:
@@ -242,7 +225,7 @@ def _make_frame_pictures(
     for index, (pixels, position) in enumerate(zip(frames.images, frames.positions.tolist(), strict=True)):
         marks = {"position": f"{position:.6g}", "along": along}
         pictures.append(
-            _Picture(
+            Picture(
                 pixels,
                 f"frame_{index:06d}",
                 {0: captions[0], len(frames.images) - 1: captions[1]}.get(index, f"{position:.2f}"),
@@ -256,11 +239,16 @@ def _make_frame_pictures(
 
 
 def _caption_ends(along: str) -> list[str]:
-    ends = {"both": "b", "style": "a in b's style", "content": "b in a's style"}
-    return ["a", ends[along]]
+    """Without the inputs' names, which may name people: a walk shows nothing but synthetic images."""
+    ends = {
+        "both": "b, reconstructed",
+        "style": "content of a, style of b",
+        "content": "content of b, style of a",
+    }
+    return ["a, reconstructed", ends[along]]
 
 
-def _make_grid(options: InterpolateOptions, inference: Inference, encoded: EncodedImages) -> list[_Picture]:
+def _make_grid(options: InterpolateOptions, inference: Inference, encoded: EncodedImages) -> list[Picture]:
     """All pairs, row by row: a style per row, a content per column."""
     contents = [encoded.paths.index(path) for path in options.images]
     styles = [encoded.paths.index(path) for path in options.style or options.images]
@@ -275,7 +263,7 @@ def _make_grid(options: InterpolateOptions, inference: Inference, encoded: Encod
         a, b = encoded.images[content], encoded.images[style]
         row, column = divmod(index, len(contents))
         pictures.append(
-            _Picture(
+            Picture(
                 pixels,
                 f"style_{row:03d}_content_{column:03d}",
                 "",
@@ -288,24 +276,9 @@ def _make_grid(options: InterpolateOptions, inference: Inference, encoded: Encod
     return pictures
 
 
-def _add_edges(
-    panels: Sequence[tuple[str, np.ndarray]], options: InterpolateOptions, encoded: EncodedImages
-) -> list[tuple[str, np.ndarray]]:
-    """The grid's images with the real images above and on the left."""
-    contents, styles = options.images, options.style or options.images
-    real = {path: encoded.images[encoded.paths.index(path)] for path in (*contents, *styles)}
-    blank = np.full_like(panels[0][1], np.iinfo(panels[0][1].dtype).max)
-    edged = [("real", blank), *((f"content: {real[path].name}", real[path].pixels) for path in contents)]
-    for row, path in enumerate(styles):
-        edged.append((f"style: {real[path].name}", real[path].pixels))
-        edged += panels[row * len(contents) : (row + 1) * len(contents)]
-    return edged
-
-
 def _write(
     out: Path,
-    pictures: Sequence[_Picture],
-    columns: int,
+    pictures: Sequence[Picture],
     encoded: EncodedImages | None,
     derived: DerivedImages,
     options: InterpolateOptions,
@@ -314,35 +287,19 @@ def _write(
     suffix = out.suffix.lower()
     if suffix not in _FILES:
         with open_stage(out, options.overwrite, "drai interpolate") as stage:
-            return _write_folder(stage, pictures, derived)
-    if suffix == ".png":
-        panels = [(picture.caption, picture.pixels) for picture in pictures]
-        if options.grid:
-            assert encoded is not None
-            panels, columns = _add_edges(panels, options, encoded), columns + 1
-        figure = draw_figure(panels, columns, _STRIP_SIDE)
-        data = encode_png(figure, derived.figure_marks if options.grid else derived.marks, level=6)
+            return write_folder(stage, pictures, derived)
+    if suffix in MOVING:
+        data = animate(pictures, suffix, options.fps, derived)
+    elif options.grid:
+        assert encoded is not None
+        contents, styles = (
+            [encoded.images[encoded.paths.index(path)] for path in paths]
+            for paths in (options.images, options.style or options.images)
+        )
+        data = draw_grid(pictures, contents, styles, derived)
     else:
-        from drai_cli.io.animation import encode_gif, encode_mp4
-
-        frames = [enlarge(picture.pixels) for picture in pictures]
-        encode = encode_gif if suffix == ".gif" else encode_mp4
-        data = encode(frames, options.fps, as_description(derived.marks))
+        data = draw_strip(pictures, derived)
     make_parent(out)
     with atomic_writer(out) as file:
         file.write(data)
     return []
-
-
-def _write_folder(stage: Path, pictures: Sequence[_Picture], derived: DerivedImages) -> list[str]:
-    names = []
-    for index, picture in enumerate(pictures):
-        # The inputs' names, which may name people, are in the table alone.
-        marks = {"index": str(index), **picture.marks}
-        name, *_ = derived.write(
-            stage, picture.stem, picture.pixels, picture.source, picture.deciding, index + 1, **marks
-        )
-        names.append(name)
-    rows = [[name, *picture.row.values()] for name, picture in zip(names, pictures, strict=True)]
-    (stage / "metadata.csv").write_bytes(encode_csv([["file_name", *pictures[0].row], *rows]))
-    return names

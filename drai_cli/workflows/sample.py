@@ -15,15 +15,16 @@ from drai_cli.inference.sampler import open_sampler
 from drai_cli.io.files import file_sha256
 from drai_cli.io.room import check_room
 from drai_cli.machine.launch import read_place
-from drai_cli.model_file.header import ModelHeader
+from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.draw import encode_style
 from drai_cli.sampling.job import Job, PixelOptions, resolve_options
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.pipeline import SamplePipeline
-from drai_cli.sampling.plan import plan_samples
+from drai_cli.sampling.plan import check_layout, plan_samples
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.sampling.shards import part_of
+from drai_cli.sampling.sheet import check_sheet, write_sheet
 from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 from drai_cli.settings.typed import check_ranges
 
@@ -112,6 +113,11 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     rejected = output.count_rejected() if options.reject_copies else 0
     if rejected:
         reporter.warn(f"{rejected} of {images} images are copies of training images and are left out")
+    if options.sheet is not None and is_complete:
+        pixels, left_out = PixelOptions.from_json(resolved), output.list_rejected()
+        write_sheet(options.sheet, sampler, plan, pixels, style, left_out, overwrite=options.overwrite)
+    elif options.sheet is not None:
+        reporter.info(f"{options.sheet}: drawn by the command that completes the job")
     return SampleResult(
         out=options.out,
         images=images,
@@ -178,16 +184,18 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
 def _check_room(out: Path, images: int, format: str, header: ModelHeader, reporter: Reporter) -> None:
     """Checks that the images fit on the disk.
 
-    Compression saves at most 19 of 20 parts of 16 bits per value; a file takes whole blocks.
+    Compression saves at most 19 of 20 parts of 16 bits per value; a file takes whole blocks. Rows of an npz file are
+    not compressed, and are on the disk twice while it is written.
     """
     shape = header.architecture
     values = shape.image_size**2 * shape.image_channels
-    # In a tar file each of three members takes a header and fills its last block of 512 bytes.
-    around = (
-        8 * 512 if format == "webdataset" else 2 * _BLOCK_BYTES + 4 * (shape.content_dim + shape.style_dim)
-    )
-    most = images * (2 * values + around)
-    check_room(out, f"{images} images", most / 20, most, "free space, or choose another --out", reporter)
+    if format == "npz":
+        least = most = images * 2 * values * (2 if model_intensity(header).dtype == "uint16" else 1)
+    else:
+        # In a tar file each of three members takes a header and fills its last block of 512 bytes.
+        most = images * (2 * values + (8 * 512 if format == "webdataset" else 2 * _BLOCK_BYTES))
+        least = most // 20
+    check_room(out, f"{images} images", least, most, "free space, or choose another --out", reporter)
 
 
 def check_sample(options: SampleOptions) -> tuple[int, int]:
@@ -204,6 +212,8 @@ def check_sample(options: SampleOptions) -> tuple[int, int]:
         raise UsageError(
             f"--format {options.format}", "no such format", f"there is: {', '.join(SAMPLE_FORMATS)}"
         )
+    check_layout(options)
+    check_sheet(options)
     check_compression(options.format, options.compression)
     if options.style_from is None:
         for option, value in {"--frame": options.frame, "--window": options.window}.items():

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drai_cli import __version__
-from drai_cli.data.table import read_table
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.torch_model import Inference, check_use
+from drai_cli.io.about import Member
 from drai_cli.io.csv_rows import encode_csv
-from drai_cli.io.image import Fit
+from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.image import Fit, cropped_share
 from drai_cli.io.png import encode_png
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
@@ -27,8 +30,14 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
 from drai_cli.settings.typed import check_ranges
+from drai_cli.tables.table import read_table
 
 FIGURE = "figure.png"
+_NOTE = (
+    "Content is what the model links to the label ({label}). Style is all else that it varies: colour, brightness, "
+    "place and direction, and also shape where shape does not tell the labels apart. A reconstruction is made from "
+    "the codes of its own image: what is lost there is lost in the swap too, and is no effect of style."
+)
 Pairs = list[tuple[Path, Path]]
 """Content and style of each image to make."""
 
@@ -212,7 +221,9 @@ def _plan_swaps(
 
 
 def _is_cropped(images: Sequence[InputImage], fit: Fit) -> bool:
-    return fit == "crop" and any(image.height != image.width for image in images)
+    return fit == "crop" and any(
+        cropped_share(image.height, image.width, image.aspect) > 1e-6 for image in images
+    )
 
 
 def _write_swaps(
@@ -229,6 +240,7 @@ def _write_swaps(
     kept: list[np.ndarray] = []
     inference = derived.inference
     size = inference.micro_batch * inference.at_once
+    members = _find_members(swaps, encoded, derived)
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
             batch = swaps[start : start + size]
@@ -241,11 +253,43 @@ def _write_swaps(
                 deciding = {"content_sha256": content.sha256, "style_sha256": style.sha256}
                 if swap.label is not None:
                     deciding["content_label"] = inference.header.schema.label.resolve(swap.label)
-                name, *others = derived.write(stage, swap.stem, made, content, deciding)
+                member = members.get(swap.stem)
+                name, *others = derived.write(stage, swap.stem, made, content, deciding, member=member)
                 names.append(name)
                 sidecars += others
             task.advance(len(batch))
     return names, sidecars, kept
+
+
+def _find_members(swaps: Sequence[Swap], encoded: EncodedImages, derived: DerivedImages) -> dict[str, Member]:
+    """By stem, the place of each image in its series: slices of one series in one style are one series again."""
+    if derived.format not in (None, DICOM.name):
+        return {}
+    from drai_cli.io.dicom.members import find_members
+
+    by_style: defaultdict[tuple[int, str | None], list[Swap]] = defaultdict(list)
+    for swap in swaps:
+        by_style[swap.style, swap.label].append(swap)
+    members: dict[str, Member] = {}
+    for (style, label), alike in by_style.items():
+        if len(alike) < 2:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = find_members(encoded.paths[swap.content] for swap in alike)
+        sizes = Counter(member.series for member in found.values())
+        for swap in alike:
+            member = found.get(encoded.paths[swap.content])
+            if member is not None and sizes[member.series] > 1:
+                weights = derived.inference.model.sha256  # nothing is shared with images that are converted
+                made_by = [weights, encoded.images[style].sha256, label or "", member.series]
+                members[swap.stem] = replace(
+                    member,
+                    study=f"{weights} {member.study}",
+                    series=" ".join(made_by),
+                    frame_of_reference=f"{weights} {member.frame_of_reference}",
+                )
+    return members
 
 
 def _choose_contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> np.ndarray:
@@ -262,14 +306,21 @@ def _write_figure(
     made: Sequence[np.ndarray],
     derived: DerivedImages,
 ) -> None:
-    a, b = encoded.images[swaps[0].content], encoded.images[swaps[0].style]
-    panels = [
-        (f"a: {a.name}", a.pixels),
-        (f"b: {b.name}", b.pixels),
-        ("a's content, b's style (synthetic)", made[0]),
-        ("b's content, a's style (synthetic)", made[1]),
-    ]
-    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels), derived.figure_marks, level=6))
+    """Each image, its reconstruction, and its content in the other's style."""
+    inference = derived.inference
+    again = inference.generate(
+        _choose_contents(swaps, encoded, inference), encoded.codes.style[[swap.content for swap in swaps]]
+    )
+    panels = []
+    for letter, other, swap, reconstructed, swapped in zip("ab", "ba", swaps, again, made, strict=True):
+        real = encoded.images[swap.content]
+        panels += [
+            (f"{letter}: {real.name}", real.pixels),
+            (f"{letter}, reconstructed (synthetic)", reconstructed),
+            (f"content of {letter}, style of {other} (synthetic)", swapped),
+        ]
+    note = _NOTE.format(label=inference.header.schema.label.name)
+    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels, 3, note=note), derived.figure_marks, level=6))
 
 
 def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:

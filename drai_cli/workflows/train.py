@@ -230,10 +230,16 @@ def _prepare_together(
     return data
 
 
+_OF_TABLES = ("header", "rows", "missing")
+"""Options that are saved only where they are given: runs of older versions have none."""
+
+
 def collect_settings(run: TrainRun) -> dict[str, Any]:
     """The content of `config.json`: everything that decides the result."""
     data = {**asdict(run.data), "path": str(run.data.path.resolve())}
-    data["metadata"] = str(run.data.metadata.resolve()) if run.data.metadata else ""
+    tables = [str(path.resolve()) for path in run.data.metadata]
+    data["metadata"] = tables if len(tables) > 1 else "".join(tables)  # as when there could be only one
+    data = {name: value for name, value in data.items() if name not in _OF_TABLES or value not in (None, ())}
     data.pop("cache_dir")
     data["conditions"] = list(run.data.conditions)
     training = run.training.to_json()

@@ -35,6 +35,7 @@ from drai_cli.sampling.audit import (
 )
 from drai_cli.sampling.draw import draw_images, encode_style
 from drai_cli.sampling.job import PixelOptions
+from drai_cli.sampling.layout import NPZ
 from drai_cli.sampling.manifest import COLUMNS, MANIFEST, METADATA, Manifest, attribute_columns
 from drai_cli.sampling.plan import Item
 from drai_cli.sampling.rendering import SampleEncoder
@@ -124,6 +125,7 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         check_types(_Files, encoding)
         suffixes = SAMPLE_SUFFIXES[encoding["format"]]
         count = sum(1 for _ in manifest.files())
+        tables = manifest.tables()
         weights_sha256, version = head["weights_sha256"], head["version"]
     except (KeyError, TypeError, AttributeError, OverwriteError) as error:
         raise InputError(manifest.path, "it is damaged", "make the output again") from error
@@ -131,6 +133,9 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         report(METADATA, "is missing")
     elif file_sha256(options.out / METADATA) != head["metadata_sha256"]:
         report(METADATA, "was changed")
+    for name, digest in tables.items():
+        if reason := compare_file(resolve_inside(options.out, name), digest):
+            report(name, reason)
     with reporter.task("verifying", count, "files") as task:
         images, files = _compare(options.out, manifest, suffixes, report, task)
     regenerated = 0
@@ -195,6 +200,8 @@ def _compare(
             task.advance()
 
     for name, reason, rows in join_by_name(compare_files(), group_rows(_read_rows(out), suffixes)):
+        if rows is None and name == NPZ:
+            rows = []  # all of its images were left out
         if rows is None:
             report(name, "is not in metadata.csv")
             continue
@@ -204,9 +211,9 @@ def _compare(
         elif not reason:
             for image, mark in compare_marks(out, name, rows, suffixes, manifest.head["weights_sha256"]):
                 report(image, mark)
-    if existing != sum(1 for _ in list_files(out)):
+    if existing != sum(1 for _ in list_files(out, manifest.tables())):
         names = {name for name, _ in manifest.files()}
-        for name in list_files(out):
+        for name in list_files(out, manifest.tables()):
             if name not in names:
                 report(name, "is in no table")
     return images, files
@@ -263,10 +270,10 @@ def _regenerate(
                 continue
             # The whole micro-batch, as `sample` computed it.
             items = [_parse_item(row, sampler) for row in batch]
-            drawn = draw_images(sampler, items, pixels.seed, pixels.truncation, style)
+            drawn, _, _ = draw_images(sampler, items, pixels.seed, pixels.truncation, style)
             made: dict[str, str] = {}
             for row in wanted:
-                files = encoder.encode(items[row], *(array[row] for array in drawn))
+                files = encoder.encode(items[row], drawn[row])
                 names = names_of(batch[row]["file_name"], suffixes)
                 made |= {
                     name: hashlib.sha256(data).hexdigest() for name, data in zip(names, files, strict=True)

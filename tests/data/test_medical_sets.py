@@ -111,13 +111,13 @@ def test_what_the_label_is_has_to_be_said(dicom_tree):
 
 
 def test_frames_are_images(tmp_path, make_dicom):
-    for index in range(4):
+    for index in range(6):
         make_dicom(
             tmp_path / f"{index}.dcm", RANDOM.integers(0, 255, (3, 8, 8), np.uint8), uid=f"1.{index}",
             PatientID=f"p{index}", BodyPartExamined="AB"[index % 2],
         )  # fmt: skip
     prepared = prepare(DataOptions(tmp_path, label="BodyPartExamined", size=16), seed=0)
-    assert len(prepared.images) == 12
+    assert len(prepared.images) == 18
     assert prepared.entries[1].name == "0.dcm#1"
     assert prepared.intensity is None
 
@@ -162,7 +162,7 @@ def test_slices_are_counted_as_they_are_cut(tmp_path, code):
         )
     )
     turned.to_filename(tmp_path / "v.nii.gz")
-    assert measure_nifti(tmp_path / "v.nii.gz") == (2, 6, 5, 4)
+    assert measure_nifti(tmp_path / "v.nii.gz").extents == (2, 6, 5, 4)
     for axis, count in {"axial": 6, "coronal": 5, "sagittal": 4}.items():
         assert choose_slices(tmp_path, "v.nii.gz", axis, "all") == list(range(2 * count))
         assert choose_slices(tmp_path, "v.nii.gz", axis, "1") == [1, 1 + count]
@@ -213,9 +213,11 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
     assert find_image_set(volumes, kind="nifti").kind == "nifti"
 
 
-def test_a_window_for_plain_images_is_refused(folders):
-    with pytest.raises(UsageError, match="--window full: does not go with a set of kind class-folders"):
-        find_image_set(folders(a=1, b=1), window="full")
+def test_options_of_other_kinds_are_refused(folders, volumes):
+    with pytest.raises(UsageError, match="--axis axial: does not go with a set of kind class-folders"):
+        find_image_set(folders(a=1, b=1), axis="axial")
+    with pytest.raises(UsageError, match="--hu-offset -1024: does not go with a set of kind nifti"):
+        find_image_set(volumes, hu_offset=-1024)
 
 
 def test_one_patient_for_all_files_is_no_group(tmp_path, make_dicom, reporter):

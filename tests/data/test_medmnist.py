@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drai_cli.data.prepared import prepare
 from drai_cli.data.reading import read_all
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
 from drai_cli.progress import SILENT
+from drai_cli.settings.data_options import DataOptions
 
 RANDOM = np.random.default_rng(0)
 
@@ -50,6 +52,44 @@ def test_a_folder_with_one_npz(tmp_path):
     save(tmp_path / "other.npz", arrays())
     with pytest.raises(InputError, match=r"2 npz files lie there: other\.npz, set\.npz"):
         find_image_set(tmp_path)
+
+
+def test_a_table_next_to_one_npz_is_of_its_rows(tmp_path):
+    save(tmp_path / "set.npz", arrays())
+    (tmp_path / "metadata.csv").write_text("file_name,label,seed,index\nset.npz/1_000000,1,0,0\n")
+    assert find_image_set(tmp_path).kind == "medmnist"
+
+
+def test_empty_parts_are_drawn_from_the_training_part(tmp_path, reporter):
+    empty = {
+        f"{part}_{what}": np.zeros((0, *shape), np.uint8)
+        for part in ("val", "test")
+        for what, shape in (("images", (16, 16)), ("labels", (1,)))
+    }
+    labels = (np.arange(40) % 2)[:, None]
+    images = RANDOM.integers(0, 255, (40, 16, 16)).astype(np.uint8)
+    contents = arrays(train_images=images, train_labels=labels, label_names=np.array(["mel", "nv"]), **empty)
+    options = DataOptions(save(tmp_path / "m.npz", contents), size=16, cache_dir=tmp_path / "cache")
+    prepared = prepare(options, seed=0, reporter=reporter)
+    assert prepared.schema.labels == ("mel", "nv")
+    assert {part: int((prepared.parts == part).sum()) for part in ("train", "validation", "test")} == {
+        "train": 32, "validation": 4, "test": 4,
+    }  # fmt: skip
+    assert "the set's own split is kept" not in reporter.remarks
+    assert any("no validation and no test part" in line for line in reporter.warnings)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (np.array(["a"]), "expected numbers from 0 to 0, one of label_names, got 1"),
+        (np.array(["a", "a"]), "one twice"),
+        (np.array([1, 2]), "expected words"),
+    ],
+)
+def test_label_names_that_do_not_fit(tmp_path, names, message):
+    with pytest.raises(InputError, match=message):
+        find_image_set(save(tmp_path / "m.npz", arrays(label_names=names)))
 
 
 def test_words_as_labels(tmp_path):

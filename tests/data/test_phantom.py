@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from drai_cli.data.finding_phantoms import FINDINGS, _render, render_finding_phantoms
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
 
 RANGES = {
@@ -42,3 +44,29 @@ def test_x_moves_the_lesion_right_and_y_down() -> None:
     assert np.corrcoef(centre_x, made.factors["x"])[0, 1] > 0.5
     assert np.corrcoef(centre_y, made.factors["y"])[0, 1] > 0.5
     assert abs(np.corrcoef(centre_x, made.factors["y"])[0, 1]) < 0.2
+
+
+def test_a_phantom_with_findings_depends_on_seed_and_index_only() -> None:
+    many, later = render_finding_phantoms(12, 32, 5), render_finding_phantoms(4, 32, 5, start=8)
+    assert np.array_equal(many.images[8:], later.images)
+    assert np.array_equal(many.states[8:], later.states)
+    assert not np.array_equal(many.images, render_finding_phantoms(12, 32, 6).images)
+
+
+def test_findings_are_independent_of_each_other_and_of_the_factors() -> None:
+    made = render_finding_phantoms(3000, 16, 0)
+    table = np.column_stack([made.states, *made.factors.values()]).astype(float)
+    correlation = np.corrcoef(table, rowvar=False) - np.eye(table.shape[1])
+    assert np.abs(correlation).max() < 0.08  # four standard errors of 3,000 rows
+    assert made.states.mean(0) == pytest.approx([0.4] * len(FINDINGS), abs=0.04)
+
+
+@pytest.mark.parametrize("finding", range(len(FINDINGS)), ids=FINDINGS)
+def test_each_finding_changes_the_picture_alone(finding: int) -> None:
+    draws = render_finding_phantoms(1, 32, 3)
+    states = np.zeros((2, len(FINDINGS)), np.int8)
+    states[1, finding] = 1
+    factors = {name: np.repeat(values, 2) for name, values in draws.factors.items()}
+    without, with_it = _render(states, factors, 32).astype(int)
+    changed = np.abs(without - with_it).max(-1) > 30
+    assert 8 <= changed.sum() <= 200

@@ -112,9 +112,9 @@ def test_duplicates_across_the_split_are_found(folders, reporter):
 
 def test_one_class_is_an_error(folders):
     with pytest.raises(
-        InputError, match=r"expected two classes or more, got one: images \(4 images\)"
+        InputError, match=r"expected two classes or more, got one: scars \(4 images\)"
     ) as caught:
-        prepare(DataOptions(folders(images=4), size=8), seed=0)
+        prepare(DataOptions(folders(scars=4), size=8), seed=0)
     assert "--metadata" in caught.value.hint
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.measured import MeasuredPart

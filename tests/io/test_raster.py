@@ -13,9 +13,13 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from drai_cli.errors import InputError
+from drai_cli.io.about import About
 from drai_cli.io.image import MAX_PIXELS, Image
-from drai_cli.io.raster import read_raster, read_raster_frame, write_png
+from drai_cli.io.raster import read_raster, write_png
+from drai_cli.io.read import decode_image, decode_stack
 from drai_cli.io.stack import Stack
+from drai_cli.io.stored import Stored
+from drai_cli.io.write import encode_image
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (5, 7, 3), np.uint8)
@@ -24,13 +28,18 @@ COLOUR = RANDOM.integers(0, 256, (5, 7, 3), np.uint8)
 def read_image(path: Path, frame: int | None = None) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return read_raster_frame(path, frame)
+        return decode_image(path, frame=frame)
 
 
 def read_all_frames(path: Path) -> Stack:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return read_raster(path)
+
+
+def dicom_of(array: np.ndarray) -> bytes:
+    about = About({}, {"of": "a test"})
+    return encode_image("dicom", Stored(array[None]), about)[0]
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -72,7 +81,10 @@ def test_reads_grey_of_every_depth(tmp_path: Path):
     np.testing.assert_array_equal(one.array, (deep > 30000) * np.uint8(255))
     assert one.bits == 1
     PillowImage.fromarray(deep.astype(np.float32)).save(tmp_path / "float.tif")
-    assert read_image(tmp_path / "float.tif").array.dtype == np.float32
+    assert read_all_frames(tmp_path / "float.tif").array.dtype == np.float32
+    windowed = read_image(tmp_path / "float.tif")
+    assert windowed.array.dtype == np.uint16
+    assert windowed.intensity is not None
 
 
 def test_palette_becomes_rgb(tmp_path: Path):
@@ -208,16 +220,61 @@ def test_a_size_that_is_only_claimed_is_an_error(tmp_path: Path):
         read_image(path)
 
 
-def test_the_suffix_decides_the_kind(tmp_path: Path):
-    PillowImage.fromarray(COLOUR).save(tmp_path / "a.png", format="JPEG")
-    with pytest.raises(InputError, match="expected a PNG image as its suffix says, got JPEG") as caught:
-        read_image(tmp_path / "a.png")
-    assert caught.value.hint == "rename it to a.jpg"
-    PillowImage.fromarray(COLOUR).save(tmp_path / "a.webp")
-    (tmp_path / "b.png").write_bytes((tmp_path / "a.webp").read_bytes())
-    with pytest.raises(InputError, match=r"b\.png: expected a PNG image, got something else"):
-        read_image(tmp_path / "b.png")
-    with pytest.raises(InputError, match=r"suffix '\.webp'"):
+def test_a_file_is_what_its_bytes_say(tmp_path: Path):
+    saved = {"PNG": ".jpg", "JPEG": ".png", "BMP": ".tif", "GIF": ".bmp", "TIFF": ".webp", "WEBP": ".gif"}
+    for kind, suffix in saved.items():
+        path = tmp_path / f"a{suffix}"
+        PillowImage.fromarray(COLOUR).save(path, format=kind)
+        with PillowImage.open(path) as stored:
+            expected = np.asarray(stored.convert("RGB"))
+        image, stack = read_image(path), read_all_frames(path)
+        np.testing.assert_array_equal(image.array, expected)
+        np.testing.assert_array_equal(stack.array[0], expected)
+        assert stack.kind == kind.lower()
+        assert image.notes[0] == stack.notes[0] == f"it is a {kind} file, whatever its name says"
+
+
+@pytest.mark.parametrize(
+    "suffix", [".jpe", ".JFIF", ".JPG", ".dib", ".webp", ".WebP", ".Tiff", ".pgm", ".ppm"]
+)
+def test_every_suffix_of_a_kind_is_read_without_a_word(tmp_path: Path, suffix: str):
+    kinds = {".jpe": "JPEG", ".jfif": "JPEG", ".dib": "BMP", ".pgm": "PPM"}
+    path = tmp_path / f"a{suffix}"
+    picture = PillowImage.fromarray(COLOUR)
+    (picture.convert("L") if suffix == ".pgm" else picture).save(path, format=kinds.get(suffix.lower()))
+    image = read_image(path)
+    assert image.notes == ()
+    assert image.array.shape[:2] == (5, 7)
+
+
+def test_grey_pgm_keeps_its_numbers(tmp_path: Path):
+    deep = RANDOM.integers(0, 65536, (4, 6), np.uint16)
+    (tmp_path / "a.pgm").write_bytes(b"P5 6 4 65535\n" + deep.astype(">u2").tobytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").array, deep)
+
+
+def test_a_dicom_file_called_png_and_a_png_called_dicom_are_read(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(dicom_of(COLOUR[..., 0]))
+    assert decode_stack(tmp_path / "a.png").kind == "dicom"
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.array, COLOUR[..., 0])
+    assert image.notes[0] == "it is a DICOM file, whatever its name says"
+    write_png(tmp_path / "a.dcm", COLOUR)
+    np.testing.assert_array_equal(decode_stack(tmp_path / "a.dcm").array[0], COLOUR)
+    (tmp_path / "b.dcm").write_bytes(b"text" * 50)
+    with pytest.raises(InputError, match="DICOM"):
+        decode_stack(tmp_path / "b.dcm")
+
+
+@pytest.mark.parametrize(("size", "kind"), [((9000, 9000), b"VP8X"), ((16383, 16383), b"VP8L")])
+def test_a_webp_bomb_is_refused_before_pillow_makes_room(tmp_path: Path, size, kind):
+    width, height = (extent - 1 for extent in size)
+    body = bytes(4) + width.to_bytes(3, "little") + height.to_bytes(3, "little")
+    if kind == b"VP8L":
+        body = b"\x2f" + (width | height << 14).to_bytes(4, "little") + bytes(10)
+    raw = b"WEBP" + kind + struct.pack("<I", len(body)) + body
+    (tmp_path / "a.webp").write_bytes(b"RIFF" + struct.pack("<I", len(raw)) + raw)
+    with pytest.raises(InputError, match=f"at most {MAX_PIXELS // 2} pixels"):
         read_image(tmp_path / "a.webp")
 
 

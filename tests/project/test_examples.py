@@ -199,6 +199,16 @@ def test_read_tars(tmp_path, tiny_model):
 
 
 @pytest.mark.slow
+def test_read_npz(tmp_path, tiny_model):
+    from drai_cli.settings.image_options import SampleOptions
+    from drai_cli.workflows.sample import sample
+
+    sample(SampleOptions(tmp_path / "one-file", str(tiny_model), per_class=3, format="npz"))
+    shown = run(tmp_path, "read_samples.py", "one-file", "--with", "npz")
+    assert shown.splitlines() == ["first image: (16, 16, 3), mel", "mel  3", "nv  3"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["torchvision", "datasets"])
 def test_without_a_library_the_line_that_installs_it_is_named(tmp_path, samples, library):
     (tmp_path / "hidden").mkdir()

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "drai_cli"
 
 # Allowed imports by package (first name below `drai_cli`), imports in function bodies included.
 BASE = {"errors", "progress", "machine", "settings", ""}
-DATA = BASE | {"io", "data"}
+DATA = BASE | {"io", "tables", "conditions", "data"}
 MODEL = DATA | {"model", "model_file", "hub"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -23,11 +23,13 @@ ALLOWED: dict[str, set[str]] = {
     "machine": {"errors"},
     "settings": {"errors"},
     "io": BASE,
-    "data": BASE | {"io"},
+    "tables": BASE | {"io"},
+    "conditions": BASE,
+    "data": BASE | {"io", "tables", "conditions"},
     "hub": BASE | {"io"},
     "model": BASE,
-    "metrics": BASE | {"model"},
-    "model_file": BASE | {"io", "data", "model"},
+    "metrics": BASE | {"model", "conditions"},
+    "model_file": BASE | {"io", "conditions", "data", "model"},
     "training": DATA | {"model"},
     "inference": MODEL | {"metrics"},
     "output": MODEL | {"inference"},
@@ -136,8 +138,9 @@ def test_files_are_short():
 
 
 def test_no_room_is_most_of_the_house():
-    rooms = [folder for folder in PACKAGE.iterdir() if folder.is_dir()]
-    lines = {room.name: sum(map(lines_of, room.rglob("*.py"))) for room in rooms}
+    # A folder inside of another, such as io/dicom, is a room of its own.
+    rooms = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    lines = {str(room.relative_to(PACKAGE)): sum(map(lines_of, room.glob("*.py"))) for room in rooms}
     whole = sum(map(lines_of, PACKAGE.rglob("*.py")))
     assert {name: count for name, count in lines.items() if count > LARGEST_SHARE * whole} == {}
 

@@ -35,7 +35,7 @@ ADDED = {
 }
 # Files that a command must have written, by the start of its line.
 LEFT = {
-    "drai sample --per-class": ["few/mel/mel_000003.png", "few/metadata.csv", "few/manifest.json"],
+    "drai sample --per-class": ["few/mel/mel_000003.png", "few/metadata.csv", "few/manifest.json", "few.png"],
     "drai swap-style": ["swap_mel_000000_nv_000000/figure.png"],
     "drai interpolate few": ["walk_mel_000000_nv_000000.png"],
     "drai interpolate --from-label": ["walk.gif"],
@@ -51,6 +51,7 @@ LEFT = {
     "drai export": ["lesions.onnx", "lesions.encoder.onnx", "lesions.swap.onnx"],
     "drai sample --runtime onnx": ["by-onnx/mel/mel_000007.png"],
     "drai sample --label mel -n 4 --format dicom": ["dicom/mel/mel_000003.dcm"],
+    "drai sample --label mel -n 4 --format npz": ["one-file/images.npz"],
     "drai convert": ["mel.nii.gz"],
 }
 

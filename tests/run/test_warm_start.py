@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.model_file.checkpoint import LoadedModel
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.run.warm_start import warm_start

@@ -13,7 +13,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.sampling.job import PixelOptions
@@ -40,8 +41,8 @@ def instance_uid(options: Mapping[str, Any]) -> str:
         image_size=16, image_channels=1, content_dim=4, style_dim=6, channels=8, max_channels=8
     )
     encoder = SampleEncoder(ModelHeader(model, schema, "drai"), "a" * 64, {**options, "format": "dicom"})
-    pixels, code = np.zeros((16, 16, 1), np.uint8), np.zeros(4, np.float32)
-    (data,) = encoder.encode(Item("mel", {"dx": "mel"}, 5), pixels, code, code)
+    pixels = np.zeros((16, 16, 1), np.uint8)
+    (data,) = encoder.encode(Item("mel", {"dx": "mel"}, 5), pixels)
     return str(pydicom.dcmread(io.BytesIO(data)).SOPInstanceUID)
 
 

@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
+from drai_cli.sampling.layout import made_patterns
 from drai_cli.sampling.plan import Plan, Run, mixing_stride
 
 LABELS = ("mel", "v1.2", "Nv")
@@ -99,3 +101,29 @@ def test_parts_join_and_are_cut_between_tars(tar_images, parts):
     assert ends[-1][1] == 101
     assert [stop for _, stop in ends[:-1]] == [start for start, _ in ends[1:]]
     assert all(start % (tar_images or 1) == 0 or start == 101 for start, _ in ends)
+
+
+@pytest.mark.parametrize("layout", ["flat", "isic", "bids"])
+def test_other_layouts_name_each_image_once_and_know_their_names(layout):
+    schema = ConditionSchema((Attribute("dx", "categorical", LABELS),))
+    runs = tuple(Run({"dx": label}, 0, 4) for label in LABELS)
+    job = Plan(schema, runs, (".nii.gz", ".json"), layout_name=layout)
+    names = [name for item in job.items(0, 12) for name in job.file_names(item)]
+    assert len(set(names)) == 24
+    assert all(job.layout.makes(name) for name in names)
+    folders, files = made_patterns(layout)
+    for name in names:
+        assert files.fullmatch(name)
+        assert all(folders.fullmatch(folder) for folder in job.layout.folders)
+        assert name.rpartition("/")[0] in job.layout.folders
+    last = names[-1]
+    others = [
+        last.replace("json", "png"),
+        last.replace("11", "12").replace("000003", "000004"),
+        f"x/{last}",
+        "mel",
+    ]
+    if layout == "bids":
+        others = [last.replace("000012", "000013"), "sub-000000/anat/sub-000000_desc-synthetic_image.json",
+                  last.replace("000012", "000011", 1)]  # fmt: skip
+    assert not [name for name in others if job.layout.makes(name)]

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.inference.onnx_model import INPUTS, OUTPUTS
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, train_judge

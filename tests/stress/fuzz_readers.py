@@ -1,6 +1,8 @@
-"""Mutated DICOM, NIfTI, PNG, CSV and npz files through `inspect`: nothing but documented errors may come out.
+"""Mutated images, volumes, tables and npz files through `inspect`: nothing but documented errors may come out.
 
-    python tests/stress/fuzz_readers.py 10000 [first seed]
+    python tests/stress/fuzz_readers.py 10000 [first seed [names]]
+
+Names, such as `.tif,.webp,pair.hdr`, choose the files that are mutated by how they end.
 
 Case i is the same whenever it is made. Each is held to a time and, on the whole, to a memory; where one breaks either,
 or anything but a `DraiError` escapes, its number and its file are kept and named.
@@ -10,9 +12,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
 import random
+import shutil
 import struct
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -24,6 +30,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import openpyxl
 import pydicom
 from PIL import Image as PillowImage
 from pydicom.dataset import FileMetaDataset
@@ -43,6 +50,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds 
 
 from drai_cli.errors import DraiError
 from drai_cli.workflows.inspect import inspect
+from tests.stress.fuzz_seeds import COMPANIONS, companion, image_seeds, volume_seeds
 from tests.support.memory import peak_bytes
 
 MAX_SECONDS = 5.0  # of the processor, whoever else uses it
@@ -133,6 +141,8 @@ def seeds() -> list[tuple[str, bytes]]:
             ExplicitVRLittleEndian, grey, Rows=12, NumberOfFrames=2,
             PerFrameFunctionalGroupsSequence=[groups, groups],
         )),
+        ("enhanced.dcm", enhanced(deep)),
+        *archives(grey),
         ("bare", plain[132:]),
         ("a.zip", zipped.getvalue()),
         ("a.nii", volume.to_bytes()),
@@ -141,6 +151,7 @@ def seeds() -> list[tuple[str, bytes]]:
         ("a.png", png.getvalue()),
         ("a.tif", tiff.getvalue()),
         ("a.npz", npz.getvalue()),
+        *tables(),
         ("a.csv", b"file_name,label,age\n" + b"".join(b"%d.png,%d,%d\n" % (i, i % 2, i) for i in range(9))),
     ]  # fmt: skip
     for name, syntax in (("jls.dcm", JPEGLSLossless), ("j2k.dcm", JPEG2000Lossless)):
@@ -148,7 +159,100 @@ def seeds() -> list[tuple[str, bytes]]:
             found.append((name, dicom(syntax, deep)))
         except RuntimeError:  # the codec is not installed
             continue
-    return found
+    return [*found, *image_seeds(), *volume_seeds()]
+
+
+def item(**elements: object) -> pydicom.Dataset:
+    dataset = pydicom.Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def enhanced(array: np.ndarray) -> bytes:
+    """Two echoes of two slices in functional groups, with dimensions; an ultrasound region."""
+    frames = [
+        item(
+            PlanePositionSequence=[item(ImagePositionPatient=[0, 0, height])],
+            FrameContentSequence=[
+                item(StackID="1", InStackPositionNumber=place, DimensionIndexValues=[1, place, echo])
+            ],
+            MREchoSequence=[item(EffectiveEchoTime=10.0 * echo)],
+        )
+        for echo in (2, 1)
+        for place, height in ((2, 4), (1, 0))
+    ]
+    pointers = (0x00209056, 0x00209057, 0x00189082)
+    region = item(
+        RegionSpatialFormat=1, PhysicalUnitsXDirection=3, PhysicalUnitsYDirection=3, PhysicalDeltaX=0.05,
+        PhysicalDeltaY=0.02, RegionLocationMinX0=0, RegionLocationMinY0=0, RegionLocationMaxX1=19,
+        RegionLocationMaxY1=5,
+    )  # fmt: skip
+    shared = item(
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        PixelMeasuresSequence=[item(PixelSpacing=[0.2, 0.5], SliceThickness=3)],
+    )
+    return dicom(
+        ExplicitVRLittleEndian, array, Rows=len(array) // 4, NumberOfFrames=4,
+        DimensionIndexSequence=[item(DimensionIndexPointer=pointer) for pointer in pointers],
+        SharedFunctionalGroupsSequence=[shared], PerFrameFunctionalGroupsSequence=frames,
+        SequenceOfUltrasoundRegions=[region], PixelAspectRatio=[2, 5], ImageType=["DERIVED", "SECONDARY", "MPR"],
+    )  # fmt: skip
+
+
+def archives(grey: np.ndarray) -> list[tuple[str, bytes]]:
+    """A set of two classes as zip and as tar."""
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    image = io.BytesIO()
+    PillowImage.fromarray(grey).save(image, "PNG")
+    names = [f"set/{label}/{index}.png" for label in "ab" for index in range(2)]
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in names:
+            archive.writestr(name, image.getvalue())
+    with tarfile.open(fileobj=tarred, mode="w") as tar:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = len(image.getvalue())
+            tar.addfile(info, io.BytesIO(image.getvalue()))
+    return [
+        ("set.zip", zipped.getvalue()),
+        ("set.tar", tarred.getvalue()),
+        ("set.tgz", gzip.compress(tarred.getvalue(), 1)),
+    ]
+
+
+def tables() -> list[tuple[str, bytes]]:
+    """Sound tables of the other encodings and kinds."""
+    lines = ["bild;diagnose;alter", *(f"{i}.png;{('nävus', 'melanom')[i % 2]};{i},5" for i in range(9))]
+    text = "\n".join(lines)
+    objects = [{"file_name": f"{i}.png", "label": i % 2, "age": None, "also": ["a", 1.5]} for i in range(9)]
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for line in lines:
+        book.active.append(line.split(";"))
+    book.save(file)
+    return [
+        ("utf16.csv", text.encode("utf-16")),
+        ("cp1252.csv", f"sep=;\r\n{text}".encode("cp1252")),
+        ("a.csv.gz", gzip.compress(text.encode())),
+        ("a.jsonl", "\n".join(map(json.dumps, objects)).encode()),
+        ("a.json", json.dumps(objects).encode()),
+        ("dataset.json", json.dumps({"labels": [[f"{i}.png", i % 3] for i in range(9)]}).encode()),
+        ("a.xlsx", file.getvalue()),
+    ]
+
+
+def mutated_inside(raw: bytes, chance: random.Random) -> bytes:
+    """A zip file with one of its members mutated."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        names = archive.namelist()
+        chosen = chance.choice(
+            [name for name in names if "sheet" in name or "shared" in name.lower()] + names
+        )
+        for name in names:
+            content = archive.read(name)
+            new.writestr(name, mutated(content, chance) if name == chosen else content)
+    return out.getvalue()
 
 
 def mutated(raw: bytes, chance: random.Random) -> bytes:
@@ -183,27 +287,35 @@ def mutated(raw: bytes, chance: random.Random) -> bytes:
     return bytes(out)
 
 
-def cases(count: int, first: int) -> Iterator[tuple[int, str, bytes]]:
+def cases(count: int, first: int, ends: tuple[str, ...] = ("",)) -> Iterator[tuple[int, str, bytes]]:
     """Number, name and content of each case."""
-    sound = seeds()
+    sound = [(name, raw) for name, raw in seeds() if name.endswith(ends)]
     for number in range(first, first + count):
         chance = random.Random(number)
         name, raw = sound[number % len(sound)]
-        if name.endswith(".nii.gz") and chance.random() < 0.7:  # what is inside, and not only the compression
+        if name.endswith((".nii.gz", ".csv.gz", ".mgz", ".tgz")) and chance.random() < 0.7:
+            # What is inside, and not only the compression.
             yield number, name, gzip.compress(mutated(gzip.decompress(raw), chance), 1)
+        elif name.endswith(".xlsx") and chance.random() < 0.8:
+            yield number, name, mutated_inside(raw, chance)
         else:
             yield number, name, mutated(raw, chance)
 
 
-def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]:
+def fuzz(
+    count: int, first: int, folder: Path, ends: tuple[str, ...] = ("",)
+) -> tuple[Counter[str], list[str]]:
     """What became of the cases, and what should not have."""
     results: Counter[str] = Counter()
     wrong: list[str] = []
-    for number, name, raw in cases(count, first):
+    for number, name, raw in cases(count, first, ends):
         path = folder / "case" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
+        if name in COMPANIONS:
+            path.with_name(COMPANIONS[name]).write_bytes(companion(name))
         start = time.process_time()
+        os.environ["DRAI_CACHE"] = str(folder / "cache")
         try:
             inspect(path)
             results["read"] += 1
@@ -218,6 +330,7 @@ def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]
             wrong.append(f"case {number} ({name}): {traceback.format_exc()}")
         if (seconds := time.process_time() - start) > MAX_SECONDS:
             wrong.append(f"case {number} ({name}): {seconds:.1f} s of processor time")
+        shutil.rmtree(folder / "cache", ignore_errors=True)
         if wrong and wrong[-1].startswith(f"case {number} "):
             path.rename(folder / f"{number}-{name}")
         else:
@@ -231,11 +344,12 @@ def fuzz(count: int, first: int, folder: Path) -> tuple[Counter[str], list[str]]
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    ends = tuple(sys.argv[3].split(",")) if len(sys.argv) > 3 else ("",)
     folder = Path(tempfile.mkdtemp(prefix="drai-fuzz-"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         start = time.monotonic()
-        results, wrong = fuzz(count, first, folder)
+        results, wrong = fuzz(count, first, folder, ends)
     print(*wrong, sep="\n")
     peak = peak_bytes() >> 20
     print(

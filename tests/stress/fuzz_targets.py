@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from drai_cli.data import table
 from drai_cli.data.split import read_split
 from drai_cli.errors import DraiError
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.model_file.header import HEADER_KEY, ModelHeader
+from drai_cli.tables import table
 
 CORPUS = Path(__file__).with_name("corpus")
 Read = TypeVar("Read")

@@ -271,7 +271,8 @@ def command(words: list[str]) -> None:
 def prepare(folder: Path) -> None:
     import torch
 
-    from drai_cli.data.condition import Attribute, ConditionSchema
+    from drai_cli.conditions.attribute import Attribute
+    from drai_cli.conditions.schema import ConditionSchema
     from drai_cli.model.networks import Networks
     from drai_cli.model_file.checkpoint import save_model
     from drai_cli.model_file.header import ModelHeader

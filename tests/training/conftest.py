@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
@@ -49,8 +49,7 @@ def state(options: TrainOptions, schema: ConditionSchema, device: torch.device) 
 
 @pytest.fixture
 def plan(options: TrainOptions, schema: ConditionSchema) -> StepPlan:
-    categorical = tuple(attribute.kind == "categorical" for attribute in schema.attributes)
-    return StepPlan(options.objective, Changes("flip"), schema.slices(), categorical, None)
+    return StepPlan(options.objective, Changes("flip"), schema.slots(), None)
 
 
 @pytest.fixture
@@ -62,14 +61,13 @@ def images() -> np.ndarray:
 def batches(
     images: np.ndarray, options: TrainOptions, schema: ConditionSchema, device: torch.device
 ) -> Batches:
-    widths = tuple(attribute.width for attribute in schema.attributes)
     rows = np.arange(len(ROWS))
     return Batches(
         images,
         schema.encode(ROWS),
         schema.label_indices(ROWS),
         rows,
-        widths,
+        schema.slots(),
         options,
         "flip",
         device,

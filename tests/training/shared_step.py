@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training import step
@@ -55,13 +55,11 @@ def steps(options: TrainOptions, processes: Processes) -> dict[str, Tensor]:
     """All that some steps leave: terms, gradients, weights, moments, recent codes."""
     schema, device = ConditionSchema.from_rows(ROWS, "label", ["age"]), torch.device("cpu")
     images = np.random.default_rng(0).integers(0, 256, (len(ROWS), 16, 16, 1), np.uint8)
-    widths = tuple(attribute.width for attribute in schema.attributes)
     batches = Batches(
-        images, schema.encode(ROWS), schema.label_indices(ROWS), np.arange(len(ROWS)), widths, options, "dihedral",
-        device, processes,
+        images, schema.encode(ROWS), schema.label_indices(ROWS), np.arange(len(ROWS)), schema.slots(), options,
+        "dihedral", device, processes,
     )  # fmt: skip
-    categorical = tuple(attribute.kind == "categorical" for attribute in schema.attributes)
-    plan = StepPlan(options.objective, Changes("flip"), schema.slices(), categorical, None, processes)
+    plan = StepPlan(options.objective, Changes("flip"), schema.slots(), None, processes)
     state = TrainingState(options, schema.dim, device)
     state.augment_probability = 0.5
     players = {

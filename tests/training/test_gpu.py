@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from drai_cli.api import Drai
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.training.batches import Batches
 from drai_cli.training.graphs import Step, make_plain_stepper, make_stepper

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.training import losses
 
@@ -101,20 +102,35 @@ def test_code_cycle_stops_its_target() -> None:
 
 
 def test_condition_prediction_beside_the_constant_predictor() -> None:
-    # Two categories (three of one, one of the other, one row missing), and a number.
+    # Two categories (three of one, one of the other, one row missing), a number, a finding of one in four.
     condition = torch.tensor(
-        [[1, 0, 0, 2.0, 0], [1, 0, 0, 0.0, 0], [1, 0, 0, 0.0, 1], [0, 1, 0, 1.0, 0], [0, 0, 1, 0.0, 1]]
+        [
+            [1, 0, 0, 2.0, 0, 1, 0],
+            [1, 0, 0, 0.0, 0, 0, 0],
+            [1, 0, 0, 0.0, 1, 0, 0],
+            [0, 1, 0, 1.0, 0, 0, 0],
+            [0, 0, 1, 0.0, 1, 0, 1],
+        ]
     )
     marginal = torch.tensor([0.75, 0.25]).log()
+    logit = math.log(0.25 / 0.75)
     predicted = torch.cat(
-        [marginal.expand(5, 2), torch.zeros(5, 1), torch.ones(5, 1), torch.zeros(5, 1)], dim=1
+        [
+            marginal.expand(5, 2),
+            torch.tensor([[0.0, 1.0, 0.0, logit, 0.0]]).expand(5, 5),
+        ],
+        dim=1,
     )
-    kinds = (slice(0, 3), slice(3, 5)), (True, False)
-    found = losses.condition_prediction_loss(condition, predicted, *kinds)
-    constant = losses.condition_constant_loss(condition, *kinds)
+    slots = (
+        Slot(slice(0, 3), "category", False),
+        Slot(slice(3, 5), "number", True),
+        Slot(slice(5, 7), "finding", True),
+    )
+    found = losses.condition_prediction_loss(condition, predicted, slots)
+    constant = losses.condition_constant_loss(condition, slots)
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    assert found.tolist() == pytest.approx([entropy, 2 / 3])
-    assert constant.tolist() == pytest.approx([entropy, 2 / 3])
+    assert found.tolist() == pytest.approx([entropy, 2 / 3, entropy])
+    assert constant.tolist() == pytest.approx([entropy, 2 / 3, entropy])
 
 
 def test_hiding_gains_nothing_past_the_constant_predictor() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
 from drai_cli.training import step

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from drai_cli.data.condition import ConditionSchema
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS, objective_of
 from drai_cli.training.forward import forward

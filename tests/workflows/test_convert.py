@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from drai_cli.io.about import About
 from drai_cli.io.dicom.write import encode_dicom
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.intensity import Intensity
+from drai_cli.io.read import read_stack
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.window import window_range
@@ -229,3 +231,96 @@ def test_the_same_bytes_each_time(ct, tmp_path):
     for name in ("a.dcm", "b.dcm"):
         convert(ConvertOptions(ct, tmp_path / name))
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
+
+
+@pytest.fixture
+def oblique(tmp_path, make_dicom, place):
+    """An oblique series whose slices are thinner than their distance, backwards in file names; and a second series."""
+    across, down = np.array([0.8, 0.6, 0]), np.array([-0.48, 0.64, 0.6])
+    normal = np.cross(across, down)
+    for index in range(5):
+        make_dicom(
+            tmp_path / "study" / f"IM{9 - index}", np.full((4, 6), 10 * index, np.uint16), uid=f"1.7.{index}",
+            sop_class="1.2.840.10008.5.1.4.1.1.4", series="1.7", FrameOfReferenceUID="1.99", SeriesNumber=4,
+            **place(tuple(4.5 * index * normal), (*across, *down), (1.5, 0.75), 4.0),
+        )  # fmt: skip
+    for index in range(2):
+        make_dicom(
+            tmp_path / "study" / f"T{index}", np.full((4, 6), index, np.uint16), uid=f"1.8.{index}",
+            sop_class="1.2.840.10008.5.1.4.1.1.4", series="1.8", FrameOfReferenceUID="1.99", SeriesNumber=5,
+            **place((0, 0, 3.0 * index)),
+        )  # fmt: skip
+    return tmp_path / "study"
+
+
+@pytest.mark.parametrize("keep_patient", [False, True])
+def test_a_converted_series_stays_one_series(oblique, tmp_path, keep_patient):
+    result = convert(ConvertOptions(oblique, tmp_path / "out", format="dicom", keep_patient=keep_patient))
+    made = [pydicom.dcmread(path) for path in result.files]
+    assert len({one.StudyInstanceUID for one in made}) == len({one.FrameOfReferenceUID for one in made}) == 1
+    assert len({one.SOPInstanceUID for one in made}) == 7
+    assert ({one.StudyInstanceUID for one in made} == {"1.2"}) == keep_patient
+    first, second = ([one for one in made if one.SeriesNumber == number] for number in (4, 5))
+    assert (
+        len({one.SeriesInstanceUID for one in first}) == len({one.SeriesInstanceUID for one in second}) == 1
+    )
+    assert first[0].SeriesInstanceUID != second[0].SeriesInstanceUID
+    first.sort(key=lambda one: one.InstanceNumber)
+    assert [one.InstanceNumber for one in first] == [1, 2, 3, 4, 5]
+    assert [one.pixel_array[0, 0] for one in first] == [0, 10, 20, 30, 40]
+    assert {round(float(one.SpacingBetweenSlices), 9) for one in first} == {4.5}
+    assert {round(float(one.SpacingBetweenSlices), 9) for one in second} == {3}
+    assert not any("SliceThickness" in one for one in made)
+
+
+def test_a_single_slice_has_no_distance_to_others(oblique, tmp_path):
+    convert(ConvertOptions(oblique / "IM9", tmp_path / "one.dcm"))
+    assert "SpacingBetweenSlices" not in pydicom.dcmread(tmp_path / "one.dcm")
+
+
+def test_uneven_slices_have_no_one_distance(oblique, tmp_path):
+    (oblique / "IM7").unlink()
+    result = convert(ConvertOptions(oblique, tmp_path / "out", format="dicom"))
+    made = [pydicom.dcmread(path) for path in result.files]
+    assert {one.SeriesNumber for one in made if "SpacingBetweenSlices" in one} == {5}
+
+
+def test_a_volume_of_unknown_place_says_so_and_comes_back(tmp_path):
+    pixels = RANDOM.integers(0, 256, (4, 6), np.uint8)
+    convert(ConvertOptions(write(tmp_path / "a.png", pixels), tmp_path / "a.nii.gz"))
+    header = nib.load(tmp_path / "a.nii.gz").header
+    assert (header["sform_code"], header["qform_code"]) == (0, 0)
+    back = read_stack(tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(back.array[0], pixels)
+    assert back.geometry is None
+    convert(ConvertOptions(tmp_path / "a.nii.gz", tmp_path / "a.dcm"))
+    made = pydicom.dcmread(tmp_path / "a.dcm")
+    assert not {"ImagePositionPatient", "ImageOrientationPatient", "FrameOfReferenceUID"} & set(made.dir())
+
+
+def test_volumes_stay_volumes(tmp_path):
+    array = RANDOM.integers(0, 99, (3, 4, 5, 2)).astype(np.int16)
+    nib.save(nib.Nifti1Image(array, np.diag([-2.0, -3.0, 4.0, 1.0])), tmp_path / "a.nii.gz")
+    first = read_stack(tmp_path / "a.nii.gz")
+    convert(ConvertOptions(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"))
+    assert nib.load(tmp_path / "b.nii.gz").shape == (3, 4, 5, 2)
+    convert(ConvertOptions(tmp_path / "b.nii.gz", tmp_path / "c.dcm"))
+    for name in ("b.nii.gz", "c.dcm"):
+        stack = read_stack(tmp_path / name)
+        np.testing.assert_array_equal(stack.array, first.array)
+        assert stack.volumes == 2
+        np.testing.assert_allclose(stack.geometry.affine, first.geometry.affine, atol=1e-6)
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_series_keeps_its_marks_and_patient(tmp_path, is_zip):
+    about = About({"synthetic": "yes", "label": "a"}, {"x": 1})
+    stored = Stored(RANDOM.integers(0, 256, (1, 4, 5), np.uint8))
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "A-README").write_text("first by name")
+    (tmp_path / "s" / "b.dcm").write_bytes(encode_dicom(stored, about, geometry=PLACED))
+    source = tmp_path / "s"
+    if is_zip:
+        source = Path(shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path / "s"))
+    convert(ConvertOptions(source, tmp_path / "out.png"))
+    assert read_marks(tmp_path / "out.png")["synthetic"] == "yes"

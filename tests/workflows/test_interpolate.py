@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from drai_cli.api import Drai
 from drai_cli.errors import OverwriteError, UsageError, WeightsError
 from drai_cli.io.read import read_stack
+from drai_cli.output import walk_pictures
 from drai_cli.output.marks import read_marks
 from drai_cli.settings.image_options import InterpolateOptions
 from drai_cli.workflows.interpolate import interpolate
@@ -101,15 +102,50 @@ def test_one_file(options, name):
 
         with av.open(str(out)) as container:
             assert "synthetic: yes" in container.metadata["comment"]
-            assert sum(1 for _ in container.decode(video=0)) == 5
+            assert sum(1 for _ in container.decode(video=0)) == 16
     else:
         with PillowImage.open(out) as picture:
-            assert getattr(picture, "n_frames", 1) == (5 if name == "walk.gif" else 1)
+            assert getattr(picture, "n_frames", 1) == (8 if name == "walk.gif" else 1)
             assert "yes" in str(picture.info.get("synthetic", picture.info.get("comment")))
             assert ("real images" in picture.info.get("shows", "")) == (name == "grid.png")
     with pytest.raises(OverwriteError, match="exists already"):
         interpolate(replace(options, out=out, grid=name == "grid.png"))
     interpolate(replace(options, out=out, grid=name == "grid.png", overwrite=True))
+
+
+def test_an_animation_goes_there_and_back_and_pauses_at_the_ends(options):
+    out = options.out.with_name("walk.gif")
+    result = interpolate(replace(options, out=out))
+    assert len(result.positions) == 30
+    with PillowImage.open(out) as picture:
+        assert picture.n_frames == 58
+        shown, durations = [], []
+        for number in range(58):
+            picture.seek(number)
+            durations.append(picture.info["duration"])
+            shown.append(np.asarray(picture.convert("RGB")).astype(int))
+    assert (durations[0], durations[1], durations[29]) == (500, 100, 500)
+    assert max(np.abs(shown[k] - shown[58 - k]).mean() for k in range(1, 29)) < 1
+
+
+def test_captions_say_what_is_shown(options, monkeypatch):
+    captions = []
+    draw = walk_pictures.draw_figure
+
+    def keep(panels, *given, **named):
+        captions.append([caption for caption, _ in panels])
+        return draw(panels, *given, **named)
+
+    monkeypatch.setattr(walk_pictures, "draw_figure", keep)
+    for along in ("both", "style", "content"):
+        interpolate(replace(options, out=options.out.with_name(f"{along}.png"), along=along, steps=3))
+    interpolate(replace(options, out=options.out.with_name("grid.png"), grid=True))
+    assert captions == [
+        ["a, reconstructed", "0.50", "b, reconstructed"],
+        ["a, reconstructed", "0.50", "content of a, style of b"],
+        ["a, reconstructed", "0.50", "content of b, style of a"],
+        ["", "content of a.png", "content of b.png", "style of a.png", "", "", "style of b.png", "", ""],
+    ]
 
 
 def test_without_the_extra_mp4_names_it(options, monkeypatch):

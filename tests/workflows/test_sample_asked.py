@@ -11,8 +11,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.errors import DraiError, ExitCode, InputError, UsageError
-from drai_cli.workflows.sample import sample
-from tests.workflows.sample_checks import Heard, contents, rows
+from drai_cli.sampling import pipeline
+from drai_cli.workflows.sample import preview_sample, sample
+from tests.workflows.sample_checks import Heard, rows
 
 
 def test_seed_label_and_attributes_change_every_image(options, tmp_path):
@@ -29,6 +30,29 @@ def test_seed_label_and_attributes_change_every_image(options, tmp_path):
         sample(changed)
         pixels += [np.array(PillowImage.open(path)).tobytes() for path in changed.out.glob("*/*.png")]
     assert len(set(pixels)) == 12
+
+
+@pytest.mark.parametrize(
+    ("age", "is_far"),
+    [("50", False), ("80", False), ("20", False), ("81", True), ("500", True), ("-3", True)],
+)
+def test_a_number_far_from_the_training_images_is_pointed_out(options, age, is_far):
+    """Of the model's training images, age is 50 ± 10."""
+    for run in (sample, preview_sample):
+        heard = Heard()
+        run(replace(options, count=1, attributes=(f"age={age}",)), heard)
+        warned = [
+            line for line in heard.lines if f"--set age={age}: age of the training images is 50 ± 10" in line
+        ]
+        assert len(warned) == is_far
+
+
+def test_far_numbers_of_a_table_are_counted(options, tmp_path):
+    table = tmp_path / "real.csv"
+    table.write_text("dx,age\nnv,45\nmel,500\nnv,900\nmel,\n")
+    heard = Heard()
+    sample(replace(options, label=None, count=None, like=table), heard)
+    assert "real.csv: 2 rows lie far outside: age of the training images is 50 ± 10" in heard.lines
 
 
 def test_labels_are_drawn_in_the_training_proportions(options):
@@ -83,30 +107,16 @@ def test_truncation_draws_towards_the_mean(options, tmp_path):
     assert spreads[0] < spreads[1] < spreads[2]
 
 
-def test_style_from_an_image(options, tmp_path):
+def test_style_from_an_image(options, tmp_path, monkeypatch):
+    drawn, draw = [], pipeline.draw_images
+    monkeypatch.setattr(pipeline, "draw_images", lambda *given: drawn.append(draw(*given)) or drawn[-1])
     PillowImage.fromarray(np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)).save(
         tmp_path / "s.png"
     )
-    styled = replace(options, style_from=tmp_path / "s.png", format="npz", count=3)
-    sample(styled)
-    codes = [np.load(path) for path in sorted(styled.out.glob("mel/*.npz"))]
-    assert (codes[0]["style"] == codes[2]["style"]).all()
-    assert not (codes[0]["content"] == codes[2]["content"]).any()
-
-
-def test_npz_holds_image_codes_and_provenance(options, tmp_path):
-    sample(replace(options, format="npz"))
-    sample(replace(options, out=tmp_path / "png"))
-    with np.load(options.out / "mel" / "mel_000002.npz", allow_pickle=False) as file:
-        assert str(file["synthetic"]) == "yes"
-        assert str(file["label"]) == "mel"
-        assert file["content"].shape == (4,)
-        assert file["style"].shape == (6,)
-        image = np.array(PillowImage.open(tmp_path / "png" / "mel" / "mel_000002.png"))
-        np.testing.assert_array_equal(file["image"], image)
-    again = replace(options, format="npz", out=tmp_path / "again", batch_size=3)
-    sample(again)
-    assert contents(again.out) == contents(options.out)
+    sample(replace(options, style_from=tmp_path / "s.png", count=3))
+    ((_, contents_, styles),) = drawn
+    assert (styles == styles[0]).all()
+    assert not (contents_[0] == contents_[2]).any()
 
 
 @pytest.mark.parametrize(
@@ -124,6 +134,9 @@ def test_npz_holds_image_codes_and_provenance(options, tmp_path):
         ({"attributes": ("age=3", "age=4")}, "twice"),
         ({"attributes": ("dx=nv",)}, "contradicts"),
         ({"format": "tfrecord"}, "png, dicom, nifti, npz, webdataset"),
+        ({"layout": "heaps"}, "folders, flat, isic, bids"),
+        ({"layout": "flat", "format": "npz"}, "a file per image, got npz"),
+        ({"layout": "bids", "format": "dicom"}, "nifti or png, got dicom"),
         ({"shard_size": 100}, "a part of a job is --shard I/N"),
         ({"format": "webdataset", "shard_size": 0}, "at least 1"),
         ({"shard": "0/4"}, "from 1"),

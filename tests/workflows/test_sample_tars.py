@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drai_cli.data.condition import Attribute, ConditionSchema
+from drai_cli.conditions.attribute import Attribute
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.tar import make_tar_end, make_tar_member
 from drai_cli.sampling import copy_filter

@@ -57,11 +57,13 @@ def test_each_keeps_its_kind_and_place(options):
     assert result.sidecars == ("b_in_style_of_a.json",)
     assert sorted(os.listdir(options.out)) == sorted([*result.images, *result.sidecars, "figure.png"])
     dataset = pydicom.dcmread(options.out / result.images[0])
-    assert [float(x) for x in dataset.ImagePositionPatient] == [-10, 5, 30]
-    assert list(dataset.PixelSpacing) == [0.6, 0.7]
+    # Pixels of 0.6 × 0.7 mm: the middle 9.6 mm across become 16 square ones.
+    assert [round(float(x), 9) for x in dataset.ImagePositionPatient] == [-9.25, 5, 30]
+    assert [round(float(x), 9) for x in dataset.PixelSpacing] == [0.6, 0.6]
     assert (dataset.RescaleType, dataset.SyntheticData) == ("HU", "YES")
     image = nib.load(options.out / result.images[1])
-    np.testing.assert_allclose(image.affine, PLACED.of_slice(2).to_ras(), rtol=1e-6)
+    square = np.array([[0.6, 0, 0, -9.25], [0, 0.6, 0, 5], [0, 0, 2.5, 35], [0, 0, 0, 1.0]])
+    np.testing.assert_allclose(image.affine, Geometry(square).to_ras(), rtol=1e-6)
     sidecar = json.loads((options.out / result.sidecars[0]).read_text())
     assert (sidecar["synthetic"], sidecar["made_by"], sidecar["unit"]) == (True, "swap-style", "HU")
     assert all(read_marks(options.out / name)["synthetic"] == "yes" for name in result.images)
@@ -125,7 +127,7 @@ def test_a_fitted_image_lies_where_its_content_lay(tiny_ct_model, tmp_path, fit,
         image = fit_stack(stack, tmp_path / "r.dcm", header, fit)
         placed = fit_geometry(image, 16, fit)
         assert placed is not None
-        made = fit_to_square(Image(stack.array[0]), 16, 1, fit)[..., 0]
+        made = fit_to_square(Image(stack.array[0], aspect=stack.aspect), 16, 1, fit)[..., 0]
         for row, column in ((7, 7), (8, 6), (6, 9)):
             at_mm = placed.affine @ [column, row, 0, 1]
             expected = (made[row, column] - 1000.0) / 500 * PLACED.affine[axis, axis] + PLACED.affine[axis, 3]
@@ -145,3 +147,24 @@ def test_values_become_the_levels_of_training(tiny_ct_model, tmp_path):
     assert other.changes == ("its values are in US, the model's in HU",)
     asked = fit_stack(stack, tmp_path / "a.dcm", header, "crop", window="0,1000")
     assert not np.array_equal(asked.pixels, made.pixels)
+
+
+def test_slices_of_one_series_in_one_style_are_one_series(tmp_path, tiny_ct_model, make_dicom, place):
+    for index in range(3):
+        make_dicom(
+            tmp_path / f"{index}.dcm", HU[0] + np.int16(index), sop_class="1.2.840.10008.5.1.4.1.1.2",
+            uid=f"1.7.{index}", RescaleSlope=1, RescaleIntercept=0,
+            **place((0, 0, -4.5 * index), spacing=(0.6, 0.6), thickness=3.0),
+        )  # fmt: skip
+    rows = ["content,style", "0.dcm,2.dcm", "1.dcm,2.dcm", "2.dcm,0.dcm"]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    result = swap_style(
+        SwapOptions(pairs=tmp_path / "pairs.csv", out=tmp_path / "out", weights=str(tiny_ct_model))
+    )
+    first, second, other = (pydicom.dcmread(tmp_path / "out" / name) for name in result.images)
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID"):
+        assert first[keyword].value == second[keyword].value != other[keyword].value
+    assert (first.InstanceNumber, second.InstanceNumber, other.InstanceNumber) == (2, 1, 1)  # by place
+    assert first.SpacingBetweenSlices == second.SpacingBetweenSlices == 4.5
+    assert "SpacingBetweenSlices" not in other
+    assert first.SOPInstanceUID != second.SOPInstanceUID

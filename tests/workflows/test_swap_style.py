@@ -239,10 +239,34 @@ def test_nothing_is_overwritten(options):
     assert len(os.listdir(options.out)) == 3
 
 
+def test_the_figure_shows_reconstructions_beside_the_inputs(options, monkeypatch):
+    from drai_cli.api import Drai
+    from drai_cli.workflows import swap_style as module
+
+    drawn = []
+    draw = module.draw_figure
+    monkeypatch.setattr(
+        module,
+        "draw_figure",
+        lambda panels, *given, **named: drawn.append((panels, named)) or draw(panels, *given),
+    )
+    swap_style(options)
+    ((panels, named),) = drawn
+    assert [caption for caption, _ in panels] == [
+        "a: a.png", "a, reconstructed (synthetic)", "content of a, style of b (synthetic)",
+        "b: b.png", "b, reconstructed (synthetic)", "content of b, style of a (synthetic)",
+    ]  # fmt: skip
+    assert "the label (dx)" in named["note"]
+    model = Drai.from_pretrained(options.weights)
+    codes = model.encode([options.content, options.style])
+    again = model.generate(codes.content, codes.style)
+    np.testing.assert_array_equal([panels[1][1], panels[4][1]], again)
+
+
 def test_a_failure_leaves_nothing(options, monkeypatch):
     from drai_cli.workflows import swap_style as module
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "draw_figure", full)

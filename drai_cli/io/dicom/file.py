@@ -188,6 +188,11 @@ def read_patient(path: Path) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = parse(path, header_only=True)
+    return patient_of(dataset)
+
+
+def patient_of(dataset: Dataset) -> dict[str, str]:
+    """`read_patient` of a header."""
     # As text: a value keeps its source's character set, and ours is UTF-8.
     return {keyword: value for keyword in _PATIENT if (value := text(dataset, keyword))}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 from drai_cli.errors import InputError
 from drai_cli.io.about import About
@@ -70,7 +71,7 @@ def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes,
 
     data = encode_dicom(
         stored, about, geometry=options.geometry, spacing_mm=options.spacing_mm,
-        compression=options.compression,
+        volumes=options.volumes, compression=options.compression,
     )  # fmt: skip
     return (data,)
 
@@ -82,6 +83,11 @@ def _read_marks(path: Path) -> dict[str, str]:
     dataset = pydicom.dcmread(
         path, force=True, stop_before_pixels=True, specific_tags=["SyntheticData", "ImageComments"]
     )
+    return marks_of(dataset)
+
+
+def marks_of(dataset: Any) -> dict[str, str]:
+    """What the header of a file says of itself."""
     marks: dict[str, str] = {}
     try:
         entry = json.loads(str(dataset.get("ImageComments", "")))

@@ -11,16 +11,26 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 
 from drai_cli.io.dicom.file import item, items, number, numbers
 from drai_cli.io.geometry import Geometry
+from drai_cli.io.image import plausible_aspect
 from drai_cli.io.stack import Spacing
 
 SAME_MM = 1e-3
 """Positions closer than this are the same."""
 _UNIT = 1e-2
-_EVEN = 0.01
-"""Share of the spacing by which steps may differ and still be even."""
+_CM, _TWO_DIMENSIONS = 3.0, 1.0  # PS3.3 C.8.5.5.1: units in cm, a 2D region
+_MM_PER_CM = 10.0
+_SAYS_ASPECT = frozenset(
+    tag_for_keyword(keyword)
+    for keyword in (
+        "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "ImagePlanePixelSpacing",
+        "SequenceOfUltrasoundRegions", "PixelAspectRatio", "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,41 +100,71 @@ def plane_of(groups: FunctionalGroups, frame: int) -> Plane | None:
 
 
 def spacing_of(groups: FunctionalGroups) -> tuple[Spacing | None, tuple[str, ...]]:
-    """Spacing (slice, row, column) in mm, slice None where the file does not give it, and notes."""
+    """Spacing (slice, row, column) in mm and notes; slice is None where only the thickness of slices is given.
+
+    PixelSpacing, else what other modules call it: PS3.3 C.8.11.4 (detector), C.8.6.2 (scanned film), C.8.8.2 (RT
+    image), C.8.5.5 (ultrasound regions).
+    """
     measures = groups.macro("PixelMeasuresSequence", 0)
     notes: tuple[str, ...] = ()
     pair = _positive(numbers(measures, "PixelSpacing"))
     if pair is None and (pair := _positive(numbers(measures, "ImagerPixelSpacing"))):
         notes = ("its spacing is the detector's, not corrected for magnification",)
-    if pair is None:
-        pair = _positive(numbers(measures, "NominalScannedPixelSpacing"))
+    for keyword in ("NominalScannedPixelSpacing", "ImagePlanePixelSpacing"):
+        if pair is None:
+            pair = _positive(numbers(measures, keyword))
+    pair = pair or _region_spacing(groups.dataset)
     if pair is None:
         return None, ()
-    between = number(measures, "SpacingBetweenSlices") or number(measures, "SliceThickness")
+    between = number(measures, "SpacingBetweenSlices")
     return (abs(between) if between else None, *pair), notes
 
 
-def geometry_of(planes: list[Plane | None], spacing_mm: Spacing | None) -> Geometry | None:
-    """The affine of frames in this order; None where they are uneven, or their positions are not given.
+def pixel_aspect_of(dataset: Dataset) -> float:
+    """Height of a pixel over its width, by (0028,0034) PixelAspectRatio (PS3.3 C.7.6.3.1.7); 1 if absent."""
+    pair = _positive(numbers(dataset, "PixelAspectRatio"))
+    return pair[0] / pair[1] if pair else 1.0
 
-    The slice column goes from one frame to the next, so that a tilted gantry keeps its shear; of a single frame it is
-    the normal, with the length of the spacing between slices (1 mm where that is not known).
-    """
-    first = planes[0] if planes else None
-    if first is None or spacing_mm is None:
+
+def aspect_of(dataset: Dataset) -> float:
+    """Height of a pixel over its width as `Stack.aspect` of the file has it, by the header alone."""
+    if _SAYS_ASPECT.isdisjoint(dataset.keys()):  # lists of many thousand files are read
+        return 1.0
+    spacing_mm, _ = spacing_of(FunctionalGroups.of(dataset))
+    return plausible_aspect(spacing_mm[1] / spacing_mm[2] if spacing_mm else pixel_aspect_of(dataset))
+
+
+def thickness_of(groups: FunctionalGroups) -> float:
+    """The extent of one slice along the normal in mm: the spacing, else the thickness, else 1."""
+    measures = groups.macro("PixelMeasuresSequence", 0)
+    extent = number(measures, "SpacingBetweenSlices") or number(measures, "SliceThickness")
+    return abs(extent) if extent else 1.0
+
+
+def _region_spacing(dataset: Dataset) -> tuple[float, float] | None:
+    """Spacing of the largest region of tissue in an ultrasound image (PS3.3 C.8.5.5): 2D, in cm."""
+    best, largest = None, 0.0
+    for region in items(dataset, "SequenceOfUltrasoundRegions"):
+        codes = [number(region, f"PhysicalUnits{axis}Direction") for axis in "XY"]
+        deltas = [abs(number(region, f"PhysicalDelta{axis}", 0.0) or 0.0) * _MM_PER_CM for axis in "YX"]
+        corners = [
+            number(region, f"RegionLocation{name}", 0.0) or 0.0
+            for name in ("MinX0", "MaxX1", "MinY0", "MaxY1")
+        ]
+        area = (corners[1] - corners[0] + 1) * (corners[3] - corners[2] + 1)
+        is_tissue = number(region, "RegionSpatialFormat") == _TWO_DIMENSIONS and codes == [_CM, _CM]
+        if is_tissue and area > largest and (pair := _positive(deltas)):
+            best, largest = pair, area
+    return best
+
+
+def geometry_of_plane(
+    plane: Plane | None, spacing_mm: Spacing | None, thickness_mm: float
+) -> Geometry | None:
+    """The affine of a single slice: its slice column is the normal with the length of the slice's extent."""
+    if plane is None or spacing_mm is None:
         return None
-    step = first.normal * (spacing_mm[0] or 1.0)
-    if len(planes) > 1:
-        if any(plane is None or not plane.has_orientation_of(first) for plane in planes):
-            return None
-        positions = np.array([plane.position for plane in planes if plane is not None])
-        steps = np.diff(positions, axis=0)
-        step = np.median(steps, axis=0)
-        length = float(np.linalg.norm(step))
-        if abs(step @ first.normal) < SAME_MM or np.abs(steps - step).max() > max(_EVEN * length, SAME_MM):
-            return None
-        step = (positions[-1] - positions[0]) / (len(positions) - 1)
-    return affine_of(first, step, spacing_mm)
+    return affine_of(plane, plane.normal * thickness_mm, spacing_mm)
 
 
 def affine_of(first: Plane, step: Float64[np.ndarray, "3"], spacing_mm: Spacing) -> Geometry:

@@ -7,8 +7,8 @@ values. Colour becomes RGB. Overlays are left out. Knows nothing of series.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -23,9 +23,7 @@ from drai_cli.io.dicom.colour import colour_to_rgb, palette_to_rgb
 from drai_cli.io.dicom.file import (
     FAILURES,
     item,
-    items,
     number,
-    numbers,
     parse,
     parse_stream,
     syntax_of,
@@ -34,9 +32,18 @@ from drai_cli.io.dicom.file import (
 )
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
-from drai_cli.io.dicom.placement import FunctionalGroups, geometry_of, plane_of, spacing_of
+from drai_cli.io.dicom.order import Place, has_one_orientation, measure_geometry, order_places, volume_key
+from drai_cli.io.dicom.placement import (
+    FunctionalGroups,
+    geometry_of_plane,
+    pixel_aspect_of,
+    plane_of,
+    spacing_of,
+    thickness_of,
+)
+from drai_cli.io.dicom.voi import curves_of, lut_bits, windows_of
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.stack import Stack, ToneCurve
+from drai_cli.io.stack import Spacing, Stack, ToneCurve
 from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 
 Scale = tuple[float, float]
@@ -64,7 +71,7 @@ _WHITE_IS_LOW = "MONOCHROME1"
 
 
 def read_dicom(path: Path) -> Stack:
-    """Reads a DICOM file: every frame, in the file's order.
+    """Reads a DICOM file: every frame, in spatial order where the file says where they lie, else as stored.
 
     Python's warning filters, which all threads share, are left to the caller.
 
@@ -96,24 +103,27 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
         else:
             decoded = _grey(subject, dataset, layout, groups)
         spacing_mm, spacing_notes = spacing_of(groups)
-        geometry, notes = _place(groups, layout, spacing_mm)
-        if spacing_mm is not None and geometry is not None and layout.frames > 1:
-            spacing_mm = geometry.spacing_mm
-        return Stack(
+        place = _place(groups, layout, spacing_mm)
+        stack = Stack(
             array=decoded.array,
             kind=DICOM.name,
             bits=decoded.bits,
             unit=decoded.unit,
-            geometry=geometry,
+            geometry=place.geometry,
             spacing_mm=spacing_mm,
+            pixel_aspect=pixel_aspect_of(dataset),
             window=(decoded.windows[0][1], decoded.windows[0][2]) if decoded.windows else None,
             windows=decoded.windows,
             curves=decoded.curves,
+            volumes=place.volumes,
             padding=decoded.padding,
             modality=modality_of(dataset),
             source=subject,
-            notes=(*decoded.notes, *spacing_notes, *notes),
+            notes=(*decoded.notes, *spacing_notes, *place.notes),
         )
+        if place.geometry is not None and layout.frames > place.volumes:
+            stack = replace(stack, spacing_mm=place.geometry.spacing_mm)
+        return stack if place.frames is None else _reorder(stack, place.frames)
     except FAILURES as error:
         raise InputError(subject, f"its image cannot be read ({type(error).__name__})") from error
 
@@ -210,16 +220,16 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     slope, intercept = scales[0]
     ends = (low * slope + intercept, high * slope + intercept)
     if lut is not None:
-        ends = (0.0, float(2 ** _lut_bits(lut) - 1))
+        ends = (0.0, float(2 ** lut_bits(lut) - 1))
         if is_inverted:
             array = (int(ends[1]) - array.astype(np.int64)).clip(0).astype(np.uint16)
     voi = groups.macro("FrameVOILUTSequence", 0)
     mirror = sum(ends) if is_inverted else None
-    windows = _windows(voi, mirror)
+    windows = windows_of(voi, mirror)
     if text(voi, "VOILUTFunction") == "SIGMOID" and windows:
         notes.append("its window is a sigmoid: taken as linear")
-    bits = layout.bits_stored if lut is None else _lut_bits(lut)
-    curves = _curves(voi, mirror, "<u2" if syntax_of(dataset).is_little_endian else ">u2")
+    bits = layout.bits_stored if lut is None else lut_bits(lut)
+    curves = curves_of(voi, mirror, "<u2" if syntax_of(dataset).is_little_endian else ">u2")
     return _Decoded(array, bits, _unit(dataset, groups, lut), windows, curves, padding, tuple(notes))
 
 
@@ -228,12 +238,6 @@ def _scale(groups: FunctionalGroups, frame: int) -> Scale:
     source = groups.macro("PixelValueTransformationSequence", frame)
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
     return (slope or 1.0, intercept or 0.0)
-
-
-def _lut_bits(lut: Dataset) -> int:
-    """Bits of an entry, the third number of (0028,3002) LUTDescriptor."""
-    descriptor = numbers(lut, "LUTDescriptor")
-    return int(descriptor[2]) if len(descriptor) == 3 and 1 <= descriptor[2] <= 16 else 16
 
 
 def _padding_finder(dataset: Dataset, layout: Layout) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -261,45 +265,6 @@ def _as_stored(number: int, layout: Layout) -> int:
     return number
 
 
-def _windows(voi: Dataset, mirror: float | None) -> tuple[tuple[str, float, float], ...]:
-    """Names, centres and widths (PS3.3 C.11.2.1.2), as LINEAR has them; mirrored for inverted values."""
-    centres, widths = numbers(voi, "WindowCenter"), numbers(voi, "WindowWidth")
-    names = text(voi, "WindowCenterWidthExplanation").split("\\")
-    is_exact = text(voi, "VOILUTFunction") == "LINEAR_EXACT"
-    windows = []
-    for index, (centre, width) in enumerate(zip(centres, widths, strict=False)):
-        if width <= 0:
-            continue
-        if is_exact:  # from centre - width / 2 to centre + width / 2
-            centre, width = centre + 0.5, width + 1
-        if mirror is not None:
-            centre = mirror - centre + 1
-        windows.append((names[index].strip() if index < len(names) else "", centre, width))
-    return tuple(windows)
-
-
-def _curves(voi: Dataset, mirror: float | None, word: str) -> tuple[ToneCurve, ...]:
-    """The valid VOI LUTs (PS3.3 C.11.2.1.1)."""
-    curves = []
-    for lut in items(voi, "VOILUTSequence"):
-        descriptor = numbers(lut, "LUTDescriptor")
-        if len(descriptor) != 3:
-            continue
-        count, first, bits = int(descriptor[0]) or 1 << 16, descriptor[1], _lut_bits(lut)
-        data = lut.get("LUTData")
-        levels = np.frombuffer(data, word) if isinstance(data, bytes) else np.array(data, np.int64)
-        if bits <= 8 and levels.size < count and isinstance(data, bytes):
-            levels = np.frombuffer(data, np.uint8)
-        levels = (levels[:count] & 0xFFFF).astype(np.uint16)
-        if levels.size == 0:
-            continue
-        if mirror is not None:
-            first = mirror - (first + levels.size - 1)
-            levels = ((1 << bits) - 1 - levels.astype(np.int64)[::-1]).clip(0).astype(np.uint16)
-        curves.append(ToneCurve(text(lut, "LUTExplanation"), first, levels, bits))
-    return tuple(curves)
-
-
 def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> str:
     """What values mean: (0028,1054) RescaleType, `HU` of a CT image with a rescale, (0054,1001) Units of PET."""
     source = groups.macro("PixelValueTransformationSequence", 0)
@@ -316,14 +281,50 @@ def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> st
     return units if re.fullmatch(r"[A-Z0-9]{1,16}", units) and modality_of(dataset) == "PT" else ""
 
 
-def _place(
-    groups: FunctionalGroups, layout: Layout, spacing_mm: tuple[float | None, float, float] | None
-) -> tuple[Geometry | None, tuple[str, ...]]:
-    """Where the frames lie, and a note where they are uneven."""
-    if layout.frames > 1 and not groups.per_frame:
-        return None, ()
-    planes = [plane_of(groups, frame) for frame in range(layout.frames)]
-    geometry = geometry_of(planes, spacing_mm)
-    if geometry is None and planes[0] is not None and layout.frames > 1:
-        return None, ("its frames are not evenly spaced: no geometry",)
-    return geometry, ()
+@dataclass(frozen=True)
+class _Placed:
+    """Where the frames lie: their order (None: as stored), volumes, geometry, and notes."""
+
+    frames: tuple[int, ...] | None = None
+    volumes: int = 1
+    geometry: Geometry | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _place(groups: FunctionalGroups, layout: Layout, spacing_mm: Spacing | None) -> _Placed:
+    """The order of the frames and where they lie. No frame is left out: the header alone counts them."""
+    thickness_mm = thickness_of(groups)
+    if layout.frames == 1:
+        return _Placed(geometry=geometry_of_plane(plane_of(groups, 0), spacing_mm, thickness_mm))
+    if not groups.per_frame:
+        return _Placed()
+    places = [
+        Place(plane_of(groups, frame), volume_key(groups, frame), frame) for frame in range(layout.frames)
+    ]
+    if all(place.plane is None for place in places):
+        return _Placed()
+    if not has_one_orientation(places):
+        return _Placed(
+            notes=("its frames lie in planes of several orientations: as stored, without geometry",)
+        )
+    order = order_places(places)
+    if order.left_out:
+        note = "its frames make no whole volumes: as stored, without geometry"
+        return _Placed(notes=(note,))
+    slices = len(order.frames) // order.volumes
+    planes = [places[index].plane for index in order.frames[:slices]]
+    is_as_stored = order.frames == tuple(range(layout.frames))
+    frames = None if is_as_stored else order.frames
+    if slices == 1:
+        return _Placed(frames, order.volumes, geometry_of_plane(planes[0], spacing_mm, thickness_mm))
+    measured = measure_geometry(planes, spacing_mm)
+    if measured is None:
+        return _Placed(frames, order.volumes)
+    return _Placed(frames, order.volumes, *measured)
+
+
+def _reorder(stack: Stack, frames: Sequence[int]) -> Stack:
+    """The frames of a stack in this order."""
+    chosen = np.array(frames)
+    padding = None if stack.padding is None else stack.padding[chosen]
+    return replace(stack, array=stack.array[chosen], padding=padding)

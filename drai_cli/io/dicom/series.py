@@ -1,32 +1,33 @@
 """DICOM series: the files of a folder, a zip or a DICOMDIR that belong together, in spatial order.
 
 Files of a series have the same (0020,000E) SeriesInstanceUID. Slices are ordered by their position along the normal of
-their planes, never by file name.
+their planes, never by file name. What is not of the examination is set aside (`foreign.py`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydicom import Dataset
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import parse_stream, text, whole
+from drai_cli.io.dicom.foreign import Role, count_reasons, role_of, set_aside
 from drai_cli.io.dicom.format import DICOMDIR, begins_as_dicom
-from drai_cli.io.dicom.placement import SAME_MM, FunctionalGroups, Plane, affine_of, plane_of
+from drai_cli.io.dicom.order import Place, has_one_orientation, measure_geometry, order_places, volume_key
+from drai_cli.io.dicom.placement import FunctionalGroups, plane_of
 from drai_cli.io.dicom.read import check_is_image, read_dicom_stream
 from drai_cli.io.dicom.series_files import MAX_FILES, ZIP_FAILURES, Open, list_files
-from drai_cli.io.geometry import Geometry
-from drai_cli.io.stack import Spacing, Stack
+from drai_cli.io.stack import Stack
 from drai_cli.io.values import check_size
 
-_GAP = 1.5
-"""From how many spacings between neighbours slices are missing, and how near to a whole number."""
-_GAP_TOLERANCE = 0.1
+_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -38,68 +39,118 @@ class Slice:
         open: Opens it.
         uid: (0008,0018) SOPInstanceUID.
         series: (0020,000E) SeriesInstanceUID.
-        number: (0020,0013) InstanceNumber.
+        series_number: (0020,0011) SeriesNumber as text.
+        frame_of_reference: (0020,0052) FrameOfReferenceUID.
+        role: What it says that it is.
         frames: How many the file holds.
         size: Rows, columns, samples.
-        plane: Where it lies; None where it does not say.
+        place: What puts it in order: of several frames, the first.
     """
 
     name: str
     open: Open
     uid: str
     series: str
-    number: int
+    series_number: str
+    frame_of_reference: str
+    role: Role
     frames: int
     size: tuple[int, int, int]
-    plane: Plane | None
+    place: Place
 
 
-def read_series(path: Path) -> Stack:
+def read_series(path: Path, chosen: str | None = None) -> Stack:
     """Reads the one series in a folder, a zip or a DICOMDIR.
 
     Python's warning filters, which all threads share, are left to the caller.
+
+    Args:
+        path: Where the files are.
+        chosen: Which of several series: (0020,0011) SeriesNumber, or its SeriesInstanceUID.
 
     Raises:
         InputError: None or several there, or one that cannot be read.
     """
     try:
         with ExitStack() as opened:
-            return _read_series(path, opened)
+            return _read_series(path, chosen, opened)
     except ZIP_FAILURES as error:
         raise InputError(path, f"cannot be read ({type(error).__name__})") from error
 
 
-def _read_series(path: Path, opened: ExitStack) -> Stack:
+def read_first_header(path: Path, chosen: str | None = None) -> Dataset:
+    """The header of an image of a series, for what all of its files share: patient, study, marks.
+
+    Args:
+        path: As `read_series` takes it.
+        chosen: As `read_series` takes it.
+
+    Raises:
+        InputError: None there, or it cannot be read.
+    """
+    try:
+        with ExitStack() as opened, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, opener in list_files(path, opened):
+                one = read_header(name, opener)
+                if isinstance(one, Slice) and chosen in (None, one.series, one.series_number):
+                    with opener() as file:
+                        return parse_stream(name, file, header_only=True)
+    except ZIP_FAILURES as error:
+        raise InputError(path, f"cannot be read ({type(error).__name__})") from error
+    raise InputError(path, "expected DICOM images, got none")
+
+
+def _read_series(path: Path, chosen: str | None, opened: ExitStack) -> Stack:
     subject = str(path)
-    by_series: defaultdict[str, list[Slice]] = defaultdict(list)
+    found: list[Slice] = []
     refused: list[str] = []
     seen = 0
     for name, opener in list_files(path, opened):
         seen += 1
         if seen > MAX_FILES:
             raise InputError(subject, f"expected at most {MAX_FILES} files, got more")
-        file = _read_header(name, opener)
+        file = read_header(name, opener)
         if isinstance(file, Slice):
-            by_series[file.series].append(file)
+            found.append(file)
         elif file:
             refused.append(file)
-    if not by_series:
+    if not found:
         reason = f": {refused[0]}" if refused else ""
         raise InputError(subject, f"expected DICOM images, got none in {seen} files{reason}")
-    if len(by_series) > 1:
-        sizes = ", ".join(str(len(slices)) for slices in list(by_series.values())[:8])
-        raise InputError(
-            subject,
-            f"expected one series, got {len(by_series)} (of {sizes} files)",
-            "give a folder or zip that holds one, or one file",
-        )
-    (slices,) = by_series.values()
+    notes = [f"{len(refused)} DICOM files are left out ({refused[0]})"] if refused else []
+    by_series: defaultdict[str, list[Slice]] = defaultdict(list)
+    if chosen is None:
+        reasons = set_aside([one.role for one in found])
+        if any(reasons):
+            notes.append(f"set aside by what they say of themselves: {count_reasons(reasons)}")
+        found = [one for one, reason in zip(found, reasons, strict=True) if not reason]
+    for one in found:
+        by_series[one.series].append(one)
+    slices = _choose_series(subject, by_series, chosen)
     stack = _assemble(subject, slices)
-    if refused:
-        stack = replace(
-            stack, notes=(*stack.notes, f"{len(refused)} DICOM files are left out ({refused[0]})")
-        )
-    return stack
+    return replace(stack, notes=(*stack.notes, *notes))
+
+
+def _choose_series(subject: str, by_series: Mapping[str, list[Slice]], chosen: str | None) -> list[Slice]:
+    """The slices of the only series, or of the one that is chosen."""
+    fitting = [
+        slices
+        for uid, slices in by_series.items()
+        if chosen in (None, uid, slices[0].series_number) and slices
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    # Descriptions are free text, which may name somebody.
+    listed = [f"{slices[0].series_number or uid} ({len(slices)} files)" for uid, slices in by_series.items()]
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    wanted = "one series" if chosen is None else f"one series with the number or UID {chosen}"
+    raise InputError(
+        subject,
+        f"expected {wanted}, got {len(by_series) if chosen is None else len(fitting)}: "
+        f"{', '.join(listed[:_LISTED])}{more}",
+        "pick one: drai convert --series NUMBER takes its number or SeriesInstanceUID; or give a folder or zip of one",
+    )
 
 
 def _assemble(subject: str, slices: Sequence[Slice]) -> Stack:
@@ -108,42 +159,47 @@ def _assemble(subject: str, slices: Sequence[Slice]) -> Stack:
     by_uid = {one.uid or one.name: one for one in reversed(slices)}
     if len(by_uid) < len(slices):
         notes.append(f"{len(slices) - len(by_uid)} files are left out: another has the same SOPInstanceUID")
-    slices = sorted(by_uid.values(), key=lambda one: (one.number, one.name))
+    slices = sorted(by_uid.values(), key=lambda one: (one.place.number, one.name))
     if any(one.frames > 1 for one in slices):
-        if len(slices) > 1:
-            raise InputError(
-                subject, f"expected one file with several frames, got {len(slices)} files", "give one of them"
-            )
-        return _read(slices[0])
-    kept = _choose_alike(slices)
+        stack = _join_volumes(subject, slices)
+        return replace(stack, source=subject, notes=(*stack.notes, *notes))
+    kept = choose_alike(slices)
     if len(kept) < len(slices):
         notes.append(f"{len(slices) - len(kept)} images of another size or orientation are left out")
-    ordered, volumes, order_notes = _order(kept)
-    notes += order_notes
+    places = [one.place for one in kept]
+    order = order_places(places)
+    if places[0].plane is None and len(kept) > 1:
+        notes.append("the files do not say where they lie: ordered by InstanceNumber")
+    if order.left_out and order.volumes == 1:
+        notes.append(f"{len(order.left_out)} duplicate slices are left out: another lies in the same place")
+    elif order.left_out:
+        notes.append(f"{len(order.left_out)} images are left out: they make no whole volume")
+    ordered = [kept[index] for index in order.frames]
     stack, mixed = _join(subject, ordered)
     notes += mixed
-    place = _geometry(ordered[: len(ordered) // volumes], stack.spacing_mm)
-    if place is not None:
-        geometry, gaps = place
+    planes = [one.place.plane for one in ordered[: len(ordered) // order.volumes]]
+    measured = measure_geometry(planes, stack.spacing_mm)
+    if measured is not None:
+        geometry, gaps = measured
         stack = replace(stack, geometry=geometry, spacing_mm=geometry.spacing_mm)
         notes += gaps
-    else:
-        stack = replace(stack, geometry=None if len(ordered) > 1 else stack.geometry)
-    return replace(stack, source=subject, volumes=volumes, notes=(*stack.notes, *notes))
+    elif len(planes) > 1:
+        stack = replace(stack, geometry=None)
+    return replace(stack, source=subject, volumes=order.volumes, notes=(*stack.notes, *notes))
 
 
-def _choose_alike(slices: Sequence[Slice]) -> list[Slice]:
-    """The most images of one size and orientation: a series may contain localisers."""
+def choose_alike(slices: Sequence[Slice]) -> list[Slice]:
+    """The most images of one size and orientation: a series may contain others that do not say what they are."""
     groups: list[list[Slice]] = []
     for one in slices:
         for group in groups:
-            first = group[0]
+            first = group[0].place
             is_alike = (
-                first.plane is one.plane is None
-                if first.plane is None or one.plane is None
-                else one.plane.has_orientation_of(first.plane)
+                first.plane is one.place.plane is None
+                if first.plane is None or one.place.plane is None
+                else has_one_orientation([first, one.place])
             )
-            if one.size == first.size and is_alike:
+            if one.size == group[0].size and is_alike:
                 group.append(one)
                 break
         else:
@@ -151,30 +207,30 @@ def _choose_alike(slices: Sequence[Slice]) -> list[Slice]:
     return max(groups, key=len)
 
 
-def _order(slices: Sequence[Slice]) -> tuple[list[Slice], int, list[str]]:
-    """Slices along the normal, volume after volume; the number of volumes; notes."""
-    first = slices[0].plane
-    if first is None:
-        note = ["the files do not say where they lie: ordered by InstanceNumber"] if len(slices) > 1 else []
-        return list(slices), 1, note
-    places: list[tuple[float, list[Slice]]] = []
-    for depth, one in sorted(((_depth(one, first), one) for one in slices), key=lambda pair: pair[0]):
-        if places and depth - places[-1][0] < SAME_MM:
-            places[-1][1].append(one)
-        else:
-            places.append((depth, [one]))
-    counts = {len(group) for _, group in places}
-    if len(counts) == 1 and len(places) > 1:
-        volumes = counts.pop()
-        return [group[volume] for volume in range(volumes) for _, group in places], volumes, []
-    extra = len(slices) - len(places)
-    note = [f"{extra} duplicate slices are left out: another lies in the same place"] if extra else []
-    return [group[0] for _, group in places], 1, note
-
-
-def _depth(one: Slice, first: Plane) -> float:
-    assert one.plane is not None
-    return float(one.plane.position @ first.normal)
+def _join_volumes(subject: str, slices: Sequence[Slice]) -> Stack:
+    """Files of several frames: the volumes of all where they lie in the same place, else the only one."""
+    stacks = [_read(one) for one in slices]
+    head = stacks[0]
+    if len(stacks) == 1:
+        return head
+    check_size(
+        subject, (sum(len(stack.array) for stack in stacks), *head.array.shape[1:]), head.array.itemsize
+    )
+    for stack in stacks[1:]:
+        is_alike = (
+            head.geometry is not None
+            and stack.geometry is not None
+            and stack.array.shape[1:] == head.array.shape[1:]
+            and len(stack.array) // stack.volumes == len(head.array) // head.volumes
+            and np.allclose(stack.geometry.affine, head.geometry.affine, atol=1e-3)
+        )
+        if not is_alike:
+            raise InputError(
+                subject,
+                f"expected one file with several frames, or volumes in the same place, got {len(slices)} files",
+                "give one of them",
+            )
+    return replace(_concatenate(stacks), volumes=sum(stack.volumes for stack in stacks))
 
 
 def _join(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
@@ -189,46 +245,25 @@ def _join(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
         if stack.array.shape[1:] != head.array.shape[1:]:
             raise InputError(subject, "its slices differ in shape")
         stacks.append(stack)
-    array = np.concatenate([stack.array for stack in stacks])
-    padding = None
-    if any(stack.padding is not None for stack in stacks):
-        blank = np.zeros(head.array.shape[:3], np.bool_)
-        padding = np.concatenate([blank if s.padding is None else s.padding for s in stacks])
     notes = []
     if len({stack.unit for stack in stacks}) > 1:
         notes.append("its slices differ in what values mean")
-    changes = Counter(note for stack in stacks for note in stack.notes)
     windows = {stack.windows for stack in stacks}
     if len(windows) > 1:
         notes.append("its slices suggest different windows: the first one's is kept")
-    return replace(head, array=array, padding=padding, notes=tuple(changes)), notes
+    return _concatenate(stacks), notes
 
 
-def _geometry(slices: Sequence[Slice], spacing_mm: Spacing | None) -> tuple[Geometry, list[str]] | None:
-    """The affine of ordered slices with notes on gaps; None where their positions are unknown.
-
-    Where the slices are uneven, no affine is exact: this one is exact for the first and the last.
-    """
-    first = slices[0].plane
-    if first is None or spacing_mm is None or len(slices) < 2:
-        return None
-    positions = np.array([one.plane.position for one in slices if one.plane is not None])
-    steps = np.diff(positions, axis=0)
-    depths = steps @ first.normal
-    usual = float(np.median(depths))
-    times = depths / usual
-    is_gap = (times > _GAP) & (np.abs(times - np.rint(times)) < _GAP_TOLERANCE)
-    even = steps[~is_gap]
-    step = even.mean(axis=0)
-    if np.abs(even - step).max() > max(0.01 * usual, SAME_MM):
-        step = (positions[-1] - positions[0]) / len(steps)
-        note = f"its slices lie unevenly, {depths.min():.4g} to {depths.max():.4g} mm apart: the geometry has the mean"
-        return affine_of(first, step, spacing_mm), [note]
-    notes = []
-    if is_gap.any():
-        missing = int(np.rint(times[is_gap] - 1).sum())
-        notes.append(f"slices are missing: {missing} in {int(is_gap.sum())} gaps")
-    return affine_of(first, step, spacing_mm), notes
+def _concatenate(stacks: Sequence[Stack]) -> Stack:
+    """The frames of all, with each note once."""
+    padding = None
+    if any(stack.padding is not None for stack in stacks):
+        padding = np.concatenate(
+            [np.zeros(s.array.shape[:3], np.bool_) if s.padding is None else s.padding for s in stacks]
+        )
+    notes = Counter(note for stack in stacks for note in stack.notes)
+    array = np.concatenate([stack.array for stack in stacks])
+    return replace(stacks[0], array=array, padding=padding, notes=tuple(notes))
 
 
 def _read(one: Slice) -> Stack:
@@ -236,7 +271,7 @@ def _read(one: Slice) -> Stack:
         return read_dicom_stream(one.name, file)
 
 
-def _read_header(name: str, opener: Open) -> Slice | str | None:
+def read_header(name: str, opener: Open) -> Slice | str | None:
     """A file of a series; the reason why it is none; or None for a file that is no DICOM."""
     try:
         with opener() as file:
@@ -254,17 +289,20 @@ def _read_header(name: str, opener: Open) -> Slice | str | None:
         check_is_image(name, dataset, header_only=True)
     except InputError as error:
         return f"{name}: {error.message}"
+    groups = FunctionalGroups.of(dataset)
     return Slice(
         name,
         opener,
         text(dataset, "SOPInstanceUID"),
         text(dataset, "SeriesInstanceUID"),
-        whole(dataset, "InstanceNumber", 0) or 0,
+        text(dataset, "SeriesNumber"),
+        text(dataset, "FrameOfReferenceUID"),
+        role_of(dataset),
         whole(dataset, "NumberOfFrames", 1) or 1,
         (
             whole(dataset, "Rows", 0) or 0,
             whole(dataset, "Columns", 0) or 0,
             whole(dataset, "SamplesPerPixel", 1) or 1,
         ),
-        plane_of(FunctionalGroups.of(dataset), 0),
+        Place(plane_of(groups, 0), volume_key(groups, 0), whole(dataset, "InstanceNumber", 0) or 0),
     )

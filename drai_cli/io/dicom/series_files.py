@@ -12,6 +12,7 @@ from typing import IO
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import FAILURES, items, parse_stream, text
+from drai_cli.io.dicom.format import PREAMBLE, begins_as_dicom
 from drai_cli.io.files import MAX_FILE_BYTES, open_regular
 
 Open = Callable[[], IO[bytes]]
@@ -44,7 +45,9 @@ def _files_of_zip(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
     archive = opened.enter_context(
         zipfile.ZipFile(opened.enter_context(open_regular(path, max_bytes=_MAX_ZIP_BYTES)))
     )
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [
+        member for member in archive.infolist() if not member.is_dir() and not _is_hidden(member.filename)
+    ]
     if len(members) > MAX_FILES:
         raise InputError(subject, f"expected at most {MAX_FILES} files, got {len(members)}")
     if any(member.flag_bits & 1 for member in members):
@@ -56,13 +59,22 @@ def _files_of_zip(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
         yield name, lambda name=name, member=member: _zip_member(name, archive, member)  # type: ignore[misc]
 
 
+def _is_hidden(name: str) -> bool:
+    """Whether a folder's reader would ignore it: hidden names, and what macOS adds to its zips."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
 def _zip_member(subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
     """A member in memory: never more of it than the archive's directory says and a file may have."""
     if member.file_size > MAX_FILE_BYTES // 2:
         raise InputError(subject, f"expected at most {MAX_FILE_BYTES // 2} bytes, got {member.file_size}")
     try:
         with archive.open(member) as stream:
-            return io.BytesIO(stream.read(member.file_size))
+            head = stream.read(PREAMBLE + 4)
+            if not begins_as_dicom(head):  # nobody reads on
+                return io.BytesIO(head)
+            return io.BytesIO(head + stream.read(max(0, member.file_size - len(head))))
     except ZIP_FAILURES as error:
         raise InputError(subject, f"is broken in the zip ({type(error).__name__})") from error
 

@@ -34,6 +34,7 @@ from drai_cli.settings.image_options import Compression
 Level = Literal["study", "series", "instance", "frame of reference"]
 # Multi-frame functional groups demand a date (type 1, PS3.3 C.7.6.16). A clock's would make every run another file.
 _NO_DATE, _NO_TIME = "19700101", "000000"
+_MAX_INTEGER = (1 << 31) - 1  # IS, PS3.5 6.2
 _MAX_COSINE = 1e-4
 _MAX_SIDE = 65535
 _MAX_PIXEL_BYTES = (1 << 32) - 2
@@ -59,6 +60,7 @@ def encode_dicom(
     *,
     geometry: Geometry | None = None,
     spacing_mm: Spacing | None = None,
+    volumes: int = 1,
     compression: Compression = "none",
 ) -> bytes:
     """A DICOM file.
@@ -67,7 +69,8 @@ def encode_dicom(
         stored: The frames. Several frames with a line other than the identity are written as grey words, 16 bits.
         about: What else it says.
         geometry: Where the frames lie.
-        spacing_mm: (slice, row, column) where only that is known.
+        spacing_mm: (slice, row, column). With a geometry, only the distance between slices is taken of it.
+        volumes: How many volumes in the same place the frames are of.
         compression: How the pixels are packed, always without loss.
 
     Raises:
@@ -100,7 +103,7 @@ def encode_dicom(
     if stored.channels == 1:
         _add_values(dataset, stored, about)
     if geometry is not None:
-        _add_geometry(dataset, geometry, frames)
+        _add_geometry(dataset, geometry, frames, volumes, None if spacing_mm is None else spacing_mm[0])
     elif spacing_mm is not None:
         _add_spacing(dataset, spacing_mm)
     return pack(dataset, array, compression, make_uid("drai", "instance"))
@@ -122,26 +125,31 @@ def _add_patient(dataset: Dataset, about: About, key: str) -> None:
         setattr(dataset, keyword, "")
     if about.is_synthetic:
         dataset.PatientName = "SYNTHETIC^DRAI"
-        dataset.PatientID = f"SYNTHETIC-{hashlib.sha256(key.encode()).hexdigest()[:16].upper()}"
+        whose = about.member.study if about.member else key
+        dataset.PatientID = f"SYNTHETIC-{hashlib.sha256(whose.encode()).hexdigest()[:16].upper()}"
         dataset.PatientComments = "Synthetic image: there is no such patient."
 
 
 def _add_study(dataset: Dataset, about: About, key: str, *, has_geometry: bool) -> None:
     """General Study and Series, SC Equipment (PS3.3 C.7.2.1, C.7.3.1, C.8.6.1)."""
-    dataset.StudyInstanceUID = make_uid(key, "study")
-    dataset.SeriesInstanceUID = make_uid(key, "series")
+    member = about.member
+    dataset.StudyInstanceUID = make_uid(member.study if member else key, "study")
+    dataset.SeriesInstanceUID = make_uid(member.series if member else key, "series")
     for keyword in ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber"):
         setattr(dataset, keyword, "")
     for keyword, value in about.kept.items():
         setattr(dataset, keyword, value)
-    dataset.SeriesNumber = 1
+    number = member.series_number if member else ""
+    dataset.SeriesNumber = int(number) if number.isdecimal() and int(number) <= _MAX_INTEGER else 1
     dataset.Modality = about.modality
     dataset.ConversionType = "SYN" if about.is_synthetic else "WSD"  # synthetic image, workstation
     dataset.Manufacturer = "drai"
     dataset.ManufacturerModelName = "drai"
     dataset.SoftwareVersions = __version__
     if has_geometry:
-        dataset.FrameOfReferenceUID = make_uid(key, "frame of reference")
+        dataset.FrameOfReferenceUID = make_uid(
+            member.frame_of_reference if member else key, "frame of reference"
+        )
         dataset.PositionReferenceIndicator = ""
 
 
@@ -218,8 +226,13 @@ def _add_values(dataset: Dataset, stored: Stored, about: About) -> None:
         dataset.WindowCenter, dataset.WindowWidth = (_decimal(number) for number in window)
 
 
-def _add_geometry(dataset: Dataset, geometry: Geometry, frames: int) -> None:
-    """Where frames lie: Image Plane (PS3.3 C.7.6.2), for several frames as functional groups (C.7.6.16)."""
+def _add_geometry(
+    dataset: Dataset, geometry: Geometry, frames: int, volumes: int, between_mm: float | None
+) -> None:
+    """Where frames lie: Image Plane (PS3.3 C.7.6.2), for several frames as functional groups (C.7.6.16).
+
+    Of one frame, the length of the geometry's slice column may be a thickness: SpacingBetweenSlices is what is known.
+    """
     between, down, across = geometry.spacing_mm
     cosine = float(np.dot(geometry.affine[:3, 0], geometry.affine[:3, 1])) / (down * across)
     if abs(cosine) > _MAX_COSINE:
@@ -230,7 +243,8 @@ def _add_geometry(dataset: Dataset, geometry: Geometry, frames: int) -> None:
     directions = [_decimal(x) for axis in (0, 1) for x in _unit_vector(geometry.affine[:3, axis])]
     if frames == 1:
         dataset.PixelSpacing = [_decimal(down), _decimal(across)]
-        dataset.SpacingBetweenSlices = _decimal(between)
+        if between_mm is not None:
+            dataset.SpacingBetweenSlices = _decimal(between_mm)
         dataset.ImageOrientationPatient = directions
         dataset.ImagePositionPatient = [_decimal(x) for x in geometry.affine[:3, 3]]
         return
@@ -246,9 +260,10 @@ def _add_geometry(dataset: Dataset, geometry: Geometry, frames: int) -> None:
     dataset.ContentDate, dataset.ContentTime = _NO_DATE, _NO_TIME
     dataset.SharedFunctionalGroupsSequence = Sequence([shared])
     groups = []
+    slices = frames // volumes
     for index in range(frames):
         position = Dataset()
-        position.ImagePositionPatient = [_decimal(x) for x in geometry.of_slice(index).affine[:3, 3]]
+        position.ImagePositionPatient = [_decimal(x) for x in geometry.of_slice(index % slices).affine[:3, 3]]
         group = Dataset()
         group.PlanePositionSequence = Sequence([position])
         groups.append(group)

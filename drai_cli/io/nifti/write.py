@@ -22,11 +22,11 @@ from drai_cli.io.stored import Stored
 _RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 _DTYPES = ("uint8", "int16", "uint16", "int32", "float32", "float64")
 _MAX_SIDE = 32767  # dim is int16
-_ALIGNED = 2  # NIFTI_XFORM_ALIGNED_ANAT: coordinates, but not a scanner's
+_UNKNOWN = 0  # NIFTI_XFORM_UNKNOWN
 _SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT
 _UNIT_MM = 2
 # Rows run down and columns right as a picture of a patient is shown: to the back and to the left.
-_UPRIGHT_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+UPRIGHT_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def to_nifti_values(
@@ -65,6 +65,7 @@ def encode_nifti(
     unit: str = "",
     geometry: Geometry | None = None,
     spacing_mm: tuple[float | None, float, float] | None = None,
+    volumes: int = 1,
     window: tuple[float, float] | None = None,
     description: str = "",
 ) -> bytes:
@@ -75,8 +76,9 @@ def encode_nifti(
         slope: Of the line from stored number to value.
         intercept: Of that line.
         unit: Of values; stands in intent_name, since NIfTI has no field for it.
-        geometry: Where frames lie. Without it, coordinates say only which way up the picture is.
+        geometry: Where frames lie. Without it, sform_code and qform_code are 0: unknown.
         spacing_mm: (slice, row, column) where only that is known.
+        volumes: How many volumes in the same place the frames are of; several make the array 4-D.
         window: Centre and width to show it with, in values.
         description: At most 79 characters of ASCII; what is longer is cut.
 
@@ -93,7 +95,11 @@ def encode_nifti(
         raise InputError("NIfTI", f"expected at most {_MAX_SIDE} a side, got {array.shape[:3]}")
     if array.ndim == 4:
         array = np.ascontiguousarray(array).view(_RGB24)[..., 0]
-    volume = array.transpose(2, 1, 0)  # indices (column, row, slice), as the affine's
+    if volumes > 1:
+        split = array.reshape(volumes, -1, *array.shape[1:])
+        volume = split.transpose(3, 2, 1, 0)  # indices (column, row, slice, volume)
+    else:
+        volume = array.transpose(2, 1, 0)  # indices (column, row, slice), as the affine's
     header = nib.Nifti1Header(endianness="<")
     header.set_data_dtype(volume.dtype)
     header.set_data_shape(volume.shape)
@@ -126,19 +132,22 @@ def encode_sidecar(content: Mapping[str, Any]) -> bytes:
 def _set_place(
     header: Any, geometry: Geometry | None, spacing_mm: tuple[float | None, float, float] | None
 ) -> None:
+    zooms = (1.0,) * (header["dim"][0] - 3)
     if geometry is not None:
         affine, code = geometry.to_ras(), _SCANNER
     else:
+        # Codes 0 say that the place is unknown, and readers ignore the matrix: `nifti/read.py` sees in it that rows
+        # run down.
         slice_mm, row_mm, column_mm = spacing_mm or (None, 1.0, 1.0)
-        affine, code = _UPRIGHT_RAS @ np.diag([column_mm, row_mm, slice_mm or 1.0, 1.0]), _ALIGNED
+        affine, code = UPRIGHT_RAS @ np.diag([column_mm, row_mm, slice_mm or 1.0, 1.0]), _UNKNOWN
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    header.set_zooms(lengths)
+    header.set_zooms((*lengths, *zooms))
     header.set_sform(affine, code)
     if _is_orthogonal(affine / [*lengths, 1.0]):
         header.set_qform(affine, code)
     else:
-        header.set_qform(None, 0)  # a quaternion knows no shear, and a tilted gantry is one
-        header.set_zooms(lengths)
+        header.set_qform(None, _UNKNOWN)  # a quaternion knows no shear, and a tilted gantry is one
+        header.set_zooms((*lengths, *zooms))
     header["xyzt_units"] = _UNIT_MM if geometry is not None or spacing_mm is not None else 0
 
 

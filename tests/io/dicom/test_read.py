@@ -216,7 +216,8 @@ def test_modality_lut(tmp_path, make_dicom):
 def test_geometry_of_one_image(tmp_path, make_dicom, place):
     path = make_dicom(tmp_path / "a.dcm", RAMP, **place((10, 20, 30), (0, 1, 0, 0, 0, -1)))
     stack = read_stack(path)
-    assert stack.spacing_mm == (2.0, 0.5, 0.25)
+    assert stack.spacing_mm == (None, 0.5, 0.25)  # a thickness is no distance
+    assert stack.geometry.spacing_mm == (2.0, 0.5, 0.25)
     assert stack.geometry.orientation == "PIR"
     np.testing.assert_allclose(stack.geometry.affine @ [4, 2, 0, 1], [10, 21, 29, 1])
 
@@ -244,15 +245,16 @@ def test_functional_groups(tmp_path, make_dicom):
     array = np.stack([RAMP, RAMP + 1, RAMP + 2])
     groups = enhanced_groups([(0, 0, 5), (0, 0, 3), (0, 0, 1)], (1, 2, 3))
     stack = read_stack(make_dicom(tmp_path / "a.dcm", array, **groups))
-    np.testing.assert_array_equal(stack.array, array * np.array([1, 2, 3])[:, None, None] - 1)
+    sorted_by_place = (array * np.array([1, 2, 3])[:, None, None] - 1)[::-1]
+    np.testing.assert_array_equal(stack.array, sorted_by_place)
     assert stack.unit == "HU"
     assert stack.spacing_mm == (2.0, 0.5, 0.25)
-    assert stack.geometry.orientation == "LPI"
-    assert stack.frame(2).geometry.affine[2, 3] == 1
+    assert stack.geometry.orientation == "LPS"
+    assert stack.frame(2).geometry.affine[2, 3] == 5
     uneven = enhanced_groups([(0, 0, 5), (0, 0, 3), (0, 0, 2)], (1, 1, 1))
     stack = read_stack(make_dicom(tmp_path / "b.dcm", array, **uneven))
-    assert stack.geometry is None
-    assert "are not evenly spaced" in stack.notes[0]
+    assert stack.geometry.spacing_mm[0] == 1.5
+    assert stack.notes == ("its slices lie unevenly, 1 to 2 mm apart: the geometry has the mean",)
 
 
 CODECS = [

@@ -86,8 +86,11 @@ def test_a_localiser_is_left_out(series, make_dicom, place):
 def test_several_series_are_not_guessed_at(series, make_dicom):
     folder = series([0, 2])
     make_dicom(folder / "other", np.zeros((4, 5), np.uint16), uid="1.9", series="1.99")
-    with pytest.raises(InputError, match=r"expected one series, got 2 \(of .* files\)"):
+    with pytest.raises(
+        InputError, match=r"expected one series, got 2: .*\(2 files\), .*\(1 files\)"
+    ) as raised:
         read_stack(folder)
+    assert "--series" in raised.value.hint
 
 
 def test_a_folder_without_images(tmp_path):

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from drai_cli.conditions.attribute import Attribute, Slot, is_missing
+from drai_cli.conditions.findings import Findings
 from drai_cli.errors import InputError, UsageError
-
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
 
 # Common names of the classes of well-known sets; used only for values that a set has.
 KNOWN_ALIASES: dict[str, str] = {
@@ -33,97 +33,6 @@ KNOWN_ALIASES: dict[str, str] = {
     "dermatofibroma": "df",
     "vascular lesion": "vasc",
 }
-
-
-def is_missing(value: str | None) -> bool:
-    """Whether a table cell holds no value."""
-    return value is None or value.strip().lower() in MISSING_WORDS
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A column that a model is conditioned on.
-
-    Attributes:
-        name: Column name, in the spelling of the data.
-        kind: `categorical` (one-hot) or `continuous` (standardised).
-        values: Category names in vector order; empty for a continuous attribute.
-        aliases: Alternative names of categories, in lower case.
-        mean: Mean over the training part (continuous only).
-        deviation: Standard deviation over the training part (continuous only), > 0.
-    """
-
-    name: str
-    kind: Literal["categorical", "continuous"]
-    values: tuple[str, ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    @property
-    def width(self) -> int:
-        """Entries in the condition vector, including the missing flag, which is always the last."""
-        return (len(self.values) if self.kind == "categorical" else 1) + 1
-
-    def resolve(self, value: str) -> str:
-        """Finds the spelling of the data for a value or an alias.
-
-        Raises:
-            UsageError: There is no such category; the hint lists all and names the nearest.
-        """
-        if self.kind == "continuous":
-            self._number(value)
-            return value
-        if value in self._positions:
-            return value
-        folded = value.strip().casefold().replace("_", " ")
-        names = {name.casefold().replace("_", " "): name for name in self.values}
-        category = names.get(folded) or self.aliases.get(folded)
-        if category is not None:
-            return category
-        near = difflib.get_close_matches(folded, [*names, *self.aliases], n=1, cutoff=0.5)
-        nearest = f"did you mean {near[0]!r}? " if near else ""
-        shown = ", ".join(self.values[:40]) + (", …" if len(self.values) > 40 else "")
-        raise UsageError(
-            f"{self.name} {value!r}",
-            "no such value in this model",
-            f"{nearest}{self.name} is one of: {shown}",
-        )
-
-    def encode(self, value: str | None) -> np.ndarray:
-        """Encodes one value as float32 `[width]`; a missing value is zeros with the flag set."""
-        vector = np.zeros(self.width, np.float32)
-        position, entry = self.entry(value)
-        vector[position] = entry
-        return vector
-
-    def entry(self, value: str | None) -> tuple[int, float]:
-        """Index and value of the single nonzero entry of a value's vector; raises as `resolve`."""
-        if is_missing(value):
-            return self.width - 1, 1.0
-        if self.kind == "categorical":
-            return self.position(str(value)), 1.0
-        return 0, (self._number(str(value)) - self.mean) / self.deviation
-
-    def position(self, value: str) -> int:
-        """Index of a category in the vector; raises as `resolve`."""
-        return self._positions[self.resolve(value)]
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        """Index of each category; a dictionary, since there may be thousands."""
-        return {value: position for position, value in enumerate(self.values)}
-
-    def _number(self, value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise UsageError(
-                f"{self.name} {value!r}", "expected a finite number", f"for example {self.mean:g}"
-            )
-        return number
 
 
 @dataclass(frozen=True)
@@ -156,6 +65,22 @@ class ConditionSchema:
         ends = np.cumsum([attribute.width for attribute in self.attributes]).tolist()
         return tuple(slice(end - a.width, end) for a, end in zip(self.attributes, ends, strict=True))
 
+    def slots(self) -> tuple[Slot, ...]:
+        """The parts of the vector that are known or missing by themselves: of findings one each, else attributes.
+
+        The label is always known, where it is a category; a finding may be missing.
+        """
+        kinds: dict[str, Literal["category", "number", "finding"]] = {
+            "categorical": "category", "continuous": "number", "findings": "finding",
+        }  # fmt: skip
+        slots, start = list[Slot](), 0
+        for attribute in self.attributes:
+            for width in attribute.widths:
+                may_be_missing = attribute is not self.label or attribute.kind == "findings"
+                slots.append(Slot(slice(start, start + width), kinds[attribute.kind], may_be_missing))
+                start += width
+        return tuple(slots)
+
     def attribute(self, name: str) -> Attribute:
         """Finds an attribute by name.
 
@@ -175,13 +100,25 @@ class ConditionSchema:
         out = np.zeros((len(rows), self.dim), np.float32)
         for attribute, place in zip(self.attributes, self.slices(), strict=True):
             for number, row in enumerate(rows):
-                position, value = attribute.entry(row.get(attribute.name))
-                out[number, place.start + position] = value
+                for position, value in attribute.entries(row.get(attribute.name)):
+                    out[number, place.start + position] = value
         return out
 
     def label_indices(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
-        """Index of each row's label in `labels`, int64 `[N]`."""
+        """Index of each row's label in `labels`, int64 `[N]`.
+
+        Where the label is a set of findings, it is the index of the rarest, or `len(labels)` for none.
+        """
+        if self.label.findings is not None:
+            return self.label.findings.rarest(list(self.finding_states(rows)))
         return np.array([self.label.position(row[self.label.name]) for row in rows], np.int64)
+
+    def finding_states(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
+        """States of the findings of a label that is a set of them, int8 `[N, findings]`: see `Findings.states`."""
+        assert self.label.findings is not None
+        known = {text: self.label.findings.states(text) for text in {row[self.label.name] for row in rows}}
+        states = [known[row[self.label.name]] for row in rows]
+        return np.stack(states) if states else np.zeros((0, len(self.labels)), np.int8)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Converts to plain data for a header; `from_json` reads it back."""
@@ -190,6 +127,16 @@ class ConditionSchema:
             if a.kind == "categorical":
                 out.append(
                     {"name": a.name, "kind": a.kind, "values": list(a.values), "aliases": dict(a.aliases)}
+                )
+            elif a.findings is not None:
+                out.append(
+                    {
+                        "name": a.name,
+                        "kind": a.kind,
+                        "values": list(a.values),
+                        "none": a.findings.none,
+                        "combinations": dict(a.findings.combinations),
+                    }
                 )
             else:
                 out.append({"name": a.name, "kind": a.kind, "mean": a.mean, "deviation": a.deviation})
@@ -211,10 +158,15 @@ class ConditionSchema:
                 if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
                     raise ValueError(f"attribute {entry['name']!r}: mean or deviation is not usable")
                 attributes.append(Attribute(str(entry["name"]), "continuous", mean=mean, deviation=deviation))
+            elif entry["kind"] == "findings":
+                names = tuple(str(value) for value in entry["values"])
+                counts = {str(text): int(count) for text, count in dict(entry["combinations"]).items()}
+                found = Findings(names, str(entry["none"]), counts)
+                attributes.append(Attribute(str(entry["name"]), "findings", names, findings=found))
             else:
                 raise ValueError(f"attribute kind {entry['kind']!r}")
-        if not attributes or attributes[0].kind != "categorical":
-            raise ValueError("the first attribute, the label, has to be categorical")
+        if not attributes or attributes[0].kind == "continuous":
+            raise ValueError("the first attribute, the label, has to be categorical or findings")
         return cls(tuple(attributes))
 
     @classmethod
@@ -224,6 +176,8 @@ class ConditionSchema:
         label: str,
         conditions: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
+        findings: Findings | None = None,
+        missing: Sequence[str] = (),
     ) -> ConditionSchema:
         """Makes the schema of a training table.
 
@@ -233,13 +187,24 @@ class ConditionSchema:
             conditions: Further columns. One is continuous if every value present is a number and there are more than
                 twelve different ones or any with a fraction; else categorical.
             aliases: Further names for labels, alias to value.
+            findings: Where the label is a set of findings: which there are. How often each set occurs is counted.
+            missing: Words that mean a missing value instead of the usual ones; rows have empty values for these.
 
         Raises:
             InputError: A column has no value at all.
         """
         attributes = []
         for name in (label, *conditions):
-            present = [row[name].strip() for row in rows if not is_missing(row.get(name))]
+            if name == label and findings is not None:
+                counts = Counter(findings.text(findings.states(row[name])) for row in rows)
+                counted = Findings(findings.names, findings.none, dict(sorted(counts.items())))
+                attributes.append(Attribute(name, "findings", findings.names, findings=counted))
+                continue
+            present = [
+                row[name].strip()
+                for row in rows
+                if not (is_missing(row.get(name)) and not (missing and row.get(name)))
+            ]
             if not present:
                 raise InputError(
                     f"column {name!r}", "no row has a value", "leave it out, or name another column"

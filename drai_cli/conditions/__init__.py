@@ -1,0 +1,1 @@
+"""What a model is conditioned on: attributes, sets of findings, and their vector."""

@@ -1,0 +1,140 @@
+"""What the label of a set is: a column, a keyword or the class folders; one name, or a set of findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydicom.datadict import tag_for_keyword
+
+from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
+from drai_cli.data.folders import Folders
+from drai_cli.data.image_set import LABEL, SetOptions
+from drai_cli.data.matching.find import SetTables
+from drai_cli.data.matching.match import Described
+from drai_cli.errors import UsageError
+from drai_cli.progress import Reporter
+from drai_cli.tables.table import list_columns
+
+FOLDER = "folder"
+"""Names, among keywords and columns, the class folder in which a file lies."""
+
+
+def choose_label(
+    tables: SetTables | None,
+    options: SetOptions,
+    folders: Folders,
+    reporter: Reporter,
+    *,
+    has_headers: bool = False,
+) -> str:
+    """What the label is: the column or keyword asked for (`findings` for several), else a table's, else class folders.
+
+    Raises:
+        UsageError: None was named where one has to be, or it is not there.
+    """
+    described = None if tables is None else tables.described
+    for name in options.label:
+        check_name(described, has_headers, name, "--label")
+    if options.label_name is not None:
+        return options.label_name
+    if described is not None:
+        if tables is not None and tables.is_ham10000:
+            return "dx"
+        if LABEL in described.columns:
+            return LABEL
+    if has_headers:
+        offered = "" if described is None else f" (it has: {list_columns(described.columns)})"
+        raise UsageError(
+            "--label",
+            "expected what the label of these DICOM files is, got none",
+            "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
+            f"or a column of a table: --metadata FILE --label COLUMN{offered}",
+        )
+    if described is None:
+        return LABEL
+    if len(folders.class_names) > 1:
+        reporter.info(
+            f"{described.table.path.name} has no column 'label': the folders are the label; --label names a column"
+        )
+        return FOLDER
+    raise UsageError(
+        "--label",
+        f"expected the column of {described.table.path.name} that is the label, got none",
+        f"name one with --label: {list_columns(described.columns)}",
+    )
+
+
+def check_name(described: Described | None, has_headers: bool, name: str, option: str) -> None:
+    """Checks that a name is a column, a DICOM keyword where there are headers, or `folder`.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if (described is not None and name in described.columns) or name == FOLDER:
+        return
+    if has_headers and tag_for_keyword(name) is not None:
+        return
+    if described is not None:
+        described.table.check_column(name, option)
+    if has_headers:
+        raise UsageError(f"{option} {name}", "no such DICOM keyword", "for example BodyPartExamined")
+    if name != LABEL:
+        by_name = "; --group-pattern REGEX groups images by their names" if option == "--group" else ""
+        raise UsageError(f"{option} {name}", "there is no table", f"name one with --metadata FILE{by_name}")
+
+
+def wanted_keywords(options: SetOptions) -> tuple[str, ...]:
+    """The DICOM keywords that options may mean."""
+    names = (*options.label, options.group, *options.conditions)
+    return tuple(name for name in names if name is not None and tag_for_keyword(name) is not None)
+
+
+def read_findings(
+    subject: str,
+    columns: Sequence[str],
+    values: Mapping[str, list[str]],
+    options: SetOptions,
+    reporter: Reporter,
+) -> ReadFindings | None:
+    """The label as sets of findings, said in one line; None where it is one name.
+
+    Args:
+        subject: The table, for messages.
+        columns: Of the label.
+        values: Of each column.
+        options: How the set is to be understood.
+        reporter: Shown what labels are.
+
+    Raises:
+        InputError: A row that contradicts itself, or too many findings.
+        UsageError: Several columns, and labels that are to be one name.
+    """
+    if len(columns) > 1:
+        if options.label_kind == "categorical":
+            raise UsageError("--label-kind categorical", "contradicts several --label", "name one column")
+        cells = list(zip(*(values[name] for name in columns), strict=True))
+        read: ReadFindings | None = read_columns(subject, columns, cells, options.uncertain)
+    elif options.label_kind == "categorical":
+        read = None
+    else:
+        is_forced = options.label_kind == "findings"
+        read = read_joined(subject, columns[0], values[columns[0]], is_forced=is_forced)
+    if read is None:
+        if options.least_count is not None:
+            raise UsageError(
+                f"--least-count {options.least_count}", "is for sets of findings", "--label-kind findings"
+            )
+        return None
+    way_out = "" if len(columns) > 1 else "; --label-kind categorical takes each cell as one name"
+    reporter.info(
+        f"the label is a set of findings ({read.how}); {read.findings.none!r} means none of them{way_out}"
+    )
+    if options.least_count is not None:
+        read, dropped = leave_out_rare(read, options.least_count)
+        if dropped:
+            listed = ", ".join(f"{name} ({count})" for name, count in dropped.items())
+            reporter.warn(
+                f"findings of fewer than {options.least_count} images are left out: {listed}; so are images that show "
+                "no other"
+            )
+    return read

@@ -1,0 +1,83 @@
+"""Several tables of one kind as one: a table for each part of the split, or one in each folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from drai_cli.data.image_set import part_in_name, part_named
+from drai_cli.data.matching.match import IMAGEFOLDER_COLUMN, TABLE_PART
+from drai_cli.data.tree import Tree
+from drai_cli.errors import DraiError, InputError
+from drai_cli.progress import Reporter
+from drai_cli.tables.table import Table, read_table
+
+_IMAGEFOLDER = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
+
+
+def stack(tree: Tree, tables: Sequence[Table]) -> list[Table]:
+    """Tables with the same columns as one, each row with the part that its table's name or folder says.
+
+    Raises:
+        InputError: Tables with the same columns, not all of which are called after a part.
+    """
+    by_columns: defaultdict[frozenset[str], list[Table]] = defaultdict(list)
+    for table in tables:
+        by_columns[frozenset(table.columns)].append(table)
+    out = []
+    for same in by_columns.values():
+        if len(same) == 1:
+            out.append(same[0])
+            continue
+        parts = [part_of_table(table.path) for table in same]
+        if None in parts:
+            refuse_several(tree, [table.path for table in same])
+        rows = tuple(
+            {**row, TABLE_PART: str(part)}
+            for table, part in zip(same, parts, strict=True)
+            for row in table.rows
+        )
+        out.append(replace(same[0], rows=rows))
+    return out
+
+
+def part_of_table(path: Path) -> str | None:
+    """The part that a table's name says, as `train.csv` or `val_labels.csv` do, else its folder; None: neither."""
+    return part_in_name(path.name) or part_named(path.parent.name)
+
+
+def read_imagefolder(tree: Tree, reporter: Reporter) -> Table | None:
+    """The `metadata.csv` or `.jsonl` with `file_name` of a Hugging Face imagefolder, one for all or one a folder."""
+    root = tree.root
+    rows: list[Mapping[str, str]] = []
+    columns: dict[str, None] = {}
+    first: Table | None = None
+    for name in [name for name in tree.tables if name.rpartition("/")[2].lower() in _IMAGEFOLDER]:
+        folder, slash, _ = name.rpartition("/")
+        try:
+            table = read_table(root / name)
+        except DraiError as error:
+            reporter.warn(f"{name} is not read: {error.message}")
+            continue
+        if IMAGEFOLDER_COLUMN not in table.columns:
+            continue
+        if table.note:
+            reporter.info(f"{name} {table.note}")
+        first = first or table
+        columns.update(dict.fromkeys(table.columns))
+        rows += [
+            {**row, IMAGEFOLDER_COLUMN: f"{folder}{slash}{row[IMAGEFOLDER_COLUMN]}"} for row in table.rows
+        ]
+    if first is None:
+        return None
+    blank = dict.fromkeys(columns, "")
+    return replace(first, columns=tuple(columns), rows=tuple({**blank, **row} for row in rows))
+
+
+def refuse_several(tree: Tree, paths: Sequence[Path]) -> None:
+    names = ", ".join(path.name for path in paths[:5])
+    raise InputError(
+        tree.root, f"{len(paths)} tables could be the set's: {names}", "name one with --metadata FILE"
+    )

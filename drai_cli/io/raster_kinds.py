@@ -1,0 +1,66 @@
+"""The kinds of plain image files: their suffixes, and how their bytes begin. Standard library only."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from drai_cli.errors import InputError
+from drai_cli.io.files import BROKEN, open_regular
+from drai_cli.settings.image_options import IMAGE_SUFFIXES
+
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "png": IMAGE_SUFFIXES["png"],
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "tiff": (*IMAGE_SUFFIXES["tiff"], ".tiff"),
+    "bmp": (".bmp", ".dib"),
+    "gif": (".gif",),
+    "webp": (".webp",),
+    "pgm": (".pgm", ".ppm", ".pnm", ".pbm"),
+}
+"""Suffixes of each kind."""
+
+_BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpeg",
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "tiff"),
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+}
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes of the second header, of all versions
+
+
+def kind_of_bytes(head: bytes) -> str | None:
+    """The kind of plain image that a file's first 32 bytes begin; None for anything else."""
+    for beginning, kind in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[:2] == b"BM" and len(head) > 18 and struct.unpack("<I", head[14:18])[0] in _BMP_HEADERS:
+        return "bmp"
+    is_netpbm = head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace()
+    return "pgm" if is_netpbm and len(head) > 3 else None
+
+
+def kind_of_file(path: Path) -> str | None:
+    """The kind of plain image that a file's content is; None for anything else, and for what is no regular file."""
+    try:
+        with open_regular(path) as file:
+            return kind_of_bytes(file.read(32))
+    except (InputError, *BROKEN):
+        return None
+
+
+def webp_pixels(head: bytes) -> int:
+    """Pixels of a WebP by its first 32 bytes (RFC 9649); 0 where they do not say."""
+    chunk = head[12:16]
+    if chunk == b"VP8X" and len(head) >= 30:
+        return (int.from_bytes(head[24:27], "little") + 1) * (int.from_bytes(head[27:30], "little") + 1)
+    if chunk == b"VP8L" and len(head) >= 25:
+        packed = int.from_bytes(head[21:25], "little")
+        return ((packed & 0x3FFF) + 1) * ((packed >> 14 & 0x3FFF) + 1)
+    if chunk == b"VP8 " and len(head) >= 30:
+        width, height = struct.unpack("<HH", head[26:30])
+        return int((width & 0x3FFF) * (height & 0x3FFF))
+    return 0

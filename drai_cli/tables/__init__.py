@@ -1,0 +1,1 @@
+"""Tables as files: text, JSON lines and workbooks to columns and rows. Knows no images."""

@@ -1,0 +1,72 @@
+"""Tables in JSON: a list of objects, JSON lines, and the `dataset.json` of StyleGAN's tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from drai_cli.errors import InputError
+from drai_cli.io.files import open_regular
+
+_NO_TABLE = "expected a list of objects or JSON lines"
+
+
+def read_json_rows(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Column names, in the order in which they occur first, and rows.
+
+    Texts, numbers and truth values are cells; null is an empty cell; a list of them is joined by `|`. A `dataset.json`
+    of StyleGAN gives the columns `file_name` and `label`.
+
+    Raises:
+        InputError: It is no JSON, or no table.
+    """
+    with open_regular(path) as file:
+        raw = file.read()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(path, "expected JSON in UTF-8, got other bytes") from error
+    try:
+        objects = _objects(path, text)
+        rows = [{str(key).strip(): _cell(path, value) for key, value in row.items()} for row in objects]
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"{_NO_TABLE}, got neither ({str(error)[:80]})") from error
+    return tuple(dict.fromkeys(column for row in rows for column in row)), rows
+
+
+def _objects(path: Path, text: str) -> list[Mapping[str, Any]]:
+    if path.suffix.lower() == ".json":
+        data = json.loads(text)
+        if isinstance(data, dict) and isinstance(data.get("labels"), list | dict):
+            return list(_stylegan_rows(path, data["labels"]))
+    else:
+        data = [json.loads(line) for line in text.split("\n") if line.strip()]
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise InputError(path, f"{_NO_TABLE}, got something else")
+    return data
+
+
+def _stylegan_rows(path: Path, labels: Any) -> Iterable[Mapping[str, Any]]:
+    """`{"labels": [["00000/img00000000.png", 0], …]}`: a class or a one-hot vector for each image."""
+    pairs = labels.items() if isinstance(labels, dict) else labels
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise InputError(path, "expected pairs of a file and its label, got something else in labels")
+        name, label = pair
+        if isinstance(label, list):
+            if sorted(label, key=str) != [*[0] * (len(label) - 1), 1]:
+                raise InputError(path, f"expected a class or a one-hot vector for {name}, got other numbers")
+            label = label.index(1)
+        yield {"file_name": name, "label": label}
+
+
+def _cell(path: Path, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "|".join(_cell(path, one) for one in value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return str(value).strip()
