@@ -23,12 +23,12 @@ _NOT_INFORMATIVE = "not informative: see the caution"
         EvaluateOptions,
         panels={
             "Measures": (
-                "metrics", "features", "samples", "pairs", "draws", "judge_images", "usefulness_images",
-                "usefulness_seeds", "usefulness_ratios", "small_labels", "privacy_samples",
+                "quick", "metrics", "external", "maps", "subgroups", "card", "features", "samples", "pairs", "draws",
+                "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
+                "privacy_samples",
             )
         },
-        skip=("tools",),
-        choices={"kind": KIND_NAMES},
+        choices={"kind": KIND_NAMES, "card": ("smd",)},
     ),
     examples=(
         "drai evaluate --data lesions/ --weights runs/lesions",
@@ -42,7 +42,8 @@ def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     OUT holds report.json, report.html and all results; the same command again measures only what is missing.
     """
     given = collect_given(EvaluateOptions, settings)
-    given["metrics"] = tuple(name.strip() for text in given.get("metrics", ()) for name in text.split(","))
+    for several in ("metrics", "runs"):
+        given[several] = tuple(name.strip() for text in given.get(several, ()) for name in text.split(","))
     chosen = EvaluateOptions(**given)
     from drai_cli.workflows.evaluate import evaluate as run
     from drai_cli.workflows.evaluate import preview_evaluate
@@ -51,9 +52,9 @@ def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]
     table = show_table(rows, ("measure", "of", "value", "95 % interval", "baseline"))
     doubts = [f"caution: {doubt}" for part in result.report.parts for doubt in part.doubts]
-    output.result(
-        result.to_json(), "\n\n".join([table, *map(printable, [*doubts, str(result.out / "report.html")])])
-    )
+    verdicts = [f"{part.key}: {part.verdict}" for part in result.report.parts if part.verdict]
+    lines = [*verdicts, *doubts, str(result.out / "report.html")]
+    output.result(result.to_json(), "\n\n".join([table, *map(printable, lines)]))
 
 
 def _row(measure: Any) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,21 +14,26 @@ import torch
 from jaxtyping import Int64
 
 from drai_cli import __version__
+from drai_cli.evaluation.fast_networks import FastNetworks
 from drai_cli.evaluation.instruments import Instruments
+from drai_cli.evaluation.outside import OutsideSet
 from drai_cli.evaluation.real import EvaluationSet
+from drai_cli.evaluation.remembered import LazyFeatures
+from drai_cli.evaluation.subgroups import subgroups_of
 from drai_cli.evaluation.subject import Subject
 from drai_cli.io.files import file_sha256
-from drai_cli.metrics.generation import style_dim_of
+from drai_cli.metrics.generation import ModelNetworks, style_dim_of
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
-from drai_cli.metrics.samples import Extractor, measure_judge
-from drai_cli.metrics.source import FolderSource, ModelSource, SampleSource, drawable
+from drai_cli.metrics.samples import measure_judge
+from drai_cli.metrics.source import FolderSource, ModelSource, RememberedSource, SampleSource, drawable
 from drai_cli.progress import Reporter
 from drai_cli.settings.model_options import EvaluateOptions
 
 Raw = Mapping[str, Any]
 
-_SEEN_HERE = ("features_sha256", "has_judge")  # what a part may depend on besides options
+_MEASURES = 2  # changes with the definition of any number
+_SEEN_HERE = ("features_sha256", "has_judge", "outside_key")  # what a part may depend on besides options
 
 
 @dataclass
@@ -43,23 +48,43 @@ class Evaluation:
         features: Returns the extractor; the judge is trained at its first use.
         device: Where to compute.
         reporter: Receives progress.
+        outside: Real images from elsewhere, to test classifiers on.
     """
 
     options: EvaluateOptions
     real: EvaluationSet
     subject: Subject
     instruments: Instruments
-    features: Callable[[], Extractor]
+    features: LazyFeatures
     device: torch.device
     reporter: Reporter
+    outside: OutsideSet | None = None
+
+    @property
+    def outside_key(self) -> str:
+        """Changes with the real images from elsewhere; empty without any."""
+        return "" if self.outside is None else self.outside.key
+
+    @cached_property
+    def networks(self) -> FastNetworks | None:
+        """The model's networks for measures of many images; None for a folder."""
+        return None if self.subject.model is None else FastNetworks(self.subject.model, self.device)
 
     @cached_property
     def source(self) -> SampleSource:
         """Where synthetic images come from."""
+        return RememberedSource(self._source(self.networks))
+
+    @cached_property
+    def exact_source(self) -> SampleSource:
+        """Where synthetic images come from that have to be those that a user gets, as in a search for copies."""
+        return RememberedSource(self._source(self.subject.model))
+
+    def _source(self, networks: ModelNetworks | None) -> SampleSource:
         subject, real = self.subject, self.real
-        if subject.model is not None:
-            style_dim = style_dim_of(subject.model, real.images[:1], self.device)
-            return ModelSource(subject.model, real.conditions, style_dim, real.images.dtype, self.device)
+        if networks is not None:
+            style_dim = style_dim_of(networks, real.images[:1], self.device)
+            return ModelSource(networks, real.conditions, style_dim, real.images.dtype, self.device)
         assert subject.images is not None
         assert subject.labels is not None
         return FolderSource(subject.images, subject.labels, real.labels)
@@ -71,11 +96,12 @@ class Evaluation:
         """Some of `metrics.measure`."""
         options, real = self.options, self.real
         return measure(
-            real.images, real.labels, real.parts, real.groups, self.subject.model, real.conditions,
+            real.images, real.labels, real.parts, real.groups, self.networks, real.conditions,
             len(real.schema.labels), source=self.source, part=options.part, factors=real.factors,
             extractor=self.features(), judge=self.instruments.judge if self._needs_judge(only) else None,
             regressor=self.instruments.regressor if "swaps" in only else None,
-            config=MeasureConfig(options.samples, options.pairs, draws=options.draws), only=only,
+            config=MeasureConfig(options.samples, options.pairs, draws=options.draws),
+            columns={name: subgroups_of(values) for name, values in real.columns.items()}, only=only,
             seed=options.seed, device=self.device,
         )  # fmt: skip
 
@@ -93,21 +119,40 @@ class Evaluation:
         wanted = self.options.metrics
         return self.options.features is None or not wanted or "disentanglement" in wanted
 
+    def needs_new_judge(self, parts: Sequence[str]) -> bool:
+        """Whether measuring these parts trains a judge."""
+        asked = set(parts) - {"usefulness"}
+        if self.options.features is not None:
+            asked -= {"fidelity"}
+        return bool(asked) and not self.instruments.has_judge
+
     def _needs_judge(self, only: Sequence[str]) -> bool:
         """Whether these measures need a judge, which is trained where none is stored."""
         return self.options.features is None or bool(JUDGED & set(only))
 
-    def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> tuple[Images, Int64[np.ndarray, " n"]]:
+    def draw(
+        self, rows: Int64[np.ndarray, " n"], seed: int, *, exact: bool = False
+    ) -> tuple[Images, Int64[np.ndarray, " n"]]:
         """Synthetic images for rows of the real set, where the source has them, and their labels."""
-        rows = rows[drawable(self.source, rows, self.real.labels[rows])]
-        return self.source.draw(rows, seed), self.real.labels[rows]
+        source = self.exact_source if exact else self.source
+        rows = rows[drawable(source, rows, self.real.labels[rows])]
+        return source.draw(rows, seed), self.real.labels[rows]
 
-    def key(self, part: str, depends_on: Sequence[str]) -> str:
-        """Changes with everything that the part's numbers depend on."""
-        names = (*depends_on, "part", "seed", "judge_images")
+    def keys(self, part: str, depends_on: Sequence[str]) -> tuple[str, ...]:
+        """Change with everything that the part's numbers depend on: the key to store them by, then others that fit.
+
+        A part that had a judge although no other part asked for one fits as well, and the other way round.
+        """
+        names = (*depends_on, "part", "seed", "judge_images", "quick")
         asked = {name: getattr(self if name in _SEEN_HERE else self.options, name) for name in names}
-        settings = [part, __version__, self.subject.sha256, self.real.key, asked]
-        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+        variants = [asked]
+        if "has_judge" in asked:
+            variants.append({**asked, "has_judge": not asked["has_judge"]})
+        return tuple(self._key(part, each) for each in variants)
+
+    def _key(self, part: str, asked: Mapping[str, Any]) -> str:
+        settings = [part, __version__, _MEASURES, self.subject.sha256, self.real.key, asked]
+        return hashlib.sha256(json.dumps(settings, default=str).encode()).hexdigest()
 
     @cached_property
     def settings_key(self) -> str:
@@ -126,11 +171,13 @@ class Evaluation:
         options = self.options
         asked = {name: getattr(options, name) for name in depends_on if name not in _SEEN_HERE}
         known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
-        if "features_sha256" in depends_on:
+        if "features_sha256" in depends_on and (options.features is not None or "judge" in numbers):
             known["extractor"] = self.features().name
         if "judge" in numbers:
             known["judge_images"] = self.instruments.judge_shown
-        return {name: value for name, value in known.items() if value not in (None, ())}
+            used = ("judge", "regressor") if "regressor" in numbers else ("judge",)
+            known |= {name: value for name, value in self.instruments.facts.items() if name.startswith(used)}
+        return {name: value for name, value in known.items() if value not in (None, (), "")}
 
     @cached_property
     def features_sha256(self) -> str:
@@ -154,7 +201,8 @@ class Evaluation:
         rows = self.rows(part)
         counts = np.bincount(real.labels[rows], minlength=len(real.schema.labels))
         return {
-            "kind": real.kind, "part": part, "n": len(rows), "groups": len(np.unique(real.groups[rows])),
+            "name": self.options.data.resolve().name, "kind": real.kind, "part": part, "n": len(rows),
+            "groups": len(np.unique(real.groups[rows])),
             "labels": dict(zip(real.schema.labels, counts.tolist(), strict=True)),
             "image_size": real.images.shape[1], "is_training_known": real.is_training_known,
             "split": real.split,
@@ -165,6 +213,7 @@ class Evaluation:
         options = self.options
         settings: dict[str, Any] = {
             "seed": options.seed, "samples_per_label": options.samples, "pairs": options.pairs, "draws": options.draws,
+            "is_quick": options.quick,
         }  # fmt: skip
         if has_features:
             extractor = self.features()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from drai_cli.evaluation.context import Evaluation
@@ -33,7 +33,7 @@ _LEAKED = Described(
 )  # fmt: skip
 _FOLLOWED = Described(
     "followed", "Colour correlation with the style image", "higher",
-    "Correlation between the mean colour of the frame (skin, light) of a swap and of its style image.",
+    "Correlation between the mean colour of the frame (background, light) of a swap and of its style image.",
     "reconstructions with their originals",
 )  # fmt: skip
 _LEFTOVER = Described(
@@ -89,6 +89,8 @@ _CODES = (
 )  # fmt: skip
 _OF_JUDGE = ("agreement", "kept", "leaked", "control_kept", "control_leaked", "cifc")
 _OF_REGRESSOR = (_FACTOR.key, _FACTOR_LEFT.key)
+_SELDOM = 0.5
+"""Agreement of a label, relative to the judge on real images, below which it is named."""
 _NO_VERDICT = "No verdict: the judge cannot distinguish the labels."
 _MORE = "Train the regressor on more images, or for longer (--judge-images)."
 _CAUTION = "The judge makes errors too: compare every number with its baseline on real images."
@@ -102,7 +104,12 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     labels, agreement = evaluation.real.schema.labels, numbers["agreement"]
     measures = [_AGREEMENT.of(agreement, agreement["real"], is_headline=True)]
     measures += [_AGREEMENT.of(share, label=labels[int(i)]) for i, share in agreement["labels"].items()]
-    verdict = f"The judge assigns the requested label to {agreement['value']:.0%} of the samples"
+    verdict = (
+        f"The judge assigns the requested label to {agreement['value']:.0%} of the samples "
+        f"({agreement['real']['value']:.0%} of real images)"
+    )
+    if wrong := _seldom(agreement, labels):
+        verdict += f", most seldom for {wrong}"
     not_measured = []
     if swaps := numbers["swaps"]:
         measures += _swaps(swaps)
@@ -116,6 +123,7 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
         not_measured.append("swaps and labels in codes: they need a model with an encoder")
     if probes := numbers["probes"]:
         measures += _probes(probes)
+        verdict += _leak(probes)
     if codes := numbers["codes"]:
         measures += [described.of(codes[described.key], n=codes["n"]) for described in _CODES]
     elif swaps:
@@ -124,6 +132,31 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
         "disentanglement", DISENTANGLEMENT.title, tuple(measures), f"{verdict}.", _CAUTION, tuple(not_measured)
     )  # fmt: skip
     return _doubted(part, doubt_of_judge(evaluation, numbers), doubts_of_factors(numbers))
+
+
+def _seldom(agreement: Raw, labels: Sequence[str]) -> str:
+    """Labels that the judge assigns to their samples much less often than other labels; empty where there is none."""
+    shares = {labels[int(index)]: share for index, share in agreement["labels"].items()}
+    few = [
+        f"{name} ({share:.0%})"
+        for name, share in shares.items()
+        if share < _SELDOM * agreement["real"]["value"]
+    ]
+    return ", ".join(few) if len(few) < len(shares) else ""
+
+
+def _leak(probes: Raw) -> str:
+    """That the style code contains the label, where it contains more of it than measured style does; else empty."""
+    probe = probes.get("label_in_style")
+    if not probe:
+        return ""
+    floor = probe.get("floor") or {"value": probe["chance"], "high": probe["chance"]}
+    if probe["low"] <= floor["high"]:
+        return ""
+    return (
+        f"; the style code leaks the label: a probe reads it with {probe['value']:.2f} "
+        f"({floor['value']:.2f} from measured style)"
+    )
 
 
 def _doubted(part: Part, of_judge: Doubt | None, of_factors: Mapping[str, str]) -> Part:
@@ -185,7 +218,7 @@ def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     sheet, labels = swaps_across_labels(evaluation.real, model, options.part, options.seed, evaluation.device)
     caption = (
         "Real images in the first row and column. Every other image has the content of the image on its left and the "
-        f"style of the image above; the diagonal shows reconstructions. Labels in order: {', '.join(labels)}."
+        f"style of the image above; the diagonal shows reconstructions. Columns in order: {', '.join(labels)}."
     )
     return [Figure("disentanglement", "Styles swapped across labels", caption, sheet)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.evaluation.pictures import enlarged_texture, real_and_synthetic
 from drai_cli.metrics.inception_score import SPLITS, class_probabilities, inception_score
 from drai_cli.metrics.judge import Judge
+from drai_cli.metrics.ranges import measure_ranges
 from drai_cli.metrics.texture import BANDS, measure_texture
-from drai_cli.report.findings import Figure, Measure, Part
+from drai_cli.report.findings import FIRST, Figure, Measure, Part
 
 _REAL = "other real images"
 _LEAST_A_SPLIT = 50  # images: with fewer the score depends on their number
@@ -28,6 +29,12 @@ _FRECHET = Described(
 _KERNEL = Described(
     "kernel", "Kernel distance (KID)", "lower",
     "Unbiased: near 0 for two sets from one distribution, at any n; may be below 0.", _REAL,
+)  # fmt: skip
+_BLUR = Described(
+    "frechet_blurred", "Fréchet distance of blurred real images", "lower",
+    "The same distance of real training images after a blur of two pixels of 64: what the features make of a plain "
+    "fault.",
+    _REAL,
 )  # fmt: skip
 _SCORE = Described(
     "inception_score", "Inception score", "higher",
@@ -61,9 +68,30 @@ _COHERENCE = Described(
     "above 0 there are streaks or worms in place of grain.",
     _REAL,
 )  # fmt: skip
+_IN_RANGE = Described(
+    "in_range", "Within the range of real images", "higher",
+    "Share of images whose brightness, contrast and edges, channel by channel, lie within the range of the real "
+    "training images (all but 0.1 % on either side).",
+    _REAL,
+)  # fmt: skip
+_SUBGROUP = Described(
+    "subgroup", "Coverage of the subgroup", "higher",
+    "Share of the subgroup's real images with a synthetic one in their neighbourhood: low where it is missing.",
+    _REAL,
+)  # fmt: skip
+_LACKING, _UNIFORM = 0.7, 0.8
+"""Coverage, and spread, relative to other real images, below which kinds of images are called missing."""
+_BLUR_SEEN = 2.0
+"""Least Fréchet distance of blurred real images, relative to other real images, for features that notice a blur."""
 _NO_VERDICT = "No verdict: the features in which distances are computed do not distinguish the labels."
+_NO_VERDICT_BLUR = (
+    "No verdict: the features in which distances are computed do not notice a blur that is plainly seen."
+)
 _ELSE = "Or use other features (--features)."
-_CAUTION = "Distances depend on the features: compare only numbers of the same extractor, data and n."
+_CAUTION = (
+    "Distances depend on the features: compare only numbers of the same extractor, data and n. The judge's features "
+    "notice what tells labels apart, and little of fine detail; pretrained ones (--features) notice more."
+)
 
 
 def _measure(evaluation: Evaluation) -> Raw:
@@ -79,16 +107,19 @@ def _measure(evaluation: Evaluation) -> Raw:
     )
     numbers = {**evaluation.measure(("distance", "spread")), "texture": texture}
     extractor, seed = evaluation.features(), evaluation.options.seed
+    rows, real = evaluation.rows(evaluation.options.part), evaluation.real
+    made, _ = evaluation.draw(rows, seed)
+    numbers["ranges"] = measure_ranges(
+        made, real.images[rows], real.groups[rows], real.images[evaluation.rows("train")], seed
+    )
     # The Inception of published scores has its own logits. Otherwise the judge classifies, where there is one: none is
     # trained for a score alone.
-    if isinstance(extractor, InceptionFeatures):
-        classifier: InceptionFeatures | Judge = extractor
+    if isinstance(extractor.extractor, InceptionFeatures):
+        classifier: InceptionFeatures | Judge = extractor.extractor
     elif evaluation.has_judge:
         classifier = evaluation.instruments.judge
     else:
         return numbers
-    rows = evaluation.rows(evaluation.options.part)
-    made, _ = evaluation.draw(rows, seed)
     scores = {}
     for name, images in (("samples", made), ("real", evaluation.real.images[rows])):
         splits = max(1, min(SPLITS, len(images) // _LEAST_A_SPLIT))
@@ -106,18 +137,78 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
         measures.append(_SCORE.of(score["samples"], score["real"], extractor=score["classifier"]))
     for index, of_label in distance["labels"].items():
         measures += _distances(of_label, extractor, labels[int(index)])
+    measures.append(_IN_RANGE.of(numbers["ranges"]["samples"], numbers["ranges"]["real"]))
+    for column, by_value in distance["subgroups"].items():
+        for value, entry in by_value.items():
+            measures.append(
+                _SUBGROUP.of(
+                    entry["samples"], entry["real"], label=value, variant=column, extractor=extractor
+                )
+            )
     for index, entry in numbers["spread"]["labels"].items():
         measures.append(_SPREAD.of(entry, entry.get("real"), label=labels[int(index)], extractor=extractor))
-    part = Part("fidelity", FIDELITY.title, tuple(measures), _verdict(distance), _CAUTION)
-    doubt = doubt_of_judge(evaluation, numbers)
-    if not doubt or not any(measure.extractor == _JUDGE for measure in measures):
-        return part
-    what = "distances and scores in its features are not informative"
-    return replace(
-        part,
-        measures=mark(measures, doubt.why, lambda measure: measure.extractor == _JUDGE),
-        verdict=_NO_VERDICT if extractor == _JUDGE else part.verdict,
-        doubts=(explain(doubt.why, what, f"{doubt.way_out} {_ELSE}"),),
+    verdict = f"{_verdict(distance)}{_lacking(distance, numbers['spread'], labels)}"
+    part = Part("fidelity", FIDELITY.title, tuple(measures), verdict, _CAUTION)
+    if doubt := doubt_of_judge(evaluation, numbers):
+        if not any(measure.extractor == _JUDGE for measure in measures):
+            return part
+        what = "distances and scores in its features are not informative"
+        return replace(
+            part,
+            measures=mark(measures, doubt.why, lambda measure: measure.extractor == _JUDGE),
+            verdict=_NO_VERDICT if extractor == _JUDGE else part.verdict,
+            doubts=(explain(doubt.why, what, f"{doubt.way_out} {_ELSE}"),),
+        )
+    if why := _blind_to_blur(distance, extractor):
+        what = "distances in them say nothing of sharpness, and there is no verdict"
+        longer = f"Train the judge for longer (--judge-images). {_ELSE}" if extractor == _JUDGE else _ELSE
+        return replace(
+            part,
+            measures=mark(measures, why, lambda measure: measure.key in (_FRECHET.key, _KERNEL.key)),
+            verdict=f"{_NO_VERDICT_BLUR}{_lacking(distance, numbers['spread'], labels)}",
+            doubts=(explain(why, what, longer),),
+        )
+    return part
+
+
+def _lacking(distance: Raw, spread: Raw, labels: Sequence[str]) -> str:
+    """Which labels and subgroups are lacking among synthetic images, in a sentence; empty where none is known to be."""
+    texts = []
+    for where, entries in (
+        *((("label", {labels[int(i)]: each["manifold"] for i, each in distance["labels"].items()}),)),
+        *((column, by_value) for column, by_value in distance["subgroups"].items()),
+    ):
+        missing = [name for name, each in entries.items() if _is_lacking(each, where == "label")]
+        if missing:
+            is_all = len(missing) == len(entries) > 1
+            texts.append(f"of every {where}" if is_all else f"{where} {', '.join(missing)}")
+    out = f" Kinds of real images are missing among the synthetic ones: {'; '.join(texts)}." if texts else ""
+    uniform = [
+        labels[int(index)]
+        for index, each in spread["labels"].items()
+        if each["high"] < _UNIFORM * each.get("real", 1.0)
+    ]
+    return out + (f" Less varied than real images: {', '.join(uniform)}." if uniform else "")
+
+
+def _is_lacking(sides: Raw, is_label: bool) -> bool:
+    """Whether the interval of coverage lies clearly below that of other real images."""
+    if is_label and "coverage" not in sides["samples"]:
+        return False
+    made, real = (sides[side]["coverage"] if is_label else sides[side] for side in ("samples", "real"))
+    is_below: bool = made["high"] < real["low"] and made["value"] < _LACKING * real["value"]
+    return is_below
+
+
+def _blind_to_blur(distance: Raw, extractor: str) -> str:
+    """Why distances in these features are not informative: they do not notice a plain blur. Empty where they do."""
+    frechet = distance["frechet"]
+    ratio = frechet["blurred"] / max(frechet["real"]["value"], 1e-12)
+    if ratio >= _BLUR_SEEN:
+        return ""
+    return (
+        f"the features of {extractor} hardly notice a plain blur (blurred real images are {ratio:.1f} times as far as "
+        "other real images)"
     )
 
 
@@ -128,12 +219,14 @@ def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measur
         each = numbers[described.key]
         n = {"n": numbers["n"]} if described is _FRECHET else {}
         yield described.of(each["samples"], each["real"], is_headline=not label, **n, **more)
+        if described is _FRECHET and not label:
+            yield _BLUR.of(each["blurred"], each["real"], n=numbers["n"], **more)
     manifold = numbers["manifold"]
     for described in _MANIFOLD:
         if described.key in manifold["samples"]:
             made, real = (manifold[side][described.key] for side in ("samples", "real"))
             is_headline = not label and described.key in ("precision", "recall")
-            yield described.of(made, real, n=numbers["n"], is_headline=is_headline, **more)
+            yield described.of(made, real, is_headline=is_headline, **more)
 
 
 def _texture(numbers: Raw) -> Iterator[Measure]:
@@ -147,24 +240,32 @@ def _texture(numbers: Raw) -> Iterator[Measure]:
 
 def _verdict(distance: Raw) -> str:
     frechet, manifold = distance["frechet"], distance["manifold"]["samples"]
+    blurred = frechet["blurred"] / max(frechet["real"]["value"], 1e-12)
+    far = (
+        " They are as far from real ones as plainly blurred real images."
+        if frechet["ratio"] > 0.8 * blurred
+        else ""
+    )
     verdict = (
         f"With {frechet['samples']['n']} images per side, the Fréchet distance is {frechet['ratio']:.1f} times that of "
-        "other real images"
+        f"other real images (plainly blurred ones: {blurred:.1f} times)"
     )
     if not manifold:
-        return f"{verdict}."
+        return f"{verdict}.{far}"
     return (
-        f"{verdict}; {manifold['precision']:.0%} of the synthetic images lie among real ones, and "
-        f"{manifold['recall']:.0%} of the real ones among synthetic ones."
+        f"{verdict}; {manifold['precision']['value']:.0%} of the synthetic images lie among real ones, and "
+        f"{manifold['recall']['value']:.0%} of the real ones among synthetic ones.{far}"
     )
 
 
 def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     options = evaluation.options
-    sheet, labels = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed)
-    caption = f"Two rows per label, real images above synthetic ones. Labels in order: {', '.join(labels)}."
+    sheet, _ = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed)
+    caption = "Two rows per label, real images of the evaluated part above synthetic ones."
+    first, _ = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed, few=True)
     detail = "The middles of images, enlarged: real ones above, synthetic ones below. Compare grain, hairs and edges."
     return [
+        Figure(FIRST, "Real and synthetic images", f"{caption} More below.", first),
         Figure("fidelity", "Real and synthetic images", caption, sheet),
         Figure(
             "fidelity",
@@ -179,6 +280,6 @@ FIDELITY = MeasuredPart(
     "Fidelity: do they look like real images?",
     _measure,
     _describe,
-    ("samples", "draws", "features_sha256", "has_judge"),
+    ("samples", "draws", "features_sha256", "has_judge", "subgroups"),
     _draw,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +15,15 @@ from drai_cli.errors import WeightsError
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.locks import hold_lock
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
+from drai_cli.metrics.fitting import FitRecord, FitState, Keeping
 from drai_cli.metrics.judge import Judge, JudgeConfig, judge_config, load_judge, train_judge
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.progress import Reporter
 
 Progress = Callable[[int], None]
 Instrument = TypeVar("Instrument", Judge, FactorRegressor)
+_FORMAT = 2  # of the file and of the networks in it
+_OWN, _RECORD = "instrument", "record"
 
 
 @dataclass
@@ -29,12 +32,12 @@ class Instruments:
 
     Attributes:
         real: Its training part trains them, its validation part selects them.
-        folder: Where they are stored, so that all models evaluated on the set share them.
+        folder: Where they are stored, beside the cached images, so that all models evaluated on the set share them.
         judge_images: Images that judge and regressor see in training; None: what suits the image size.
         seed: Of their training.
         device: Where they run.
         reporter: Told when one is trained.
-        elsewhere: Further folders where an earlier evaluation may have stored them.
+        borrowed: File of a run's own judge, which is used if it fits; None: none.
     """
 
     real: EvaluationSet
@@ -43,7 +46,7 @@ class Instruments:
     seed: int
     device: torch.device
     reporter: Reporter
-    elsewhere: tuple[Path, ...] = ()
+    borrowed: Path | None = None
 
     @property
     def judge_shown(self) -> int:
@@ -58,14 +61,22 @@ class Instruments:
         return config
 
     @cached_property
+    def facts(self) -> dict[str, Any]:
+        """How judge and regressor were trained, as far as they are used: settings that numbers depend on."""
+        return {}
+
+    @cached_property
     def judge(self) -> Judge:
         """The classifier of samples and swaps."""
+        if (borrowed := self._borrow()) is not None:
+            self.facts["judge"] = "the run's own, which chose the snapshot: its numbers may be too good"
+            return borrowed
         real, config, label_count = self.real, self._judge_config, len(self.real.schema.labels)
         return self._stored(
             "judge", config.fit.images, load_judge, lambda judge: judge.fits(real.images, label_count),
-            lambda progress: train_judge(
+            lambda progress, keeping: train_judge(
                 real.images, real.labels, real.parts, label_count, config, seed=self.seed, device=self.device,
-                progress=progress,
+                progress=progress, keeping=keeping,
             ),
         )  # fmt: skip
 
@@ -80,10 +91,33 @@ class Instruments:
         return self._stored(
             "regressor", config.fit.images, load_regressor,
             lambda regressor: regressor.fits(real.images, factors),
-            lambda progress: train_regressor(
-                real.images, factors, real.parts, config, seed=self.seed, device=self.device, progress=progress
+            lambda progress, keeping: train_regressor(
+                real.images, factors, real.parts, config, seed=self.seed, device=self.device, progress=progress,
+                keeping=keeping,
             ),
         )  # fmt: skip
+
+    @property
+    def has_judge(self) -> bool:
+        """Whether a judge is stored already, or borrowed."""
+        return self._file("judge", self._judge_config.fit.images).exists() or self._borrow() is not None
+
+    def _file(self, name: str, images: int) -> Path:
+        # The name depends on the split: a judge must not have been trained on another split's test images.
+        return self.folder / (
+            f"{name}-{_FORMAT}-{self.real.training_key[:16]}-{images}-{self.seed}.safetensors"
+        )
+
+    def _borrow(self) -> Judge | None:
+        """The run's own judge; None where there is none, or it is for other images or labels."""
+        if self.borrowed is None or not self.borrowed.exists():
+            return None
+        try:
+            tensors, config = load_state(self.borrowed)
+            judge = load_judge(config, tensors, self.device)
+        except (WeightsError, *UNFIT):
+            return None
+        return judge if judge.fits(self.real.images, len(self.real.schema.labels)) else None
 
     def _stored(
         self,
@@ -91,15 +125,10 @@ class Instruments:
         images: int,
         load: Callable[[Mapping[str, Any], Mapping[str, Tensor], torch.device], Instrument],
         fits: Callable[[Instrument], bool],
-        train: Callable[[Progress], Instrument],
+        train: Callable[[Progress, Keeping], Instrument],
     ) -> Instrument:
-        # The name depends on the split: a judge must not have been trained on another split's test images.
-        path = self.folder / f"{name}-{self.real.training_key[:16]}-{images}-{self.seed}.safetensors"
-        others = [folder / path.name for folder in self.elsewhere if (folder / path.name).exists()]
-        if others and not path.exists():
-            path = others[0]
-            self.reporter.info(f"using the {name} stored in {path.parent}")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._file(name, images)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
         # Evaluations that run at the same time share it: one trains it, the others wait.
         def wait(who: str) -> None:
@@ -109,13 +138,49 @@ class Instruments:
             if path.exists():
                 try:
                     tensors, config = load_state(path)
-                    stored = load(config, tensors, self.device)
+                    stored, record = load(config[_OWN], tensors, self.device), FitRecord(**config[_RECORD])
                     if fits(stored):
+                        self.reporter.info(f"using the {name} stored in {path.parent}")
+                        self._note(name, record)
                         return stored
                 except (WeightsError, *UNFIT):
                     pass
                 self.reporter.warn(f"the stored {name} cannot be used and is trained again")
-            with self.reporter.task(f"training the {name}", images, "images") as task:
-                trained = train(task.advance)
-            save_state(path, trained.state(), trained.config_json())
+            unfinished = path.with_suffix(".part")
+            with self.reporter.task(f"training the {name}, at most", images, "images") as task:
+                trained = self._train(train, task.advance, unfinished, name)
+            assert trained.record is not None
+            save_state(path, trained.state(), {_OWN: trained.config_json(), _RECORD: asdict(trained.record)})
+            unfinished.unlink(missing_ok=True)
+            if trained.record.images_seen < images:
+                self.reporter.info(
+                    f"the {name} stopped early, after {trained.record.images_seen} images: it was best after "
+                    f"{trained.record.images_at_best} and no longer improved"
+                )
+            self._note(name, trained.record)
             return trained
+
+    def _train(
+        self, train: Callable[[Progress, Keeping], Instrument], progress: Progress, file: Path, name: str
+    ) -> Instrument:
+        """Trains, and keeps the training in a file after each validation: after Ctrl-C the next command goes on."""
+
+        def keep(state: FitState) -> None:
+            save_state(file, state.tensors, dict(state.numbers))
+
+        if file.exists():
+            try:
+                started = FitState(*load_state(file))
+                trained = train(progress, Keeping(started, keep))
+                self.reporter.info(f"the {name}'s training went on from {int(started.numbers['step'])} steps")
+                return trained
+            except (WeightsError, *UNFIT):
+                self.reporter.warn(f"the unfinished {name} cannot be used and is trained anew")
+        return train(progress, Keeping(None, keep))
+
+    def _note(self, name: str, record: FitRecord) -> None:
+        what = "balanced_accuracy" if name == "judge" else "r2"
+        self.facts |= {
+            f"{name}_images_seen": record.images_seen,
+            f"{name}_{what}_on_validation": round(record.score, 3),
+        }

@@ -12,27 +12,45 @@ from drai_cli.io.tiles import tile_images, to_eight_bit
 from drai_cli.metrics.generation import ModelNetworks, encode, generate
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.source import SampleSource, drawable
+from drai_cli.output.figure import add_row_names
 
 _COLUMNS = 8
 _LABELS = 12
+_FEW = 4
+"""Columns and labels of the picture at the top of the page."""
 _GAP = 2
 _MIDDLE, _ENLARGED = 24, 4
+_SIDE = 144
+"""Images are shown at a whole multiple of their size, up to three times, that keeps within this many pixels."""
 
 
 def real_and_synthetic(
-    real: EvaluationSet, source: SampleSource, part: str, seed: int
+    real: EvaluationSet, source: SampleSource, part: str, seed: int, *, few: bool = False
 ) -> tuple[bytes, list[str]]:
-    """Two rows per label, real images of the part above synthetic ones; the PNG file and the labels in order."""
-    rows, labels = [], []
-    for label in range(min(_LABELS, len(real.schema.labels))):
+    """Two named rows per label, real images of the part above synthetic ones; the PNG file and the labels in order.
+
+    Args:
+        real: The real images.
+        source: Of the synthetic ones.
+        part: Of the split.
+        seed: Of the choice.
+        few: Some images of the first labels only.
+    """
+    rows: list[Images] = []
+    labels: list[str] = []
+    names: list[str] = []
+    for label in range(len(real.schema.labels)):
+        if len(labels) == (_FEW if few else _LABELS):
+            break
         of_label = np.flatnonzero((real.parts == part) & (real.labels == label))
-        chosen = np.random.default_rng(seed).permutation(of_label)[:_COLUMNS]
+        chosen = np.random.default_rng(seed).permutation(of_label)[: _FEW if few else _COLUMNS]
         if not len(chosen):
             continue
         made = source.draw(chosen[drawable(source, chosen, real.labels[chosen])], seed)
         rows += [real.images[chosen], made]
         labels.append(real.schema.labels[label])
-    return sheet_of(rows), labels
+        names += [f"{labels[-1]}, real", f"{labels[-1]}, synthetic"]
+    return sheet_of(rows, names), labels
 
 
 def enlarged_texture(real: EvaluationSet, source: SampleSource, part: str, seed: int) -> bytes:
@@ -77,10 +95,15 @@ def swaps_across_labels(
     blank = np.full_like(images[:1], np.iinfo(images.dtype).max)
     rows = [np.concatenate([blank, images])]
     rows += [np.concatenate([images[row : row + 1], made[row * n : (row + 1) * n]]) for row in range(n)]
-    return sheet_of(rows), [real.schema.labels[real.labels[row]] for row in chosen]
+    labels = [real.schema.labels[real.labels[row]] for row in chosen]
+    return sheet_of(rows, ["styles of", *(f"content of {label}" for label in labels)]), labels
 
 
-def sheet_of(rows: Sequence[Images]) -> bytes:
-    """Rows of images of one size on white, as PNG."""
-    sheet = to_eight_bit(tile_images(rows, (_GAP, _GAP)))
+def sheet_of(rows: Sequence[Images], names: Sequence[str] = ()) -> bytes:
+    """Rows of images of one size on white, enlarged and named, as PNG."""
+    factor = max(1, min(3, _SIDE // rows[0].shape[1]))
+    larger = [to_eight_bit(row).repeat(factor, 1).repeat(factor, 2) for row in rows]
+    sheet = tile_images(larger, (_GAP, _GAP))
+    if names:
+        sheet = add_row_names(sheet, names, larger[0].shape[1] + _GAP)
     return encode_png(sheet, {"Comment": "synthetic images made by drai, next to real ones"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,8 @@ from drai_cli.metrics.copies import PIXELS
 from drai_cli.metrics.generation import encode, generate
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.nearest import views
-from drai_cli.metrics.privacy import measure_privacy
+from drai_cli.metrics.patients import FEWEST_PATIENTS
+from drai_cli.metrics.privacy import Labels, measure_privacy
 from drai_cli.report.findings import Figure, Measure, Part
 
 _UNSEEN = "unseen real images"
@@ -37,8 +38,9 @@ _NEAR = Described(
     "expected",
 )  # fmt: skip
 _MEDIAN = Described(
-    "median", "Median distance relative to unseen images", "baseline",
-    "Median distance of samples to the nearest training image, divided by that of unseen images; below 1 is closer.",
+    "median", "Median distance relative to unseen images", "higher",
+    "Median distance of samples to the nearest training image, divided by that of unseen images. Below 1 samples are "
+    "closer than chance; above 1 is no risk (but may be a lack of realism).",
     _UNSEEN,
 )  # fmt: skip
 _MEMBERSHIP = Described(
@@ -47,8 +49,29 @@ _MEMBERSHIP = Described(
     "perfect.",
     "chance",
 )  # fmt: skip
+_FOUND_AT = Described(
+    "found_at", "Training images found with few false alarms", "lower",
+    "Share of training images that the attack names while it wrongly names the given share of unseen images: the "
+    "images that an attacker can be sure of.",
+    "expected",
+)  # fmt: skip
+_AUTHENTIC = Described(
+    "authentic", "Authenticity", "higher",
+    "Share of samples that are farther from their nearest training image than that image is from its nearest of "
+    "another patient, in pixels.",
+    _UNSEEN,
+)  # fmt: skip
+_PATIENTS = Described(
+    "reidentification", "Patients pointed to", "lower",
+    "Share of images, of patients with several, that are nearer to a sample than to any other image of the same "
+    "patient, in pixels.",
+    "patients not trained on",
+)  # fmt: skip
 _BY_RECONSTRUCTION, _BY_DISTANCE = "reconstruction error", "distance to samples, "
-_IN_JUDGE = ("judge", f"{_BY_DISTANCE}judge")
+_STRONGEST = "strongest attack"
+_IN_JUDGE = ("judge",)
+_FEWEST = 30
+"""Fewest unseen patients or images for an answer."""
 _ELSE = "Or add other features (--features)."
 _CAUTION = (
     "This is evidence, not a guarantee: it finds copies and tries some attacks, and cannot show that no other attack "
@@ -58,7 +81,7 @@ _CAUTION = (
 
 def _measure(evaluation: Evaluation) -> Raw:
     options, real = evaluation.options, evaluation.real
-    made, _ = evaluation.draw(_like_training(evaluation), options.seed + 2)
+    made, made_labels = evaluation.draw(_like_training(evaluation), options.seed + 2, exact=True)
     train, test = evaluation.rows("train"), evaluation.rows(options.part)
     extractors = {
         extractor.name: extractor for extractor in (evaluation.instruments.judge, evaluation.features())
@@ -66,7 +89,9 @@ def _measure(evaluation: Evaluation) -> Raw:
     # A rotated copy is a copy, whatever symmetry the set has.
     numbers = measure_privacy(
         made, np.asarray(real.images[train]), np.asarray(real.images[test]), real.groups[test], real.groups[train],
-        extractors=extractors, symmetry="dihedral", reconstruct=_reconstruction(evaluation), seed=options.seed,
+        extractors=extractors, symmetry="dihedral", trained_on=(evaluation.instruments.judge.name,),
+        reconstruct=_reconstruction(evaluation),
+        labels=Labels(made_labels, real.labels[train], real.labels[test]), seed=options.seed,
     )  # fmt: skip
     return {**numbers, **evaluation.judge_on_real()}
 
@@ -80,73 +105,125 @@ def _like_training(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:
 
 def _reconstruction(evaluation: Evaluation) -> Callable[[Images], Images] | None:
     """Reconstructs images with the model; None where it has no encoder, or needs the label for content."""
-    model, device = evaluation.subject.model, evaluation.device
-    if model is None or model.encoder is None or not model.infers_content:
+    model, networks, device = evaluation.subject.model, evaluation.networks, evaluation.device
+    if model is None or networks is None or model.encoder is None or not model.infers_content:
         return None
     unused = np.zeros((1, evaluation.real.schema.dim), np.float32)
 
     def reconstruct(images: Images) -> Images:
-        codes = encode(model, images, unused.repeat(len(images), 0), device)
-        return generate(model, codes.content, codes.style, images.dtype, device)
+        codes = encode(networks, images, unused.repeat(len(images), 0), device)
+        return generate(networks, codes.content, codes.style, images.dtype, device)
 
     return reconstruct
 
 
 def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
-    copies, count, verdict = numbers["copies"], numbers["n"]["samples"], numbers["verdict"]
+    copies, count, labels = numbers["copies"], numbers["n"]["samples"], evaluation.real.schema.labels
     measures = [
         _COPIES.of(copies["rate"], copies["test_rate"], is_headline=True),
         _IDENTICAL.of(copies["identical"], 0.0, n=count),
     ]
+    for index, entry in numbers["labels"].items():
+        measures.append(_COPIES.of(entry["copies"], label=labels[int(index)]))
     for space, entry in numbers["spaces"].items():
         rate = entry["copy_rate"]
         measures.append(_NEAR.of(rate, rate["expected"], variant=space))
         if ratio := entry["median"]["ratio"]:
             measures.append(_MEDIAN.of(ratio, 1.0, variant=space))
-    measures += _membership(numbers["membership"])
-    text = (
-        f"{len(copies['flagged'])} of {count} samples are copies by this measure, more than chance explains"
-        if verdict["copies_found"]
-        else f"No more of {count} samples lie near training images than unseen real images do"
-    )
-    text += (
-        "; training images can be told from unseen ones."
-        if verdict["membership_leaks"]
-        else "; the attacks do not separate training images from unseen ones."
-    )
-    part = Part("privacy", PRIVACY.title, tuple(measures), text, _CAUTION)
-    if not (doubt := doubt_of_judge(evaluation, numbers)):
+    measures.append(_AUTHENTIC.of(numbers["authentic"]["samples"], numbers["authentic"]["test"]))
+    attacks, missing = _attacks(numbers["membership"])
+    measures += attacks
+    for index, entry in numbers["labels"].items():
+        measures.append(
+            _MEMBERSHIP.of(entry["membership"], 0.5, label=labels[int(index)], variant=_STRONGEST)
+        )
+    patients = numbers["reidentification"]
+    if patients["train"] is not None:
+        measures.append(_PATIENTS.of(patients["train"], patients["unseen"], is_headline=True))
+    else:
+        least = min(patients["patients"].values())
+        missing.append(
+            f"patients pointed to: {least} patients with several images on one side, {FEWEST_PATIENTS} are needed"
+        )
+    doubt = doubt_of_judge(evaluation, numbers)
+    part = Part("privacy", PRIVACY.title, tuple(measures), answer(numbers, labels), _CAUTION, tuple(missing))
+    if not doubt:
         return part
-    what = "copies and attacks are searched for in pixels only"
+    what = "copies are searched for in pixels only"
     return replace(
         part,
         measures=mark(measures, doubt.why, lambda measure: measure.variant in _IN_JUDGE),
-        verdict=f"{text} Numbers in the judge's features are not informative.",
+        verdict=f"{part.verdict} Numbers in the judge's features are not informative.",
         doubts=(explain(doubt.why, what, f"{doubt.way_out} {_ELSE}"),),
     )
 
 
-def _membership(numbers: Raw) -> Iterator[Measure]:
+def answer(numbers: Raw, labels: Sequence[str]) -> str:
+    """Whether the images may be shared, in one sentence; then what was found, and what lowers the risk."""
+    verdict, copies, n = numbers["verdict"], numbers["copies"], numbers["n"]
+    found = []
+    if verdict["copies_found"]:
+        share = len(copies["flagged"]) / n["samples"]
+        found.append(f"{share:.1%} of the samples are copies of training images, more than chance explains")
+    if verdict["patients_found"]:
+        share = numbers["reidentification"]["difference"]["value"]
+        found.append(f"samples point to patients: {share:.0%} more of their images than chance")
+    if verdict["membership_leaks"]:
+        found.append("training images can be told from unseen ones")
+    if leaking := verdict["leaking_labels"]:
+        found.append(f"the label {', '.join(labels[int(index)] for index in leaking)} leaks more than others")
+    if found:
+        return (
+            f"Not yet to be shared: {'; '.join(found)}. What lowers the risk: sampling with --reject-copies, "
+            "training on fewer images seen (--kimg), with more augmentation, or on more patients."
+        )
+    if min(n["test_groups"], n["test"]) < _FEWEST:
+        return (
+            f"It cannot be told whether they may be shared: {n['test_groups']} patients or lesions that the "
+            f"generator has not seen are too few to compare with ({_FEWEST} are needed)."
+        )
+    signs = ["no copies of training images", "no trace of who was trained on"]
+    if verdict["patients_found"] is not None:
+        signs.append("no patient pointed to")
+    return (
+        f"They may be shared as far as these tests reach: {n['samples']} samples show {', '.join(signs)}, beyond "
+        "chance. Not covered: other attacks, an attacker who has the model itself, and rules that apply to you."
+    )
+
+
+def _attacks(numbers: Raw) -> tuple[list[Measure], list[str]]:
+    """Measures of the attacks, and which shares of false alarms could not be measured."""
     attacks = {f"{_BY_DISTANCE}{space}": attack for space, attack in numbers["distance"].items()}
     if numbers["reconstruction"]:
         attacks[_BY_RECONSTRUCTION] = numbers["reconstruction"]
+    measures, missing = [], []
     for name, attack in attacks.items():
         is_headline = name in (_BY_RECONSTRUCTION, f"{_BY_DISTANCE}{PIXELS}")
-        yield _MEMBERSHIP.of(attack, 0.5, variant=name, is_headline=is_headline)
+        measures.append(_MEMBERSHIP.of(attack, 0.5, variant=name, is_headline=is_headline))
+    for name, attack in attacks.items():
+        for share, found in attack["found_at"].items():
+            if found is not None:
+                variant = f"{name}, {float(share):.1%} false alarms"
+                measures.append(_FOUND_AT.of(found, float(share), variant=variant))
+            else:
+                needed = f"fewer than {1 / float(share):,.0f} unseen images"
+                missing.append(f"attacks at {float(share):.1%} false alarms: {needed}")
+    return measures, list(dict.fromkeys(missing))
 
 
 def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     pairs = numbers["closest"]
     if not pairs:
         return []
-    made, _ = evaluation.draw(_like_training(evaluation), evaluation.options.seed + 2)
+    made, _ = evaluation.draw(_like_training(evaluation), evaluation.options.seed + 2, exact=True)
     train = evaluation.real.images[evaluation.rows("train")]
     turned = [list(views(made[pair["sample"]][None], "dihedral"))[pair["view"]][0] for pair in pairs]
     caption = (
         "Above: the synthetic images closest to a training image, mirrored or rotated to match it. Below: the training "
-        "images. Look for the same hairs, edges and marks: images of one kind are similar without being copies."
+        "images. Look for the same edges and marks: images of one kind are similar without being copies."
     )
-    sheet = sheet_of([np.stack(turned), train[[pair["train"] for pair in pairs]]])
+    rows = [np.stack(turned), train[[pair["train"] for pair in pairs]]]
+    sheet = sheet_of(rows, ("synthetic", "training"))
     return [Figure("privacy", "The ten closest pairs", caption, sheet)]
 
 
@@ -155,7 +232,7 @@ def _refuse(evaluation: Evaluation) -> str:
 
 
 PRIVACY = MeasuredPart(
-    "Privacy: do they reveal the images they were trained on?",
+    "Privacy: may they be shared?",
     _measure,
     _describe,
     ("privacy_samples", "features_sha256"),

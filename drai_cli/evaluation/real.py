@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from drai_cli.conditions.attribute import is_missing
 from drai_cli.conditions.schema import ConditionSchema
-from drai_cli.data.prepared import PreparedSet, prepare
+from drai_cli.data.prepared import PreparedSet, find_set, prepare
 from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.data_settings import (
@@ -32,6 +32,7 @@ from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
 from drai_cli.run.model_header import known_set
+from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import EvaluateOptions
 
 NO_TRAINING_DATA = (
@@ -60,6 +61,8 @@ class EvaluationSet:
             groups or further conditions.
         key: Changes with anything above.
         intensity: What levels mean, where one window made all images of DATA.
+        trained_digests: Of the pixels of the images outside the evaluated part.
+        columns: Values of further columns by name, where they were asked for.
     """
 
     images: Images
@@ -77,6 +80,8 @@ class EvaluationSet:
     training_key: str
     key: str
     intensity: Intensity | None = None
+    trained_digests: frozenset[str] = frozenset()
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:
@@ -96,9 +101,19 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     if split is not None and options.train_data is not None:
         raise UsageError("--train-data", "contradicts a split", "leave one of the two out")
     seen = subject.run.read_seen() if subject.run is not None else None
+    own_names = data.conditions
+    data = _with_columns(data, options.subgroups)
     is_split_here = split is None and options.train_data is None and seen is None
     real = prepare(data, seed=options.seed, split_file=split, needs_parts=is_split_here, reporter=reporter)
-    schema = subject.model.header.schema if subject.model is not None else real.schema
+    schema = (
+        subject.model.header.schema
+        if subject.model is not None
+        else ConditionSchema(
+            tuple(
+                each for each in real.schema.attributes if each is real.schema.label or each.name in own_names
+            )
+        )
+    )
     parts = real.parts.astype("<U10")
     is_known = split is not None
     sets = [real]
@@ -120,7 +135,7 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         if split is None:
             raise UsageError("--part held-out", "there is no split", "name a run's split.csv with --split")
         parts[parts != "train"] = options.part
-    digests = [digest for one in sets for digest in one.digests]
+    digests, every_part = [digest for one in sets for digest in one.digests], parts
     how = how_apart(sets, options.split is not None)
     cautions = split_cautions(sets, parts, options.part, how)
     _refuse_leaks(sets, digests, parts, options.part, seen if split is None else None)
@@ -148,7 +163,27 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
         str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, training_key,
         _hash([training_key, str(schema.to_json()), *groups.tolist()]), real.intensity,
+        frozenset(digest for digest, its in zip(digests, every_part, strict=True) if its != options.part),
+        {name: np.array([str(row.get(name, "")) for row in rows]) for name in options.subgroups},
     )  # fmt: skip
+
+
+def _with_columns(data: DataOptions, names: Sequence[str]) -> DataOptions:
+    """The same set with these columns read as well.
+
+    Raises:
+        UsageError: It has no such column.
+    """
+    wanted = replace(data, conditions=tuple(dict.fromkeys((*data.conditions, *names))))
+    try:
+        find_set(wanted)
+    except UsageError as error:
+        if not error.subject.startswith("--condition"):
+            raise
+        raise UsageError(
+            error.subject.replace("--condition", "--subgroup"), error.message, error.hint
+        ) from error
+    return wanted
 
 
 def _hash(words: Iterable[str]) -> str:
@@ -269,3 +304,13 @@ def _symmetry(subject: Subject, data: PreparedSet) -> Symmetry:
     options = {} if subject.model is None else subject.model.header.training.get("options", {})
     recorded = options.get("symmetry") if isinstance(options, Mapping) else None
     return recorded if recorded in ("none", "flip", "dihedral") else known_set(data).symmetry
+
+
+def at_depth(images: Images, dtype: np.dtype[np.generic]) -> Images:
+    """Converts between 8 and 16 bits."""
+    if images.dtype == dtype:
+        return np.asarray(images)
+    if dtype == np.uint16:
+        return images.astype(np.uint16) * np.uint16(257)
+    shrunk: np.ndarray = np.round(images / 257).astype(np.uint8)
+    return shrunk

@@ -7,19 +7,15 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from drai_cli.data.cache import build_cache
 from drai_cli.data.grey_window import options_for
 from drai_cli.data.prepared import find_set
 from drai_cli.data.reading import Unreadable, read_all
 from drai_cli.errors import InputError
-from drai_cli.evaluation.real import EvaluationSet, known_labels
+from drai_cli.evaluation.real import EvaluationSet, at_depth, known_labels
 from drai_cli.evaluation.subject import Subject
 from drai_cli.io.image import Image
-from drai_cli.metrics.mapping import Images
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import Channels, DataOptions
 
@@ -73,16 +69,6 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
     if lacking := [label for label in real.schema.labels if label not in given]:
         reporter.warn(f"{folder}: no images with these labels of the real set: {', '.join(lacking)}")
     digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
-    images = _at_depth(cache.images[known], real.images.dtype)
+    images = at_depth(cache.images[known], real.images.dtype)
     labels = real.schema.label_indices([rows[row] for row in known])
     return replace(subject, images=images, labels=labels, sha256=digest)
-
-
-def _at_depth(images: Images, dtype: np.dtype[Any]) -> Images:
-    """Converts between 8 and 16 bits."""
-    if images.dtype == dtype:
-        return np.asarray(images)
-    if dtype == np.uint16:
-        return images.astype(np.uint16) * np.uint16(257)
-    shrunk: np.ndarray = np.round(images / 257).astype(np.uint8)
-    return shrunk

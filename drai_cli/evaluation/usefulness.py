@@ -1,22 +1,26 @@
-"""Usefulness of an evaluation: does training on synthetic images help more than oversampling real ones?"""
+"""Usefulness of an evaluation: does training on synthetic images help, how are they best used, and for whom?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
+from drai_cli.evaluation.best_use import best_use, command_for
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_usefulness, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.metrics.classifier_training import UsefulnessConfig
+from drai_cli.metrics.heads import FeatureTest, measure_heads
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.training_sets import synthetic_counts
-from drai_cli.metrics.usefulness import measure_usefulness
+from drai_cli.metrics.power import WORTH_SEEING, cases_for, least_gain
+from drai_cli.metrics.training_sets import make_arms, small_labels, synthetic_counts
+from drai_cli.metrics.usefulness import TestSet, fitting_rows, measure_usefulness
 from drai_cli.report.findings import Measure, Part
 
-_REAL, _REPEATED = "trained on real images", "oversampled real images"
+_REAL, _REPEATED = "trained on real images", "the same real images, repeated as often"
 _ACCURACY = Described(
     "balanced_accuracy", "Balanced accuracy", "higher",
     "Balanced accuracy on real test images of a classifier trained on the named set; equal steps for every set.", _REAL,
@@ -29,134 +33,242 @@ _RECALL = Described(
     "recall", "Recall", "higher", "Share of the label's real test images that are recognised.", _REAL
 )
 _HOW_GAIN = (
-    "Gain from adding synthetic images, compared with oversampling real images to the same counts per label: above 0 "
-    "the synthetic images help."
+    "Gain from this use of synthetic images, compared with real images alone, repeated as often as the synthetic ones "
+    "are used; all labels are drawn equally often. Above 0 the synthetic images help."
 )
 _GAIN = Described("gain", "Gain in balanced accuracy", "higher", _HOW_GAIN, _REPEATED)
-_GAIN_SMALL = Described("gain_small", "Gain in recall of the small labels", "higher", _HOW_GAIN, _REPEATED)
+_GAIN_SMALL = Described("gain_small", "Gain in recall of the rare labels", "higher", _HOW_GAIN, _REPEATED)
 _GAIN_RECALL = Described("gain_recall", "Gain in recall", "higher", _HOW_GAIN, _REPEATED)
 _CAUTION = (
-    "One classifier architecture, one training budget, one test set. Intervals cover the test groups and the "
-    "classifiers' seeds, not another generator or data set; among many comparisons some intervals miss 0 by chance."
+    "One training budget, one test set. Intervals cover the test groups and the classifiers' seeds, not another "
+    "generator or data set; among many comparisons some intervals miss 0 by chance."
 )
+_NO_HEADS = (
+    "a second kind of classifier, a linear head on pretrained features: name them with --features; one kind alone "
+    "can mislead"
+)
+_HEAD = "linear head on features"
+_HEAD_POOL = 400
+"""Most synthetic images of a label whose features are computed for the heads."""
+_QUICK_POOL = 500
+"""Most synthetic images of a label with --quick."""
 
 
 def _measure(evaluation: Evaluation) -> Raw:
-    options, real = evaluation.options, evaluation.real
+    options, real, outside = evaluation.options, evaluation.real, evaluation.outside
     images = UsefulnessConfig.images if options.usefulness_images is None else options.usefulness_images
     config = UsefulnessConfig(
         images, seeds=options.usefulness_seeds, ratios=options.usefulness_ratios, symmetry=real.symmetry
     )
-    small = {real.schema.label.position(label) for label in options.small_labels} or None
-    made, made_labels = _pool(evaluation, config.ratios)
+    label_count = len(real.schema.labels)
+    counts = np.bincount(real.labels[evaluation.rows("train")], minlength=label_count)
+    chosen = sorted({real.schema.label.position(label) for label in options.small_labels})
+    small = chosen or small_labels(counts)
+    tested = _groups_by_label(evaluation)
+    evaluation.reporter.info(_expected(tested))
+    made, made_labels = _pool(evaluation, config.ratios, small)
+    shown = 0
     with evaluation.reporter.task("training classifiers", 100, "%") as task:
-        done_before = 0
 
-        def advance(done: int, total: int) -> None:
-            nonlocal done_before
-            share = 100 * done // total
-            task.advance(share - done_before)
-            done_before = share
+        def advance(done: int, whole: int) -> None:
+            nonlocal shown
+            share = 100 * done // whole
+            task.advance(share - shown)
+            shown = share
 
-        return measure_usefulness(
-            real.images, real.labels, real.parts, real.groups, made, made_labels, len(real.schema.labels),
-            part=options.part, small=small, config=config, seed=options.seed, device=evaluation.device,
-            progress=advance,
+        numbers = measure_usefulness(
+            real.images, real.labels, real.parts, real.groups, made, made_labels, label_count,
+            part=options.part,
+            outside=None if outside is None else TestSet(outside.images, outside.labels, outside.groups),
+            small=small, config=config, seed=options.seed, device=evaluation.device, progress=advance,
         )  # fmt: skip
+    heads = None
+    if options.features is not None:
+        heads = _heads(evaluation, made, made_labels, config.ratios, small)
+    return {**numbers, "heads": heads, "least_gain": least_gain(tested), "cases_needed": cases_for(tested)}
 
 
-def _pool(evaluation: Evaluation, ratios: tuple[float, ...]) -> tuple[Images, Int64[np.ndarray, " n"]]:
+def _groups_by_label(evaluation: Evaluation) -> Int64[np.ndarray, " labels"]:
+    """Groups of the evaluated part with an image of each label."""
+    real, rows = evaluation.real, evaluation.rows(evaluation.options.part)
+    return np.array(
+        [
+            len(np.unique(real.groups[rows][real.labels[rows] == label]))
+            for label in range(len(real.schema.labels))
+        ]
+    )
+
+
+def _expected(tested: Int64[np.ndarray, " labels"]) -> str:
+    """What the test images can show, said before anything is trained."""
+    return (
+        f"usefulness: with {tested.sum()} test cases a gain below about {least_gain(tested):.2f} in balanced accuracy "
+        f"cannot be seen; a gain of {WORTH_SEEING} needs about {cases_for(tested):,} in these proportions"
+    )
+
+
+def _pool(
+    evaluation: Evaluation, ratios: tuple[float, ...], small: Sequence[int]
+) -> tuple[Images, Int64[np.ndarray, " n"]]:
     """As many synthetic images of each label as any training set needs, under conditions of training images."""
     real, train = evaluation.real, evaluation.rows("train")
     counts = np.bincount(real.labels[train], minlength=len(real.schema.labels))
+    wanted = synthetic_counts(counts, ratios, small)
+    if evaluation.options.quick:
+        wanted = np.minimum(wanted, _QUICK_POOL)
     generator = np.random.default_rng(evaluation.options.seed)
     rows = [
-        generator.choice(train[real.labels[train] == label], wanted, replace=True)
-        for label, wanted in enumerate(synthetic_counts(counts, ratios))
-        if wanted and counts[label]
+        generator.choice(train[real.labels[train] == label], count, replace=True)
+        for label, count in enumerate(wanted)
+        if count and counts[label]
     ]
     return evaluation.draw(np.concatenate(rows), evaluation.options.seed + 1)
 
 
+def _heads(
+    evaluation: Evaluation,
+    made: Images,
+    made_labels: Int64[np.ndarray, " m"],
+    ratios: tuple[float, ...],
+    small: Sequence[int],
+) -> list[dict[str, Any]]:
+    """The same comparison with a linear head on the features of `--features`."""
+    options, real, outside, space = (
+        evaluation.options, evaluation.real, evaluation.outside, evaluation.features(),
+    )  # fmt: skip
+    label_count = len(real.schema.labels)
+    chosen = np.concatenate(
+        [np.flatnonzero(made_labels == label)[:_HEAD_POOL] for label in range(label_count)]
+    )
+    train, held = fitting_rows(real.labels, real.parts, real.groups, options.part, options.seed)
+    arms = make_arms(real.labels, train, made_labels[chosen], label_count, ratios, small, options.seed)
+    test = evaluation.rows(options.part)
+    features = space.features(real.images)
+    tests = [FeatureTest(features[test], real.labels[test], real.groups[test])]
+    if outside is not None:
+        tests.append(FeatureTest(space.features(outside.images), outside.labels, outside.groups))
+    return measure_heads(
+        arms,
+        features,
+        real.labels,
+        held,
+        space.features(made[chosen]),
+        tests,
+        label_count,
+        small,
+        options.seed,
+    )
+
+
 def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     labels, arms = evaluation.real.schema.labels, numbers["arms"]
-    real = arms["real"]
-    measures: list[Measure] = []
+    real, small = arms["real"], numbers["small_labels"]
+    measures = list(_of_kind(numbers, "", labels, small))
+    heads, outside = numbers["heads"], numbers["outside"]
+    if outside is not None:
+        where = f"on {evaluation.outside.name}" if evaluation.outside is not None else "outside"
+        measures += _of_kind(outside, where, labels, small)
+    for index, of_head in enumerate(heads or ()):
+        where = (
+            _HEAD
+            if not index
+            else f"{_HEAD}, on {evaluation.outside.name if evaluation.outside else 'outside'}"
+        )
+        measures += _of_kind(of_head, where, labels, small)
+    notes = [
+        f"{arm}: for some labels there were fewer synthetic images than requested" for arm in numbers["short"]
+    ]
+    if heads is None:
+        notes.append(_NO_HEADS)
+    if evaluation.outside is None:
+        notes.append("gains on images from elsewhere, which are often larger: name a set with --external")
+    doubt = doubt_of_usefulness(evaluation, real["balanced_accuracy"], real["images_seen"])
+    if doubt:
+        return Part(
+            "usefulness", USEFULNESS.title, mark(measures, doubt.why, lambda measure: True),
+            "No verdict: the classifier trained on real images cannot tell the labels, so nothing can be said of what "
+            "synthetic images add.",
+            _CAUTION, tuple(notes), (explain(doubt.why, "no number of this part is informative", doubt.way_out),),
+        )  # fmt: skip
+    return Part(
+        "usefulness", USEFULNESS.title, tuple(measures), _verdict(evaluation, numbers), _CAUTION, tuple(notes)
+    )
+
+
+def _of_kind(numbers: Raw, where: str, labels: Sequence[str], small: Sequence[int]) -> Iterator[Measure]:
+    """Measures of one kind of classifier on one test set; those of the built-in one on the test part lead."""
+    arms = numbers["arms"]
+    real, prefix = arms["real"], f"{where}: " if where else ""
     for name, arm in arms.items():
         for described in (_ACCURACY, _AUC):
             if described.key in arm:
                 baseline = None if name == "real" else real[described.key]
-                is_headline = described is _ACCURACY and name == "synthetic"
-                measures.append(
-                    described.of(arm[described.key], baseline, variant=name, is_headline=is_headline)
+                is_headline = described is _ACCURACY and name == "synthetic" and not where
+                yield described.of(
+                    arm[described.key], baseline, variant=f"{prefix}{name}", is_headline=is_headline
                 )
-    for ratio, against in numbers["differences"].items():
-        measures += _gains(against["oversampled"], ratio, labels, numbers["small_labels"])
-    best = max(
-        (name for name in arms if name.startswith("real + ")),
-        key=lambda name: arms[name]["balanced_accuracy"]["value"],
+    for name, difference in numbers["differences"].items():
+        if name == "synthetic":
+            continue
+        more = {"variant": f"{prefix}{name}"}
+        yield _GAIN.of(difference["balanced_accuracy"], 0.0, is_headline=True, **more)
+        if "small" in difference:
+            how_to_read = f"{_HOW_GAIN} Mean over {', '.join(labels[label] for label in small)}."
+            yield _GAIN_SMALL.of(
+                difference["small"], 0.0, is_headline=not where, how_to_read=how_to_read, **more
+            )
+        for index, gain in difference["recall"].items():
+            if not where or int(index) in small:
+                yield _GAIN_RECALL.of(gain, 0.0, label=labels[int(index)], **more)
+    if not where:
+        best = max(
+            (name for name in arms if name not in ("real", "synthetic")),
+            key=lambda name: arms[name]["balanced_accuracy"]["value"],
+        )
+        for index, recall in arms[best]["recall"].items():
+            yield _RECALL.of(recall, real["recall"][index], label=labels[int(index)], variant=best)
+
+
+def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
+    labels, arms = evaluation.real.schema.labels, numbers["arms"]
+    real, synthetic = (arms[name]["balanced_accuracy"]["value"] for name in ("real", "synthetic"))
+    alone = f"trained on synthetic images alone it reaches {synthetic / max(real, 1e-9):.0%} of that with real ones"
+    best = best_use(numbers)
+    if best.name:
+        gain = numbers["differences"][best.name]["balanced_accuracy"]
+        text = (
+            f"They help: the best use, {best.name}, gains {gain['value']:.3f} in balanced accuracy "
+            f"[{gain['low']:.3f}, {gain['high']:.3f}]; {alone}."
+        )
+        if best.objections:
+            text += f" But {'; '.join(best.objections)}."
+        if command := command_for(evaluation, numbers, best.name):
+            text += f" To make that data set: {command}"
+        return text
+    if best.harmful:
+        return f"They harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
+    text = "No use of them showed a gain over real images alone"
+    if best.rare:
+        text += (
+            f", but {', '.join(labels[index] for index in best.rare)} gained in recall with {best.rare_use}"
+        )
+    resolution = best.resolution
+    return (
+        f"{text}: with {numbers['groups']} test cases, gains under {resolution:.2f} cannot be seen "
+        f"(0.05 would need about {numbers['groups_needed'] or numbers['cases_needed']:,}); {alone}."
     )
-    for index, recall in arms[best]["recall"].items():
-        measures.append(_RECALL.of(recall, real["recall"][index], label=labels[int(index)], variant=best))
-    notes = [
-        f"{arm}: for some labels there were fewer synthetic images than requested" for arm in numbers["short"]
-    ]
-    doubt = doubt_of_usefulness(evaluation, real["balanced_accuracy"], real["images_seen"])
-    compared = (_ACCURACY.key, _AUC.key, _RECALL.key)
-    what = "numbers compared with it are not informative"
-    return Part(
-        "usefulness",
-        USEFULNESS.title,
-        mark(measures, doubt.why if doubt else "", lambda measure: measure.key in compared),
-        _verdict(numbers, labels, doubt is not None),
-        _CAUTION,
-        tuple(notes),
-        (explain(doubt.why, what, doubt.way_out),) if doubt else (),
-    )
-
-
-def _gains(numbers: Raw, ratio: str, labels: tuple[str, ...], small: Sequence[int]) -> Iterator[Measure]:
-    more = {"variant": f"{ratio} synthetic images per real image"}
-    yield _GAIN.of(numbers["balanced_accuracy"], 0.0, is_headline=True, **more)
-    if "small" in numbers:
-        how_to_read = f"{_HOW_GAIN} Mean over {', '.join(labels[label] for label in small)}."
-        yield _GAIN_SMALL.of(numbers["small"], 0.0, is_headline=True, how_to_read=how_to_read, **more)
-    for index, gain in numbers["recall"].items():
-        yield _GAIN_RECALL.of(gain, 0.0, label=labels[int(index)], **more)
-
-
-def _verdict(numbers: Raw, labels: tuple[str, ...], is_doubted: bool) -> str:
-    real, synthetic = (numbers["arms"][name]["balanced_accuracy"]["value"] for name in ("real", "synthetic"))
-    text = (
-        "The value of synthetic images alone cannot be determined"
-        if is_doubted
-        else f"Trained on synthetic images alone, the classifier reaches {synthetic / max(real, 1e-9):.0%} of its "
-        "balanced accuracy with real ones"
-    )
-    effects = {"helped": set[str](), "harmed": set[str]()}
-    overall = set[str]()
-    for against in numbers["helped"].values():
-        oversampled = against["oversampled"]
-        if oversampled["balanced_accuracy"] in effects:
-            overall.add(oversampled["balanced_accuracy"])
-        for index, effect in oversampled["recall"].items():
-            if effect in effects:
-                effects[effect].add(labels[int(index)])
-    if overall == {"helped"}:
-        text += "; added to real images, they helped more than oversampling"
-    elif overall == {"harmed"}:
-        text += "; added to real images, they did worse than oversampling"
-    else:
-        text += "; added to real images, they showed no overall gain over oversampling"
-    for effect, which in effects.items():
-        if which:
-            text += f"; at some ratio they {effect} {', '.join(sorted(which))}"
-    return f"{text}."
 
 
 USEFULNESS = MeasuredPart(
-    "Usefulness: does training on them help?",
+    "Usefulness: do they help my model?",
     _measure,
     _describe,
-    ("usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels"),
+    (
+        "usefulness_images",
+        "usefulness_seeds",
+        "usefulness_ratios",
+        "small_labels",
+        "features_sha256",
+        "outside_key",
+    ),
 )

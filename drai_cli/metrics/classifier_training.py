@@ -5,6 +5,7 @@ Arrays in, logits out. Knows nothing of what the rows were chosen for.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from drai_cli.metrics.fitting import FitConfig, fit
 from drai_cli.metrics.judge import balanced_accuracy
 from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.metrics.symmetries import Symmetry, augment
-from drai_cli.metrics.training_sets import TrainingSet
+from drai_cli.metrics.training_sets import Arm
 from drai_cli.model.pixels import to_unit
 
 
@@ -27,10 +28,10 @@ class UsefulnessConfig:
     """How the classifiers are trained; the same for every arm.
 
     Attributes:
-        images: Images seen per training. At 64 px 24,000 take 1 to 2 minutes on one core, at 32 px a quarter.
+        images: Images seen per training. At 64 px 24,000 take a quarter of a minute on one core.
         batch_size: Images per step.
         seeds: Classifiers per arm.
-        ratios: Synthetic images per real image; each ratio has an arm with and an arm without them.
+        ratios: Synthetic images per real image of the mixed arms.
         widths: Channels per stage of the net.
         largest: Images with longer sides are averaged down to this many pixels, to save time; raise it together with
             the budget where labels differ in detail.
@@ -44,14 +45,23 @@ class UsefulnessConfig:
     images: int = 24_000
     batch_size: int = 128
     seeds: int = 3
-    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    widths: tuple[int, ...] = (24, 48, 96, 192)
+    ratios: tuple[float, ...] = (0.25, 0.5, 1.0)
+    widths: tuple[int, ...] = (32, 64, 128)
     largest: int = 64
     symmetry: Symmetry = "none"
     turn_degrees: float = 10.0
     rate: float = 3e-3
     smoothing: float = 0.05
-    looks: int = 10
+    looks: int = 6
+
+    @property
+    def images_seen(self) -> int:
+        """Images that each training really sees: whole batches, at least one."""
+        return max(1, self.images // self.batch_size) * self.batch_size
+
+    def patch(self, side: int) -> int:
+        """Side of the squares of pixels that the net turns into channels: from 64 px on the first stage is cheaper."""
+        return 4 if side >= 64 else 2
 
     def fit_config(self) -> FitConfig:
         """The whole budget for every arm: early stopping would give some arms fewer steps."""
@@ -75,12 +85,21 @@ class Trainer:
         self.images, self.made, self.held, self.held_labels = images, made, images[held], labels[held]
         self.config, self.device = config, device
         self.side = min(images.shape[1], config.largest)
-        self.size = ConvNetConfig(self.side, images.shape[3], label_count, config.widths)
+        self.size = ConvNetConfig(
+            self.side, images.shape[3], label_count, config.widths, patch=config.patch(self.side)
+        )
 
-    def train(self, rows: TrainingSet, seed: int, test: Images) -> tuple[Float[np.ndarray, "n labels"], int]:
-        """Logits of the test images, and the number of images seen in training."""
+    def train(
+        self, arm: Arm, seed: int, tests: Sequence[Images], progress: Callable[[int], None] | None = None
+    ) -> list[Float[np.ndarray, "n labels"]]:
+        """Logits of each of the sets of test images; `progress` is called after each step with the images it saw."""
+        seen = 0
 
         def draw(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            nonlocal seen
+            is_first_half = seen < self.config.images_seen // 2
+            rows = arm.first if arm.first is not None and is_first_half else arm.set
+            seen += size
             chosen, drawn = rows.draw(size, generator)
             batch = augment(
                 self._batch(chosen),
@@ -97,10 +116,11 @@ class Trainer:
         def score(network: ConvNet) -> float:
             return balanced_accuracy(self._logits(network, self.held).argmax(1), self.held_labels)
 
-        network, record = fit(
-            build(self.size, seed), draw, loss, score, self.config.fit_config(), seed=seed, device=self.device
-        )
-        return self._logits(network, test), record.images_seen
+        network, _ = fit(
+            build(self.size, seed), draw, loss, score, self.config.fit_config(), seed=seed, device=self.device,
+            progress=progress,
+        )  # fmt: skip
+        return [self._logits(network, test) for test in tests]
 
     def _batch(self, rows: Int64[np.ndarray, " b"]) -> Float[Tensor, "b c h w"]:
         """Real and synthetic images in the order of `rows`."""

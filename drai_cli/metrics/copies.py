@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.nearest import Features, Nearest, PixelFeatures, find_nearest
+from drai_cli.metrics.nearest import Features, Nearest, PixelFeatures, search_spaces
 from drai_cli.metrics.symmetries import Symmetry
 
 Thresholds = Mapping[str, float] | Mapping[str, Float64[np.ndarray, "draws 1"]]
@@ -136,6 +136,4 @@ def _nearest(
     symmetry: Symmetry,
 ) -> dict[str, Nearest]:
     """The nearest training image in each space."""
-    return {
-        name: find_nearest(images, space, [references[name]], symmetry)[0] for name, space in spaces.items()
-    }
+    return search_spaces(images, spaces, references, symmetry)

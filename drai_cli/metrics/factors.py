@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
-from drai_cli.metrics.fitting import FitConfig, FitRecord, fit
+from drai_cli.metrics.fitting import FitConfig, FitRecord, Keeping, fit
 from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.model.pixels import to_unit
 from drai_cli.settings.typed import check_types
@@ -127,6 +127,7 @@ def train_regressor(
     seed: int,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
+    keeping: Keeping | None = None,
 ) -> FactorRegressor:
     """Trains on `train` rows, selects by mean R² on `validation` rows; `test` rows are not used.
 
@@ -138,6 +139,7 @@ def train_regressor(
         seed: Random seed.
         device: Where to train and to run afterwards.
         progress: Called after each step with the images it saw.
+        keeping: Where an interrupted training is kept; None: nowhere.
     """
     config = config or RegressorConfig()
     names, table = factor_table(factors)
@@ -163,6 +165,7 @@ def train_regressor(
 
     size = ConvNetConfig(images.shape[1], images.shape[3], len(names), config.widths, config.depth, "grid")
     network, record = fit(
-        build(size, seed), draw, F.mse_loss, score, config.fit, seed=seed, device=device, progress=progress
-    )
+        build(size, seed), draw, F.mse_loss, score, config.fit, seed=seed, device=device, progress=progress,
+        keeping=keeping,
+    )  # fmt: skip
     return finished(network, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +47,33 @@ class FitRecord:
     images_seen: int
 
 
+@dataclass(frozen=True)
+class FitState:
+    """A training in progress, from which it goes on exactly.
+
+    Attributes:
+        tensors: Weights of the network, of its running mean and of the best one, the optimiser's averages, and the
+            random state.
+        numbers: `step`, `best`, `best_step`, `stale`.
+    """
+
+    tensors: Mapping[str, Tensor]
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where a training that is interrupted is kept.
+
+    Attributes:
+        started: An earlier training that goes on; None for a new one.
+        keep: Called after each validation with what is needed to go on.
+    """
+
+    started: FitState | None
+    keep: Callable[[FitState], None]
+
+
 def fit(
     network: ConvNet,
     draw: Callable[[int, torch.Generator], tuple[Tensor, Tensor]],
@@ -57,6 +84,7 @@ def fit(
     seed: int,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
+    keeping: Keeping | None = None,
 ) -> tuple[ConvNet, FitRecord]:
     """Trains `network` and returns the averaged weights with the best validation score.
 
@@ -69,6 +97,10 @@ def fit(
         seed: Random seed.
         device: Where to run.
         progress: Called after each step with the images it saw.
+        keeping: Where an interrupted training is kept; None: nowhere.
+
+    Raises:
+        LookupError, RuntimeError, ValueError: The training to go on with is of another network.
     """
     generator = torch.Generator().manual_seed(seed)
     network.to(device).train()
@@ -79,8 +111,15 @@ def fit(
     steps = max(1, config.images // config.batch_size)
     look = max(1, min(config.check_every // config.batch_size, steps))
     best, best_state, best_step, stale = -math.inf, copy.deepcopy(averaged.state_dict()), 0, 0
-    step = 0
-    for step in range(1, steps + 1):
+    step = done = 0
+    if keeping is not None and keeping.started is not None:
+        started = keeping.started
+        best_state = _restore(started, network, averaged, optimiser, generator)
+        done, best_step, stale = (int(started.numbers[name]) for name in ("step", "best_step", "stale"))
+        best = started.numbers["best"]
+        if progress is not None:
+            progress(done * config.batch_size)
+    for step in range(done + 1, steps + 1):
         rate = config.rate * _one_cycle(step / steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -102,8 +141,61 @@ def fit(
                 stale += 1
             if stale >= config.patience:
                 break
+            if keeping is not None:
+                numbers = {"step": step, "best": best, "best_step": best_step, "stale": stale}
+                keeping.keep(FitState(_tensors(network, averaged, best_state, optimiser, generator), numbers))
     averaged.load_state_dict(best_state)
     return averaged, FitRecord(best, best_step * config.batch_size, step * config.batch_size)
+
+
+def _tensors(
+    network: ConvNet,
+    averaged: ConvNet,
+    best: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """All that a training consists of, by name."""
+    out = {"generator": generator.get_state()}
+    for prefix, state in (
+        ("network", network.state_dict()),
+        ("averaged", averaged.state_dict()),
+        ("best", best),
+    ):
+        out |= {f"{prefix}.{name}": value for name, value in state.items()}
+    for place, state in optimiser.state_dict()["state"].items():
+        out |= {f"optimiser.{place}.{name}": value for name, value in state.items()}
+    return out
+
+
+def _restore(
+    started: FitState,
+    network: ConvNet,
+    averaged: ConvNet,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """Puts everything back in place; returns the best weights."""
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {
+            name.removeprefix(prefix): value
+            for name, value in started.tensors.items()
+            if name.startswith(prefix)
+        }
+
+    network.load_state_dict(under("network."))
+    averaged.load_state_dict(under("averaged."))
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in under("optimiser.").items():
+        place, _, key = name.partition(".")
+        state.setdefault(int(place), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    generator.set_state(started.tensors["generator"])
+    best = under("best.")
+    if best.keys() != averaged.state_dict().keys():
+        raise LookupError("the best weights are not those of the network")
+    return best
 
 
 def _one_cycle(progress: float, rise: float = 0.1) -> float:

@@ -29,6 +29,17 @@ def measure_manifold(
     Raises:
         ValueError: Not more rows than `neighbours` on a side.
     """
+    rows = manifold_rows(real, other, neighbours)
+    return {name: float(values.mean()) for name, values in rows.items()}
+
+
+def manifold_rows(
+    real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"], neighbours: int = NEIGHBOURS
+) -> dict[str, Float[np.ndarray, " rows"]]:
+    """What the measures of `measure_manifold` are means of.
+
+    A value per row of `other` for precision and density, a value per row of `real` for recall and coverage.
+    """
     if min(len(real), len(other)) <= neighbours:
         raise ValueError(f"{len(real)} and {len(other)} rows for {neighbours} neighbours")
     real, other = np.asarray(real, np.float64), np.asarray(other, np.float64)
@@ -36,10 +47,10 @@ def measure_manifold(
     inside_real = _inside(other, real, real_radii)
     inside_other = _inside(real, other, other_radii)
     return {
-        "precision": float(inside_real.any(1).mean()),
-        "recall": float(inside_other.any(1).mean()),
-        "density": float(inside_real.sum(1).mean() / neighbours),
-        "coverage": float(inside_real.any(0).mean()),
+        "precision": inside_real.any(1).astype(np.float64),
+        "recall": inside_other.any(1).astype(np.float64),
+        "density": inside_real.sum(1) / neighbours,
+        "coverage": inside_real.any(0).astype(np.float64),
     }
 
 

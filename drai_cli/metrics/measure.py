@@ -43,7 +43,7 @@ class MeasureConfig:
 
     samples_per_label: int = 200
     pairs: int = 1050
-    probe_rows: int = 8000
+    probe_rows: int = 4000
     draws: int = 3
 
 
@@ -63,6 +63,7 @@ def measure(
     judge: Judge | None = None,
     regressor: FactorRegressor | None = None,
     config: MeasureConfig | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
     only: Collection[str] | None = None,
     seed: int,
     device: torch.device | str = "cpu",
@@ -84,6 +85,7 @@ def measure(
         judge: Trained on these training rows; None where no measure needs it.
         regressor: Predicts `factors` from images; needed for the factor rows.
         config: Sample sizes; None for the defaults.
+        columns: Columns whose subgroups are measured, as in `measure_fidelity`.
         only: Some of `MEASURES`; None for all.
         seed: Of samples, pairs, probes and bootstrap.
         device: Where the networks are.
@@ -140,8 +142,9 @@ def measure(
             )
     if "distance" in wanted:
         out["distance"] = measure_fidelity(
-            space, images, labels, parts, groups, source, part=part, draws=config.draws, seed=seed
-        )
+            space, images, labels, parts, groups, source, part=part, columns=columns, draws=config.draws,
+            seed=seed,
+        )  # fmt: skip
     if "swaps" in wanted:
         out["swaps"] = None
         if judge is not None and networks is not None and networks.encoder is not None:

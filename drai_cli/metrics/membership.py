@@ -6,6 +6,7 @@ Scores in, areas under the ROC curve out. Knows nothing of how images are compar
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -38,6 +39,48 @@ def measure_attack(
     first = intervals.group_weights(member_groups, seed)
     second = intervals.group_weights(other_groups, seed + 1)
     return intervals.estimate_two(area_under_curve(members, others), first, second)
+
+
+FALSE_POSITIVES = (0.01, 0.001)
+"""Shares of unseen images that an attack may call members (Carlini et al. 2022): few, as an attacker has to be sure."""
+
+
+def measure_sure_attack(
+    members: Float[np.ndarray, " m"],
+    others: Float[np.ndarray, " n"],
+    member_groups: np.ndarray,
+    other_groups: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:
+    """`measure_attack`, and the share of members found at each of `FALSE_POSITIVES`, by that share as text.
+
+    None in place of a share that so few unseen images do not have: 0.1 % of fewer than 1,000 is less than one image.
+    """
+    first = intervals.group_weights(member_groups, seed)
+    second = intervals.group_weights(other_groups, seed + 1)
+    found: dict[str, Any] = {}
+    for share in FALSE_POSITIVES:
+        is_possible = len(others) * share >= 1
+        statistic = true_positives(members, others, share)
+        found[f"{share:g}"] = (
+            intervals.estimate_two(statistic, first, second).to_json() if is_possible else None
+        )
+    area = intervals.estimate_two(area_under_curve(members, others), first, second)
+    return {**area.to_json(), "found_at": found}
+
+
+def true_positives(
+    members: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"], share: float
+) -> Callable[[Weights, Weights], Float[np.ndarray, " draws"]]:
+    """The share of members below the value that this share of the others is below."""
+
+    def statistic(first: Weights, second: Weights) -> Float[np.ndarray, " draws"]:
+        limits = intervals.quantile(others, share)(second)[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out: np.ndarray = (first * (members < limits)).sum(1) / first.sum(1)
+        return out
+
+    return statistic
 
 
 def area_under_curve(

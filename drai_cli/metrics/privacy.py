@@ -5,26 +5,45 @@ Arrays and callables in, JSON-able numbers out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.copies import IDENTICAL, PIXELS, QUANTILE, is_copy, spaces_of, threshold
 from drai_cli.metrics.intervals import Weights
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.membership import measure_attack, reconstruction_errors
-from drai_cli.metrics.nearest import Features, Nearest, find_nearest
+from drai_cli.metrics.membership import (
+    FALSE_POSITIVES,
+    measure_attack,
+    measure_sure_attack,
+    reconstruction_errors,
+)
+from drai_cli.metrics.nearest import Features, Nearest, search_spaces
+from drai_cli.metrics.patients import is_authentic, reidentify, share_of
 from drai_cli.metrics.symmetries import Symmetry
 
 Distances = dict[str, Float64[np.ndarray, " n"]]
 
 CLOSEST = 10
-LEAK = 0.55
-"""Least area under the curve that counts as a leak."""
+LEAST_A_LABEL = 10
+"""Fewest images of a label on each side for numbers of that label."""
+LEAK, LEAK_OF_LABEL = 0.55, 0.65
+"""Least area under the curve that counts as a leak; of one label of several, where the highest is looked at."""
+FOUND = 0.02
+"""Least share of patients' images found beyond chance that counts as re-identification."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Label index of each sample, training image and test image."""
+
+    made: Int64[np.ndarray, " n"]
+    train: Int64[np.ndarray, " m"]
+    test: Int64[np.ndarray, " k"]
 
 
 def measure_privacy(
@@ -36,13 +55,16 @@ def measure_privacy(
     *,
     extractors: Mapping[str, Features],
     symmetry: Symmetry,
+    trained_on: Collection[str] = (),
     reconstruct: Callable[[Images], Images] | None = None,
+    labels: Labels | None = None,
     seed: int,
 ) -> dict[str, Any]:
     """Copies among samples and membership inference, both compared with real images that the model has not seen.
 
-    Samples and test images are treated alike: the nearest training image in pixels and in features, over all flips and
-    rotations of the symmetry. The members of the attacks are random training images, as many as test images.
+    Samples and test images are treated alike: the nearest training image in pixels over all flips and rotations of the
+    symmetry, and in features unchanged and as it is nearest in pixels. The members of the attacks are random training
+    images, as many as test images; those of re-identification are of patients with several images.
 
     Args:
         made: Samples with the label proportions of the training images: distances differ between labels.
@@ -52,7 +74,10 @@ def measure_privacy(
         train_groups: Of the training images.
         extractors: Feature spaces by name.
         symmetry: Of the data set.
+        trained_on: Extractors that were trained on these training images. They tell them from others by themselves,
+            whatever the samples are, and so are left out of the attacks.
         reconstruct: The model's reconstruction of an image, G(ĉ, ẑ), at the same size and depth; None without encoder.
+        labels: Of samples, training and test images, for numbers by label; None: none are given.
         seed: Of the members drawn and of the bootstrap.
 
     Returns:
@@ -62,9 +87,14 @@ def measure_privacy(
             copies by `is_copy`, `test_rate` of test images, the `bar` that the rate's interval has to exceed for copies
             to count as found (the upper end of the test images' interval, but at least the rate that is compatible with
             no copy among so many groups), how many are `identical`, and the `flagged` ones.
-            `closest`: the nearest pairs in pixels, each training image at most once. `membership`: area under the
-            curve by `distance` to the nearest sample, by space, and by error of the `reconstruction`. `verdict`:
-            `copies_found` and `membership_leaks`. Intervals of rates resample the samples and the test images by
+            `closest`: the nearest pairs in pixels, each training image at most once. `membership`: as
+            `measure_sure_attack` gives it, by `distance` to the nearest sample, by space, and by error of the
+            `reconstruction`. `authentic`: share of `samples` and of `test` images that are farther from a training
+            image than that is from its nearest of another patient, in pixels. `reidentification`: see
+            `measure_reidentification`. `labels`: by label index, `copies` (share of its samples) and `membership` (the
+            strongest attack's area, and which), for labels with `LEAST_A_LABEL` images on all sides. `verdict`:
+            `copies_found`, `membership_leaks`, `patients_found` (None where it cannot be told) and `leaking_labels`.
+            Intervals of rates resample the samples and the test images by
             group, the threshold drawn anew each time.
 
     Raises:
@@ -72,16 +102,19 @@ def measure_privacy(
     """
     _check(made, train, test, test_groups, train_groups)
     members = np.random.default_rng(seed).permutation(len(train))[: len(test)]
-    nearest = _find_all(made, train, test, members, spaces_of(extractors), symmetry)
-    inside_groups = train_groups[members]
+    spaces = spaces_of(extractors)
+    nearest = _find_all(made, train, test, members, spaces, symmetry)
 
     def attack(inside: np.ndarray, outside: np.ndarray) -> dict[str, Any]:
-        return measure_attack(inside, outside, inside_groups, test_groups, seed + 2).to_json()
+        return measure_sure_attack(inside, outside, train_groups[members], test_groups, seed + 2)
 
-    by_distance = {name: attack(nearest.members[name], nearest.others[name]) for name in nearest.members}
+    fair = [name for name in spaces if name not in trained_on]
+    scores = {f"distance {name}": (nearest.members[name], nearest.others[name]) for name in fair}
+    by_distance = {name: attack(*scores[f"distance {name}"]) for name in fair}
     by_error = None
     if reconstruct is not None:
         inside, outside = (reconstruction_errors(images, reconstruct) for images in (train[members], test))
+        scores["reconstruction"] = inside, outside
         by_error = attack(inside, outside)
     attacks = [*by_distance.values(), *([] if by_error is None else [by_error])]
 
@@ -100,6 +133,19 @@ def measure_privacy(
     def pairs(rows: np.ndarray) -> list[dict[str, Any]]:
         return [_pair(int(row), nearest.made[PIXELS], thresholds[PIXELS], copies) for row in rows]
 
+    pixels = spaces[PIXELS]
+    train_pixels = pixels.features(train)
+    authentic = {
+        side: share_of(is_authentic(near.distance, near.row, train_pixels, train_groups), of_side)
+        for side, near, of_side in (
+            ("samples", nearest.made[PIXELS], weights),
+            ("test", nearest.test[PIXELS], test_weights),
+        )
+    }
+    patients = reidentify(
+        made, train, train_groups, test, test_groups, nearest.others[PIXELS], pixels, symmetry, seed
+    )
+    by_label = {} if labels is None else _by_label(labels, members, copies, scores, seed)
     return {
         "symmetry": symmetry,
         "seed": seed,
@@ -116,11 +162,56 @@ def measure_privacy(
         },
         "closest": pairs(_closest(nearest.made[PIXELS])),
         "membership": {"distance": by_distance, "reconstruction": by_error},
+        "authentic": authentic,
+        "reidentification": patients,
+        "labels": by_label,
         "verdict": {
             "copies_found": bool(rate.low > bar or identical.any()),
-            "membership_leaks": any(one["low"] > 0.5 and one["value"] >= LEAK for one in attacks),
+            "membership_leaks": any(_leaks(one) for one in attacks),
+            "patients_found": None
+            if patients["difference"] is None
+            else bool(patients["difference"]["low"] > 0 and patients["difference"]["value"] >= FOUND),
+            "leaking_labels": [
+                label for label, one in by_label.items()
+                if one["membership"]["low"] > LEAK and one["membership"]["value"] >= LEAK_OF_LABEL
+            ],
         },
     }  # fmt: skip
+
+
+def _leaks(attack: Mapping[str, Any]) -> bool:
+    """Whether an attack is better than chance on average, or for the images of which it is sure."""
+    sure = attack["found_at"][f"{FALSE_POSITIVES[0]:g}"]
+    is_sure = sure is not None and sure["low"] > 2 * FALSE_POSITIVES[0]
+    return bool((attack["low"] > 0.5 and attack["value"] >= LEAK) or is_sure)
+
+
+def _by_label(
+    labels: Labels,
+    members: np.ndarray,
+    copies: Bool[np.ndarray, " n"],
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    seed: int,
+) -> dict[str, Any]:
+    """Copies and the strongest attack, label by label: rare labels are seen more often each, and leak first."""
+    of_members = labels.train[members]
+    out: dict[str, Any] = {}
+    for label in np.unique(labels.test).tolist():
+        inside, outside, of_made = of_members == label, labels.test == label, labels.made == label
+        if min(inside.sum(), outside.sum(), of_made.sum()) < LEAST_A_LABEL:
+            continue
+        attacks = {
+            name: measure_attack(
+                left[inside], right[outside], np.arange(inside.sum()), np.arange(outside.sum()), seed
+            )
+            for name, (left, right) in scores.items()
+        }
+        name = max(attacks, key=lambda each: attacks[each].value)
+        out[str(label)] = {
+            "copies": share_of(copies[of_made], intervals.group_weights(np.arange(of_made.sum()), seed)),
+            "membership": {**attacks[name].to_json(), "by": name},
+        }
+    return out
 
 
 @dataclass(frozen=True)
@@ -141,15 +232,17 @@ def _find_all(
     spaces: Mapping[str, Features],
     symmetry: Symmetry,
 ) -> _NearestImages:
-    """All nearest images, one space at a time, so that only its features are in memory."""
-    nearest = _NearestImages({}, {}, {}, {})
-    for name, space in spaces.items():
-        train_rows, made_rows = space.features(train), space.features(made)
-        (nearest.made[name],) = find_nearest(made, space, [train_rows], symmetry)
-        nearest.test[name], others = find_nearest(test, space, [train_rows, made_rows], symmetry)
-        (inside,) = find_nearest(train[members], space, [made_rows], symmetry)
-        nearest.members[name], nearest.others[name] = inside.distance, others.distance
-    return nearest
+    """All nearest images in all spaces."""
+    train_rows = {name: space.features(train) for name, space in spaces.items()}
+    made_rows = {name: space.features(made) for name, space in spaces.items()}
+    members_to_made = search_spaces(train[members], spaces, made_rows, symmetry)
+    test_to_made = search_spaces(test, spaces, made_rows, symmetry)
+    return _NearestImages(
+        search_spaces(made, spaces, train_rows, symmetry),
+        search_spaces(test, spaces, train_rows, symmetry),
+        _distances(members_to_made),
+        _distances(test_to_made),
+    )
 
 
 def _check(

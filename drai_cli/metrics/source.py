@@ -82,6 +82,36 @@ class FolderSource:
         return int((self.labels == label).sum())
 
 
+_LARGEST_KEPT = 1 << 26  # bytes of a draw: 5,000 colour images of 64 px
+
+
+class RememberedSource:
+    """A source whose last draws are kept: several measures look at the same samples.
+
+    Args:
+        source: Draws them.
+        most: Draws to keep.
+    """
+
+    def __init__(self, source: SampleSource, most: int = 4) -> None:
+        self.source, self.most_kept = source, most
+        self.kept: dict[tuple[bytes, int], Images] = {}
+
+    def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> Images:
+        key = rows.tobytes(), seed
+        if key in self.kept:
+            return self.kept[key]
+        images = self.source.draw(rows, seed)
+        if images.nbytes <= _LARGEST_KEPT:
+            while len(self.kept) >= self.most_kept:
+                del self.kept[next(iter(self.kept))]
+            self.kept[key] = images
+        return images
+
+    def most(self, label: int) -> int | None:
+        return self.source.most(label)
+
+
 def drawable(
     source: SampleSource, rows: Int64[np.ndarray, " n"], labels: Int64[np.ndarray, " n"]
 ) -> Int64[np.ndarray, " k"]:

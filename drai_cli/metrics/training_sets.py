@@ -5,7 +5,7 @@ Knows nothing of images: labels and counts in, row numbers out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 Counts = Int64[np.ndarray, " labels"]
-Kind = Literal["real", "oversampled", "synthetic", "real + synthetic"]
+Kind = Literal["real", "synthetic", "mixed", "rare", "pretrained"]
+REAL, SYNTHETIC, RARE, PRETRAINED = (
+    "real", "synthetic", "rare labels filled up", "pretrained on synthetic",
+)  # fmt: skip
+"""Names of arms that have no ratio."""
+MIXED = "real + synthetic"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,27 +54,31 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One of the training sets to compare.
+    """One of the training sets to compare: a way of using synthetic images, or none.
 
     Attributes:
         kind: Which.
+        name: Unique among the arms.
         ratio: Requested synthetic images per real image; None where it does not apply.
         set: Rows to draw; rows from the number of real images on belong to the pool of synthetic images.
         real: Different real images per label.
         synthetic: Different synthetic images per label.
         wanted: Requested synthetic images per label; the pool may have fewer.
+        first: Rows to draw in the first half of the training; None: those of `set`.
     """
 
     kind: Kind
+    name: str
     ratio: float | None
     set: TrainingSet
     real: Counts
     synthetic: Counts
     wanted: Counts
+    first: TrainingSet | None = None
 
-    @property
-    def name(self) -> str:
-        return self.kind if self.ratio is None else f"{self.kind} {self.ratio:g}"
+    def key(self) -> bytes:
+        """Equal for arms that draw the same."""
+        return self.set.key() + (b"" if self.first is None else self.first.key())
 
 
 def rows_of_labels(
@@ -86,30 +95,21 @@ def balanced(rows: Sequence[Int64[np.ndarray, " k"]], balance: float = 1.0) -> T
     return TrainingSet(tuple(rows), share / share.sum())
 
 
-def fill_up(counts: Counts, total: int) -> Counts:
-    """How many to add to each label when `total` are added, smallest labels first.
-
-    The smallest is raised to the next one's count, both together to the third's, and so on, so that all labels that
-    gain end at one count; a remainder that cannot be divided evenly is left out. Labels without rows gain nothing.
-    """
-    present = np.flatnonzero(counts)
-    present = present[np.argsort(counts[present], kind="stable")]
-    ascending = counts[present]
-    with_smallest = total + np.cumsum(ascending)  # in the k smallest labels, if all went there
-    reached = np.flatnonzero(ascending * np.arange(1, len(present) + 1) <= with_smallest)[-1]
-    added = np.zeros_like(counts)
-    added[present[: reached + 1]] = with_smallest[reached] // (reached + 1) - ascending[: reached + 1]
-    return added
+def small_labels(counts: Counts) -> list[int]:
+    """Labels with fewer than half the mean number of images, of those that have any."""
+    present = counts[counts > 0]
+    return np.flatnonzero((counts > 0) & (counts < present.mean() / 2)).tolist() if len(present) else []
 
 
-def synthetic_counts(counts: Counts, ratios: Sequence[float]) -> Counts:
+def synthetic_counts(counts: Counts, ratios: Sequence[float], small: Collection[int]) -> Counts:
     """The most synthetic images per label that any arm needs: the size of the pool.
 
     Args:
         counts: Real training images per label.
-        ratios: Of the arms.
+        ratios: Of the mixed arms.
+        small: The rare labels.
     """
-    asked = [_replacing(counts), *(_in_addition(counts, ratio) for ratio in ratios)]
+    asked = [_replacing(counts), _filling(counts, small), *(_in_addition(counts, ratio) for ratio in ratios)]
     return np.max(asked, 0)
 
 
@@ -119,21 +119,21 @@ def make_arms(
     made_labels: Int64[np.ndarray, " m"],
     label_count: int,
     ratios: Sequence[float],
+    small: Collection[int],
     seed: int,
 ) -> list[Arm]:
-    """The sets to compare, `real` and `synthetic` first, then `oversampled` and `real + synthetic` per ratio.
+    """The sets to compare; every arm draws all labels equally often, so that none differs by balancing alone.
 
-    Contents of each, and how often each label is drawn:
+    Contents of each:
 
-    * `real`: real images, all labels equally often.
-    * `synthetic`: as many synthetic images as real ones, the same number of every label; all labels equally often.
-    * `real + synthetic` at ratio r: the real images and r times as many synthetic ones, which go to the smallest
-      labels first (`fill_up`). Every image is drawn equally often, and so a label in proportion to its share of this
-      set: with small ratios, large labels stay more frequent.
-    * `oversampled` at ratio r: real images only, with the label frequencies of `real + synthetic` at r: images of small
-      labels are repeated. It differs from `real` in label frequencies, and from `real + synthetic` only in that a
-      small label's draws repeat few real images instead of adding synthetic ones. So the gain of `real + synthetic`
-      over it is not an effect of balancing the labels.
+    * `real`: the real images. Where an arm below draws a synthetic image, this one draws a real image of the same
+      label once more: it is the count-matched duplicate that every other arm is compared with.
+    * `synthetic`: as many synthetic images as real ones, the same number of every label.
+    * `real + synthetic` at ratio r: the real images and, of every label, r times as many synthetic ones.
+    * `rare labels filled up`: the real images, and synthetic ones of the small labels up to the mean count. Left out
+      where there is no small label.
+    * `pretrained on synthetic`: the synthetic images of `synthetic` in the first half of the steps, the real images
+      in the second.
 
     Args:
         labels: Label per row.
@@ -141,6 +141,7 @@ def make_arms(
         made_labels: Labels of the pool of synthetic images.
         label_count: Labels in all; those without a training row are left out of every arm.
         ratios: Synthetic images per real image.
+        small: The rare labels.
         seed: Of the choice of synthetic images; larger ratios use the same ones and more.
     """
     generator = np.random.default_rng(seed)
@@ -154,21 +155,28 @@ def make_arms(
     def taken(wanted: Counts) -> tuple[Int64[np.ndarray, " k"], ...]:
         return tuple(each[:count] for each, count in zip(pool, wanted, strict=True))
 
+    def added(kind: Kind, name: str, ratio: float | None, wanted: Counts) -> Arm:
+        more = taken(wanted)
+        joined = tuple(np.concatenate(both) for both in zip(real, more, strict=True))
+        return Arm(kind, name, ratio, balanced(joined), counts, _counts(more), wanted)
+
     wanted = _replacing(counts)
     alone = taken(wanted)
     arms = [
-        Arm("real", None, balanced(real), counts, none, none),
-        Arm("synthetic", None, balanced(alone), none, _counts(alone), wanted),
-    ]
-    for ratio in ratios:
-        wanted = _in_addition(counts, ratio)
-        added = taken(wanted)
-        joined = tuple(np.concatenate(both) for both in zip(real, added, strict=True))
-        share = _counts(joined) / _counts(joined).sum()
-        arms += [
-            Arm("oversampled", ratio, TrainingSet(real, share), counts, none, none),
-            Arm("real + synthetic", ratio, TrainingSet(joined, share), counts, _counts(added), wanted),
-        ]
+        Arm("real", REAL, None, balanced(real), counts, none, none),
+        Arm("synthetic", SYNTHETIC, None, balanced(alone), none, _counts(alone), wanted),
+        *(
+            added("mixed", f"{MIXED} {ratio:g}", ratio, _in_addition(counts, ratio))
+            for ratio in ratios
+        ),
+    ]  # fmt: skip
+    filling = _filling(counts, small)
+    if filling.any():
+        arms.append(added("rare", RARE, None, filling))
+    first = balanced(alone)
+    arms.append(
+        Arm("pretrained", PRETRAINED, None, balanced(real), counts, _counts(alone), wanted, first)
+    )  # fmt: skip
     return arms
 
 
@@ -178,7 +186,13 @@ def _replacing(counts: Counts) -> Counts:
 
 
 def _in_addition(counts: Counts, ratio: float) -> Counts:
-    return fill_up(counts, round(ratio * int(counts.sum())))
+    return np.ceil(ratio * counts - 1e-9).astype(np.int64)
+
+
+def _filling(counts: Counts, small: Collection[int]) -> Counts:
+    mean = _replacing(counts)
+    is_small = np.isin(np.arange(len(counts)), list(small))
+    return np.where(is_small & (counts > 0), np.maximum(mean - counts, 0), 0)
 
 
 def _counts(rows: Sequence[np.ndarray]) -> Counts:

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from drai_cli.report.comparison_tables import lay_out
-from drai_cli.report.findings import REPORT_SCHEMA, Comparison, Figure, Measure, Report
+from drai_cli.report.findings import FIRST, REPORT_SCHEMA, Comparison, Figure, Measure, Report
 from drai_cli.report.html_page import render
 from drai_cli.report.plots import plot
 
@@ -32,16 +32,18 @@ def report_html(report: Report, figures: Sequence[Figure] = (), comparison: Comp
     if sha256 := subject.get("sha256"):
         settings["sha256 in full"] = sha256
     name, kind = str(subject.pop("name", None) or "a model"), subject.pop("kind", "")
-    places = {part.key: place for place, part in enumerate(report.parts)}
+    data = dict(report.data)
+    places = {FIRST: -1} | {part.key: place for place, part in enumerate(report.parts)}
     in_order = sorted(figures, key=lambda figure: places.get(figure.part, len(places)))
     numbered = list(enumerate(in_order, 1))
     sections: list[dict[str, Any]] = []
     for index, part in enumerate(report.parts, 1):
         groups = _by_key(part.measures)
+        shown = _by_key([measure for measure in part.measures if not measure.doubt])
         whole = [[measure for measure in group if not measure.label] for group in groups]
         plots = [
             plot(group, f"part-{index}-plot-{place}")
-            for place, group in enumerate(groups, 1)
+            for place, group in enumerate(shown, 1)
             if len(group) > 1 or group[0].label
         ]
         sections.append(
@@ -61,8 +63,14 @@ def report_html(report: Report, figures: Sequence[Figure] = (), comparison: Comp
         schema=REPORT_SCHEMA,
         name=name,
         kind=kind,
+        date=report.date,
+        card=report.card,
+        data_name=str(data.get("name") or ""),
+        data_part=str(data.get("part") or ""),
+        data_n=data.get("n"),
+        first_figures=[(number, figure) for number, figure in numbered if figure.part == FIRST],
         subject=subject,
-        data=report.data,
+        data=data,
         cautions=report.cautions,
         sections=sections,
         methods=comparison and lay_out(comparison),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from drai_cli.report.criterion import Criterion
 
 REPORT_SCHEMA = "drai-report/1"
 """In every `report.json`; an incompatible change of the format gets another number."""
@@ -23,8 +25,10 @@ INTERVALS = (
 )
 """How intervals are computed, unless a report says otherwise."""
 
+_LEAST_SHARE, _LEAST_PART = 0.1, 0.15  # differences that have to be seen: absolute, or of the baseline
+
 Better = Literal["lower", "higher", "baseline"]
-Standing = Literal["good", "near", "poor"]
+Standing = Literal["good", "near", "inconclusive", "poor"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,10 @@ class Measure:
         """The interval compared with the baseline, in one word; None without either, and for a doubtful number.
 
         Where lower or higher is better: `good` is entirely on the better side of the baseline's value, `poor` entirely
-        on the worse side and outside the baseline's interval, `near` anything between. Where the baseline is the aim:
-        `good` contains its value, `near` overlaps its interval, `poor` does not.
+        on the worse side and outside the baseline's interval. Where the baseline is the aim: `good` contains its value,
+        `poor` does not overlap its interval. Anything between is `near` if the intervals are narrow, and `inconclusive`
+        if they are too wide to tell near from far: if differences up to `resolution`, more than 0.1 and more than 15 %
+        of the baseline, cannot be seen.
         """
         baseline, low, high = self.baseline, self.low, self.high
         if baseline is None or low is None or high is None or self.doubt:
@@ -95,13 +101,26 @@ class Measure:
         base_high = baseline.value if baseline.high is None else baseline.high
         if not all(map(math.isfinite, (low, high, baseline.value, base_low, base_high))):
             return None
+        is_wide = (self.resolution or 0) > max(_LEAST_SHARE, _LEAST_PART * abs(baseline.value))
         if self.better == "baseline":
             is_good, is_apart = low <= baseline.value <= high, low > base_high or high < base_low
         elif self.better == "lower":
             is_good, is_apart = high < baseline.value, low > base_high
         else:
             is_good, is_apart = low > baseline.value, high < base_low
-        return "good" if is_good else "poor" if is_apart else "near"
+        if is_good and not (is_wide and self.better == "baseline"):
+            return "good"
+        return "poor" if is_apart else "inconclusive" if is_wide else "near"
+
+    @property
+    def resolution(self) -> float | None:
+        """The smallest difference from the baseline that these intervals can show; None without an interval."""
+        baseline, low, high = self.baseline, self.low, self.high
+        if baseline is None or low is None or high is None:
+            return None
+        other = 0.0 if baseline.low is None or baseline.high is None else (baseline.high - baseline.low) / 2
+        reach = math.hypot((high - low) / 2, other)
+        return reach if math.isfinite(reach) else None
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,8 @@ class Part:
         caution: What the numbers cannot show.
         doubts: Which numbers are not informative and why; empty where all are.
         not_measured: Why nothing, or some of it, was measured; empty where all was.
+        settings: What its numbers depend on: options, and the classifiers it was measured with.
+        is_pending: Whether it is still being measured.
     """
 
     key: str
@@ -125,6 +146,8 @@ class Part:
     caution: str = ""
     not_measured: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    is_pending: bool = False
 
     def check_numbers(self) -> None:
         """Raises TypeError or OverflowError if a value is not a number; it need not be finite."""
@@ -138,12 +161,17 @@ class Part:
                     float(number)  # raises OverflowError for an int of hundreds of digits
 
 
+FIRST = "first"
+"""In place of a part's key: the figure that stands at the top of the page."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """Images that illustrate the numbers.
 
     Attributes:
-        part: Key of the part it belongs to; in a comparison, the heading that it shares with others.
+        part: Key of the part it belongs to; in a comparison, the heading that it shares with others. `FIRST`: stands
+            beside the verdicts at the top.
         title: What it shows, in a few words.
         caption: What to look for, and which images are real and which synthetic.
         png: A PNG file.
@@ -167,6 +195,8 @@ class Report:
         version: Of drai.
         intervals: How its intervals are computed, in one or two sentences.
         cautions: What biases or limits all its numbers.
+        date: As the caller wants it written; may be empty.
+        card: The criteria of a scorecard; empty where none was asked for.
     """
 
     subject: Mapping[str, Any]
@@ -176,6 +206,8 @@ class Report:
     version: str = ""
     intervals: str = INTERVALS
     cautions: tuple[str, ...] = ()
+    date: str = ""
+    card: tuple[Criterion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; fields of measures that are None or empty are left out, a value that is not finite is null."""
@@ -187,6 +219,8 @@ class Report:
             "settings": dict(self.settings),
             "intervals": self.intervals,
             "cautions": list(self.cautions),
+            **({"date": self.date} if self.date else {}),
+            **({"card": [asdict(criterion) for criterion in self.card]} if self.card else {}),
             "parts": {part.key: _part_json(part) for part in self.parts},
         }
 
@@ -277,6 +311,8 @@ def _part_json(part: Part) -> dict[str, Any]:
         "caution": part.caution,
         "doubts": list(part.doubts),
         "not_measured": list(part.not_measured),
+        **({"settings": dict(part.settings)} if part.settings else {}),
+        **({"is_pending": True} if part.is_pending else {}),
         "measures": [_measure_json(measure) for measure in part.measures],
     }
 
@@ -294,6 +330,7 @@ def _measure_json(measure: Measure) -> dict[str, Any]:
         "n": measure.n,
         "better": measure.better,
         "standing": measure.standing,
+        "resolution": measure.resolution if measure.standing == "inconclusive" else None,
         "baseline": None if baseline is None else _known(vars(baseline)),
         "extractor": measure.extractor,
         "is_headline": measure.is_headline,

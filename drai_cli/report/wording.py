@@ -20,7 +20,7 @@ DIRECTIONS: dict[Better, tuple[str, str]] = {
     "baseline": ("→", "nearest to the baseline is better"),
 }
 """Sign and words for which way is better."""
-STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "poor": "○"}
+STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "inconclusive": "?", "poor": "○"}
 """A sign for each word, so that they differ by more than colour."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -21,6 +21,8 @@ class EvaluateOptions:
     Attributes:
         data: Real images: a data set of any kind. For a run with its own split, the test part is used.
         weights: A model file, run directory, bundled name or Hub name.
+        runs: Run directories of several trainings, to evaluate instead of one model: separated by commas, or given
+            several times. The report shows the spread between them beside the intervals over cases.
         synthetic: Folder of synthetic images from any source, to evaluate instead of a model: one folder per label, or
             with a table.
         train_data: Data set that the generator was trained on, if there is no split. All images of DATA then count as
@@ -28,11 +30,19 @@ class EvaluateOptions:
         split: A run's split.csv, which gives the part of each image of DATA (train, validation, test). A run directory
             has its own.
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
-        tools: Folder of the judge and the regressor, which `compare` shares between its evaluations; None: in OUT.
+        quick: Measure everything with smaller samples and shorter trainings, in about a minute: a first look. With a
+            run, its own judge is used. An option that is given keeps its value.
         metrics: Parts to measure, separated by commas: fidelity, disentanglement, usefulness, privacy; None: all.
+        external: Real images from elsewhere, to test the classifiers of usefulness on in addition.
+        maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
+        subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) whose values are measured one by
+            one: is each subgroup among the synthetic images? May be given several times.
+        card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data, with numbers or what
+            was not measured.
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
-            network that is trained on real training images.
+            network that is trained on real training images. With them, usefulness is measured with a second kind of
+            classifier, a linear head on these features.
         part: Part of the split to evaluate; publish results on test only. held-out is test and validation together and
             works only for usefulness, which then selects its classifiers on a fifth of the training groups.
         samples: Synthetic images per label, for label agreement and spread.
@@ -42,8 +52,8 @@ class EvaluateOptions:
         usefulness_images: Length of the training of each usefulness classifier, in images; None: 24,000.
         usefulness_seeds: Classifiers trained on each training set, with different random seeds.
         usefulness_ratios: Synthetic images per real image in the mixed training sets; may be given several times.
-        small_labels: Label that counts towards the recall of small classes; may be given several times; None: labels
-            with fewer than half the mean number of images.
+        small_labels: Label that counts towards the recall of rare labels, and that one training set fills up with
+            synthetic images; may be given several times; None: labels with fewer than half the mean number of images.
         privacy_samples: Synthetic images to compare with every training image.
         group: Column whose value identifies a group (patient, lesion); confidence intervals resample groups. For DICOM
             without a table: a DICOM keyword.
@@ -51,6 +61,7 @@ class EvaluateOptions:
             synthetic images.
         figures: Include images in report.html. Some of them are real images: use --no-figures for a report to be
             shared.
+        report_date: Date to write on the report; None: none, so that the same evaluation gives the same bytes.
         seed: Random seed of samples, pairs, probes, classifiers and bootstrap.
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         overwrite: Replace an existing report of another generator.
@@ -60,12 +71,17 @@ class EvaluateOptions:
 
     data: Path
     weights: str | None = None
+    runs: tuple[str, ...] = ()
     synthetic: Path | None = None
     train_data: Path | None = None
     split: Path | None = None
     out: Path = setting(Path("report"), flag="-o --out")
-    tools: Path | None = None
+    quick: bool = False
     metrics: tuple[str, ...] = ()
+    external: Path | None = None
+    maps: tuple[str, ...] = setting((), flag="--map")
+    subgroups: tuple[str, ...] = setting((), flag="--subgroup")
+    card: Literal["smd"] | None = None
     features: Path | None = None
     part: Literal["test", "validation", "held-out"] = "test"
     samples: int = setting(200, 1)
@@ -74,7 +90,7 @@ class EvaluateOptions:
     judge_images: int | None = setting(None, 1)
     usefulness_images: int | None = setting(None, 1)
     usefulness_seeds: int = setting(3, 1)
-    usefulness_ratios: tuple[float, ...] = setting((0.5, 1.0, 2.0), 0.001, 100, flag="--usefulness-ratio")
+    usefulness_ratios: tuple[float, ...] = setting((0.25, 0.5, 1.0), 0.001, 100, flag="--usefulness-ratio")
     small_labels: tuple[str, ...] = setting((), flag="--small-label")
     privacy_samples: int = setting(1000, 1)
     metadata: tuple[Path, ...] = ()
@@ -85,9 +101,17 @@ class EvaluateOptions:
     kind: str | None = None
     size: int | None = setting(None, *IMAGE_SIZES)
     figures: bool = True
+    report_date: str | None = None
     seed: int = setting(0, 0, MAX_SEED)
     device: str | None = None
     overwrite: bool = False
+
+
+QUICK = {
+    "samples": 50, "pairs": 210, "draws": 1, "judge_images": 24_000, "usefulness_images": 6_400,
+    "usefulness_seeds": 1, "usefulness_ratios": (1.0,), "privacy_samples": 300,
+}  # fmt: skip
+"""What `evaluate --quick` measures with."""
 
 
 @dataclass(frozen=True)

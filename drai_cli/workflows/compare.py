@@ -20,6 +20,7 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import DraiError, InputError, UsageError, exit_code_of
 from drai_cli.evaluation.comparison import compare_reports
+from drai_cli.evaluation.parts import REPORT_JSON
 from drai_cli.io.files import atomic_writer, check_inside, open_regular, remove_left_over
 from drai_cli.io.locks import hold_folder
 from drai_cli.progress import SILENT, Reporter
@@ -30,7 +31,7 @@ from drai_cli.settings.config import check_image_size
 from drai_cli.settings.methods import METHODS
 from drai_cli.settings.model_options import CompareOptions, EvaluateOptions, TrainRun
 from drai_cli.settings.typed import check_ranges
-from drai_cli.workflows.evaluate import REPORT_JSON, evaluate
+from drai_cli.workflows.evaluate import evaluate
 from drai_cli.workflows.train import preview_train, train
 
 _MEASURED = ("fidelity", "disentanglement")
@@ -141,7 +142,6 @@ def _evaluation(options: CompareOptions, job: Job, device: str | None) -> Evalua
         options.data.path,
         str(options.out / "runs" / job.name),
         out=options.out / "reports" / job.name,
-        tools=options.out / "tools",
         metrics=_MEASURED,
         features=options.features,
         judge_images=options.judge_images,

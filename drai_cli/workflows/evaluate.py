@@ -6,46 +6,36 @@ from what is stored.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from drai_cli import __version__
+from drai_cli.data.cache import default_cache_dir
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
-from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
-from drai_cli.evaluation.extractors.chosen import check_independent, load_extractor
-from drai_cli.evaluation.fidelity import FIDELITY
+from drai_cli.evaluation.extractors.chosen import check_independent
 from drai_cli.evaluation.instruments import Instruments
-from drai_cli.evaluation.measured import MeasuredPart
-from drai_cli.evaluation.privacy import PRIVACY
+from drai_cli.evaluation.outside import read_outside
+from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT_JSON, Parts, write_report
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
-from drai_cli.evaluation.subject import Subject, find_subject
+from drai_cli.evaluation.remembered import LazyFeatures
+from drai_cli.evaluation.runs import part_of_runs
+from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
-from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.files import BROKEN, atomic_writer, check_inside, read_json, remove_left_over
+from drai_cli.io.files import check_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
-from drai_cli.metrics.samples import Extractor
 from drai_cli.metrics.threads import faster_threads
-from drai_cli.output.folder import make_folder
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.report.evaluation_html import report_html
-from drai_cli.report.findings import Figure, Part, Report
-from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
+from drai_cli.report.findings import Report
+from drai_cli.settings.model_options import EVALUATION_PARTS, QUICK, EvaluateOptions
 from drai_cli.settings.typed import check_ranges
 
-REPORT_JSON, REPORT_HTML = "report.json", "report.html"
-_MEASURED = "measured"
-_ANOTHER_OUT = "choose another --out"
-_PARTS: dict[str, MeasuredPart] = dict(
-    zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
-)
+_INSTRUMENTS, _RUNS = "instruments", "runs"
 
 
 @dataclass(frozen=True)
@@ -74,10 +64,12 @@ def evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> EvaluateR
         OverwriteError: OUT holds something else, or another process writes to it.
     """
     wanted = check_evaluate(options)
+    options = quickly(options)
     with hold_folder(options.out, "drai evaluate"):
         remove_left_over(options.out)
-        remove_left_over(options.out / _MEASURED)
-        return _evaluate(options, wanted, reporter)
+        check_inside(options.out, options.out / MEASURED)
+        remove_left_over(options.out / MEASURED)
+        return _evaluate_runs(options, reporter) if options.runs else _evaluate(options, wanted, reporter)
 
 
 def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
@@ -96,22 +88,54 @@ def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
             "it is for usefulness only: other measures use a judge that was selected on validation images",
             "add --metrics usefulness, or use --part test",
         )
+    if options.runs and (options.weights is not None or options.synthetic is not None):
+        raise UsageError("--runs", "contradicts --weights and --synthetic", "evaluate one of them")
+    if len(set(options.runs)) < len(options.runs) or len(options.runs) == 1:
+        raise UsageError("--runs", "expected two different runs or more", "use --weights for a single one")
     _check_out(options.out, options.overwrite)
     return wanted
+
+
+def quickly(options: EvaluateOptions) -> EvaluateOptions:
+    """With `--quick`, the options with smaller numbers; those that were given keep their values."""
+    if not options.quick:
+        return options
+    usual = {field.name: field.default for field in fields(EvaluateOptions)}
+    smaller: dict[str, Any] = {
+        name: value for name, value in QUICK.items() if getattr(options, name) == usual[name]
+    }
+    return replace(options, **smaller)
 
 
 def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> None:
     """Checks options, OUT, model and data, without decoding an image; raises what `evaluate` raises."""
     check_evaluate(options)
+    if options.runs:
+        options = replace(options, weights=options.runs[0], runs=())
     subject = find_subject(options, choose_device(options.device), reporter)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
     data_options(options, subject, reporter)
 
 
+def _evaluate_runs(options: EvaluateOptions, reporter: Reporter) -> EvaluateResult:
+    """Evaluates each run in a folder of its own, and the spread between them."""
+    names = [Path(run).resolve().name for run in options.runs]
+    results = []
+    for number, (run, name) in enumerate(zip(options.runs, names, strict=True), 1):
+        reporter.info(f"{name} ({number} of {len(names)})")
+        each = replace(options, runs=(), weights=run, out=options.out / _RUNS / f"{number}-{name}")
+        results.append(evaluate(each, reporter))
+    reports = [result.report for result in results]
+    subject = {"kind": "set of runs", "name": ", ".join(names), "sha256": reports[0].subject["sha256"]}
+    first = reports[0]
+    report = replace(first, subject=subject, parts=(part_of_runs(reports, names), *first.parts))
+    write_report(options.out, report, ())
+    return EvaluateResult(report, options.out)
+
+
 def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporter) -> EvaluateResult:
     """Measures into a folder that this process has locked."""
-    check_inside(options.out, options.out / _MEASURED)
     device = choose_device(options.device)
     reporter.info(f"device: {device}")
     if device.type == "cpu":
@@ -125,70 +149,32 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         reporter.warn(f"the evaluated images may have been trained on: {NO_TRAINING_DATA}")
     for label in options.small_labels:
         real.schema.label.resolve(label)  # an unknown label is an error now, not after an hour
+    outside = (
+        None if options.external is None else read_outside(options.external, options.maps, real, reporter)
+    )
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
-    instruments = Instruments(
-        real,
-        options.tools or options.out / _MEASURED,
-        options.judge_images,
-        options.seed,
-        device,
-        reporter,
-        () if options.tools is None else (options.tools / _MEASURED, options.out / _MEASURED),
-    )
-    evaluation = Evaluation(
-        options, real, subject, instruments, _features(options, subject, instruments), device, reporter
-    )
+    beside = default_cache_dir() / _INSTRUMENTS
+    borrowed = subject.run.judge if subject.run is not None and options.quick else None
+    instruments = Instruments(real, beside, options.judge_images, options.seed, device, reporter, borrowed)
+    features = LazyFeatures(options, real, instruments, beside)
+    if options.features is not None and subject.model is not None:
+        check_independent(features.extractor, options.features, subject.model.header)
+    evaluation = Evaluation(options, real, subject, instruments, features, device, reporter, outside)
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
-    parts: list[Part] = []
-    headlines: dict[str, Any] = {}
-    figures: list[Figure] = []
-    chosen = [name for name in EVALUATION_PARTS if name in wanted]
-    for name in chosen:
-        measured = _PARTS[name]
-        if reason := measured.refuse(evaluation):
-            reporter.warn(f"{name} is not measured: {reason}")
-            parts.append(Part(name, measured.title, not_measured=(reason,)))
-            continue
-        reporter.info(f"measuring {name} ({chosen.index(name) + 1} of {len(chosen)})")
-        numbers, part = _measure_part(options.out, name, measured, evaluation)
-        parts.append(part)
-        headlines[name] = {
-            "measured_with": evaluation.measured_with(measured.depends_on, numbers),
-            **headline(part),
-        }
-        if options.figures:
-            figures += measured.draw(evaluation, numbers)
-    report = Report(
-        report_subject,
-        evaluation.data_json(),
-        evaluation.settings_json(any(part.measures and part.key != "usefulness" for part in parts)),
-        tuple(parts),
-        __version__,
-        cautions=real.cautions,
-    )
-    _write(options.out, report, figures)
-    _tell_of_pictures(options.out, figures, reporter)
-    if subject.run is not None and options.part == "test" and headlines:
-        dropped = subject.run.write_measures(subject.sha256, evaluation.settings_key, options.part, headlines)
-        reporter.info(_card_message(subject.run.measures, list(headlines), dropped))
-    return EvaluateResult(report, options.out)
-
-
-def headline(part: Part) -> dict[str, Any]:
-    """What a model card quotes from a part: the headline numbers and their baselines by name, and cautions.
-
-    Numbers that are not informative are left out; the cautions say why.
-    """
-    numbers: dict[str, float] = {}
-    for measure in part.measures:
-        if measure.is_headline and not measure.doubt:
-            name = " ".join(word for word in (measure.name, measure.label, measure.variant) if word)
-            numbers[name] = round(measure.value, 4)
-            if measure.baseline is not None:
-                numbers[f"{name}, {measure.baseline.what}"] = round(measure.baseline.value, 4)
-    return {"numbers": numbers, **({"cautions": list(part.doubts)} if part.doubts else {})}
+    parts = Parts(options, evaluation, report_subject)
+    parts.measure([name for name in EVALUATION_PARTS if name in wanted])
+    if parts.figures:  # it may be passed on
+        reporter.info(
+            f"{options.out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out"
+        )
+    if subject.run is not None and options.part == "test" and parts.headlines:
+        dropped = subject.run.write_measures(
+            subject.sha256, evaluation.settings_key, options.part, parts.headlines
+        )
+        reporter.info(_card_message(subject.run.measures, list(parts.headlines), dropped))
+    return EvaluateResult(parts.report(), options.out)
 
 
 def _card_message(file: Path, parts: Sequence[str], dropped: Sequence[str]) -> str:
@@ -201,25 +187,12 @@ def _card_message(file: Path, parts: Sequence[str], dropped: Sequence[str]) -> s
     return message
 
 
-def _features(
-    options: EvaluateOptions, subject: Subject, instruments: Instruments
-) -> Callable[[], Extractor]:
-    """Returns the extractor: a file is loaded and checked now, the judge is trained at its first use."""
-    if options.features is None:
-        return lambda: instruments.judge
-    extractor = load_extractor(options.features, None, instruments.device)
-    assert extractor is not None
-    if subject.model is not None:
-        check_independent(extractor, options.features, subject.model.header)
-    return lambda: extractor
-
-
 def _check_out(out: Path, overwrite: bool) -> None:
     """Raises OverwriteError unless OUT is new, empty, or has a report."""
-    if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / _MEASURED).is_dir():
+    if out.is_dir() and not overwrite and not (out / REPORT_JSON).exists() and not (out / MEASURED).is_dir():
         others = [path for path in out.iterdir() if not path.name.startswith(".")]
         if others:
-            raise OverwriteError(out, f"the folder holds other files ({others[0].name})", _ANOTHER_OUT)
+            raise OverwriteError(out, f"the folder holds other files ({others[0].name})", ANOTHER_OUT)
 
 
 def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
@@ -235,41 +208,3 @@ def _check_same(out: Path, subject: Mapping[str, Any], overwrite: bool) -> None:
         raise OverwriteError(
             path, "the existing report is of another generator", "choose another --out, or --overwrite"
         )
-
-
-def _measure_part(
-    out: Path, name: str, part: MeasuredPart, evaluation: Evaluation
-) -> tuple[Mapping[str, Any], Part]:
-    """A part's numbers, stored by an earlier evaluation or measured now, and the report's part made from them."""
-    path = out / _MEASURED / f"{name}-{evaluation.key(name, part.depends_on)[:16]}.json"
-    if path.exists():
-        try:
-            numbers = read_json(path)
-            described = part.describe(evaluation, numbers)
-            described.check_numbers()
-            return numbers, described
-        except (InputError, *BROKEN):
-            evaluation.reporter.warn(f"the stored numbers of {name} are damaged: it is measured again")
-    # Fresh numbers go through JSON too, so that they cannot differ from stored ones.
-    text = json.dumps(part.measure(evaluation))
-    make_folder(path.parent, _ANOTHER_OUT, inside=out)
-    with atomic_writer(path) as file:
-        file.write(text.encode())
-    numbers = json.loads(text)
-    return numbers, part.describe(evaluation, numbers)
-
-
-def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) -> None:
-    """Says that the report shows patients, where it does: it may be passed on."""
-    if figures:
-        reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
-
-
-def _write(out: Path, report: Report, figures: list[Figure]) -> None:
-    make_folder(out, _ANOTHER_OUT)
-    for name, text in (
-        (REPORT_JSON, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"),
-        (REPORT_HTML, report_html(report, figures)),
-    ):
-        with atomic_writer(out / name) as file:
-            file.write(text.encode("utf-8", "surrogateescape"))

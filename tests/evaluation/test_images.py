@@ -197,10 +197,9 @@ def test_a_folders_own_size_and_an_earlier_judge_are_taken(lesions: Path, run: P
     assert evaluate(options, reporter).report.data["image_size"] == 32
     assert any("compared at 32 px" in line for line in said)
     # Groups decide intervals, and nothing of the judge.
-    grouped = replace(options, group_pattern="([0-9])[.]", out=tmp_path / "other", tools=tmp_path / "out")
+    grouped = replace(options, group_pattern="([0-9])[.]", out=tmp_path / "other")
     evaluate(grouped, reporter)
-    assert any("using the judge stored in" in line and "measured" in line for line in said)
-    assert not list((tmp_path / "out").glob("judge-*"))
+    assert any("using the judge stored in" in line and "instruments" in line for line in said)
 
 
 def test_contradictions_and_unknown_parts_are_usage_errors(lesions: Path, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 
 from drai_cli.evaluation.measured import Described
+from drai_cli.evaluation.parts import headline
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.report.evaluation_html import report_html
 from drai_cli.report.findings import Baseline, Part, Report
 from drai_cli.report.model_card import model_card
-from drai_cli.workflows.evaluate import headline
 
 SHARPNESS = Described(
     "sharpness", "Edge sharpness", "baseline", "Mean gradient; 1 is best.", "other real images"

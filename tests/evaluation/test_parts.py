@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from drai_cli.errors import UsageError
+from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation import instruments
+from drai_cli.evaluation.parts import headline
 from drai_cli.metrics.symmetries import Symmetry, augment
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.progress import Reporter
@@ -20,7 +22,7 @@ from drai_cli.report.model_card import model_card
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import EvaluateOptions, TrainRun
-from drai_cli.workflows.evaluate import evaluate, headline
+from drai_cli.workflows.evaluate import evaluate, quickly
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.train import train
 from tests.evaluation.shared import SMALL, TINY, split_of
@@ -42,7 +44,7 @@ def test_every_part_is_measured_on_the_test_part_beside_baselines(reported: Repo
         assert all(measure["how_to_read"] for measure in part["measures"])
         assert all("baseline" in measure for measure in part["measures"] if measure.get("is_headline"))
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5  # the first is at the top
     assert "evidence, not a guarantee" in page
     assert result.report.subject["name"] == "lesions"
 
@@ -131,6 +133,7 @@ def test_what_was_measured_is_not_measured_again(
     before = (out / "report.json").read_bytes()
     monkeypatch.setattr("drai_cli.evaluation.context.measure", None)  # calling it would fail
     monkeypatch.setattr("drai_cli.evaluation.usefulness.measure_usefulness", None)
+    assert not json.loads(before)["parts"]["privacy"].get("is_pending")
     evaluate(EvaluateOptions(lesions, str(reported.run), out=out, figures=False, **SMALL))
     assert (out / "report.json").read_bytes() == before
     assert "data:image" not in (out / "report.html").read_text()  # no real image leaves with it
@@ -146,7 +149,7 @@ def corner(tmp_path: Path, monkeypatch) -> Path:
         def features(self, images: np.ndarray) -> np.ndarray:
             return images[:, :2, :2].reshape(len(images), -1).astype(np.float32)
 
-    monkeypatch.setattr("drai_cli.workflows.evaluate.load_extractor", lambda *arguments: Corner())
+    monkeypatch.setattr("drai_cli.evaluation.remembered.load_extractor", lambda *arguments: Corner())
     (tmp_path / "features").write_bytes(b"x")
     return tmp_path / "features"
 
@@ -163,14 +166,99 @@ def test_no_judge_is_trained_where_nothing_asks_it(
         lesions, str(run), features=corner, out=tmp_path / "out", metrics=("fidelity",), **SMALL
     )
     (part,) = evaluate(options).report.parts
-    assert {measure.extractor for measure in part.measures} == {"corner", None}
-    assert {measure.key for measure in part.measures if measure.extractor is None} == {"power", "coherence"}
-    assert not part.doubts
+    assert {measure.extractor for measure in part.measures} == {"corner", None}  # None: of pixels
+    of_pixels = {measure.key for measure in part.measures if measure.extractor is None}
+    assert {"power", "coherence"} <= of_pixels
+    (doubt,) = part.doubts  # four pixels of a corner show no blur
+    assert "hardly notice a plain blur" in doubt
     # Where another part asks it, the score, which needs a classifier, has it too.
     monkeypatch.setattr(instruments, "train_judge", train_judge)
     both = replace(options, metrics=("fidelity", "disentanglement"), judge_images=64)
     (score,) = (one for one in evaluate(both).report.parts[0].measures if one.key == "inception_score")
     assert score.extractor == "judge"
+
+
+def test_a_second_part_in_the_same_folder_keeps_the_first(
+    reported: Reported, lesions: Path, run: Path, tmp_path: Path, monkeypatch
+) -> None:
+    out = tmp_path / "report"
+    options = EvaluateOptions(lesions, str(run), out=out, metrics=("privacy",), **SMALL)
+    evaluate(options)
+    evaluate(replace(options, metrics=("disentanglement",)))
+    found = json.loads((out / "report.json").read_text())
+    assert list(found["parts"]) == ["disentanglement", "privacy"]
+    assert found["parts"]["privacy"]["measures"]
+    assert found["parts"]["privacy"]["settings"]["privacy_samples"] == SMALL["privacy_samples"]
+    assert found["parts"]["disentanglement"]["settings"]["judge_images"] == SMALL["judge_images"]
+    # With another judge the stored numbers do not fit: that is said, and they are left out.
+    warnings: list[str] = []
+    reporter = Reporter()
+    reporter.warn = warnings.append  # type: ignore[method-assign]
+    evaluate(replace(options, metrics=("disentanglement",), judge_images=64), reporter)
+    assert list(json.loads((out / "report.json").read_text())["parts"]) == ["disentanglement"]
+    assert any("privacy of the existing report was measured with other settings" in text for text in warnings)
+
+
+def test_a_quick_report_takes_smaller_numbers_and_leaves_those_that_were_given(
+    lesions: Path, run: Path
+) -> None:
+    asked = EvaluateOptions(lesions, str(run), quick=True, samples=7)
+    quick = quickly(asked)
+    assert (quick.samples, quick.pairs, quick.usefulness_ratios) == (7, 210, (1.0,))
+    assert quickly(replace(asked, quick=False)) == replace(asked, quick=False)
+
+
+def test_several_runs_show_their_spread_beside_the_interval_over_cases(
+    lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(run, tmp_path / "again")
+    options = EvaluateOptions(
+        lesions, runs=(str(run), str(other)), out=tmp_path / "out", metrics=("disentanglement",), card="smd",
+        **SMALL,
+    )  # fmt: skip
+    first, *_ = evaluate(options).report.parts
+    assert first.key == "runs"
+    assert first.verdict.startswith("2 trainings (lesions, again). No headline number differs more")
+    assert all(measure.low == measure.value == measure.high for measure in first.measures)
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [criterion["name"] for criterion in found["card"]] == [
+        "Congruence", "Coverage", "Constraint", "Completeness", "Compliance", "Comprehension", "Consistency",
+    ]  # fmt: skip
+    assert found["card"][1]["not_measured"] == ["fidelity: add it to --metrics"]
+    assert "Scorecard for synthetic medical data" in (tmp_path / "out" / "report.html").read_text()
+    with pytest.raises(UsageError, match="two different runs"):
+        evaluate(replace(options, runs=(str(run),), out=tmp_path / "one"))
+    with pytest.raises(UsageError, match="contradicts --weights"):
+        evaluate(replace(options, weights=str(run), out=tmp_path / "both"))
+
+
+def test_labels_of_images_from_elsewhere_are_mapped_and_training_images_are_refused(
+    lesions: Path, run: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "elsewhere"
+    for number, name in enumerate(split_of(run)["test"]):
+        label, _, file = name.partition("/")
+        (outside / label.upper()).mkdir(parents=True, exist_ok=True)
+        pixels = np.asarray(Image.open(lesions / name)).copy()
+        pixels[0, 0] = number % 256
+        Image.fromarray(pixels).save(outside / label.upper() / file)
+    (outside / "AMBER").rename(outside / "theirs")
+    few = {**SMALL, "usefulness_ratios": (0.5,)}
+    options = EvaluateOptions(
+        lesions, str(run), out=tmp_path / "out", metrics=("usefulness",), external=outside, maps=("theirs=amber",),
+        **few,
+    )  # fmt: skip
+    (part,) = evaluate(options).report.parts
+    there = [measure for measure in part.measures if measure.variant.startswith("on elsewhere: ")]
+    assert {measure.key for measure in there} >= {"balanced_accuracy", "gain"}
+    assert {measure.n for measure in there if measure.key == "gain"} == {len(split_of(run)["test"])}
+    assert not any("--external" in text for text in part.not_measured)
+    with pytest.raises(UsageError, match="expected THEIRS=OURS"):
+        evaluate(replace(options, maps=("theirs",), out=tmp_path / "bad"))
+    first = split_of(run)["train"][0]
+    shutil.copyfile(lesions / first, outside / first.split("/")[0].upper() / "seen.png")
+    with pytest.raises(InputError, match=r"1 of \d+ images were trained on"):
+        evaluate(replace(options, out=tmp_path / "leak"))
 
 
 def test_a_part_measured_alone_is_kept_for_all(
@@ -195,7 +283,8 @@ def test_usefulness_tries_the_ratios_and_takes_the_labels_together_that_are_aske
     )  # fmt: skip
     (part,) = evaluate(options).report.parts
     gains = [measure for measure in part.measures if measure.key == "gain_small"]
-    assert [gain.variant for gain in gains] == ["0.25 synthetic images per real image"]
+    # As frequent as the others, these labels are not filled up.
+    assert [gain.variant for gain in gains] == ["real + synthetic 0.25", "pretrained on synthetic"]
     assert gains[0].how_to_read.endswith("Mean over amber, ebony.")
     with pytest.raises(UsageError, match="'jade'"):
         evaluate(replace(options, small_labels=("jade",)))
@@ -243,11 +332,10 @@ def test_judges_are_shown_images_as_the_run_was(
     train(TrainRun(DataOptions(lesions, size=16), options, tmp_path / "run", device="cpu"))
     assert shown == {symmetry}
     shown.clear()
+    monkeypatch.setenv("DRAI_CACHE", str(tmp_path / "cache"))  # no judge is stored yet
     small = {**SMALL, "judge_images": 64, "samples": 2}
     report = tmp_path / "report"
     evaluate(
-        EvaluateOptions(
-            lesions, str(tmp_path / "run"), out=report, tools=tmp_path, metrics=("disentanglement",), **small
-        )
+        EvaluateOptions(lesions, str(tmp_path / "run"), out=report, metrics=("disentanglement",), **small)
     )
     assert shown == {symmetry}

@@ -81,7 +81,7 @@ def test_the_judge_to_quote_fits_the_image_size() -> None:
     for size in (64, 256):
         config = judge_config(size, "flip")
         assert config.symmetry == "flip"
-        assert len(config.widths) == 4
+        assert config.patch == 4
         assert config.fit.images > JudgeConfig().fit.images
 
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.metrics.classifier_training import UsefulnessConfig
+from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
+from drai_cli.metrics.heads import FeatureTest, measure_heads
 from drai_cli.metrics.intervals import group_weights
+from drai_cli.metrics.power import cases_for, groups_for, least_gain
 from drai_cli.metrics.scores import auc, draw_both, estimate_of, macro_auc, recalls
 from drai_cli.metrics.symmetries import augment
-from drai_cli.metrics.training_sets import balanced, fill_up, make_arms, synthetic_counts
-from drai_cli.metrics.usefulness import measure_usefulness
+from drai_cli.metrics.training_sets import PRETRAINED, RARE, balanced, make_arms, synthetic_counts
+from drai_cli.metrics.usefulness import TestSet, measure_usefulness
 
 SIZE = 16
 FEW = 2  # the label of which there are few real images
@@ -61,7 +63,7 @@ def right() -> dict[str, Any]:
 
 
 def test_images_that_are_right_help_the_small_label_beyond_oversampling(right) -> None:
-    helped, differences = (right[name]["1"]["oversampled"] for name in ("helped", "differences"))
+    helped, differences = (right[name][RARE] for name in ("helped", "differences"))
     assert right["small_labels"] == [FEW]
     assert helped["recall"][str(FEW)] == helped["small"] == helped["balanced_accuracy"] == "helped"
     assert differences["recall"][str(FEW)]["value"] > 0.2
@@ -70,7 +72,7 @@ def test_images_that_are_right_help_the_small_label_beyond_oversampling(right) -
     arms = right["arms"]
     assert arms["synthetic"]["balanced_accuracy"]["value"] > 0.8
     for score in ("balanced_accuracy", "macro_auc"):
-        gain = arms["real + synthetic 1"][score]["value"] - arms["oversampled 1"][score]["value"]
+        gain = arms[RARE][score]["value"] - arms["real"][score]["value"]
         assert differences[score]["value"] == pytest.approx(gain)
 
 
@@ -78,32 +80,41 @@ def test_images_with_shuffled_labels_harm(right) -> None:
     made = pool(200)
     made["made_labels"] = np.random.default_rng(0).permutation(made["made_labels"])
     found = measure_usefulness(**problem(train=(40, 40, 30)), **made, config=CONFIG, seed=0)
-    assert found["helped"]["1"]["oversampled"]["balanced_accuracy"] == "harmed"
-    assert found["differences"]["1"]["oversampled"]["balanced_accuracy"]["high"] < 0
+    assert found["helped"]["real + synthetic 1"]["balanced_accuracy"] == "harmed"
+    assert found["differences"]["real + synthetic 1"]["balanced_accuracy"]["high"] < 0
     assert found["arms"]["synthetic"]["balanced_accuracy"]["value"] < 0.6
 
 
 def test_arms_take_equal_steps_and_say_what_they_were_trained_on(right) -> None:
     arms = right["arms"]
-    assert list(arms) == ["real", "synthetic", "oversampled 1", "real + synthetic 1"]
+    assert list(arms) == ["real", "synthetic", "real + synthetic 1", RARE, PRETRAINED]
     assert {arm["images_seen"] for arm in arms.values()} == {2_560}
     assert {arm["seeds"] for arm in arms.values()} == {2}
     assert arms["real"]["real"] == {"0": 120, "1": 120, "2": 4}
     assert arms["real"]["synthetic"] == {"0": 0, "1": 0, "2": 0}
     assert arms["synthetic"]["synthetic"] == {"0": 82, "1": 82, "2": 82}
-    # 244 added: all three labels end at (244 + 244) / 3
-    assert arms["real + synthetic 1"]["synthetic"] == {"0": 42, "1": 42, "2": 158}
+    assert arms["real + synthetic 1"]["synthetic"] == {"0": 120, "1": 120, "2": 4}
+    assert arms[RARE]["synthetic"] == {"0": 0, "1": 0, "2": 78}
+    assert arms[PRETRAINED]["synthetic"] == arms["synthetic"]["synthetic"]
     assert right["short"] == {}
     json.dumps({name: value for name, value in right.items() if name != "done"}, allow_nan=False)
 
 
-def test_arms_that_draw_the_same_are_trained_once(right) -> None:
-    assert right["done"] == [(done, 6) for done in range(1, 7)]  # of 4 arms 2 are one; 2 seeds
-    scores = [
-        {name: right["arms"][arm][name] for name in ("balanced_accuracy", "macro_auc", "recall", "share")}
-        for arm in ("real", "oversampled 1")
-    ]
-    assert scores[0] == scores[1]
+def test_progress_counts_images_of_all_trainings(right) -> None:
+    total = 5 * 2 * 2_560
+    assert right["done"][0] == (64, total)
+    assert right["done"][-1] == (total, total)
+
+
+def test_how_many_cases_a_gain_needs_is_said_before_and_after(right) -> None:
+    tested = np.array([634, 9, 0])
+    assert least_gain(tested) == pytest.approx(1.96 * np.sqrt(0.25 / 634 + 0.25 / 9) / 2)
+    assert least_gain(4 * tested) == pytest.approx(least_gain(tested) / 2)
+    needed = cases_for(tested)
+    assert least_gain(tested * needed / tested.sum()) == pytest.approx(0.05, rel=1e-3)
+    assert groups_for([{"low": -0.1, "high": 0.1}], 100) == 400
+    assert groups_for([{"low": float("nan"), "high": 0.1}], 100) is None
+    assert right["groups_needed"] > 0
 
 
 def test_intervals_hold_the_value(right) -> None:
@@ -115,8 +126,8 @@ def test_intervals_hold_the_value(right) -> None:
             return 1
         return sum(check(value) for value in found.values())
 
-    assert check(right["arms"]) == 4 * 6
-    assert check(right["differences"]) == 2 * 6
+    assert check(right["arms"]) == 5 * 6
+    assert check(right["differences"]) == 4 * 6
 
 
 QUICK = UsefulnessConfig(
@@ -148,21 +159,31 @@ def test_all_follows_from_the_seed_and_test_images_choose_nothing() -> None:
 def test_a_pool_that_is_too_small_is_said_and_not_repeated() -> None:
     found = measure_usefulness(**problem((20, 20, 5), 5, 12), **pool(30), config=QUICK, seed=0)
     assert found["short"] == {
-        "real + synthetic 3": {"2": {"wanted": 55, "had": 30}, "0": {"wanted": 40, "had": 30}}
-        | {"1": {"wanted": 40, "had": 30}}
+        "real + synthetic 3": {"0": {"wanted": 60, "had": 30}, "1": {"wanted": 60, "had": 30}}
     }
-    arms = found["arms"]
-    assert arms["real + synthetic 3"]["synthetic"] == {"0": 30, "1": 30, "2": 30}
-    assert arms["oversampled 3"]["share"] == arms["real + synthetic 3"]["share"]
-    assert arms["oversampled 3"]["share"]["2"] == pytest.approx(35 / 135)
-    assert found["helped"]["3"]["oversampled"]["recall"]["0"] != "too few"
+    assert found["arms"]["real + synthetic 3"]["synthetic"] == {"0": 30, "1": 30, "2": 15}
+    assert found["arms"]["real + synthetic 0.25"]["synthetic"] == {"0": 5, "1": 5, "2": 2}
 
 
 def test_few_test_groups_give_no_verdict() -> None:
     data = problem((20, 20, 5), 5, 5)  # 3 groups a label
-    helped = measure_usefulness(**data, **pool(60), config=QUICK, seed=0)["helped"]["3"]["real"]
+    helped = measure_usefulness(**data, **pool(60), config=QUICK, seed=0)["helped"]["real + synthetic 3"]
     assert set(helped["recall"].values()) == {"too few"} == {helped["small"]}
     assert helped["balanced_accuracy"] != "too few"
+
+
+def test_images_from_elsewhere_are_tested_on_by_the_same_classifiers() -> None:
+    data, made = problem((20, 20, 5), 5, 12), pool(60)
+    test = data["parts"] == "test"
+    again = TestSet(data["images"][test], data["labels"][test], data["groups"][test])
+    found = measure_usefulness(**data, **made, outside=again, config=replace(QUICK, ratios=(1.0,)), seed=0)
+    assert found["outside"]["n"] == found["n"]
+    for arm, scores in found["outside"]["arms"].items():
+        assert scores["recall"] == found["arms"][arm]["recall"]
+    assert found["outside"]["helped"] == found["helped"]
+    small = TestSet(again.images[:, :8, :8], again.labels, again.groups)
+    with pytest.raises(ValueError, match="outside images of shape"):
+        measure_usefulness(**data, **made, outside=small, config=QUICK, seed=0)
 
 
 def test_large_images_are_averaged_down_and_validation_may_be_reported_on() -> None:
@@ -188,42 +209,71 @@ def test_what_cannot_be_measured_is_an_error(change, text) -> None:
         measure_usefulness(**{**problem((5, 5, 5), 5, 5), **pool(5), **change}, config=QUICK, seed=0)
 
 
-@pytest.mark.parametrize(
-    ("counts", "total", "added"),
-    [
-        ([10, 4, 1], 3, [0, 0, 3]),
-        ([10, 4, 1], 5, [0, 1, 4]),
-        ([10, 4, 1], 6, [0, 1, 4]),  # one cannot be shared out
-        ([10, 4, 1], 18, [1, 7, 10]),
-        ([10, 0, 1], 4, [0, 0, 4]),  # nothing of a label that has none
-        ([5, 5, 5], 0, [0, 0, 0]),
-    ],
-)
-def test_the_smallest_labels_are_filled_first(counts, total, added) -> None:
-    assert fill_up(np.array(counts), total).tolist() == added
-
-
 def test_a_pool_of_the_counts_asked_for_is_never_short() -> None:
     counts, ratios = np.array([50, 7, 0, 20]), (0.5, 1.0, 2.0)
     labels = np.repeat(np.arange(4), counts)
-    made_labels = np.repeat(np.arange(4), synthetic_counts(counts, ratios))
-    arms = make_arms(labels, np.arange(len(labels)), made_labels, 4, ratios, 0)
+    made_labels = np.repeat(np.arange(4), synthetic_counts(counts, ratios, [1]))
+    arms = make_arms(labels, np.arange(len(labels)), made_labels, 4, ratios, [1], 0)
     assert all((arm.synthetic == arm.wanted).all() for arm in arms)
-    assert max(arm.synthetic.sum() for arm in arms) == pytest.approx(2 * counts.sum(), abs=3)
+    assert max(arm.synthetic.sum() for arm in arms) == 2 * counts.sum()
+    # No rare label, no filling up.
+    assert RARE not in [arm.name for arm in make_arms(labels, np.arange(77), made_labels, 4, ratios, [], 0)]
 
 
-def test_paired_arms_draw_the_same_labels_and_real_rows_only_where_they_should() -> None:
+def test_arms_draw_the_same_labels_and_real_rows_only_where_they_should() -> None:
     labels = np.repeat(np.arange(3), [40, 20, 2])
-    arms = make_arms(labels, np.arange(62), np.repeat(np.arange(3), 60), 3, (1.0,), 0)
+    arms = make_arms(labels, np.arange(62), np.repeat(np.arange(3), 60), 3, (1.0,), [2], 0)
     drawn = {}
     for arm in arms:
         rows, of = arm.set.draw(4000, torch.Generator().manual_seed(0))
         drawn[arm.kind] = rows, of
         true = np.concatenate([labels, np.repeat(np.arange(3), 60)])
         assert (true[rows] == of.numpy()).all()
-        assert len(np.unique(rows)) == arm.real.sum() + arm.synthetic.sum()
-    assert torch.equal(drawn["oversampled"][1], drawn["real + synthetic"][1])
+    assert all(torch.equal(of, drawn["real"][1]) for _, of in drawn.values())
     assert drawn["real"][0].max() < 62 <= drawn["synthetic"][0].min()
+    assert set(true[drawn["rare"][0][drawn["rare"][0] >= 62]]) == {2}
+    (pretrained,) = (arm for arm in arms if arm.kind == "pretrained")
+    assert pretrained.first is not None
+    assert pretrained.first.draw(100, torch.Generator())[0].min() >= 62 > drawn["pretrained"][0].max()
+    assert len({arm.key() for arm in arms}) == len(arms)
+
+
+def test_a_classifier_is_pretrained_in_the_first_half_of_its_steps(monkeypatch) -> None:
+    shown: list[np.ndarray] = []
+    batch = Trainer._batch
+    monkeypatch.setattr(Trainer, "_batch", lambda self, rows: shown.append(rows) or batch(self, rows))
+    data, made = problem((20, 20, 5), 5, 12), pool(60)
+    train = np.flatnonzero(data["parts"] == "train")
+    arms = make_arms(data["labels"], train, made["made_labels"], 3, (1.0,), [], 0)
+    held = np.flatnonzero(data["parts"] == "validation")
+    trainer = Trainer(data["images"], made["made"], data["labels"], held, 3, QUICK, "cpu")
+    trainer.train(next(arm for arm in arms if arm.kind == "pretrained"), 0, [])
+    assert [bool(rows.min() >= len(data["labels"])) for rows in shown] == [True] * 3 + [False] * 3
+
+
+def test_heads_agree_with_the_arms_and_see_what_helps() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), [120, 120, 4])
+    test_labels, held_labels = (np.repeat(np.arange(3), each) for each in (60, 20))
+    centres = generator.normal(size=(3, 6)) * 1.2
+
+    def features(of: np.ndarray) -> np.ndarray:
+        return (centres[of] + generator.normal(size=(len(of), 6))).astype(np.float32)
+
+    made_labels = np.repeat(np.arange(3), 120)
+    arms = make_arms(labels, np.arange(244), made_labels, 3, (1.0,), [2], 0)
+    real = np.concatenate([features(labels), features(held_labels)])
+    every_label = np.concatenate([labels, held_labels])
+    arms = make_arms(every_label, np.arange(244), made_labels, 3, (1.0,), [2], 0)
+    test = FeatureTest(features(test_labels), test_labels, np.arange(180))
+    (found,) = measure_heads(
+        arms, real, every_label, np.arange(244, 304), features(made_labels), [test], 3, [2], 0
+    )
+    assert list(found["arms"]) == ["real", "synthetic", "real + synthetic 1", RARE]
+    assert found["helped"][RARE]["recall"]["2"] == "helped"
+    wrong = features((made_labels + 1) % 3)
+    (found,) = measure_heads(arms, real, every_label, np.arange(244, 304), wrong, [test], 3, [2], 0)
+    assert found["differences"]["synthetic"]["balanced_accuracy"]["high"] < 0
 
 
 def test_balance_says_how_often_labels_are_drawn() -> None:

@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": DATA | {"model_file"},
     "run": MODEL | {"metrics", "training", "output"},
     "sampling": MODEL | {"metrics", "inference", "output", "run"},
-    "evaluation": MODEL | {"metrics", "inference", "report", "run"},
+    "evaluation": MODEL | {"metrics", "inference", "output", "report", "run"},
     "export": MODEL | {"inference", "output", "report", "run", "sampling"},
     "workflows": MODEL
     | {"metrics", "training", "inference", "output", "report", "run", "sampling", "evaluation", "export"},

@@ -76,9 +76,9 @@ def test_the_page_is_the_same_for_the_same_report(example):
 def test_it_says_what_was_evaluated(example):
     page = check_page(example)
     assert "Evaluation of lesions-64" in example.split("<title>")[1].split("</title>")[0]
-    head = page.text.split("Summary")[0]
+    head = page.text.split("How to read this report")[-2]
     assert all(
-        fact in head
+        fact in page.text
         for fact in ("a model", "lesions-64", SHA256[:12], "4,000,000", "test", "1,002", "nv 671")
     )
     assert SHA256 not in head
@@ -193,3 +193,51 @@ def test_a_figure_of_no_part_stands_at_the_end():
 def test_a_figure_must_be_a_png():
     with pytest.raises(ValueError, match="PNG"):
         report_html(example_report(), [Figure("fidelity", "a", "b", b"GIF89a")])
+
+
+def test_the_first_screen_has_the_verdicts_and_a_picture_and_says_what_is_still_measured():
+    parts = (
+        Part("fidelity", "Fidelity", verdict="They look real."),
+        Part("privacy", "Privacy", is_pending=True),
+    )
+    report = Report({"name": "m"}, {"name": "ham", "part": "test", "n": 853}, {}, parts, date="2026-11-30")
+    html = report_html(report, [Figure("first", "Pairs", "Real above.", grid_png(1, 1, 4))])
+    check_page(html)
+    head = html.split('<section id="summary">')[0]
+    assert "853 real images of <bdi>ham</bdi>, <bdi>test</bdi> part" in head
+    assert "2026-11-30" in head
+    assert "They look real." in head
+    assert "being measured" in head
+    assert head.count("<img") == 1 == html.count("<img")
+
+
+def test_an_interval_too_wide_says_what_cannot_be_seen():
+    wide = Measure(
+        "m",
+        "Agreement",
+        0.475,
+        "higher",
+        "How.",
+        0.32,
+        0.63,
+        40,
+        baseline=Baseline("b", 0.55),
+        is_headline=True,
+    )
+    page = check_page(report_html(Report({}, {}, {}, (Part("p", "P", (wide,)),))))
+    assert "inconclusive with n = 40, differences under 0.155 cannot be seen" in page.text
+
+
+def test_plots_leave_out_what_is_not_informative():
+    doubted = [
+        Measure("m", "M", 0.6, "higher", "How.", 0.5, 0.7, label=label, doubt="at chance") for label in "ab"
+    ]
+    html = report_html(Report({}, {}, {}, (Part("p", "P", tuple(doubted)),)))
+    check_page(html)
+    assert "<svg" not in html
+
+
+def test_settings_stand_in_their_part():
+    html = report_html(Report({}, {}, {}, (Part("p", "P", settings={"judge_images": 8000}),)))
+    check_page(html)
+    assert "<dt>judge images</dt><dd><bdi>8000</bdi>" in html

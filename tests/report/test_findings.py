@@ -37,6 +37,22 @@ def test_standing_against_a_bare_number():
     assert measure("baseline", 0.51, 0.6, Baseline("chance", 0.5)).standing == "poor"
 
 
+@pytest.mark.parametrize(
+    ("better", "low", "high", "word"),
+    [
+        ("higher", 0.3, 0.64, "inconclusive"), ("lower", 0.3, 0.64, "inconclusive"),
+        ("baseline", 0.3, 0.64, "inconclusive"), ("baseline", 0.45, 0.55, "good"), ("higher", 0.45, 0.55, "near"),
+        ("higher", 0.51, 0.9, "good"), ("higher", 0.05, 0.45, "poor"),
+    ],
+)  # fmt: skip
+def test_wide_intervals_tell_nothing_unless_they_lie_apart(better, low, high, word):
+    found = measure(better, low, high, Baseline("b", 0.5), n=40)
+    assert found.standing == word
+    if word == "inconclusive":
+        (written,) = as_json(found)["parts"]["p"]["measures"]
+        assert written["resolution"] == pytest.approx(0.17)
+
+
 def test_what_says_nothing_has_no_standing_and_says_why():
     found = measure("lower", 7, 9.9, BESIDE, doubt="the judge is at chance")
     assert found.standing is None
@@ -65,10 +81,10 @@ def as_json(*measures):
 
 
 def test_json_keeps_zeros_and_drops_what_is_not_known():
-    zero = Measure("m", "M", 0.0, "lower", "How.", 0.0, 0.5, n=0, baseline=Baseline("none", 0.0))
+    zero = Measure("m", "M", 0.0, "lower", "How.", 0.0, 0.05, n=0, baseline=Baseline("none", 0.0))
     (found,) = as_json(zero)["parts"]["p"]["measures"]
     assert found == {
-        "key": "m", "name": "M", "value": 0.0, "low": 0.0, "high": 0.5, "n": 0, "better": "lower", "standing": "near",
+        "key": "m", "name": "M", "value": 0.0, "low": 0.0, "high": 0.05, "n": 0, "better": "lower", "standing": "near",
         "baseline": {"what": "none", "value": 0.0}, "how_to_read": "How.",
     }  # fmt: skip
 

@@ -112,7 +112,8 @@ def test_a_baseline_is_shown_where_all_runs_share_it(baselines, expected) -> Non
 def test_all_runs_share_their_split_and_so_their_judge(result, options: CompareOptions) -> None:
     splits = {path.read_bytes() for path in (options.out / "runs").glob("*/split.csv")}
     assert len(splits) == 1
-    assert len(list((options.out / "tools").glob("judge-*.safetensors"))) == 1
+    beside_the_data = options.out.parent / "cache" / "instruments"
+    assert len(list(beside_the_data.glob("judge-*.safetensors"))) == 1
 
 
 def test_the_same_command_goes_on_with_what_is_missing(result, options: CompareOptions, monkeypatch) -> None:

@@ -1,0 +1,71 @@
+"""Which use is named, what speaks against it, and the command for it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from drai_cli.evaluation.best_use import best_use, command_for
+
+
+def found(**gains: tuple[float, float, float]) -> dict:
+    def effect(gain: tuple[float, float, float]) -> str:
+        return "helped" if gain[1] > 0 else "harmed" if gain[2] < 0 else "neither"
+
+    def one(gain: tuple[float, float, float]) -> dict:
+        return dict(zip(("value", "low", "high"), gain, strict=True))
+
+    names = {"mix": "real + synthetic 1", "rare": "rare labels filled up", "alone": "synthetic"}
+    return {
+        "differences": {names[k]: {"balanced_accuracy": one(g), "recall": {"0": one(g)}} for k, g in gains.items()},
+        "helped": {
+            names[k]: {"balanced_accuracy": effect(g), "recall": {"0": effect(g)}} for k, g in gains.items()
+        },
+        "small_labels": [0], "heads": None, "outside": None,
+    }  # fmt: skip
+
+
+def test_the_use_with_the_highest_gain_that_is_sure_is_the_best() -> None:
+    best = best_use(found(mix=(0.03, 0.01, 0.05), rare=(0.06, -0.01, 0.13), alone=(0.2, 0.1, 0.3)))
+    assert best.name == "real + synthetic 1"
+    assert best.objections == ()
+    assert best.resolution == pytest.approx(0.02)
+
+
+def test_no_use_is_named_where_none_is_sure_and_harm_is() -> None:
+    best = best_use(found(mix=(-0.05, -0.08, -0.02), rare=(0.01, -0.04, 0.06)))
+    assert best.name == ""
+    assert best.harmful == ("real + synthetic 1",)
+
+
+def test_another_classifier_that_disagrees_is_heard() -> None:
+    numbers = found(mix=(0.02, 0.01, 0.03))
+    numbers["heads"] = [found(mix=(-0.03, -0.05, -0.01)), found(mix=(0.01, -0.05, 0.07))]
+    numbers["outside"] = found(mix=(0.05, 0.02, 0.08))
+    assert best_use(numbers).objections == (
+        "with a linear head on pretrained features it harms (-0.030)",
+        "with a linear head on pretrained features on the images from elsewhere no gain is shown (+0.010)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("real + synthetic 0.5", "`drai sample --weights runs/x -n 12 --out synthetic/` (labels as frequent as in "
+         "training)."),
+        ("pretrained on synthetic", "`drai sample --weights runs/x --per-class 9 --out synthetic/`, trained on first, "
+         "real images afterwards."),
+        ("rare labels filled up", "`drai sample --weights runs/x --label 'b c' -n 9 --out 'synthetic/b c'`; "
+         "`drai sample --weights runs/x --label a -n 3 --out synthetic/a`."),
+    ],
+)  # fmt: skip
+def test_the_command_makes_that_data_set(name, command) -> None:
+    evaluation = SimpleNamespace(
+        options=SimpleNamespace(weights="runs/x"), subject=SimpleNamespace(model=object()),
+        real=SimpleNamespace(schema=SimpleNamespace(labels=("b c", "a", "d"))),
+    )  # fmt: skip
+    numbers = {"arms": {name: {"synthetic": {"0": 9, "1": 3, "2": 0}}}}
+    assert command_for(evaluation, numbers, name) == command
+    evaluation.subject.model = None
+    assert command_for(evaluation, numbers, name) == ""
