@@ -16,8 +16,7 @@ from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
 if TYPE_CHECKING:
-    from drai_cli.data.overview import SetReport
-    from drai_cli.workflows.inspect import ImageReport
+    from drai_cli.workflows.inspect import ImageReport, SetReport
 
 PATH = Parameter(
     "path",
@@ -57,7 +56,7 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
     it, window, cropping, duplicates, what is left out, and the drai train command.
     """
-    from drai_cli.data.overview import SetReport
+    from drai_cli.workflows.inspect import SetReport
     from drai_cli.workflows.inspect import inspect as look
 
     chosen = SourceOptions(**collect_given(SourceOptions, settings))

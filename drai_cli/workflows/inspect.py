@@ -12,7 +12,8 @@ import numpy as np
 
 from drai_cli.data.archive import is_archive
 from drai_cli.data.image_set import Entry, ImageSet
-from drai_cli.data.overview import SetReport, describe_set
+from drai_cli.data.overview import SetReport as SetReport
+from drai_cli.data.overview import describe_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.dicom.format import DICOM
