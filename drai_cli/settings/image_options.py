@@ -76,6 +76,9 @@ class SampleOptions:
             --style-from.
         truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
             variation.
+        move_content: Numbers that are added to the content code of every image, with commas between them, as many as
+            the code has. `drai explore` finds directions and prints the command.
+        move_style: The same for the style code.
         format: File format, one of `SAMPLE_FORMATS`. webdataset means tar files of images with their labels.
         shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
         seed: Random seed. Seed, condition and index decide each image.
@@ -104,6 +107,8 @@ class SampleOptions:
     frame: int | None = setting(None, 0)
     window: str | None = None
     truncation: float = setting(1.0, 0)
+    move_content: str = ""
+    move_style: str = ""
     format: str = "png"
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
