@@ -76,6 +76,11 @@ class RunDirectory:
         """One JSON object per tick."""
         return self.path / "stats.jsonl"
 
+    @property
+    def progress(self) -> Path:
+        """A page that shows how the run goes, written again at every tick."""
+        return self.path / "progress.html"
+
     def grid(self, images_seen: int) -> Path:
         return self.path / "grids" / f"{images_seen:09d}.png"
 

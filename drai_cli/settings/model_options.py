@@ -166,6 +166,26 @@ class ExportOptions:
 
 
 @dataclass(frozen=True)
+class ExploreOptions:
+    """What to explore, and how.
+
+    Attributes:
+        weights: Model: a .safetensors file, run directory, bundled model's name, Hub name owner/name[@revision], or an
+            exported .onnx file. A run is followed while it trains.
+        images: Real images for the map of codes: a data set of any kind, or a folder of images. At most 400 are shown.
+        port: Port of the page on this machine; 0: a free one.
+        open: Open the page in a browser.
+        device: Device to compute on (cuda, mps, cpu); None: the first available of these.
+    """
+
+    weights: str | None = None
+    images: Path | None = None
+    port: int = setting(0, 0, 65535)
+    open: bool = False
+    device: str | None = None
+
+
+@dataclass(frozen=True)
 class InfoOptions:
     """Which model to show.
 
