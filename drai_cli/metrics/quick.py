@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from drai_cli.metrics.bands import power_ratios
 from drai_cli.metrics.frechet import frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 from drai_cli.metrics.intervals import estimate, group_weights, macro_mean
@@ -44,12 +45,14 @@ def quick_measure(
         device: Where the networks are.
 
     Returns:
-        `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's
-        features; the baselines of agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`,
-        the lower end of its 95 % interval where there are few images, and `chance`. With an encoder also `kept`,
-        `kept_of_a` (the judge on the real images), `kept_ratio`, `leaked`, `followed`, `leftover`, as in
-        `measure_swaps`. `score`, higher is better: the mean of agreement ratio, kept ratio and followed minus leftover
-        (those that exist), minus 0.1 log(1 + distance / distance between two halves of the real images).
+        `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's features;
+        `frechet_real`, the distance between two halves of the real images; `power_coarse`, `power_middle` and
+        `power_fine`, as in `power_ratios`; the baselines of agreement: `judge`, the judge's balanced accuracy on the
+        real images, `judge_low`, the lower end of its 95 % interval where there are few images, and `chance`. With an
+        encoder also `kept`, `kept_of_a` (the judge on the real images), `kept_ratio`, `leaked`, `followed`,
+        `leftover`, as in `measure_swaps`. `score`, higher is better: the mean of agreement ratio, kept ratio and
+        followed minus leftover (those that exist), minus 0.1 log(1 + distance / distance between two halves of the
+        real images).
     """
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
@@ -67,7 +70,8 @@ def quick_measure(
     if len(labels) <= _FEW:
         low = estimate(macro_mean(predicted == labels, labels), group_weights(groups, seed)).low
         out |= {"judge_low": low} if np.isfinite(low) else {}
-    out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
+    out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance, "frechet_real": real_distance}
+    out |= {f"power_{band}": ratio for band, ratio in power_ratios(made, images[chosen]).items()}
     parts = [min(out["agreement_ratio"], 1.0)]
     if networks.encoder is not None:
         pairs = choose_pairs(labels, count, seed)
