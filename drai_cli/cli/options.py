@@ -21,7 +21,7 @@ RUN = "Run"
 PANELS = {
     OUTPUT: (
         "out", "format", "steps", "even", "shard_size", "keep_patient", "compression", "fps", "figures", "tensorboard",
-        "to", "name", "message", "private", "list_all", "overwrite",
+        "open", "to", "name", "message", "private", "list_all", "overwrite",
     ),
     MODEL: ("weights", "init", "method", "licence"),
     RUN: ("seed", "shard", "device", "devices", "precision", "runtime", "batch_size"),

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,9 +17,11 @@ from drai_cli.model_file.checkpoint import UNFIT, LoadedModel, load_state, save_
 from drai_cli.progress import Reporter, Task
 from drai_cli.run.budget import Budget
 from drai_cli.run.directory import RunDirectory
+from drai_cli.run.events import open_events
 from drai_cli.run.failures import explain_device_failure, explain_write_failure
 from drai_cli.run.look import Look
 from drai_cli.run.model_header import make_header
+from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.stop_signals import stop_signals
 from drai_cli.run.validation import SnapshotNetworks, Validation
 from drai_cli.run.warm_start import warm_start
@@ -74,8 +75,10 @@ class Trainer:
         directory: RunDirectory,
         device: torch.device,
         reporter: Reporter,
+        page: ProgressPage,
         processes: Processes = ALONE,
     ) -> None:
+        self.page, self.warnings = page, list[str]()
         self.run, self.options, self.data = run, options, data
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
         self.processes = processes
@@ -124,7 +127,7 @@ class Trainer:
                 reason, stop = self._agree(asked_to_stop())
                 is_tick = bool(reason) or self._is_tick()
                 if is_tick:
-                    self._tick(task, is_last=bool(reason))
+                    self._tick(task, reason)
                     over, stop = self._agree(asked_to_stop())
                     # If the hours ran out during a tick, one more step ends the run, so that the files say so too.
                     reason = reason or ("" if over == "hours" else over)
@@ -132,6 +135,7 @@ class Trainer:
                 if stop and not reason:
                     if not is_tick:
                         self._keep()
+                    self._write_page(stop)
                     return stop
         return reason
 
@@ -231,7 +235,7 @@ class Trainer:
 
     # Tick
 
-    def _tick(self, task: Task, *, is_last: bool) -> None:
+    def _tick(self, task: Task, reason: str) -> None:
         """Writes grid, best model, stats and checkpoint, in this order: after a crash in between they are repeated."""
         if not self.processes.is_first:
             return
@@ -242,13 +246,15 @@ class Trainer:
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
         with explain_write_failure(lambda: self.saved_at):
-            measures = self._measure_snapshot(is_last)
+            measures = self._measure_snapshot(bool(reason))
             tick = {
                 "images_seen": state.images_seen, "images_per_s": round(rate, 1), "elapsed_s": round(elapsed, 1),
                 "augment_probability": round(state.augment_probability, 4), "terms": averages,
                 "validation": measures, "best_images_seen": progress.best_images_seen,
+                "warnings": self.warnings,
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
+            self._write_page(reason)
         self._write_events(averages | measures)
         progress.sums, progress.steps = {}, 0
         self._keep()
@@ -277,9 +283,16 @@ class Trainer:
                 progress.best_score = None if is_first else score
             progress.best_images_seen, progress.best_measures = state.images_seen, measures
             self._save_model(snapshot)
-        for warning in health.warnings(**self.look.vital_signs(snapshot)):
+        self.warnings = health.warnings(**self.look.vital_signs(snapshot))
+        for warning in self.warnings:
             self.reporter.warn(warning)
         return measures
+
+    def _write_page(self, reason: str) -> None:
+        """Writes the progress page, if a tick is there to be shown."""
+        ticks = self.directory.read_stats(up_to=self.state.images_seen) if self.processes.is_first else []
+        if ticks:
+            self.page.write(ticks, reason)
 
     def _save_model(self, networks: Networks) -> None:
         inherited = self.source.header if self.source is not None else None
@@ -328,18 +341,3 @@ class Trainer:
                 "the checkpoint does not belong to this run",
                 "name another folder with --out",
             ) from error
-
-
-def open_events(folder: Path) -> Any:
-    """A TensorBoard writer.
-
-    Raises:
-        UsageError: TensorBoard is not installed.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UsageError(
-            "--tensorboard", "TensorBoard is not installed", "pip install 'drai-cli[tensorboard]'"
-        ) from error
-    return SummaryWriter(folder)

@@ -103,6 +103,7 @@ class TrainRun:
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         licence: Licence of the model, as an SPDX expression; None: the known licence of the data set or of the --init
             model.
+        open: Open OUT/progress.html in a browser when it is first written. It shows how the run goes.
         tensorboard: Also write losses and measures as TensorBoard events to OUT/tensorboard (needs the extra
             `drai-cli[tensorboard]`).
     """
@@ -114,6 +115,7 @@ class TrainRun:
     device: str | None = None
     licence: str | None = None
     tensorboard: bool = False
+    open: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
+from drai_cli.settings.model_options import TrainRun
+from drai_cli.settings.presets import PRESETS, preset_for_size
 from drai_cli.settings.typed import flags_of
 
 
@@ -37,9 +40,34 @@ def spell_options(chosen: Any, usual: Any = None, skip: Sequence[str] = ()) -> l
     return words
 
 
+def spell_train(run: TrainRun) -> str:
+    """The command line that starts or resumes a run."""
+    preset = PRESETS[preset_for_size(run.data.size)]
+    usual = TrainOptions(
+        **_fields_of(TrainOptions, preset),
+        model=ModelConfig(**_fields_of(ModelConfig, preset)),
+        objective=Objective(**_fields_of(Objective, preset)),
+    )
+    training = run.training
+    return join_words(
+        [
+            "drai", "train", *spell_options(run.data),
+            *spell_options(training, usual),
+            *spell_options(training.model, usual.model, skip=("image_size", "image_channels")),
+            *spell_options(training.objective, usual.objective),
+            *spell_options(run, skip=("open",)),
+        ]
+    )  # fmt: skip
+
+
 def join_words(words: Iterable[str]) -> str:
     """Words as one line for a shell."""
     return shlex.join(words)
+
+
+def _fields_of(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(cls)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

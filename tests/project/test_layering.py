@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "inference": MODEL | {"metrics"},
     "output": MODEL | {"inference"},
     "report": DATA | {"model_file"},
-    "run": MODEL | {"metrics", "training", "output"},
+    "run": MODEL | {"metrics", "training", "output", "report"},
     "sampling": MODEL | {"metrics", "inference", "output", "run"},
     "evaluation": MODEL | {"metrics", "inference", "report", "run"},
     "explore": MODEL | {"metrics", "inference", "output", "report", "run", "sampling"},
