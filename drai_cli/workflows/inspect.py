@@ -227,6 +227,18 @@ def inspect_set(path: Path, options: SourceOptions | None = None, reporter: Repo
     )
 
 
+def pick_images(path: Path, options: SourceOptions, most: int) -> list[np.ndarray]:
+    """Some images of a set as arrays, evenly spread over it; those that cannot be read are left out."""
+    image_set = find_image_set(path, SetOptions.of(options))
+    count = len(image_set.entries)
+    chosen = np.linspace(0, count - 1, min(most, count)).round().astype(int)
+    images = []
+    for row in chosen:
+        with suppress(InputError):
+            images.append(np.asarray(image_set.read(image_set.entries[row]).array))
+    return images
+
+
 @dataclass(frozen=True)
 class _Look:
     """What is kept of each decoded image."""
