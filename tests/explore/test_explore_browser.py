@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drai_cli.report.progress_html import progress_html
 from tests.explore.page_server import serve_page
+from tests.report.run_examples import example_page
 from tests.support.browser import NAMES, Browser, find_browser
 
 PROGRAM = find_browser()
@@ -247,6 +251,38 @@ def test_a_keyboard_suffices(opened):
     }  # fmt: skip
     assert wanted <= set(names)
     assert [name for name, is_shown in seen if not is_shown] == []
+
+
+def test_a_run_is_followed_in_the_page(browser, tiny_model, model_of, tmp_path, monkeypatch):
+    from drai_cli.explore import opened as module
+
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.1)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text("{}")
+    with serve_page(run, run=run, wait=False) as served:
+        browser.open(served.address, 1280, 900)
+        browser.until("document.getElementById('name').textContent.includes('no model yet')")
+        assert not browser.evaluate("document.getElementById('training').hidden")
+        assert not browser.evaluate("document.getElementById('no-progress').hidden")
+        (run / "progress.html").write_text(progress_html(example_page()), encoding="utf-8")
+        inside = "document.getElementById('progress').contentDocument?.body?.textContent"
+        browser.until(f"{inside}?.includes('40 of 50 kimg')")
+        shutil.copy(tiny_model, run / "model.safetensors")
+        browser.until("document.getElementById('name').textContent.includes('run')")
+        click(browser, "tab-samples")
+        browser.until(READY)
+        first = source(browser)
+        shutil.copy(model_of("dai"), run / "next")
+        os.replace(run / "next", run / "model.safetensors")
+        until_other(browser, first)
+        browser.until("document.getElementById('said').textContent.includes('better model')")
+        (run / "next").write_text(progress_html(example_page(state="It goes on.")), encoding="utf-8")
+        os.replace(run / "next", run / "progress.html")
+        browser.until(f"{inside}?.includes('It goes on.')")
+        assert browser.evaluate(f"{CHECKS}; nameless()") == []
+    bad = [text for text in browser.complaints() if "400" not in text]
+    assert bad == []
 
 
 def test_a_server_that_has_ended_is_told_of(browser, tiny_model):

@@ -9,6 +9,7 @@ import signal
 import webbrowser
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image as PillowImage
@@ -49,6 +50,18 @@ def test_a_run_leaves_its_page_and_opens_it_once(run, monkeypatch):
     assert all(isinstance(tick["warnings"], list) for tick in ticks)
     assert {"frechet_real", "power_fine"} <= set(ticks[-1]["validation"])
     assert str(run.out.parent) not in text.replace(spell_train(run).replace("'", "&#39;"), "")
+
+
+def test_the_judge_of_a_run_labels_pictures(run):
+    train(run)
+    from drai_cli.explore.model import open_model
+
+    model = open_model(str(run.out), "cpu", "torch")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    assert model.judge is not None
+    assert set(model.judge(pixels)) <= set(model.header.schema.labels)
+    (run.out / "checkpoint/judge.safetensors").write_bytes(b"broken")
+    assert open_model(str(run.out), "cpu", "torch").judge is None
 
 
 class _StopAt(Reporter):

@@ -81,7 +81,7 @@ function showSlider(code, one, index, reach) {
     input.setAttribute("aria-valuetext", `${number(amount)} standard deviations${end ? `, ${end}` : ""}`);
   };
   input.addEventListener("input", () => { state.amounts[code][index] = Number(input.value); describe(); hold(); soon(); });
-  button.addEventListener("click", () => toggleStrip(button, strip, code, index));
+  button.addEventListener("click", () => toggleStrip(button, strip, name, code, index));
   describe();
   const share = `${Math.round(100 * one.share)} % of what ${code} changes`;
   return make("div", { class: "slider" },
@@ -103,10 +103,11 @@ function setSliders(value) {
   }
 }
 
-async function toggleStrip(button, strip, code, index) {
+async function toggleStrip(button, strip, name, code, index) {
   const isOpen = button.getAttribute("aria-expanded") === "true";
   button.setAttribute("aria-expanded", String(!isOpen));
   button.textContent = isOpen ? "Show" : "Hide";
+  button.setAttribute("aria-label", `${button.textContent} all of ${name}`);
   strip.hidden = isOpen;
   if (isOpen) return;
   try {

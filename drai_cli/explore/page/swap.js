@@ -113,7 +113,7 @@ const swap = latest(async () => {
     ["B, reconstructed", made.b_again.picture, made.b_again.judged, "synthetic"],
   ];
   $("four").replaceChildren(...shown.map(([title, picture, judged, kind]) => make("li", {},
-    make("img", { src: picture, alt: title, width: state.model.size, height: state.model.size }),
+    make("img", { src: picture, alt: `Picture: ${title}`, width: state.model.size, height: state.model.size }),
     make("span", { class: "aside" }, `${title}${judged ? `, judged ${judged}` : ""} `, kind === "real" ? null
       : make("a", { href: picture, download: `${title.replace(/[^\w]+/g, "_")}.png`, "aria-label": `Save ${title}` }, "Save")))));
   $("swapped").hidden = false;
