@@ -6,6 +6,7 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
+from drai_cli.settings.data_options import KIND_NAMES
 from drai_cli.settings.model_options import ExploreOptions
 
 
@@ -16,11 +17,12 @@ from drai_cli.settings.model_options import ExploreOptions
         ExploreOptions,
         panels={options.OUTPUT: ("open", "port")},
         arguments={"weights": "WEIGHTS"},
+        choices={"kind": KIND_NAMES},
         defaults={"weights": options.WEIGHTS_DEFAULT, "port": "a free one"},
     ),
     examples=(
         "drai explore --open",
-        "drai explore lesions-128 --images lesions/",
+        "drai explore lesions-128 --images photos/ --metadata photos.csv --image-column file --label diagnosis",
         "drai explore runs/lesions",
     ),
     lacks=("dry_run",),

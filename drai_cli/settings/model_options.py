@@ -169,7 +169,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class ExploreOptions:
-    """What to explore, and how.
+    """What to explore, and how. Fields that are not listed: see `SourceOptions`; they are of the real images.
 
     Attributes:
         weights: Model: a .safetensors file, run directory, bundled model's name, Hub name owner/name[@revision], or an
@@ -180,8 +180,14 @@ class ExploreOptions:
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
     """
 
+    documented_by: ClassVar[type] = SourceOptions
+
     weights: str | None = None
     images: Path | None = None
+    metadata: Path | None = None
+    image_column: str | None = None
+    label: str | None = None
+    kind: str | None = None
     port: int = setting(0, 0, 65535)
     open: bool = False
     device: str | None = None

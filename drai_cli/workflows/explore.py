@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drai_cli.errors import WeightsError
+from drai_cli.data.image_set import SetOptions
+from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.explore.explorer import Explorer
 from drai_cli.explore.model import ExploredModel, open_model
 from drai_cli.explore.opened import Watch
@@ -35,9 +36,9 @@ def explore(
     Raises:
         UsageError: The extra is not installed, or a port or device cannot be used.
         WeightsError, NetworkError: A model that cannot be found or used.
-        InputError: Real images that cannot be read.
+        InputError: There are no real images at the path.
     """
-    check_explore(options)
+    source = check_explore(options)
     run = _run_to_follow(options.weights)
 
     def open() -> ExploredModel:
@@ -45,7 +46,7 @@ def explore(
 
     def load_real(model: ExploredModel) -> RealImages:
         assert options.images is not None
-        return load_real_images(options.images, model.header, reporter)
+        return load_real_images(options.images, model.header, reporter, source)
 
     def keep(chosen: SampleOptions) -> dict[str, Any]:
         made = sample(chosen, reporter)
@@ -74,10 +75,24 @@ def explore(
         listener.close()
 
 
-def check_explore(options: ExploreOptions) -> None:
-    """Checks the options and the extra as `explore` does before it loads the model; raises what it raises."""
+def check_explore(options: ExploreOptions) -> SetOptions:
+    """Checks the options and the extra as `explore` does before it loads the model; raises what it raises.
+
+    Returns:
+        How the real images are to be understood.
+    """
     check_ranges(options)
+    source = SetOptions(
+        metadata=options.metadata, image_column=options.image_column, label=options.label, kind=options.kind
+    )
+    if options.images is None and source != SetOptions():
+        raise UsageError(
+            "--metadata, --image-column, --label, --kind", "describe --images, and none are given"
+        )
+    if options.images is not None and not options.images.exists():
+        raise InputError(options.images, "no such file or folder", "check the path given to --images")
     import_server()
+    return source
 
 
 def _run_to_follow(weights: str | None) -> RunDirectory | None:

@@ -93,3 +93,11 @@ def test_json_gives_the_address(drai, tiny_model, monkeypatch):
 def test_no_such_model(drai):
     pytest.importorskip("uvicorn")
     assert drai("explore", "lesions-65").exit_code == 4
+
+
+def test_real_images_are_looked_for_at_once(drai, tiny_model, tmp_path):
+    pytest.importorskip("uvicorn")
+    result = drai("explore", tiny_model, "--images", tmp_path / "none")
+    assert result.exit_code == 3
+    result = drai("explore", tiny_model, "--label", "dx")
+    assert (result.exit_code, "--images" in result.stderr) == (2, True)
