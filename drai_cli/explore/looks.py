@@ -12,30 +12,40 @@ Numbers = Float[np.ndarray, " images"]
 
 _BINS = 64
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
-_EDGE = 8  # the frame is an eighth of the side wide
+# Distances from the centre in shares of the side. Around the object lies a ring of background. The corners beyond the
+# circle are dark where the rim of an instrument is seen, so they are not skin.
+_RING = (0.35, 0.48)
+_CIRCLE = 0.5
+_CORNERS = 0.6
 
 
 def measure_looks(images: UInt[np.ndarray, "images height width channels"]) -> dict[str, Numbers]:
     """Measures of images by name, in a fixed order; `redness` of colour images only.
 
-    `skin tone` (grey: `background`) is the brightness of the outer eighth of the frame. The object is what differs from
-    it, by Otsu's threshold; `size` is its share of the image, `left-right` and `up-down` its centre in shares of the
-    side, `elongation` the ratio of its axes.
+    `skin tone` (grey: `background`) is the median brightness of a ring around the centre. The object is what differs
+    from it inside the circle, by Otsu's threshold; `size` is its share of the image, `left-right` and `up-down` its
+    centre in shares of the side, `elongation` the ratio of its axes. `corners` are compared with the ring.
     """
     levels = images.astype(np.float64) / np.iinfo(images.dtype).max
     is_colour = levels.shape[3] == 3
     grey = levels @ _LUMINANCE if is_colour else levels[..., 0]
-    frame = _frame_of(grey.shape[1], grey.shape[2])
-    background = grey[:, frame].mean(1)
-    own = np.median(levels[:, frame], axis=1)[:, None, None]
+    distance = _distances(*grey.shape[1:])
+    ring, circle, corners = (
+        (distance >= _RING[0]) & (distance < _RING[1]),
+        distance < _CIRCLE,
+        distance > _CORNERS,
+    )
+    background = np.median(grey[:, ring], axis=1)
+    own = np.median(levels[:, ring], axis=1)[:, None, None]
     difference = np.abs(levels - own).mean(3)
-    mask = np.stack([one > _otsu(one) for one in difference])
+    mask = np.stack([circle & (one > _otsu(one[circle])) for one in difference])
     area = np.maximum(mask.sum((1, 2)), 1)
     rows, columns = _centre(mask, area)
     inside = (grey * mask).sum((1, 2)) / area
     found: dict[str, Numbers] = {
         "brightness": grey.mean((1, 2)),
         "skin tone" if is_colour else "background": background,
+        "corners": grey[:, corners].mean(1) - background,
         "contrast of the object": np.abs(inside - background),
         "size": mask.mean((1, 2)),
         "left-right": columns,
@@ -52,6 +62,7 @@ ENDS: dict[str, tuple[str, str]] = {
     "brightness": ("darker", "brighter"),
     "skin tone": ("darker skin", "lighter skin"),
     "background": ("darker background", "brighter background"),
+    "corners": ("darker corners", "brighter corners"),
     "contrast of the object": ("fainter", "stronger contrast"),
     "size": ("smaller", "larger"),
     "left-right": ("to the left", "to the right"),
@@ -63,14 +74,14 @@ ENDS: dict[str, tuple[str, str]] = {
 """What less and more of a measure looks like, in words."""
 
 
-def _frame_of(height: int, width: int) -> np.ndarray:
-    frame = np.ones((height, width), bool)
-    down, across = max(1, height // _EDGE), max(1, width // _EDGE)
-    frame[down:-down, across:-across] = False
-    return frame
+def _distances(height: int, width: int) -> Float[np.ndarray, "height width"]:
+    """Distance of each pixel from the centre, in shares of the side."""
+    down, across = ((np.arange(length) + 0.5) / length - 0.5 for length in (height, width))
+    found: np.ndarray = np.hypot(down[:, None], across[None])
+    return found
 
 
-def _otsu(values: Float[np.ndarray, "height width"]) -> float:
+def _otsu(values: Float[np.ndarray, " values"]) -> float:
     """The threshold between two groups of values that differ most (Otsu 1979)."""
     counts, edges = np.histogram(values, _BINS)
     centres = (edges[:-1] + edges[1:]) / 2

@@ -29,7 +29,10 @@ _MOST_WAITING = 16
 _MOST_READING = 2  # images that are received at once
 _MOST_CONNECTIONS = 64
 # A progress page has no scripts; it may be shown inside the page.
-_PROGRESS_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox allow-same-origin"
+_PROGRESS_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "frame-ancestors 'self'; sandbox allow-same-origin"
+)
 
 
 def import_server() -> Any:

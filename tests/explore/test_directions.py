@@ -125,6 +125,16 @@ def test_every_measure_has_words_for_its_ends():
     np.testing.assert_allclose(deep["brightness"], measure_looks(grey)["brightness"])
 
 
+def test_a_dark_rim_is_no_dark_skin():
+    plain = paint(np.array([0.7]), np.array([0.2]), np.array([0.5]), np.array([0.0]))
+    rows, columns = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
+    rimmed = np.where((np.hypot(rows, columns) > 0.55)[None, ..., None], plain // 4, plain)
+    looks = [measure_looks(images) for images in (plain, rimmed)]
+    assert looks[1]["corners"][0] < looks[0]["corners"][0] - 0.3
+    for name in ("skin tone", "size", "left-right", "elongation"):
+        assert looks[1][name][0] == pytest.approx(looks[0][name][0], abs=1e-6)
+
+
 def test_size_and_place_are_in_shares_of_the_side():
     looks = measure_looks(paint(np.array([0.7]), np.array([0.2]), np.array([0.6]), np.array([0.0])))
     assert looks["size"][0] == pytest.approx(np.pi * 0.2**2, abs=0.02)
