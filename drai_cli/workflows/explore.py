@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from drai_cli.settings.image_options import SampleOptions
 from drai_cli.settings.model_options import ExploreOptions
 from drai_cli.settings.typed import check_ranges
 from drai_cli.workflows.sample import sample
+
+_WAITING = 128
 
 
 def explore(
@@ -52,24 +55,20 @@ def explore(
         made = sample(chosen, reporter)
         return {"out": str(made.out), "images": made.images, "labels": dict(made.labels)}
 
-    watch = Watch(open, run)
-    watch.start()
-    explorer = Explorer(
-        watch, options.weights, keep, load_real if options.images is not None else None, options.device
-    )
     listener, token = bind(options.port), new_token()
-    address = address_of(listener, token)
-    listener.listen(128)
-    tell(address)
-    if options.open:
-        webbrowser.open(address)
+    watch = Watch(open, run)
     try:
-        if watch.now is None:
+        watch.start()
+        real = load_real if options.images is not None else None
+        explorer = Explorer(watch, options.weights, keep, real, options.device)
+        listener.listen(_WAITING)
+        address = address_of(listener, token)
+        tell(address)
+        if options.open:
+            webbrowser.open(address)
+        # Threads of arithmetic are set once for all; threads that set and restore them would disturb each other.
+        with nullcontext() if watch.now is None else watch.now.model.quick.allow_threads():
             serve(explorer, listener, token)
-        else:
-            # Threads of arithmetic are set once for all; threads that set and restore them would disturb each other.
-            with watch.now.model.quick.allow_threads():
-                serve(explorer, listener, token)
     finally:
         watch.stop()
         listener.close()
