@@ -214,7 +214,9 @@ async function keep(event) {
 
 async function copy() {
   try {
-    await navigator.clipboard.writeText($("command").textContent);
+    // A browser may ask for leave, and wait for an answer.
+    const late = new Promise((_, reject) => setTimeout(reject, 1500));
+    await Promise.race([navigator.clipboard.writeText($("command").textContent), late]);
     say("The command is copied.");
   } catch {
     getSelection().selectAllChildren($("command"));
