@@ -17,6 +17,7 @@ from drai_cli.cli import (
     convert,
     encode,
     evaluate,
+    explore,
     export,
     info,
     inspect,
@@ -66,7 +67,7 @@ def root(
 COMMANDS = (
     inspect.inspect, convert.convert, phantom.phantom,
     train.train, compare.compare,
-    sample.sample, swap_style.swap_style, interpolate.interpolate, encode.encode,
+    sample.sample, swap_style.swap_style, interpolate.interpolate, explore.explore, encode.encode,
     evaluate.evaluate, verify.verify, info.info,
     export.export, pull.pull, push.push,
 )  # fmt: skip

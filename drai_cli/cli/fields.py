@@ -28,6 +28,7 @@ _TEXTS = {
     "--to-label": "LABEL", "--window": "WINDOW",
     "--init": "WEIGHTS", "--feature-network": "NETWORK", "--licence": "SPDX", "--slices": "WHICH",
     "--metrics": "PARTS", "--methods": "NAMES", "--name": "OWNER/NAME",
+    "--move-content": "X,X,…", "--move-style": "X,X,…",
 }  # fmt: skip
 
 

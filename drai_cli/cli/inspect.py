@@ -12,6 +12,7 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
+from drai_cli.cli.pictures import MOST, can_show, show_files, show_images
 from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
@@ -43,7 +44,12 @@ LISTED = 20
 @command(
     "inspect",
     group=options.DATA,
-    parameters=[PATH, *make_options(SourceOptions, choices={"kind": KIND_NAMES}), FIGURE],
+    parameters=[
+        PATH,
+        *make_options(SourceOptions, choices={"kind": KIND_NAMES}),
+        FIGURE,
+        options.SHOW,
+    ],
     examples=(
         "drai inspect lesions/",
         "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
@@ -56,7 +62,7 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
     it, window, cropping, duplicates, what is left out, and the drai train command.
     """
-    from drai_cli.workflows.inspect import SetReport
+    from drai_cli.workflows.inspect import SetReport, pick_images
     from drai_cli.workflows.inspect import inspect as look
 
     chosen = SourceOptions(**collect_given(SourceOptions, settings))
@@ -64,6 +70,10 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     limit = None if output.verbose else LISTED
     text = _set_page(report, limit) if isinstance(report, SetReport) else _image_page(report)
     output.result(report.to_json(), text)
+    if settings["show"] and isinstance(report, ImageReport):
+        show_files(output, [settings["path"]])
+    elif settings["show"] and can_show(output):
+        show_images(output, pick_images(settings["path"], chosen, MOST))
 
 
 def _image_page(report: ImageReport) -> str:

@@ -6,6 +6,7 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
+from drai_cli.cli.pictures import show_files
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import InterpolateOptions
 
@@ -13,7 +14,7 @@ from drai_cli.settings.image_options import InterpolateOptions
 @command(
     "interpolate",
     group=options.GENERATE,
-    parameters=make_options(InterpolateOptions, arguments={"images": "IMG"}),
+    parameters=[*make_options(InterpolateOptions, arguments={"images": "IMG"}), options.SHOW],
     examples=(
         "drai interpolate a.png b.png --along style --steps 8 --even",
         "drai interpolate --from-label nv --to-label mel --out walk.gif",
@@ -35,3 +36,5 @@ def interpolate(output: Output, dry_run: bool, settings: Settings) -> None:
         [result.out / name for name in (*result.images, "metadata.csv")] if result.images else [result.out]
     )
     output.result(result.to_json(), "\n".join(printable(str(path)) for path in written))
+    if settings["show"]:
+        show_files(output, [result.out / name for name in result.images] or [result.out])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ RUN = "Run"
 PANELS = {
     OUTPUT: (
         "out", "format", "layout", "sheet", "steps", "even", "shard_size", "keep_patient", "compression", "fps",
-        "figures", "tensorboard", "to", "name", "message", "private", "list_all", "overwrite",
+        "figures", "tensorboard", "open", "to", "name", "message", "private", "list_all", "overwrite",
     ),
     MODEL: ("weights", "init", "method", "licence"),
     RUN: ("seed", "shard", "device", "devices", "precision", "runtime", "batch_size"),
@@ -114,6 +115,22 @@ Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
 ]
 SHARED = {"weights": Weights, "device": Device, "overwrite": Overwrite}
+
+
+SHOW = Parameter(
+    "show",
+    Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option(
+            "--show",
+            rich_help_panel=OUTPUT,
+            help="Show pictures in the terminal, at most 12 of many. Nothing is shown if stdout is no terminal.",
+        ),
+    ],
+)
+"""For commands that read or make images; `cli/pictures.py` shows them."""
 
 
 def open_output(context: typer.Context, *, quiet: bool, verbose: bool, as_json: bool) -> Output:

@@ -6,14 +6,15 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
+from drai_cli.cli.pictures import show_files
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
+from drai_cli.settings.image_options import SAMPLE_FORMATS, SAMPLE_SUFFIXES, SampleOptions
 
 
 @command(
     "sample",
     group=options.GENERATE,
-    parameters=make_options(SampleOptions, choices={"format": SAMPLE_FORMATS}),
+    parameters=[*make_options(SampleOptions, choices={"format": SAMPLE_FORMATS}), options.SHOW],
     examples=(
         "drai sample --label melanoma -n 1000 --out aug/",
         "drai sample --per-class 500 --weights runs/lesions --set age=60 --out balanced/",
@@ -45,3 +46,5 @@ def sample(output: Output, dry_run: bool, settings: Settings) -> None:
         output.interrupted("interrupted: run the same command again to resume")
         raise
     output.result(result.to_json(), str(result.out))
+    if settings["show"]:
+        show_files(output, sorted(result.out.glob(f"*/*{SAMPLE_SUFFIXES[chosen.format][0]}")))

@@ -6,6 +6,7 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
+from drai_cli.cli.pictures import show_files
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import SwapOptions
 
@@ -14,9 +15,12 @@ from drai_cli.settings.image_options import SwapOptions
     "swap-style",
     "style-transfer",
     group=options.GENERATE,
-    parameters=make_options(
-        SwapOptions, panels={options.OUTPUT: ("size",)}, arguments={"content": "A", "style": "B"}
-    ),
+    parameters=[
+        *make_options(
+            SwapOptions, panels={options.OUTPUT: ("size",)}, arguments={"content": "A", "style": "B"}
+        ),
+        options.SHOW,
+    ],
     examples=(
         "drai swap-style a.png b.png",
         "drai swap-style --pairs pairs.csv --weights runs/lesions --out swaps/",
@@ -36,3 +40,7 @@ def swap_style(output: Output, dry_run: bool, settings: Settings) -> None:
     result = run_or_preview(output, dry_run, chosen, check_swap, run)
     written = [name for name in (*result.images, *result.sidecars, result.figure, result.metadata) if name]
     output.result(result.to_json(), "\n".join(printable(str(result.out / name)) for name in written))
+    if settings["show"]:
+        show_files(
+            output, [result.out / name for name in ([result.figure] if result.figure else result.images)]
+        )

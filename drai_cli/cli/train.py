@@ -112,9 +112,10 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
     """Train a model on a data set, or resume a run.
 
     The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
-    split.csv, stats.jsonl and grids/. The same command again resumes exactly; of what decides the result only
-    --kimg, --hours, --tick-kimg and --device may change. Without --kimg and --hours, training ends when the
-    validation measure stops improving. All processes of `torchrun -m drai_cli train` train one model.
+    split.csv, stats.jsonl, progress.html (how the run goes) and grids/. The same command again resumes exactly; of
+    what decides the result only --kimg, --hours, --tick-kimg and --device may change. Without --kimg and --hours,
+    training ends when the validation measure stops improving. All processes of `torchrun -m drai_cli train` train one
+    model.
     """
     data, training = resolve_settings(settings["preset"], settings)
     own = {"out": Path("runs") / name_run(data.path)}

@@ -1,4 +1,4 @@
-"""A user's images as input of a model: read, resized to the model's size, encoded; changes are reported."""
+"""A user's images as input of a model: read, resized to its size, encoded; changes are reported. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt
 
 from drai_cli.errors import InputError
-from drai_cli.inference.torch_model import Inference, InferredCodes
+from drai_cli.inference.codes import InferredCodes
 from drai_cli.io.geometry import Geometry
 from drai_cli.io.grey import GreyWindow, is_deep
 from drai_cli.io.image import Fit, Image, cropped_share, fit_to_square, frame_square
@@ -22,6 +23,9 @@ from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from drai_cli.inference.torch_model import Inference
 
 _MAX_UNREADABLE = 0.01
 _WHOLE = 1e-6

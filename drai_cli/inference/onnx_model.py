@@ -49,6 +49,7 @@ class OnnxSampler:
         sha256: Of the file.
         place: The device, by name.
         origin: Empty: exported models come from no Hub.
+        pass_images: Images per pass, for a quick answer with few images; 0: fixed by image size.
     """
 
     session: BoundedSession
@@ -56,6 +57,7 @@ class OnnxSampler:
     sha256: str
     place: str
     origin: str = ""
+    pass_images: int = 0
 
     @classmethod
     def open(
@@ -103,7 +105,7 @@ class OnnxSampler:
     @property
     def micro_batch(self) -> int:
         """Images per pass."""
-        return micro_batch_of(self.header, _MOST_IMAGES)
+        return self.pass_images or micro_batch_of(self.header, _MOST_IMAGES)
 
     @cached_property
     def passes(self) -> PassSize:
@@ -149,6 +151,15 @@ class OnnxSampler:
         made = list(in_passes(max(rows, 1), self.passes, one_pass))
         images, contents = (np.concatenate(column) for column in zip(*made, strict=True))
         return self._to_stored(images), contents
+
+    def draw_content(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+    ) -> Float32[np.ndarray, "images content_dim"]:
+        """As `Inference.draw_content`; the exported program makes the images, too."""
+        style = np.zeros((len(conditions), self.header.architecture.style_dim), np.float32)
+        return self.sample(conditions, content_noise, style)[1]
 
     def _check(self, images: np.ndarray, content: np.ndarray, size: int) -> None:
         """Checks the outputs against the header: the file may come from strangers."""

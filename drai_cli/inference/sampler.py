@@ -69,6 +69,13 @@ class Sampler(Protocol):
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
         """Images of conditions, and their content codes; `grain` is for models that take it."""
 
+    def draw_content(
+        self,
+        conditions: Float32[np.ndarray, "images condition"],
+        content_noise: Float32[np.ndarray, "images content_dim"],
+    ) -> Float32[np.ndarray, "images content_dim"]:
+        """Content codes of conditions, as `sample` draws them without truncation."""
+
 
 def micro_batch_of(header: ModelHeader, most: int) -> int:
     """Images per pass: `most` at 64 px, fewer if they are larger, at least 16."""

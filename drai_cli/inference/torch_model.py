@@ -23,6 +23,7 @@ from torch import Tensor
 from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.hub.repository import origin_of
+from drai_cli.inference.codes import InferredCodes
 from drai_cli.inference.sampler import micro_batch_of
 from drai_cli.io.files import open_regular
 from drai_cli.machine.launch import read_place
@@ -43,19 +44,6 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class InferredCodes:
-    """The posteriors that the encoder infers from images: means, which are the codes, and log-variances.
-
-    Those of content are None for a model that infers no content.
-    """
-
-    style: Float32[np.ndarray, "images style_dim"]
-    style_log_variance: Float32[np.ndarray, "images style_dim"]
-    content: Float32[np.ndarray, "images content_dim"] | None = None
-    content_log_variance: Float32[np.ndarray, "images content_dim"] | None = None
-
-
-@dataclass(frozen=True)
 class Inference:
     """A loaded model with its device and precision.
 
@@ -64,12 +52,14 @@ class Inference:
         device: Where the networks are.
         precision: Arithmetic of the networks.
         origin: `owner/name@commit` of a model from the Hub, else empty.
+        pass_images: Images per pass, for a quick answer with few images; 0: fixed by device and image size.
     """
 
     model: LoadedModel
     device: torch.device
     precision: Precision = "fp32"
     origin: str = ""
+    pass_images: int = 0
 
     @classmethod
     def open(
@@ -110,8 +100,10 @@ class Inference:
 
     @property
     def micro_batch(self) -> int:
-        """Images per pass: fixed by device and image size."""
-        return micro_batch_of(self.header, _GPU_IMAGES if self.device.type == "cuda" else _CPU_IMAGES)
+        """Images per pass: fixed by device and image size, unless `pass_images` is set."""
+        return self.pass_images or micro_batch_of(
+            self.header, _GPU_IMAGES if self.device.type == "cuda" else _CPU_IMAGES
+        )
 
     @cached_property
     def passes(self) -> PassSize:

@@ -14,6 +14,7 @@ from drai_cli.metrics.judge import Judge, balanced_accuracy
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
+from drai_cli.metrics.texture import BANDS, texture_of
 
 _FEW = 2000
 """Most images for which the judge's interval is computed; with more it is narrow, and needs much memory."""
@@ -45,14 +46,16 @@ def quick_measure(
         device: Where the networks are.
 
     Returns:
-        `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's
-        features; the baselines of agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`,
-        the lower end of its 95 % interval where there are few images, and `chance`. With an encoder also `kept`,
-        `kept_of_a` (the judge on the real images), `kept_ratio`, `leaked`, `followed`, `leftover`, as in
-        `measure_swaps`. `appearance`: a distance in light, colour and texture by a fixed formula, relative to that
-        between two halves of the real images. `score`, higher is better: the mean of agreement ratio, kept ratio
-        and followed minus leftover (those that exist), minus 0.1 log(1 + distance / distance between the halves) for
-        the judge's features, and the same for appearance. The judge alone would choose swirls of the right colours.
+        `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's features;
+        `frechet_real`, the distance between two halves of the real images; `power_coarse`, `power_middle` and
+        `power_fine`, the power of texture relative to that of real images, 1 being as real; the baselines of
+        agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`, the lower end of its 95 %
+        interval where there are few images, and `chance`. With an encoder also `kept`, `kept_of_a` (the judge on the
+        real images), `kept_ratio`, `leaked`, `followed`, `leftover`, as in `measure_swaps`. `appearance`: a distance
+        in light, colour and texture by a fixed formula, relative to that between two halves of the real images.
+        `score`, higher is better: the mean of agreement ratio, kept ratio and followed minus leftover (those that
+        exist), minus 0.1 log(1 + distance / distance between the halves) for the judge's features, and the same for
+        appearance. The judge alone would choose swirls of the right colours.
     """
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
@@ -70,7 +73,8 @@ def quick_measure(
     if len(labels) <= _FEW:
         low = estimate(macro_mean(predicted == labels, labels), group_weights(groups, seed)).low
         out |= {"judge_low": low} if np.isfinite(low) else {}
-    out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance}
+    out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance, "frechet_real": real_distance}
+    out |= power_ratios(made, images[chosen])
     out["appearance"] = _appearance_ratio(images, chosen, halves, made)
     parts = [min(out["agreement_ratio"], 1.0)]
     if networks.encoder is not None:
@@ -98,3 +102,9 @@ def _appearance_ratio(
     between_halves = appearance_distance(real[halves[0]], real[halves[1]], scale)
     distance = appearance_distance(real[chosen], describe_appearance(made), scale)
     return distance / max(between_halves, 1e-9)
+
+
+def power_ratios(made: Images, real: Images) -> dict[str, float]:
+    """The power of texture of generated images relative to real ones, by band; 1 is as real, less is blurred."""
+    own, other = texture_of(made), texture_of(real)
+    return {f"power_{band}": float(np.exp(own[band].mean() - other[band].mean())) for band in BANDS}

@@ -104,6 +104,11 @@ class RunDirectory:
         check_inside(self.path, folder)
         return folder
 
+    @property
+    def progress(self) -> Path:
+        """A page that shows how the run goes, written again at every tick."""
+        return self.path / "progress.html"
+
     def grid(self, images_seen: int) -> Path:
         return self.path / "grids" / f"{images_seen:09d}.png"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,10 +17,12 @@ from drai_cli.progress import Reporter, Task
 from drai_cli.run.budget import Budget
 from drai_cli.run.checkpoints import Checkpoints, Progress
 from drai_cli.run.directory import RunDirectory
+from drai_cli.run.events import open_events
 from drai_cli.run.failures import explain_device_failure, explain_write_failure
 from drai_cli.run.feature_network import FeatureNetwork
 from drai_cli.run.look import Look
 from drai_cli.run.model_header import make_header
+from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.stop_signals import stop_signals
 from drai_cli.run.thread_count import ThreadCount
 from drai_cli.run.validation import SnapshotNetworks, Validation
@@ -53,9 +53,11 @@ class Trainer:
         directory: RunDirectory,
         device: torch.device,
         reporter: Reporter,
+        page: ProgressPage,
         processes: Processes = ALONE,
         features: FeatureNetwork | None = None,
     ) -> None:
+        self.page, self.warnings = page, list[str]()
         self.run, self.options, self.data = run, options, data
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
         self.processes = processes
@@ -108,7 +110,7 @@ class Trainer:
                 reason, stop = self._agree(asked_to_stop())
                 is_tick = bool(reason) or self._is_tick()
                 if is_tick:
-                    self._tick(task, is_last=bool(reason))
+                    self._tick(task, reason)
                     over, stop = self._agree(asked_to_stop())
                     # If the hours ran out during a tick, one more step ends the run, so that the files say so too.
                     reason = reason or ("" if over == "hours" else over)
@@ -116,6 +118,7 @@ class Trainer:
                 if stop and not reason:
                     if not is_tick:
                         self._keep()
+                    self._write_page(stop)
                     return stop
         return reason
 
@@ -222,7 +225,7 @@ class Trainer:
 
     # Tick
 
-    def _tick(self, task: Task, *, is_last: bool) -> None:
+    def _tick(self, task: Task, reason: str) -> None:
         """Writes grid, best model, stats and checkpoint, in this order: after a crash in between they are repeated."""
         if not self.processes.is_first:
             return
@@ -233,15 +236,17 @@ class Trainer:
         averages = {name: value / max(1, progress.steps) for name, value in sorted(progress.sums.items())}
         rate = progress.steps * self.options.batch_size / max(elapsed, 1e-9)
         with explain_write_failure(lambda: self.saved_at):
-            measures = self._measure_snapshot(is_last)
+            measures = self._measure_snapshot(bool(reason))
             tick = {
                 "images_seen": state.images_seen, "images_per_s": round(rate, 1), "elapsed_s": round(elapsed, 1),
                 "augment_probability": round(state.augment_probability, 4), "terms": averages,
                 "validation": measures, "best_images_seen": progress.best_images_seen,
+                "warnings": self.warnings,
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
+            self._write_page(reason)
         self._write_events(averages | measures)
-        if not is_last:
+        if not reason:
             self.threads.look(rate)
         progress.sums, progress.steps = {}, 0
         self._keep()
@@ -270,9 +275,16 @@ class Trainer:
                 progress.best_score = None if is_first else score
             progress.best_images_seen, progress.best_measures = state.images_seen, measures
             self._save_model(snapshot)
-        for warning in health.warnings(**self.look.vital_signs(snapshot)):
+        self.warnings = health.warnings(**self.look.vital_signs(snapshot))
+        for warning in self.warnings:
             self.reporter.warn(warning)
         return measures
+
+    def _write_page(self, reason: str) -> None:
+        """Writes the progress page, if a tick is there to be shown."""
+        ticks = self.directory.read_stats(up_to=self.state.images_seen) if self.processes.is_first else []
+        if ticks:
+            self.page.write(ticks, reason)
 
     def _save_model(self, networks: Networks) -> None:
         inherited = self.source.header if self.source is not None else None
@@ -298,18 +310,3 @@ class Trainer:
         with explain_write_failure(lambda: self.saved_at):
             self.checkpoints.save(self.progress)
         self.saved_at = self.state.images_seen
-
-
-def open_events(folder: Path) -> Any:
-    """A TensorBoard writer.
-
-    Raises:
-        UsageError: TensorBoard is not installed.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UsageError(
-            "--tensorboard", "TensorBoard is not installed", "pip install 'drai-cli[tensorboard]'"
-        ) from error
-    return SummaryWriter(folder)

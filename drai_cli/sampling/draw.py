@@ -14,6 +14,7 @@ from drai_cli.inference.sampler import Sampler
 from drai_cli.model_file.header import model_fit
 from drai_cli.progress import Reporter
 from drai_cli.sampling.job import PixelOptions
+from drai_cli.sampling.move import Move
 from drai_cli.sampling.plan import Item
 
 
@@ -23,6 +24,7 @@ def draw_images(
     seed: int,
     truncation: float = 1.0,
     style: np.ndarray | None = None,
+    move: Move | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images `[N, H, W, C]` of some items, with the contents and styles they were made from.
 
@@ -32,6 +34,7 @@ def draw_images(
         seed: Random seed; with the item it decides the codes.
         truncation: Scale of both codes' deviations from their means.
         style: One style `[style_dim]` for all items; None: a random style for each.
+        move: Added to all codes.
     """
     architecture = sampler.header.architecture
     schema = sampler.header.schema
@@ -53,6 +56,9 @@ def draw_images(
             grain[rows] = draw_grain(seed, condition, indices, side)
         conditions[rows] = schema.encode([condition])
     used = styles * np.float32(truncation) if style is None else np.repeat(style[None], len(items), 0)
+    if move is not None:
+        contents, truncation = move.noise(sampler, conditions, contents, truncation), 1.0
+        used = used + move.style
     given = (grain,) if side else ()
     images, content = sampler.sample(conditions, contents, used, truncation, *given)
     return images, content, used

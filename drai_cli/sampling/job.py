@@ -29,6 +29,8 @@ class PixelOptions:
         style_from_sha256: Of the file of `--style-from`; None without it.
         style_from_frame: `--frame`: which frame of that file; None if not given.
         style_from_window: `--window`: which of its values become black and white; None if not given.
+        move_content: Numbers that are added to every content code, as typed; empty: none.
+        move_style: The same for style.
     """
 
     seed: int
@@ -38,6 +40,8 @@ class PixelOptions:
     style_from_sha256: str | None = None
     style_from_frame: int | None = None
     style_from_window: str | None = None
+    move_content: str = ""
+    move_style: str = ""
 
     @classmethod
     def of(cls, options: SampleOptions) -> PixelOptions:
@@ -46,6 +50,7 @@ class PixelOptions:
         return cls(
             options.seed, options.truncation, options.precision, options.runtime,
             None if image is None else file_sha256(image), options.frame, options.window,
+            options.move_content, options.move_style,
         )  # fmt: skip
 
     @classmethod
@@ -61,7 +66,10 @@ class PixelOptions:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data. Options that later versions added are left out at their default: older jobs stay equal."""
-        added = {"runtime": "torch", "style_from_frame": None, "style_from_window": None}
+        added = {
+            "runtime": "torch", "style_from_frame": None, "style_from_window": None,
+            "move_content": "", "move_style": "",
+        }  # fmt: skip
         return {name: value for name, value in asdict(self).items() if added.get(name, ...) != value}
 
 

@@ -15,6 +15,7 @@ from drai_cli.machine.memory import warn_smaller
 from drai_cli.progress import Reporter, Task
 from drai_cli.sampling.draw import draw_images
 from drai_cli.sampling.job import Job, PixelOptions
+from drai_cli.sampling.move import Move
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.plan import Plan
 from drai_cli.sampling.rendering import SampleEncoder
@@ -83,6 +84,7 @@ class SamplePipeline:
         self.sampler, self.plan, self.output = sampler, plan, output
         self.style, self.copies = style, copies
         self.pixels = PixelOptions.from_json(job.options)
+        self.move = Move.parse(self.pixels.move_content, self.pixels.move_style, sampler.header)
         self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
         self.turns = _Turns(max(1, min(sampler.at_once, batch_size // sampler.micro_batch)))
 
@@ -135,7 +137,7 @@ class SamplePipeline:
         items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
         with self.turns:
             images, _, _ = draw_images(
-                self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style
+                self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style, self.move
             )
         done: list[tuple[int, Placed | None]] = []
         rows = [position - start for position in wanted]

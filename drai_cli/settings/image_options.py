@@ -85,6 +85,9 @@ class SampleOptions:
             --style-from.
         truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
             variation.
+        move_content: Numbers that are added to the content code of every image, with commas between them, as many as
+            the code has. `drai explore` finds directions and prints the command.
+        move_style: The same for the style code.
         format: File format, one of `SAMPLE_FORMATS`. npz: one file in MedMNIST's layout. webdataset: tar files of
             images with their labels.
         layout: Folders and tables of formats with a file per image. folders: one folder per label. flat: one folder for
@@ -121,6 +124,8 @@ class SampleOptions:
     frame: int | None = setting(None, 0)
     window: str | None = None
     truncation: float = setting(1.0, 0)
+    move_content: str = ""
+    move_style: str = ""
     format: str = "png"
     layout: SampleLayout = "folders"
     shard_size: int | None = setting(None, 1)

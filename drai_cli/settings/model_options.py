@@ -131,6 +131,7 @@ class TrainRun:
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         licence: Licence of the model, as an SPDX expression; None: the known licence of the data set or of the --init
             model.
+        open: Open OUT/progress.html in a browser when it is first written. It shows how the run goes.
         tensorboard: Also write losses and measures as TensorBoard events to OUT/tensorboard (needs the extra
             `drai-cli[tensorboard]`).
     """
@@ -143,6 +144,7 @@ class TrainRun:
     device: str | None = None
     licence: str | None = None
     tensorboard: bool = False
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,32 @@ class ExportOptions:
     weights: str | None = None
     name: str | None = None
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class ExploreOptions:
+    """What to explore, and how. Fields that are not listed: see `SourceOptions`; they are of the real images.
+
+    Attributes:
+        weights: Model: a .safetensors file, run directory, bundled model's name, Hub name owner/name[@revision], or an
+            exported .onnx file. A run is followed while it trains.
+        images: Real images for the map of codes: a data set of any kind, or a folder of images. At most 400 are shown.
+        port: Port of the page on this machine; 0: a free one.
+        open: Open the page in a browser.
+        device: Device to compute on (cuda, mps, cpu); None: the first available of these.
+    """
+
+    documented_by: ClassVar[type] = SourceOptions
+
+    weights: str | None = None
+    images: Path | None = None
+    metadata: tuple[Path, ...] = ()
+    image_column: str | None = None
+    label: tuple[str, ...] = ()
+    kind: str | None = None
+    port: int = setting(0, 0, 65535)
+    open: bool = False
+    device: str | None = None
 
 
 @dataclass(frozen=True)

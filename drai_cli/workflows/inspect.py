@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from drai_cli.data.archive import is_archive
-from drai_cli.data.image_set import Entry, ImageSet
+from drai_cli.data.image_set import Entry, ImageSet, SetOptions
 from drai_cli.data.overview import SetReport as SetReport
 from drai_cli.data.overview import describe_set
+from drai_cli.data.sources import find_image_set
 from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.dicom.format import DICOM
@@ -195,3 +196,15 @@ def _write_figure(path: Path, image_set: ImageSet) -> None:
         f"; {further} further labels are not shown" if further else ""
     )
     write_png(path, draw_figure(panels, _COLUMNS, _SIDE, row_names=row_names, note=note))
+
+
+def pick_images(path: Path, options: SourceOptions, most: int) -> list[np.ndarray]:
+    """Some images of a set as arrays, evenly spread over it; those that cannot be read are left out."""
+    image_set = find_image_set(path, SetOptions.of(options))
+    count = len(image_set.entries)
+    chosen = np.linspace(0, count - 1, min(most, count)).round().astype(int)
+    images = []
+    for row in chosen:
+        with suppress(InputError):
+            images.append(np.asarray(image_set.read(image_set.entries[row]).array))
+    return images

@@ -19,6 +19,7 @@ from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.draw import encode_style
 from drai_cli.sampling.job import Job, PixelOptions, resolve_options
+from drai_cli.sampling.move import Move
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.pipeline import SamplePipeline
 from drai_cli.sampling.plan import check_layout, plan_samples
@@ -81,6 +82,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     part = check_sample(options)
     sampler = open_sampler(options.weights, options.device, options.precision, options.runtime, reporter)
     plan = plan_samples(options, sampler.header, reporter)
+    Move.parse(options.move_content, options.move_style, sampler.header)
     resolved = resolve_options(options, plan)
     style = None
     if options.style_from is not None:
@@ -174,6 +176,7 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
         choose_device(options.device)
         header, sha256 = read_header(path), file_sha256(path)
     plan = plan_samples(options, header, reporter)
+    Move.parse(options.move_content, options.move_style, header)
     settled = resolve_options(options, plan)  # reads the image of --style-from
     output = SampleOutput(options.out, plan, Job(__version__, sha256, settled), options.seed, part)
     if not output.is_begun or options.overwrite:

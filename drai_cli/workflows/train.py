@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import webbrowser
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +36,7 @@ from drai_cli.run.directory import RunDirectory
 from drai_cli.run.feature_network import check_feature_network, prepare_feature_network
 from drai_cli.run.model_header import known_set
 from drai_cli.run.process_group import join_processes
+from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.trainer import Trainer
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.settings.methods import objective_of
@@ -195,7 +197,9 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
             write_split(directory.split, data.entries, data.parts.tolist())
         seen = (data.digests[row] for row in np.flatnonzero(data.parts != "test"))
         directory.write_seen(seen, reporter)
-    trainer = Trainer(run, options, data, source, directory, device, reporter, processes, features)
+    show = (lambda path: webbrowser.open(path.resolve().as_uri())) if run.open else None
+    page = ProgressPage(run, options, data, str(device), doubt_in_training, show)
+    trainer = Trainer(run, options, data, source, directory, device, reporter, page, processes, features)
     stopped_by = trainer.train()
     return TrainResult(
         run.out,

@@ -38,6 +38,7 @@ from drai_cli.sampling.draw import draw_images, encode_style
 from drai_cli.sampling.job import PixelOptions
 from drai_cli.sampling.layout import NPZ
 from drai_cli.sampling.manifest import COLUMNS, MANIFEST, METADATA, Manifest, attribute_columns
+from drai_cli.sampling.move import Move
 from drai_cli.sampling.plan import Item
 from drai_cli.sampling.rendering import SampleEncoder
 from drai_cli.settings.image_options import SAMPLE_SUFFIXES, Compression, VerifyOptions
@@ -262,6 +263,7 @@ def _regenerate(
     if head["version"] != __version__:
         reporter.warn(f"made by drai {head['version']}, this is {__version__}: bytes may differ")
     style = _encode_style(options, pixels, sampler, reporter)
+    move = Move.parse(pixels.move_content, pixels.move_style, sampler.header)
     encoder = SampleEncoder(sampler.header, sampler.sha256, head["options"])
     count = min(options.regenerate, images)
     chosen = {number * images // count for number in range(count)}
@@ -275,7 +277,7 @@ def _regenerate(
                 continue
             # The whole micro-batch, as `sample` computed it.
             items = [_parse_item(row, sampler) for row in batch]
-            drawn, _, _ = draw_images(sampler, items, pixels.seed, pixels.truncation, style)
+            drawn, _, _ = draw_images(sampler, items, pixels.seed, pixels.truncation, style, move)
             made: dict[str, str] = {}
             for row in wanted:
                 files = encoder.encode(items[row], drawn[row])

@@ -40,8 +40,8 @@ def command_lines() -> list[str]:
 
 def test_commands():
     assert COMMANDS == [
-        "compare", "convert", "encode", "evaluate", "export", "info", "inspect", "interpolate", "phantom", "pull",
-        "push", "sample", "style-transfer", "swap-style", "train", "verify",
+        "compare", "convert", "encode", "evaluate", "explore", "export", "info", "inspect", "interpolate", "phantom",
+        "pull", "push", "sample", "style-transfer", "swap-style", "train", "verify",
     ]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def test_commands_are_grouped_by_what_one_does(drai):
     assert dict(groups) == {
         "Data": ["inspect", "convert", "phantom"],
         "Train": ["train", "compare"],
-        "Generate": ["sample", "swap-style", "interpolate", "encode"],
+        "Generate": ["sample", "swap-style", "interpolate", "explore", "encode"],
         "Check": ["evaluate", "verify", "info"],
         "Share": ["export", "pull", "push"],
     }

@@ -104,6 +104,16 @@ def make_nodules(folder: Path) -> None:
 
 
 @pytest.fixture
+def no_server(monkeypatch) -> list[str]:
+    """`explore` ends at once; the addresses that it would have served."""
+    from drai_cli.workflows import explore
+
+    served: list[str] = []
+    monkeypatch.setattr(explore, "serve", lambda _, listener, token: served.append(token))
+    return served
+
+
+@pytest.fixture
 def hub(monkeypatch, tmp_path) -> Iterator[None]:
     """A Hub on loopback that has the README's model."""
     from huggingface_hub import constants
@@ -145,7 +155,7 @@ def test_every_command_is_shown():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")
-def test_the_first_hour(drai, hub, make_dicom, tmp_path, monkeypatch):
+def test_the_first_hour(drai, hub, no_server, make_dicom, tmp_path, monkeypatch):
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -157,6 +167,7 @@ def test_the_first_hour(drai, hub, make_dicom, tmp_path, monkeypatch):
         assert result.exit_code == 0, f"{line}\n{result.stderr}\n{result.stdout}"
         start = max((start for start in LEFT if line.startswith(start)), key=len, default=None)
         assert [name for name in LEFT.get(start, []) if not Path(name).exists()] == [], line
+    assert len(no_server) == 1
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ PLAIN = PixelOptions(seed=3, truncation=0.7)
 OTHERS: dict[str, Any] = {
     "seed": 4, "truncation": 0.5, "precision": "bf16", "runtime": "onnx",
     "style_from_sha256": "c" * 64, "style_from_frame": 1, "style_from_window": "40,400",
+    "move_content": "0,1,0,0", "move_style": "0,0,0,0,0,-0.5",
 }  # fmt: skip
 
 

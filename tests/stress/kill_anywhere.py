@@ -313,7 +313,9 @@ def serve_models(folder: Path, writing: int) -> None:
 def snapshot(out: Path) -> dict[str, bytes]:
     """Every file below a folder by name, hidden ones too, without what depends on the clock."""
     found = {
-        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != "progress.html"
     }
     if "stats.jsonl" in found:
         ticks = [json.loads(line) for line in found["stats.jsonl"].splitlines()]

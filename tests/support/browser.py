@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -84,8 +85,10 @@ class Browser:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def open(self, path: Path, width: int, height: int, scheme: str = "light", scale: float = 1) -> None:
-        """Loads a file at this size of the window; `events` starts anew."""
+    def open(
+        self, page: Path | str, width: int, height: int, scheme: str = "light", scale: float = 1
+    ) -> None:
+        """Loads a file or an address at this size of the window; `events` starts anew."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -99,13 +102,45 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
         self.events = []
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 
+    def until(self, expression: str, seconds: float = PATIENCE_S) -> Any:
+        """Waits until an expression of JavaScript is true, and returns it."""
+        end = time.monotonic() + seconds
+        while not (found := self.evaluate(expression)):
+            if time.monotonic() > end:
+                raise TimeoutError(expression)
+            time.sleep(0.05)
+        return found
+
+    def press(self, key: str, times: int = 1) -> None:
+        """Presses a key, as a keyboard does: `Tab`, `ArrowRight`, `Enter`, ` `, `Shift+Tab`."""
+        shift, name = key.startswith("Shift+"), key.removeprefix("Shift+")
+        text = {"Enter": "\r", " ": " "}.get(name, "")
+        code = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38,
+                "ArrowRight": 39, "ArrowDown": 40}[name]  # fmt: skip
+        common = {"key": name, "code": "Space" if name == " " else name, "windowsVirtualKeyCode": code}
+        for _ in range(times):
+            for kind in ("keyDown", "keyUp"):
+                more = {"text": text} if text and kind == "keyDown" else {}
+                self.call("Input.dispatchKeyEvent", type=kind, modifiers=8 * shift, **common, **more)
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Gives a file to a file input."""
+        document = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """Writes a PNG of the page."""
+        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
     def evaluate(self, expression: str) -> Any:
-        """What an expression of JavaScript is, as plain data."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """What an expression of JavaScript is, as plain data; a promise is waited for."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")

@@ -1,0 +1,372 @@
+"""What the page asks for: pictures as `sample` makes them, words for everything that is wrong, nothing kept."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import shlex
+import socket
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from urllib.parse import quote
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from drai_cli.explore import uploads
+from tests.conftest import write_dicom
+from tests.explore.page_server import TOKEN, picture_of, serve_page
+from tests.support.patience import PATIENCE_S
+
+pytest.importorskip("uvicorn")
+
+
+@pytest.fixture(scope="module")
+def page(tiny_model):
+    with serve_page(tiny_model) as served:
+        yield served
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def png(side: int = 20, seed: int = 0) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+# Samples
+
+
+def test_pictures_are_those_of_the_command_that_is_shown(page, drai):
+    asked = {
+        "label": "mel", "attributes": {"age": "60"}, "seed": 5, "truncation": 0.8, "count": 3,
+        "amounts": {"style": [1.5, -2], "content": [0, 1]},
+    }  # fmt: skip
+    status, shown = page.ask("grid", asked)
+    assert status == 200
+    assert [(one["label"], one["index"]) for one in shown["images"]] == [("mel", 0), ("mel", 1), ("mel", 2)]
+    line = page.ask("command", {**asked, "keep": 3, "out": "kept"})[1]["command"]
+    assert shlex.split(line)[:2] == ["drai", "sample"]
+    assert drai(*shlex.split(line)[1:]).exit_code == 0
+    for one in shown["images"]:
+        made = np.asarray(Image.open(f"kept/mel/mel_{one['index']:06d}.png")).astype(int)
+        assert np.abs(made - picture_of(one["picture"]).astype(int)).max() <= 1
+
+
+def test_sliders_change_pictures_and_the_middle_does_not(page):
+    plain = page.ask("grid", {"label": "mel", "count": 1})[1]["images"][0]["picture"]
+    middle = page.ask("grid", {"label": "mel", "count": 1, "amounts": {"style": [0, 0]}})[1]["images"][0]
+    moved = page.ask("grid", {"label": "mel", "count": 1, "amounts": {"style": [2]}})[1]["images"][0]
+    assert middle["picture"] == plain != moved["picture"]
+
+
+def test_every_label_in_turn(page):
+    shown = page.ask("grid", {"label": "", "count": 5})[1]["images"]
+    assert [(one["label"], one["index"]) for one in shown] == [
+        ("mel", 0), ("nv", 0), ("mel", 1), ("nv", 1), ("mel", 2),
+    ]  # fmt: skip
+    assert "--per-class 7" in page.ask("command", {"label": "", "keep": 7})[1]["command"]
+
+
+def test_pictures_say_that_they_are_synthetic(page):
+    import base64
+
+    address = page.ask("grid", {"label": "nv", "count": 1})[1]["images"][0]["picture"]
+    text = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).text
+    assert (text["synthetic"], text["label"], text["made_by"]) == ("yes", "nv", "explore")
+
+
+def test_a_strip_goes_through_one_slider(page):
+    status, strip = page.ask("strip", {"label": "mel", "code": "style", "direction": 1})
+    assert (status, len(strip["images"])) == (200, 7)
+    middle = page.ask("grid", {"label": "mel", "count": 1})[1]["images"][0]["picture"]
+    assert strip["images"][3]["picture"] == middle
+
+
+def test_keep_writes_what_sample_writes(page):
+    asked = {
+        "label": "nv",
+        "seed": 2,
+        "amounts": {"style": [1]},
+        "keep": 4,
+        "out": "found/nv",
+        "format": "png",
+    }
+    status, made = page.ask("keep", asked)
+    assert (status, made["images"]) == (200, 4)
+    manifest = json.loads(Path("found/nv/manifest.json").read_text())
+    assert manifest["options"]["move_style"]
+    assert manifest["weights_sha256"] == page.explorer.watch.require().model.sha256
+    assert len(Path("found/nv/metadata.csv").read_text().splitlines()) == 5
+    status, refused = page.ask("keep", {**asked, "seed": 3})
+    assert status == 400
+    assert "found/nv" in refused["error"]
+
+
+@pytest.mark.parametrize("out", ["/tmp/x", "../x", "a/../../x", ".", "~root/x\0"])
+def test_keep_stays_below_the_working_folder(page, out):
+    status, refused = page.ask("keep", {"label": "nv", "keep": 1, "out": out})
+    assert status == 400
+    assert "below the working folder" in refused["error"]
+    assert not list(Path().iterdir())
+
+
+WRONG = [
+    None, [], "text", 3, {"label": "no such"}, {"label": 3}, {"label": "x" * 2000}, {"attributes": []},
+    {"attributes": {"age": 3}}, {"attributes": {"age": "old"}}, {"attributes": {"height": "3"}}, {"seed": -1},
+    {"seed": 1.5}, {"seed": 2**60}, {"seed": True}, {"truncation": -1}, {"truncation": "1"}, {"truncation": 1e9},
+    {"count": 0}, {"count": 10**6}, {"first": -1}, {"amounts": []}, {"amounts": {"style": "x"}},
+    {"amounts": {"style": [99]}}, {"amounts": {"style": [None]}}, {"amounts": {"style": [0] * 100}},
+    {"amounts": {"content": [True]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", WRONG, ids=lambda data: json.dumps(data)[:40])
+def test_wrong_requests_are_answered_in_words(page, data):
+    for name in ("grid", "command", "keep", "strip"):
+        status, refused = page.ask(name, data)
+        assert status == 400, (name, refused)
+        assert refused["error"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[" * 100_000, b"\xff", b'{"seed": NaN}', b'{"truncation": Infinity}']
+)
+def test_what_is_no_json_is_answered_in_words(page, body):
+    assert page.ask("grid", body=body)[0] == 400
+
+
+def test_a_request_that_is_too_large_is_not_read(page):
+    status, refused = page.ask("grid", body=b" " * 300_000)
+    assert (status, "256 KiB" in refused["error"]) == (400, True)
+
+
+# Images of the visitor's
+
+
+def read(page, data, name, query=""):
+    return page.ask(f"read?name={name}{query}", body=data)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """One file of several formats."""
+    place = tmp_path / "files"
+    place.mkdir()
+    grey = np.random.default_rng(0).integers(0, 255, (20, 20)).astype(np.uint8)
+    Image.fromarray(grey).save(place / "a.png")
+    Image.fromarray(grey).save(place / "a.jpg")
+    Image.fromarray(grey).save(place / "a.tif")
+    Image.fromarray(grey).save(place / "a.bmp")
+    write_dicom(place / "a.dcm", grey.astype(np.uint16))
+    nib.save(nib.Nifti1Image(grey[..., None].astype(np.int16), np.eye(4)), place / "a.nii.gz")
+    nib.save(nib.Nifti1Image(np.stack([grey] * 3, 2).astype(np.int16), np.eye(4)), place / "several.nii.gz")
+    with zipfile.ZipFile(place / "series.zip", "w") as archive:
+        archive.write(place / "a.dcm", "one.dcm")
+    (place / "no_suffix").write_bytes((place / "a.dcm").read_bytes())
+    return place
+
+
+@pytest.mark.parametrize(
+    "name", ["a.png", "a.jpg", "a.tif", "a.bmp", "a.dcm", "a.nii.gz", "series.zip", "no_suffix"]
+)
+def test_every_kind_is_read(page, files, name):
+    status, found = read(page, (files / name).read_bytes(), name)
+    assert status == 200, found
+    assert (len(found["content"]), len(found["style"]), found["name"]) == (4, 6, name)
+    assert picture_of(found["picture"]).shape[:2] == (16, 16)
+
+
+def test_codes_are_those_of_encode(page, files, drai, tiny_model):
+    found = read(page, (files / "a.png").read_bytes(), "a.png")[1]
+    drai("encode", files / "a.png", "--weights", tiny_model, "--out", "codes.npz")
+    with np.load("codes.npz") as codes:
+        np.testing.assert_allclose(found["content"], codes["content"][0], atol=1e-5)
+        np.testing.assert_allclose(found["style"], codes["style"][0], atol=1e-5)
+
+
+def test_one_of_several_frames_is_chosen(page, files):
+    data = (files / "several.nii.gz").read_bytes()
+    status, refused = read(page, data, "several.nii.gz")
+    assert status == 400
+    assert refused == {
+        "error": "several.nii.gz: expected one frame, got 3.",
+        "hint": "choose one under Frame",
+    }
+    assert read(page, data, "several.nii.gz", "&frame=2")[0] == 200
+    assert read(page, data, "several.nii.gz", "&frame=3")[0] == 400
+    for frame in ("-1", "x", "9" * 20, "١"):
+        assert read(page, data, "a.nii.gz", f"&frame={quote(frame)}")[0] == 400
+    assert read(page, data, "several.nii.gz", "&frame=0&window=nonsense")[0] == 400
+
+
+def bomb() -> bytes:
+    """A PNG that claims 60,000 by 60,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    data = zlib.compress(b"\0" * 1000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+HOSTILE = {
+    "empty.png": b"", "html.png": b"<script>alert(1)</script>", "cut.png": png()[:200], "bomb.png": bomb(),
+    "noise.dcm": bytes(range(256)) * 40, "gzip.nii.gz": gzip.compress(b"\0" * 5_000_000),
+    "empty.zip": b"PK\x05\x06" + b"\0" * 18, "text": b"hello", "pickle.png": b"\x80\x04N.",
+    "../../etc/passwd.png": b"x", "svg.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "%22%3E%3Cimg%20src=x%3E.png": b"x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_in_words(page, name):
+    status, refused = read(page, HOSTILE[name], name)
+    assert status == 400
+    assert refused["error"].endswith(".")
+    assert "/proc/" not in refused["error"]
+    assert "drai-explore" not in refused["error"] + refused["hint"]
+    assert page.ask("grid", {"label": "mel", "count": 1})[0] == 200
+
+
+def test_an_image_is_never_written(page, files, monkeypatch):
+    if not uploads.HAS_MEMORY_FILES:
+        pytest.skip("no files in memory here")
+    place = files.parent / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    seen = []
+    real = uploads.read_for_model
+
+    def look(path, *arguments, **more):
+        seen.append(
+            (path.is_symlink(), path.parent.parent == place, [p.is_symlink() for p in path.parent.iterdir()])
+        )
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(uploads, "read_for_model", look)
+    assert read(page, (files / "a.dcm").read_bytes(), "a.dcm")[0] == 200
+    assert seen == [(True, True, [True])]
+    assert list(place.iterdir()) == []
+
+
+def head_of(page, line: str) -> bytes:
+    """The head of a request to read an image."""
+    first = f"POST /{TOKEN}/api/read?name=a.png HTTP/1.1"
+    return "\r\n".join([first, f"Host: {page.host}", f"Origin: {page.origin}", line, "", ""]).encode()
+
+
+def test_an_image_that_is_too_large_is_refused_before_it_is_sent(page):
+    with socket.create_connection(("127.0.0.1", page.port), timeout=PATIENCE_S) as raw:
+        raw.sendall(head_of(page, f"Content-Length: {10**12}"))
+        assert b" 400 " in raw.recv(100)
+
+
+def test_a_size_that_is_not_said_is_bounded_too(tiny_model, monkeypatch):
+    from drai_cli.explore import server
+
+    monkeypatch.setattr(server, "MOST_BYTES", 1 << 20)
+    with (
+        serve_page(tiny_model, wait=False) as small,
+        socket.create_connection(("127.0.0.1", small.port), timeout=PATIENCE_S) as raw,
+    ):
+        raw.sendall(head_of(small, "Transfer-Encoding: chunked"))
+        part = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        for _ in range(17):  # a little more than is taken
+            raw.sendall(part)
+        assert b" 400 " in raw.recv(100)
+
+
+# Swaps and the map
+
+
+def test_swaps_and_walks(page, drai, tiny_model):
+    for name, seed in (("a.png", 1), ("b.png", 2)):
+        Path(name).write_bytes(png(16, seed))
+    a, b = (read(page, Path(name).read_bytes(), name)[1] for name in ("a.png", "b.png"))
+    two = {"content_a": a["content"], "style_a": a["style"], "content_b": b["content"], "style_b": b["style"]}
+    status, made = page.ask("swap", two)
+    assert status == 200
+    drai("swap-style", "a.png", "b.png", "--weights", tiny_model, "--out", "swapped")
+    expected = np.asarray(Image.open("swapped/a_in_style_of_b.png")).astype(int)
+    assert np.abs(picture_of(made["a_in_style_of_b"]["picture"]) - expected).max() <= 1
+    walk = page.ask("walk", {**two, "along": "style"})[1]["images"]
+    assert len(walk) == 9
+    assert walk[0]["picture"] == made["a_again"]["picture"]
+    assert walk[-1]["picture"] == made["a_in_style_of_b"]["picture"]
+    one = page.ask("walk", {**two, "along": "style", "position": 1})[1]["images"]
+    assert [image["picture"] for image in one] == [walk[-1]["picture"]]
+    for wrong in (
+        {},
+        {**two, "style_a": [1]},
+        {**two, "content_b": ["x"] * 4},
+        {**two, "style_b": [1e30] * 6},
+    ):
+        assert page.ask("swap", wrong)[0] == 400
+    assert page.ask("walk", {**two, "along": "sideways"})[0] == 400
+    assert page.ask("walk", {**two, "along": "style", "position": 2})[0] == 400
+
+
+def test_a_model_that_infers_no_content_takes_labels(model_of):
+    with serve_page(model_of("cinfogan"), wait=False) as page:
+        found = read(page, png(), "a.png")[1]
+        assert found["content"] is None
+        two = {"style_a": found["style"], "style_b": found["style"]}
+        assert page.ask("swap", two)[0] == 400
+        assert page.ask("swap", {**two, "label_a": "mel", "label_b": "nv"})[0] == 200
+
+
+def test_a_model_without_an_encoder_says_so(model_of):
+    with serve_page(model_of("cgan"), wait=False) as page:
+        assert page.ask("grid", {"label": "mel", "count": 2})[0] == 200
+        status, refused = read(page, png(), "a.png")
+        assert (status, "no encoder" in refused["error"]) == (400, True)
+
+
+def test_the_map_shows_samples_and_real_images(tiny_model, tmp_path):
+    for number in range(6):
+        folder = tmp_path / "real" / ("mel" if number % 2 else "nv")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.png").write_bytes(png(seed=number))
+    with serve_page(tiny_model, images=tmp_path / "real") as page:
+        status, points = page.ask("map")
+        assert status == 200
+        assert (points["samples"], len(points["names"])) == (240, 246)
+        assert {len(points["places"][code]) for code in ("content", "style")} == {246}
+        assert {value["dx"] for value in points["values"][240:]} == {"mel", "nv"}
+        assert sorted(points["names"][240:])[0] == "mel/1.png"
+        for index in (0, 239, 240, 245):
+            assert page.ask("map-picture", {"index": index})[0] == 200
+        assert page.ask("map-picture", {"index": 246})[0] == 400
+
+
+def test_two_pages_do_not_disturb_each_other(page):
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = [{"label": label, "seed": seed, "count": 2} for label in ("mel", "nv") for seed in range(6)]
+    alone = [page.ask("grid", one)[1]["images"] for one in asked]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda one: page.ask("grid", one)[1]["images"], asked))
+    assert together == alone
+
+
+def test_too_much_at_once_is_refused_and_forgotten(page):
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = [{"label": "mel", "seed": seed, "count": 48} for seed in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda one: page.ask("grid", one)[0], asked))
+    assert set(answers) <= {200, 503}
+    assert answers.count(200) >= 16
+    assert page.ask("grid", {"label": "mel", "count": 1})[0] == 200
