@@ -20,6 +20,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from drai_cli.conditions.findings import MAX_FINDINGS, NONE, Findings
 from drai_cli.data.image_set import LABEL, Batch, Entry, ImageSet, Part, Read, Stamp, group_reads
 from drai_cli.data.tree import MAX_IMAGES
 from drai_cli.errors import InputError
@@ -35,6 +36,12 @@ LABEL_NAMES = "label_names"
 
 NONE_NAME = "none_name"
 """An array that MedMNIST does not have: what an image without findings is called."""
+
+CHEST_MNIST = (
+    "atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia", "pneumothorax",
+    "consolidation", "edema", "emphysema", "fibrosis", "pleural", "hernia",
+)  # fmt: skip
+"""The columns of ChestMNIST, whose file does not name them (Yang et al. 2023, after ChestX-ray14)."""
 
 _MAX_LABELS = 1 << 16
 _MAX_HEADER_BYTES = 1 << 16
@@ -116,8 +123,7 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
     """The set in an npz of MedMNIST's layout; its own split is kept.
 
     Raises:
-        InputError: Not a zip, other arrays than expected, arrays that need pickle, several labels an image,
-            or sizes that do not agree.
+        InputError: Not a zip, other arrays than expected, arrays that need pickle, or sizes that do not agree.
     """
     entries: list[Entry] = []
     with open_archive(path) as archive:
@@ -131,10 +137,14 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
                 f"it holds: {', '.join(sorted(map(str, names))[:12]) or 'nothing'}",
             )
         label_names = _label_names(path, archive) if LABEL_NAMES in names else None
+        findings = _find_findings(path, archive, label_names, NONE_NAME in names)
         for key, part in _PARTS:
             images = _check_images(path, f"{key}_images", _header(path, archive, f"{key}_images"))
-            labels = _labels(path, archive, f"{key}_labels", images.shape[0])
-            if label_names is not None:
+            if findings is not None:
+                labels = _sets_of_findings(path, archive, f"{key}_labels", images.shape[0], findings)
+            else:
+                labels = _labels(path, archive, f"{key}_labels", images.shape[0])
+            if label_names is not None and findings is None:
                 labels = _named(path, f"{key}_labels", labels, label_names)
             if len(entries) + len(labels) > MAX_IMAGES:
                 raise InputError(path, f"expected at most {MAX_IMAGES} images, got more")
@@ -143,7 +153,11 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
                 entries.append(Entry(name, {LABEL: label}, name, part))
     if len({entry.part for entry in entries}) > 1:
         reporter.info("the set's own split is kept")
-    return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path))
+    if findings is not None:
+        reporter.info(
+            f"the label is a set of {len(findings.names)} findings; {findings.none!r} means none of them"
+        )
+    return ImageSet("medmnist", path, LABEL, (), None, tuple(entries), NpzPixels(path), findings=findings)
 
 
 def _stack(array: np.ndarray, name: str) -> Stack:
@@ -229,7 +243,7 @@ def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list
         raise InputError(
             f"{path}: {name}",
             f"expected one label an image, got {shape[1]}",
-            "multi-label sets are not read",
+            "as many as in the other parts: sets of findings are rows of 0 and 1",
         )
     is_vector = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     if not is_vector or header.dtype.kind not in "iuU" or header.dtype.itemsize > 4096:
@@ -242,6 +256,45 @@ def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list
     if count > MAX_IMAGES:
         raise InputError(f"{path}: {name}", f"expected at most {MAX_IMAGES} images, got {count}")
     return [str(row.item()) for row in read_rows(path, archive, name, count)]
+
+
+def _find_findings(
+    path: Path, archive: zipfile.ZipFile, label_names: list[str] | None, has_none: bool
+) -> Findings | None:
+    """The findings of a set with a row of 0 and 1 for each image; None where each has one label."""
+    shape = _header(path, archive, "train_labels").shape
+    if len(shape) != 2 or (shape[1] < 2 and not has_none):
+        return None
+    known = CHEST_MNIST if path.name.lower().startswith("chestmnist") else None
+    names = label_names or known or [f"finding {number}" for number in range(shape[1])]
+    if len(names) != shape[1] or shape[1] > MAX_FINDINGS:
+        raise InputError(
+            f"{path}: train_labels",
+            f"expected a column for each of {len(names)} findings, at most {MAX_FINDINGS}, got {shape[1]}",
+        )
+    none = [str(row.item()) for row in read_rows(path, archive, NONE_NAME, 1)] if has_none else [NONE]
+    try:
+        return Findings(tuple(names), none[0] if none else NONE)
+    except ValueError as error:
+        raise InputError(f"{path}: {LABEL_NAMES}", str(error)) from error
+
+
+def _sets_of_findings(
+    path: Path, archive: zipfile.ZipFile, name: str, count: int, findings: Findings
+) -> list[str]:
+    """The set of findings of each image, as text."""
+    header = _header(path, archive, name)
+    if header.shape != (count, len(findings.names)) or header.dtype.kind not in "iub" or count > MAX_IMAGES:
+        raise InputError(
+            f"{path}: {name}",
+            f"expected whole numbers [{count}, {len(findings.names)}], got {header.dtype} {list(header.shape)}",
+        )
+    texts = []
+    for row, states in enumerate(read_rows(path, archive, name, count)):
+        if not ((states == 0) | (states == 1)).all():
+            raise InputError(f"{path}: {name}", f"expected 0 and 1 in row {row}, got {states.max()}")
+        texts.append(findings.text(states.astype(np.int8)))
+    return texts
 
 
 def _label_names(path: Path, archive: zipfile.ZipFile) -> list[str]:

@@ -177,3 +177,49 @@ def test_a_pickle_is_never_loaded(tmp_path):
     with pytest.raises(InputError, match="never loaded"):
         find_image_set(path)
     assert not (tmp_path / "ran").exists()
+
+
+def write_findings(path, *, names=None, none=None, rows=None):
+    """An npz with three findings an image, as ChestMNIST has them."""
+    arrays = {}
+    for part, count in (("train", 4), ("val", 2), ("test", 2)):
+        arrays[f"{part}_images"] = np.zeros((count, 6, 6), np.uint8)
+        arrays[f"{part}_labels"] = (
+            np.arange(count * 3).reshape(count, 3) % 2 if rows is None else rows[:count]
+        )
+    if names is not None:
+        arrays["label_names"] = np.array(names)
+    if none is not None:
+        arrays["none_name"] = np.array([none])
+    np.savez(path, **arrays)
+
+
+def test_rows_of_0_and_1_are_sets_of_findings(tmp_path, reporter):
+    write_findings(tmp_path / "m.npz", names=["edema", "mass", "hernia"], none="healthy")
+    found = find_image_set(tmp_path / "m.npz", reporter=reporter)
+    assert found.findings is not None
+    assert (found.findings.names, found.findings.none) == (("edema", "mass", "hernia"), "healthy")
+    assert [entry.values["label"] for entry in found.entries][:4] == ["mass", "edema|hernia"] * 2
+    assert any("set of 3 findings" in line for line in reporter.remarks)
+
+
+def test_findings_without_names_are_numbered_and_chestmnist_is_known(tmp_path):
+    write_findings(tmp_path / "m.npz")
+    assert find_image_set(tmp_path / "m.npz").findings.names == ("finding 0", "finding 1", "finding 2")
+    arrays = {}
+    for part in ("train", "val", "test"):
+        arrays |= {
+            f"{part}_images": np.zeros((2, 6, 6), np.uint8),
+            f"{part}_labels": np.eye(2, 14, dtype=np.uint8),
+        }
+    np.savez(tmp_path / "chestmnist_64.npz", **arrays)
+    assert find_image_set(tmp_path / "chestmnist_64.npz").entries[1].values["label"] == "cardiomegaly"
+
+
+def test_numbers_that_are_no_findings_are_refused(tmp_path):
+    write_findings(tmp_path / "m.npz", rows=np.full((4, 3), 2))
+    with pytest.raises(InputError, match="expected 0 and 1 in row 0, got 2"):
+        find_image_set(tmp_path / "m.npz")
+    write_findings(tmp_path / "n.npz", names=["a", "b"])
+    with pytest.raises(InputError, match="a column for each of 2 findings"):
+        find_image_set(tmp_path / "n.npz")
