@@ -199,11 +199,14 @@ class Evaluation:
     def data_json(self) -> dict[str, Any]:
         real, part = self.real, self.options.part
         rows = self.rows(part)
-        counts = np.bincount(real.labels[rows], minlength=len(real.schema.labels))
+        findings = real.schema.label.findings
+        # Of sets of findings the rarest of each image is counted, or that there is none.
+        names = real.schema.labels if findings is None else (*real.schema.labels, findings.none)
+        counts = np.bincount(real.labels[rows], minlength=len(names))
         return {
             "name": self.options.data.resolve().name, "kind": real.kind, "part": part, "n": len(rows),
             "groups": len(np.unique(real.groups[rows])),
-            "labels": dict(zip(real.schema.labels, counts.tolist(), strict=True)),
+            "labels": dict(zip(names, counts.tolist(), strict=True)),
             "image_size": real.images.shape[1], "is_training_known": real.is_training_known,
             "split": real.split,
         }  # fmt: skip

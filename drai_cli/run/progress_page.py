@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image as PillowImage
 
 from drai_cli import __version__
@@ -56,11 +55,10 @@ class ProgressPage:
         self.run, self.options, self.doubt, self.show = run, options, doubt, show
         parts = {part: len(data.rows(part)) for part in PARTS}
         self.train_images = parts["train"]
-        labels = np.bincount(data.labels[data.rows("train")], minlength=len(data.schema.labels)).tolist()
         self.facts: dict[str, Any] = {
             "data": run.data.path.name,
             "images": parts,
-            "training images by label": dict(zip(data.schema.labels, labels, strict=True)),
+            "training images by label": data.summary["parts"]["train"]["classes"],
             "method": options.method,
             "size": f"{options.model.image_size} px",
             "batch size": options.batch_size,

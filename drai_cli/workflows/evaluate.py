@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 
+from drai_cli import __version__
 from drai_cli.data.cache import default_cache_dir
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.extractors.chosen import check_independent
+from drai_cli.evaluation.findings import measure_model_with_findings
 from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.outside import read_outside
 from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT_JSON, Parts, write_report
@@ -163,6 +165,8 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     evaluation = Evaluation(options, real, subject, instruments, features, device, reporter, outside)
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
+    if real.schema.label.findings is not None:
+        return _evaluate_findings(evaluation, report_subject, beside)
     parts = Parts(options, evaluation, report_subject)
     parts.measure([name for name in EVALUATION_PARTS if name in wanted])
     if parts.figures:  # it may be passed on
@@ -175,6 +179,33 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         )
         reporter.info(_card_message(subject.run.measures, list(parts.headlines), dropped))
     return EvaluateResult(parts.report(), options.out)
+
+
+def _evaluate_findings(evaluation: Evaluation, subject: Mapping[str, Any], folder: Path) -> EvaluateResult:
+    """Measures a model whose label is a set of findings: the report has one part.
+
+    Raises:
+        UsageError: A folder of images, or parts that need one label per image.
+    """
+    options = evaluation.options
+    if evaluation.subject.model is None:
+        raise UsageError(
+            "--synthetic",
+            "expected one label per image, got sets of findings",
+            "evaluate a model with --weights",
+        )
+    if options.metrics:
+        raise UsageError(
+            f"--metrics {options.metrics[0]}", "is for models with one label per image", "leave --metrics out"
+        )
+    part = measure_model_with_findings(evaluation, folder)
+    data, settings = evaluation.data_json(), {"seed": options.seed}
+    report = Report(
+        subject, data, settings, (part,), __version__,
+        cautions=evaluation.real.cautions, date=options.report_date or "",
+    )  # fmt: skip
+    write_report(options.out, report, ())
+    return EvaluateResult(report, options.out)
 
 
 def _card_message(file: Path, parts: Sequence[str], dropped: Sequence[str]) -> str:
