@@ -105,7 +105,7 @@ class SourceOptions(Repeatable):
     missing: tuple[str, ...] = ()
     kind: str | None = None
     window: str | None = None
-    hu_offset: float | None = None
+    hu_offset: float | None = setting(None, -100_000, 100_000)
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
 
@@ -148,7 +148,7 @@ class DataOptions(Repeatable):
     cache_dir: Path | None = None
     aliases: Mapping[str, str] = field(default_factory=dict, metadata={"flag": "--alias"})
     window: str | None = None
-    hu_offset: float | None = None
+    hu_offset: float | None = setting(None, -100_000, 100_000)
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
 
