@@ -62,7 +62,7 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
     it, window, cropping, duplicates, what is left out, and the drai train command.
     """
-    from drai_cli.workflows.inspect import SetReport, pick_images
+    from drai_cli.workflows.inspect import ImageReport, SetReport, pick_images
     from drai_cli.workflows.inspect import inspect as look
 
     chosen = SourceOptions(**collect_given(SourceOptions, settings))

@@ -21,7 +21,6 @@ from drai_cli.io.files import (
 )
 from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
-from drai_cli.model_file.checkpoint import read_record
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import Reporter
 from drai_cli.run.same_settings import check_same
@@ -139,6 +138,10 @@ class RunDirectory:
                 return saved
         for path in (self.state, self.earlier_state):
             with suppress(WeightsError):
+                from drai_cli.model_file.checkpoint import (
+                    read_record,  # torch: not for who only looks at a run
+                )
+
                 saved = read_record(path).get("settings")
                 if isinstance(saved, dict):
                     return saved
@@ -242,9 +245,11 @@ class RunDirectory:
             values = {name: saved[name] for name in known}
             if isinstance(saved["metadata"], str):  # one table, or none
                 values["metadata"] = [saved["metadata"]] if saved["metadata"] else []
+            if not isinstance(saved["label"], list):  # one label, or none
+                values["label"] = [] if saved["label"] is None else [saved["label"]]
             check_types(DataOptions, values)
             values |= {"path": Path(saved["path"]), "conditions": tuple(saved["conditions"])}
-            values["missing"] = tuple(values.get("missing", ()))
+            values["missing"], values["label"] = tuple(values.get("missing", ())), tuple(values["label"])
             values["metadata"] = tuple(map(Path, values["metadata"]))
             options = DataOptions(**values)
             check_image_size(options.size)

@@ -169,16 +169,19 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         return _evaluate_findings(evaluation, report_subject, beside)
     parts = Parts(options, evaluation, report_subject)
     parts.measure([name for name in EVALUATION_PARTS if name in wanted])
-    if parts.figures:  # it may be passed on
-        reporter.info(
-            f"{options.out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out"
-        )
+    _tell_of_pictures(options.out, parts.figures, reporter)
     if subject.run is not None and options.part == "test" and parts.headlines:
         dropped = subject.run.write_measures(
             subject.sha256, evaluation.settings_key, options.part, parts.headlines
         )
         reporter.info(_card_message(subject.run.measures, list(parts.headlines), dropped))
     return EvaluateResult(parts.report(), options.out)
+
+
+def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) -> None:
+    """Says that the report shows patients, where it does: it may be passed on."""
+    if figures:
+        reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
 
 
 def _evaluate_findings(evaluation: Evaluation, subject: Mapping[str, Any], folder: Path) -> EvaluateResult:

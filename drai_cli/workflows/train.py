@@ -39,6 +39,7 @@ from drai_cli.run.process_group import join_processes
 from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.trainer import Trainer
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
+from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.typed import check_ranges
@@ -278,7 +279,7 @@ def _prepare(run: TrainRun, directory: RunDirectory, reporter: Reporter) -> Prep
     return prepare(run.data, seed=seed, split_file=split_file, reporter=reporter)
 
 
-_OF_TABLES = ("header", "rows", "missing")
+_LATER = ("header", "rows", "missing", "label_kind", "uncertain", "least_count", "hu_offset")
 """Options that are saved only where they are given: runs of older versions have none."""
 
 
@@ -287,7 +288,12 @@ def collect_settings(run: TrainRun) -> dict[str, Any]:
     data = {**asdict(run.data), "path": str(run.data.path.resolve())}
     tables = [str(path.resolve()) for path in run.data.metadata]
     data["metadata"] = tables if len(tables) > 1 else "".join(tables)  # as when there could be only one
-    data = {name: value for name, value in data.items() if name not in _OF_TABLES or value not in (None, ())}
+    labels = run.data.label
+    data["label"] = list(labels) if len(labels) > 1 else next(iter(labels), None)
+    usual = DataOptions(run.data.path)
+    data = {
+        name: value for name, value in data.items() if name not in _LATER or value != getattr(usual, name)
+    }
     data.pop("cache_dir")
     data["conditions"] = list(run.data.conditions)
     training = run.training.to_json()

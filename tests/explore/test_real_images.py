@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from drai_cli.data.image_set import SetOptions
-from drai_cli.errors import InputError
+from drai_cli.errors import InputError, UsageError
 from drai_cli.explore import real_images
 from drai_cli.explore.real_images import load_real_images
 from drai_cli.model_file.checkpoint import read_header
@@ -43,7 +43,7 @@ def test_a_table_gives_labels_and_attributes(header, tmp_path):
     found = load_real_images(tmp_path / "set", header, Notes(), options)
     assert [(one["label"], one["age"]) for one in found.values][:2] == [("nv", "40"), ("mel", "41")]
     assert found.pixels.shape == (4, 16, 16, 3)
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError):
         load_real_images(tmp_path / "set", header, Notes(), SetOptions(image_column="no such", label="label"))
 
 

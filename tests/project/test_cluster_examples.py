@@ -55,7 +55,7 @@ def test_slurm_array_makes_all_shards(said, drai, tiny_model, tmp_path):
 
 def test_slurm_trains_on_all_nodes(said, drai, tmp_path):
     data = tmp_path / "lesions"
-    assert drai("phantom", "--out", data, "-n", 266, "--size", 16).exit_code == 0
+    assert drai("phantom", "--out", data, "-n", 350, "--size", 16).exit_code == 0
     variables = {"SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "7"}
     words = said("bash", EXAMPLES / "slurm_train.sh", data, tmp_path / "run", "--size", 16, **variables)
     assert words[words.index("--rdzv-endpoint") + 1] == "n1:29500"

@@ -124,7 +124,7 @@ def test_a_changed_or_foreign_file_is_refused(options, name, monkeypatch):
     options = replace(options, format="nifti")
     sample(options)
     (options.out / name).write_bytes(b"{}")
-    with pytest.raises(OverwriteError, match="was changed"):
+    with pytest.raises(OverwriteError, match="another file has this name"):
         sample(options)
     (options.out / "mel/notes.json").write_bytes(b"{}")
     with pytest.raises(OverwriteError, match="would not make it"):

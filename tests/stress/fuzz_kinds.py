@@ -19,6 +19,7 @@ from PIL import Image as PillowImage
 
 from drai_cli.conditions.attribute import Attribute
 from drai_cli.conditions.schema import ConditionSchema
+from drai_cli.evaluation import parts as parts_module
 from drai_cli.inference.onnx_model import INPUTS, OUTPUTS
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, train_judge
@@ -26,7 +27,6 @@ from drai_cli.model.networks import Networks
 from drai_cli.model_file.checkpoint import read_header, save_model, save_state
 from drai_cli.model_file.header import HEADER_KEY, ModelHeader
 from drai_cli.settings.config import ModelConfig
-from drai_cli.workflows import evaluate as evaluation
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from tests.stress import fuzz_hidden
 from tests.stress.fuzz_mutations import SECRET, mutate, replace_by_odd, text
@@ -268,10 +268,10 @@ def _make_report(place: Place, folder: Path) -> None:
     run, data = str(folder / "run"), str(place.more_phantoms)
     place.run(["train", "--data", data, "--out", run, *_TRAIN, "--kimg", "0.016"])
     place.run(["evaluate", "--data", data, "--weights", run, "--out", str(folder / "report"), *_EVALUATE])
-    for name, part in evaluation._PARTS.items():
+    for name, part in parts_module.PARTS.items():
         (kept,) = (folder / "report" / "measured").glob(f"{name}-*.json")
         found = json.loads(kept.read_text())
-        evaluation._PARTS[name] = replace(part, measure=lambda _, found=found: found)
+        parts_module.PARTS[name] = replace(part, measure=lambda _, found=found: found)
 
 
 def _use_report(place: Place, case: Path, out: Path, chance: random.Random) -> Command:

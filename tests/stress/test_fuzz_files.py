@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from drai_cli.workflows import evaluate
+from drai_cli.evaluation import parts as parts_module
 from tests.stress import fuzz_files
 from tests.stress.fuzz_kinds import KINDS
 
@@ -31,7 +31,7 @@ CASES = {
 def fuzzer(tmp_path_factory):
     """One for all kinds: an audit hook stays for good."""
     before, cwd = dict(os.environ), os.getcwd()
-    parts = dict(evaluate._PARTS)
+    parts = dict(parts_module.PARTS)
     place, writes = tempfile.tempdir, sys.dont_write_bytecode
     handlers = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGPROF)}
     base = tmp_path_factory.mktemp("fuzz")
@@ -39,7 +39,7 @@ def fuzzer(tmp_path_factory):
     try:
         yield fuzz_files.begin(base)
     finally:
-        evaluate._PARTS.update(parts)  # which measure nothing while reports are fuzzed
+        parts_module.PARTS.update(parts)  # which measure nothing while reports are fuzzed
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(before)

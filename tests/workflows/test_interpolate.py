@@ -185,7 +185,7 @@ def test_frames_keep_the_kind_and_place_of_the_first_image(options, tmp_path, ma
         ({"images": ()}, "expected two images or two labels"),
         ({"from_label": "mel"}, "expected both labels"),
         ({"from_label": "mel", "to_label": "nv"}, "images contradict labels"),
-        ({"steps": 1}, "at least 2"),
+        ({"steps": 1}, "from 2 to"),
         ({"fps": 0}, "from 0.01 to 100"),
         ({"style": ("x.png",)}, "is for a grid"),
         ({"grid": True, "images": ()}, "expected images"),

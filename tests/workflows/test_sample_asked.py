@@ -124,7 +124,7 @@ def test_style_from_an_image(options, tmp_path, monkeypatch):
     [
         ({"label": "melanom"}, "did you mean"),
         ({"count": None}, "expected a number of images"),
-        ({"count": 0}, "at least 1"),
+        ({"count": 0}, "from 1 to"),
         ({"per_class": 3}, "contradicts"),
         ({"label": None, "count": None, "per_class": -1}, "at least 1"),
         ({"like": Path("x.csv")}, "contradicts"),

@@ -166,7 +166,7 @@ def test_a_finished_job_is_recognised_and_its_change_refused(options, tmp_path):
     sample(replace(options, overwrite=True))
     assert sorted(contents(options.out)) == ["images.npz", "manifest.json", "metadata.csv"]
     (options.out / "images.npz").write_bytes(b"x")
-    with pytest.raises(OverwriteError, match="was changed"):
+    with pytest.raises(OverwriteError, match="another file has this name"):
         sample(options)
 
 
