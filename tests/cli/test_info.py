@@ -15,7 +15,8 @@ def test_what_a_model_says_of_itself(drai, tiny_model):
     assert shown["labels"] == ["mel", "nv"]
     assert shown["attributes"][0]["aliases"] == {"melanoma": "mel"}
     assert shown["attributes"][1] == {
-        "name": "age", "kind": "continuous", "values": [], "aliases": {}, "mean": 50.0, "deviation": 10.0, "findings": None,
+        "name": "age", "kind": "continuous", "values": [], "aliases": {}, "mean": 50.0, "deviation": 10.0,
+        "findings": None,
     }  # fmt: skip
     assert (shown["image_size"], shown["image_channels"], shown["content_dim"], shown["style_dim"]) == (
         16,
