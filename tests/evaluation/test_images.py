@@ -172,7 +172,7 @@ def test_what_comes_from_the_run_is_not_blamed_on_the_command(
         read = data_options(
             replace(options, label="label"), find_subject(options, torch.device("cpu"), reporter), reporter
         )
-        assert (read.label, read.group, read.group_pattern) == ("label", None, None)
+        assert (read.label, read.group, read.group_pattern) == (("label",), None, None)
         assert any("the run's grouping of images" in text for text in warnings) == ("label" not in its)
 
 
