@@ -19,9 +19,12 @@ from tests.report.run_examples import example_page
 from tests.support.browser import NAMES, Browser, find_browser
 
 PROGRAM = find_browser()
-pytestmark = pytest.mark.skipif(
-    PROGRAM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        PROGRAM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed"
+    ),
+]
 pytest.importorskip("uvicorn")
 
 CHECKS = (Path(__file__).parents[1] / "support/page_checks.js").read_text(encoding="utf-8")
