@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from drai_cli.io.locks import check_no_file
 from drai_cli.io.room import check_room
 from drai_cli.output.folder import make_folder
 from drai_cli.progress import Reporter
+from drai_cli.run.data_settings import read_data_settings
 from drai_cli.run.same_settings import check_same
-from drai_cli.settings.config import Chosen, check_image_size
+from drai_cli.settings.config import Chosen
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.typed import check_types
 
@@ -240,20 +241,7 @@ class RunDirectory:
             InputError: There is no run here, or its settings cannot be read.
         """
         try:
-            saved = self.read_config()["data"]
-            known = {option.name for option in fields(DataOptions)} & saved.keys()
-            values = {name: saved[name] for name in known}
-            if isinstance(saved["metadata"], str):  # one table, or none
-                values["metadata"] = [saved["metadata"]] if saved["metadata"] else []
-            if not isinstance(saved["label"], list):  # one label, or none
-                values["label"] = [] if saved["label"] is None else [saved["label"]]
-            check_types(DataOptions, values)
-            values |= {"path": Path(saved["path"]), "conditions": tuple(saved["conditions"])}
-            values["missing"], values["label"] = tuple(values.get("missing", ())), tuple(values["label"])
-            values["metadata"] = tuple(map(Path, values["metadata"]))
-            options = DataOptions(**values)
-            check_image_size(options.size)
-            return options
+            return read_data_settings(self.read_config()["data"])
         except (DraiError, KeyError, TypeError, AttributeError) as error:
             raise InputError(self.config, "expected a run's settings", "name a run directory") from error
 

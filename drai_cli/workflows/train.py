@@ -31,6 +31,7 @@ from drai_cli.machine.launch import read_place
 from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
 from drai_cli.output.names import check_label_names
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.run.data_settings import write_data_settings
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.feature_network import check_feature_network, prepare_feature_network
@@ -39,7 +40,6 @@ from drai_cli.run.process_group import join_processes
 from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.trainer import Trainer
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
-from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.typed import check_ranges
@@ -279,29 +279,18 @@ def _prepare(run: TrainRun, directory: RunDirectory, reporter: Reporter) -> Prep
     return prepare(run.data, seed=seed, split_file=split_file, reporter=reporter)
 
 
-_LATER = ("header", "rows", "missing", "label_kind", "uncertain", "least_count", "hu_offset")
-"""Options that are saved only where they are given: runs of older versions have none."""
-
-
 def collect_settings(run: TrainRun) -> dict[str, Any]:
     """The content of `config.json`: everything that decides the result."""
-    data = {**asdict(run.data), "path": str(run.data.path.resolve())}
-    tables = [str(path.resolve()) for path in run.data.metadata]
-    data["metadata"] = tables if len(tables) > 1 else "".join(tables)  # as when there could be only one
-    labels = run.data.label
-    data["label"] = list(labels) if len(labels) > 1 else next(iter(labels), None)
-    usual = DataOptions(run.data.path)
-    data = {
-        name: value for name, value in data.items() if name not in _LATER or value != getattr(usual, name)
-    }
-    data.pop("cache_dir")
-    data["conditions"] = list(run.data.conditions)
-    training = run.training.to_json()
     # Without the game the network decides nothing.
     network = {"feature_network": run.feature_network} if run.training.objective.features_weight else {}
     return {
-        "data": data, "training": training, "init": run.init, "licence": run.licence, "version": __version__, **network,
-    }  # fmt: skip
+        "data": write_data_settings(run.data),
+        "training": run.training.to_json(),
+        "init": run.init,
+        "licence": run.licence,
+        "version": __version__,
+        **network,
+    }
 
 
 def resolve_options(
