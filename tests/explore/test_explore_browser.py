@@ -159,6 +159,10 @@ def test_a_data_set_is_kept(opened):
     set_value(opened, "keep-count", "4")
     click(opened, "keep-go")
     opened.until("document.getElementById('alert').textContent.includes('found')")
+    before = source(opened)
+    set_value(opened, "truncation", "0.5")
+    until_other(opened, before)
+    assert "found" in text(opened, "alert"), "the success of another thing leaves it"
     click(opened, "copy")
     opened.until("/copied|selected/.test(document.getElementById('said').textContent)")
     forget_refusals(opened)

@@ -69,7 +69,7 @@ async function watch() {
   let pause = 10000;
   try {
     const status = await ask("api/status");
-    if (isGone) { isGone = false; complain(null); }
+    if (isGone) { isGone = false; complain("server", null); }
     $("found").value = status.share_found;
     $("tab-training").hidden = !status.is_run;
     showProgress(status.progress);
@@ -82,7 +82,7 @@ async function watch() {
     pause = !status.has_directions && !status.failure ? 700 : status.is_run ? 3000 : 10000;
   } catch (error) {
     isGone = Boolean(error.isGone);
-    complain(error);
+    complain("server", error);
     pause = 3000;
   }
   setTimeout(watch, pause);

@@ -24,8 +24,17 @@ export function say(text) {
   $("said").textContent = text;
 }
 
-export function complain(error) {
-  $("alert").textContent = error ? error.message : "";
+const complaints = new Map();
+
+/**
+ * Shows what went wrong with something, until that succeeds or is tried anew: the success of another thing, which may
+ * answer later, leaves it.
+ */
+export function complain(about, error) {
+  const of = error?.isGone ? "server" : about;
+  complaints.delete(of);
+  if (error) complaints.set(of, error.message);
+  $("alert").textContent = [...complaints.values()].at(-1) ?? "";
 }
 
 /** Asks the server; raises an Error with the server's own words. */
@@ -62,9 +71,9 @@ export function latest(run) {
       waiting = null;
       try {
         await run(...now);
-        if (waiting === null) complain(null);
+        if (waiting === null) complain(run, null);
       } catch (error) {
-        complain(error);
+        complain(run, error);
       }
     }
     isRunning = false;

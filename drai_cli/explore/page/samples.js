@@ -116,7 +116,8 @@ async function toggleStrip(button, strip, name, code, index) {
       const at = number(state.model.strip[place], 1);
       return make("li", {}, make("img", { src: one.picture, alt: `at ${at}${one.judged ? `, judged ${one.judged}` : ""}`, width: state.model.size, height: state.model.size }), make("span", { class: "aside", "aria-hidden": "true" }, at));
     }));
-  } catch (error) { complain(error); }
+    complain(toggleStrip, null);
+  } catch (error) { complain(toggleStrip, error); }
 }
 
 // Choices and pictures
@@ -201,13 +202,13 @@ async function keep(event) {
   event.preventDefault();
   $("keep-go").disabled = true;
   $("kept").textContent = "Writing…";
+  complain(keep, null);
   try {
     const made = await ask("api/keep", wanted());
     $("kept").textContent = `${made.images} images are in ${made.out} (${made.seconds} s).`;
-    complain(null);
   } catch (error) {
     $("kept").textContent = "";
-    complain(error);
+    complain(keep, error);
   }
   $("keep-go").disabled = false;
 }

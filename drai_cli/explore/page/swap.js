@@ -81,13 +81,13 @@ async function read(side) {
     $(`picture-${side}`).hidden = false;
     $(`picture-${side}`).alt = `Image ${name}: ${found.name}`;
     $(`caption-${side}`).textContent = [`${found.name} (${found.kind}, ${found.size.join(" × ")})`, found.judged && `judged ${found.judged}`, ...found.changes].filter(Boolean).join("; ");
-    complain(null);
+    complain(name, null);
     say(`Image ${name} is read.`);
     await swap();
   } catch (error) {
     $(`picture-${side}`).hidden = true;
     $(`caption-${side}`).textContent = "Not read.";
-    complain(error);
+    complain(name, error);
   }
   $("swapped").hidden = !(state.a?.codes && state.b?.codes);
 }
