@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
 from drai_cli.data.items import SOP_CLASS, Item, list_files, read_dicom_items
-from drai_cli.data.label import FOLDER, choose_label, wanted_keywords
+from drai_cli.data.label import FOLDER, SUBFOLDER, choose_label, wanted_keywords
 from drai_cli.data.listing import list_set
 from drai_cli.data.matching.find import SetTables, find_tables
 from drai_cli.data.tree import Tree
@@ -39,7 +39,7 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
     images, skipped = _set_aside(headers, reporter)
     tables = find_tables(tree, images, folders.top, True, options, reporter)
     label = choose_label(tables, options, folders, reporter, has_headers=True)
-    if label == FOLDER and (tables is None or FOLDER not in tables.described.columns):
+    if label in (FOLDER, SUBFOLDER) and (tables is None or label not in tables.described.columns):
         refuse_unlabelled(tree, folders, None, len(images), "DICOM files")
     listing = list_set(
         tree, images, folders, tables, label, options, reporter, noun="DICOM files", hides=True
