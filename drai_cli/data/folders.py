@@ -85,7 +85,7 @@ def read_folders(names: Sequence[str]) -> Folders:
     beside: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
     levels: list[str] = []
-    top, set_aside, depth = "", "", 0
+    top, set_aside, depth, class_depth = "", "", 0, 0
     is_top = True
     while True:
         inside = {name: folders for name, folders in folders_of.items() if len(folders) > depth}
@@ -110,7 +110,9 @@ def read_folders(names: Sequence[str]) -> Folders:
         ):
             pass
         elif classes:
-            if not named and 1 < len(level) <= _MOST_SUBCLASSES:
+            is_below = depth == class_depth + 1
+            is_of_series = not is_below and any(map(_is_number, level))  # below folders of patients
+            if not named and 1 < len(level) <= _MOST_SUBCLASSES and not is_of_series:
                 subclasses = {name: folders[depth].strip() for name, folders in inside.items()}
             if named or len(level) > 1:
                 break
@@ -125,7 +127,7 @@ def read_folders(names: Sequence[str]) -> Folders:
                 for name, folders in inside.items()
                 if folders[depth] != set_aside
             }
-            is_top, depth = False, depth + 1
+            is_top, class_depth, depth = False, depth, depth + 1
             continue
         is_top = is_top and len(level) == 1
         if not classes:

@@ -37,7 +37,7 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
     names = [name for name in tree.medical[DICOM.name] if name not in folders.masks]
     headers = list(read_dicom_items(tree, names, wanted_keywords(options)))
     images, skipped = _set_aside(headers, reporter)
-    tables = find_tables(tree, images, folders.top, True, options, reporter)
+    tables = find_tables(tree, images, folders, True, options, reporter)
     label = choose_label(tables, options, folders, reporter, has_headers=True)
     if label in (FOLDER, SUBFOLDER) and (tables is None or label not in tables.described.columns):
         refuse_unlabelled(tree, folders, None, len(images), "DICOM files")
@@ -92,7 +92,7 @@ def find_volume_set(
     items = list_files([name for name in tree.medical[kind] if name not in folders.masks])
     chosen = parse_window(options.window)
     axis, slices = options.axis or "axial", options.slices or "all"
-    tables = find_tables(tree, items, folders.top, True, options, reporter)
+    tables = find_tables(tree, items, folders, True, options, reporter)
     refuse_unlabelled(tree, folders, tables, len(items), "volumes")
     label = choose_label(tables, options, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="volumes", hides=True)

@@ -116,7 +116,7 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
         )
         return image_set
     items = list_files([name for name in names if name not in folders.masks])
-    tables = find_tables(tree, items, folders.top, False, options, reporter)
+    tables = find_tables(tree, items, folders, False, options, reporter)
     if tables is not None:
         return find_raster_set(tree, folders, tables, options, reporter)
     image_set = _find_without_table(tree, folders, options, reporter)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from drai_cli.data.folders import Folders
 from drai_cli.data.groups import find_group_columns
 from drai_cli.data.image_set import SetOptions
 from drai_cli.data.items import Item
@@ -46,14 +47,19 @@ class SetTables:
 
 
 def find_tables(
-    tree: Tree, items: Sequence[Item], top: str, is_medical: bool, options: SetOptions, reporter: Reporter
+    tree: Tree,
+    items: Sequence[Item],
+    folders: Folders,
+    is_medical: bool,
+    options: SetOptions,
+    reporter: Reporter,
 ) -> SetTables | None:
     """The tables to use, or None where the set has none.
 
     Args:
         tree: What lies in the set's folder.
         items: The set's files.
-        top: The wrapper folders in which everything lies, as `Folders.top`.
+        folders: What its folders are.
         is_medical: Whether the files are of a medical format; tables that name none of them are then ignored.
         options: How the set is to be understood.
         reporter: Shown which tables are used.
@@ -64,7 +70,7 @@ def find_tables(
     """
     lookup = Lookup(items, tree.root)
     context = _Context(tree, lookup, options, reporter)
-    near, deeper = list_candidates(tree, top)
+    near, deeper = list_candidates(tree, folders.top)
     if options.metadata:
         tables = [context.read(_resolve(tree.root, Path(path))) for path in options.metadata]
         return context.with_groups_nearby(context.joined(tables), near)
@@ -90,10 +96,10 @@ def find_tables(
         return replace(joined, linked={**joined.linked, **linked})
     if options.kind == "csv":
         raise InputError(tree.root, "expected a table of kind csv, got none", "name it with --metadata FILE")
+    if found.broken and items and not folders.classes and not is_medical:
+        raise found.broken[0]
     unknown = {path: headers[path] for path in near if headers[path] and path.suffix.lower() != ".json"}
     if unknown and items and not is_medical:
-        if found.broken:
-            raise found.broken[0]
         refuse_unknown_columns(tree, unknown)
     if unknown and items:
         reporter.warn(

@@ -111,8 +111,8 @@ def describe(
     if missing and key == FILE and not any(found.files) and any(missing):
         _refuse_missing(table, column, missing)
     if missing:
-        names = [name for name in missing if name]
-        listed = f" below the folder and are left out: {list_first(names)}" if names else ""
+        absent = [written for written in missing if written]
+        listed = f" below the folder and are left out: {list_first(absent)}" if absent else ""
         reporter.warn(f"{len(missing)} of {len(table.rows)} rows of {table.path.name} name no image{listed}")
     copies = _take_copies_once(found, root)
     if found.ambiguous:
