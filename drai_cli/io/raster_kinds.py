@@ -52,6 +52,24 @@ def kind_of_file(path: Path) -> str | None:
         return None
 
 
+def may_be_animated(path: Path) -> bool:
+    """Whether a PNG file says that it holds several frames, by its chunk acTL before the pixels (PNG 3, 11.3.2).
+
+    True for what is no PNG: its reader knows.
+    """
+    try:
+        with open_regular(path) as file:
+            if kind_of_bytes(file.read(8)) != "png":
+                return True
+            while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+                if head[4:] == b"acTL":
+                    return True
+                file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+    except (InputError, *BROKEN):
+        return True
+    return False
+
+
 def webp_pixels(head: bytes) -> int:
     """Pixels of a WebP by its first 32 bytes (RFC 9649); 0 where they do not say."""
     chunk = head[12:16]
