@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 
 _MAX_NAME_BYTES = 1 << 20
 _CHUNK = 1 << 20
+_MOST_EMPTY_READS = 100  # tarfile reads on to where a member should end, for years if its header says so
 _LONG = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -52,10 +53,14 @@ class _Bounded:
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         self.stream, self.left = stream, most
+        self.empty_reads = 0
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
         self.left -= len(data)
+        self.empty_reads += not data
+        if self.empty_reads > _MOST_EMPTY_READS:
+            raise tarfile.ReadError("it ends early")
         if self.left < 0:
             raise tarfile.ReadError("more than it may hold")
         return data

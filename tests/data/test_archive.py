@@ -203,6 +203,17 @@ def test_a_tar_file_that_is_damaged_behind_its_first_member_is_not_a_smaller_one
     assert len(list(cache.glob("*unpacked*"))) == 1
 
 
+@pytest.mark.parametrize("name", [".hidden", "set/a/9.png"])
+def test_a_member_that_claims_an_exabyte_ends_at_once(tmp_path, name):
+    info = tarfile.TarInfo(name)
+    info.size = 1 << 60
+    content = write_tar(tmp_path / "s.tar", members(), "w").read_bytes().rstrip(b"\0")
+    content += bytes(-len(content) % 512) + info.tobuf(tarfile.GNU_FORMAT) + bytes(5000)
+    (tmp_path / "s.tgz").write_bytes(gzip.compress(content))
+    with pytest.raises(InputError, match="ends early|when unpacked, got more"):
+        archive.unpack_archive(tmp_path / "s.tgz")
+
+
 @pytest.mark.parametrize(("kind", "words"), [(b"L", "a name of"), (b"x", "a name of"), (b"S", "a sparse")])
 def test_parts_of_a_tar_file_that_are_read_into_memory_are_bounded(tmp_path, kind, words):
     info = tarfile.TarInfo("./@LongLink")
