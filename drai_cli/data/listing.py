@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def list_set(
         name: [_value(item, name, rows.get(item.name), described, folders) for item in chosen]
         for name in wanted
     }
-    values = {name: _readable(name, column) for name, column in values.items()}
+    values = {name: _readable(name, _composed(column)) for name, column in values.items()}
     of_rows = noun if described is None else "rows"
     if len(columns) == 1:
         values[label], counts = clean_values(values[label], options.missing)
@@ -235,6 +236,11 @@ def _readable(name: str, column: list[str]) -> list[str]:
         value if age is None else f"{int(age[1]) / _YEARS[age[2]]:.4g}"
         for age, value in zip(ages, column, strict=True)
     ]
+
+
+def _composed(column: list[str]) -> list[str]:
+    """Values in one spelling (NFC): what looks alike is not two classes because of how its accents are stored."""
+    return [unicodedata.normalize("NFC", value) for value in column]
 
 
 def _merge(described: Described, columns: Sequence[str], how: str | None, label: str) -> dict[str, Row]:

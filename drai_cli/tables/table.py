@@ -14,6 +14,7 @@ from drai_cli.io.csv_rows import plain_cell
 from drai_cli.io.files import open_regular
 from drai_cli.tables.json_rows import read_json_rows
 from drai_cli.tables.text import read_lines
+from drai_cli.tables.weight import Weight
 from drai_cli.tables.workbook import read_workbook
 
 _HEADER_BYTES = 1 << 20
@@ -134,17 +135,24 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
     name = path.name.lower()
     if name.endswith(OTHER_TABLES):
         raise InputError(path, "this kind of table is not read", hint_for_table(name))
+    with open_regular(path) as file:
+        weight = Weight(path, file.seek(0, 2))
     if name.endswith(_JSON_SUFFIXES):
         columns, rows = read_json_rows(path)
+        weight.add(len(rows), len(rows) * len(columns))  # a row of each object, with every column
         return _checked(path, columns, [[row.get(column, "") for column in columns] for row in rows])
-    note, may_have_commas = "", True
+    may_have_commas = True
     if name.endswith(".xlsx") or _is_workbook(path):
-        numbered, note = read_workbook(path)
+        numbered, note = read_workbook(path, weight)
         may_have_commas = False
     else:
         with open_regular(path) as file:
             text = read_lines(path, file.read(), holds_names=holds_names)
-        numbered, note = [(text.lines.line_num, cells) for cells in text.lines if cells], text.note
+        numbered, note = [], text.note
+        for cells in text.lines:
+            if cells:
+                weight.add_row(cells)
+                numbered.append((text.lines.line_num, cells))
         may_have_commas = text.delimiter != ","
     if not numbered:
         raise InputError(path, "expected a table with column names in its first line, got none")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import MAX_FILE_BYTES
+from drai_cli.tables.weight import most_unpacked
 
 _DELIMITERS = ",;\t|"
 _LOOKED_AT = 20
@@ -123,11 +124,14 @@ def _decode(path: Path, raw: bytes) -> tuple[str, str]:
 
 
 def _decompress(path: Path, raw: bytes) -> bytes:
+    most = most_unpacked(len(raw), MAX_FILE_BYTES)
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(path, f"cannot be decompressed ({error})") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(path, f"expected at most {MAX_FILE_BYTES} bytes when decompressed, got more")
+    if len(data) > most:
+        raise InputError(
+            path, f"expected at most {most} bytes when decompressed, got more", "decompress it yourself"
+        )
     return data

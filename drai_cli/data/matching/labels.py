@@ -31,12 +31,7 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
     """
     if not 2 <= len(table.columns) <= _MOST_COLUMNS:
         return ()
-    numbers = []
-    for name in table.columns:
-        cells = [row.get(name, "").lower() for row in table.rows]
-        known = _ONE_HOT if "x" not in cells else _CROSSES
-        column = [known.get(cell, 2) for cell in cells]
-        numbers.append(column if 2 not in column else None)
+    numbers = [_zeros_and_ones(table, name) for name in table.columns]
     best: tuple[str, ...] = ()
     start = 0
     for place in range(len(numbers) + 1):
@@ -49,6 +44,19 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
                 best = table.columns[start + first : start + last]
         start = place + 1
     return best
+
+
+def _zeros_and_ones(table: Table, name: str) -> list[int] | None:
+    """A column's values; None at the first that is neither 0 nor 1, nor a cross or blank in a column of these."""
+    first = next((cell for row in table.rows if (cell := row.get(name, "").lower())), "")
+    known = _CROSSES if first in _CROSSES else _ONE_HOT
+    column = []
+    for row in table.rows:
+        value = known.get(row.get(name, "").lower())
+        if value is None:
+            return None
+        column.append(value)
+    return column if first else None
 
 
 def _window_of_ones(columns: np.ndarray) -> tuple[int, int]:
