@@ -128,6 +128,8 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             ("run directory", f"{run.out} ({'resumed' if preview.is_resumed else 'new'})"),
             ("device", preview.device),
             ("data", f"{data.path} ({preview.kind})"),
+            ("groups", preview.group or "none: every image for itself"),
+            *((f"{part} part", _show_part(counts)) for part, counts in preview.parts.items()),
             *show_fields(run, skip=("data", "training", "out", "device")),
             *show_fields(data, skip=("path", "kind")),
             *show_fields(training, skip=("model", "objective")),
@@ -136,8 +138,9 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             ),
             *show_fields(training.objective),
         ]
-        text = f"{show_table(plan)}\n\n{show_table(list(preview.classes.items()), ('label', 'images'))}"
-        output.result({"dry_run": True, **to_plain(preview)}, text)
+        blocks = [show_table(plan), show_table(list(preview.classes.items()), ("label", "images"))]
+        blocks.append("\n".join(f"plan: {sentence}" for sentence in preview.plan))
+        output.result({"dry_run": True, **to_plain(preview)}, "\n\n".join(blocks))
         return
     from drai_cli.workflows.train import train as go
 
@@ -151,6 +154,11 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
     output.result(result.to_json(), str(result.run))
     if not result.is_finished:
         raise typer.Exit(exit_code_of(result.stopped_by))
+
+
+def _show_part(counts: Mapping[str, int]) -> str:
+    images, groups = counts["images"], counts["groups"]
+    return f"{images} images" if images == groups else f"{images} images in {groups} groups"
 
 
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +22,10 @@ def open_events(folder: Path) -> Any:
             "--tensorboard", "TensorBoard is not installed", "pip install 'drai-cli[tensorboard]'"
         ) from error
     return SummaryWriter(folder)
+
+
+def write_events(events: Any, values: Mapping[str, float], images_seen: int) -> None:
+    """Adds the values of a tick to a writer."""
+    for name, value in values.items():
+        events.add_scalar(name, value, images_seen)
+    events.flush()

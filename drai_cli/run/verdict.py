@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 Standing = Literal["good", "near", "poor"]
 
-_FEW_IMAGES = 5000
+FEW_IMAGES = 5000
+"""Below this number of training images, starting from another model helps."""
 _RISING = 0.02  # of score between two thirds of a run; ticks differ by half of it without reason
 _SHARES = {"agreement": (0.9, 0.7), "kept": (0.85, 0.6)}  # of the value on real images: good from, near from
 _DISTANCES = (2.0, 4.0)  # times that between real images: good up to, near up to
@@ -153,14 +154,14 @@ def _advise(
             advice.append(
                 f"Train longer: the same command with --hours {2 * facts.hours:g} goes on from here."
             )
-    if facts.symmetry == "none" and (has_memorised or facts.train_images < _FEW_IMAGES):
+    if facts.symmetry == "none" and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
             "Add --symmetry flip or dihedral, if a mirrored or turned image is as plausible; in a new run."
         )
     if has_memorised:
         more = "" if facts.augments else ", or add --augment ada"
         advice.append(f"The discriminator has memorised the training images: use more images{more}.")
-    if not facts.has_init and (has_memorised or facts.train_images < _FEW_IMAGES):
+    if not facts.has_init and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
             f"With {facts.train_images:,} training images, start from a model of similar images: --init WEIGHTS."
         )

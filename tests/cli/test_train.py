@@ -144,9 +144,8 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     (tmp_path / "c.toml").write_text(
         '[train]\ndata = "lesions"\nbatch-size = 4\nkimg = 3\nalign-weight = 0.2'
     )
-    result = drai(
-        "train", "--config", "c.toml", "--kimg", 2, "--size", 32, "--dry-run", "--json", "--device", "cpu"
-    )
+    given = ("--seed", 1, "--split-seed", 0, "--base-channels", 8, "--device", "cpu")
+    result = drai("train", "--config", "c.toml", "--kimg", 2, "--size", 32, *given, "--dry-run", "--json")
     assert result.exit_code == 0, result.stderr
     shown = json.loads(result.stdout)
     training = shown["run"]["training"]
@@ -155,13 +154,11 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     assert training["model"]["image_size"] == shown["run"]["data"]["size"] == 32
     assert (shown["device"], shown["is_resumed"], shown["run"]["out"]) == ("cpu", False, "runs/lesions")
     assert sum(shown["classes"].values()) == 140
-    given = ("--seed", 1, "--split-seed", 0)
-    shown = json.loads(
-        drai("train", "--data", "lesions", *given, "--dry-run", "--json", "--device", "cpu").stdout
-    )
-    training = shown["run"]["training"]
+    assert shown["plan"][0].startswith("2 kimg in about ")
+    assert sum(part["images"] for part in shown["parts"].values()) == 140
     assert (training["seed"], training["split_seed"]) == (1, 0)
-    page = drai("train", "--data", "lesions", "--dry-run", "--device", "cpu").stdout
+    page = drai("train", "--data", "lesions", "--dry-run", *SMALL).stdout
+    assert page.splitlines()[-3].startswith("plan: no budget: the run ends when 12 ticks in a row")
     assert page.splitlines()[0].split() == ["run", "directory", "runs/lesions", "(new)"]
     names = [line.split("  ")[0] for line in page.split("\n\n")[0].splitlines()]
     assert len(names) == len(set(names))
