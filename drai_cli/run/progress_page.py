@@ -83,7 +83,7 @@ class ProgressPage:
         Raises:
             InputError: It cannot be written.
         """
-        verdict = self._judge(ticks)
+        verdict = self.judge(ticks)
         grids = [(tick["images_seen"], self.directory.grid(tick["images_seen"])) for tick in ticks]
         there = [(seen, path) for seen, path in grids if path.is_file()]
         page = RunPage(
@@ -109,7 +109,8 @@ class ProgressPage:
             show, self.show = self.show, None
             show(self.directory.progress)
 
-    def _judge(self, ticks: Sequence[Mapping[str, Any]]) -> Verdict:
+    def judge(self, ticks: Sequence[Mapping[str, Any]]) -> Verdict:
+        """What these ticks say in words."""
         options = self.options
         measured = [tick["validation"] for tick in ticks if tick.get("validation")]
         facts = RunFacts(

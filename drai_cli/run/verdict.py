@@ -13,6 +13,7 @@ FEW_IMAGES = 5000
 _RISING = 0.02  # of score between two thirds of a run; ticks differ by half of it without reason
 _SHARES = {"agreement": (0.9, 0.7), "kept": (0.85, 0.6)}  # of the value on real images: good from, near from
 _DISTANCES = (2.0, 4.0)  # times that between real images: good up to, near up to
+_OF_JUDGE = ("agreement", "kept", "frechet")
 _FOLLOWED = (0.5, 0.25)
 _FINE = (0.6, 1.6)  # power of the fine band, as a share of real images: outside of it is blur or dots
 
@@ -77,7 +78,8 @@ def give_verdict(ticks: Sequence[Mapping[str, Any]], facts: RunFacts, doubt: str
 def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
     found: list[tuple[Standing, str]] = []
     if doubt:
-        return [("poor", f"The judge's measures say nothing: {doubt}.")]
+        found.append(("poor", f"The judge's measures say nothing: {doubt}."))
+        best = {name: value for name, value in best.items() if name not in _OF_JUDGE}
     for name, real, text in (
         ("agreement", "judge", "the judge sees the requested label in samples"),
         ("kept", "kept_of_a", "swaps keep the label of the content image"),

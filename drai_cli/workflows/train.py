@@ -31,6 +31,7 @@ from drai_cli.run.advice import suggest_init, warn_of_few_images
 from drai_cli.run.data_settings import write_data_settings
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
+from drai_cli.run.events import import_writer
 from drai_cli.run.feature_network import check_feature_network, prepare_feature_network
 from drai_cli.run.model_header import known_set
 from drai_cli.run.process_group import join_processes
@@ -38,7 +39,7 @@ from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.rehearsal import rehearse, sketch_set
 from drai_cli.run.run_data import prepare_together
 from drai_cli.run.trainer import Trainer
-from drai_cli.run.verdict import FEW_IMAGES
+from drai_cli.run.verdict import FEW_IMAGES, Verdict
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
@@ -59,7 +60,7 @@ class TrainResult:
         stopped_by: `kimg`, `hours`, `patience`, the signal (`SIGINT`, `SIGTERM`, `SIGHUP`), or `nothing to do`.
         best_images_seen: Images seen by the snapshot in `model.safetensors`.
         measures: Validation measures of that snapshot, by their names in `metrics.quick`.
-        doubt: Why those that depend on the judge are meaningless; empty if they are not.
+        verdict: What they mean, whether the run is finished and what would help, in sentences; None without a tick.
     """
 
     run: Path
@@ -69,7 +70,7 @@ class TrainResult:
     stopped_by: str
     best_images_seen: int
     measures: Mapping[str, float]
-    doubt: str = ""
+    verdict: Verdict | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "run": str(self.run), "measures": dict(self.measures)}
@@ -103,6 +104,8 @@ def check_train(run: TrainRun) -> torch.device:
     check_image_size(run.data.size)
     if run.training.objective.features_weight:
         check_feature_network(run.feature_network)
+    if run.tensorboard:
+        import_writer()
     return choose_device(run.device)
 
 
@@ -145,8 +148,7 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT, tries: bool = True
         OverwriteError: The directory holds something else.
         WeightsError, NetworkError: `init` cannot be found.
     """
-    device = check_train(run)
-    directory = RunDirectory(run.out)
+    device, directory = check_train(run), RunDirectory(run.out)
     directory.check(collect_settings(run))
     model = None if run.init is None else read_header(locate_weights(run.init, reporter)).architecture
     if model is not None:
@@ -257,7 +259,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         stopped_by,
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,
-        doubt_in_training(trainer.progress.best_measures),
+        page.judge(ticks) if (ticks := directory.read_stats(trainer.state.images_seen)) else None,
     )
 
 
