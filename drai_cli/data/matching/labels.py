@@ -27,10 +27,7 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
     """
     if not 2 <= len(table.columns) <= _MOST_COLUMNS:
         return ()
-    numbers = []
-    for name in table.columns:
-        column = [_ONE_HOT.get(row.get(name, "").lower(), 2) for row in table.rows]
-        numbers.append(column if 2 not in column else None)
+    numbers = [_zeros_and_ones(table, name) for name in table.columns]
     best: tuple[str, ...] = ()
     start = 0
     for place in range(len(numbers) + 1):
@@ -43,6 +40,17 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
                 best = table.columns[start + first : start + last]
         start = place + 1
     return best
+
+
+def _zeros_and_ones(table: Table, name: str) -> list[int] | None:
+    """A column's values; None at the first that is neither 0 nor 1."""
+    column = []
+    for row in table.rows:
+        value = _ONE_HOT.get(row.get(name, "").lower())
+        if value is None:
+            return None
+        column.append(value)
+    return column
 
 
 def _window_of_ones(columns: np.ndarray) -> tuple[int, int]:
