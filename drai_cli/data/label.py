@@ -24,6 +24,10 @@ SUBFOLDER = "subfolder"
 """The same for the folder below that."""
 
 
+class NoLabelError(UsageError):
+    """Nothing says what the label of DICOM files is."""
+
+
 def choose_label(
     tables: SetTables | None,
     options: SetOptions,
@@ -51,11 +55,11 @@ def choose_label(
             return LABEL
     if has_headers:
         offered = "" if described is None else f" (it has: {list_columns(described.columns)})"
-        raise UsageError(
+        raise NoLabelError(
             "--label",
             "expected what the label of these DICOM files is, got none",
             "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
-            f"or a column of a table: --metadata FILE --label COLUMN{offered}",
+            f"or a column of a table: --metadata FILE --label COLUMN{offered}; drai inspect lists what they say",
         )
     if described is None:
         _check_levels(folders, reporter)

@@ -112,8 +112,8 @@ def describe(
         _refuse_missing(table, column, missing)
     if missing:
         absent = [written for written in missing if written]
-        listed = f" below the folder and are left out: {list_first(absent)}" if absent else ""
-        reporter.warn(f"{len(missing)} of {len(table.rows)} rows of {table.path.name} name no image{listed}")
+        which = f" below the folder and are left out: {list_first(absent)}" if absent else ""
+        reporter.warn(f"{len(missing)} of {len(table.rows)} rows of {table.path.name} name no image{which}")
     copies = _take_copies_once(found, root)
     if found.ambiguous:
         listed = [f"{written} ({', '.join(files[:3])})" for written, files in found.ambiguous]
