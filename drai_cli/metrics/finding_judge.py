@@ -138,10 +138,7 @@ def train_finding_judge(
         return batch, targets_of[torch.from_numpy(rows)]
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        is_known = (targets != UNKNOWN).float()
-        smooth = targets.clamp(min=0) * (1 - config.smoothing) + config.smoothing / 2
-        error = F.binary_cross_entropy_with_logits(outputs, smooth, reduction="none")
-        return (error * is_known).sum() / is_known.sum().clamp(min=1)
+        return finding_loss(outputs, targets, config.smoothing)
 
     def held_probabilities(network: ConvNet) -> np.ndarray:
         judge = FindingJudge(network, torch.device(device), (0.5,) * count)
@@ -159,6 +156,16 @@ def train_finding_judge(
     scores = held_probabilities(network)
     thresholds = tuple(_threshold(scores[:, one], held_states[:, one]) for one in range(count))
     return FindingJudge(network, torch.device(device), thresholds, record)
+
+
+def finding_loss(
+    outputs: Float[Tensor, "batch findings"], states: Float[Tensor, "batch findings"], smoothing: float
+) -> Float[Tensor, ""]:
+    """Mean cross entropy over the known findings of a batch, with label smoothing."""
+    is_known = (states != UNKNOWN).float()
+    smooth = states.clamp(min=0) * (1 - smoothing) + smoothing / 2
+    error = F.binary_cross_entropy_with_logits(outputs, smooth, reduction="none")
+    return (error * is_known).sum() / is_known.sum().clamp(min=1)
 
 
 def _threshold(scores: Float[np.ndarray, " n"], states: Int8[np.ndarray, " n"]) -> float:
