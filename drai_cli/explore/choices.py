@@ -115,11 +115,13 @@ class Choice:
     ) -> SampleOptions:
         """The options of the `sample` that makes such images: `count` of the label, or of each label."""
         move_content, move_style = self.moves(directions, header)
-        of_each = {"per_finding" if header.schema.label.findings is not None else "per_class": count}
+        of_each, has_findings = None if self.label else count, header.schema.label.findings is not None
         return SampleOptions(
             out=out,
             label=self.label or None,
-            **({"count": count} if self.label else of_each),
+            count=count if self.label else None,
+            per_class=None if has_findings else of_each,
+            per_finding=of_each if has_findings else None,
             attributes=tuple(f"{name}={value}" for name, value in self.attributes.items()),
             truncation=self.truncation,
             move_content=move_content,
