@@ -263,7 +263,7 @@ def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     sheet, _ = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed)
     caption = "Two rows per label, real images of the evaluated part above synthetic ones."
     first, _ = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed, few=True)
-    detail = "The middles of images, enlarged: real ones above, synthetic ones below. Compare grain, hairs and edges."
+    detail = "The middles of images, enlarged: real ones above, synthetic ones below. Compare grain, lines and edges."
     return [
         Figure(FIRST, "Real and synthetic images", f"{caption} More below.", first),
         Figure("fidelity", "Real and synthetic images", caption, sheet),

@@ -11,7 +11,7 @@ from drai_cli.settings.data_options import DataOptions, SourceOptions
 from drai_cli.settings.typed import MAX_SEED, setting
 
 ExportKind = Literal["onnx", "torch-export", "hub-folder"]
-EVALUATION_PARTS = ("fidelity", "disentanglement", "usefulness", "privacy")
+EVALUATION_PARTS = ("fidelity", "disentanglement", "conditions", "usefulness", "privacy")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class EvaluateOptions:
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
         quick: Measure everything with smaller samples and shorter trainings, in about a minute: a first look. With a
             run, its own judge is used. An option that is given keeps its value.
-        metrics: Parts to measure, separated by commas: fidelity, disentanglement, usefulness, privacy; None: all.
+        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions, usefulness, privacy;
+            None: all.
         external: Real images from elsewhere, to test the classifiers of usefulness on in addition.
         maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
         subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) whose values are measured one by
@@ -55,6 +56,9 @@ class EvaluateOptions:
         small_labels: Label that counts towards the recall of rare labels, and that one training set fills up with
             synthetic images; may be given several times; None: labels with fewer than half the mean number of images.
         privacy_samples: Synthetic images to compare with every training image.
+        attack: Further attack of the privacy part. shadow: eight models are trained as the evaluated one was, each on
+            half of the images, to learn how a model differs that has seen an image. Stronger for small sets.
+        attack_minutes: With --attack: minutes to train these models in all; more minutes make the attack stronger.
         group: Column whose value identifies a group (patient, lesion); confidence intervals resample groups. For DICOM
             without a table: a DICOM keyword.
         size: With --synthetic: side in pixels at which real and synthetic images are compared; None: the side of the
@@ -93,6 +97,8 @@ class EvaluateOptions:
     usefulness_ratios: tuple[float, ...] = setting((0.25, 0.5, 1.0), 0.001, 100, flag="--usefulness-ratio")
     small_labels: tuple[str, ...] = setting((), flag="--small-label")
     privacy_samples: int = setting(1000, 1)
+    attack: Literal["shadow"] | None = None
+    attack_minutes: float = setting(10.0, 0.001)
     metadata: tuple[Path, ...] = ()
     image_column: str | None = None
     label: tuple[str, ...] = ()
@@ -233,10 +239,12 @@ class InfoOptions:
 
     Attributes:
         weights: Model: a .safetensors file, run directory, bundled model's name, or Hub name owner/name[@revision].
+        everything: Show all that the file records: parameters, training, every attribute and measure.
         list_all: List the available models: bundled, in the Hub cache, and in runs/ of the current folder.
     """
 
     weights: str | None = None
+    everything: bool = setting(False, flag="--all")
     list_all: bool = setting(False, flag="--list")
 
 

@@ -20,7 +20,6 @@ from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.extractors.chosen import check_independent
 from drai_cli.evaluation.findings import measure_model_with_findings
-from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.outside import read_outside
 from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT_JSON, Parts, write_report
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
@@ -34,10 +33,11 @@ from drai_cli.io.locks import hold_folder
 from drai_cli.metrics.threads import faster_threads
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.findings import Report
+from drai_cli.run.instruments import INSTRUMENTS, Instruments
 from drai_cli.settings.model_options import EVALUATION_PARTS, QUICK, EvaluateOptions
 from drai_cli.settings.typed import check_ranges
 
-_INSTRUMENTS, _RUNS = "instruments", "runs"
+_RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     )
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
-    beside = default_cache_dir() / _INSTRUMENTS
+    beside = default_cache_dir() / INSTRUMENTS
     borrowed = subject.run.judge if subject.run is not None and options.quick else None
     instruments = Instruments(real, beside, options.judge_images, options.seed, device, reporter, borrowed)
     features = LazyFeatures(options, real, instruments, beside)

@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drai_cli.evaluation import instruments, parts
+from drai_cli.evaluation import parts
 from drai_cli.progress import Reporter
+from drai_cli.run import instruments
 from drai_cli.settings.model_options import EvaluateOptions
 from drai_cli.workflows.evaluate import evaluate
 
