@@ -13,7 +13,7 @@ from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.evaluation.pictures import sheet_of
 from drai_cli.evaluation.real import NO_TRAINING_DATA
-from drai_cli.evaluation.shadow import ENOUGH, check_attack, measure_shadow
+from drai_cli.evaluation.shadow import ENOUGH, measure_shadow
 from drai_cli.metrics.copies import PIXELS
 from drai_cli.metrics.generation import encode, generate
 from drai_cli.metrics.mapping import Images
@@ -97,7 +97,6 @@ def _measure(evaluation: Evaluation) -> Raw:
     )  # fmt: skip
     shadow: Raw | None = None
     if options.attack == "shadow":
-        check_attack(evaluation)
         members = train[np.random.default_rng(options.seed).permutation(len(train))[: len(test)]]
         shadow = measure_shadow(evaluation, members, test)
         if any(leaks(attack) for attack in shadow["attacks"].values()):

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from drai_cli.errors import UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.measured import Raw
+from drai_cli.evaluation.subject import Subject
 from drai_cli.metrics.copies import PIXELS, spaces_of
 from drai_cli.metrics.generation import ModelNetworks, encode, generate, style_dim_of
 from drai_cli.metrics.mapping import Images
@@ -19,6 +20,7 @@ from drai_cli.metrics.nearest import find_nearest
 from drai_cli.metrics.shadow import halves, likelihood_scores
 from drai_cli.metrics.source import ModelSource
 from drai_cli.run.shadow import ShadowImages, options_of, train_shadow
+from drai_cli.settings.model_options import EvaluateOptions
 
 MODELS = 8
 """Shadow models; each image is in half of them."""
@@ -28,9 +30,13 @@ ENOUGH = 0.5
 Statistics = dict[str, Float[np.ndarray, " n"]]
 
 
-def check_attack(evaluation: Evaluation) -> None:
-    """Raises UsageError or WeightsError where shadow models cannot be trained as the evaluated one was."""
-    model = evaluation.subject.model
+def check_attack(options: EvaluateOptions, subject: Subject) -> None:
+    """Raises UsageError or WeightsError where shadow models are wanted and cannot be trained as the model was."""
+    if options.attack is None:
+        return
+    if options.metrics and "privacy" not in options.metrics:
+        raise UsageError("--attack shadow", "is for the part privacy", "add privacy to --metrics")
+    model = subject.model
     if model is None:
         raise UsageError(
             "--attack shadow",

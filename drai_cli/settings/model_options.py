@@ -93,7 +93,7 @@ class EvaluateOptions:
     draws: int = setting(3, 1)
     judge_images: int | None = setting(None, 1)
     usefulness_images: int | None = setting(None, 1)
-    usefulness_seeds: int = setting(3, 1)
+    usefulness_seeds: int = setting(2, 1)
     usefulness_ratios: tuple[float, ...] = setting((0.25, 0.5, 1.0), 0.001, 100, flag="--usefulness-ratio")
     small_labels: tuple[str, ...] = setting((), flag="--small-label")
     privacy_samples: int = setting(1000, 1)

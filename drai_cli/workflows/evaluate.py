@@ -25,6 +25,7 @@ from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
 from drai_cli.evaluation.remembered import LazyFeatures
 from drai_cli.evaluation.runs import part_of_runs
+from drai_cli.evaluation.shadow import check_attack
 from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.inference.torch_model import choose_device
@@ -115,6 +116,7 @@ def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> N
     if options.runs:
         options = replace(options, weights=options.runs[0], runs=())
     subject = find_subject(options, choose_device(options.device), reporter)
+    check_attack(options, subject)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
     data_options(options, subject, reporter)
@@ -143,6 +145,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     if device.type == "cpu":
         torch.set_num_threads(faster_threads())
     subject = find_subject(options, device, reporter)
+    check_attack(options, subject)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
         reporter.info(f"compared at {options.size} px, the synthetic images' size; change it with --size")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from drai_cli.errors import UsageError
 from drai_cli.evaluation.privacy import _attacks
 from drai_cli.settings.model_options import EvaluateOptions
-from drai_cli.workflows.evaluate import evaluate
+from drai_cli.workflows.evaluate import evaluate, preview_evaluate
 from tests.evaluation.shared import SMALL, Reported
 
 
@@ -51,5 +52,9 @@ def test_a_folder_of_images_cannot_be_attacked_so(lesions: Path, run: Path, tmp_
         lesions, synthetic=lesions, split=run / "split.csv", out=tmp_path / "out", metrics=("privacy",),
         attack="shadow", **{**SMALL, "judge_images": 64},
     )  # fmt: skip
-    with pytest.raises(UsageError, match="expected a model, got a folder"):
-        evaluate(options)
+    for run_or_look in (evaluate, preview_evaluate):
+        with pytest.raises(UsageError, match="expected a model, got a folder"):
+            run_or_look(options)
+    wrong = replace(options, synthetic=None, weights=str(run), split=None, metrics=("fidelity",))
+    with pytest.raises(UsageError, match="is for the part privacy"):
+        preview_evaluate(wrong)
