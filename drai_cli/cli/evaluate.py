@@ -23,8 +23,8 @@ _NOT_INFORMATIVE = "not informative: see the caution"
         EvaluateOptions,
         panels={
             "Measures": (
-                "quick", "metrics", "external", "maps", "subgroups", "card", "features", "samples", "pairs", "draws",
-                "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
+                "quick", "metrics", "external", "maps", "subgroups", "rules", "card", "features", "samples", "pairs",
+                "draws", "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
                 "privacy_samples", "attack", "attack_minutes",
             )
         },

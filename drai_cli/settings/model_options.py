@@ -38,6 +38,9 @@ class EvaluateOptions:
         maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
         subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) whose values are measured one by
             one: is each subgroup among the synthetic images? May be given several times.
+        rules: Your own rule that images must keep to, as QUANTITY=LOW..HIGH (radius=0.05..0.45, brightness=..0.9). The
+            report says which share of samples and of real images keeps to it. QUANTITY is brightness, contrast, edges
+            (0 to 1), x, y or radius (of the object, in fractions of the frame). May be given several times.
         card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data, with numbers or what
             was not measured.
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
@@ -85,6 +88,7 @@ class EvaluateOptions:
     external: Path | None = None
     maps: tuple[str, ...] = setting((), flag="--map")
     subgroups: tuple[str, ...] = setting((), flag="--subgroup")
+    rules: tuple[str, ...] = setting((), flag="--rule")
     card: Literal["smd"] | None = None
     features: Path | None = None
     part: Literal["test", "validation", "held-out"] = "test"

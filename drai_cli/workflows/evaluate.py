@@ -31,6 +31,7 @@ from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.files import check_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
+from drai_cli.metrics.rules import Rule
 from drai_cli.metrics.threads import faster_threads
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.findings import Report
@@ -95,6 +96,11 @@ def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
         raise UsageError("--runs", "contradicts --weights and --synthetic", "evaluate one of them")
     if len(set(options.runs)) < len(options.runs) or len(options.runs) == 1:
         raise UsageError("--runs", "expected two different runs or more", "use --weights for a single one")
+    for text in options.rules:
+        try:
+            Rule.parse(text)
+        except ValueError as error:
+            raise UsageError(f"--rule {text}", str(error), "--rule radius=0.05..0.45") from error
     _check_out(options.out, options.overwrite)
     return wanted
 

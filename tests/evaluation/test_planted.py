@@ -111,6 +111,17 @@ def test_a_dropped_kind_is_named_by_its_label(real, fresh, tmp_path: Path) -> No
     assert the(part, "coverage", label="disc").standing != "poor"
 
 
+def test_samples_that_leave_a_users_rule_are_counted(real, fresh, tmp_path: Path) -> None:
+    dark = replace(
+        fresh, images=np.where((LABELS == 0)[:, None, None, None], fresh.images // 4, fresh.images)
+    )
+    part = described(FIDELITY, evaluation_of(real, dark, tmp_path, rules=("brightness=0.2..",)))
+    rule = the(part, "rule", variant="brightness=0.2..")
+    assert rule.value == pytest.approx(2 / 3, abs=0.02)
+    assert rule.baseline.value > 0.95
+    assert rule.standing == "poor"
+
+
 def test_a_missing_subgroup_is_named(real, tmp_path: Path) -> None:
     part = described(FIDELITY, evaluation_of(real, draw(LABELS, 5, site="A"), tmp_path))
     assert "site B" in part.verdict
