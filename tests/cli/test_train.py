@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL import Image as PillowImage
 
 from drai_cli.cli.train import describe_presets, name_run, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
@@ -200,6 +201,22 @@ def test_a_missing_tensorboard_is_said_first(drai, tmp_path, monkeypatch):
         "drai: error: --tensorboard: TensorBoard is not installed.",
         "drai: hint: pip install 'drai-cli[tensorboard]'",
     ]
+
+
+def test_dry_run_and_inspect_agree_that_training_stops(drai, tmp_path):
+    """The test part spells its classes otherwise than the training part."""
+    for place, (part, label) in enumerate(
+        (p, c) for p, both in (("train", "ab"), ("test", "xy")) for c in both
+    ):
+        folder = tmp_path / "set" / part / label
+        folder.mkdir(parents=True)
+        for index in range(3):
+            PillowImage.new("L", (8, 8), 60 * place + index).save(folder / f"{index}.png")
+    said = "classes without a training image: x (3), y (3)"
+    assert said in drai("inspect", tmp_path / "set").stdout
+    refused = drai("train", "--data", tmp_path / "set", "--dry-run")
+    assert refused.exit_code == 3
+    assert said in refused.stderr
 
 
 def test_dry_run_looks_at_out(drai, phantoms, tmp_path):
