@@ -34,6 +34,10 @@ _NOT_INFORMATIVE = "not informative: see the caution"
         "drai evaluate --data lesions/ --weights runs/lesions",
         "drai evaluate --data held_out/ --synthetic others/ --train-data lesions/ --metrics fidelity,privacy",
     ),
+    common=(
+        "data", "metadata", "image_column", "label", "group", "synthetic", "train_data", "quick", "metrics", "features",
+        "out", "figures", "overwrite", "weights", "seed", "device",
+    ),
 )  # fmt: skip
 def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     """Measure fidelity, disentanglement, usefulness and privacy of a model or of a folder of synthetic images.

@@ -140,12 +140,12 @@ def _measure(evaluation: Evaluation) -> Raw:
 def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     labels, distance = evaluation.real.schema.labels, numbers["distance"]
     extractor, count = distance["extractor"], distance["frechet"]["samples"]["n"]
-    measures = list(_distances({**distance, "n": count}, extractor))
-    measures += _texture(numbers["texture"])
+    measures = list(describe_distances({**distance, "n": count}, extractor))
+    measures += describe_texture(numbers["texture"])
     if score := numbers.get("inception_score"):
         measures.append(_SCORE.of(score["samples"], score["real"], extractor=score["classifier"]))
     for index, of_label in distance["labels"].items():
-        measures += _distances(of_label, extractor, labels[int(index)])
+        measures += describe_distances(of_label, extractor, labels[int(index)])
     measures.append(_IN_RANGE.of(numbers["ranges"]["samples"], numbers["ranges"]["real"]))
     for text, share in numbers.get("rules", {}).items():
         measures.append(_RULE.of(share["samples"], share["real"], variant=text))
@@ -158,7 +158,7 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
             )
     for index, entry in numbers["spread"]["labels"].items():
         measures.append(_SPREAD.of(entry, entry.get("real"), label=labels[int(index)], extractor=extractor))
-    verdict = f"{_verdict(distance)}{_lacking(distance, numbers['spread'], labels)}"
+    verdict = f"{verdict_on_distance(distance)}{_lacking(distance, numbers['spread'], labels)}"
     part = Part("fidelity", FIDELITY.title, tuple(measures), verdict, _CAUTION)
     if doubt := doubt_of_judge(evaluation, numbers):
         if not any(measure.extractor == _JUDGE for measure in measures):
@@ -223,7 +223,7 @@ def _blind_to_blur(distance: Raw, extractor: str) -> str:
     )
 
 
-def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measure]:
+def describe_distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measure]:
     """Distances and manifold measures of all images, or of one label's; headlines are of all."""
     more: dict[str, Any] = {"extractor": extractor, "label": label}
     for described in (_FRECHET, _KERNEL):
@@ -240,7 +240,7 @@ def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measur
             yield described.of(made, real, is_headline=is_headline, **more)
 
 
-def _texture(numbers: Raw) -> Iterator[Measure]:
+def describe_texture(numbers: Raw) -> Iterator[Measure]:
     """Power by band, and coherence."""
     for band in BANDS if numbers else ():
         each = numbers["power"][band]
@@ -249,7 +249,7 @@ def _texture(numbers: Raw) -> Iterator[Measure]:
         yield _COHERENCE.of(numbers["coherence"]["samples"], numbers["coherence"]["real"])
 
 
-def _verdict(distance: Raw) -> str:
+def verdict_on_distance(distance: Raw) -> str:
     frechet, manifold = distance["frechet"], distance["manifold"]["samples"]
     blurred = frechet["blurred"] / max(frechet["real"]["value"], 1e-12)
     far = (

@@ -159,6 +159,9 @@ class SwapOptions:
         label_a: Label of the first image, or an alias of it; needed only with a model that infers no content (cinfogan,
             cavae).
         label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
+        to_label: Label that the content images get, or an alias of it; findings (`Effusion|Mass`) are added to those
+            that they show.
+        without: Findings that are removed from the content images (`Effusion|Mass`).
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` in the current folder.
         format: File format; None: that of the content image, or PNG for JPEG, BMP and GIF.
         size: Size of the images: `model` (the size of the model) or `input` (scaled to the size of the content image).
@@ -171,6 +174,8 @@ class SwapOptions:
     pairs: Path | None = None
     label_a: str | None = None
     label_b: str | None = None
+    to_label: str | None = None
+    without: str | None = None
     out: Path | None = setting(None, flag="-o --out")
     weights: str | None = None
     format: ImageFormat | None = None

@@ -19,7 +19,7 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.extractors.chosen import check_independent
-from drai_cli.evaluation.findings import measure_model_with_findings
+from drai_cli.evaluation.findings import FINDING_PARTS, measure_model_with_findings
 from drai_cli.evaluation.outside import read_outside
 from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT_JSON, Parts, write_report
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
@@ -175,7 +175,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
     if real.schema.label.findings is not None:
-        return _evaluate_findings(evaluation, report_subject, beside)
+        return _evaluate_findings(evaluation, wanted, report_subject, beside)
     parts = Parts(options, evaluation, report_subject)
     parts.measure([name for name in EVALUATION_PARTS if name in wanted])
     _tell_of_pictures(options.out, parts.figures, reporter)
@@ -193,11 +193,13 @@ def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) 
         reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
 
 
-def _evaluate_findings(evaluation: Evaluation, subject: Mapping[str, Any], folder: Path) -> EvaluateResult:
-    """Measures a model whose label is a set of findings: the report has one part.
+def _evaluate_findings(
+    evaluation: Evaluation, wanted: Sequence[str], subject: Mapping[str, Any], folder: Path
+) -> EvaluateResult:
+    """Measures a model whose label is a set of findings.
 
     Raises:
-        UsageError: A folder of images, or parts that need one label per image.
+        UsageError: A folder of images, or a part that needs one label per image.
     """
     options = evaluation.options
     if evaluation.subject.model is None:
@@ -206,14 +208,16 @@ def _evaluate_findings(evaluation: Evaluation, subject: Mapping[str, Any], folde
             "expected one label per image, got sets of findings",
             "evaluate a model with --weights",
         )
-    if options.metrics:
+    if others := [name for name in options.metrics if name not in FINDING_PARTS]:
         raise UsageError(
-            f"--metrics {options.metrics[0]}", "is for models with one label per image", "leave --metrics out"
+            f"--metrics {others[0]}",
+            "is for models with one label per image, not for sets of findings",
+            f"one of: {', '.join(FINDING_PARTS)}",
         )
-    part = measure_model_with_findings(evaluation, folder)
+    parts = measure_model_with_findings(evaluation, wanted, folder)
     data, settings = evaluation.data_json(), {"seed": options.seed}
     report = Report(
-        subject, data, settings, (part,), __version__,
+        subject, data, settings, parts, __version__,
         cautions=evaluation.real.cautions, date=options.report_date or "",
     )  # fmt: skip
     write_report(options.out, report, ())
