@@ -21,6 +21,24 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SAMPLE_SUFFIXES, Sam
         "drai sample -n 1000000 --format webdataset --out million/",
         "drai sample --per-class 100 --format npz --out one-file/",
     ),
+    common=(
+        "label",
+        "count",
+        "per_class",
+        "like",
+        "set",
+        "style_from",
+        "truncation",
+        "out",
+        "format",
+        "layout",
+        "sheet",
+        "overwrite",
+        "weights",
+        "seed",
+        "device",
+        "show",
+    ),
 )
 def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     """Generate labelled images with a model.

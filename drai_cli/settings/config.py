@@ -141,7 +141,7 @@ class TrainOptions:
         predictor_rate: Learning rate of the predictors, as a multiple of the base learning rate.
         warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
         hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
-            while the new discriminator learns.
+            while the new discriminator learns; at most a tenth of the budget.
         decay_share: With a budget (--kimg or --hours): its final share, over which all learning rates but the
             predictors' fall linearly to 5 %.
         ema_kimg: Largest half-life of the moving average of the weights, in thousands of images.
@@ -156,7 +156,8 @@ class TrainOptions:
         fit_prior: At each tick, fit the saved content prior to the contents of training images. If the judge labels
             samples correctly much more often than real images, this brings them nearer to real images. If it rarely
             labels real images correctly, this blurs the labels.
-        precision: Arithmetic: bf16, fp32, or auto (the faster one, measured when the run starts and then kept).
+        precision: Arithmetic of the training steps: bf16, fp32, or auto (bf16 where the processor has it in hardware,
+            which is the same on a busy machine; a run keeps what it began with).
         seed: Random seed.
         split_seed: Random seed of the split, for data sets without a split of their own; runs with different seeds can
             share one split; None: the value of --seed.

@@ -103,8 +103,12 @@ class SampleOptions:
         batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
         reject_copies: Leave out copies of training images: images nearer to one (in pixels, also mirrored or rotated)
             than 99 % of held-out real images are. Their places stay empty. Needs --train-data.
-        train_data: With --reject-copies: the data set that the model was trained on. If the model is a run, only the
-            training part of its split counts.
+        select: Leave out images that a classifier of real images (the judge of `evaluate`, trained on the training part
+            of --train-data) finds wrong (another label is likelier) or trivial (it is surer than of 90 % of the real
+            images of the label). Their places stay empty; how many were drawn and why images were dropped is said and
+            listed in manifest.json. Needs --train-data.
+        train_data: With --reject-copies or --select: the data set that the model was trained on. If the model is a run,
+            only the training part of its split counts.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the
             extra `drai-cli[onnx]`).
     """
@@ -136,6 +140,7 @@ class SampleOptions:
     batch_size: int = setting(256, 1)
     precision: Precision = "fp32"
     reject_copies: bool = False
+    select: bool = False
     train_data: Path | None = None
     runtime: Runtime = "torch"
     device: str | None = None

@@ -92,7 +92,7 @@ class TrainingState:
         if options.objective.features_weight and features is None:
             raise ValueError("the feature game needs a network")
         self.features = None if features is None else features.to(device)
-        sides = [] if self.features is None else self.features.sides
+        sides = [] if self.features is None else self.features.map_sides
         torch.manual_seed(options.seed)
         method = METHODS[options.method]
         place = {"device": device, "memory_format": torch.channels_last}

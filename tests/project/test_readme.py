@@ -105,11 +105,11 @@ def make_nodules(folder: Path) -> None:
 
 @pytest.fixture
 def no_server(monkeypatch) -> list[str]:
-    """`explore` ends at once; the addresses that it would have served."""
-    from drai_cli.workflows import explore
+    """`explore` ends at once; a word for each page that it would have served."""
+    import uvicorn
 
     served: list[str] = []
-    monkeypatch.setattr(explore, "serve", lambda _, listener, token: served.append(token))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: served.append("served"))
     return served
 
 
