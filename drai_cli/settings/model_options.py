@@ -147,6 +147,11 @@ class TrainRun:
     open: bool = False
 
 
+def name_run(data: Path) -> str:
+    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
+    return data.resolve().stem or "drai"
+
+
 @dataclass(frozen=True)
 class CompareOptions:
     """Which methods to compare, on what.
