@@ -129,8 +129,9 @@ class TrainOptions:
         method: Method to train, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
-        kimg: Training budget in thousands of images; None: no limit; without --hours, training then stops when the
-            validation measure no longer improves.
+        kimg: Length of the training in thousands of images shown to the networks. An image counts each time it is
+            shown: with 5,000 training images, 50 shows each one ten times. None: no limit; without --hours, training
+            then ends when the validation measure has stopped improving.
         hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
         tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
             the validation measure.
@@ -147,15 +148,16 @@ class TrainOptions:
         ema_kimg: Largest half-life of the moving average of the weights, in thousands of images.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
             rotation by multiples of 90°); None: dihedral for ham10000, otherwise none.
-        augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
-            none.
+        augment: Random changes of the images that the discriminator sees: ada (more of them, the more the
+            discriminator has learned the training images by heart) or none.
         balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
             1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
             otherwise 0.
         missing_share: Probability in training with which each attribute except the label is hidden.
-        fit_prior: At each tick, fit the saved content prior to the contents of training images. If the judge labels
-            samples correctly much more often than real images, this brings them nearer to real images. If it rarely
-            labels real images correctly, this blurs the labels.
+        fit_prior: Makes samples of a label as varied as its training images: when a snapshot is saved, the network
+            that draws contents for labels is fitted to the contents of the training images. Use it if samples are too
+            typical: the judge assigns the right label to samples more often than to real images. It makes labels less
+            distinct where the judge can hardly tell real images apart.
         precision: Arithmetic of the training steps: bf16, fp32, or auto (bf16 where the processor has it in hardware,
             which is the same on a busy machine; a run keeps what it began with).
         seed: Random seed.

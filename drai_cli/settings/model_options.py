@@ -43,8 +43,9 @@ class EvaluateOptions:
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
             network that is trained on real training images. With them, usefulness is measured with a second kind of
             classifier, a linear head on these features.
-        part: Part of the split to evaluate; publish results on test only. held-out is test and validation together and
-            works only for usefulness, which then selects its classifiers on a fifth of the training groups.
+        part: Which images of DATA to measure on: those of the test part of the split, of the validation part, or both
+            (held-out; only for usefulness). Publish results on test only: the best model was chosen on validation
+            images.
         samples: Synthetic images per label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
