@@ -23,12 +23,12 @@ _NOT_INFORMATIVE = "not informative: see the caution"
         EvaluateOptions,
         panels={
             "Measures": (
-                "quick", "metrics", "external", "maps", "subgroups", "card", "features", "samples", "pairs", "draws",
-                "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
-                "privacy_samples",
+                "quick", "metrics", "external", "maps", "subgroups", "rules", "card", "features", "samples", "pairs",
+                "draws", "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
+                "privacy_samples", "attack", "attack_minutes",
             )
         },
-        choices={"kind": KIND_NAMES, "card": ("smd",)},
+        choices={"kind": KIND_NAMES, "card": ("smd",), "attack": ("shadow",)},
     ),
     examples=(
         "drai evaluate --data lesions/ --weights runs/lesions",

@@ -24,6 +24,7 @@ from drai_cli.settings.image_options import SwapOptions
     examples=(
         "drai swap-style a.png b.png",
         "drai swap-style --pairs pairs.csv --weights runs/lesions --out swaps/",
+        "drai swap-style a.png a.png --weights runs/chest --to-label Effusion --without Mass",
         "drai style-transfer a.png b.png",
     ),
 )

@@ -14,13 +14,26 @@ from drai_cli.data.known_names import find_scheme
 from drai_cli.data.matching.match import Described
 from drai_cli.progress import Reporter
 
-_GROUP_WORDS = ("patient", "subject", "participant", "case", "lesion", "study")
+_GROUP_WORDS: Mapping[str, tuple[str, ...]] = {
+    "patient": ("patient", "patients", "patienten", "paciente", "paziente", "pasient", "pacjent", "pat", "pt", "person",
+                "proband", "mrn", "pid", "ptid", "patid", "medicalrecord", "pseudonym"),
+    "subject": ("subject", "subj", "usubj", "sujet", "soggetto", "sujeto"),
+    "participant": ("participant", "volunteer"),
+    "case": ("case", "fall", "caso", "cas"),
+    "lesion": ("lesion", "nodule", "specimen", "biopsy", "slide", "wsi", "video"),
+    "study": ("study", "exam", "examination", "accession", "session"),
+}  # fmt: skip
 """What columns are called that group images, in the order in which they are asked."""
 _PERSONS = frozenset({"patient", "subject", "participant"})
 _CERTAIN = re.compile(r"(patient|subject|participant|lesion)(id|no|nr|number|code|key|uid|identifier)")
 """Columns that group images whatever their values, spelled without anything but letters."""
-_ANY_GROUP = re.compile(r"patient|subject|participant|lesion|case|person|nodule|study|exam", re.IGNORECASE)
-_ENDINGS = ("", "s", "id", "ids", "no", "nr", "number", "code", "key", "uid", "identifier", "instanceuid")
+_ANY_GROUP = re.compile(
+    r"patient|pa[cz]ien|subject|participant|lesion|case|person|nodule|study|exam|slide|biops|specimen|(?<![a-z])mrn",
+    re.IGNORECASE,
+)
+_ENDINGS = ("", "s", "id", "ids", "no", "nr", "num", "nummer", "number", "name", "code", "key", "uid", "identifier",
+            "instanceuid")  # fmt: skip
+_WHOLE = re.compile(r"\d{1,18}(?:\.0+)?")
 NAMED = "/"
 """Before groups that files' names say; it keeps them apart from files, whose relative path never begins with it."""
 _FEW_VALUES = 10
@@ -118,7 +131,7 @@ def _count_joining(root: Mapping[str, str], source: Source, used: Sequence[Sourc
     groups: defaultdict[str, set[str]] = defaultdict(set)
     files: Counter[str] = Counter()
     for name, values in source.values.items():
-        for value in values if name in known else ():
+        for value in map(_same, values) if name in known else ():
             groups[value].add(root[name])
             files[value] += 1
     return sum(len(several) > 1 for several in groups.values()), sum(count > 1 for count in files.values())
@@ -137,10 +150,17 @@ def _joined(root: Mapping[str, str], source: Source) -> dict[str, str]:
 
     first: dict[str, str] = {}
     for name, values in source.values.items():
-        for value in values:
+        for value in map(_same, values):
             other = first.setdefault(value, root[name])
             top[find(root[name])] = find(other)
     return {name: find(one) for name, one in root.items()}
+
+
+def _same(value: str) -> str:
+    """What values have in common that mean the same: `P07`, `p07 ` and `P 07`; `7`, `007` and `7.0`."""
+    if _WHOLE.fullmatch(value):
+        return value.partition(".")[0].lstrip("0")
+    return "".join(value.split()).casefold()
 
 
 def _key(source: Source, value: str, hides: bool) -> str:
@@ -188,6 +208,18 @@ def find_sources(
     return sources
 
 
+def link_sources(linked: Mapping[str, Sequence[Sequence[str]]]) -> list[Source]:
+    """Tables that pair files as sources: the files of a row belong together."""
+    sources = []
+    for table, rows in linked.items():
+        values: defaultdict[str, list[str]] = defaultdict(list)
+        for number, files in enumerate(rows):
+            for name in files:
+                values[name].append(f"row {number}")
+        sources.append(Source(table, dict(values), f"{table}:"))
+    return sources
+
+
 def _source(name: str, items: Sequence[Item], described: Described | None) -> Source:
     """The values of a column, or of a keyword where there is no such column."""
     values: dict[str, Sequence[str]] = {}
@@ -229,11 +261,15 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
     """
     free = [name for name in described.columns if name not in used]
     found = []
-    for word in _GROUP_WORDS:
-        spellings = {f"{word}{ending}" for ending in _ENDINGS}
+    for word, words in _GROUP_WORDS.items():
+        spellings = {f"{one}{ending}" for one in words for ending in _ENDINGS}
         for name in free:
             spelled = re.sub(r"[^a-z]", "", name.lower())
-            if spelled in spellings and name not in found and _is_group(described, name, spelled, word):
+            if (
+                (spelled in spellings or spelled.removeprefix("id") in spellings)
+                and name not in found
+                and _is_group(described, name, spelled, word)
+            ):
                 found.append(name)
     if not found:
         for name in free:
@@ -248,6 +284,8 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
 
 def _is_group(described: Described, name: str, spelled: str, word: str) -> bool:
     values = _values(described, name)
+    if len(set(values)) == 1 and not any(map(str.isdigit, values[0])):
+        return False  # "removed" or "anonymous" in all rows
     if _CERTAIN.fullmatch(spelled):
         return bool(values)
     is_numbered = word in _PERSONS and all(re.search(r"\d", value) for value in values)

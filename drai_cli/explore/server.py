@@ -99,6 +99,9 @@ def make_app(explorer: Explorer, token: str, port: int) -> Guard:
             body = await body_of(request, _MOST_REQUEST)
             try:
                 data = json.loads(body)
+                json.dumps(
+                    data, ensure_ascii=False
+                ).encode()  # half a surrogate pair is no text that could be written
             except (ValueError, RecursionError) as error:
                 raise UsageError("request", "expected JSON") from error
             return await in_thread(name, function, data)

@@ -58,10 +58,11 @@ class SourceOptions(Repeatable):
         header: Whether the first line of a table holds the column names. If not, they are `column 1`, `column 2`, …
             (--no-header); None: it does.
         image_column: Column of the table with the names of the image files, of their folders, or of DICOM UIDs;
-            suffixes, and folders of another machine, may differ.
-        label: Column of the table that holds the label. For DICOM without a table: a DICOM keyword, such as
-            BodyPartExamined, or `folder` for the name of the top folder. May be given several times: columns of 0 and
-            1, each a finding that an image shows or not.
+            suffixes, and folders of another machine, may differ. Several columns that name images of one row are
+            separated by commas: left,right.
+        label: Column of the table that holds the label, or `folder` for the name of the top folder, or `subfolder` for
+            that of the folder below it. For DICOM without a table also a DICOM keyword, such as BodyPartExamined. May
+            be given several times: columns of 0 and 1, each a finding that an image shows or not.
         label_kind: What a label is: categorical (one name), or findings (a set of names, in one cell joined by `|`, `;`
             or `,`); None: findings where cells of the column hold several names.
         uncertain: What -1 means in columns of 0 and 1: unknown, present or absent.
@@ -73,8 +74,9 @@ class SourceOptions(Repeatable):
             in LIDC-0001_n2.png.
         split: Which split to use: own (the one that the data set brings along, in a column of its table, in its folders
             or in its file), or new (one drawn at random); None: own where there is one.
-        split_column: Column of the table with the part of each image: train, validation or test; None: a column called
-            split, set, subset, partition or the like that holds nothing else.
+        split_column: Column of the table with the part of each image: train, validation or test. For other values, such
+            as numbered folds, say what they mean: fold:0=test,1=validation (all others are train). None: a column that
+            holds nothing but parts, or a flag such as is_train.
         rows: Which row to use where several rows of an image differ in what is asked for: first, majority (the most
             frequent value of each column), or all (the label is the set of their labels); None: such rows are an error.
         missing: Value that means that nothing is known, instead of unknown, NA, nan, none, -1 and the like; may be

@@ -103,8 +103,12 @@ class SampleOptions:
         batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
         reject_copies: Leave out copies of training images: images nearer to one (in pixels, also mirrored or rotated)
             than 99 % of held-out real images are. Their places stay empty. Needs --train-data.
-        train_data: With --reject-copies: the data set that the model was trained on. If the model is a run, only the
-            training part of its split counts.
+        select: Leave out images that a classifier of real images (the judge of `evaluate`, trained on the training part
+            of --train-data) finds wrong (another label is likelier) or trivial (it is surer than of 90 % of the real
+            images of the label). Their places stay empty; how many were drawn and why images were dropped is said and
+            listed in manifest.json. Needs --train-data.
+        train_data: With --reject-copies or --select: the data set that the model was trained on. If the model is a run,
+            only the training part of its split counts.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the
             extra `drai-cli[onnx]`).
     """
@@ -136,6 +140,7 @@ class SampleOptions:
     batch_size: int = setting(256, 1)
     precision: Precision = "fp32"
     reject_copies: bool = False
+    select: bool = False
     train_data: Path | None = None
     runtime: Runtime = "torch"
     device: str | None = None
@@ -154,6 +159,9 @@ class SwapOptions:
         label_a: Label of the first image, or an alias of it; needed only with a model that infers no content (cinfogan,
             cavae).
         label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
+        to_label: Label that the content images get, or an alias of it; findings (`Effusion|Mass`) are added to those
+            that they show.
+        without: Findings that are removed from the content images (`Effusion|Mass`).
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` in the current folder.
         format: File format; None: that of the content image, or PNG for JPEG, BMP and GIF.
         size: Size of the images: `model` (the size of the model) or `input` (scaled to the size of the content image).
@@ -166,6 +174,8 @@ class SwapOptions:
     pairs: Path | None = None
     label_a: str | None = None
     label_b: str | None = None
+    to_label: str | None = None
+    without: str | None = None
     out: Path | None = setting(None, flag="-o --out")
     weights: str | None = None
     format: ImageFormat | None = None

@@ -11,7 +11,7 @@ from drai_cli.settings.data_options import DataOptions, SourceOptions
 from drai_cli.settings.typed import MAX_SEED, setting
 
 ExportKind = Literal["onnx", "torch-export", "hub-folder"]
-EVALUATION_PARTS = ("fidelity", "disentanglement", "usefulness", "privacy")
+EVALUATION_PARTS = ("fidelity", "disentanglement", "conditions", "usefulness", "privacy")
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,15 @@ class EvaluateOptions:
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
         quick: Measure everything with smaller samples and shorter trainings, in about a minute: a first look. With a
             run, its own judge is used. An option that is given keeps its value.
-        metrics: Parts to measure, separated by commas: fidelity, disentanglement, usefulness, privacy; None: all.
+        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions, usefulness, privacy;
+            None: all.
         external: Real images from elsewhere, to test the classifiers of usefulness on in addition.
         maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
         subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) whose values are measured one by
             one: is each subgroup among the synthetic images? May be given several times.
+        rules: Your own rule that images must keep to, as QUANTITY=LOW..HIGH (radius=0.05..0.45, brightness=..0.9). The
+            report says which share of samples and of real images keeps to it. QUANTITY is brightness, contrast, edges
+            (0 to 1), x, y or radius (of the object, in fractions of the frame). May be given several times.
         card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data, with numbers or what
             was not measured.
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
@@ -56,6 +60,9 @@ class EvaluateOptions:
         small_labels: Label that counts towards the recall of rare labels, and that one training set fills up with
             synthetic images; may be given several times; None: labels with fewer than half the mean number of images.
         privacy_samples: Synthetic images to compare with every training image.
+        attack: Further attack of the privacy part. shadow: eight models are trained as the evaluated one was, each on
+            half of the images, to learn how a model differs that has seen an image. Stronger for small sets.
+        attack_minutes: With --attack: minutes to train these models in all; more minutes make the attack stronger.
         group: Column whose value identifies a group (patient, lesion); confidence intervals resample groups. For DICOM
             without a table: a DICOM keyword.
         size: With --synthetic: side in pixels at which real and synthetic images are compared; None: the side of the
@@ -82,6 +89,7 @@ class EvaluateOptions:
     external: Path | None = None
     maps: tuple[str, ...] = setting((), flag="--map")
     subgroups: tuple[str, ...] = setting((), flag="--subgroup")
+    rules: tuple[str, ...] = setting((), flag="--rule")
     card: Literal["smd"] | None = None
     features: Path | None = None
     part: Literal["test", "validation", "held-out"] = "test"
@@ -90,10 +98,12 @@ class EvaluateOptions:
     draws: int = setting(3, 1)
     judge_images: int | None = setting(None, 1)
     usefulness_images: int | None = setting(None, 1)
-    usefulness_seeds: int = setting(3, 1)
+    usefulness_seeds: int = setting(2, 1)
     usefulness_ratios: tuple[float, ...] = setting((0.25, 0.5, 1.0), 0.001, 100, flag="--usefulness-ratio")
     small_labels: tuple[str, ...] = setting((), flag="--small-label")
     privacy_samples: int = setting(1000, 1)
+    attack: Literal["shadow"] | None = None
+    attack_minutes: float = setting(10.0, 0.001)
     metadata: tuple[Path, ...] = ()
     image_column: str | None = None
     label: tuple[str, ...] = ()
@@ -239,10 +249,12 @@ class InfoOptions:
 
     Attributes:
         weights: Model: a .safetensors file, run directory, bundled model's name, or Hub name owner/name[@revision].
+        everything: Show all that the file records: parameters, training, every attribute and measure.
         list_all: List the available models: bundled, in the Hub cache, and in runs/ of the current folder.
     """
 
     weights: str | None = None
+    everything: bool = setting(False, flag="--all")
     list_all: bool = setting(False, flag="--list")
 
 

@@ -39,8 +39,12 @@ def read_json_rows(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
 def _objects(path: Path, text: str) -> list[Mapping[str, Any]]:
     if path.suffix.lower() == ".json":
         data = json.loads(text)
-        if isinstance(data, dict) and isinstance(data.get("labels"), list | dict):
-            return list(_stylegan_rows(path, data["labels"]))
+        labels = data.get("labels") if isinstance(data, dict) else None
+        # The `labels` of nnU-Net's and the Decathlon's dataset.json name structures, not files.
+        if isinstance(labels, list) or (
+            isinstance(labels, dict) and all("." in str(name) for name in labels)
+        ):
+            return list(_stylegan_rows(path, labels))
     else:
         data = [json.loads(line) for line in text.split("\n") if line.strip()]
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):

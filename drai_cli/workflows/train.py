@@ -16,9 +16,9 @@ from drai_cli import __version__
 from drai_cli.data.image_set import PARTS, Entry, count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import PreparedSet, check_classes, find_set
+from drai_cli.data.prepared import PreparedSet, find_set
 from drai_cli.data.split import write_split
-from drai_cli.data.split_plan import check_parts, choose_parts
+from drai_cli.data.split_plan import check_classes, check_parts, choose_parts
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -15,6 +17,7 @@ from drai_cli.tables.table import Table, list_columns
 _ONE_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1, "false": 0, "true": 1}
 _MOST_COLUMNS = 2000
 _MOSTLY = 3
+_SHORT = 2
 _CODES = frozenset({"-1", "-1.0"})
 """Codes of a missing value where all other values are 0 or more (CheXpert: uncertain)."""
 
@@ -90,13 +93,17 @@ def warn_of_one_hot_sibling(table: Table, label: str, reporter: Reporter) -> Non
 def clean_values(values: Sequence[str], missing: Collection[str]) -> tuple[list[str], Counter[str]]:
     """A column's values, empty where they mean that nothing is known, and how often each such word is there.
 
+    Of two values -1 may be one: `-1` and `1`.
+
     Args:
         values: The values.
         missing: Words that mean so instead of the usual ones, in any case; empty: the usual ones, and -1 where all
             other values are numbers of 0 or more.
     """
     words = frozenset(word.strip().lower() for word in missing) | {""} if missing else MISSING_WORDS
-    if not missing and _CODES & set(values) and all(_is_natural(one) for one in set(values) - _CODES):
+    known = {value.strip() for value in values}
+    others = {value for value in known - _CODES if value.lower() not in words}
+    if not missing and _CODES & known and len(others) > 1 and all(map(_is_natural, others)):
         words = words | _CODES
     counts: Counter[str] = Counter()
     cleaned = []
@@ -106,6 +113,43 @@ def clean_values(values: Sequence[str], missing: Collection[str]) -> tuple[list[
             value = ""
         cleaned.append(value)
     return cleaned, counts
+
+
+def merge_spellings(values: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Values in one spelling where they differ in nothing but case, blanks and underscores, or are the same number.
+
+    The most frequent spelling of each is taken. Names of one or two letters keep their case: `T` and `t` may be two.
+
+    Returns:
+        The values, and the spellings that were changed, by the one that is taken.
+    """
+    counts = Counter(values)
+    by_fold: defaultdict[str, list[str]] = defaultdict(list)
+    for value in counts:
+        by_fold[_folded(value)].append(value)
+    others: dict[str, list[str]] = {}
+    taken: dict[str, str] = {}
+    for several in by_fold.values():
+        if len(several) > 1:
+            kept = max(several, key=lambda one: (counts[one], one == _clean(one), one))
+            others[kept] = [one for one in several if one != kept]
+            taken.update(dict.fromkeys(several, kept))
+    return [taken.get(value, value) for value in values], others
+
+
+def _folded(value: str) -> str:
+    try:
+        number = float(value)
+    except ValueError:
+        pass
+    else:
+        return repr(number) if math.isfinite(number) else value
+    text = _clean(value)
+    return text.casefold() if sum(map(str.isalpha, text)) > _SHORT else text
+
+
+def _clean(value: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", value).replace("_", " ").split())
 
 
 def _is_natural(value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,10 @@ from drai_cli.io.registry import strip_suffix
 
 IN_FOLDER, BEGINNING = "folder", "beginning of the name"
 """Keys that mean all files below a folder (`sub-01`), or all whose name begins so (`sub-01_T1w.nii.gz`)."""
+NUMBER = "number, with other zeros"
+"""A key that means the file whose name is the same number: `7` and `7.0` mean `007.png`, as spreadsheets have it."""
+_WHOLE = re.compile(r"\d{1,15}(?:[.,]\d{1,6})?(?:[eE]\+?\d{1,2})?")
+_URL_END = re.compile(r"[?#].*$")
 OUTSIDE = "its name leads out of the set"
 
 
@@ -31,6 +36,11 @@ class Lookup:
             self._by_name[last].append(name)
             if stem != last:
                 self._by_name[stem].append(name)
+
+    @property
+    def count(self) -> int:
+        """Files in all."""
+        return len(self._names)
 
     def find(self, written: str) -> list[str]:
         """The files that a path or name in a cell may mean, by its longest end that fits: none, one or several.
@@ -66,13 +76,15 @@ class Lookup:
             return self._find_folder(written)
         if key == BEGINNING:
             return self._beginnings.get(_folded(written), [])
+        if key == NUMBER:
+            return self._numbers.get(_number(written), [])
         return self._headers[key].get(written, [])
 
     @property
     def keys(self) -> tuple[str, ...]:
         """What files can be named by, the finest first."""
         headers = tuple(key for key in HEADER_KEYS if self._headers.get(key))
-        return (FILE, *headers, IN_FOLDER, BEGINNING)
+        return (FILE, *headers, IN_FOLDER, BEGINNING, NUMBER)
 
     @cached_property
     def _headers(self) -> Mapping[str, Mapping[str, list[str]]]:
@@ -126,9 +138,27 @@ class Lookup:
                     found[stem[:place]].append(item.name)
         return dict(found)
 
+    @cached_property
+    def _numbers(self) -> Mapping[int | None, list[str]]:
+        found: defaultdict[int | None, list[str]] = defaultdict(list)
+        for item in self._items:
+            number = _number(strip_suffix(item.name.rpartition("/")[2]))
+            if number is not None:
+                found[number].append(item.name)
+        return dict(found)
+
+
+def _number(written: str) -> int | None:
+    """A whole number, however spreadsheets write it: `007`, `7.0`, `7,00`, `1.2E+05`; None for anything else."""
+    if not _WHOLE.fullmatch(written):
+        return None
+    number = float(written.replace(",", "."))
+    return int(number) if number.is_integer() and number < 1 << 53 else None
+
 
 def inside(written: str, root: Path) -> str | None:
     """A cell as a path with `/`, relative to the set where it lies in it; None for one that leads out by `..`."""
+    written = _URL_END.sub("", written) if "://" in written else written
     written = written.replace("\\", "/")
     if "/" not in written and written not in (".", "..") and "\0" not in written:
         return written

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from drai_cli.data.image_set import part_in_name, part_named
-from drai_cli.data.matching.match import IMAGEFOLDER_COLUMN, TABLE_PART
+from drai_cli.data.matching.keys import IMAGEFOLDER_COLUMN, find_keys
+from drai_cli.data.matching.lookup import Lookup
+from drai_cli.data.matching.match import TABLE_PART
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError
 from drai_cli.progress import Reporter
@@ -17,11 +19,14 @@ from drai_cli.tables.table import Table, read_table
 _IMAGEFOLDER = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 
 
-def stack(tree: Tree, tables: Sequence[Table]) -> list[Table]:
+def stack(tree: Tree, tables: Sequence[Table], lookup: Lookup) -> list[Table]:
     """Tables with the same columns as one, each row with the part that its table's name or folder says.
 
+    Tables that are called after no part are taken together where none names what another does, as a table for each
+    class does.
+
     Raises:
-        InputError: Tables with the same columns, not all of which are called after a part.
+        InputError: Tables with the same columns, not all of which are called after a part, name the same.
     """
     by_columns: defaultdict[frozenset[str], list[Table]] = defaultdict(list)
     for table in tables:
@@ -32,15 +37,30 @@ def stack(tree: Tree, tables: Sequence[Table]) -> list[Table]:
             out.append(same[0])
             continue
         parts = [part_of_table(table.path) for table in same]
-        if None in parts:
+        if None in parts and not _are_apart(same, lookup):
             refuse_several(tree, [table.path for table in same])
         rows = tuple(
-            {**row, TABLE_PART: str(part)}
+            {**row, **({} if None in parts else {TABLE_PART: str(part)})}
             for table, part in zip(same, parts, strict=True)
             for row in table.rows
         )
         out.append(replace(same[0], rows=rows))
     return out
+
+
+def _are_apart(tables: Sequence[Table], lookup: Lookup) -> bool:
+    """Whether no two of these tables have a row with the same name of a file."""
+    seen: set[str] = set()
+    for table in tables:
+        fits = find_keys(table, table.columns, lookup)
+        if not fits:
+            return False
+        column, _ = max(fits, key=lambda pair: fits[pair])
+        values = {row[column] for row in table.rows if row[column]}
+        if seen & values:
+            return False
+        seen |= values
+    return True
 
 
 def part_of_table(path: Path) -> str | None:
