@@ -19,8 +19,9 @@ from drai_cli.errors import exit_code_of
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import KIND_NAMES, DataOptions
 from drai_cli.settings.methods import METHODS
-from drai_cli.settings.model_options import TrainRun
-from drai_cli.settings.presets import PRESETS, preset_for_size
+from drai_cli.settings.model_options import TrainRun, name_run
+from drai_cli.settings.named import resolve_training
+from drai_cli.settings.presets import PRESETS
 from drai_cli.settings.spelling import join_words
 
 if TYPE_CHECKING:
@@ -175,29 +176,8 @@ def _show_part(counts: Mapping[str, int]) -> str:
 
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:
     """Merges options, preset and defaults, in this order of priority; without a preset, the image size chooses one."""
-    data = collect_given(DataOptions, settings)
-    size = data.get("size") or (PRESETS[preset]["image_size"] if preset else DataOptions.size)
-    values = PRESETS[preset or preset_for_size(size)]
-    model = {
-        **_select(ModelConfig, values),
-        **collect_given(ModelConfig, settings),
-        "image_size": size,
-    }
-    objective = {**_select(Objective, values), **collect_given(Objective, settings)}
-    training = {**_select(TrainOptions, values), **collect_given(TrainOptions, settings)}
-    return (
-        DataOptions(**{**data, "size": size}),
-        TrainOptions(**{**training, "model": ModelConfig(**model), "objective": Objective(**objective)}),
-    )
-
-
-def name_run(data: Path) -> str:
-    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
-    return data.resolve().stem or "drai"
-
-
-def _select(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+    classes = (DataOptions, TrainOptions, ModelConfig, Objective)
+    return resolve_training(preset, *(collect_given(cls, settings) for cls in classes))
 
 
 def _summarise(result: TrainResult, data: Path) -> list[str]:

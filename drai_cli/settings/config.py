@@ -129,8 +129,9 @@ class TrainOptions:
         method: Method to train, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
-        kimg: Training budget in thousands of images; None: no limit; without --hours, training then stops when the
-            validation measure no longer improves.
+        kimg: Length of the training in thousands of images shown to the networks. An image counts each time it is
+            shown: with 5,000 training images, 50 shows each one ten times. None: no limit; without --hours, training
+            then ends when the validation measure has stopped improving.
         hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
         tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
             the validation measure.
@@ -148,15 +149,16 @@ class TrainOptions:
             a run.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
             rotation by multiples of 90°); None: dihedral for ham10000, otherwise none.
-        augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
-            none.
+        augment: Random changes of the images that the discriminator sees: ada (more of them, the more the
+            discriminator has learned the training images by heart) or none.
         balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
             1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
             otherwise 0.
         missing_share: Probability in training with which each attribute except the label is hidden.
-        fit_prior: At each tick, fit the saved content prior to the content codes of training images. Use it if samples
-            are too typical (the judge, a classifier trained on real images, labels them correctly far more often than
-            real images), and not if the judge is poor on real images: labels then blur.
+        fit_prior: Makes samples of a label as varied as its training images: when a snapshot is saved, the network
+            that draws contents for labels is fitted to the contents of the training images. Use it if samples are too
+            typical (the judge, a classifier trained on real images, labels them correctly far more often than real
+            images), and not if the judge is poor on real images: labels then blur.
         precision: Arithmetic of the training steps: bf16, fp32, or auto (bf16 if the hardware supports it); a resumed
             run keeps its precision.
         seed: Random seed.

@@ -47,8 +47,9 @@ class EvaluateOptions:
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
             network that is trained on real training images. Usefulness then also uses a second kind of classifier, a
             linear one on these features.
-        part: Part of the split to evaluate; publish results on test only. held-out is test and validation together, for
-            usefulness only; its classifiers are then selected on a fifth of the training groups.
+        part: Which images of DATA to measure on: those of the test part of the split, of the validation part, or both
+            (held-out; only for usefulness, whose classifiers are then selected on a fifth of the training groups).
+            Publish results on test only: the best model was chosen on validation images.
         samples: Synthetic images per label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
@@ -155,6 +156,11 @@ class TrainRun:
     licence: str | None = None
     tensorboard: bool = False
     open: bool = False
+
+
+def name_run(data: Path) -> str:
+    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
+    return data.resolve().stem or "drai"
 
 
 @dataclass(frozen=True)

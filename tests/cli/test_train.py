@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 from PIL import Image as PillowImage
 
-from drai_cli.cli.train import describe_presets, name_run, resolve_settings
+from drai_cli.cli.train import describe_presets, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions
+from drai_cli.settings.model_options import name_run
 from drai_cli.settings.presets import PRESETS
 from tests.support.patience import PATIENCE_S
 
