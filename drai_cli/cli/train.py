@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def describe_presets(cls: type) -> dict[str, str]:
-    """Describes the defaults of fields that differ between presets: `by preset: 32, from 256px 16`."""
+    """Describes the defaults of fields that differ between presets: `by preset: 32; 256px+ 16`."""
     sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
     described = {}
     for name, own in ((field.name, field.default) for field in fields(cls)):
@@ -37,11 +37,11 @@ def describe_presets(cls: type) -> dict[str, str]:
         if all(value == own for value in values):
             continue
         changes = [
-            f"from {preset} {_show_value(value)}"
+            f"{preset}+ {_show_value(value)}"
             for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
             if value != before
         ]
-        described[name] = f"by preset: {', '.join([_show_value(values[0]), *changes])}"
+        described[name] = f"by preset: {'; '.join([_show_value(values[0]), *changes])}"
     return described
 
 
@@ -124,10 +124,10 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
     """Train a model on a data set, or resume a run.
 
     The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
-    split.csv, stats.jsonl, progress.html (how the run goes) and grids/. The same command again resumes exactly; of
-    what decides the result only --kimg, --hours, --tick-kimg and --device may change. Without --kimg and --hours,
-    training ends when the validation measure stops improving. All processes of `torchrun -m drai_cli train` train one
-    model.
+    split.csv, stats.jsonl, progress.html (curves and images of the run) and grids/. Repeat the command to resume the
+    run with the same result: of the options that decide it, only --kimg, --hours, --tick-kimg and --device may change.
+    Without --kimg and --hours, training ends when the validation measure stops improving. All processes of
+    `torchrun -m drai_cli train` train one model.
     """
     data, training = resolve_settings(settings["preset"], settings)
     own = {"out": Path("runs") / name_run(data.path)}
