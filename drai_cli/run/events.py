@@ -8,8 +8,13 @@ from typing import Any
 from drai_cli.errors import UsageError
 
 
-def open_events(folder: Path) -> Any:
+def open_events(folder: Path, images_seen: int) -> Any:
     """A TensorBoard writer.
+
+    Args:
+        folder: Where to.
+        images_seen: Of the checkpoint that the run is resumed from. What a killed process has written after it is not
+            shown: it comes again.
 
     Raises:
         UsageError: TensorBoard is not installed.
@@ -20,4 +25,4 @@ def open_events(folder: Path) -> Any:
         raise UsageError(
             "--tensorboard", "TensorBoard is not installed", "pip install 'drai-cli[tensorboard]'"
         ) from error
-    return SummaryWriter(folder)
+    return SummaryWriter(folder, purge_step=images_seen + 1 if images_seen else None)

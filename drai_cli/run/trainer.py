@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -80,8 +81,7 @@ class Trainer:
         self.resumed_from = 0
         self.share_used = 0.0
         self.saved_at: int | None = None
-        is_logged = run.tensorboard and processes.is_first
-        self.events = open_events(directory.events) if is_logged else None
+        self.events: Any = None  # TensorBoard's writer
 
     def train(self) -> str:
         """Trains until the run is over or a signal stops it; returns why: see `TrainResult.stopped_by`."""
@@ -146,6 +146,8 @@ class Trainer:
         self.threads.begin(self.progress.threads)
         self.resumed_from = self.state.images_seen
         self.saved_at = self.resumed_from or None
+        if self.run.tensorboard and self.processes.is_first:
+            self.events = open_events(self.directory.events, self.resumed_from)
         if self.batches.balance:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
         if not self.validation.is_possible:
@@ -245,9 +247,9 @@ class Trainer:
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
             self._write_page(reason)
-        self._write_events(averages | measures)
+            self._write_events(averages | measures)
         if not reason:
-            self.threads.look(rate)
+            self.threads.look(rate, [earlier.get("images_per_s") for earlier in ticks])
         progress.sums, progress.steps = {}, 0
         self._keep()
         noted = ("agreement", "kept", "followed", "score")
