@@ -18,7 +18,9 @@ import numpy as np
 from drai_cli.conditions.findings import UNKNOWN, Findings
 from drai_cli.errors import UsageError
 
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
+MISSING_WORDS = frozenset(
+    {"", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "none", "null", "unknown", "missing", "?", "--"}
+)
 
 
 # The nearest name is looked for among so many, in so many letters: comparing takes time with each.

@@ -232,7 +232,7 @@ def address_of(listener: socket.socket, token: str) -> str:
 
 
 def make_server(explorer: Explorer, listener: socket.socket, token: str) -> Any:
-    """A uvicorn server for the page; `run(sockets=[listener])` runs it."""
+    """A uvicorn server for the page, with all that it imports; `run(sockets=[listener])` runs it."""
     uvicorn = import_server()
     app = make_app(explorer, token, listener.getsockname()[1])
     config = uvicorn.Config(
@@ -240,9 +240,5 @@ def make_server(explorer: Explorer, listener: socket.socket, token: str) -> Any:
         loop="asyncio", http="h11", limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=2,
         proxy_headers=False,
     )  # fmt: skip
+    config.load()  # now and not when it runs: see `workflows.explore`
     return uvicorn.Server(config)
-
-
-def serve(explorer: Explorer, listener: socket.socket, token: str) -> None:
-    """Answers until the process is told to stop; raises KeyboardInterrupt after Ctrl-C."""
-    make_server(explorer, listener, token).run(sockets=[listener])

@@ -54,6 +54,24 @@ def kind_of_file(path: Path) -> str | None:
         return None
 
 
+def may_be_animated(path: Path) -> bool:
+    """Whether a PNG file says that it holds several frames, by its chunk acTL before the pixels (PNG 3, 11.3.2).
+
+    True for what is no PNG: its reader knows.
+    """
+    try:
+        with open_regular(path) as file:
+            if kind_of_bytes(file.read(8)) != "png":
+                return True
+            while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+                if head[4:] == b"acTL":
+                    return True
+                file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+    except (InputError, *BROKEN):
+        return True
+    return False
+
+
 def check_scans(subject: object, data: bytes, pixels: int) -> None:
     """Checks that a JPEG is decoded in seconds: each scan (ISO/IEC 10918-1 annex B, SOS) may go over all of its pixels.
 

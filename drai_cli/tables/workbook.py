@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ _CHUNK = 1 << 20
 
 
 def read_workbook(path: Path, weight: Weight) -> tuple[list[tuple[int, list[str]]], str]:
-    """The rows of the first sheet that is not empty, each with its number, and a note where there are several sheets.
+    """The rows of the sheet with most of them, each with its number, and a note where there are several sheets.
+
+    Sheets that begin with the same column names are taken together, with the name of each row's sheet in a column
+    `sheet`.
 
     Args:
         path: The workbook.
@@ -49,11 +53,9 @@ def read_workbook(path: Path, weight: Weight) -> tuple[list[tuple[int, list[str]
                 _check_parts(path, archive)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             try:
-                for sheet in book.worksheets:
-                    rows = _rows(path, sheet, weight)
-                    if rows:
-                        others = len(book.worksheets) - 1
-                        return rows, f"is read from its sheet {sheet.title!r} alone" if others else ""
+                sheets = {
+                    sheet.title: rows for sheet in book.worksheets if (rows := _rows(path, sheet, weight))
+                }
             finally:
                 book.close()
         # openpyxl raises what its XML parser and zipfile do, beside its own.
@@ -61,7 +63,23 @@ def read_workbook(path: Path, weight: Weight) -> tuple[list[tuple[int, list[str]
             raise InputError(
                 path, f"is no Excel workbook, or damaged ({str(error)[:80]})", "save it as CSV UTF-8"
             ) from error
-    return [], ""
+    return _choose(sheets)
+
+
+def _choose(sheets: Mapping[str, list[tuple[int, list[str]]]]) -> tuple[list[tuple[int, list[str]]], str]:
+    if not sheets:
+        return [], ""
+    main = max(sheets, key=lambda title: len(sheets[title]))
+    header = sheets[main][0][1]
+    alike = [title for title, rows in sheets.items() if rows[0][1] == header]
+    others = [title for title in sheets if title not in alike]
+    left_out = f" (left out: {', '.join(others[:5])})" if others else ""
+    if len(alike) == 1:
+        return sheets[main], f"is read from its sheet {main!r} alone{left_out}" if others else ""
+    rows = [(1, [*header, "sheet"])]
+    for title in alike:
+        rows += [(number, [*cells, title]) for number, cells in sheets[title][1:]]
+    return rows, f"is read from its sheets {', '.join(alike)}, which have the same columns{left_out}"
 
 
 def _check_parts(path: Path, archive: zipfile.ZipFile) -> None:
