@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,9 @@ import numpy as np
 from drai_cli.conditions.findings import UNKNOWN, Findings
 from drai_cli.errors import UsageError
 
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown", "missing"})
+MISSING_WORDS = frozenset(
+    {"", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "none", "null", "unknown", "missing", "?", "--"}
+)
 
 
 # The nearest name is looked for among so many, in so many letters: comparing takes time with each.
@@ -25,7 +28,7 @@ _MOST_COMPARED, _MOST_LETTERS = 1000, 100
 
 
 def _fold(value: str) -> str:
-    return value.strip().casefold().replace("_", " ")
+    return unicodedata.normalize("NFC", value.strip()).casefold().replace("_", " ")
 
 
 def _is_number(value: str) -> bool:
@@ -118,10 +121,7 @@ class Attribute:
         if self.kind == "continuous":
             return value if _is_number(value) else None
         if self.findings is not None:
-            try:
-                return self.findings.text(self.findings.states(value))
-            except UsageError:
-                return None
+            return self.findings.find(value)
         if value in self._positions:
             return value
         folded = _fold(value)

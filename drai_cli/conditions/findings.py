@@ -8,6 +8,7 @@ Knows nothing of tables, images or vectors.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ ABSENT, PRESENT, UNKNOWN = 0, 1, -1
 SEPARATOR, UNKNOWN_MARK = "|", "?"
 NONE = "No Finding"
 MAX_FINDINGS = 200
+_MOST_LETTERS = 100  # of a name that others are compared with
 
 States = Int8[np.ndarray, " findings"]
 
@@ -53,13 +55,22 @@ class Findings:
             UsageError: It names something that is no finding; the hint names the nearest.
         """
         out = np.zeros(len(self.names), np.int8)
-        parts = [part.strip() for part in text.split(SEPARATOR)]
-        if [_fold(part) for part in parts] == [_fold(self.none)]:
-            return out
-        for part in parts:
-            name = part.removesuffix(UNKNOWN_MARK)
-            out[self._position(name, text)] = PRESENT if name == part else UNKNOWN
+        for name, state in self._named(text):
+            position = self._positions.get(_fold(name))
+            if position is None:
+                raise self._unknown(name, text)
+            out[position] = state
         return out
+
+    def find(self, text: str) -> str | None:
+        """The one text of what a text means; None where it names something that is no finding."""
+        out = np.zeros(len(self.names), np.int8)
+        for name, state in self._named(text):
+            position = self._positions.get(_fold(name))
+            if position is None:
+                return None
+            out[position] = state
+        return self.text(out)
 
     def shown(self, text: str) -> tuple[str, ...]:
         """The names of the findings that are present; raises as `states`."""
@@ -81,15 +92,22 @@ class Findings:
         counts = np.where(table, table.sum(0), len(table) + 1)
         return np.where(table.any(1), counts.argmin(1), len(self.names)).astype(np.int64)
 
-    def _position(self, name: str, text: str) -> int:
-        position = self._positions.get(_fold(name))
-        if position is not None:
-            return position
+    def _named(self, text: str) -> list[tuple[str, int]]:
+        """The names in a text, each with its state; none for the word for none of them."""
+        parts = [part.strip() for part in text.split(SEPARATOR)]
+        if [_fold(part) for part in parts] == [_fold(self.none)]:
+            return []
+        names = [(part.removesuffix(UNKNOWN_MARK), part) for part in parts]
+        return [(name, PRESENT if name == part else UNKNOWN) for name, part in names]
+
+    def _unknown(self, name: str, text: str) -> UsageError:
+        """The error for a name that is no finding."""
         if _fold(name) == _fold(self.none):
-            raise UsageError(repr(text), f"{self.none!r} contradicts the other findings", "give it alone")
-        near = difflib.get_close_matches(_fold(name), list(self._positions), n=2, cutoff=0.5)
+            return UsageError(repr(text), f"{self.none!r} contradicts the other findings", "give it alone")
+        folded = _fold(name)[:_MOST_LETTERS]
+        near = difflib.get_close_matches(folded, list(self._positions), n=2, cutoff=0.5)
         nearest = " or ".join(repr(self.names[self._positions[one]]) for one in near)
-        raise UsageError(
+        return UsageError(
             repr(text),
             f"no finding of this model is called {name!r}",
             (f"did you mean {nearest}? " if near else "")
@@ -102,4 +120,4 @@ class Findings:
 
 
 def _fold(name: str) -> str:
-    return name.strip().casefold().replace("_", " ")
+    return unicodedata.normalize("NFC", name.strip()).casefold().replace("_", " ")

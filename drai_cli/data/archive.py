@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from drai_cli.data.cache import default_cache_dir
+from drai_cli.data.tar_stream import check_end, open_tar
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, explain_os_error, open_regular
 from drai_cli.io.locks import hold_lock
@@ -27,7 +28,8 @@ from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
 
 _ZIP = (".zip",)
-_TAR = {".tar": "r:", ".tar.gz": "r:gz", ".tgz": "r:gz", ".tar.bz2": "r:bz2", ".tbz2": "r:bz2"}
+_TAR = {".tar": "", ".tar.gz": "gz", ".tgz": "gz", ".tar.bz2": "bz2", ".tbz2": "bz2"}
+"""Suffix to compression."""
 SUFFIXES = (*_ZIP, *_TAR)
 _FAILURES = (zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, RuntimeError, *BROKEN)
 _UNPACK = "unpack it yourself and give the folder"
@@ -150,14 +152,16 @@ def _members(path: Path, folder: Path, reporter: Reporter) -> Iterator[tuple[Ite
                     )  # fmt: skip
                     yield _open_zip(archive, infos), len(infos)
             else:
-                mode = next(mode for suffix, mode in _TAR.items() if path.name.lower().endswith(suffix))
-                with tarfile.open(fileobj=file, mode=mode) as tar:  # type: ignore[call-overload]
+                compression = next(by for suffix, by in _TAR.items() if path.name.lower().endswith(suffix))
+                with open_tar(file, compression, 2 * _most_bytes(path)) as tar:  # headers count as well
                     yield _open_tar(path, tar), 0
     except OSError as error:
         # A broken stream, not a full disk.
         if error.errno is None:
             raise InputError(path, f"is broken ({type(error).__name__})", _UNPACK) from error
         raise
+    except tarfile.ReadError as error:
+        raise InputError(path, f"is broken ({str(error)[:80]})", _UNPACK) from error
     except _FAILURES as error:
         raise InputError(path, f"is broken ({type(error).__name__})", _UNPACK) from error
 
@@ -198,6 +202,7 @@ def _open_tar(path: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
             raise InputError(path, "expected files and folders, got a link or device", _UNPACK)
         with file:
             yield _Member(name, info.size, file)
+    check_end(tar)
 
 
 def _plain_name(name: str) -> str:

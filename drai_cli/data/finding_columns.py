@@ -91,8 +91,25 @@ def split_names(cells: Sequence[str], *, is_forced: bool = False) -> tuple[list[
         alone = len(parts & set(distinct))
         if separator == SEPARATOR or is_forced or (len(joined) >= _FEW and 2 * alone >= len(parts)):
             names = {cell: [part.strip() for part in cell.split(separator)] for cell in distinct}
-            return [names[cell] for cell in cells], f"names joined by {separator!r}"
+            several = sum(separator in cell for cell in cells)
+            return (
+                [names[cell] for cell in cells],
+                f"names joined by {separator!r} in {several:,} of {len(cells):,} rows",
+            )
     return ([[cell] for cell in cells], "one name each") if is_forced else None
+
+
+def find_joined_once(cells: Sequence[str]) -> tuple[str, str] | None:
+    """A cell that is taken as one name though it may be several, and what joins them; None where there is none.
+
+    It is alone in its kind (of two such cells `split_names` makes sets), and each of its parts is a name elsewhere.
+    """
+    distinct = dict.fromkeys(cell for cell in cells if cell)
+    for separator in (";", ","):
+        for cell in distinct:
+            if separator in cell and all(part.strip() in distinct for part in cell.split(separator)):
+                return cell, separator
+    return None
 
 
 def read_joined(
@@ -107,7 +124,7 @@ def read_joined(
         is_forced: The user says that labels are sets.
 
     Raises:
-        InputError: A cell names both a finding and the word for none, or there are too many findings.
+        InputError: A cell names both a finding and the word for none, or names cannot be told apart.
     """
     split = split_names([cell for cell in cells if cell], is_forced=is_forced)
     if split is None:
@@ -130,8 +147,7 @@ def read_joined(
                 f"column {column!r} names {none!r} together with findings: {cell!r}",
                 f"correct the row: {none!r} means that there are none",
             )
-        states = np.array([PRESENT if name in found else ABSENT for name in names], np.int8)
-        texts.append(findings.text(states))
+        texts.append(SEPARATOR.join(sorted(found - {none})) or findings.none)
     return ReadFindings(findings, tuple(texts), how)
 
 
@@ -150,7 +166,8 @@ def read_columns(
         uncertain: What -1 means.
 
     Raises:
-        InputError: A cell that is neither, or a row with findings whose column for none is 1.
+        InputError: A cell that is neither, names that cannot be told apart, or a row with findings whose column for
+            none is 1.
     """
     none_column = next(
         (place for place, name in enumerate(columns) if name.casefold().replace("_", " ") in _NONE_WORDS),
@@ -187,33 +204,44 @@ def leave_out_rare(read: ReadFindings, least: int) -> tuple[ReadFindings, dict[s
     A row that shows no other finding has no set any more: it is not one of an image without findings.
     """
     findings = read.findings
-    states = {text: findings.states(text) for text in set(read.texts) if text}
-    counts = np.zeros(len(findings.names), np.int64)
-    for text, number in Counter(text for text in read.texts if text).items():
-        counts += number * (states[text] == PRESENT)
-    keep = counts >= least
-    if keep.all():
+    rows = Counter(text for text in read.texts if text and text != findings.none)
+    counts = dict.fromkeys(findings.names, 0)
+    for text, number in rows.items():
+        for name in text.split(SEPARATOR):
+            if name in counts:  # unknown ones have a mark
+                counts[name] += number
+    dropped = {name: number for name, number in counts.items() if number < least}
+    if not dropped:
         return read, {}
-    dropped = {name: int(n) for name, n, kept in zip(findings.names, counts, keep, strict=True) if not kept}
-    if not keep.any():
+    names = tuple(name for name in findings.names if name not in dropped)
+    if not names:
         raise InputError("--least-count", f"no finding is shown by {least} images", "give a smaller number")
-    fewer = Findings(tuple(np.array(findings.names)[keep].tolist()), findings.none)
-    shorter = {
-        text: ""
-        if (state == PRESENT).any() and not (state[keep] == PRESENT).any()
-        else fewer.text(state[keep])
-        for text, state in states.items()
-    }
-    return ReadFindings(fewer, tuple(shorter.get(text, "") for text in read.texts), read.how), dropped
+    shorter = {"": "", findings.none: findings.none}
+    for text in rows:
+        parts = text.split(SEPARATOR)
+        kept = [part for part in parts if part.removesuffix(UNKNOWN_MARK) not in dropped]
+        has_shown, shows = (any(not part.endswith(UNKNOWN_MARK) for part in some) for some in (parts, kept))
+        shorter[text] = "" if has_shown and not shows else SEPARATOR.join(kept) or findings.none
+    fewer = Findings(names, findings.none)
+    return ReadFindings(fewer, tuple(shorter[text] for text in read.texts), read.how), dropped
+
+
+def check_number(subject: str, column: str, findings: Findings) -> None:
+    """Checks that a model can have so many findings.
+
+    Raises:
+        InputError: There are more than 200.
+    """
+    if len(findings.names) > MAX_FINDINGS:
+        raise InputError(
+            subject,
+            f"expected at most {MAX_FINDINGS} findings in {column!r}, got {len(findings.names)}, such as "
+            f"{findings.names[0]!r}",
+            "leave rare ones out with --least-count N, or take each cell as one name with --label-kind categorical",
+        )
 
 
 def _make(subject: str, column: str, names: tuple[str, ...], none: str | None) -> Findings:
-    if len(names) > MAX_FINDINGS:
-        raise InputError(
-            subject,
-            f"expected at most {MAX_FINDINGS} findings in {column!r}, got {len(names)}, such as {names[0]!r}",
-            "leave rare ones out with --least-count N, or take each cell as one name with --label-kind categorical",
-        )
     try:
         return Findings(names, none or NONE)
     except ValueError as error:

@@ -14,13 +14,26 @@ from drai_cli.data.known_names import find_scheme
 from drai_cli.data.matching.match import Described
 from drai_cli.progress import Reporter
 
-_GROUP_WORDS = ("patient", "subject", "participant", "case", "lesion", "study")
+_GROUP_WORDS: Mapping[str, tuple[str, ...]] = {
+    "patient": ("patient", "patients", "patienten", "paciente", "paziente", "pasient", "pacjent", "pat", "pt", "person",
+                "proband", "mrn", "pid", "ptid", "patid", "medicalrecord", "pseudonym"),
+    "subject": ("subject", "subj", "usubj", "sujet", "soggetto", "sujeto"),
+    "participant": ("participant", "volunteer"),
+    "case": ("case", "fall", "caso", "cas"),
+    "lesion": ("lesion", "nodule", "specimen", "biopsy", "slide", "wsi", "video"),
+    "study": ("study", "exam", "examination", "accession", "session"),
+}  # fmt: skip
 """What columns are called that group images, in the order in which they are asked."""
 _PERSONS = frozenset({"patient", "subject", "participant"})
 _CERTAIN = re.compile(r"(patient|subject|participant|lesion)(id|no|nr|number|code|key|uid|identifier)")
 """Columns that group images whatever their values, spelled without anything but letters."""
-_ANY_GROUP = re.compile(r"patient|subject|participant|lesion|case|person|nodule|study|exam", re.IGNORECASE)
-_ENDINGS = ("", "s", "id", "ids", "no", "nr", "number", "code", "key", "uid", "identifier", "instanceuid")
+_ANY_GROUP = re.compile(
+    r"patient|pa[cz]ien|subject|participant|lesion|case|person|nodule|study|exam|slide|biops|specimen|(?<![a-z])mrn",
+    re.IGNORECASE,
+)
+_ENDINGS = ("", "s", "id", "ids", "no", "nr", "num", "nummer", "number", "name", "code", "key", "uid", "identifier",
+            "index", "idx", "instanceuid")  # fmt: skip
+_WHOLE = re.compile(r"\d{1,18}(?:\.0+)?")
 NAMED = "/"
 """Before groups that files' names say; it keeps them apart from files, whose relative path never begins with it."""
 _FEW_VALUES = 10
@@ -118,7 +131,7 @@ def _count_joining(root: Mapping[str, str], source: Source, used: Sequence[Sourc
     groups: defaultdict[str, set[str]] = defaultdict(set)
     files: Counter[str] = Counter()
     for name, values in source.values.items():
-        for value in values if name in known else ():
+        for value in map(_same, values) if name in known else ():
             groups[value].add(root[name])
             files[value] += 1
     return sum(len(several) > 1 for several in groups.values()), sum(count > 1 for count in files.values())
@@ -137,10 +150,17 @@ def _joined(root: Mapping[str, str], source: Source) -> dict[str, str]:
 
     first: dict[str, str] = {}
     for name, values in source.values.items():
-        for value in values:
+        for value in map(_same, values):
             other = first.setdefault(value, root[name])
             top[find(root[name])] = find(other)
     return {name: find(one) for name, one in root.items()}
+
+
+def _same(value: str) -> str:
+    """What values have in common that mean the same: `P07`, `p07 ` and `P 07`; `7`, `007` and `7.0`."""
+    if _WHOLE.fullmatch(value):
+        return value.partition(".")[0].lstrip("0")
+    return "".join(value.split()).casefold()
 
 
 def _key(source: Source, value: str, hides: bool) -> str:
@@ -172,19 +192,38 @@ def find_sources(
     """
     if asked is not None:
         return [_source(asked, items, described)]
-    sources = []
-    if described is not None:
-        columns = find_group_columns(described, used, reporter)
-        sources = [_source(name, items, described) for name in columns]
-    persons = sum(any(word in source.name.lower() for word in _PERSONS) for source in sources)
-    sources[persons:persons] = _header_sources(items, bool(sources), reporter)
-    if described is not None and described.describes_several:
-        sources.append(_source(described.key_column, items, described))
+    columns = [] if described is None else find_group_columns(described, used, reporter)
+    persons = [name for name in columns if any(word in name.lower() for word in _PERSONS)]
+    patients, studies = _header_sources(items)
+    keys = [described.key_column] if described is not None and described.describes_several else []
     names = [item.name for item in items]
     scheme = find_scheme(names)
+    schemes = []
     if scheme is not None:
         values = {name: [value] for name in names if (value := scheme.value(name))}
-        sources.append(Source(f"{scheme.title} in file names", values, NAMED))
+        schemes.append(Source(f"{scheme.title} in file names", values, NAMED))
+    if studies and not (columns or keys or schemes):
+        reporter.warn(
+            f"all files have the same {PATIENT}, or none: images are grouped by {STUDY} "
+            f"({len(_distinct(studies[0]))} studies), so a patient with several studies may be in several parts of the "
+            "split; --group names a better column or keyword"
+        )
+    rest = [_source(name, items, described) for name in columns if name not in persons]
+    wide = [*(_source(name, items, described) for name in keys), *schemes]
+    found = [*(_source(name, items, described) for name in persons), *patients]
+    # Studies, where they stand for patients, are finer than what else may do so, and wider than all other columns.
+    return [*found, *wide, *studies, *rest] if studies else [*found, *rest, *wide]
+
+
+def link_sources(linked: Mapping[str, Sequence[Sequence[str]]]) -> list[Source]:
+    """Tables that pair files as sources: the files of a row belong together."""
+    sources = []
+    for table, rows in linked.items():
+        values: defaultdict[str, list[str]] = defaultdict(list)
+        for number, files in enumerate(rows):
+            for name in files:
+                values[name].append(f"row {number}")
+        sources.append(Source(table, dict(values), f"{table}:"))
     return sources
 
 
@@ -199,22 +238,15 @@ def _source(name: str, items: Sequence[Item], described: Described | None) -> So
     return Source(name, values, f"{name}:")
 
 
-def _header_sources(items: Sequence[Item], has_columns: bool, reporter: Reporter) -> list[Source]:
-    """PatientID; StudyInstanceUID where all files have the same patient or none, as after anonymisation."""
+def _header_sources(items: Sequence[Item]) -> tuple[list[Source], list[Source]]:
+    """PatientID; or StudyInstanceUID where all files have the same patient or none, as after anonymisation."""
     if not any(item.values for item in items):
-        return []
+        return [], []
     patients, studies = _source(PATIENT, items, None), _source(STUDY, items, None)
-    if len(_distinct(patients)) > 1 or (len(_distinct(studies)) < 2 and not has_columns):
+    if len(_distinct(patients)) > 1 or len(_distinct(studies)) < 2:
         nameless = {name: study for name, study in studies.values.items() if name not in patients.values}
-        return [patients, Source(STUDY, nameless, studies.prefix)] if patients.values else [patients]
-    if has_columns:
-        return [studies] if len(_distinct(studies)) > 1 else []
-    reporter.warn(
-        f"all files have the same {PATIENT}, or none: images are grouped by {STUDY} ({len(_distinct(studies))} "
-        "studies), so a patient with several studies may be in several parts of the split; --group names a better "
-        "column or keyword"
-    )
-    return [studies]
+        return ([patients, Source(STUDY, nameless, studies.prefix)] if patients.values else [patients]), []
+    return [], [studies]
 
 
 def _distinct(source: Source) -> set[str]:
@@ -229,12 +261,16 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
     """
     free = [name for name in described.columns if name not in used]
     found = []
-    for word in _GROUP_WORDS:
-        spellings = {f"{word}{ending}" for ending in _ENDINGS}
+    for word, words in _GROUP_WORDS.items():
+        spellings = {f"{one}{ending}" for one in words for ending in _ENDINGS}
         for name in free:
             spelled = re.sub(r"[^a-z]", "", name.lower())
-            if spelled in spellings and name not in found and _is_group(described, name, spelled, word):
+            if not {spelled, spelled.removeprefix("id")} & spellings or name in found:
+                continue
+            if _is_group(described, name, spelled, word):
                 found.append(name)
+            if word in _PERSONS:
+                _warn_of_blanks(described, name, reporter)
     if not found:
         for name in free:
             if _ANY_GROUP.search(name) and _repeats(_values(described, name)):
@@ -246,8 +282,21 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
     return found
 
 
+def _warn_of_blanks(described: Described, name: str, reporter: Reporter) -> None:
+    """Warns where only the first row of each patient names it, as in a list for people."""
+    cells = [row.get(name, "") for row in described.table.rows]
+    known = [cell for cell in cells if cell]
+    if len(known) > 1 and cells[0] and len(set(known)) == len(known) and 2 * len(known) <= len(cells):
+        reporter.warn(
+            f"column {name!r} is blank in {len(cells) - len(known)} of {len(cells)} rows and never repeats: if a blank "
+            "means the same as above, fill the cells in, as each of these images is a group of its own now"
+        )
+
+
 def _is_group(described: Described, name: str, spelled: str, word: str) -> bool:
     values = _values(described, name)
+    if len(set(values)) == 1 and not any(map(str.isdigit, values[0])):
+        return False  # "removed" or "anonymous" in all rows
     if _CERTAIN.fullmatch(spelled):
         return bool(values)
     is_numbered = word in _PERSONS and all(re.search(r"\d", value) for value in values)

@@ -30,12 +30,22 @@ _PART_NAMES: Mapping[str, Part] = {
     "validation": "validation",
     "validate": "validation",
     "dev": "validation",
+    "eval": "validation",
+    "evaluation": "validation",
+    "publictest": "validation",
     "test": "test",
     "testing": "test",
     "tst": "test",
+    "privatetest": "test",
+    "holdout": "test",
 }
 """How sets name the parts of their own split."""
-_PART_OF_WHAT = re.compile(r"(set|sets|split|data|dataset|part|images|imgs|folder)$")
+_PART_OF_WHAT = re.compile(
+    r"(?:sets?|split|data|part|images?|imgs|folder|cases?|samples?|examples?|inputs?|files?|scans?|patients?|subjects?|"
+    r"photos?|pictures?|slices?|volumes?|20\d\d)+$"
+)
+_ORDINAL = re.compile(r"^\s*\w{1,2}[.)]\s+")
+_FILE_SUFFIXES = re.compile(r"(?:\.[A-Za-z]\w{0,5}){1,2}$")
 
 FINDINGS = "findings"
 """Names the label where several columns are its findings."""
@@ -175,16 +185,18 @@ class ImageSet:
 
 
 def part_named(name: str) -> Part | None:
-    """The part of a split that a folder or a cell of a table names; None for any other name."""
-    word = re.sub(r"[\W_]", "", name.lower())
+    """The part of a split that a folder or a cell of a table names; None for any other name.
+
+    `train`, `Training Set`, `b. Testing Set`, `val2017` and `Test cases` name parts.
+    """
+    word = re.sub(r"[\W_]", "", _ORDINAL.sub("", name).lower())
     return _PART_NAMES.get(word) or _PART_NAMES.get(_PART_OF_WHAT.sub("", word))
 
 
 def part_in_name(name: str) -> Part | None:
     """The part that the name of a file says as one of its words, `train_val` meaning train; None where it does not."""
-    stem = name.split(".", 1)[0].lower()
-    words = [word for word in stem.replace("-", "_").replace(" ", "_").split("_") if word]
-    named = {part for word in words if (part := part_named(word)) is not None}
+    stem = re.sub(r"(?<=[a-z])(?=[A-Z]{2}|[A-Z][a-z])", "_", _FILE_SUFFIXES.sub("", name)).lower()
+    named = {part for word in re.split(r"[-_ .]+", stem) if (part := part_named(word)) is not None}
     whole = part_named(stem)
     if whole is not None or len(named) == 1:
         return whole or named.pop()

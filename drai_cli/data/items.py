@@ -13,6 +13,7 @@ from drai_cli.io.dicom.file import parse, text, whole
 from drai_cli.io.dicom.foreign import Role, role_of
 from drai_cli.io.dicom.placement import aspect_of
 from drai_cli.io.dicom.read import check_is_image
+from drai_cli.io.raster_kinds import may_be_animated
 from drai_cli.io.registry import format_by_suffix
 
 PATIENT, STUDY = "PatientID", "StudyInstanceUID"
@@ -58,6 +59,8 @@ def count_frames(root: Path, name: str) -> int:
     format = format_by_suffix(name)
     if format is None or format.is_medical or format.measure is None:
         return 1
+    if format.name == "png" and not may_be_animated(root / name):
+        return 1  # without the cost of a reader
     volumes, slices, _, _ = format.measure(root / name).extents
     return volumes * slices
 

@@ -31,7 +31,7 @@ class NameScheme:
 
 SCHEMES: tuple[NameScheme, ...] = (
     NameScheme("BIDS subjects", r"(?:^|[/_])(sub-[A-Za-z0-9]+)(?=[/_.]|$)"),
-    NameScheme("TCGA patients", r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?![A-Z0-9])"),
+    NameScheme("TCGA patients", r"(TCGA[-_][A-Z0-9]{2}[-_][A-Z0-9]{4})(?![A-Z0-9])"),
     NameScheme("LIDC-IDRI patients", r"(LIDC-IDRI-\d{4})(?!\d)"),
     NameScheme("OASIS subjects", r"(?:^|[/_-])(OAS\d_?\d{4})(?=[/_.-]|$)"),
     NameScheme("ADNI subjects", r"(?<!\d)(\d{3}_S_\d{4,5})(?!\d)"),
@@ -40,7 +40,20 @@ SCHEMES: tuple[NameScheme, ...] = (
     NameScheme("MIMIC-CXR patients", r"(?:^|/)p\d{2}/(p\d{8})(?=/)"),
     NameScheme("ChestX-ray14 patients", r"(?:^|/)(000\d{5})_\d{3}\.\w+$"),
     NameScheme("nnU-Net cases", r"(?:^|/)images(?:Tr|Ts|Va)/(.+)_\d{4}\.[a-z.]+$"),
-    NameScheme("patients' names", r"(?i:(?:^|[/_-])((?:patient|subject|participant)[-_ ]?\d+)(?=[/_.\- ]|$))"),
+    NameScheme(
+        "BraTS cases",
+        r"(?i:(?:^|/)(BraTS\d*[-_](?:[A-Z0-9]+[-_])*?\d+)[-_](?:\d{3}-)?(?:t1\w*|t2\w*|flair)\.)",
+    ),
+    NameScheme("IXI subjects", r"(?:^|/)(IXI\d{3})-"),
+    NameScheme("DeepLesion patients", r"(?:^|/)(\d{6})_\d{2}_\d{2}[/_]\d{3}\.\w+$"),
+    NameScheme("INbreast patients", r"(?:^|/)\d{8}_([0-9a-f]{16})_MG_[LR]_"),
+    NameScheme("OCT2017 patients", r"(?:^|/)((?:CNV|DME|DRUSEN|NORMAL)-\d+)-\d+\.\w+$"),
+    NameScheme("IDC patients", r"(?:^|/)(\d{4,6})_idx\d+_x\d+_y\d+_class[01]\.\w+$"),
+    NameScheme(
+        "patients' names",
+        r"(?i:(?:^|[/_-])((?:patient|subject|participant|pat|subj)[-_ ]?(?:id[-_ ]?)?(?:\d+|\(\d+\)))(?=[/_.\- ]|$))",
+    ),
+    NameScheme("left and right", r"(?i:(?:^|/)([^/]*\d[^/]*?)[-_ ](?:left|right|od|os)\.\w+$)"),
 )  # fmt: skip
 
 

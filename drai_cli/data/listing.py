@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +11,21 @@ from dataclasses import dataclass
 from drai_cli.conditions.attribute import is_missing
 from drai_cli.conditions.findings import SEPARATOR, Findings
 from drai_cli.data.folders import Folders
-from drai_cli.data.groups import Groups, find_sources, group_files
+from drai_cli.data.groups import Groups, find_sources, group_files, link_sources
 from drai_cli.data.image_set import LABEL, Part, SetOptions
 from drai_cli.data.items import Item
-from drai_cli.data.label import FOLDER, check_name, read_findings
+from drai_cli.data.label import FOLDER, SUBFOLDER, check_name, read_findings
 from drai_cli.data.matching.find import SetTables
 from drai_cli.data.matching.labels import (
     clean_values,
     list_missing,
+    merge_spellings,
     warn_of_one_hot_sibling,
 )
 from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER
 from drai_cli.data.matching.match import Described, Row
-from drai_cli.data.own_split import choose_split_column, find_parts
+from drai_cli.data.own_split import find_parts
+from drai_cli.data.split_column import choose_split_column
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
@@ -114,10 +117,11 @@ def list_set(
     split = None
     columns = options.label if len(options.label) > 1 else (label,)
     used = (*columns, *conditions)
-    if described is not None and len(columns) == 1 and options.label_kind != "findings":
-        warn_of_one_hot_sibling(described.table, label, reporter)
-        split = choose_split_column(described.table, options, (*used, *_key(described)), reporter)
-    wanted = [name for name in (*used, split) if name is not None]
+    if described is not None:
+        if len(columns) == 1 and options.label_kind != "findings":
+            warn_of_one_hot_sibling(described.table, label, reporter)
+        split = choose_split_column(described, options, (*used, *_key(described)), reporter)
+    wanted = [*used, *([] if split is None else [split.name])]
     rows = {} if described is None else _merge(described, wanted, options.rows, label)
     chosen = [item for item in items if described is None or item.name in rows]
     copies = frozenset() if described is None else described.copies.difference(rows)
@@ -127,11 +131,12 @@ def list_set(
         name: [_value(item, name, rows.get(item.name), described, folders) for item in chosen]
         for name in wanted
     }
-    values = {name: _readable(name, column) for name, column in values.items()}
+    values = {name: _readable(name, _composed(column)) for name, column in values.items()}
     of_rows = noun if described is None else "rows"
     if len(columns) == 1:
         values[label], counts = clean_values(values[label], options.missing)
         _say_unlabelled(label, counts, len(chosen), of_rows, reporter)
+        values[label] = _in_one_spelling(label, values[label], reporter)
     subject = str(tree.root) if described is None else described.table.path.name
     read = read_findings(subject, columns, values, options, reporter)
     if read is not None:
@@ -144,16 +149,18 @@ def list_set(
             reporter.info(
                 f"{name!r} is missing in {sum(counts.values())} of {len(chosen)} {noun}: {list_missing(counts)}"
             )
+        values[name] = _in_one_spelling(name, values[name], reporter)
     kept = [place for place, value in enumerate(values[label]) if value]
     files = [chosen[place] for place in kept]
-    groups = _groups(files, described, options, (*used, split or "", *_key(described)), hides, reporter)
+    linked = {} if tables is None else tables.linked
+    groups = _groups(files, described, linked, options, (*wanted, *_key(described)), hides, reporter)
     if groups.names and groups.alone:
         reporter.warn(
             f"{groups.alone} {of_rows} have no {groups.names[0]!r}: each of their images "
             "is a group of its own"
         )
     column = None if split is None else {
-        item.name: value for item, value in zip(chosen, values[split], strict=True)
+        item.name: split.parts.get(value) for item, value in zip(chosen, values[split.name], strict=True)
     }  # fmt: skip
     names = [item.name for item in files]
     parts = find_parts(names, described, column, folders, tree, items, options, reporter)
@@ -185,6 +192,7 @@ def _key(described: Described | None) -> tuple[str, ...]:
 def _groups(
     files: Sequence[Item],
     described: Described | None,
+    linked: Mapping[str, Sequence[Sequence[str]]],
     options: SetOptions,
     used: Sequence[str],
     hides: bool,
@@ -193,7 +201,7 @@ def _groups(
     sources = (
         []
         if options.group_pattern is not None
-        else find_sources(files, described, options.group, used, reporter)
+        else [*find_sources(files, described, options.group, used, reporter), *link_sources(linked)]
     )
     groups = group_files([item.name for item in files], sources, hides=hides, reporter=reporter)
     if groups.names and options.group is None:
@@ -211,6 +219,8 @@ def _value(item: Item, name: str, row: Row | None, described: Described | None, 
         return row[name]
     if name in item.values:
         return item.values[name]
+    if name == SUBFOLDER:
+        return folders.subclasses.get(item.name, "")
     return folders.classes.get(item.name, "") if name in (FOLDER, LABEL) else ""
 
 
@@ -226,6 +236,11 @@ def _readable(name: str, column: list[str]) -> list[str]:
         value if age is None else f"{int(age[1]) / _YEARS[age[2]]:.4g}"
         for age, value in zip(ages, column, strict=True)
     ]
+
+
+def _composed(column: list[str]) -> list[str]:
+    """Values in one spelling (NFC): what looks alike is not two classes because of how its accents are stored."""
+    return [unicodedata.normalize("NFC", value) for value in column]
 
 
 def _merge(described: Described, columns: Sequence[str], how: str | None, label: str) -> dict[str, Row]:
@@ -280,3 +295,13 @@ def _say_unlabelled(label: str, counts: Counter[str], total: int, noun: str, rep
             "--missing '' keeps all of them as classes"
         )
     reporter.warn(f"{sum(counts.values())} of {total} {noun} have no {label!r} and are left out{keep}")
+
+
+def _in_one_spelling(name: str, values: list[str], reporter: Reporter) -> list[str]:
+    merged, others = merge_spellings(values)
+    if others:
+        listed = "; ".join(
+            f"{', '.join(map(repr, several))} as {kept!r}" for kept, several in list(others.items())[:5]
+        )
+        reporter.warn(f"values of {name!r} that differ in spelling alone are taken as one: {listed}")
+    return merged

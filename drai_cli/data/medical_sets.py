@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
 from drai_cli.data.items import SOP_CLASS, Item, list_files, read_dicom_items
-from drai_cli.data.label import FOLDER, choose_label, wanted_keywords
+from drai_cli.data.label import FOLDER, SUBFOLDER, choose_label, wanted_keywords
 from drai_cli.data.listing import list_set
 from drai_cli.data.matching.find import SetTables, find_tables
 from drai_cli.data.tree import Tree
@@ -37,9 +37,9 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
     names = [name for name in tree.medical[DICOM.name] if name not in folders.masks]
     headers = list(read_dicom_items(tree, names, wanted_keywords(options)))
     images, skipped = _set_aside(headers, reporter)
-    tables = find_tables(tree, images, folders.top, True, options, reporter)
+    tables = find_tables(tree, images, folders, True, options, reporter)
     label = choose_label(tables, options, folders, reporter, has_headers=True)
-    if label == FOLDER and (tables is None or FOLDER not in tables.described.columns):
+    if label in (FOLDER, SUBFOLDER) and (tables is None or label not in tables.described.columns):
         refuse_unlabelled(tree, folders, None, len(images), "DICOM files")
     listing = list_set(
         tree, images, folders, tables, label, options, reporter, noun="DICOM files", hides=True
@@ -92,7 +92,7 @@ def find_volume_set(
     items = list_files([name for name in tree.medical[kind] if name not in folders.masks])
     chosen = parse_window(options.window)
     axis, slices = options.axis or "axial", options.slices or "all"
-    tables = find_tables(tree, items, folders.top, True, options, reporter)
+    tables = find_tables(tree, items, folders, True, options, reporter)
     refuse_unlabelled(tree, folders, tables, len(items), "volumes")
     label = choose_label(tables, options, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="volumes", hides=True)

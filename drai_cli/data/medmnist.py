@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -304,7 +305,10 @@ def _label_names(path: Path, archive: zipfile.ZipFile) -> list[str]:
         raise InputError(
             f"{path}: {LABEL_NAMES}", f"expected words [N], got {header.dtype} {list(header.shape)}"
         )
-    names = [str(row.item()) for row in read_rows(path, archive, LABEL_NAMES, header.shape[0])]
+    names = [
+        unicodedata.normalize("NFC", str(row.item()))
+        for row in read_rows(path, archive, LABEL_NAMES, header.shape[0])
+    ]
     if len(set(names)) < len(names):
         raise InputError(f"{path}: {LABEL_NAMES}", "expected a name for each label, got one twice")
     return names

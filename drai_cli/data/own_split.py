@@ -1,91 +1,36 @@
-"""The split that a set brings along: in a column, in its tables' names, in its folders, or in lists of files."""
+"""The split that a set brings along: in a column, its tables' names, its folders, or lists of files or patients."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from drai_cli.data.folders import Folders
+from drai_cli.data.groups import find_group_columns
 from drai_cli.data.image_set import PARTS, Part, SetOptions, part_in_name, part_named
 from drai_cli.data.items import Item
-from drai_cli.data.matching.lookup import Lookup
+from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, Lookup
 from drai_cli.data.matching.match import TABLE_PART, Described
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError
 from drai_cli.io.files import MAX_RECORD_BYTES, open_regular
-from drai_cli.progress import Reporter
-from drai_cli.tables.table import Table
+from drai_cli.progress import SILENT, Reporter
 
-_SPLIT_WORDS = (
-    "split",
-    "set",
-    "subset",
-    "partition",
-    "part",
-    "phase",
-    "usage",
-    "fold",
-    "datasplit",
-    "traintest",
-)
-_LIST_FOLDERS = re.compile(r"^(splits?|lists?|imagesets|partitions?|folds?)$", re.IGNORECASE)
+_LIST_FOLDERS = re.compile(r"(?:^|[-_ ])(?:splits?|lists?|imagesets|partitions?|folds?)$", re.IGNORECASE)
+_FOLD = re.compile(r"(?:^|[/_. -])(?:cv|fold|split)[-_ ]?(\d+)(?=[/_. -]|$)", re.IGNORECASE)
+_FEW_DIGITS = 4
+_PURE_LISTS = (".txt", ".lst", ".list")
 _ENOUGH = 0.5
 """Share of a list's lines that have to name files of the set."""
-
-
-def choose_split_column(
-    table: Table, options: SetOptions, used: Collection[str], reporter: Reporter
-) -> str | None:
-    """The column with the set's own split: the one asked for, else one that is called so and holds nothing but parts.
-
-    In a table without column names, a column that holds nothing but parts, and several of them, counts as called so.
-
-    Raises:
-        UsageError: There is no column of the name asked for.
-        InputError: The column asked for has a value that is no part.
-    """
-    if options.split == "new":
-        return None
-    if options.split_column is not None:
-        name = table.check_column(options.split_column, "--split-column")
-        others = _other_values(table, name)
-        if others:
-            raise InputError(
-                table.path,
-                f"expected train, validation or test in column {name!r}, got {next(iter(others))!r} "
-                f"in {sum(others.values())} of {len(table.rows)} rows",
-                "correct these rows, or draw a new split with --split new",
-            )
-        return name
-    for name in table.columns:
-        if name in used or (table.has_header and not _is_called_split(name)):
-            continue
-        others = _other_values(table, name)
-        is_told_apart = len({part_named(row[name]) for row in table.rows}) > 1
-        if not others and (table.has_header or is_told_apart):
-            reporter.info(f"the set's own split in column {name!r} is kept; --split new draws another")
-            return name
-        if table.has_header and sum(others.values()) < len(table.rows):
-            reporter.warn(
-                f"column {name!r} is not used as the set's own split: {sum(others.values())} of {len(table.rows)} rows "
-                f"have another value than train, validation or test, such as {next(iter(others))!r}"
-            )
-    return None
-
-
-def _is_called_split(name: str) -> bool:
-    return re.sub(r"[^a-z]", "", name.lower()) in _SPLIT_WORDS
-
-
-def _other_values(table: Table, name: str) -> Counter[str]:
-    return Counter(row[name] for row in table.rows if part_named(row[name]) is None)
 
 
 def find_parts(
     names: Sequence[str],
     described: Described | None,
-    column: Mapping[str, str] | None,
+    column: Mapping[str, Part | None] | None,
     folders: Folders,
     tree: Tree,
     items: Sequence[Item],
@@ -100,7 +45,7 @@ def find_parts(
     Args:
         names: The files that will be images of the set.
         described: What tables say of them.
-        column: Values of the column with the split, where there is one, by file.
+        column: What the column with the split says of each file, where there is one.
         folders: What the folders are.
         tree: What lies in the set's folder.
         items: Its files.
@@ -110,7 +55,7 @@ def find_parts(
     if options.split == "new":
         return {}
     if column is not None:
-        return {name: part for name in names if (part := part_named(column[name]))}
+        return {name: part for name in names if (part := column[name]) is not None}
     wanted = frozenset(names)
     by_table = {} if described is None else _by_tables(described)
     parts = {name: part for name, part in by_table.items() if name in wanted}
@@ -121,9 +66,13 @@ def find_parts(
     if len(set(parts.values())) > 1:
         _say("by its folders", parts, reporter)
         return parts
-    lists, parts = _by_lists(tree, items, wanted)
+    lists, parts = _by_lists(tree, items, described, wanted, reporter)
     if len(set(parts.values())) > 1:
         _say(f"by {', '.join(lists)}", parts, reporter)
+        return parts
+    parts = _by_names(wanted)
+    if len(set(parts.values())) > 1:
+        _say("by its files' names", parts, reporter)
         return parts
     return {}
 
@@ -144,29 +93,38 @@ def _by_tables(described: Described) -> dict[str, Part]:
 
 
 def _by_lists(
-    tree: Tree, items: Sequence[Item], wanted: Collection[str]
+    tree: Tree,
+    items: Sequence[Item],
+    described: Described | None,
+    wanted: Collection[str],
+    reporter: Reporter,
 ) -> tuple[list[str], dict[str, Part]]:
     """The lists of files (`train_val_list.txt`, `test.txt`) that are called after parts, and the parts they make.
 
-    A list counts if at least half of its lines name files of the set.
+    A list names files, their folders, how their names begin, or what a table's columns say of them, such as patients.
+    It counts if at least half of its lines do so. A JSON file with lists called `train` and `test` is several.
 
     Raises:
         InputError: Two lists with different parts name the same file.
     """
+    lists = [*_text_lists(tree), *_json_lists(tree)]
+    folds = {fold[1] for name, _, _ in lists if (fold := _FOLD.search(name))}
+    if len(folds) > 1:
+        reporter.warn(
+            f"{lists[0][0]} and other lists look like those of a cross-validation and are not used: keep those of one "
+            "fold alone in the folder to use its split"
+        )
+        return [], {}
     parts: dict[str, Part] = {}
     used: list[str] = []
+    unused: list[tuple[str, Part]] = []
     source: dict[str, str] = {}
-    lookup: Lookup | None = None
-    for name in tree.lists:
-        folder, _, file = name.rpartition("/")
-        part = part_in_name(file)
-        is_near = not folder or _LIST_FOLDERS.match(folder.rpartition("/")[2]) or "/" not in folder
-        if part is None or not is_near:
-            continue
-        lookup = lookup or Lookup(items, tree.root)
-        lines = _lines(tree, name)
-        found = [files[0] for line in lines if len(files := _find_line(line, lookup)) == 1]
-        if len(found) < max(1, _ENOUGH * len(lines)):
+    finder = _Finder(items, described, tree)
+    for name, part, lines in lists:
+        found = finder.find(lines)
+        if not found:
+            if name.lower().endswith(_PURE_LISTS):
+                unused.append((name, part))
             continue
         used.append(name)
         for one in found:
@@ -178,22 +136,109 @@ def _by_lists(
             if one in wanted:
                 parts[one] = part
                 source[one] = name
-    return used, parts
+    if not used and len({part for _, part in unused}) > 1:
+        names = ", ".join(name for name, _ in unused[:3])
+        reporter.warn(
+            f"lists called after parts of a split ({names}) name none of the set's files: the split that they hold is "
+            "not used"
+        )
+    return list(dict.fromkeys(used)), parts
 
 
-def _lines(tree: Tree, name: str) -> list[str]:
+def _by_names(wanted: Collection[str]) -> dict[str, Part]:
+    """The parts that files' own names say, such as `train_001.png`; empty where not all do."""
+    parts: dict[str, Part] = {}
+    for name in wanted:
+        part = part_in_name(name.rpartition("/")[2])
+        if part is None:
+            return {}
+        parts[name] = part
+    return parts if "train" in parts.values() else {}
+
+
+def _text_lists(tree: Tree) -> Iterator[tuple[str, Part, list[str]]]:
+    for name in tree.lists:
+        part = part_in_name(name.rpartition("/")[2])
+        if part is not None and _is_near(name) and (lines := _text(tree, name).splitlines()):
+            yield name, part, [line.strip() for line in lines if line.strip()]
+
+
+def _json_lists(tree: Tree) -> Iterator[tuple[str, Part, list[str]]]:
+    """The lists of `{"train": [...], "test": [...]}`."""
+    for name in tree.tables:
+        if not name.lower().endswith(".json") or not _is_near(name):
+            continue
+        try:
+            held = json.loads(_text(tree, name) or "0")
+        except (ValueError, RecursionError):
+            continue
+        for key, lines in held.items() if isinstance(held, dict) else ():
+            part = part_named(key)
+            if part is not None and isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+                yield name, part, lines
+
+
+def _is_near(name: str) -> bool:
+    """Whether a file lies where lists do: at most one folder deep, or in a folder called so."""
+    folders = name.split("/")[:-1]
+    return len(folders) < 2 or any(map(_LIST_FOLDERS.search, folders))
+
+
+def _text(tree: Tree, name: str) -> str:
     try:
         with open_regular(tree.root / name, max_bytes=MAX_RECORD_BYTES) as file:
-            text = file.read().decode("utf-8-sig")
+            return file.read().decode("utf-8-sig")
     except (DraiError, UnicodeDecodeError):
+        return ""
+
+
+class _Finder:
+    """Finds the files that lines of lists name."""
+
+    def __init__(self, items: Sequence[Item], described: Described | None, tree: Tree) -> None:
+        self._items, self._described, self._root = items, described, tree.root
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self._items, self._root)
+
+    @cached_property
+    def _by_value(self) -> Mapping[str, list[str]]:
+        """Files by the values of the columns that group them."""
+        found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        if self._described is not None:
+            columns = find_group_columns(self._described, (), SILENT)
+            for name, rows in self._described.rows.items():
+                for row in rows:
+                    for column in columns:
+                        found[row.get(column, "")][name] = None
+        return {value: list(names) for value, names in found.items() if value}
+
+    def find(self, lines: Sequence[str]) -> list[str]:
+        """The files that lines name, by the first way in which half of the lines name some; empty where none does."""
+        are_numbers = sum(line.isdecimal() and len(line) <= _FEW_DIGITS for line in lines) > _ENOUGH * len(
+            lines
+        )
+        # Few digits may be places in some other list.
+        ways: tuple[Callable[[str], Sequence[str]], ...] = (
+            (self._find_file,)
+            if are_numbers
+            else (
+                self._find_file,
+                lambda line: self._by_value.get(line, ()),
+                lambda line: self._lookup.find_by(IN_FOLDER, line),
+                lambda line: self._lookup.find_by(BEGINNING, line),
+            )
+        )
+        for way in ways:
+            found = [files for line in lines if (files := way(line))]
+            if len(found) >= max(1, _ENOUGH * len(lines)):
+                return [name for files in found for name in files]
         return []
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
-
-def _find_line(line: str, lookup: Lookup) -> list[str]:
-    """The file that a line names, alone or followed by more after a comma, a tab or a blank."""
-    found = lookup.find(line)
-    if found:
-        return found
-    first = re.split(r"[,;\t ]", line, maxsplit=1)[0].strip("\"'")
-    return lookup.find(first) if first and first != line else []
+    def _find_file(self, line: str) -> Sequence[str]:
+        """The file that a line names, alone or as one of several words."""
+        for word in (line, *(re.split(r"[,;\t ]+", line) if re.search(r"[,;\t ]", line) else ())):
+            if word and len(found := self._lookup.find(word.strip("\"'"))) == 1:
+                return found
+        return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,15 @@ from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split import count_groups_across
-from drai_cli.data.split_plan import AS_GIVEN, BY_GROUP, check_parts, choose_parts, how_split
+from drai_cli.data.split_plan import (
+    AS_GIVEN,
+    BY_GROUP,
+    check_classes,
+    check_parts,
+    check_seen,
+    choose_parts,
+    how_split,
+)
 from drai_cli.errors import InputError
 from drai_cli.io.intensity import Intensity
 from drai_cli.progress import SILENT, Reporter
@@ -115,7 +123,7 @@ def prepare(
     schema = ConditionSchema.from_rows(
         [e.values for e in train], label, image_set.conditions, options.aliases, findings, options.missing
     )
-    _check_labels(entries, parts, schema)
+    check_seen(entries, parts.tolist(), label, findings)
     rows = _without_unseen(entries, schema, reporter)
     duplicates = find_duplicates(cache.digests)
     across = (
@@ -167,35 +175,6 @@ def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
     for row, digest in enumerate(digests):
         rows[digest].append(row)
     return [same for same in rows.values() if len(same) > 1]
-
-
-def check_classes(path: Path, entries: Sequence[Entry], label: str, findings: Findings | None = None) -> None:
-    """Stops at a set with fewer than two classes, or in which all images show the same findings."""
-    counts = count_classes(entries, label)
-    if findings is not None and len(counts) == 1:
-        raise InputError(
-            path,
-            f"expected images with different findings, got {next(iter(counts))!r} in all",
-            "check the label column",
-        )
-    if len(counts) < 2:
-        got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
-        raise InputError(
-            path,
-            f"expected two classes or more, got {got}",
-            "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
-        )
-
-
-def _check_labels(entries: Sequence[Entry], parts: np.ndarray, schema: ConditionSchema) -> None:
-    """Stops if a class is measured that was never trained on (only a set's own split can do that)."""
-    label = schema.label.name
-    if schema.label.findings is not None:
-        return  # a finding without a training image is simply never asked for
-    unseen = Counter(e.values[label] for e in entries if e.values[label] not in schema.labels)
-    if unseen:
-        names = ", ".join(f"{name} ({count})" for name, count in unseen.items())
-        raise InputError("the split", f"classes without a training image: {names}", "leave these images out")
 
 
 def _without_unseen(

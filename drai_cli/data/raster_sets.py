@@ -8,7 +8,7 @@ from drai_cli.conditions.attribute import is_missing
 from drai_cli.data.folders import Folders
 from drai_cli.data.image_set import FILE, LABEL, Entry, ImageSet, SetOptions
 from drai_cli.data.items import count_frames, list_files
-from drai_cli.data.label import FOLDER, choose_label
+from drai_cli.data.label import FOLDER, SUBFOLDER, choose_label
 from drai_cli.data.listing import list_set
 from drai_cli.data.matching.find import SetTables
 from drai_cli.data.tree import FilePixels, Tree
@@ -70,7 +70,7 @@ def _check_folders(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         InputError: No images in class folders, or folders of a split next to folders of classes.
         UsageError: Another label than the folder was asked for.
     """
-    if options.label_name not in (None, LABEL, FOLDER):
+    if options.label_name not in (None, LABEL, FOLDER, SUBFOLDER):
         raise UsageError(
             f"--label {options.label[0]}",
             "class folders have no columns",

@@ -5,22 +5,22 @@ A mixture or an ambiguous case is never guessed: it is an error that names the o
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from drai_cli.data.archive import is_archive, unpack_archive
-from drai_cli.data.folders import Folders, find_doubled, read_folders
+from drai_cli.data.folders import Folders
 from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.items import list_files
-from drai_cli.data.matching.find import find_tables, refuse_loose
+from drai_cli.data.matching.find import find_tables
 from drai_cli.data.matching.lookup import OUTSIDE
-from drai_cli.data.matching.match import are_equal
+from drai_cli.data.matching.nearby import refuse_loose
 from drai_cli.data.medical_sets import find_dicom_set, find_volume_set
 from drai_cli.data.medmnist import find_medmnist
 from drai_cli.data.name_groups import group_by_name
+from drai_cli.data.not_used import folders_of, hint_for, refuse_pixel_columns, say_not_used
 from drai_cli.data.raster_sets import find_raster_set
 from drai_cli.data.tree import Tree, walk
 from drai_cli.errors import InputError, UsageError
@@ -62,7 +62,7 @@ def find_image_set(
         _refuse_columns(image_set, options)
     else:
         tree = walk(path)
-        _report_others(tree, reporter)
+        say_not_used(tree, reporter)
         image_set = _find_in_tree(tree, options, reporter)
     _refuse_unused(image_set.kind, options)
     image_set = with_grey_window(image_set, options.window, options.hu_offset, reporter)
@@ -107,7 +107,7 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
             options = replace(options, kind="medmnist")
     medical = _medical_kind(tree, options.kind)
     names = tree.images if medical is None else tree.medical[medical]
-    folders = _read_folders(tree, names, reporter)
+    folders = folders_of(tree, names, reporter)
     if medical is not None:
         image_set = (
             find_dicom_set(tree, folders, options, reporter)
@@ -116,57 +116,12 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
         )
         return image_set
     items = list_files([name for name in names if name not in folders.masks])
-    tables = find_tables(tree, items, folders.top, False, options, reporter)
+    tables = find_tables(tree, items, folders, False, options, reporter)
     if tables is not None:
         return find_raster_set(tree, folders, tables, options, reporter)
     image_set = _find_without_table(tree, folders, options, reporter)
     _refuse_columns(image_set, replace(options, label=()))
     return image_set
-
-
-def _read_folders(tree: Tree, names: list[str], reporter: Reporter) -> Folders:
-    """What the folders are, once copies and masks are set aside; both are said."""
-    doubled = {
-        name
-        for name, outer in find_doubled(names).items()
-        if are_equal([tree.root / name, tree.root / outer])
-    }
-    if doubled:
-        reporter.info(
-            f"{len(doubled)} images lie twice, equal byte for byte, in a folder inside one of the same name: each is "
-            "taken once"
-        )
-        names[:] = [name for name in names if name not in doubled]
-    folders = read_folders(names)
-    if folders.masks:
-        reporter.info(
-            f"{len(folders.masks)} files are masks or label maps by their names and are left out, such as "
-            f"{min(folders.masks)}"
-        )
-    return folders
-
-
-def _report_others(tree: Tree, reporter: Reporter) -> None:
-    """Says how many files are neither images nor of another kind that sets consist of."""
-    others = {
-        suffix: n
-        for suffix, n in tree.others.items()
-        if not is_table(f"x{suffix}") and suffix not in (".npz", ".gz")
-    }
-    if others and tree.images:
-        listed = ", ".join(f"{suffix} {count}" for suffix, count in Counter(others).most_common(4))
-        reporter.info(f"{sum(others.values())} other files are skipped ({listed})")
-    hint = _hint_for(tree)
-    if hint and tree.names:
-        reporter.warn(f"files that hold images but are not read: {hint}")
-
-
-def _hint_for(tree: Tree) -> str:
-    """What to do with the most frequent files of a well-known format that is not read; empty where there is none."""
-    for suffix, count in tree.others.most_common():
-        if hint := registry.hint_for(f"a{suffix}"):
-            return f"{count} {suffix}: {hint}"
-    return ""
 
 
 def _find_in_file(path: Path, kind: str | None, reporter: Reporter) -> ImageSet:
@@ -249,12 +204,13 @@ def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, repor
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
+        refuse_pixel_columns(tree)
         others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
         skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
         raise InputError(
             tree.root,
             f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            _hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
+            hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
         )
     refuse_loose(tree)
     return find_raster_set(tree, folders, None, options, reporter)

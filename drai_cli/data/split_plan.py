@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drai_cli.conditions.findings import Findings
-from drai_cli.data.image_set import PARTS, Entry, ImageSet
+from drai_cli.data.image_set import PARTS, Entry, ImageSet, count_classes
 from drai_cli.data.reading import list_first
 from drai_cli.data.split import read_split, split_by_group
 from drai_cli.errors import InputError
@@ -52,8 +52,11 @@ def plan_split(image_set: ImageSet, seed: int = 0, reporter: Reporter = SILENT) 
     entries = image_set.entries
     parts = tuple(choose_parts(entries, image_set.label, image_set.findings, seed, None, reporter))
     problem = ""
+    label, findings = image_set.label, image_set.findings
     try:
+        check_classes(image_set.root, entries, label, findings)
         check_parts(image_set.root, image_set, entries, parts)
+        check_seen(entries, parts, label, findings)
     except InputError as error:
         problem = f"{error.message}; {error.hint}"
     parts_of: defaultdict[str, set[str]] = defaultdict(set)
@@ -96,6 +99,40 @@ def check_parts(path: Path, image_set: ImageSet, entries: Sequence[Entry], parts
             f"expected images in every part of the split, got none to {' and '.join(map(_VERBS.__getitem__, empty))} "
             f"({len(entries)} images in {len(groups)} groups by {by})",
             "each class needs three groups or more, one for each part; check --group, or use more images",
+        )
+
+
+def check_classes(path: Path, entries: Sequence[Entry], label: str, findings: Findings | None = None) -> None:
+    """Stops at a set with fewer than two classes, or in which all images show the same findings."""
+    counts = count_classes(entries, label)
+    if findings is not None and len(counts) == 1:
+        raise InputError(
+            path,
+            f"expected images with different findings, got {next(iter(counts))!r} in all",
+            "check the label column",
+        )
+    if len(counts) < 2:
+        got = ", ".join(f"one: {name} ({count} images)" for name, count in counts.items()) or "none"
+        raise InputError(
+            path,
+            f"expected two classes or more, got {got}",
+            "sort them into one folder a class; or name a table with --metadata FILE --label COLUMN",
+        )
+
+
+def check_seen(entries: Sequence[Entry], parts: Sequence[str], label: str, findings: Findings | None) -> None:
+    """Stops if a class is measured that was never trained on (only a set's own split can do that)."""
+    if findings is not None:
+        return  # a finding without a training image is simply never asked for
+    seen = {entry.values[label] for entry, part in zip(entries, parts, strict=True) if part == "train"}
+    unseen = Counter(entry.values[label] for entry in entries if entry.values[label] not in seen)
+    if seen and unseen:
+        names = ", ".join(f"{name} ({count})" for name, count in unseen.items())
+        trained = ", ".join(sorted(seen)[:5])
+        raise InputError(
+            "the split",
+            f"classes without a training image: {names} (there are training images of {trained})",
+            "leave these images out, give labels the same names in all parts, or draw a new split with --split new",
         )
 
 
@@ -169,3 +206,11 @@ def _draw_parts(
     parts = split_by_group(labels, groups, seed=seed, fractions=fractions)
     part_of = dict(zip(groups, parts, strict=True))
     return [part_of[entry.group] for entry in entries]
+
+
+def measure_parts(entries: Sequence[Entry], parts: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number of images and of groups in each part of a split."""
+    groups: dict[str, list[object]] = {part: [] for part in PARTS}
+    for entry, part in zip(entries, parts, strict=True):
+        groups[part].append(entry.group)
+    return {part: {"images": len(keys), "groups": len(set(keys))} for part, keys in groups.items()}

@@ -11,6 +11,7 @@ from typing import Any
 from drai_cli import __version__
 from drai_cli.errors import InputError
 from drai_cli.evaluation.clock import Clock, shown
+from drai_cli.evaluation.conditions import CONDITIONS
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
 from drai_cli.evaluation.estimates import estimate_seconds
@@ -30,7 +31,7 @@ MEASURED = "measured"
 _SETTINGS = "measured_with"  # beside the numbers of a part
 ANOTHER_OUT = "choose another --out"
 PARTS: dict[str, MeasuredPart] = dict(
-    zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, USEFULNESS, PRIVACY), strict=True)
+    zip(EVALUATION_PARTS, (FIDELITY, DISENTANGLEMENT, CONDITIONS, USEFULNESS, PRIVACY), strict=True)
 )
 
 
@@ -46,6 +47,8 @@ class Parts:
     def measure(self, wanted: Sequence[str]) -> None:
         """Measures the wanted parts, and keeps those that an earlier evaluation has stored in the same folder."""
         evaluation, reporter = self.evaluation, self.evaluation.reporter
+        if not self.options.metrics:
+            wanted = [name for name in wanted if not PARTS[name].is_left_out(evaluation)]
         self._keep_others(wanted)
         stages = [
             name

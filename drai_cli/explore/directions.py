@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt
+from numpy.random import default_rng
 
 from drai_cli.explore.looks import ENDS, measure_looks
 from drai_cli.explore.model import ExploredModel
@@ -97,7 +98,7 @@ def find_directions(
         progress: Called with the share that is done.
         seed: Of the draws of the prior.
     """
-    random = np.random.default_rng(seed)
+    random = default_rng(seed)
     schema, shape = model.header.schema, model.header.architecture
     priors = [model.prior({schema.label.name: label}) for label in schema.labels]
     means, deviations = np.stack([p[0] for p in priors]), np.stack([p[1] for p in priors])

@@ -229,7 +229,7 @@ class Explorer:
         opened = self.watch.require()
         choice = Choice.parse(data, opened.model.header.schema)
         out = Path(text_of(data, "out", 200) or "kept")
-        if out.is_absolute() or ".." in out.parts or out == Path() or "\0" in str(out):
+        if not _is_below(out):
             raise UsageError(
                 "folder", f"expected a folder below the working folder, got {str(out)[:100]!r}", "kept"
             )
@@ -247,6 +247,17 @@ class Explorer:
 
     def _mark_derived(self, model: ExploredModel) -> dict[str, str]:
         return synthetic_marks(model.sha256, made_by="explore")
+
+
+def _is_below(out: Path) -> bool:
+    """Whether a relative path leads below the working folder, also through its links."""
+    if out.is_absolute() or ".." in out.parts or out == Path() or "\0" in str(out):
+        return False
+    try:
+        here = Path.cwd().resolve()
+        return here in (here / out).resolve().parents
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def _judge(model: ExploredModel, images: Images) -> list[str]:

@@ -99,6 +99,9 @@ def make_app(explorer: Explorer, token: str, port: int) -> Guard:
             body = await body_of(request, _MOST_REQUEST)
             try:
                 data = json.loads(body)
+                json.dumps(
+                    data, ensure_ascii=False
+                ).encode()  # half a surrogate pair is no text that could be written
             except (ValueError, RecursionError) as error:
                 raise UsageError("request", "expected JSON") from error
             return await in_thread(name, function, data)
@@ -229,7 +232,7 @@ def address_of(listener: socket.socket, token: str) -> str:
 
 
 def make_server(explorer: Explorer, listener: socket.socket, token: str) -> Any:
-    """A uvicorn server for the page; `run(sockets=[listener])` runs it."""
+    """A uvicorn server for the page, with all that it imports; `run(sockets=[listener])` runs it."""
     uvicorn = import_server()
     app = make_app(explorer, token, listener.getsockname()[1])
     config = uvicorn.Config(
@@ -237,9 +240,5 @@ def make_server(explorer: Explorer, listener: socket.socket, token: str) -> Any:
         loop="asyncio", http="h11", limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=2,
         proxy_headers=False,
     )  # fmt: skip
+    config.load()  # now and not when it runs: see `workflows.explore`
     return uvicorn.Server(config)
-
-
-def serve(explorer: Explorer, listener: socket.socket, token: str) -> None:
-    """Answers until the process is told to stop; raises KeyboardInterrupt after Ctrl-C."""
-    make_server(explorer, listener, token).run(sockets=[listener])

@@ -21,6 +21,7 @@ AGAIN = "export it again"
 CPU_PROVIDER = "CPUExecutionProvider"
 MOST_SECONDS = 600.0  # per run: a graph may hold an endless loop; drai's graphs take well under a second
 _MOST_LOAD_SECONDS = 60.0
+_MOST_SMALL_SECONDS = 15.0  # to load a model under 1 MiB, and for each of its runs
 # A bundled generator takes 100 MB to load. The limit lets in ten times that.
 _LOAD_BYTES, _LOAD_BYTES_PER_BYTE = 900 << 20, 24
 _SMALL_BYTES = 1 << 20
@@ -52,7 +53,7 @@ class BoundedSession:
         """The outputs of one pass.
 
         Raises:
-            WeightsError: It takes longer than `MOST_SECONDS`.
+            WeightsError: It takes longer than `MOST_SECONDS`, or `_MOST_SMALL_SECONDS` of a small model.
             Exception: ONNX Runtime raises it for a model that fails.
         """
         options = self.runtime.RunOptions()
@@ -63,10 +64,11 @@ class BoundedSession:
             is_late.set()
             options.terminate = True
 
-        timer = threading.Timer(MOST_SECONDS, end)
+        is_small = self.file_bytes < _SMALL_BYTES
+        most_seconds = min(MOST_SECONDS, _MOST_SMALL_SECONDS) if is_small else MOST_SECONDS
+        timer = threading.Timer(most_seconds, end)
         timer.daemon = True
         timer.start()
-        is_small = self.file_bytes < _SMALL_BYTES
         try:
             with limit_memory(_LOAD_BYTES) if is_small else nullcontext():
                 results: list[Any] = self.session.run(outputs, feeds, options)
@@ -74,7 +76,7 @@ class BoundedSession:
         except Exception as error:
             if not is_late.is_set():
                 raise
-            message = f"one pass took longer than {MOST_SECONDS:g} s and was stopped"
+            message = f"one pass took longer than {most_seconds:g} s and was stopped"
             raise WeightsError(self.subject, message, self.hint) from error
         finally:
             timer.cancel()
@@ -136,7 +138,7 @@ def _load(path: Path, hint: str, load: Callable[[], Any], file_bytes: int, is_on
     """The loaded model, in bounded time and memory: constants of any size may be computed while it is loaded.
 
     Raises:
-        WeightsError: It takes longer than `_MOST_LOAD_SECONDS`, or more memory than its size warrants.
+        WeightsError: It takes longer than a model of its size may, or more memory than its size warrants.
     """
     found: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
@@ -149,14 +151,13 @@ def _load(path: Path, hint: str, load: Callable[[], Any], file_bytes: int, is_on
     # ONNX Runtime cannot be stopped here; the thread ends with the process.
     # A GPU's driver reserves memory as it likes, so only loading for the CPU is limited.
     limit = limit_memory(_LOAD_BYTES + _LOAD_BYTES_PER_BYTE * file_bytes) if is_on_cpu else nullcontext()
+    most_seconds = _MOST_SMALL_SECONDS if file_bytes < _SMALL_BYTES else _MOST_LOAD_SECONDS
     with limit:
         threading.Thread(target=work, daemon=True).start()
         try:
-            session, error = found.get(timeout=_MOST_LOAD_SECONDS)
+            session, error = found.get(timeout=most_seconds)
         except queue.Empty:
-            raise WeightsError(
-                str(path), f"takes longer than {_MOST_LOAD_SECONDS:g} s to load", hint
-            ) from None
+            raise WeightsError(str(path), f"takes longer than {most_seconds:g} s to load", hint) from None
     if error is None:
         return session
     if is_out_of_memory(error):

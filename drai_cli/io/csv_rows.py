@@ -33,4 +33,4 @@ def safe_cell(value: object) -> object:
 
 def plain_cell(text: str) -> str:
     """A cell as it was before `safe_cell`."""
-    return text[1:] if _MARKED.match(text) else text
+    return text[1:] if text.startswith("'") and _MARKED.match(text) else text

@@ -15,10 +15,13 @@ NOT_READ: dict[tuple[str, ...], str] = {
     (".svs", ".ndpi", ".scn", ".mrxs", ".vms", ".vmu", ".bif", ".isyntax"): _SLIDE,
     (".czi", ".lif", ".nd2", ".oib", ".oif", ".lsm", ".vsi", ".ims", ".zvi"): _MICROSCOPE,
     (".npy", ".mat", ".h5", ".hdf5", ".hdf", ".zarr", ".pkl", ".pickle", ".pt", ".pth", ".tfrecord", ".tfrecords",
-     ".parquet", ".arrow", ".lmdb"): _ARRAY,
+     ".arrow", ".lmdb"): _ARRAY,
+    (".parquet",): "if it holds images: write them as PNG or TIFF files, and the rest as a CSV table",
+    (".ljpeg", ".ics", ".flt", ".img.gz"): "convert it to PNG or TIFF, with the tools that its publisher names",
     (".mnc", ".rec", ".par", ".v", ".ecat", ".vtk", ".vti", ".xml.gz"): _SCANNER,
     (".pdf",): "extract its images, for example with pdfimages",
     (".mp4", ".avi", ".mov", ".mkv", ".wmv"): "write its frames as images: ffmpeg -i FILE FOLDER/%06d.png",
+    (".zip",): "give a zip of a whole set as the path, or unpack all of them, and give the folder",
     (".rar", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"): "unpack it, and give the folder",
 }  # fmt: skip
 """Suffixes, lower case, to one line of advice."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,12 +28,13 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
-from drai_cli.io.files import BROKEN, atomic_writer, open_regular
+from drai_cli.io.files import atomic_writer, open_regular
 from drai_cli.io.image import MAX_PIXELS
 from drai_cli.io.png import encode_png
-from drai_cli.io.raster_kinds import SUFFIXES, kind_of_bytes, webp_pixels
+from drai_cli.io.raster_kinds import SUFFIXES, check_scans, kind_of_bytes, webp_pixels
+from drai_cli.io.raster_pixels import FAILURES, decode_upright, orientation_of, stored_bits
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Measured, Stack, blend_over_black
-from drai_cli.io.tiff_pages import describe_layout, list_pages, prepare_page, true_samples
+from drai_cli.io.tiff_pages import describe_layout, list_pages
 from drai_cli.io.values import check_size, replace_nonfinite
 
 # Importing a plugin is what registers its format; Pillow's other formats stay shut.
@@ -50,20 +51,6 @@ _NAMES = {name: str(plugin.format) for name, plugin in _PLUGINS.items()}  # as P
 _MPO = "MPO"  # a JPEG followed by further pictures, as telephones write it
 _LARGE_PIXELS = 1 << 24
 _LARGE = threading.Lock()  # of large images one at a time, so that threads do not multiply the memory
-_ORIENTATION_TAG = 0x0112
-_BROKEN_EXIF = 0
-# Value of EXIF's Orientation to what makes the picture upright.
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a[::-1].swapaxes(0, 1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
-# What Pillow's decoders are known to raise on broken files.
-_FAILURES = (*BROKEN, SyntaxError, RuntimeError, Warning, PillowImage.DecompressionBombError)
 # Bytes of a pixel once decoded, by Pillow's mode; 4 where it is not named.
 _PIXEL_BYTES = {"1": 1, "L": 1, "LA": 2, "La": 2, "RGB": 3, "I;16": 2, "I;16B": 2, "I;16L": 2}
 _COPIES = 2  # of a frame in memory at a time: Pillow's, and the array
@@ -114,7 +101,7 @@ def measure_raster(path: Path) -> Measured:
         if picture.tell() != frames[0]:
             picture.seek(frames[0])
         rows, columns = picture.height, picture.width
-        if picture.format != "TIFF" and _orientation(picture) >= 5:  # Pillow has a TIFF's upright size
+        if picture.format != "TIFF" and orientation_of(picture) >= 5:  # Pillow has a TIFF's upright size
             rows, columns = columns, rows
         return Measured((1, len(frames), rows, columns))
 
@@ -170,8 +157,11 @@ def _opened(path: Path) -> Iterator[tuple[PillowImage.Image, tuple[str, ...]]]:
         picture, notes = _open(path, file)
         try:
             _check_size(path, picture)
+            if picture.info.get("progressive"):
+                file.seek(0)
+                check_scans(path, file.read(), picture.width * picture.height)
             yield picture, notes
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _describe_failure(path, error) from error
         finally:
             picture.close()
@@ -200,7 +190,7 @@ def _open(path: Path, file: IO[bytes]) -> tuple[PillowImage.Image, tuple[str, ..
         raise InputError(path, f"cannot be decoded (a broken {kind.upper()} file)") from error
     except PillowImage.DecompressionBombError as error:
         raise InputError(path, f"expected at most {MAX_PIXELS} pixels, got more") from error
-    except _FAILURES as error:
+    except FAILURES as error:
         raise _describe_failure(path, error) from error
     if expected in (None, kind):
         return picture, ()
@@ -249,8 +239,8 @@ def _read(path: Path, picture: PillowImage.Image, frames: Sequence[int], notes: 
             if place:
                 picture.seek(index)
             _check_size(path, picture)
-            bits = _stored_bits(picture)  # before anything decodes, which forgets it
-            decoded, changed = _decode_upright(picture, bits)
+            bits = stored_bits(picture)  # before anything decodes, which forgets it
+            decoded, changed = decode_upright(picture, bits)
             changes.update(dict.fromkeys(changed))
             if not place:
                 array = (
@@ -273,68 +263,6 @@ def _read(path: Path, picture: PillowImage.Image, frames: Sequence[int], notes: 
     found = "JPEG" if picture.format == _MPO else picture.format
     kind = next(name for name, its in _NAMES.items() if its == found)
     return Stack(array, kind, bits, padding=broken, alpha=alpha, source=str(path), notes=tuple(changes))
-
-
-def _decode_upright(picture: PillowImage.Image, bits: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The current frame as an array that is turned as it says, and what was changed in making it."""
-    if picture.format == "TIFF":
-        tags = picture.tag_v2  # type: ignore[attr-defined]
-        prepare_page(picture)
-        array, notes = _decode(picture, bits)  # Pillow turns a TIFF itself
-        if array.ndim == 2 and picture.mode not in ("1", "P"):
-            array, changed = true_samples(array, tags, bits)
-            notes = (*notes, *changed)
-        return array, notes
-    orientation = _orientation(picture)
-    notes = ("its EXIF data is broken and was ignored",) if orientation == _BROKEN_EXIF else ()
-    array, changed = _decode(picture, bits)
-    turn = _TURNS.get(orientation)
-    return (array if turn is None else np.ascontiguousarray(turn(array))), (*notes, *changed)
-
-
-def _orientation(picture: PillowImage.Image) -> int:
-    """EXIF's Orientation; 1 where there is none, `_BROKEN_EXIF` where it cannot be read."""
-    try:
-        found = picture.getexif().get(_ORIENTATION_TAG, 1)
-    except _FAILURES:
-        return _BROKEN_EXIF
-    return found if isinstance(found, int) else 1
-
-
-def _decode(picture: PillowImage.Image, stored_bits: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The current frame as an array, alpha included, and what was changed in making it."""
-    mode = picture.mode
-    if mode == "1":
-        return np.array(picture.convert("L")), ()
-    if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
-        return np.array(picture).astype(np.uint16), ()
-    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        wanted = "LA" if mode in ("L", "LA", "La") else "RGBA"
-        with_alpha = np.array(picture if mode == wanted else picture.convert(wanted))
-        return with_alpha, (
-            f"{stored_bits}-bit samples with alpha were read as 8-bit",
-        ) if stored_bits > 8 else ()
-    if mode in ("L", "RGB", "I", "F"):
-        reduced = mode == "RGB" and stored_bits > 8
-        return np.array(picture), (f"{stored_bits}-bit colour was read as 8-bit",) if reduced else ()
-    notes = (f"{mode} colour was converted to RGB",) if mode != "P" else ()
-    return np.array(picture.convert("RGB")), notes
-
-
-def _stored_bits(picture: PillowImage.Image) -> int:
-    """Bits a sample, before Pillow's own reduction of 16-bit colour to 8."""
-    if picture.mode == "1":
-        return 1
-    if picture.format == "TIFF":
-        bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
-        return int(bits[0] if isinstance(bits, tuple) else bits)
-    if picture.mode.startswith("I"):
-        return 16
-    if picture.format == "PNG":
-        # The raw mode of the first tile ends in the depth where it is not eight bits, for example `RGB;16B`.
-        tiles = getattr(picture, "tile", ())
-        return 16 if tiles and ";16" in str(tiles[0][3]) else 8
-    return 32 if picture.mode == "F" else 8
 
 
 def _describe_failure(path: Path, error: BaseException) -> InputError:

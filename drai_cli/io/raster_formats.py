@@ -21,7 +21,7 @@ from drai_cli.io.tiff import encode_tiff, is_storable
 
 _IMAGE_DESCRIPTION = 270
 _READ = ("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF", "WEBP", "PPM")
-_MAY_HOLD_FRAMES = ("tiff", "gif", "webp")
+_MAY_HOLD_FRAMES = ("tiff", "gif", "webp", "png")
 
 
 def read_raster_marks(file: Path | IO[bytes]) -> dict[str, str]:

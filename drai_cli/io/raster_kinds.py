@@ -27,6 +27,8 @@ _BEGINNINGS = {
     b"GIF87a": "gif",
     b"GIF89a": "gif",
 }
+_MAX_SCANNED_PIXELS = 1 << 34
+"""Of all scans of a JPEG: some 15 s. A progressive JPEG has about ten scans, so that no real picture comes near."""
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes of the second header, of all versions
 
 
@@ -50,6 +52,42 @@ def kind_of_file(path: Path) -> str | None:
             return kind_of_bytes(file.read(32))
     except (InputError, *BROKEN):
         return None
+
+
+def may_be_animated(path: Path) -> bool:
+    """Whether a PNG file says that it holds several frames, by its chunk acTL before the pixels (PNG 3, 11.3.2).
+
+    True for what is no PNG: its reader knows.
+    """
+    try:
+        with open_regular(path) as file:
+            if kind_of_bytes(file.read(8)) != "png":
+                return True
+            while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+                if head[4:] == b"acTL":
+                    return True
+                file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+    except (InputError, *BROKEN):
+        return True
+    return False
+
+
+def check_scans(subject: object, data: bytes, pixels: int) -> None:
+    """Checks that a JPEG is decoded in seconds: each scan (ISO/IEC 10918-1 annex B, SOS) may go over all of its pixels.
+
+    Args:
+        subject: For the message.
+        data: The file.
+        pixels: Of its picture.
+
+    Raises:
+        InputError: It has too many scans for its size.
+    """
+    count = data.count(b"\xff\xda")  # in coded data a byte 0xFF is followed by 0 or a restart marker
+    if count * pixels > _MAX_SCANNED_PIXELS:
+        raise InputError(
+            subject, f"expected a JPEG of at most {_MAX_SCANNED_PIXELS // pixels} scans, got {count}"
+        )
 
 
 def webp_pixels(head: bytes) -> int:

@@ -126,9 +126,8 @@ def choose_scale(stack: Stack, window: Window = AUTO) -> Scale:
     dtype = "uint8" if stack.bits <= 8 and stack.array.dtype.itemsize == 1 else "uint16"
     if stack.channels == 3:
         note = () if window.choice == "auto" else ("it is in colour, which takes no window",)
-        top = (1 << stack.bits) - 1
-        is_stored = top == np.iinfo(dtype).max and stack.array.dtype == dtype
-        return Scale(None if is_stored else Intensity("", 0, top, dtype), notes=note)
+        is_stored = stack.array.dtype == dtype and stack.bits == 8 * stack.array.dtype.itemsize
+        return Scale(None if is_stored else Intensity("", 0, (1 << stack.bits) - 1, dtype), notes=note)
     if window.choice == "range":
         return Scale(Intensity(stack.unit, window.low, window.high, dtype))
     if window.choice == "name":

@@ -19,6 +19,8 @@ _LINE = 19
 _MAX_LINES = 3
 _NAME_WIDTH = 160
 _INK = (20, 20, 20)
+_MOST_LETTERS = 10_000
+"""Of a text that is measured whole: a label of a stranger's table may have any length."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -120,7 +122,7 @@ def _add_note(
 def _wrap(text: str, font: Font, width: int, most_lines: int) -> list[str]:
     """The text in lines of at most `width` pixels; a word that is wider loses its middle, the last line its rest's."""
     lines: list[str] = []
-    for word in printable(text).split():
+    for word in printable(text[:_MOST_LETTERS]).split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and _length(longer, font) <= width:
             lines[-1] = longer
@@ -133,11 +135,12 @@ def _wrap(text: str, font: Font, width: int, most_lines: int) -> list[str]:
 
 def _shorten(text: str, font: Font, width: int) -> str:
     """The text; if it is wider than `width`, its middle is left out."""
-    if _length(text, font) <= width:
+    if len(text) <= _MOST_LETTERS and _length(text, font) <= width:
         return text
-    kept = len(text) - 1
-    while kept > 2 and _length(_cut(text, kept), font) > width:
-        kept -= 1
+    kept, too_many = 2, min(len(text), width)  # letters: none is narrower than a pixel, but for some marks
+    while too_many - kept > 1:
+        middle = (kept + too_many) // 2
+        kept, too_many = (kept, middle) if _length(_cut(text, middle), font) > width else (middle, too_many)
     return _cut(text, kept)
 
 

@@ -30,10 +30,13 @@ def safe_name(label: str, *, is_caseless: bool = False) -> str:
         is_caseless: Encode capitals too, for file systems that ignore case.
     """
     last = len(label) - 1
+    # Of two spellings that some file systems take for one, the one that is not composed (NFC) is spelt out.
+    is_composed = unicodedata.is_normalized("NFC", label)
     parts = [
         c
         if (c.isalnum() or c in "_-" or (c in ". " and 0 < i < last))
         and not (is_caseless and c != c.casefold())
+        and (is_composed or c.isascii())
         else _encode(c)
         for i, c in enumerate(label)
     ]
@@ -51,8 +54,8 @@ def label_of(name: str) -> str:
 
 def folder_names(labels: Sequence[str]) -> dict[str, str]:
     """Label to folder name; names of labels that differ only in case differ by more than case."""
-    folded = Counter(label.casefold() for label in labels)
-    return {label: safe_name(label, is_caseless=folded[label.casefold()] > 1) for label in labels}
+    folded = Counter(_fold(label) for label in labels)
+    return {label: safe_name(label, is_caseless=folded[_fold(label)] > 1) for label in labels}
 
 
 def check_label_names(subject: object, labels: Sequence[str]) -> None:
@@ -79,6 +82,11 @@ def safe_stems(names: Sequence[str], longest: int = 80) -> list[str]:
     if len({name.casefold() for name in safe}) == len(safe):
         return safe
     return [f"{name}-{number}" for number, name in enumerate(safe, 1)]
+
+
+def _fold(label: str) -> str:
+    """The same for labels that a file system may take for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold())
 
 
 def _encode(character: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from drai_cli.errors import UsageError
 
 
-def open_events(folder: Path) -> Any:
-    """A TensorBoard writer.
+def import_writer() -> Any:
+    """The class of TensorBoard's writers.
 
     Raises:
         UsageError: TensorBoard is not installed.
@@ -20,4 +21,16 @@ def open_events(folder: Path) -> Any:
         raise UsageError(
             "--tensorboard", "TensorBoard is not installed", "pip install 'drai-cli[tensorboard]'"
         ) from error
-    return SummaryWriter(folder)
+    return SummaryWriter
+
+
+def open_events(folder: Path) -> Any:
+    """A TensorBoard writer; raises as `import_writer`."""
+    return import_writer()(folder)
+
+
+def write_events(events: Any, values: Mapping[str, float], images_seen: int) -> None:
+    """Adds the values of a tick to a writer."""
+    for name, value in values.items():
+        events.add_scalar(name, value, images_seen)
+    events.flush()

@@ -21,7 +21,7 @@ from drai_cli.model.pretrained.known import KNOWN, build_pretrained
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.model_file.pretrained import PICKLED, read_tensors
 from drai_cli.progress import Reporter
-from drai_cli.run.own_features import own_config, own_sides, train_own
+from drai_cli.run.own_features import own_config, own_images, own_sides, train_own
 from drai_cli.settings.config import TrainOptions
 from drai_cli.training.augment import DISCRIMINATOR_CHANGES, change
 from drai_cli.training.draws import make_generator
@@ -128,7 +128,8 @@ def _make(
     if choice == OWN:
         reporter.info("feature network: a small one is trained on the training images first")
         assert options.symmetry is not None
-        network = train_own(data, options.symmetry, options.seed, device).cpu()
+        with reporter.stage("training the feature network", own_images(data), "images") as task:
+            network = train_own(data, options.symmetry, options.seed, device, task.advance).cpu()
         record = {"name": OWN, "config": asdict(own_config(data)), "sides": own_sides(size)}
     else:
         path = _find_package() if choice == LITE else Path(choice)

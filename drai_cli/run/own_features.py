@@ -7,6 +7,7 @@ added: so its maps hold what an image shows and how fine its texture is. It sees
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -42,8 +43,14 @@ def own_config(data: PreparedSet) -> ConvNetConfig:
     return ConvNetConfig(size, channels, len(data.schema.labels) + _DAMAGES, WIDTHS, 1, "mean")
 
 
-def train_own(data: PreparedSet, symmetry: Symmetry, seed: int, device: torch.device) -> ConvNet:
-    """Trains the network on the training part."""
+def train_own(
+    data: PreparedSet,
+    symmetry: Symmetry,
+    seed: int,
+    device: torch.device,
+    progress: Callable[[int], None] | None = None,
+) -> ConvNet:
+    """Trains the network on the training part; `progress` is called with the images of each step."""
     rows, label_count = data.rows("train"), len(data.schema.labels)
     drawn_from = balanced(rows_of_labels(rows, data.labels[rows], label_count), _BALANCE)
     sides = own_sides(int(data.images.shape[1]))
@@ -63,13 +70,25 @@ def train_own(data: PreparedSet, symmetry: Symmetry, seed: int, device: torch.de
         return of_label + of_strength
 
     checks = iter(range(1_000_000))
-    images = min(_IMAGES, _ROUNDS * len(rows))
+    images = own_images(data)
     budget = FitConfig(images=images, batch_size=64, check_every=images)
     # The last weights are taken: nothing is chosen on validation images.
     network, _ = fit(
-        build(own_config(data), seed), draw, loss, lambda _: next(checks), budget, seed=seed, device=device
+        build(own_config(data), seed),
+        draw,
+        loss,
+        lambda _: next(checks),
+        budget,
+        seed=seed,
+        device=device,
+        progress=progress,
     )
     return network
+
+
+def own_images(data: PreparedSet) -> int:
+    """How many images `train_own` trains on, repeats included."""
+    return min(_IMAGES, _ROUNDS * len(data.rows("train")))
 
 
 def damage(images: Images, generator: torch.Generator) -> tuple[Images, Float[Tensor, "batch 4"]]:

@@ -14,13 +14,29 @@ from drai_cli.io.csv_rows import plain_cell
 from drai_cli.io.files import open_regular
 from drai_cli.tables.json_rows import read_json_rows
 from drai_cli.tables.text import read_lines
+from drai_cli.tables.weight import Weight
 from drai_cli.tables.workbook import read_workbook
 
 _HEADER_BYTES = 1 << 20
+_LOOKED_AT = 20
+"""Lines among which the column names are looked for."""
 _TEXT_SUFFIXES = (".csv", ".tsv", ".tab")
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 TABLE_SUFFIXES = (*_TEXT_SUFFIXES, *(f"{one}.gz" for one in _TEXT_SUFFIXES), *_JSON_SUFFIXES, ".xlsx")
-_OTHER_WORKBOOKS = (".xls", ".ods", ".xlsb", ".numbers", ".parquet")
+OTHER_TABLES = (
+    ".xls",
+    ".xlsm",
+    ".ods",
+    ".xlsb",
+    ".numbers",
+    ".parquet",
+    ".sav",
+    ".dta",
+    ".rds",
+    ".feather",
+    ".mdb",
+)
+"""Suffixes of tables that are not read."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
@@ -75,6 +91,17 @@ def is_table(name: str) -> bool:
     return name.lower().endswith(TABLE_SUFFIXES) or name == "HAM10000_metadata"
 
 
+def hint_for_table(name: str) -> str:
+    """What to do with a table of a kind that is not read."""
+    if name.lower().endswith((".parquet", ".feather")):
+        read = "parquet" if name.lower().endswith(".parquet") else "feather"
+        return (
+            f"write it as CSV (with pandas and pyarrow): python -c \"import pandas; pandas.read_{read}('{name}')"
+            ".to_csv('table.csv', index=False)\""
+        )
+    return "save it as CSV UTF-8 or as .xlsx"
+
+
 def read_header(path: Path) -> tuple[str, ...]:
     """A table's column names; empty if the file does not begin like a table. Text is not read to its end."""
     try:
@@ -106,22 +133,34 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
         UsageError: A workbook, and the extra that reads it is not installed.
     """
     name = path.name.lower()
-    if name.endswith(_OTHER_WORKBOOKS):
-        raise InputError(path, "this kind of table is not read", "save it as CSV UTF-8 or as .xlsx")
+    if name.endswith(OTHER_TABLES):
+        raise InputError(path, "this kind of table is not read", hint_for_table(name))
+    with open_regular(path) as file:
+        weight = Weight(path, file.seek(0, 2))
     if name.endswith(_JSON_SUFFIXES):
         columns, rows = read_json_rows(path)
+        weight.add(len(rows), len(rows) * len(columns))  # a row of each object, with every column
         return _checked(path, columns, [[row.get(column, "") for column in columns] for row in rows])
-    note, may_have_commas = "", True
-    if name.endswith(".xlsx"):
-        numbered, note = read_workbook(path)
+    may_have_commas = True
+    if name.endswith(".xlsx") or _is_workbook(path):
+        numbered, note = read_workbook(path, weight)
         may_have_commas = False
     else:
         with open_regular(path) as file:
             text = read_lines(path, file.read(), holds_names=holds_names)
-        numbered, note = [(text.lines.line_num, cells) for cells in text.lines if cells], text.note
+        numbered, note = [], text.note
+        for cells in text.lines:
+            if cells:
+                weight.add_row(cells)
+                numbered.append((text.lines.line_num, cells))
         may_have_commas = text.delimiter != ","
     if not numbered:
         raise InputError(path, "expected a table with column names in its first line, got none")
+    skipped = _count_titles([cells for _, cells in numbered[:_LOOKED_AT]]) if has_header else 0
+    if skipped:
+        numbered = numbered[skipped:]
+        above = f"begins with {skipped} lines above its column names, which are left out"
+        note = f"{note}, and {above}" if note else above
     columns = _clean_names(numbered[0][1])
     if has_header:
         numbered = numbered[1:]
@@ -131,12 +170,37 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
         columns = tuple(f"column {place}" for place in range(1, len(columns) + 1))
     rows_of_cells = []
     for line, cells in numbered:
+        if len(cells) < len(columns) and not any(columns[len(cells) :]):
+            cells = [*cells, *[""] * (len(columns) - len(cells))]
+        while len(cells) > len(columns) and not cells[-1].strip():
+            cells = cells[:-1]
         if len(cells) != len(columns):
-            raise InputError(path, f"expected {len(columns)} cells in line {line}, got {len(cells)}")
+            raise InputError(
+                path, f"expected {len(columns)} cells in line {line}, got {len(cells)}",
+                "each row needs a cell for each of the column names; cells that hold the delimiter need quotes",
+            )  # fmt: skip
         rows_of_cells.append([plain_cell(cell.strip()) for cell in cells])
     if may_have_commas:
         rows_of_cells = _with_points(rows_of_cells)
     return replace(_checked(path, columns, rows_of_cells), note=note, has_header=has_header)
+
+
+def _is_workbook(path: Path) -> bool:
+    """Whether a file called `.csv` begins as a workbook does."""
+    with open_regular(path) as file:
+        return file.read(4) == b"PK\3\4"
+
+
+def _count_titles(lines: Sequence[Sequence[str]]) -> int:
+    """Lines above the column names: a title, a remark, blank cells. They fill less than half of the columns below."""
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in lines]
+    widest = max(filled)
+    for place, count in enumerate(filled):
+        first = lines[place][0].strip()
+        is_remark = count == 1 < widest and (first.startswith("#") or " " in first)
+        if 2 * count >= widest and not is_remark:
+            return place if place + 1 < len(lines) and len(set(filter(None, lines[place]))) == count else 0
+    return 0
 
 
 def _clean_names(cells: Sequence[str]) -> tuple[str, ...]:

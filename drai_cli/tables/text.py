@@ -13,10 +13,14 @@ from pathlib import Path
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import MAX_FILE_BYTES
+from drai_cli.tables.weight import most_unpacked
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+_LOOKED_AT = 20
+"""Lines in which a delimiter is looked for: a title may stand above the column names."""
 _QUOTED = re.compile(r'"[^"]*("|$)')
-_SEPARATOR_LINE = re.compile(r"sep=([^\w\s]|\t)\r?", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"sep=([^\w\s]|\t)(?:\r\n|\n|\r|$)", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*<(?:!doctype|html|table|\?xml|head|body)\b", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
@@ -70,13 +74,30 @@ def read_lines(path: Path, raw: bytes, *, holds_names: bool = False) -> TextTabl
     if raw[:2] == b"\x1f\x8b":
         raw = _decompress(path, raw)
     text, note = (raw.decode("utf-8-sig", "surrogateescape"), "") if holds_names else _decode(path, raw)
-    first, _, rest = text.partition("\n")
-    separator = _SEPARATOR_LINE.fullmatch(first)
+    if _MARKUP.match(text):
+        raise InputError(
+            path, "expected a table, got a web page (HTML or XML)",
+            "a download may need a login; a table in a page can be opened in a spreadsheet and saved as CSV UTF-8",
+        )  # fmt: skip
+    separator = _SEPARATOR_LINE.match(text)
     if separator is not None:
-        delimiter, skipped, text = separator[1], 1, rest
+        delimiter, skipped, text = separator[1], 1, text[separator.end() :]
     else:
-        delimiter, skipped = max(_DELIMITERS, key=_QUOTED.sub("", first).count), 0
-    return TextTable(Lines(path, text, delimiter, skipped), delimiter, note)
+        delimiter, skipped = _find_delimiter(text), 0
+        if not delimiter and path.suffix.lower() == ".txt":
+            delimiter, text = " ", re.sub(r"[^\S\n]+", " ", re.sub(r"(?m)^[^\S\n]+|[^\S\n]+$", "", text))
+    return TextTable(Lines(path, text, delimiter or ",", skipped), delimiter or ",", note)
+
+
+def _find_delimiter(text: str) -> str:
+    """The most frequent delimiter of the first line that has one; empty where none of the first lines has."""
+    for line in text[: 1 << 20].splitlines()[:_LOOKED_AT]:
+        bare = _QUOTED.sub("", line)
+        counts = {one: bare.count(one) for one in _DELIMITERS}
+        found = max(counts, key=lambda one: (counts[one], one != "|"))
+        if counts[found]:
+            return found
+    return ""
 
 
 def _decode(path: Path, raw: bytes) -> tuple[str, str]:
@@ -103,11 +124,14 @@ def _decode(path: Path, raw: bytes) -> tuple[str, str]:
 
 
 def _decompress(path: Path, raw: bytes) -> bytes:
+    most = most_unpacked(len(raw), MAX_FILE_BYTES)
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(path, f"cannot be decompressed ({error})") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(path, f"expected at most {MAX_FILE_BYTES} bytes when decompressed, got more")
+    if len(data) > most:
+        raise InputError(
+            path, f"expected at most {most} bytes when decompressed, got more", "decompress it yourself"
+        )
     return data

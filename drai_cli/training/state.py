@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -87,6 +87,7 @@ class TrainingState:
         condition_dim: int,
         device: torch.device,
         features: FrozenFeatures | None = None,
+        findings: Sequence[int] = (),
     ) -> None:
         if options.objective.features_weight and features is None:
             raise ValueError("the feature game needs a network")
@@ -96,7 +97,7 @@ class TrainingState:
         method = METHODS[options.method]
         place = {"device": device, "memory_format": torch.channels_last}
         self.networks = Networks(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
-        self.adversaries = Adversaries(options.model, condition_dim, method, sides).to(**place)  # type: ignore[call-overload]
+        self.adversaries = Adversaries(options.model, condition_dim, method, sides, findings).to(**place)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).eval().requires_grad_(False)
         self.content_moments = Moments(options.model.content_dim).to(device)
         self.style_moments = Moments(options.model.style_dim).to(device)

@@ -116,7 +116,7 @@ def preview_compare(options: CompareOptions, reporter: Reporter = SILENT) -> Non
     method = check_compare(options)[0]
     job = Job(method, options.training.seed)
     for device in options.devices or (None,):
-        preview_train(_training(options, job, device), reporter)
+        preview_train(_training(options, job, device), reporter, tries=False)
 
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:

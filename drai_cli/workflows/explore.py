@@ -14,7 +14,7 @@ from drai_cli.explore.explorer import Explorer
 from drai_cli.explore.model import ExploredModel, open_model
 from drai_cli.explore.opened import Watch
 from drai_cli.explore.real_images import RealImages, load_real_images
-from drai_cli.explore.server import address_of, bind, import_server, new_token, serve
+from drai_cli.explore.server import address_of, bind, import_server, make_server, new_token
 from drai_cli.hub.locate import locate_weights
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.directory import RunDirectory, run_of
@@ -58,9 +58,11 @@ def explore(
     listener, token = bind(options.port), new_token()
     watch = Watch(open, run)
     try:
-        watch.start()
         real = load_real if options.images is not None else None
         explorer = Explorer(watch, options.weights, keep, real, options.device)
+        # Before the thread of `watch`: a signal in one of two threads that import at once leaves Python's lock held.
+        server = make_server(explorer, listener, token)
+        watch.start()
         listener.listen(_WAITING)
         address = address_of(listener, token)
         tell(address)
@@ -68,7 +70,7 @@ def explore(
             webbrowser.open(address)
         # Threads of arithmetic are set once for all; threads that set and restore them would disturb each other.
         with nullcontext() if watch.now is None else watch.now.model.quick.allow_threads():
-            serve(explorer, listener, token)
+            server.run(sockets=[listener])
     finally:
         watch.stop()
         listener.close()

@@ -54,6 +54,23 @@ def test_a_termination_ends_it(program):
     assert "Traceback" not in error
 
 
+def test_nothing_is_imported_once_the_thread_has_begun(tiny_model, monkeypatch):
+    """A signal in one of two threads that import at once leaves Python's import lock held: the end took 30 s."""
+    uvicorn = pytest.importorskip("uvicorn")
+    from drai_cli.explore.opened import Watch
+    from drai_cli.settings.model_options import ExploreOptions
+    from drai_cli.workflows.explore import explore
+
+    begun, loaded = [], []
+    monkeypatch.setattr(Watch, "start", lambda self: begun.append(self))
+    monkeypatch.setattr(
+        uvicorn.Server, "run", lambda self, **_: loaded.append((len(begun), self.config.loaded))
+    )
+    monkeypatch.setattr(uvicorn.Config, "load", lambda self, load=uvicorn.Config.load: begun or load(self))
+    explore(ExploreOptions(str(tiny_model), device="cpu"))
+    assert loaded == [(1, True)]
+
+
 def test_without_the_extra_the_line_to_install_it_is_named(drai, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = drai("explore")
@@ -80,10 +97,10 @@ def test_json_gives_the_address(drai, tiny_model, monkeypatch):
     import json
     import webbrowser
 
-    from drai_cli.workflows import explore
+    import uvicorn
 
     opened = []
-    monkeypatch.setattr(explore, "serve", lambda *_: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
     monkeypatch.setattr(webbrowser, "open", opened.append)
     result = drai("explore", tiny_model, "--json", "--open")
     assert result.exit_code == 0, result.stderr

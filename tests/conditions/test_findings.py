@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from drai_cli.conditions.attribute import Attribute
 from drai_cli.conditions.findings import Findings
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import UsageError
@@ -48,6 +49,18 @@ def test_what_is_no_finding_is_named(text: str, words: list[str]) -> None:
         CHEST.states(text)
     said = f"{caught.value.message} {caught.value.hint}"
     assert all(word in said for word in words), said
+
+
+def test_find_gives_the_one_text_or_none() -> None:
+    assert CHEST.find("mass | EDEMA?") == "Edema?|Mass"
+    assert CHEST.find("no finding") == "No Finding"
+    assert [CHEST.find(text) for text in ("Efusion", "", "Mass|No Finding", "x" * 10**6)] == [None] * 4
+
+
+def test_a_name_is_found_however_its_accents_are_stored() -> None:
+    findings = Findings(("\u00c9panchement", "Masse"))
+    assert findings.states("e\u0301panchement").tolist() == [1, 0]
+    assert Attribute("dx", "categorical", ("caf\u00e9", "b")).find("cafe\u0301") == "caf\u00e9"
 
 
 @pytest.mark.parametrize("names", [(), ("A", "a"), ("A|B",), ("A?",), ("no_finding",), ("",)])

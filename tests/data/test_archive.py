@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import os
 import stat
@@ -177,6 +179,49 @@ def test_encrypted_and_broken(tmp_path, cache):
     with pytest.raises(InputError, match="broken"):
         archive.unpack_archive(tar)
     check_clean(tmp_path, cache, path, tar)
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tgz", ".tar.bz2"])
+def test_a_tar_file_that_is_damaged_behind_its_first_member_is_not_a_smaller_one(tmp_path, cache, suffix):
+    pack = {".tar": bytes, ".tgz": gzip.compress, ".tar.bz2": bz2.compress}[suffix]
+    whole = write_tar(tmp_path / "whole.tar", members(), "w").read_bytes()
+    place = [index for index in range(0, len(whole), 512) if whole[index : index + 5] == b"set/b"][1]
+    wrong = {
+        "it ends early": [whole[: place + 100], whole[:place]],
+        "a header is broken": [whole[:place] + b"\xff" * 512 + whole[place + 512 :]],
+        "more after its end": [whole + whole],
+    }
+    for words, contents in wrong.items():
+        for content in contents:
+            path = tmp_path / f"s{suffix}"
+            path.write_bytes(pack(content))
+            with pytest.raises(InputError, match=f"is broken .({words}|unexpected end of data)"):
+                archive.unpack_archive(path)
+            path.unlink()
+    (tmp_path / f"s{suffix}").write_bytes(pack(whole))
+    assert archive.unpack_archive(tmp_path / f"s{suffix}").name == "set"
+    assert len(list(cache.glob("*unpacked*"))) == 1
+
+
+@pytest.mark.parametrize("name", [".hidden", "set/a/9.png"])
+def test_a_member_that_claims_an_exabyte_ends_at_once(tmp_path, name):
+    info = tarfile.TarInfo(name)
+    info.size = 1 << 60
+    content = write_tar(tmp_path / "s.tar", members(), "w").read_bytes().rstrip(b"\0")
+    content += bytes(-len(content) % 512) + info.tobuf(tarfile.GNU_FORMAT) + bytes(5000)
+    (tmp_path / "s.tgz").write_bytes(gzip.compress(content))
+    with pytest.raises(InputError, match=r"ends early|when unpacked, got more"):
+        archive.unpack_archive(tmp_path / "s.tgz")
+
+
+@pytest.mark.parametrize(("kind", "words"), [(b"L", "a name of"), (b"x", "a name of"), (b"S", "a sparse")])
+def test_parts_of_a_tar_file_that_are_read_into_memory_are_bounded(tmp_path, kind, words):
+    info = tarfile.TarInfo("./@LongLink")
+    info.type, info.size = kind, 2 << 20
+    content = write_tar(tmp_path / "s.tar", members(), "w").read_bytes()
+    (tmp_path / "s.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2 << 20) + content)
+    with pytest.raises(InputError, match=f"is broken .{words}"):
+        archive.unpack_archive(tmp_path / "s.tar")
 
 
 def write_study(tmp_path, make_dicom, place):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
+from drai_cli.data.finding_columns import (
+    ReadFindings,
+    check_number,
+    find_joined_once,
+    leave_out_rare,
+    read_columns,
+    read_joined,
+)
 from drai_cli.errors import InputError
 
 
@@ -68,10 +75,31 @@ def test_a_finding_together_with_none_is_refused() -> None:
 
 
 def test_too_many_findings_say_what_to_do() -> None:
+    read = joined([f"{n}|{n + 1}" for n in range(300)])
     with pytest.raises(InputError) as caught:
-        joined([f"{n}|{n + 1}" for n in range(300)])
+        check_number("labels.csv", "findings", read.findings)
     assert "at most 200 findings" in caught.value.message
     assert "--least-count" in str(caught.value.hint)
+
+
+def test_leaving_out_rare_ones_leaves_few_enough() -> None:
+    fewer, dropped = leave_out_rare(joined([f"{n}|{n % 50}" for n in range(50, 300)]), 2)
+    assert len(fewer.findings.names) == 50
+    assert len(dropped) == 250
+    check_number("labels.csv", "findings", fewer.findings)
+
+
+def test_a_row_with_an_unknown_rare_finding_keeps_what_else_is_known() -> None:
+    rows = [("0", "1", "-1"), ("0", "1", "0"), ("0", "0", "-1"), ("0", "-1", "1")]
+    fewer, dropped = leave_out_rare(read_columns("train.csv", CHEXPERT, rows), 2)
+    assert dropped == {"Effusion": 1}
+    assert fewer.texts == ("Edema", "Edema", "No Finding", "")
+
+
+def test_one_joined_cell_alone_is_found() -> None:
+    assert find_joined_once(["edema", "mass", "edema, mass"]) == ("edema, mass", ",")
+    assert find_joined_once(["edema", "mass", "mass;edema"]) == ("mass;edema", ";")
+    assert find_joined_once(["nevus", "melanoma", "nevus, atypical"]) is None
 
 
 CHEXPERT = ("No Finding", "Edema", "Effusion")

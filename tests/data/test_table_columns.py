@@ -60,16 +60,79 @@ def test_no_image_of_the_sets_test_part_is_trained_on(table):
     assert data.summary["split"] == "as given"
 
 
+@pytest.mark.parametrize("name", ["use", "tvt", "Usage"])
+def test_a_column_of_nothing_but_parts_is_a_split_whatever_it_is_called(table, reporter, name):
+    found = find(
+        table(**{name: lambda index: ("Training", "PublicTest", "PrivateTest")[index % 3]}), reporter
+    )
+    assert [entry.part for entry in found.entries[:3]] == ["train", "validation", "test"]
+    assert any(f"own split in column {name!r} is kept" in line for line in reporter.remarks)
+
+
+def test_blank_parts_are_left_out_and_counted(table, reporter):
+    found = find(table(split=lambda index: "" if index % 8 == 1 else part_of(index)), reporter)
+    assert len(found.entries) == 35
+    assert any("5 images are in no part of the set's own split" in line for line in reporter.warnings)
+
+
 def test_another_column_can_be_named_and_has_to_hold_parts(table, reporter):
     root = table(use=part_of, fold=lambda index: index % 5)
-    assert find(root, reporter).entries[3].part is None
     assert find(root, reporter, split_column="use").entries[3].part == "test"
     with pytest.raises(
         InputError, match=r"expected train, validation or test in column 'fold', got '0' in 40 of 40"
-    ):
+    ) as caught:
         find(root, reporter, split_column="fold")
+    assert "--split-column fold:4=test,3=validation" in caught.value.hint
     with pytest.raises(UsageError, match="no such column"):
         find(root, reporter, split_column="nowhere")
+
+
+def test_folds_are_pointed_out_and_can_be_given_a_meaning(table, reporter):
+    root = table(fold=lambda index: index % 5)
+    assert {entry.part for entry in find(root, reporter).entries} == {None}
+    assert any(
+        "column 'fold' is not used" in line and "fold:4=test,3=validation" in line
+        for line in reporter.warnings
+    )
+    found = find(root, reporter, split_column="fold:0=test,1=val")
+    assert [entry.part for entry in found.entries[:5]] == ["test", "validation", "train", "train", "train"]
+    for wrong in ("fold:7=test", "fold:0=tset", "fold:0"):
+        with pytest.raises(UsageError, match="expected VALUE=PART with a value of column 'fold'"):
+            find(root, reporter, split_column=wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "parts"),
+    [("is_train", ("True", "False"), ["train", "test"]), ("is test", (0, 1), ["train", "test"]),
+     ("validation", ("no", "yes"), ["train", "validation"])],
+)  # fmt: skip
+def test_a_flag_is_a_split(table, reporter, name, values, parts):
+    found = find(table(**{name: lambda index: values[index % 2]}), reporter)
+    assert [entry.part for entry in found.entries[:2]] == parts
+
+
+def test_several_flags_are_pointed_out(table, reporter):
+    root = table(is_train=lambda index: int(index % 2), is_val=lambda index: int(not index % 2))
+    assert {entry.part for entry in find(root, reporter).entries} == {None}
+    assert any("columns 'is train', 'is val' look like flags" in line for line in reporter.warnings)
+
+
+def test_the_split_of_several_findings_is_kept(table, reporter):
+    root = table(a=lambda index: index % 2, b=lambda index: index % 3 % 2, split=part_of)
+    found = find_image_set(root, metadata=root / "labels.csv", label=("a", "b"), reporter=reporter)
+    assert found.entries[3].part == "test"
+
+
+def test_rows_of_an_image_in_several_parts_are_no_split(tmp_path, save_image, reporter):
+    for index in range(4):
+        save_image(tmp_path / f"{index}.png", index)
+    rows = [f"{index}.png,{'ab'[index % 2]},{fold},{'train' if index % 2 == fold else 'test'}"
+            for index in range(4) for fold in range(2)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("image,label,fold,grp\n" + "\n".join(rows) + "\n")
+    assert {entry.part for entry in find_image_set(tmp_path, reporter=reporter).entries} == {None}
+    assert any(
+        "column 'grp' is not used" in line and "cross-validation" in line for line in reporter.warnings
+    )
 
 
 def test_a_new_split_replaces_it(table, reporter):

@@ -21,9 +21,7 @@ from tests.support.browser import NAMES, Browser, find_browser
 PROGRAM = find_browser()
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        PROGRAM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed"
-    ),
+    pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed"),
 ]
 pytest.importorskip("uvicorn")
 

@@ -24,6 +24,19 @@ def run(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def exported(tiny_model, model_of, tmp_path_factory):
+    """A model exported to ONNX, and one of another method."""
+    pytest.importorskip("onnxscript")
+    from drai_cli.settings.model_options import ExportOptions
+    from drai_cli.workflows.export import export
+
+    folder = tmp_path_factory.mktemp("exported")
+    for name, weights in (("m", tiny_model), ("other", model_of("dai"))):
+        export(ExportOptions(folder / f"{name}.onnx", "onnx", str(weights)))
+    return folder
+
+
 def until(condition):
     pause = threading.Event()
     for _ in range(int(PATIENCE_S / 0.1)):
@@ -91,16 +104,14 @@ print(*a["content"], sep=",")
 """
 
 
-def test_an_exported_model_is_explored_without_torch(tiny_model, tmp_path):
-    pytest.importorskip("onnxscript")
+def test_an_exported_model_is_explored_without_torch(tiny_model, exported, tmp_path):
     import numpy as np
     from PIL import Image
 
     from drai_cli.explore.model import open_model
-    from drai_cli.settings.model_options import ExportOptions
-    from drai_cli.workflows.export import export
 
-    export(ExportOptions(tmp_path / "m.onnx", "onnx", str(tiny_model)))
+    for path in exported.glob("m.*"):
+        shutil.copy(path, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     arguments = [sys.executable, "-c", WITHOUT_TORCH, "m.onnx", "a.png"]
@@ -113,35 +124,49 @@ def test_an_exported_model_is_explored_without_torch(tiny_model, tmp_path):
     np.testing.assert_allclose([float(number) for number in content.split(",")], by_torch, atol=1e-4)
 
 
-def test_codes_give_the_same_images_by_onnx(tiny_model, tmp_path):
-    pytest.importorskip("onnxscript")
+def test_codes_give_the_same_images_by_onnx(tiny_model, exported):
     import numpy as np
 
     from drai_cli.explore.model import open_model
-    from drai_cli.settings.model_options import ExportOptions
-    from drai_cli.workflows.export import export
 
-    export(ExportOptions(tmp_path / "m.onnx", "onnx", str(tiny_model)))
     random = np.random.default_rng(0)
     content, style = (random.standard_normal((5, dim)).astype(np.float32) for dim in (4, 6))
     made = [
         open_model(str(path), "cpu", "torch").generate(content, style).astype(int)
-        for path in (tiny_model, tmp_path / "m.onnx")
+        for path in (tiny_model, exported / "m.onnx")
     ]
     assert np.abs(made[0] - made[1]).max() <= 1
 
 
-def test_an_encoder_of_another_model_is_refused(tiny_model, model_of, tmp_path):
-    pytest.importorskip("onnxscript")
+def test_an_encoder_of_another_model_is_refused(exported, tmp_path):
     from drai_cli.errors import WeightsError
     from drai_cli.explore.model import open_model
-    from drai_cli.settings.model_options import ExportOptions
-    from drai_cli.workflows.export import export
 
-    export(ExportOptions(tmp_path / "m.onnx", "onnx", str(tiny_model)))
-    export(ExportOptions(tmp_path / "o.onnx", "onnx", str(model_of("dai"))))
-    shutil.copy(tmp_path / "o.encoder.onnx", tmp_path / "m.encoder.onnx")
+    for path in exported.glob("m.*"):
+        shutil.copy(path, tmp_path)
+    shutil.copy(exported / "other.encoder.onnx", tmp_path / "m.encoder.onnx")
     with pytest.raises(WeightsError, match="was exported from another model"):
         open_model(str(tmp_path / "m.onnx"), "cpu", "torch")
     (tmp_path / "m.encoder.onnx").unlink()
     assert open_model(str(tmp_path / "m.onnx"), "cpu", "torch").encode is None
+
+
+def test_the_judge_of_a_run_of_findings_names_sets(run, tmp_path):
+    import numpy as np
+
+    from drai_cli.explore.model import open_model
+    from drai_cli.metrics.convnet import ConvNet, ConvNetConfig
+    from drai_cli.metrics.finding_judge import FindingJudge
+    from drai_cli.model_file.checkpoint import save_state
+    from tests.support.chest import CHEST, save_chest_model
+
+    save_chest_model(run / "model.safetensors")
+    (run / "checkpoint").mkdir()
+    network = ConvNet(ConvNetConfig(16, 1, 3, (8, 8))).eval()
+    # What counts as shown is decided by the thresholds alone.
+    judge = FindingJudge(network, "cpu", (1.1, -0.1, -0.1))
+    save_state(run / "checkpoint/judge.safetensors", judge.state(), judge.config_json())
+    model = open_model(str(run), "cpu", "torch")
+    images = np.zeros((2, 16, 16, 1), np.uint8)
+    assert model.judge(images) == ["Effusion|Mass"] * 2
+    assert CHEST.find(model.judge(images)[0]) == "Effusion|Mass"

@@ -121,13 +121,23 @@ def test_keep_stays_below_the_working_folder(page, out):
     assert not list(Path().iterdir())
 
 
+def test_keep_follows_no_link_out_of_the_working_folder(page, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    Path("link").symlink_to(outside)
+    Path("circle").symlink_to("circle")
+    for out in ("link", "link/x", "circle/x"):
+        status, refused = page.ask("keep", {"label": "nv", "keep": 1, "out": out})
+        assert (status, "below the working folder" in refused["error"]) == (400, True)
+    assert not list(outside.iterdir())
+
+
 WRONG = [
     None, [], "text", 3, {"label": "no such"}, {"label": 3}, {"label": "x" * 2000}, {"attributes": []},
     {"attributes": {"age": 3}}, {"attributes": {"age": "old"}}, {"attributes": {"height": "3"}}, {"seed": -1},
     {"seed": 1.5}, {"seed": 2**60}, {"seed": True}, {"truncation": -1}, {"truncation": "1"}, {"truncation": 1e9},
     {"count": 0}, {"count": 10**6}, {"first": -1}, {"amounts": []}, {"amounts": {"style": "x"}},
     {"amounts": {"style": [99]}}, {"amounts": {"style": [None]}}, {"amounts": {"style": [0] * 100}},
-    {"amounts": {"content": [True]}},
+    {"amounts": {"content": [True]}}, {"truncation": 10**400}, {"amounts": {"style": [-(10**400)]}}, {"seed": 10**400},
 ]  # fmt: skip
 
 
@@ -140,7 +150,16 @@ def test_wrong_requests_are_answered_in_words(page, data):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[" * 100_000, b"\xff", b'{"seed": NaN}', b'{"truncation": Infinity}']
+    "body",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"seed": NaN}',
+        b'{"truncation": Infinity}',
+        rb'{"label": "\ud800"}',
+    ],
 )
 def test_what_is_no_json_is_answered_in_words(page, body):
     assert page.ask("grid", body=body)[0] == 400

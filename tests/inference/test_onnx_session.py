@@ -37,3 +37,10 @@ def test_a_graph_that_does_not_end_is_ended(tmp_path, monkeypatch, capfd):
     with pytest.raises(WeightsError, match=r"m\.onnx: one pass took longer than 0\.05 s"):
         session.run(None, {"in": np.zeros(1, np.float32)})
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_small_model_has_little_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_SMALL_SECONDS", 0.05)
+    session = module.start_session(tmp_path / "m.onnx", endless(), runtime)
+    with pytest.raises(WeightsError, match=r"longer than 0\.05 s"):
+        session.run(None, {"in": np.zeros(1, np.float32)})

@@ -81,7 +81,7 @@ def test_what_is_made_here_is_what_was_made_elsewhere(here):
 
 def test_other_kernels_are_within_one_level(model, here, monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
-    check_near(same_everywhere.made_by(model), here)
+    check_near(same_everywhere.made_by(model, has_many=False), here)
 
 
 def test_an_old_machine_is_within_one_level(here, tmp_path):
@@ -92,16 +92,17 @@ def test_threads_change_no_byte(model, here):
     same_everywhere.check_threads(model, (1, 2, 3, 8), here)
 
 
-@pytest.mark.parametrize("instructions", ["AVX2", "AVX512_CORE"])
+@pytest.mark.parametrize("instructions", ["AVX2", pytest.param("AVX512_CORE", marks=pytest.mark.slow)])
 def test_threads_change_no_byte_on_another_machine(here, tmp_path, instructions):
-    made = elsewhere(tmp_path / "made.npz", 1, 2, 3, 8, ONEDNN_MAX_CPU_ISA=instructions)
+    made = elsewhere(tmp_path / "made.npz", 1, 3, ONEDNN_MAX_CPU_ISA=instructions)
     check_near(made, here)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", ["1", "2", "5"])
 def test_a_new_process_with_other_threads_changes_no_byte(here, tmp_path, count):
-    same_everywhere.check_same(elsewhere(tmp_path / "again.npz", OMP_NUM_THREADS=count), here)
+    again = elsewhere(tmp_path / "again.npz", int(count), OMP_NUM_THREADS=count)
+    same_everywhere.check_same(again, here)
 
 
 def test_company_changes_no_byte(model, here):

@@ -1,6 +1,7 @@
 """Reading image files, hostile ones among them, and writing PNG."""
 
 import contextlib
+import io
 import os
 import struct
 import warnings
@@ -326,3 +327,35 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     with pytest.raises(InputError, match="cannot be written"):
         write_png(tmp_path / "absent" / "a.png", COLOUR)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "tRNS"])
+def test_a_large_picture_is_the_same_in_bands(tmp_path, monkeypatch, mode):
+    numbers = np.random.default_rng(0).integers(0, 256, (23, 17, 4), np.uint8)
+    if mode == "I;16":
+        picture = PillowImage.fromarray(numbers.view(np.uint16)[..., 0])
+    else:
+        picture = PillowImage.fromarray(numbers).convert("RGB" if mode == "tRNS" else mode)
+    suffix = {"CMYK": "jpg", "F": "tif"}.get(mode, "png")
+    more = {"transparency": tuple(map(int, numbers[3, 3, :3]))} if mode == "tRNS" else {}
+    picture.save(tmp_path / f"a.{suffix}", **more)
+    whole = read_raster(tmp_path / f"a.{suffix}")
+    monkeypatch.setattr("drai_cli.io.raster_pixels._BAND_PIXELS", 17 * 5)
+    bands = read_raster(tmp_path / f"a.{suffix}")
+    assert bands.array.dtype == whole.array.dtype
+    np.testing.assert_array_equal(bands.array, whole.array)
+    assert (bands.alpha is None) == (whole.alpha is None)
+    if whole.alpha is not None:
+        np.testing.assert_array_equal(bands.alpha, whole.alpha)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(tmp_path):
+    buffer = io.BytesIO()
+    PillowImage.new("L", (4000, 4000)).save(buffer, "JPEG", progressive=True, quality=1)
+    raw = buffer.getvalue()
+    start = raw.rfind(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(raw[:start] + raw[start:-2] * 1100 + b"\xff\xd9")
+    with pytest.raises(InputError, match=r"expected a JPEG of at most 1073 scans, got 11\d\d"):
+        read_raster(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes(raw)
+    assert read_raster(tmp_path / "a.jpg").array.shape == (1, 4000, 4000)

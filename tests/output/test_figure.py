@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from PIL import ImageFont
 
-from drai_cli.output.figure import _wrap, add_row_names, draw_figure, enlarge
+from drai_cli.output.figure import _shorten, _wrap, add_row_names, draw_figure, enlarge
 from drai_cli.training.grid import row_names
 
 
@@ -68,3 +70,12 @@ def test_each_word_of_a_caption_is_kept_where_it_fits():
     assert "…" in line
     assert font.getlength(line) <= 160
     assert len(_wrap("a b c " * 30, font, 30, 2)) == 2
+
+
+@pytest.mark.parametrize("text", ["x" * 2_000_000, "\u0301" * 2_000_000, "word " * 400_000])
+def test_a_text_of_any_length_is_shortened_at_once(text):
+    font = ImageFont.load_default(15)
+    start = time.process_time()
+    lines = [*_wrap(text, font, 160, 3), _shorten(text, font, 160)]
+    assert time.process_time() - start < 2
+    assert all(font.getlength(line) <= 160 for line in lines)

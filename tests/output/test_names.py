@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from drai_cli.output.names import folder_names, label_of, safe_name, safe_stems
@@ -32,6 +34,13 @@ def test_labels_that_differ_in_case_stay_apart():
     names = folder_names(["Mel", "mel", "MEL", "nv", "a/F", "a/f"])
     assert len({name.casefold() for name in names.values()}) == 6
     assert names["nv"] == "nv"
+    assert all(label_of(name) == label for label, name in names.items())
+
+
+def test_labels_that_some_file_systems_take_for_one_stay_apart():
+    labels = ["caf\u00e9", "cafe\u0301", "CAF\u00c9", "\u1e9b\u0323", "\u017f\u0323\u0307"]
+    names = folder_names(labels)
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in names.values()}) == len(labels)
     assert all(label_of(name) == label for label, name in names.items())
 
 

@@ -1,7 +1,7 @@
 """What the bundled model makes here: `python tests/support/same_everywhere.py OUT.npz [THREADS ...]`.
 
 Without OUT it writes the file that tests compare with. That is done, and the images looked at, when another model is
-bundled. THREADS are numbers of threads that all must make the same.
+bundled. THREADS are numbers of threads that all must make the same; without them only what is kept is made.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from drai_cli.io.files import file_sha256
 KEPT = Path(__file__).with_suffix(".npz")
 
 
-def made_by(model: Drai) -> dict[str, np.ndarray]:
-    """Sampled images of two labels, a swap and a walk between two of them, and codes of all, alone and of many.
+def made_by(model: Drai, *, has_many: bool = True) -> dict[str, np.ndarray]:
+    """Sampled images of two labels, a swap of two of them, and codes of all; a walk, and all this of many.
 
     What is of many takes several passes, which run side by side where there are several threads.
     """
@@ -31,20 +31,24 @@ def made_by(model: Drai) -> dict[str, np.ndarray]:
     images = np.concatenate([model.sample(label, 2, seed=5) for label in (first, last)])
     # Of images as they are kept, so that the codes are compared and not the images again.
     given = np.load(KEPT)["images"] if KEPT.exists() else images
-    many = np.concatenate([np.roll(given, 8 * shift, axis=2) for shift in range(9)])
     content, style = model.encode(given)
-    many_content, many_style = model.encode(many)
     assert content is not None
-    assert many_content is not None
-    return {
+    made = {
         "weights": np.array(file_sha256(locate_weights(None))),
         "images": images,
-        "many images": model.sample(first, 40, seed=5),
         "swapped": np.stack(model.swap_style(given[0], given[2])),
-        "many swapped": model.generate(many_content, many_style[::-1]),
-        "walk": model.interpolate(given[0], given[2], steps=36),
         "content": content,
         "style": style,
+    }
+    if not has_many:
+        return made
+    many = np.concatenate([np.roll(given, 8 * shift, axis=2) for shift in range(9)])
+    many_content, many_style = model.encode(many)
+    assert many_content is not None
+    return made | {
+        "many images": model.sample(first, 40, seed=5),
+        "many swapped": model.generate(many_content, many_style[::-1]),
+        "walk": model.interpolate(given[0], given[2], steps=36),
         "many content": many_content,
         "many style": many_style,
     }
@@ -73,10 +77,10 @@ def main() -> None:
     if out == KEPT:
         out.unlink(missing_ok=True)
     model = Drai.from_pretrained(device="cpu")
-    made = made_by(model)
-    kept = ("weights", "images", "swapped", "content", "style")
-    np.savez_compressed(out, **({name: made[name] for name in kept} if out == KEPT else made))
-    check_threads(model, [int(count) for count in sys.argv[2:]], made)
+    threads = [int(count) for count in sys.argv[2:]]
+    made = made_by(model, has_many=bool(threads))
+    np.savez_compressed(out, **made)
+    check_threads(model, threads, made)
 
 
 if __name__ == "__main__":

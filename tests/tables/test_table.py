@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zipfile
 
 import pytest
@@ -125,8 +126,61 @@ def test_a_workbook_that_is_none_or_unpacks_without_end(tmp_path, monkeypatch):
         read_table(path)
 
 
+def rewrite(path, part, change):
+    """Changes a part of a workbook."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts[part] = change(parts[part])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def test_a_workbook_is_read_for_its_cells_whatever_size_it_claims(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book, path = openpyxl.Workbook(), tmp_path / "t.xlsx"
+    book.active.append(["a", "b"])
+    book.active.append(["1", "2"])
+    book.save(path)
+    sheet = "xl/worksheets/sheet1.xml"
+    rewrite(
+        path, sheet, lambda xml: re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"', xml)
+    )
+    assert read_table(path).rows == ({"a": "1", "b": "2"},)
+    far = b'<row r="1048577"><c r="A1048577"><v>1</v></c></row></sheetData>'
+    rewrite(path, sheet, lambda xml: xml.replace(b"</sheetData>", far))
+    with pytest.raises(InputError, match="at most 1048576 rows"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_workbook_that_defines_entities_is_not_read(tmp_path, encoding):
+    openpyxl = pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    openpyxl.Workbook().save(path)
+    text = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [<!ENTITY a "aaaa">]><sst>&a;</sst>'
+    rewrite(path, "xl/workbook.xml", lambda _: text.encode(encoding))
+    with pytest.raises(InputError, match="defines XML entities"):
+        read_table(path)
+
+
+def test_a_small_file_may_not_become_a_large_table(tmp_path, monkeypatch):
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * (5 << 20)))
+    with pytest.raises(InputError, match=r"at most \d+ bytes when decompressed"):
+        read_table(tmp_path / "t.csv.gz")
+    monkeypatch.setattr("drai_cli.tables.weight._FREE_BYTES", 1 << 20)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 5000))
+    with pytest.raises(InputError, match="takes at most 1 MiB in memory") as caught:
+        read_table(tmp_path / "t.csv.gz")
+    assert "columns that are needed" in caught.value.hint
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({f"c{index}": 1}) for index in range(2000)))
+    with pytest.raises(InputError, match="in memory"):
+        read_table(tmp_path / "t.jsonl")
+
+
 def test_without_openpyxl_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
     with pytest.raises(UsageError, match="needs openpyxl") as caught:
         read_table(tmp_path / "t.xlsx")
     assert "pip install 'drai-cli[xlsx]'" in caught.value.hint

@@ -82,7 +82,7 @@ def test_a_signal_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Pat
         assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("call", [3, 9, 13])
+@pytest.mark.parametrize("call", [3, pytest.param(9, marks=pytest.mark.slow), 13])
 def test_killed_between_ticks_and_resumed_is_bit_for_bit(
     call: int, run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +149,7 @@ def test_other_settings_are_listed(run: TrainRun) -> None:
         train(replace(run, training=replace(run.training, learning_rate=0.1)))
 
 
-@pytest.mark.parametrize("images", [96, 320])
+@pytest.mark.parametrize("images", [pytest.param(96, marks=pytest.mark.slow), 320])
 def test_ctrl_c_on_a_tick_loses_no_tick(images: int, run: TrainRun, tmp_path: Path) -> None:
     train(run)
     other = replace(run, out=tmp_path / "other")

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from drai_cli.data.folders import Folders
 from drai_cli.data.groups import find_group_columns
 from drai_cli.data.image_set import SetOptions
 from drai_cli.data.items import Item
+from drai_cli.data.matching.keys import ROW, find_keys, spread
 from drai_cli.data.matching.labels import find_one_hot, with_one_hot_label
-from drai_cli.data.matching.lookup import Lookup
-from drai_cli.data.matching.match import (
-    Described,
-    Row,
-    describe,
-    find_keys,
-    join,
-    join_by_column,
-)
+from drai_cli.data.matching.lookup import IN_FOLDER, Lookup
+from drai_cli.data.matching.match import Described, Row, describe, join, join_by_column
+from drai_cli.data.matching.nearby import list_candidates, refuse_unknown_columns
 from drai_cli.data.matching.stacked import read_imagefolder, refuse_several, stack
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError, UsageError
 from drai_cli.io.registry import strip_suffix
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.tables.table import Table, is_table, list_columns, read_header, read_table
+from drai_cli.tables.table import Table, list_columns, read_header, read_table
 
 HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
 _MOST_COLUMNS = 2000
+_SUBMISSION = re.compile(r"submission|sample[-_ ]?solution", re.IGNORECASE)
 _PROBED_ROWS = 50
 
 
@@ -39,21 +38,28 @@ class SetTables:
     Attributes:
         described: What they say of the files.
         is_ham10000: Whether their columns are HAM10000's.
+        linked: Files that belong together, by the table that pairs them.
     """
 
     described: Described
     is_ham10000: bool = False
+    linked: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
 
 def find_tables(
-    tree: Tree, items: Sequence[Item], top: str, is_medical: bool, options: SetOptions, reporter: Reporter
+    tree: Tree,
+    items: Sequence[Item],
+    folders: Folders,
+    is_medical: bool,
+    options: SetOptions,
+    reporter: Reporter,
 ) -> SetTables | None:
     """The tables to use, or None where the set has none.
 
     Args:
         tree: What lies in the set's folder.
         items: The set's files.
-        top: The wrapper folders in which everything lies, as `Folders.top`.
+        folders: What its folders are.
         is_medical: Whether the files are of a medical format; tables that name none of them are then ignored.
         options: How the set is to be understood.
         reporter: Shown which tables are used.
@@ -64,12 +70,13 @@ def find_tables(
     """
     lookup = Lookup(items, tree.root)
     context = _Context(tree, lookup, options, reporter)
+    near, deeper = list_candidates(tree, folders.top)
     if options.metadata:
         tables = [context.read(_resolve(tree.root, Path(path))) for path in options.metadata]
-        return context.with_groups_nearby(context.joined(tables), _near(tree, top))
+        return context.with_groups_nearby(context.joined(tables), near)
     if options.kind in ("class-folders", "medmnist"):
         return None
-    headers = {path: frozenset(read_header(path)) for path in _near(tree, top)}
+    headers = {path: frozenset(read_header(path)) for path in (*near, *deeper)}
     if not is_medical:
         ham = [path for path, columns in headers.items() if columns >= HAM10000_COLUMNS]
         if len(ham) > 1:
@@ -82,17 +89,43 @@ def find_tables(
             )
     if parts := read_imagefolder(tree, reporter):
         return context.joined([parts])
-    matching = context.matching(list(headers))
-    if matching:
-        return context.joined(matching)
+    found = context.matching(list(headers))
+    if found.tables:
+        linked = {table.path.name: context.links(table) for table in found.pairs}
+        joined = context.joined(context.with_asked(found))
+        return replace(joined, linked={**joined.linked, **linked})
     if options.kind == "csv":
         raise InputError(tree.root, "expected a table of kind csv, got none", "name it with --metadata FILE")
-    unknown = {
-        path: columns for path, columns in headers.items() if columns and path.suffix.lower() != ".json"
-    }
+    if found.broken and items and len(folders.class_names) < 2 and not is_medical:
+        raise found.broken[0]
+    unknown = {path: headers[path] for path in near if headers[path] and path.suffix.lower() != ".json"}
     if unknown and items and not is_medical:
-        _refuse_unknown_columns(tree, unknown)
+        if found.broken:
+            raise found.broken[0]
+        refuse_unknown_columns(tree, unknown)
+    if unknown and items:
+        reporter.warn(
+            f"tables that name none of the set's files are not used: {', '.join(path.name for path in unknown)}; "
+            "--metadata FILE --image-column COLUMN says how they do"
+        )
     return None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Tables of a set's folder.
+
+    Attributes:
+        tables: Those that name its files.
+        pairs: Those each of whose columns names files: they say which belong together.
+        others: Those that name none.
+        broken: Why others cannot be read.
+    """
+
+    tables: list[Table] = field(default_factory=list)
+    pairs: list[Table] = field(default_factory=list)
+    others: list[Table] = field(default_factory=list)
+    broken: list[InputError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -109,19 +142,25 @@ class _Context:
             InputError: It cannot be read, or its first line names an image although it should hold column names.
         """
         has_header = self.options.header is not False
-        table = read_table(path, has_header=has_header)
+        table = spread(read_table(path, has_header=has_header), self.options.image_column)
         if table.note:
             self.reporter.info(f"{path.name} {table.note}")
-        if has_header and (named := [name for name in table.columns if self._is_file(name, table)]):
+        self.check_header(table)
+        return table
+
+    def check_header(self, table: Table) -> None:
+        """Raises InputError where the first line names an image although it should hold column names."""
+        if table.has_header and (named := [name for name in table.columns if self._is_file(name, table)]):
             raise InputError(
-                path,
+                table.path,
                 f"expected column names in the first line, got the name of an image ({named[0]})",
                 "if the table has no column names, add --no-header: columns are then 'column 1', 'column 2', …",
             )
-        return table
 
     def _is_file(self, name: str, table: Table) -> bool:
         """Whether a column's name is that of an image: by its suffix, or as the values below it are."""
+        if "/" in name.strip("/") and self.lookup.find_by(IN_FOLDER, name):
+            return True
         if not self.lookup.find(name):
             return False
         below = [row[name] for row in table.rows[:_PROBED_ROWS]]
@@ -129,7 +168,7 @@ class _Context:
 
     def joined(self, tables: Sequence[Table]) -> SetTables:
         """Several tables as one: rows of tables with the same columns together, others joined by what they name."""
-        tables = stack(self.tree, tables)
+        tables = stack(self.tree, tables, self.lookup, self.reporter)
         is_ham = self.options.kind in (None, "ham10000") and any(
             set(table.columns) >= HAM10000_COLUMNS for table in tables
         )
@@ -155,7 +194,7 @@ class _Context:
         for table in later:
             described = self._joined_by_column(described, table, tables)
         assert described is not None
-        return SetTables(described, is_ham)
+        return SetTables(described, is_ham, _of_one_row(described))
 
     def describe(self, table: Table, column: str | None) -> Described:
         return describe(table, column, self.lookup, dict(self.tree.skipped), self.tree.root, self.reporter)
@@ -198,34 +237,72 @@ class _Context:
                     return replace(tables, described=join(described, other, self.reporter, adds_files=False))
         return tables
 
-    def matching(self, paths: Sequence[Path]) -> list[Table]:
-        """The tables whose rows name files of the set; what cannot be read is said."""
-        found = []
+    def matching(self, paths: Sequence[Path]) -> _Found:
+        """The tables whose rows name files of the set; what cannot be read is said.
+
+        A table of one column is a list of files, and one of a competition's sample submission holds no true labels.
+        """
+        found = _Found()
         for path in paths:
             try:
-                table = self.read(path)
-            except InputError as error:
+                table = read_table(path, has_header=self.options.header is not False)
+                table = spread(table, self.options.image_column)
+            except (InputError, UsageError) as error:
                 if path.suffix.lower() == ".json":
                     continue  # most JSON files are no tables
-                if "--no-header" in error.hint:
-                    raise
-                self.reporter.warn(f"{path.name} is not read: {error.message}")
-                continue
-            except UsageError as error:
-                self.reporter.warn(f"{path.name} is not read: {error.message} ({error.hint})")
+                if isinstance(error, InputError):
+                    found.broken.append(error)
+                hint = f" ({error.hint})" if error.hint else ""
+                self.reporter.warn(f"{path.name} is not read: {error.message}{hint}")
                 continue
             columns = table.columns
             if self.options.image_column in columns:
                 columns = (self.options.image_column,)
-            if len(columns) > _MOST_COLUMNS:
+            if len(table.columns) < 2 or len(columns) > _MOST_COLUMNS:
                 continue
-            if any(fit[1] >= 0.5 for fit in find_keys(table, columns, self.lookup).values()):
-                found.append(table)
-        if len(found) > 1:
-            self.reporter.info(
-                f"tables that name its images: {', '.join(table.path.name for table in found)}"
+            fits = find_keys(table, columns, self.lookup)
+            if not any(fit[1] >= 0.5 for fit in fits.values()):
+                self.check_header(table)
+                found.others.append(table)
+            elif _SUBMISSION.search(path.name):
+                self.reporter.info(f"{path.name} is not used: by its name it holds no true labels")
+            elif len({name for (name, _), fit in fits.items() if fit[0] and fit[2]}) == len(table.columns):
+                self.reporter.info(
+                    f"each column of {path.name} names images: it says which belong together, and holds no labels"
+                )
+                found.pairs.append(table)
+            else:
+                self.check_header(table)
+                if table.note:
+                    self.reporter.info(f"{path.name} {table.note}")
+                found.tables.append(table)
+        if len(found.tables) > 1:
+            listed = ", ".join(
+                table.path.relative_to(self.tree.root).as_posix() for table in found.tables[:8]
             )
+            self.reporter.info(f"tables that name its images: {listed}")
         return found
+
+    def with_asked(self, found: _Found) -> list[Table]:
+        """The tables that name files, and those with the columns that are asked for, to be joined by a column."""
+        options = self.options
+        asked = {*options.label, *options.conditions, options.group} - {None}
+        missing = asked.difference(*(table.columns for table in found.tables))
+        return [*found.tables, *(table for table in found.others if missing.intersection(table.columns))]
+
+    def links(self, table: Table) -> list[list[str]]:
+        """The files that each row of a table names."""
+        return [[name for cell in row.values() for name in self.lookup.find(cell)] for row in table.rows]
+
+
+def _of_one_row(described: Described) -> dict[str, list[list[str]]]:
+    """The files that one row names in several columns."""
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for name, rows in described.rows.items():
+        for row in rows:
+            if ROW in row:
+                files[row[ROW]].append(name)
+    return {f"rows of {described.table.path.name}": list(files.values())} if files else {}
 
 
 def _only(rows: Mapping[str, Sequence[Row]], columns: Sequence[str]) -> dict[str, list[Row]]:
@@ -235,64 +312,6 @@ def _only(rows: Mapping[str, Sequence[Row]], columns: Sequence[str]) -> dict[str
     }
 
 
-def _near(tree: Tree, top: str) -> list[Path]:
-    """The tables directly in the set's folder, or else in the first wrapper folder that has any."""
-    folders = [""]
-    for folder in top.rstrip("/").split("/"):
-        folders.append(f"{folders[-1]}{folder}/")
-    for folder in folders:
-        found = [
-            tree.root / name
-            for name in tree.tables
-            if name.startswith(folder) and "/" not in name[len(folder) :]
-        ]
-        if found:
-            return found
-    return []
-
-
 def _resolve(root: Path, path: Path) -> Path:
     """A named table: looked up from here, then from the set's folder."""
     return root / path if not path.exists() and not path.is_absolute() and (root / path).exists() else path
-
-
-def _refuse_unknown_columns(tree: Tree, headers: Mapping[Path, frozenset[str]]) -> None:
-    """Raises: images with a table whose columns are unknown, and perhaps class folders as well."""
-    path = next(iter(headers))
-    columns = list_columns(sorted(headers[path]))
-    folders = {name.split("/", 1)[0] for name in tree.images if "/" in name}
-    or_folders = "; or take the folders as classes with --kind class-folders" if len(folders) > 1 else ""
-    raise InputError(
-        tree.root,
-        f"a table with unknown columns ({path.name}) lies next to {len(tree.images)} images",
-        f"--metadata {path} --image-column COLUMN --label COLUMN (it has: {columns}){or_folders}",
-    )
-
-
-def refuse_loose(tree: Tree) -> None:
-    """Stops at images in no class folder where a table lies next to their folder; only its name is read.
-
-    Raises:
-        InputError: Naming the table.
-    """
-    if not tree.images or any("/" in name for name in tree.images):
-        return
-    parent = tree.root / ".." if tree.root.name in ("", "..") else tree.root.parent
-    tables: list[Path] = []
-    with suppress(OSError):  # this user may not be allowed to list it
-        tables = [
-            path for path in sorted(parent.iterdir()) if is_table(path.name) and _is_inside(path, parent)
-        ]
-    if tables:
-        first, *others = tables[:5]
-        raise InputError(
-            tree.root,
-            f"expected class folders with images, got {len(tree.images)} images in none",
-            f"if a table next to that folder describes them, name it: --metadata {first} --label COLUMN"
-            + (f" (there are also {', '.join(map(str, others))})" if others else ""),
-        )
-
-
-def _is_inside(path: Path, root: Path) -> bool:
-    """Whether it is a file of the set: a link out of it is followed only where the user names it."""
-    return not path.name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root.resolve())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -13,24 +15,23 @@ from drai_cli.progress import Reporter
 from drai_cli.tables.table import Table, list_columns
 
 _ONE_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1, "false": 0, "true": 1}
+_CROSSES = {"x": 1, "": 0}
 _MOST_COLUMNS = 2000
 _MOSTLY = 3
+_SHORT = 2
 _CODES = frozenset({"-1", "-1.0"})
 """Codes of a missing value where all other values are 0 or more (CheXpert: uncertain)."""
 
 
 def find_one_hot(table: Table) -> tuple[str, ...]:
-    """Neighbouring columns that hold only 0 and 1 and sum to one in every row; empty where there are none.
+    """Neighbouring columns that hold only 0 and 1 (or `x` and nothing) and sum to one in every row; empty: none.
 
     The longest such run of columns counts, and only where at least two of them have a 1, and where few columns of 0 and
     1 around them do not belong to it: any two of many findings may complement each other by chance.
     """
     if not 2 <= len(table.columns) <= _MOST_COLUMNS:
         return ()
-    numbers = []
-    for name in table.columns:
-        column = [_ONE_HOT.get(row.get(name, "").lower(), 2) for row in table.rows]
-        numbers.append(column if 2 not in column else None)
+    numbers = [_zeros_and_ones(table, name) for name in table.columns]
     best: tuple[str, ...] = ()
     start = 0
     for place in range(len(numbers) + 1):
@@ -43,6 +44,19 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
                 best = table.columns[start + first : start + last]
         start = place + 1
     return best
+
+
+def _zeros_and_ones(table: Table, name: str) -> list[int] | None:
+    """A column's values; None at the first that is neither 0 nor 1, nor a cross or blank in a column of these."""
+    first = next((cell for row in table.rows if (cell := row.get(name, "").lower())), "")
+    known = _CROSSES if first in _CROSSES else _ONE_HOT
+    column = []
+    for row in table.rows:
+        value = known.get(row.get(name, "").lower())
+        if value is None:
+            return None
+        column.append(value)
+    return column if first else None
 
 
 def _window_of_ones(columns: np.ndarray) -> tuple[int, int]:
@@ -65,7 +79,9 @@ def with_one_hot_label(table: Table, reporter: Reporter) -> Table:
     reporter.info(
         f"the label is which of the columns {list_columns(columns)} of {table.path.name} is 1; --label names another"
     )
-    values = [next(name for name in columns if _ONE_HOT[row[name].lower()]) for row in table.rows]
+    values = [
+        next(name for name in columns if {**_ONE_HOT, **_CROSSES}[row[name].lower()]) for row in table.rows
+    ]
     return table.with_column(LABEL, values)
 
 
@@ -82,13 +98,17 @@ def warn_of_one_hot_sibling(table: Table, label: str, reporter: Reporter) -> Non
 def clean_values(values: Sequence[str], missing: Collection[str]) -> tuple[list[str], Counter[str]]:
     """A column's values, empty where they mean that nothing is known, and how often each such word is there.
 
+    Of two values -1 may be one: `-1` and `1`.
+
     Args:
         values: The values.
         missing: Words that mean so instead of the usual ones, in any case; empty: the usual ones, and -1 where all
             other values are numbers of 0 or more.
     """
     words = frozenset(word.strip().lower() for word in missing) | {""} if missing else MISSING_WORDS
-    if not missing and _CODES & set(values) and all(_is_natural(one) for one in set(values) - _CODES):
+    known = {value.strip() for value in values}
+    others = {value for value in known - _CODES if value.lower() not in words}
+    if not missing and _CODES & known and len(others) > 1 and all(map(_is_natural, others)):
         words = words | _CODES
     counts: Counter[str] = Counter()
     cleaned = []
@@ -98,6 +118,43 @@ def clean_values(values: Sequence[str], missing: Collection[str]) -> tuple[list[
             value = ""
         cleaned.append(value)
     return cleaned, counts
+
+
+def merge_spellings(values: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Values in one spelling where they differ in nothing but case, blanks and underscores, or are the same number.
+
+    The most frequent spelling of each is taken. Names of one or two letters keep their case: `T` and `t` may be two.
+
+    Returns:
+        The values, and the spellings that were changed, by the one that is taken.
+    """
+    counts = Counter(values)
+    by_fold: defaultdict[str, list[str]] = defaultdict(list)
+    for value in counts:
+        by_fold[_folded(value)].append(value)
+    others: dict[str, list[str]] = {}
+    taken: dict[str, str] = {}
+    for several in by_fold.values():
+        if len(several) > 1:
+            kept = max(several, key=lambda one: (counts[one], one == _clean(one), one))
+            others[kept] = [one for one in several if one != kept]
+            taken.update(dict.fromkeys(several, kept))
+    return [taken.get(value, value) for value in values], others
+
+
+def _folded(value: str) -> str:
+    try:
+        number = float(value)
+    except ValueError:
+        pass
+    else:
+        return repr(number) if math.isfinite(number) else value
+    text = _clean(value)
+    return text.casefold() if sum(map(str.isalpha, text)) > _SHORT else text
+
+
+def _clean(value: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", value).replace("_", " ").split())
 
 
 def _is_natural(value: str) -> bool:

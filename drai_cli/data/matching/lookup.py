@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,11 @@ from drai_cli.io.registry import strip_suffix
 
 IN_FOLDER, BEGINNING = "folder", "beginning of the name"
 """Keys that mean all files below a folder (`sub-01`), or all whose name begins so (`sub-01_T1w.nii.gz`)."""
+NUMBER = "number, with other zeros"
+"""A key that means the file whose name is the same number: `7` and `7.0` mean `007.png`, as spreadsheets have it."""
+_WHOLE = re.compile(r"\d{1,15}(?:[.,]\d{1,6})?(?:[eE]\+?\d{1,2})?")
+_LONG_NUMBER = 4
+_URL_END = re.compile(r"[?#].*$")
 OUTSIDE = "its name leads out of the set"
 
 
@@ -31,6 +37,11 @@ class Lookup:
             self._by_name[last].append(name)
             if stem != last:
                 self._by_name[stem].append(name)
+
+    @property
+    def count(self) -> int:
+        """Files in all."""
+        return len(self._names)
 
     def find(self, written: str) -> list[str]:
         """The files that a path or name in a cell may mean, by its longest end that fits: none, one or several.
@@ -50,6 +61,8 @@ class Lookup:
         wanted = path.split("/")
         last = _folded(wanted[-1])
         candidates = self._by_name.get(last) or self._by_name.get(strip_suffix(last)) if last else None
+        if candidates is None and "_" in last:
+            return self._in_folder_joined(path)
         if len(wanted) == 1 and candidates is not None and len(candidates) == 1:
             return list(candidates), True
         ranked = [
@@ -57,6 +70,14 @@ class Lookup:
         ]
         best = max((rank for rank, _ in ranked), default=(0, 0))
         return sorted(name for rank, name in ranked if rank == best), bool(best[1])
+
+    def _in_folder_joined(self, path: str) -> tuple[list[str], bool]:
+        """Files whose folder and name a cell joins by `_`, as DeepLesion's `000001_01_01_109.png` does."""
+        folder, _, last = path.rpartition("_")
+        wanted = [*folder.split("/"), last]
+        names = self._by_name.get(_folded(last), ()) if folder else ()
+        found = [name for name in names if (rank := _rank(wanted, name.split("/"))) and rank[0]]
+        return sorted(found), len(found) == 1
 
     def find_by(self, key: str, written: str) -> list[str]:
         """The files that a cell means under one of `keys`."""
@@ -66,13 +87,15 @@ class Lookup:
             return self._find_folder(written)
         if key == BEGINNING:
             return self._beginnings.get(_folded(written), [])
+        if key == NUMBER:
+            return self._numbers.get(_number(written), [])
         return self._headers[key].get(written, [])
 
     @property
     def keys(self) -> tuple[str, ...]:
         """What files can be named by, the finest first."""
         headers = tuple(key for key in HEADER_KEYS if self._headers.get(key))
-        return (FILE, *headers, IN_FOLDER, BEGINNING)
+        return (FILE, *headers, IN_FOLDER, BEGINNING, NUMBER)
 
     @cached_property
     def _headers(self) -> Mapping[str, Mapping[str, list[str]]]:
@@ -117,18 +140,39 @@ class Lookup:
 
     @cached_property
     def _beginnings(self) -> Mapping[str, list[str]]:
-        """Files by each beginning of their name that ends before `_` or `-`."""
+        """Files by each beginning of their name that ends before `_` or `-`, or before the letter after a number."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for item in self._items:
             stem = _folded(strip_suffix(item.name.rpartition("/")[2]))
             for place, letter in enumerate(stem):
-                if letter in "_-" and place:
+                is_side = (
+                    letter.isalpha() and place >= _LONG_NUMBER and stem[:place].isdecimal()
+                )  # 9000099L.png
+                if (letter in "_-" and place) or is_side:
                     found[stem[:place]].append(item.name)
         return dict(found)
+
+    @cached_property
+    def _numbers(self) -> Mapping[int | None, list[str]]:
+        found: defaultdict[int | None, list[str]] = defaultdict(list)
+        for item in self._items:
+            number = _number(strip_suffix(item.name.rpartition("/")[2]))
+            if number is not None:
+                found[number].append(item.name)
+        return dict(found)
+
+
+def _number(written: str) -> int | None:
+    """A whole number, however spreadsheets write it: `007`, `7.0`, `7,00`, `1.2E+05`; None for anything else."""
+    if not _WHOLE.fullmatch(written):
+        return None
+    number = float(written.replace(",", "."))
+    return int(number) if number.is_integer() and number < 1 << 53 else None
 
 
 def inside(written: str, root: Path) -> str | None:
     """A cell as a path with `/`, relative to the set where it lies in it; None for one that leads out by `..`."""
+    written = _URL_END.sub("", written) if "://" in written else written
     written = written.replace("\\", "/")
     if "/" not in written and written not in (".", "..") and "\0" not in written:
         return written

@@ -10,19 +10,17 @@ from pathlib import Path
 
 from drai_cli.data.image_set import FILE, part_in_name, part_named
 from drai_cli.data.items import Item
-from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, OUTSIDE, Lookup, inside, is_absolute
+from drai_cli.data.matching.keys import choose_key
+from drai_cli.data.matching.lookup import NUMBER, OUTSIDE, Lookup, inside, is_absolute
 from drai_cli.data.reading import list_first
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import InputError
 from drai_cli.progress import Reporter
-from drai_cli.tables.table import Table, list_columns
+from drai_cli.tables.table import Table
 
-IMAGEFOLDER_COLUMN = "file_name"
-"""The column by which a `metadata.csv` names images, as Hugging Face's imagefolder has it."""
 TABLE_PART = "part of the split, by the table's name or folder"
 """Key of a row's cell that no column holds."""
-_PROBED_ROWS = 50
 _ENOUGH = 0.5
-"""Share of a column's values that have to name files, where a column is looked for."""
+"""Share of rows whose value has to be there, where a column that two tables share is looked for."""
 
 Row = Mapping[str, str]
 
@@ -55,7 +53,7 @@ class Described:
     @property
     def describes_several(self) -> bool:
         """Whether a row may be of several files."""
-        return self.key not in (FILE, "SOPInstanceUID")
+        return self.key not in (FILE, NUMBER, "SOPInstanceUID")
 
 
 @dataclass
@@ -94,7 +92,7 @@ def describe(
         reporter: Shown what is found and left out.
 
     Raises:
-        InputError: Rows name files that are not there, or several: counted and named.
+        InputError: No row names a file that is there, or one names several: counted and named.
         UsageError: No such column, or none or several that name files.
     """
     column, key = choose_key(table, column, lookup, root, reporter)
@@ -110,10 +108,12 @@ def describe(
             skipped[written] = OUTSIDE
         else:
             missing.append(written)
-    if missing and key == FILE and missing != [""] * len(missing):
-        _refuse_missing(table, column, missing, found)
+    if missing and key == FILE and not any(found.files) and any(missing):
+        _refuse_missing(table, column, missing)
     if missing:
-        reporter.warn(f"{len(missing)} of {len(table.rows)} rows of {table.path.name} name no image")
+        absent = [written for written in missing if written]
+        which = f" below the folder and are left out: {list_first(absent)}" if absent else ""
+        reporter.warn(f"{len(missing)} of {len(table.rows)} rows of {table.path.name} name no image{which}")
     copies = _take_copies_once(found, root)
     if found.ambiguous:
         listed = [f"{written} ({', '.join(files[:3])})" for written, files in found.ambiguous]
@@ -133,84 +133,17 @@ def describe(
     return Described(table, dict(rows), column, key, tuple(skipped.items()), copies)
 
 
-def _refuse_missing(table: Table, column: str, missing: Sequence[str], found: Found) -> None:
-    total = len(table.rows)
-    hint = f"check --image-column {column} and the folder, or remove these rows"
+def _refuse_missing(table: Table, column: str, missing: Sequence[str]) -> None:
+    hint = f"give the folder below which {missing[0]} lies, or name another column with --image-column"
     if any(".tar/" in written for written in missing):
         hint = "tar files are not read: drai sample --format png makes the same images as files"
-    elif not any(found.files):
-        hint = f"give the folder below which {missing[0]} lies, or name another column with --image-column"
     names = [written or "an empty cell" for written in missing]
     raise InputError(
         table.path,
-        f"{len(missing)} of {total} rows name no image below the folder: {list_first(names)}",
+        f"{len(missing)} of {len(table.rows)} rows name no image below the folder: {list_first(names)} "
+        f"(column {column!r})",
         hint,
     )
-
-
-def choose_key(
-    table: Table, column: str | None, lookup: Lookup, root: Path, reporter: Reporter
-) -> tuple[str, str]:
-    """The column that names files, and what by: the one whose values fit most, by the finest of what they fit.
-
-    Raises:
-        UsageError: No column names files, or several do so equally well.
-    """
-    if column is not None:
-        table.check_column(column, "--image-column")
-    elif IMAGEFOLDER_COLUMN in table.columns:
-        return IMAGEFOLDER_COLUMN, FILE
-    fits = find_keys(table, [column] if column is not None else table.columns, lookup)
-    if not fits and column is not None and lookup.keys[1] == IN_FOLDER:
-        return column, FILE  # its rows will be named as missing
-    best = max(fits.values(), default=None)
-    chosen = [pair for pair, fit in fits.items() if fit == best]
-    if len(chosen) != 1:
-        got = (
-            f"{len(chosen)} columns do ({list_columns([name for name, _ in chosen])})"
-            if chosen
-            else "no column does"
-        )
-        what = "images" if lookup.keys[1] == IN_FOLDER else f"files or {', '.join(lookup.keys[1:-2])}"
-        raise UsageError(
-            "--image-column" if column is None else f"--image-column {column}",
-            f"expected one column of {table.path.name} to name {what} below {root}, but {got}",
-            f"name it with --image-column: {list_columns(table.columns)}",
-        )
-    ((name, key),) = chosen
-    if column is None or key != FILE:
-        by = "" if key == FILE else f", as {key}"
-        reporter.info(
-            f"images are named by column {name!r} of {table.path.name}{by}; --image-column names another"
-        )
-    return name, key
-
-
-def find_keys(
-    table: Table, columns: Sequence[str], lookup: Lookup
-) -> dict[tuple[str, str], tuple[bool, float, bool, int, int]]:
-    """The columns that name files and what by, each with how well.
-
-    That is whether it names single files, the share of its values that do, whether they are more than numbers, how fine
-    the key is, and how many files it finds. A sample of rows is looked at.
-    """
-    probed = table.rows[:: max(1, len(table.rows) // _PROBED_ROWS)]
-    fits: dict[tuple[str, str], tuple[bool, float, bool, int, int]] = {}
-    for place, key in enumerate(lookup.keys):
-        if any(fit[0] for fit in fits.values()):
-            break  # nothing is finer than single files
-        for column in columns:
-            written = {row[column] for row in probed if row[column]}
-            found = [files for one in written if (files := lookup.find_by(key, one))]
-            share = len(found) / len(written) if written else 0.0
-            # A number may be a file's name by chance, but hardly every number of a column another file's.
-            is_meant = share >= _ENOUGH and (key not in (IN_FOLDER, BEGINNING) or len(written) > 1)
-            if found and (key == FILE or is_meant):
-                named = {name for files in found for name in files}
-                is_text = not all(one.replace(".", "").isdecimal() for one in written)
-                is_file = key == FILE and share >= _ENOUGH
-                fits[column, key] = (is_file, round(share, 1), is_text, -place, len(named))
-    return fits
 
 
 def _find(table: Table, column: str, key: str, lookup: Lookup, root: Path) -> Found:
@@ -227,9 +160,9 @@ def _find(table: Table, column: str, key: str, lookup: Lookup, root: Path) -> Fo
         files, is_whole = known[written]
         if not is_whole and certain.intersection(files):
             files = []
-        if key == FILE and len(files) > 1:
+        if key in (FILE, NUMBER) and len(files) > 1:
             files = _in_part(files, row.get(TABLE_PART) or part_in_name(table.path.name))
-        if key == FILE and len(files) > 1:
+        if key in (FILE, NUMBER) and len(files) > 1:
             found.ambiguous.append((written, files))
         elif not files:
             if inside(written, root) is None:
@@ -321,18 +254,20 @@ def join_by_column(first: Table, second: Table) -> Table | None:
     Raises:
         InputError: Rows of the second contradict each other.
     """
+    contradiction: InputError | None = None
     for column in second.columns:
         if column not in first.columns:
             continue
         by_value: dict[str, Row] = {}
-        for row in second.rows:
-            if by_value.setdefault(row[column], row) != row:
-                raise InputError(
-                    second.path, f"has two rows that differ with {row[column]!r} in column {column!r}",
-                    "keep one, or let its rows name images",
-                )  # fmt: skip
+        doubled = [row[column] for row in second.rows if by_value.setdefault(row[column], row) != row]
         there = sum(row[column] in by_value for row in first.rows)
         if there < _ENOUGH * len(first.rows):
+            continue
+        if doubled:
+            contradiction = contradiction or InputError(
+                second.path, f"has two rows that differ with {doubled[0]!r} in column {column!r}",
+                "keep one, or let its rows name images",
+            )  # fmt: skip
             continue
         added = [name for name in second.columns if name not in first.columns]
         blank = dict.fromkeys(added, "")
@@ -341,4 +276,6 @@ def join_by_column(first: Table, second: Table) -> Table | None:
             for row in first.rows
         )
         return replace(first, columns=(*first.columns, *added), rows=rows)
+    if contradiction is not None:
+        raise contradiction
     return None

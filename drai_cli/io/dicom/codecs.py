@@ -26,6 +26,7 @@ from pydicom.uid import UID
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import FAILURES, element, syntax_of
 from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout
+from drai_cli.io.raster_kinds import check_scans
 
 # Retired, but in use: PS3.5 annex A.4.1 of 2004.
 JPEG_SPECTRAL_SELECTION = UID("1.2.840.10008.1.2.4.53")
@@ -154,6 +155,8 @@ def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: U
             if precision > layout.bits_allocated:
                 raise InputError(subject, f"frame {count - 1} has {precision} bits, more than are allocated")
             deepest = max(deepest, precision)
+            if syntax not in _JPEG_2000:
+                check_scans(f"{subject}, frame {count - 1}", source, height * width * layout.frames)
             if count == layout.frames:
                 break
     except FAILURES as error:

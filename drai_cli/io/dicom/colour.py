@@ -13,6 +13,8 @@ from drai_cli.io.dicom.file import FAILURES, syntax_of
 _RGB = frozenset({"RGB"})
 _FULL = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
 _PARTIAL = frozenset({"YBR_PARTIAL_422", "YBR_PARTIAL_420"})
+_ROWS = 256
+"""Of a frame at a time: on the way to RGB a sample takes some 30 bytes."""
 
 
 def colour_to_rgb(
@@ -27,6 +29,16 @@ def colour_to_rgb(
         return samples
     if photometric not in _FULL | _PARTIAL:
         raise InputError(subject, "expected RGB or YBR with three samples a pixel, got another colour model")
+    rgb = np.empty_like(samples)
+    for start in range(0, len(samples), _ROWS):
+        rows = slice(start, start + _ROWS)
+        rgb[rows] = _ybr_to_rgb(samples[rows], photometric, bits)
+    return rgb
+
+
+def _ybr_to_rgb(
+    samples: UInt[np.ndarray, "rows width 3"], photometric: str, bits: int
+) -> UInt[np.ndarray, "rows width 3"]:
     top = (1 << bits) - 1
     scale = (top + 1) / 256
     light, blue, red = np.moveaxis(samples.astype(np.float32), -1, 0)

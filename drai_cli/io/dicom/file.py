@@ -36,6 +36,8 @@ _PATIENT = (
     "ReferringPhysicianName",
 )  # fmt: skip
 _MAX_INFLATED_BYTES = 1 << 29
+_FREE_INFLATED_BYTES, _MOST_PER_BYTE = 64 << 20, 64
+"""What a deflated file may become: so much, and so much more for each of its bytes."""
 _META_BYTES = 1 << 14  # more than file meta information takes, short of private information that fills it
 _DEFLATED = str(uids.DeflatedExplicitVRLittleEndian).encode()
 
@@ -93,10 +95,11 @@ def _inflate(subject: str, file: _Clipped, header_only: bool) -> Dataset | None:
     )
     if meta.get("TransferSyntaxUID") != uids.DeflatedExplicitVRLittleEndian:
         return None
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    plain = inflater.decompress(file.read(), _MAX_INFLATED_BYTES)
+    packed, inflater = file.read(), zlib.decompressobj(-zlib.MAX_WBITS)
+    most = min(_MAX_INFLATED_BYTES, _FREE_INFLATED_BYTES + _MOST_PER_BYTE * len(packed))
+    plain = inflater.decompress(packed, most)
     if inflater.unconsumed_tail:
-        raise InputError(subject, f"expected at most {_MAX_INFLATED_BYTES} bytes after inflating, got more")
+        raise InputError(subject, f"expected at most {most} bytes after inflating, got more")
     stop = (lambda tag, vr, length: tag.group >= 0x7FE0) if header_only else None
     dataset = read_dataset(io.BytesIO(plain), False, True, stop_when=stop)
     dataset.file_meta = meta

@@ -7,8 +7,9 @@ values. Colour becomes RGB. Overlays are left out. Knows nothing of series.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import IO
 
@@ -24,27 +25,19 @@ from drai_cli.io.dicom.file import (
     FAILURES,
     item,
     number,
-    parse,
     parse_stream,
     syntax_of,
     text,
     whole,
 )
 from drai_cli.io.dicom.format import DICOM
+from drai_cli.io.dicom.frame_order import place_frames, reorder
 from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
-from drai_cli.io.dicom.order import Place, has_one_orientation, measure_geometry, order_places, volume_key
-from drai_cli.io.dicom.placement import (
-    FunctionalGroups,
-    geometry_of_plane,
-    pixel_aspect_of,
-    plane_of,
-    spacing_of,
-    thickness_of,
-)
+from drai_cli.io.dicom.placement import FunctionalGroups, pixel_aspect_of, spacing_of
 from drai_cli.io.dicom.voi import curves_of, lut_bits, windows_of
-from drai_cli.io.geometry import Geometry
-from drai_cli.io.stack import Spacing, Stack, ToneCurve
-from drai_cli.io.values import check_size, choose_rescaled_dtype, replace_nonfinite, rescale
+from drai_cli.io.files import open_regular
+from drai_cli.io.stack import Stack, ToneCurve
+from drai_cli.io.values import check_memory, check_size, choose_rescaled_dtype, replace_nonfinite, rescale
 
 Scale = tuple[float, float]
 
@@ -78,15 +71,23 @@ def read_dicom(path: Path) -> Stack:
     Raises:
         InputError: No DICOM, no image, broken, too large, or its codec is not installed.
     """
-    return stack_of(str(path), parse(path))
+    with open_regular(path) as file:
+        return read_dicom_stream(str(path), file, file.seek(0, 2))
 
 
-def read_dicom_stream(subject: str, file: IO[bytes]) -> Stack:
-    """`read_dicom` for an open file that can be sought in."""
-    return stack_of(subject, parse_stream(subject, file))
+def read_dicom_stream(subject: str, file: IO[bytes], file_bytes: int) -> Stack:
+    """`read_dicom` for an open file that can be sought in.
+
+    Args:
+        subject: What it is called in messages.
+        file: Of the whole file.
+        file_bytes: Bytes that it has where it is stored; a small one may not take much memory.
+    """
+    file.seek(0)
+    return stack_of(subject, parse_stream(subject, file), file_bytes)
 
 
-def stack_of(subject: str, dataset: Dataset) -> Stack:
+def stack_of(subject: str, dataset: Dataset, file_bytes: int) -> Stack:
     """The stack in a data set.
 
     Raises:
@@ -94,16 +95,17 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
     """
     check_is_image(subject, dataset)
     layout = layout_of(subject, dataset)
+    _check_memory(subject, dataset, layout, file_bytes)
     try:
         groups = FunctionalGroups.of(dataset)
         if layout.samples == 3:
             decoded = _colour(subject, dataset, layout)
         elif layout.photometric == "PALETTE COLOR":
-            decoded = _palette(subject, dataset, layout)
+            decoded = _palette(subject, dataset, layout, file_bytes)
         else:
-            decoded = _grey(subject, dataset, layout, groups)
+            decoded = _grey(subject, dataset, layout, groups, file_bytes)
         spacing_mm, spacing_notes = spacing_of(groups)
-        place = _place(groups, layout, spacing_mm)
+        place = place_frames(groups, layout.frames, spacing_mm)
         stack = Stack(
             array=decoded.array,
             kind=DICOM.name,
@@ -123,7 +125,7 @@ def stack_of(subject: str, dataset: Dataset) -> Stack:
         )
         if place.geometry is not None and layout.frames > place.volumes:
             stack = replace(stack, spacing_mm=place.geometry.spacing_mm)
-        return stack if place.frames is None else _reorder(stack, place.frames)
+        return stack if place.frames is None else reorder(stack, place.frames)
     except FAILURES as error:
         raise InputError(subject, f"its image cannot be read ({type(error).__name__})") from error
 
@@ -153,6 +155,25 @@ def modality_of(dataset: Dataset) -> str:
     return code if re.fullmatch(r"[A-Z0-9]{2,16}", code) else ""
 
 
+def _check_memory(subject: str, dataset: Dataset, layout: Layout, file_bytes: int) -> None:
+    """Checks what all frames take, with what decoding one of them takes besides; the types of values are not known yet.
+
+    Raises:
+        InputError: It is too much for the size of the file.
+    """
+    samples, frame = prod(layout.shape), prod(layout.shape[1:])
+    item = layout.dtype.itemsize
+    keyword = next(keyword for keyword in PIXEL_KEYWORDS if keyword in dataset)
+    raw = dataset.get_item(keyword).value
+    needed = samples * (item + (layout.samples == 1)) + frame * _frame_bytes(layout) + 2 * len(raw or b"")
+    check_memory(subject, needed, file_bytes)
+
+
+def _frame_bytes(layout: Layout) -> int:
+    """Of each sample of a frame that is decoded: codecs take whole numbers of 4 bytes, and give copies."""
+    return 4 + 2 * layout.dtype.itemsize
+
+
 @dataclass(frozen=True)
 class _Decoded:
     """The decoded pixels."""
@@ -175,14 +196,18 @@ def _colour(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
     return _Decoded(array, layout.bits_stored)
 
 
-def _palette(subject: str, dataset: Dataset, layout: Layout) -> _Decoded:
+def _palette(subject: str, dataset: Dataset, layout: Layout, file_bytes: int) -> _Decoded:
     check_size(subject, (*layout.shape, 3), 3)
+    # Colours of 16 bits, pydicom's copies, and both of their bytes.
+    check_memory(subject, prod(layout.shape) * (2 * layout.dtype.itemsize + 20), file_bytes)
     indices = np.stack([samples for samples, _ in decode_frames(subject, dataset, layout)])
     array = palette_to_rgb(subject, indices, dataset)
     return _Decoded(array, 8 * array.itemsize)
 
 
-def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGroups) -> _Decoded:
+def _grey(
+    subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGroups, file_bytes: int
+) -> _Decoded:
     notes: list[str] = []
     is_inverted = layout.photometric == _WHITE_IS_LOW
     if layout.photometric not in (_WHITE_IS_LOW, "MONOCHROME2"):
@@ -195,6 +220,9 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     else:
         dtype = choose_rescaled_dtype(layout.dtype, low, high, sorted(set(scales)))
     check_size(subject, layout.shape, dtype.itemsize + 1)
+    # One frame is decoded at a time; its values take 8 bytes each until they have their type.
+    frame = prod(layout.shape[1:]) * (_frame_bytes(layout) + 8 * (dtype != layout.dtype))
+    check_memory(subject, prod(layout.shape) * (dtype.itemsize + 1) + frame, file_bytes)
     array = np.empty(layout.shape, dtype)
     padding: np.ndarray | None = None
     finder = _padding_finder(dataset, layout)
@@ -207,7 +235,7 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
                 replaced += int(broken.sum())
                 outside = broken if outside is None else outside | broken
         elif is_inverted and lut is None:
-            samples = (high + low - samples.astype(np.int64)).astype(layout.dtype)
+            samples = layout.dtype.type(high + low) - samples  # of all stored numbers it fits
         if lut is not None:
             array[index] = apply_modality_lut(samples, dataset)
         else:
@@ -222,7 +250,8 @@ def _grey(subject: str, dataset: Dataset, layout: Layout, groups: FunctionalGrou
     if lut is not None:
         ends = (0.0, float(2 ** lut_bits(lut) - 1))
         if is_inverted:
-            array = (int(ends[1]) - array.astype(np.int64)).clip(0).astype(np.uint16)
+            np.minimum(array, np.uint16(ends[1]), out=array)
+            np.subtract(np.uint16(ends[1]), array, out=array)
     voi = groups.macro("FrameVOILUTSequence", 0)
     mirror = sum(ends) if is_inverted else None
     windows = windows_of(voi, mirror)
@@ -279,52 +308,3 @@ def _unit(dataset: Dataset, groups: FunctionalGroups, lut: Dataset | None) -> st
         return "HU"
     units = text(dataset, "Units")
     return units if re.fullmatch(r"[A-Z0-9]{1,16}", units) and modality_of(dataset) == "PT" else ""
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """Where the frames lie: their order (None: as stored), volumes, geometry, and notes."""
-
-    frames: tuple[int, ...] | None = None
-    volumes: int = 1
-    geometry: Geometry | None = None
-    notes: tuple[str, ...] = ()
-
-
-def _place(groups: FunctionalGroups, layout: Layout, spacing_mm: Spacing | None) -> _Placed:
-    """The order of the frames and where they lie. No frame is left out: the header alone counts them."""
-    thickness_mm = thickness_of(groups)
-    if layout.frames == 1:
-        return _Placed(geometry=geometry_of_plane(plane_of(groups, 0), spacing_mm, thickness_mm))
-    if not groups.per_frame:
-        return _Placed()
-    places = [
-        Place(plane_of(groups, frame), volume_key(groups, frame), frame) for frame in range(layout.frames)
-    ]
-    if all(place.plane is None for place in places):
-        return _Placed()
-    if not has_one_orientation(places):
-        return _Placed(
-            notes=("its frames lie in planes of several orientations: as stored, without geometry",)
-        )
-    order = order_places(places)
-    if order.left_out:
-        note = "its frames make no whole volumes: as stored, without geometry"
-        return _Placed(notes=(note,))
-    slices = len(order.frames) // order.volumes
-    planes = [places[index].plane for index in order.frames[:slices]]
-    is_as_stored = order.frames == tuple(range(layout.frames))
-    frames = None if is_as_stored else order.frames
-    if slices == 1:
-        return _Placed(frames, order.volumes, geometry_of_plane(planes[0], spacing_mm, thickness_mm))
-    measured = measure_geometry(planes, spacing_mm)
-    if measured is None:
-        return _Placed(frames, order.volumes)
-    return _Placed(frames, order.volumes, *measured)
-
-
-def _reorder(stack: Stack, frames: Sequence[int]) -> Stack:
-    """The frames of a stack in this order."""
-    chosen = np.array(frames)
-    padding = None if stack.padding is None else stack.padding[chosen]
-    return replace(stack, array=stack.array[chosen], padding=padding)

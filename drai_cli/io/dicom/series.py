@@ -7,7 +7,7 @@ their planes, never by file name. What is not of the examination is set aside (`
 from __future__ import annotations
 
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import parse_stream, text, whole
 from drai_cli.io.dicom.foreign import Role, count_reasons, role_of, set_aside
 from drai_cli.io.dicom.format import DICOMDIR, begins_as_dicom
+from drai_cli.io.dicom.joined import JoinedFrames
 from drai_cli.io.dicom.order import Place, has_one_orientation, measure_geometry, order_places, volume_key
 from drai_cli.io.dicom.placement import FunctionalGroups, plane_of
 from drai_cli.io.dicom.read import check_is_image, read_dicom_stream
-from drai_cli.io.dicom.series_files import MAX_FILES, ZIP_FAILURES, Open, list_files
+from drai_cli.io.dicom.series_files import MAX_FILES, ZIP_FAILURES, Open, list_files, stored_bytes
 from drai_cli.io.stack import Stack
-from drai_cli.io.values import check_size
 
 _LISTED = 12
 
@@ -45,6 +45,7 @@ class Slice:
         frames: How many the file holds.
         size: Rows, columns, samples.
         place: What puts it in order: of several frames, the first.
+        file_bytes: Of the file where it is stored.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Slice:
     frames: int
     size: tuple[int, int, int]
     place: Place
+    file_bytes: int
 
 
 def read_series(path: Path, chosen: str | None = None) -> Stack:
@@ -209,14 +211,13 @@ def choose_alike(slices: Sequence[Slice]) -> list[Slice]:
 
 def _join_volumes(subject: str, slices: Sequence[Slice]) -> Stack:
     """Files of several frames: the volumes of all where they lie in the same place, else the only one."""
-    stacks = [_read(one) for one in slices]
-    head = stacks[0]
-    if len(stacks) == 1:
+    head = _read(slices[0])
+    if len(slices) == 1:
         return head
-    check_size(
-        subject, (sum(len(stack.array) for stack in stacks), *head.array.shape[1:]), head.array.itemsize
-    )
-    for stack in stacks[1:]:
+    joined = JoinedFrames(subject, sum(one.frames for one in slices), sum(one.file_bytes for one in slices))
+    joined.add(head)
+    for one in slices[1:]:
+        stack = _read(one)
         is_alike = (
             head.geometry is not None
             and stack.geometry is not None
@@ -230,53 +231,34 @@ def _join_volumes(subject: str, slices: Sequence[Slice]) -> Stack:
                 f"expected one file with several frames, or volumes in the same place, got {len(slices)} files",
                 "give one of them",
             )
-    return replace(_concatenate(stacks), volumes=sum(stack.volumes for stack in stacks))
+        joined.add(stack)
+    return replace(joined.stack(), volumes=sum(stack.volumes for stack in joined.parts))
 
 
 def _join(subject: str, slices: Sequence[Slice]) -> tuple[Stack, list[str]]:
     """All slices decoded into one stack."""
-    stacks: list[Stack] = []
-    head = _read(slices[0])
-    check_size(subject, (len(slices), *head.array.shape[1:]), 2 * head.array.itemsize)
-    widest = head.array.itemsize
+    joined = JoinedFrames(subject, len(slices), sum(one.file_bytes for one in slices))
     for one in slices:
-        stack = _read(one) if stacks else head
-        if stack.array.itemsize > widest:
-            widest = stack.array.itemsize  # of all slices, once they are one array
-            check_size(subject, (len(slices), *head.array.shape[1:]), 2 * widest)
-        if stack.array.shape[1:] != head.array.shape[1:]:
-            raise InputError(subject, "its slices differ in shape")
-        stacks.append(stack)
+        joined.add(_read(one))
     notes = []
-    if len({stack.unit for stack in stacks}) > 1:
+    if len({stack.unit for stack in joined.parts}) > 1:
         notes.append("its slices differ in what values mean")
-    windows = {stack.windows for stack in stacks}
+    windows = {stack.windows for stack in joined.parts}
     if len(windows) > 1:
         notes.append("its slices suggest different windows: the first one's is kept")
-    return _concatenate(stacks), notes
-
-
-def _concatenate(stacks: Sequence[Stack]) -> Stack:
-    """The frames of all, with each note once."""
-    padding = None
-    if any(stack.padding is not None for stack in stacks):
-        padding = np.concatenate(
-            [np.zeros(s.array.shape[:3], np.bool_) if s.padding is None else s.padding for s in stacks]
-        )
-    notes = Counter(note for stack in stacks for note in stack.notes)
-    array = np.concatenate([stack.array for stack in stacks])
-    return replace(stacks[0], array=array, padding=padding, notes=tuple(notes))
+    return joined.stack(), notes
 
 
 def _read(one: Slice) -> Stack:
     with one.open() as file:
-        return read_dicom_stream(one.name, file)
+        return read_dicom_stream(one.name, file, one.file_bytes)
 
 
 def read_header(name: str, opener: Open) -> Slice | str | None:
     """A file of a series; the reason why it is none; or None for a file that is no DICOM."""
     try:
         with opener() as file:
+            file_bytes = stored_bytes(file)
             head = file.read(132)
             if not begins_as_dicom(head):
                 return None
@@ -307,4 +289,5 @@ def read_header(name: str, opener: Open) -> Slice | str | None:
             whole(dataset, "SamplesPerPixel", 1) or 1,
         ),
         Place(plane_of(groups, 0), volume_key(groups, 0), whole(dataset, "InstanceNumber", 0) or 0),
+        file_bytes,
     )

@@ -19,6 +19,29 @@ Open = Callable[[], IO[bytes]]
 ZIP_FAILURES = (zipfile.BadZipFile, *FAILURES)
 MAX_FILES = 50_000
 _MAX_ZIP_BYTES = 1 << 31
+_FREE_BYTES, _MOST_PER_BYTE = 64 << 20, 64
+"""What a file in a zip may become: so much, and so much more for each of its bytes there."""
+_CHUNK = 1 << 20
+
+
+class _Unpacked(io.BytesIO):
+    """A file of a zip, in memory.
+
+    Attributes:
+        stored_bytes: Bytes that it has in the zip.
+    """
+
+    stored_bytes: int
+
+
+def stored_bytes(file: IO[bytes]) -> int:
+    """Bytes that an open file has where it is stored: in a zip fewer than it has once it is unpacked."""
+    if isinstance(file, _Unpacked):
+        return file.stored_bytes
+    place = file.tell()
+    size = file.seek(0, 2)
+    file.seek(place)
+    return size
 
 
 def list_files(path: Path, opened: ExitStack) -> Iterator[tuple[str, Open]]:
@@ -67,14 +90,20 @@ def _is_hidden(name: str) -> bool:
 
 def _zip_member(subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
     """A member in memory: never more of it than the archive's directory says and a file may have."""
-    if member.file_size > MAX_FILE_BYTES // 2:
-        raise InputError(subject, f"expected at most {MAX_FILE_BYTES // 2} bytes, got {member.file_size}")
+    most = min(MAX_FILE_BYTES // 2, _FREE_BYTES + _MOST_PER_BYTE * member.compress_size)
+    if member.file_size > most:
+        raise InputError(subject, f"expected at most {most} bytes, got {member.file_size}")
     try:
         with archive.open(member) as stream:
-            head = stream.read(PREAMBLE + 4)
-            if not begins_as_dicom(head):  # nobody reads on
-                return io.BytesIO(head)
-            return io.BytesIO(head + stream.read(max(0, member.file_size - len(head))))
+            made = _Unpacked(stream.read(PREAMBLE + 4))
+            made.stored_bytes = member.compress_size
+            if not begins_as_dicom(made.getvalue()):  # nobody reads on
+                return made
+            made.seek(0, 2)
+            while chunk := stream.read(_CHUNK):
+                made.write(chunk)
+            made.seek(0)
+            return made
     except ZIP_FAILURES as error:
         raise InputError(subject, f"is broken in the zip ({type(error).__name__})") from error
 

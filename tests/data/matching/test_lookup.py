@@ -9,7 +9,7 @@ import pytest
 
 from drai_cli.data.image_set import FILE
 from drai_cli.data.items import Item
-from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, Lookup
+from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, NUMBER, Lookup
 
 ROOT = Path("/sets/one")
 
@@ -67,5 +67,17 @@ def test_folders_and_beginnings():
 
 def test_headers():
     found = Lookup([Item("a.dcm", values={"PatientID": "p", "AccessionNumber": "7"}), Item("b.dcm")], ROOT)
-    assert found.keys == (FILE, "AccessionNumber", "PatientID", IN_FOLDER, BEGINNING)
+    assert found.keys == (FILE, "AccessionNumber", "PatientID", IN_FOLDER, BEGINNING, NUMBER)
     assert found.find_by("AccessionNumber", "7") == ["a.dcm"]
+
+
+def test_numbers_without_their_zeros():
+    found = Lookup([Item("a/007.png"), Item("a/120000.png"), Item("b/x7.png")], ROOT)
+    for written in ("7", "07", "7.0", "7,00"):
+        assert found.find_by(NUMBER, written) == ["a/007.png"]
+    assert found.find_by(NUMBER, "1.2E+05") == ["a/120000.png"]
+    assert found.find_by(NUMBER, "7.5") == found.find_by(NUMBER, "x7") == found.find_by(NUMBER, "8") == []
+
+
+def test_the_end_of_a_url_is_a_name():
+    assert Lookup([Item("a/1.png")], ROOT).find("https://x.org/data/1.png?size=large#top") == ["a/1.png"]

@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom import codecs as dicom_codecs
+from drai_cli.io.dicom import colour as dicom_colour
 from drai_cli.io.read import is_readable, read_image, read_stack
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -54,6 +55,36 @@ def test_a_deflate_bomb_is_refused(tmp_path, make_dicom):
     path.write_bytes(raw[: 144 + length] + bomb)
     with pytest.raises(InputError, match="after inflating"):
         read_stack(path)
+
+
+def test_a_small_file_may_not_become_much(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP, syntax=DeflatedExplicitVRLittleEndian)
+    raw = path.read_bytes()
+    start = 144 + struct.unpack("<I", raw[140:144])[0]
+    plain = zlib.decompress(raw[start:], -15)
+    pixels = plain.rindex(struct.pack("<HH", 0x7FE0, 0x10))
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    path.write_bytes(raw[:start] + deflater.compress(plain[:pixels] + bytes(80 << 20)) + deflater.flush())
+    with pytest.raises(InputError, match="bytes after inflating, got more"):
+        read_stack(path)
+
+
+@pytest.mark.parametrize(("photometric", "samples"), [("RGB", 3), ("PALETTE COLOR", 1), ("MONOCHROME2", 1)])
+def test_what_decoding_will_take_is_counted_before_it_begins(tmp_path, make_dicom, photometric, samples):
+    path = make_dicom(
+        tmp_path / "a.dcm", RAMP.astype(np.uint8), Rows=8000, Columns=8000, SamplesPerPixel=samples,
+        PlanarConfiguration=0, PhotometricInterpretation=photometric, NumberOfFrames=2 if samples == 3 else 9,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"at most 1024 MiB"):
+        read_stack(path)
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL", "YBR_PARTIAL_422"])
+def test_colour_is_converted_in_blocks_of_rows_alike(photometric, monkeypatch):
+    samples = RANDOM.integers(0, 256, (20, 5, 3), np.uint8)
+    whole = dicom_colour.colour_to_rgb("x", samples, photometric, 8)
+    monkeypatch.setattr(dicom_colour, "_ROWS", 3)
+    np.testing.assert_array_equal(dicom_colour.colour_to_rgb("x", samples, photometric, 8), whole)
 
 
 @pytest.mark.parametrize("is_placed", [False, True])

@@ -10,7 +10,10 @@ import pytest
 from pydicom.fileset import FileSet
 
 from drai_cli.errors import InputError
+from drai_cli.io.dicom import series_files
+from drai_cli.io.dicom.joined import JoinedFrames
 from drai_cli.io.read import read_stack
+from drai_cli.io.stack import Stack
 
 
 @pytest.fixture
@@ -108,12 +111,80 @@ def test_zip(series, tmp_path):
     assert not (tmp_path.parent / "00-0").exists()
 
 
-def test_zip_bombs_and_what_is_no_zip(tmp_path):
+def test_slices_of_different_types_become_one_array(tmp_path, make_dicom, place):
+    stored = [np.full((4, 5), value, np.uint8) for value in (7, 8, 9)]
+    scales = [
+        {},
+        {"RescaleSlope": "0.5", "RescaleIntercept": "-3"},
+        {"RescaleSlope": "300", "RescaleIntercept": "0"},
+    ]
+    for index, (array, scale) in enumerate(zip(stored, scales, strict=True)):
+        make_dicom(
+            tmp_path / "s" / f"{index}.dcm", array, uid=f"1.2.{index}", **place((0, 0, index)), **scale
+        )
+    stack = read_stack(tmp_path / "s")
+    assert stack.array.dtype == np.float64
+    assert [frame.item(0) for frame in stack.array] == [7, 1, 2700]
+
+
+@pytest.mark.parametrize("is_alike", [True, False])
+def test_files_of_several_frames_in_the_same_places_are_volumes(tmp_path, make_dicom, is_alike):
+    """Enhanced CT: the place of each frame stands with the frame."""
+    for number in range(2):
+        frames = []
+        for height in range(3):
+            position, orientation, group = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+            position.ImagePositionPatient = [0, 0, height + (0 if is_alike else 50 * number)]
+            orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            group.PlanePositionSequence, group.PlaneOrientationSequence = [position], [orientation]
+            frames.append(group)
+        array = np.stack([np.full((4, 5), 10 * number + height, np.uint8) for height in range(3)])
+        make_dicom(
+            tmp_path / "s" / f"{number}.dcm", array, uid=f"1.2.{number}", PerFrameFunctionalGroupsSequence=frames,
+            PixelSpacing=[1, 1], InstanceNumber=number,
+        )  # fmt: skip
+    if not is_alike:
+        with pytest.raises(InputError, match="or volumes in the same place, got 2 files"):
+            read_stack(tmp_path / "s")
+        return
+    stack = read_stack(tmp_path / "s")
+    assert stack.volumes == 2
+    assert [frame.item(0) for frame in stack.array] == [0, 1, 2, 10, 11, 12]
+
+
+def test_frames_of_a_series_are_bounded_by_what_they_become():
+    joined = JoinedFrames("x", 3, 1000)
+    joined.add(stack_of(np.zeros((1, 2, 2), np.uint8)))
+    with pytest.raises(InputError, match="differ in shape"):
+        joined.add(stack_of(np.zeros((1, 2, 3), np.uint8)))
+    joined.add(stack_of(np.ones((1, 2, 2), np.float64)))
+    with pytest.raises(InputError, match="expected 3 frames, got more"):
+        joined.add(stack_of(np.zeros((2, 2, 2), np.uint8)))
+    with pytest.raises(InputError, match="expected 3 frames, got 2"):
+        joined.stack()
+    large = JoinedFrames("x", 7, 1000)
+    large.add(stack_of(np.broadcast_to(np.uint8(0), (1, 8000, 8000))))
+    with pytest.raises(InputError, match="at most 1024 MiB"):
+        large.add(stack_of(np.broadcast_to(np.float64(0), (1, 8000, 8000))))
+
+
+def stack_of(array):
+    return Stack(array=array, kind="dicom", bits=8)
+
+
+def test_a_file_in_a_zip_may_not_become_much(tmp_path, make_dicom):
+    one = make_dicom(tmp_path / "a.dcm", np.zeros((8, 8), np.uint8))
+    with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("a.dcm", one.read_bytes() + bytes(80 << 20))
+    with pytest.raises(InputError, match=r"expected at most \d+ bytes, got"):
+        read_stack(tmp_path / "s.zip")
+
+
+def test_zip_bombs_and_what_is_no_zip(tmp_path, monkeypatch):
+    monkeypatch.setattr(series_files, "_MAX_ZIP_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for index in range(9):
-            with archive.open(f"{index}", "w") as member:
-                for _ in range(16):
-                    member.write(bytes(1 << 24))
+            archive.writestr(f"{index}", bytes(1 << 17))
     with pytest.raises(InputError, match="when unpacked, got more"):
         read_stack(tmp_path / "bomb.zip")
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04nothing")
