@@ -21,6 +21,15 @@ class Task:
     def note(self, text: str) -> None:
         """Shows a short text next to the count (a loss, a rate), instead of the previous text."""
 
+    def expect(self, left_s: float, *, is_least: bool = False, per_s: float | None = None) -> None:
+        """Sets the time left, where it does not follow from the count: the units differ, or other work comes after.
+
+        Args:
+            left_s: Seconds left.
+            is_least: Whether the work may take longer.
+            per_s: Units per second, without the other work; None: as counted.
+        """
+
 
 class Reporter:
     """Receives messages of a running workflow. This class is silent; that of the command line writes to stderr."""
@@ -44,6 +53,10 @@ class Reporter:
         """
         return _silent_task()
 
+    def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+        """Starts a part of a longer work, as `task` does; one that takes less than some seconds leaves no line."""
+        return _silent_task()
+
 
 @contextmanager
 def _silent_task() -> Iterator[Task]:
@@ -58,6 +71,23 @@ def show_bytes(size_bytes: int) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
+
+
+def show_duration(seconds: float) -> str:
+    """A duration in words: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    large, small = divmod(whole, 60) if whole < 3600 else divmod(whole // 60, 60)
+    names = ("min", "s") if whole < 3600 else ("h", "min")
+    return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
+
+
+def show_about(seconds: float) -> str:
+    """An estimated duration, as exact as it deserves: `about 8 s`, `about 3 min 30 s`, `about 2 h 5 min`."""
+    steps = ((60, 5), (600, 30), (3600, 60), (36_000, 300), (float("inf"), 3600))
+    step = next(step for most, step in steps if seconds < most)
+    return f"about {show_duration(max(step, round(seconds / step) * step))}"
 
 
 SILENT = Reporter()

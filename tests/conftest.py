@@ -90,6 +90,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def chest_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of random 16 px grey networks with three findings and an age: see `CHEST`."""
+    from tests.support.chest import save_chest_model
+
+    return save_chest_model(tmp_path_factory.mktemp("weights") / "chest.safetensors")
+
+
 def write_dicom(
     path: Path,
     array: np.ndarray,

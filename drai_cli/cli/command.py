@@ -11,6 +11,7 @@ import typer
 
 from drai_cli.cli import options
 from drai_cli.cli.output import Output
+from drai_cli.cli.short_help import HELP_ALL, make_command_class
 from drai_cli.cli.text import show_fields, show_table, to_plain
 
 Settings = Mapping[str, Any]
@@ -33,6 +34,7 @@ class Command:
         group: Its group in `drai --help`.
         parameters: Its own options and arguments.
         epilog: The end of its help.
+        common: Options that `--help` shows, where there are many; empty: all. `--help-all` shows all.
     """
 
     run: Run
@@ -40,6 +42,7 @@ class Command:
     group: str
     parameters: Sequence[inspect.Parameter]
     epilog: str
+    common: Sequence[str] = ()
 
     def register(self, app: typer.Typer) -> None:
         """Adds it to the program."""
@@ -48,18 +51,26 @@ class Command:
             shown = {name: given.pop(name) for name in ("quiet", "verbose", "as_json")}
             output = options.open_output(context, **shown)
             given.pop("config", None)
+            given.pop("help_all", None)
             self.run(output, given.pop("dry_run", False), given)
 
         context, _ = inspect.signature(callback, eval_str=True).parameters.values()
         signature = inspect.Signature(
-            [context.replace(kind=inspect.Parameter.KEYWORD_ONLY), *self.parameters]
+            [
+                context.replace(kind=inspect.Parameter.KEYWORD_ONLY),
+                *([HELP_ALL] if self.common else []),
+                *self.parameters,
+            ]
         )
         callback.__signature__ = signature  # type: ignore[attr-defined]
         paragraphs = (self.run.__doc__ or "").split("\n\n")
         callback.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
         for name in self.names:
             is_hidden = name != self.names[0]
-            app.command(name, hidden=is_hidden, rich_help_panel=self.group, epilog=self.epilog)(callback)
+            kind = make_command_class(self.common) if self.common else None
+            app.command(name, cls=kind, hidden=is_hidden, rich_help_panel=self.group, epilog=self.epilog)(
+                callback
+            )
 
 
 def command(
@@ -69,6 +80,7 @@ def command(
     examples: Sequence[str],
     more: str = "",
     lacks: Sequence[str] = (),
+    common: Sequence[str] = (),
 ) -> Callable[[Run], Command]:
     """Makes a command of a function.
 
@@ -79,20 +91,21 @@ def command(
         examples: Command lines that end its help.
         more: What follows them.
         lacks: Of the options that every command has, those that this one has not.
+        common: See `Command`.
 
     Raises:
         TypeError: Two options have one name.
     """
-    common = [
+    everywhere = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in _COMMON.items()
         if name not in lacks
     ]
-    all_names = [parameter.name for parameter in (*parameters, *common)]
+    all_names = [parameter.name for parameter in (*parameters, *everywhere)]
     if doubled := sorted({name for name in all_names if all_names.count(name) > 1}):
         raise TypeError(f"options given twice: {doubled}")
     return lambda run: Command(
-        run, names, group, [*parameters, *common], options.format_examples(*examples) + more
+        run, names, group, [*parameters, *everywhere], options.format_examples(*examples) + more, common
     )
 
 

@@ -10,7 +10,7 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
-from drai_cli.cli.train import SETTINGS, resolve_settings
+from drai_cli.cli.train import COMMON_DATA, SETTINGS, resolve_settings
 from drai_cli.errors import exit_code_of, printable
 from drai_cli.settings.model_options import CompareOptions
 
@@ -30,6 +30,7 @@ from drai_cli.settings.model_options import CompareOptions
         "drai compare --data lesions/ --methods all --kimg 60 --seeds 3",
         "drai compare --data lesions/ --methods dai,drai --kimg 200 --device cuda:0 --device cuda:1",
     ),
+    common=(*COMMON_DATA, "condition", "size", "kimg", "methods", "seeds", "out", "device"),
 )
 def compare(output: Output, dry_run: bool, settings: Settings) -> None:
     """Train and evaluate several methods in the same way, and write a table as Markdown, CSV, LaTeX, JSON and HTML.

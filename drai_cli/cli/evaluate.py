@@ -23,16 +23,20 @@ _NOT_INFORMATIVE = "not informative: see the caution"
         EvaluateOptions,
         panels={
             "Measures": (
-                "quick", "metrics", "external", "maps", "subgroups", "card", "features", "samples", "pairs", "draws",
-                "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
-                "privacy_samples",
+                "quick", "metrics", "external", "maps", "subgroups", "rules", "card", "features", "samples", "pairs",
+                "draws", "judge_images", "usefulness_images", "usefulness_seeds", "usefulness_ratios", "small_labels",
+                "privacy_samples", "attack", "attack_minutes",
             )
         },
-        choices={"kind": KIND_NAMES, "card": ("smd",)},
+        choices={"kind": KIND_NAMES, "card": ("smd",), "attack": ("shadow",)},
     ),
     examples=(
         "drai evaluate --data lesions/ --weights runs/lesions",
         "drai evaluate --data held_out/ --synthetic others/ --train-data lesions/ --metrics fidelity,privacy",
+    ),
+    common=(
+        "data", "metadata", "image_column", "label", "group", "synthetic", "train_data", "quick", "metrics", "features",
+        "out", "figures", "overwrite", "weights", "seed", "device",
     ),
 )  # fmt: skip
 def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:

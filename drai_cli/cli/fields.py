@@ -25,7 +25,7 @@ _TEXTS = {
     "--device": "DEVICE", "--image-column": "COLUMN", "--group": "COLUMN", "--group-pattern": "REGEX",
     "--condition": "COLUMN", "--split-column": "COLUMN", "--small-label": "LABEL",
     "--label": "LABEL", "--label-a": "LABEL", "--label-b": "LABEL", "--from-label": "LABEL",
-    "--to-label": "LABEL", "--window": "WINDOW",
+    "--to-label": "LABEL", "--without": "FINDINGS", "--window": "WINDOW",
     "--init": "WEIGHTS", "--feature-network": "NETWORK", "--licence": "SPDX", "--slices": "WHICH",
     "--metrics": "PARTS", "--methods": "NAMES", "--name": "OWNER/NAME",
     "--move-content": "X,X,…", "--move-style": "X,X,…",

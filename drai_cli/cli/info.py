@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from drai_cli.cli import options
@@ -53,7 +54,43 @@ def info(output: Output, dry_run: bool, settings: Settings) -> None:
         )
         return
     model = describe_model(chosen, output)
-    output.result({field: getattr(model, field) for field in model.__dataclass_fields__}, _page(model))
+    page = _page(model) if chosen.everything else _summary(model)
+    output.result({field: getattr(model, field) for field in model.__dataclass_fields__}, page)
+
+
+def _summary(model: ModelInfo) -> str:
+    """Ten lines: what it makes, of what it was trained, how good it is, and what may be done with it."""
+    label, *others = model.attributes
+    labels = (f"{name} {model.label_counts.get(name, '')}".strip() for name in label.values)
+    seen = "" if model.images_seen is None else f", {show_count(model.images_seen)} images seen"
+    rows = [
+        ("model", f"{model.name}{' (default)' if model.is_default else ''}, {show_bytes(model.size_bytes)}"),
+        ("file", model.path),
+        ("sha256", model.sha256),
+        ("image", _image(model)),
+        (label.name, f"{', '.join(labels)}{' (training images)' if model.label_counts else ''}"),
+        ("attributes", ", ".join(other.name for other in others) or "none besides the label"),
+        ("training", f"{model.method}{_limits(model)}{seen}; {model.data or 'data not stated'}"),
+        ("measures", _headlines(model) or "none recorded: drai evaluate"),
+        ("licence", f"{model.licence or 'not stated'}. {model.intended_use}".strip()),
+        ("more", f"drai info {shlex.quote(model.name)} --all"),
+    ]
+    return show_table(rows)
+
+
+def _headlines(model: ModelInfo) -> str:
+    """The first number of each part, with its baseline in brackets."""
+    out = []
+    for part, of_part in model.measures.get("test", {}).items():
+        numbers = of_part.get("numbers", {}) if isinstance(of_part, dict) else {part: of_part}
+        for name, value in list(numbers.items())[:1]:
+            baselines = (
+                f" ({other.removeprefix(f'{name}, ')} {_value(its)})"
+                for other, its in numbers.items()
+                if other.startswith(f"{name}, ")
+            )
+            out.append(f"{name} {_value(value)}{next(baselines, '')}")
+    return "; ".join(out)
 
 
 def _page(model: ModelInfo) -> str:

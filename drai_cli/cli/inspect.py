@@ -17,7 +17,7 @@ from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
 if TYPE_CHECKING:
-    from drai_cli.workflows.inspect import ImageReport, SetReport
+    from drai_cli.workflows.inspect import ImageReport, LabelCandidates, SetReport
 
 PATH = Parameter(
     "path",
@@ -55,25 +55,55 @@ LISTED = 20
         "drai inspect scans/ --metadata scans.csv --image-column file --label diagnosis --json",
     ),
     lacks=("dry_run",),
+    common=(
+        "path",
+        "metadata",
+        "image_column",
+        "label",
+        "group",
+        "group_pattern",
+        "window",
+        "figure",
+        "show",
+    ),
 )
 def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Show what a data set or an image holds. Every image is decoded; no file is changed.
+    """Summarise a data set or an image. Reads every image and changes no file.
 
     For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
-    it, window, cropping, duplicates, what is left out, and the drai train command.
+    it, window, cropping, duplicates, what is left out, and the drai train command. For DICOM files without --label:
+    what their folders and headers offer as labels, with counts.
     """
-    from drai_cli.workflows.inspect import ImageReport, SetReport, pick_images
+    from drai_cli.workflows.inspect import ImageReport, LabelCandidates, SetReport, pick_images
     from drai_cli.workflows.inspect import inspect as look
 
     chosen = SourceOptions(**collect_given(SourceOptions, settings))
     report = look(settings["path"], chosen, output, settings["figure"])
     limit = None if output.verbose else LISTED
+    if isinstance(report, LabelCandidates):
+        output.result(report.to_json(), _candidates_page(report, limit))
+        output.info(
+            "nothing says what the label is: give one of these, or a column of --metadata FILE, as --label"
+        )
+        return
     text = _set_page(report, limit) if isinstance(report, SetReport) else _image_page(report)
     output.result(report.to_json(), text)
     if settings["show"] and isinstance(report, ImageReport):
         show_files(output, [settings["path"]])
     elif settings["show"] and can_show(output):
         show_images(output, pick_images(settings["path"], chosen, MOST))
+
+
+def _candidates_page(report: LabelCandidates, limit: int | None) -> str:
+    rows = [
+        ("data set", report.path),
+        ("images", f"{report.files} DICOM files of {report.patients} patients"),
+    ]
+    for name, counts in report.found.items():
+        rows.append(
+            (f"--label {name}", _counts({value or "(none)": n for value, n in counts.items()}, limit))
+        )
+    return show_table(rows)
 
 
 def _image_page(report: ImageReport) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from drai_cli.cli.text import encodable, printable_json, show_duration, show_rate, to_plain
+from drai_cli.cli.tasks import BarTask, LineTask, Watcher, make_progress
+from drai_cli.cli.text import encodable, printable_json, to_plain
 from drai_cli.errors import DraiError, printable
 from drai_cli.progress import Reporter, Task
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
-PLAIN_INTERVAL_S = 10.0
 _MAX_MESSAGE = 3000  # characters: names in a file can have any length
 STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 
@@ -46,6 +45,7 @@ class Output(Reporter):
         self.is_interrupt_told = False
         self._progress: Progress | None = None
         self._open_tasks = 0
+        self._watcher = Watcher()
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """Writes the command's result: `data` with `--json`, else `text`.
@@ -85,11 +85,17 @@ class Output(Reporter):
             self.warn(message)
 
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+        return self._open(name, total, unit, is_stage=False)
+
+    def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+        return self._open(name, total, unit, is_stage=True)
+
+    def _open(self, name: str, total: int | None, unit: str, is_stage: bool) -> AbstractContextManager[Task]:
         if self.quiet or self.is_mute:
             return super().task(name, total, unit)
         if _is_terminal(sys.stderr):
             return self._bar(name, total, unit)
-        return self._lines(name, total, unit)
+        return self._lines(name, total, unit, is_stage)
 
     def _say(self, kind: str, message: str) -> None:
         """Prints one line on stderr, above any progress bar; control characters are escaped."""
@@ -114,13 +120,13 @@ class Output(Reporter):
     @contextmanager
     def _bar(self, name: str, total: int | None, unit: str) -> Iterator[Task]:
         if self._progress is None:
-            self._progress = _make_progress()
+            self._progress = make_progress()
             self._progress.start()
         progress = self._progress
         self._open_tasks += 1
-        identity = progress.add_task(name, total=total, unit=unit, note="")
+        identity = progress.add_task(name, total=total, unit=unit, note="", left="")
         try:
-            yield _BarTask(progress, identity)
+            yield BarTask(progress, identity)
         finally:
             progress.remove_task(identity)
             self._open_tasks -= 1
@@ -129,94 +135,11 @@ class Output(Reporter):
                 self._progress = None
 
     @contextmanager
-    def _lines(self, name: str, total: int | None, unit: str) -> Iterator[Task]:
-        task = _LineTask(self, name, total, unit)
-        yield task
+    def _lines(self, name: str, total: int | None, unit: str, is_stage: bool) -> Iterator[Task]:
+        task = LineTask(self.info, name, total, unit, is_stage)
+        with self._watcher.watch(task):
+            yield task
         task.finish()
-
-
-class _BarTask(Task):
-    """A task shown as a bar on a terminal."""
-
-    def __init__(self, progress: Progress, identity: TaskID) -> None:
-        self._progress = progress
-        self._identity = identity
-
-    def advance(self, n: int = 1) -> None:
-        self._progress.advance(self._identity, n)
-
-    def note(self, text: str) -> None:
-        self._progress.update(self._identity, note=printable(text))
-
-
-class _LineTask(Task):
-    """A task shown as a plain line at intervals, and one at its end."""
-
-    def __init__(self, output: Output, name: str, total: int | None, unit: str) -> None:
-        self._output = output
-        self._name = name
-        self._total = total
-        self._unit = unit
-        self._done = 0
-        self._note = ""
-        self._start = self._last = time.monotonic()
-        # The first call may count work of an earlier command (a resumed run): the rate excludes it.
-        self._rate_start = self._start
-        self._head_start: int | None = None
-
-    def advance(self, n: int = 1) -> None:
-        self._done += n
-        now = time.monotonic()
-        if self._head_start is None:
-            self._head_start, self._rate_start = self._done, now
-        if now - self._last >= PLAIN_INTERVAL_S:
-            self._last = now
-            self._output.info(self._line(now - self._start, finished=False))
-
-    def note(self, text: str) -> None:
-        self._note = text
-
-    def finish(self) -> None:
-        self._output.info(self._line(time.monotonic() - self._start, finished=True))
-
-    def _line(self, elapsed_s: float, *, finished: bool) -> str:
-        count = f"{self._done}" if self._total is None else f"{self._done} of {self._total}"
-        parts = [f"{self._name}: {count} {self._unit}"]
-        rated_s = self._start + elapsed_s - self._rate_start
-        speed = (self._done - (self._head_start or 0)) / rated_s if rated_s > 0 else 0.0
-        if speed > 0:
-            parts.append(show_rate(speed, self._unit))
-        if finished:
-            parts.append(f"took {show_duration(elapsed_s)}")
-        elif self._total is not None and speed > 0:
-            parts.append(f"{show_duration((self._total - self._done) / speed)} left")
-        if self._note:
-            parts.append(self._note)
-        return ", ".join(parts)
-
-
-def _make_progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Task as ShownTask
-    from rich.text import Text
-
-    class Count(ProgressColumn):
-        def render(self, task: ShownTask) -> Text:
-            total = "" if task.total is None else f"/{task.total:.0f}"
-            text = f"{task.completed:.0f}{total} {task.fields['unit']}"
-            speed = task.finished_speed or task.speed
-            return Text(f"{text}, {show_rate(speed, task.fields['unit'])}" if speed else text)
-
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        Count(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}", style="dim", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 def write_stdout(text: str) -> None:

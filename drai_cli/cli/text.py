@@ -22,16 +22,6 @@ def show_rate(speed: float, unit: str) -> str:
     return f"{1 / speed:.3g} s/{unit.removesuffix('s')}"
 
 
-def show_duration(seconds: float) -> str:
-    """A duration in words: `8 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def show_table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Formats rows as aligned columns, numbers to the right, without a frame, so that `cut` and `sort` can be used."""
     shown = [[printable(str(cell)) for cell in row] for row in rows]

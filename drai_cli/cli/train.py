@@ -19,15 +19,17 @@ from drai_cli.errors import exit_code_of
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import KIND_NAMES, DataOptions
 from drai_cli.settings.methods import METHODS
-from drai_cli.settings.model_options import TrainRun
-from drai_cli.settings.presets import PRESETS, preset_for_size
+from drai_cli.settings.model_options import TrainRun, name_run
+from drai_cli.settings.named import resolve_training
+from drai_cli.settings.presets import PRESETS
+from drai_cli.settings.spelling import join_words
 
 if TYPE_CHECKING:
     from drai_cli.workflows.train import TrainResult
 
 
 def describe_presets(cls: type) -> dict[str, str]:
-    """Describes the defaults of fields that differ between presets: `by preset: 32, from 256px 16`."""
+    """Describes the defaults of fields that differ between presets: `by preset: 32; 256px+ 16`."""
     sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
     described = {}
     for name, own in ((field.name, field.default) for field in fields(cls)):
@@ -35,11 +37,11 @@ def describe_presets(cls: type) -> dict[str, str]:
         if all(value == own for value in values):
             continue
         changes = [
-            f"from {preset} {_show_value(value)}"
+            f"{preset}+ {_show_value(value)}"
             for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
             if value != before
         ]
-        described[name] = f"by preset: {', '.join([_show_value(values[0]), *changes])}"
+        described[name] = f"by preset: {'; '.join([_show_value(values[0]), *changes])}"
     return described
 
 
@@ -81,14 +83,8 @@ SETTINGS = [
     *make_options(Objective, panel="Objective", defaults=describe_presets(Objective)),
 ]
 """The parameters that `resolve_settings` takes; `drai compare` has most of them too."""
-
-_SHOWN = ("agreement", "frechet", "kept", "leaked", "followed", "leftover", "score")
-_OF_JUDGE = ("agreement", "frechet", "kept", "leaked", "score")
-_REFERENCES = {
-    "agreement": (("judge", "on real images"), ("chance", "by chance")),
-    "kept": (("kept_of_a", "without a swap"),),
-}
-"""The values that a measure is compared with."""
+COMMON_DATA = ("data", "metadata", "image_column", "label", "group", "group_pattern")
+"""Of the options of data sets, those of a short help."""
 
 
 @command(
@@ -106,16 +102,32 @@ _REFERENCES = {
         "drai train --data lesions/ --out runs/lesions --hours 8",
         "drai train --data HAM10000/ --condition age --condition sex --preset 64px --init lesions-64",
     ),
+    common=(
+        *COMMON_DATA,
+        "condition",
+        "size",
+        "symmetry",
+        "preset",
+        "init",
+        "kimg",
+        "hours",
+        "batch_size",
+        "seed",
+        "out",
+        "open",
+        "licence",
+        "device",
+    ),
     more=options.format_list("Methods", {name: method.summary for name, method in METHODS.items()}),
 )
 def train(output: Output, dry_run: bool, settings: Settings) -> None:
     """Train a model on a data set, or resume a run.
 
     The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
-    split.csv, stats.jsonl, progress.html (how the run goes) and grids/. The same command again resumes exactly; of
-    what decides the result only --kimg, --hours, --tick-kimg and --device may change. Without --kimg and --hours,
-    training ends when the validation measure stops improving. All processes of `torchrun -m drai_cli train` train one
-    model.
+    split.csv, stats.jsonl, progress.html (curves and images of the run) and grids/. Repeat the command to resume the
+    run with the same result: of the options that decide it, only --kimg, --hours, --tick-kimg and --device may change.
+    Without --kimg and --hours, training ends when the validation measure stops improving. All processes of
+    `torchrun -m drai_cli train` train one model.
     """
     data, training = resolve_settings(settings["preset"], settings)
     own = {"out": Path("runs") / name_run(data.path)}
@@ -128,6 +140,8 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             ("run directory", f"{run.out} ({'resumed' if preview.is_resumed else 'new'})"),
             ("device", preview.device),
             ("data", f"{data.path} ({preview.kind})"),
+            ("groups", preview.group or "none: every image for itself"),
+            *((f"{part} part", _show_part(counts)) for part, counts in preview.parts.items()),
             *show_fields(run, skip=("data", "training", "out", "device")),
             *show_fields(data, skip=("path", "kind")),
             *show_fields(training, skip=("model", "objective")),
@@ -136,14 +150,16 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             ),
             *show_fields(training.objective),
         ]
-        text = f"{show_table(plan)}\n\n{show_table(list(preview.classes.items()), ('label', 'images'))}"
-        output.result({"dry_run": True, **to_plain(preview)}, text)
+        blocks = [show_table(plan), show_table(list(preview.classes.items()), ("label", "images"))]
+        blocks.append("\n".join(f"plan: {sentence}" for sentence in preview.plan))
+        output.result({"dry_run": True, **to_plain(preview)}, "\n\n".join(blocks))
         return
     from drai_cli.workflows.train import train as go
 
     result = go(run, output)
     if result.is_finished:
-        output.info(_summarise(result))
+        for line in _summarise(result, data.path):
+            output.info(line)
     else:
         output.interrupted(
             f"stopped at {result.images_seen / 1000:g} kimg, everything is saved: run the same command again to resume"
@@ -153,61 +169,32 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
         raise typer.Exit(exit_code_of(result.stopped_by))
 
 
+def _show_part(counts: Mapping[str, int]) -> str:
+    images, groups = counts["images"], counts["groups"]
+    return f"{images} images" if images == groups else f"{images} images in {groups} groups"
+
+
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:
     """Merges options, preset and defaults, in this order of priority; without a preset, the image size chooses one."""
-    data = collect_given(DataOptions, settings)
-    size = data.get("size") or (PRESETS[preset]["image_size"] if preset else DataOptions.size)
-    values = PRESETS[preset or preset_for_size(size)]
-    model = {
-        **_select(ModelConfig, values),
-        **collect_given(ModelConfig, settings),
-        "image_size": size,
-    }
-    objective = {**_select(Objective, values), **collect_given(Objective, settings)}
-    training = {**_select(TrainOptions, values), **collect_given(TrainOptions, settings)}
-    return (
-        DataOptions(**{**data, "size": size}),
-        TrainOptions(**{**training, "model": ModelConfig(**model), "objective": Objective(**objective)}),
-    )
+    classes = (DataOptions, TrainOptions, ModelConfig, Objective)
+    return resolve_training(preset, *(collect_given(cls, settings) for cls in classes))
 
 
-def name_run(data: Path) -> str:
-    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
-    return data.resolve().stem or "drai"
-
-
-def _select(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
-
-
-def _summarise(result: TrainResult) -> str:
+def _summarise(result: TrainResult, data: Path) -> list[str]:
+    """How the run ended, what its measures mean, and what to do next; a line each."""
+    seen = f"{result.images_seen / 1000:g} kimg seen"
     if result.stopped_by == "nothing to do":
-        return f"the run is finished, {result.images_seen / 1000:g} kimg seen: nothing to do"
-    ended = f"{result.images_seen / 1000:g} kimg seen, ended by {result.stopped_by}"
-    if not result.measures:
-        return f"{ended}; no snapshot was measured, and the last one is kept"
-    return f"{ended}; best at {result.best_images_seen / 1000:g} kimg: {_show_measures(result)}"
-
-
-def _show_measures(result: TrainResult) -> str:
-    """Validation measures in words, those of the judge with its values on real images, or why they are not valid."""
-    measures = result.measures
-    names = [name for name in _SHOWN if name in measures and not (result.doubt and name in _OF_JUDGE)]
-    shown = ", ".join(
-        f"{name} {_show_number(measures[name])}{_show_references(name, measures)}" for name in names
-    )
-    if result.doubt:
-        shown += f"{'; ' * bool(shown)}the measures of the judge are not valid: {result.doubt}"
-    return shown
-
-
-def _show_references(name: str, measures: Mapping[str, float]) -> str:
-    known = [
-        f"{_show_number(measures[key])} {what}" for key, what in _REFERENCES.get(name, ()) if key in measures
-    ]
-    return f" (compared with {', '.join(known)})" if known else ""
-
-
-def _show_number(value: float) -> str:
-    """Two decimal places, and no negative zero."""
-    return f"{round(value, 2) + 0.0:.2f}"
+        lines = [f"the run is finished, {seen}: nothing to do"]
+    else:
+        lines = [f"{seen}, ended by {result.stopped_by}"]
+        lines[0] += f"; the model is the snapshot at {result.best_images_seen / 1000:g} kimg"
+    if result.verdict is not None:
+        verdict = result.verdict
+        lines += [f"{standing}: {text}" for standing, text in verdict.quality]
+        lines += [verdict.progress, *verdict.advice]
+    weights, folder = ["--weights", str(result.run)], result.run.resolve().name
+    sample = ["drai", "sample", *weights, "--per-class", "8", "--out", f"{folder}-samples"]
+    evaluate = ["drai", "evaluate", "--data", str(data), *weights, "--out", f"{folder}-report"]
+    lines.append(f"images of it: {join_words([*sample, '--sheet', f'{folder}.png'])}")
+    lines.append(f"a report on it: {join_words(evaluate)}")
+    return lines

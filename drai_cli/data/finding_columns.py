@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -62,11 +62,14 @@ class ReadFindings:
         findings: Their names, and the word for none of them.
         texts: The set of each row; empty where nothing is known of it.
         how: How they were read, for a message.
+        despite_none: How many rows show a finding although they say that there is none, by finding. CheXpert has many:
+            its `No Finding` means no pathology, and support devices are none.
     """
 
     findings: Findings
     texts: tuple[str, ...]
     how: str
+    despite_none: Mapping[str, int] = field(default_factory=dict)
 
 
 def split_names(cells: Sequence[str], *, is_forced: bool = False) -> tuple[list[list[str]], str] | None:
@@ -91,8 +94,25 @@ def split_names(cells: Sequence[str], *, is_forced: bool = False) -> tuple[list[
         alone = len(parts & set(distinct))
         if separator == SEPARATOR or is_forced or (len(joined) >= _FEW and 2 * alone >= len(parts)):
             names = {cell: [part.strip() for part in cell.split(separator)] for cell in distinct}
-            return [names[cell] for cell in cells], f"names joined by {separator!r}"
+            several = sum(separator in cell for cell in cells)
+            return (
+                [names[cell] for cell in cells],
+                f"names joined by {separator!r} in {several:,} of {len(cells):,} rows",
+            )
     return ([[cell] for cell in cells], "one name each") if is_forced else None
+
+
+def find_joined_once(cells: Sequence[str]) -> tuple[str, str] | None:
+    """A cell that is taken as one name though it may be several, and what joins them; None where there is none.
+
+    It is alone in its kind (of two such cells `split_names` makes sets), and each of its parts is a name elsewhere.
+    """
+    distinct = dict.fromkeys(cell for cell in cells if cell)
+    for separator in (";", ","):
+        for cell in distinct:
+            if separator in cell and all(part.strip() in distinct for part in cell.split(separator)):
+                return cell, separator
+    return None
 
 
 def read_joined(
@@ -107,7 +127,7 @@ def read_joined(
         is_forced: The user says that labels are sets.
 
     Raises:
-        InputError: A cell names both a finding and the word for none, or there are too many findings.
+        InputError: A cell names both a finding and the word for none, or names cannot be told apart.
     """
     split = split_names([cell for cell in cells if cell], is_forced=is_forced)
     if split is None:
@@ -130,8 +150,7 @@ def read_joined(
                 f"column {column!r} names {none!r} together with findings: {cell!r}",
                 f"correct the row: {none!r} means that there are none",
             )
-        states = np.array([PRESENT if name in found else ABSENT for name in names], np.int8)
-        texts.append(findings.text(states))
+        texts.append(SEPARATOR.join(sorted(found - {none})) or findings.none)
     return ReadFindings(findings, tuple(texts), how)
 
 
@@ -141,7 +160,7 @@ def read_columns(
     """The findings of columns of 0 and 1, one each.
 
     A blank cell is unknown, and so is -1 (CheXpert's and MIMIC-CXR's word for uncertain) unless `uncertain` says
-    otherwise. A column for none of them (`No Finding`) is recognised: where it is 1, all others are absent.
+    otherwise. A column for none of them (`No Finding`) is recognised: where it is 1, all that are not 1 are absent.
 
     Args:
         subject: The table, for messages.
@@ -150,7 +169,7 @@ def read_columns(
         uncertain: What -1 means.
 
     Raises:
-        InputError: A cell that is neither, or a row with findings whose column for none is 1.
+        InputError: A cell that is neither, or names that cannot be told apart.
     """
     none_column = next(
         (place for place, name in enumerate(columns) if name.casefold().replace("_", " ") in _NONE_WORDS),
@@ -162,6 +181,7 @@ def read_columns(
         subject, ", ".join(columns[:3]), names, None if none_column is None else columns[none_column]
     )
     texts: list[str] = []
+    both = Counter[str]()
     for row in rows:
         states = np.array(
             [_state(subject, name, cell, uncertain) for name, cell in zip(columns, row, strict=True)]
@@ -169,16 +189,10 @@ def read_columns(
         of_none = ABSENT if none_column is None else states[none_column]
         states = states[kept].astype(np.int8)
         if of_none == PRESENT:
-            if (states == PRESENT).any():
-                shown = names[int((states == PRESENT).argmax())]
-                raise InputError(
-                    subject,
-                    f"a row has both {findings.none!r} and {shown!r}",
-                    f"correct the row, or leave out --label {findings.none!r}",
-                )
-            states[:] = ABSENT
+            both.update(name for name, state in zip(names, states.tolist(), strict=True) if state == PRESENT)
+            states[states == UNKNOWN] = ABSENT
         texts.append("" if (states == UNKNOWN).all() else findings.text(states))
-    return ReadFindings(findings, tuple(texts), f"{len(names)} columns of 0 and 1")
+    return ReadFindings(findings, tuple(texts), f"{len(names)} columns of 0 and 1", dict(both.most_common()))
 
 
 def leave_out_rare(read: ReadFindings, least: int) -> tuple[ReadFindings, dict[str, int]]:
@@ -187,33 +201,44 @@ def leave_out_rare(read: ReadFindings, least: int) -> tuple[ReadFindings, dict[s
     A row that shows no other finding has no set any more: it is not one of an image without findings.
     """
     findings = read.findings
-    states = {text: findings.states(text) for text in set(read.texts) if text}
-    counts = np.zeros(len(findings.names), np.int64)
-    for text, number in Counter(text for text in read.texts if text).items():
-        counts += number * (states[text] == PRESENT)
-    keep = counts >= least
-    if keep.all():
+    rows = Counter(text for text in read.texts if text and text != findings.none)
+    counts = dict.fromkeys(findings.names, 0)
+    for text, number in rows.items():
+        for name in text.split(SEPARATOR):
+            if name in counts:  # unknown ones have a mark
+                counts[name] += number
+    dropped = {name: number for name, number in counts.items() if number < least}
+    if not dropped:
         return read, {}
-    dropped = {name: int(n) for name, n, kept in zip(findings.names, counts, keep, strict=True) if not kept}
-    if not keep.any():
+    names = tuple(name for name in findings.names if name not in dropped)
+    if not names:
         raise InputError("--least-count", f"no finding is shown by {least} images", "give a smaller number")
-    fewer = Findings(tuple(np.array(findings.names)[keep].tolist()), findings.none)
-    shorter = {
-        text: ""
-        if (state == PRESENT).any() and not (state[keep] == PRESENT).any()
-        else fewer.text(state[keep])
-        for text, state in states.items()
-    }
-    return ReadFindings(fewer, tuple(shorter.get(text, "") for text in read.texts), read.how), dropped
+    shorter = {"": "", findings.none: findings.none}
+    for text in rows:
+        parts = text.split(SEPARATOR)
+        kept = [part for part in parts if part.removesuffix(UNKNOWN_MARK) not in dropped]
+        has_shown, shows = (any(not part.endswith(UNKNOWN_MARK) for part in some) for some in (parts, kept))
+        shorter[text] = "" if has_shown and not shows else SEPARATOR.join(kept) or findings.none
+    fewer = Findings(names, findings.none)
+    return replace(read, findings=fewer, texts=tuple(shorter[text] for text in read.texts)), dropped
+
+
+def check_number(subject: str, column: str, findings: Findings) -> None:
+    """Checks that a model can have so many findings.
+
+    Raises:
+        InputError: There are more than 200.
+    """
+    if len(findings.names) > MAX_FINDINGS:
+        raise InputError(
+            subject,
+            f"expected at most {MAX_FINDINGS} findings in {column!r}, got {len(findings.names)}, such as "
+            f"{findings.names[0]!r}",
+            "leave rare ones out with --least-count N, or take each cell as one name with --label-kind categorical",
+        )
 
 
 def _make(subject: str, column: str, names: tuple[str, ...], none: str | None) -> Findings:
-    if len(names) > MAX_FINDINGS:
-        raise InputError(
-            subject,
-            f"expected at most {MAX_FINDINGS} findings in {column!r}, got {len(names)}, such as {names[0]!r}",
-            "leave rare ones out with --least-count N, or take each cell as one name with --label-kind categorical",
-        )
     try:
         return Findings(names, none or NONE)
     except ValueError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int8, UInt8
 
 FINDINGS = ("band", "notch", "ring", "spot", "tail")
-"""A dark stripe through the disc, a wedge cut out of it, a dark circle around it, a light centre, a tail."""
+"""A dark stripe across the disc, a wedge cut out of it, a dark circle around it, a light centre, a tail."""
 
 FINDING_FACTORS = ("x", "y", "radius", "tone", "light_x", "light_y", "rotation")
 _SHARE = 0.4
@@ -35,7 +35,7 @@ class FindingPhantoms:
         states: Whether each of `FINDINGS` is present.
         factors: By name. `x`, `y`: centre off the middle, fractions of the frame, ±0.10. `radius`: 0.17 to 0.24 of the
             frame. `tone`: background, 0 light to 1 dark. `light_x`, `light_y`: brightness across the frame, ±0.12.
-            `rotation`: direction of the marks, radians in [0, 2 pi).
+            `rotation`: direction of the marks and of the disc's shade, radians, ±0.5.
     """
 
     images: UInt8[np.ndarray, "n size size 3"]
@@ -58,7 +58,7 @@ def render_finding_phantoms(n: int, size: int, seed: int, start: int = 0) -> Fin
         "tone": draws[:, 8],
         "light_x": draws[:, 9] * 0.24 - 0.12,
         "light_y": draws[:, 10] * 0.24 - 0.12,
-        "rotation": draws[:, 11] * 2 * np.pi,
+        "rotation": draws[:, 11] - 0.5,
     }
     images = np.empty((n, size, size, 3), np.uint8)
     for first in range(0, n, _CHUNK):
@@ -89,16 +89,18 @@ def _render(
     disc = inside(distance - radius)
     notch = inside(np.abs(across) - 0.7 * along) * (along > 0)
     disc = disc * (1 - shown["notch"] * notch)
-    band = inside(np.abs(along + 0.45 * radius) - 0.16 * radius) * disc
+    band = inside(np.abs(along + 0.58 * radius) - 0.17 * radius) * disc
     spot = inside(distance - 0.38 * radius)
-    ring = inside(np.abs(distance - 1.42 * radius) - 0.10 * radius)
-    tail = inside(np.abs(across) - 0.11 * radius) * inside(np.abs(along + 1.55 * radius) - 0.6 * radius)
+    ring = inside(np.abs(distance - 1.42 * radius) - 0.15 * radius)
+    tail = inside(np.abs(across) - 0.22 * radius) * inside(np.abs(along + 1.5 * radius) - 0.6 * radius)
+    # The disc is darker on the side of the tail: so the direction shows in an image without any mark, too.
+    shade = 1 + 0.3 * np.clip(along / radius, -1, 1)
 
     tone = factors["tone"][:, None]
     images = np.broadcast_to((_LIGHT * (1 - tone) + _DARK * tone)[:, None, None], (*distance.shape, 3))
     for mask, colour in (
-        (shown["tail"] * tail, _DISC),
-        (disc, _DISC),
+        (shown["tail"] * tail, _DISC * 0.7),
+        (disc, _DISC * shade[..., None]),
         (shown["band"] * band, _SHADE),
         (shown["ring"] * ring, _SHADE),
         (shown["spot"] * spot, _PALE),

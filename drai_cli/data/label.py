@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from pydicom.datadict import tag_for_keyword
 
-from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
+from drai_cli.data.finding_columns import (
+    ReadFindings,
+    check_number,
+    find_joined_once,
+    leave_out_rare,
+    read_columns,
+    read_joined,
+)
 from drai_cli.data.folders import Folders
 from drai_cli.data.groups import find_group_columns
 from drai_cli.data.image_set import LABEL, SetOptions
@@ -18,10 +25,15 @@ from drai_cli.progress import SILENT, Reporter
 from drai_cli.tables.table import list_columns
 
 _MOST_CLASSES = 50
+_MOST_LISTED = 20
 FOLDER = "folder"
 """Names, among keywords and columns, the class folder in which a file lies."""
 SUBFOLDER = "subfolder"
 """The same for the folder below that."""
+
+
+class NoLabelError(UsageError):
+    """Nothing says what the label of DICOM files is."""
 
 
 def choose_label(
@@ -51,11 +63,11 @@ def choose_label(
             return LABEL
     if has_headers:
         offered = "" if described is None else f" (it has: {list_columns(described.columns)})"
-        raise UsageError(
+        raise NoLabelError(
             "--label",
             "expected what the label of these DICOM files is, got none",
             "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
-            f"or a column of a table: --metadata FILE --label COLUMN{offered}",
+            f"or a column of a table: --metadata FILE --label COLUMN{offered}; drai inspect lists what they say",
         )
     if described is None:
         _check_levels(folders, reporter)
@@ -191,17 +203,43 @@ def read_findings(
             raise UsageError(
                 f"--least-count {options.least_count}", "is for sets of findings", "--label-kind findings"
             )
+        if options.label_kind is None:
+            _warn_of_joined(values[columns[0]], reporter)
         return None
     way_out = "" if len(columns) > 1 else "; --label-kind categorical takes each cell as one name"
     reporter.info(
         f"the label is a set of findings ({read.how}); {read.findings.none!r} means none of them{way_out}"
     )
+    if read.despite_none:
+        shown = ", ".join(
+            f"{name} ({count:,})" for name, count in list(read.despite_none.items())[:_MOST_LISTED]
+        )
+        reporter.warn(
+            f"rows have {read.findings.none!r} and findings: {shown}; the findings count, all others of these rows are "
+            "absent"
+        )
     if options.least_count is not None:
         read, dropped = leave_out_rare(read, options.least_count)
         if dropped:
-            listed = ", ".join(f"{name} ({count})" for name, count in dropped.items())
+            some = list(dropped.items())[:_MOST_LISTED]
+            listed = ", ".join(f"{name} ({count})" for name, count in some)
+            if len(dropped) > len(some):
+                listed += f" and {len(dropped) - len(some)} more"
             reporter.warn(
                 f"findings of fewer than {options.least_count} images are left out: {listed}; so are images that show "
                 "no other"
             )
+    check_number(subject, ", ".join(columns[:3]), read.findings)
     return read
+
+
+def _warn_of_joined(cells: Sequence[str], reporter: Reporter) -> None:
+    """Warns of a label that may be several names, though it is taken as one."""
+    found = find_joined_once(cells)
+    if found is not None:
+        cell, separator = found
+        reporter.warn(
+            f"label {cell!r} ({cells.count(cell):,} of {len(cells):,} rows) may be several names joined by "
+            f"{separator!r}; it is one class of its own, since no other label is joined; --label-kind findings makes "
+            "labels sets"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.measured import Raw
-from drai_cli.metrics.training_sets import PRETRAINED, REAL, SYNTHETIC
+from drai_cli.evaluation.selected import share_kept
+from drai_cli.metrics.training_sets import PRETRAINED, REAL, SELECTED, SYNTHETIC
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,13 @@ def command_for(evaluation: Evaluation, numbers: Raw, name: str) -> str:
     if name in (PRETRAINED, SYNTHETIC):
         line = f"`{start} --per-class {max(wanted.values())} --out synthetic/`"
         return f"{line}, trained on first, real images afterwards." if name == PRETRAINED else f"{line}."
+    if name == SELECTED:
+        drawn = sum(math.ceil(count / share_kept(numbers, index)) for index, count in counts.items() if count)
+        data = shlex.quote(str(evaluation.options.data))
+        return (
+            f"`{start} -n {drawn} --select --train-data {data} --out synthetic/`, which keeps about "
+            f"{sum(wanted.values())}."
+        )
     if name.startswith("real + "):
         return f"`{start} -n {sum(wanted.values())} --out synthetic/` (labels as frequent as in training)."
     lines = [

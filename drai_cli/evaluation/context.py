@@ -15,7 +15,6 @@ from jaxtyping import Int64
 
 from drai_cli import __version__
 from drai_cli.evaluation.fast_networks import FastNetworks
-from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.outside import OutsideSet
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.evaluation.remembered import LazyFeatures
@@ -28,11 +27,12 @@ from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
 from drai_cli.metrics.samples import measure_judge
 from drai_cli.metrics.source import FolderSource, ModelSource, RememberedSource, SampleSource, drawable
 from drai_cli.progress import Reporter
+from drai_cli.run.instruments import Instruments
 from drai_cli.settings.model_options import EvaluateOptions
 
 Raw = Mapping[str, Any]
 
-_MEASURES = 2  # changes with the definition of any number
+_MEASURES = 3  # changes with the definition of any number
 _SEEN_HERE = ("features_sha256", "has_judge", "outside_key")  # what a part may depend on besides options
 
 
@@ -121,7 +121,7 @@ class Evaluation:
 
     def needs_new_judge(self, parts: Sequence[str]) -> bool:
         """Whether measuring these parts trains a judge."""
-        asked = set(parts) - {"usefulness"}
+        asked = set(parts) - ({"usefulness"} if self.options.part == "held-out" else set())
         if self.options.features is not None:
             asked -= {"fidelity"}
         return bool(asked) and not self.instruments.has_judge
@@ -175,8 +175,10 @@ class Evaluation:
             known["extractor"] = self.features().name
         if "judge" in numbers:
             known["judge_images"] = self.instruments.judge_shown
-            used = ("judge", "regressor") if "regressor" in numbers else ("judge",)
-            known |= {name: value for name, value in self.instruments.facts.items() if name.startswith(used)}
+        used = tuple(name for name in ("judge", "regressor", "reader") if name in numbers)
+        known |= {name: value for name, value in self.instruments.facts.items() if name.startswith(used)}
+        if options.attack is None:
+            known.pop("attack_minutes", None)
         return {name: value for name, value in known.items() if value not in (None, (), "")}
 
     @cached_property

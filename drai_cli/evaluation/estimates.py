@@ -18,7 +18,8 @@ from drai_cli.metrics.training_sets import small_labels, synthetic_counts
 
 _BATCH = 64
 _NEIGHBOURS_S = 8e-12  # seconds per product of two numbers
-_REST_S = {"fidelity": 6.0, "disentanglement": 12.0, "usefulness": 3.0, "privacy": 4.0}  # bootstraps, probes
+# Bootstraps and probes.
+_REST_S = {"fidelity": 6.0, "disentanglement": 12.0, "conditions": 1.0, "usefulness": 3.0, "privacy": 4.0}
 _VIEWS = 8
 
 
@@ -45,11 +46,15 @@ def estimate_seconds(evaluation: Evaluation, parts: Sequence[str]) -> dict[str, 
             if encode_s:
                 seconds += options.pairs * (5 * generate_s + 4 * encode_s)
                 seconds += min(trained, 4000) * encode_s
+        elif name == "conditions":
+            seconds += 2 * tested * generate_s
+            if not evaluation.instruments.has_reader(real.conditions):
+                seconds += evaluation.instruments.reader_shown * step_s
         elif name == "usefulness":
             counts = np.bincount(real.labels[evaluation.rows("train")], minlength=labels)
             pool = int(synthetic_counts(counts, options.usefulness_ratios, small_labels(counts)).sum())
             images = options.usefulness_images or UsefulnessConfig.images
-            arms = 4 + len(options.usefulness_ratios)
+            arms = 5 + len(options.usefulness_ratios)
             seconds += pool * generate_s + arms * options.usefulness_seeds * images * step_s
             if options.features is not None:
                 seconds += (trained + tested + min(pool, 400 * labels)) * feature_s
@@ -59,9 +64,10 @@ def estimate_seconds(evaluation: Evaluation, parts: Sequence[str]) -> dict[str, 
             seconds += _VIEWS * queries * (trained + options.privacy_samples) * width * _NEIGHBOURS_S
             seconds += options.privacy_samples * generate_s * 2 + 2 * tested * (encode_s + generate_s)
             seconds += (trained + 2 * queries) * feature_s
+            seconds += 60 * options.attack_minutes if options.attack else 0.0
         out[name] = seconds
     if parts and evaluation.needs_new_judge(parts):
-        first = next(name for name in parts if name != "usefulness")
+        first = parts[0]
         out[first] += evaluation.instruments.judge_shown * step_s
     return out
 

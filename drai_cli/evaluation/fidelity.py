@@ -14,6 +14,7 @@ from drai_cli.evaluation.pictures import enlarged_texture, real_and_synthetic
 from drai_cli.metrics.inception_score import SPLITS, class_probabilities, inception_score
 from drai_cli.metrics.judge import Judge
 from drai_cli.metrics.ranges import measure_ranges
+from drai_cli.metrics.rules import Rule, measure_rules
 from drai_cli.metrics.texture import BANDS, measure_texture
 from drai_cli.report.findings import FIRST, Figure, Measure, Part
 
@@ -74,6 +75,11 @@ _IN_RANGE = Described(
     "training images (all but 0.1 % on either side).",
     _REAL,
 )  # fmt: skip
+_RULE = Described(
+    "rule", "Keeps to your rule", "higher",
+    "Share of images whose measured quantity lies in the range that the rule names (--rule).",
+    _REAL,
+)  # fmt: skip
 _SUBGROUP = Described(
     "subgroup", "Coverage of the subgroup", "higher",
     "Share of the subgroup's real images with a synthetic one in their neighbourhood: low where it is missing.",
@@ -112,6 +118,9 @@ def _measure(evaluation: Evaluation) -> Raw:
     numbers["ranges"] = measure_ranges(
         made, real.images[rows], real.groups[rows], real.images[evaluation.rows("train")], seed
     )
+    if evaluation.options.rules:
+        rules = [Rule.parse(text) for text in evaluation.options.rules]
+        numbers["rules"] = measure_rules(rules, made, real.images[rows], real.groups[rows], seed)
     # The Inception of published scores has its own logits. Otherwise the judge classifies, where there is one: none is
     # trained for a score alone.
     if isinstance(extractor.extractor, InceptionFeatures):
@@ -131,13 +140,15 @@ def _measure(evaluation: Evaluation) -> Raw:
 def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     labels, distance = evaluation.real.schema.labels, numbers["distance"]
     extractor, count = distance["extractor"], distance["frechet"]["samples"]["n"]
-    measures = list(_distances({**distance, "n": count}, extractor))
-    measures += _texture(numbers["texture"])
+    measures = list(describe_distances({**distance, "n": count}, extractor))
+    measures += describe_texture(numbers["texture"])
     if score := numbers.get("inception_score"):
         measures.append(_SCORE.of(score["samples"], score["real"], extractor=score["classifier"]))
     for index, of_label in distance["labels"].items():
-        measures += _distances(of_label, extractor, labels[int(index)])
+        measures += describe_distances(of_label, extractor, labels[int(index)])
     measures.append(_IN_RANGE.of(numbers["ranges"]["samples"], numbers["ranges"]["real"]))
+    for text, share in numbers.get("rules", {}).items():
+        measures.append(_RULE.of(share["samples"], share["real"], variant=text))
     for column, by_value in distance["subgroups"].items():
         for value, entry in by_value.items():
             measures.append(
@@ -147,7 +158,7 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
             )
     for index, entry in numbers["spread"]["labels"].items():
         measures.append(_SPREAD.of(entry, entry.get("real"), label=labels[int(index)], extractor=extractor))
-    verdict = f"{_verdict(distance)}{_lacking(distance, numbers['spread'], labels)}"
+    verdict = f"{verdict_on_distance(distance)}{_lacking(distance, numbers['spread'], labels)}"
     part = Part("fidelity", FIDELITY.title, tuple(measures), verdict, _CAUTION)
     if doubt := doubt_of_judge(evaluation, numbers):
         if not any(measure.extractor == _JUDGE for measure in measures):
@@ -212,7 +223,7 @@ def _blind_to_blur(distance: Raw, extractor: str) -> str:
     )
 
 
-def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measure]:
+def describe_distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measure]:
     """Distances and manifold measures of all images, or of one label's; headlines are of all."""
     more: dict[str, Any] = {"extractor": extractor, "label": label}
     for described in (_FRECHET, _KERNEL):
@@ -229,7 +240,7 @@ def _distances(numbers: Raw, extractor: str, label: str = "") -> Iterator[Measur
             yield described.of(made, real, is_headline=is_headline, **more)
 
 
-def _texture(numbers: Raw) -> Iterator[Measure]:
+def describe_texture(numbers: Raw) -> Iterator[Measure]:
     """Power by band, and coherence."""
     for band in BANDS if numbers else ():
         each = numbers["power"][band]
@@ -238,7 +249,7 @@ def _texture(numbers: Raw) -> Iterator[Measure]:
         yield _COHERENCE.of(numbers["coherence"]["samples"], numbers["coherence"]["real"])
 
 
-def _verdict(distance: Raw) -> str:
+def verdict_on_distance(distance: Raw) -> str:
     frechet, manifold = distance["frechet"], distance["manifold"]["samples"]
     blurred = frechet["blurred"] / max(frechet["real"]["value"], 1e-12)
     far = (
@@ -263,7 +274,7 @@ def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
     sheet, _ = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed)
     caption = "Two rows per label, real images of the evaluated part above synthetic ones."
     first, _ = real_and_synthetic(evaluation.real, evaluation.source, options.part, options.seed, few=True)
-    detail = "The middles of images, enlarged: real ones above, synthetic ones below. Compare grain, hairs and edges."
+    detail = "The middles of images, enlarged: real ones above, synthetic ones below. Compare grain, lines and edges."
     return [
         Figure(FIRST, "Real and synthetic images", f"{caption} More below.", first),
         Figure("fidelity", "Real and synthetic images", caption, sheet),
@@ -280,6 +291,6 @@ FIDELITY = MeasuredPart(
     "Fidelity: do they look like real images?",
     _measure,
     _describe,
-    ("samples", "draws", "features_sha256", "has_judge", "subgroups"),
+    ("samples", "draws", "features_sha256", "has_judge", "subgroups", "rules"),
     _draw,
 )

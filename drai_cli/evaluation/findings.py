@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from jaxtyping import Int8
 
 from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.evaluation.context import Evaluation
+from drai_cli.evaluation.finding_parts import fidelity_part, usefulness_part
 from drai_cli.evaluation.measured import Described
 from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
 from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
@@ -65,32 +67,51 @@ _FOLLOWED = Described(
 )  # fmt: skip
 
 
-def measure_model_with_findings(evaluation: Evaluation, folder: Path) -> Part:
-    """The one part of the report.
+FINDING_PARTS = ("fidelity", "disentanglement", "usefulness")
+"""The parts that there are for sets of findings; what is said of each finding is in place of `disentanglement`."""
+
+
+def measure_model_with_findings(
+    evaluation: Evaluation, wanted: Sequence[str], folder: Path
+) -> tuple[Part, ...]:
+    """The parts of the report.
 
     Args:
         evaluation: What is evaluated, on which images.
+        wanted: Those of `FINDING_PARTS` to measure.
         folder: Where the judge is kept for later evaluations.
     """
-    options, real = evaluation.options, evaluation.real
-    networks = evaluation.networks
-    assert networks is not None
+    real, reporter = evaluation.real, evaluation.reporter
     data = FindingSet(
         real.images, _states(evaluation), real.parts, real.groups, real.conditions, real.schema.labels
     )
-    judge, judge_images = _judge(evaluation, data, folder)
-    config = FindingsConfig(samples=max(options.samples * len(data.names) // 2, 200))
-    style_dim = style_dim_of(networks, real.images[:1], evaluation.device)
-    numbers = measure_findings(
-        data,
-        networks,
-        judge,
-        style_dim,
-        config,
-        part=options.part,
-        seed=options.seed,
-        device=evaluation.device,
+    parts = []
+    needs_judge = "disentanglement" in wanted or (
+        "fidelity" in wanted and evaluation.options.features is None
     )
+    judge, judge_images = _judge(evaluation, data, folder) if needs_judge else (None, 0)
+    if "disentanglement" in wanted and judge is not None:
+        reporter.info("measuring each finding")
+        parts.append(_findings_part(evaluation, data, judge, judge_images))
+    if "fidelity" in wanted:
+        reporter.info("measuring fidelity")
+        parts.append(fidelity_part(evaluation, judge))
+    if "usefulness" in wanted:
+        reporter.info("measuring usefulness")
+        parts.append(usefulness_part(evaluation, data, FindingsConfig.least))
+    return tuple(parts)
+
+
+def _findings_part(evaluation: Evaluation, data: FindingSet, judge: FindingJudge, judge_images: int) -> Part:
+    """What is said of each finding."""
+    options, networks = evaluation.options, evaluation.networks
+    assert networks is not None
+    config = FindingsConfig(samples=max(options.samples * len(data.names) // 2, 200))
+    style_dim = style_dim_of(networks, data.images[:1], evaluation.device)
+    numbers = measure_findings(
+        data, networks, judge, style_dim, config,
+        part=options.part, seed=options.seed, device=evaluation.device,
+    )  # fmt: skip
     settings = {"seed": options.seed, "judge_images": judge_images, **asdict(config)}
     return replace(describe(numbers, data.names), settings=settings)
 
@@ -139,7 +160,7 @@ def describe(numbers: dict[str, Any], names: tuple[str, ...]) -> Part:
             of_style = probe["by_finding"][name]
             measures.append(_IN_STYLE.of({**of_style}, of_style["floor"], label=name))
     rare = [name for name in names if name not in numbers["findings"]]
-    not_measured = ["fidelity, usefulness and privacy: they need one label per image"]
+    not_measured = ["privacy: it needs one label per image"]
     if rare:
         not_measured.append(f"findings that too few of these images show: {', '.join(rare)}")
     if swaps is None:

@@ -26,6 +26,7 @@ class MeasuredPart:
             and `has_judge` are properties of the evaluation.
         draw: Its figures.
         refuse: Why it cannot be measured; empty where it can.
+        is_left_out: Whether the report does not mention it unless it is asked for by name.
     """
 
     title: str
@@ -34,6 +35,7 @@ class MeasuredPart:
     depends_on: tuple[str, ...]
     draw: Callable[[Evaluation, Raw], list[Figure]] = lambda evaluation, numbers: []
     refuse: Callable[[Evaluation], str] = lambda evaluation: ""
+    is_left_out: Callable[[Evaluation], bool] = lambda evaluation: False
 
 
 @dataclass(frozen=True)

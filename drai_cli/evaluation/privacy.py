@@ -13,12 +13,13 @@ from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.evaluation.pictures import sheet_of
 from drai_cli.evaluation.real import NO_TRAINING_DATA
+from drai_cli.evaluation.shadow import ENOUGH, measure_shadow
 from drai_cli.metrics.copies import PIXELS
 from drai_cli.metrics.generation import encode, generate
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.nearest import views
 from drai_cli.metrics.patients import FEWEST_PATIENTS
-from drai_cli.metrics.privacy import Labels, measure_privacy
+from drai_cli.metrics.privacy import Labels, leaks, measure_privacy
 from drai_cli.report.findings import Figure, Measure, Part
 
 _UNSEEN = "unseen real images"
@@ -69,6 +70,7 @@ _PATIENTS = Described(
 )  # fmt: skip
 _BY_RECONSTRUCTION, _BY_DISTANCE = "reconstruction error", "distance to samples, "
 _STRONGEST = "strongest attack"
+_SHADOW = "shadow models, "
 _IN_JUDGE = ("judge",)
 _FEWEST = 30
 """Fewest unseen patients or images for an answer."""
@@ -93,7 +95,13 @@ def _measure(evaluation: Evaluation) -> Raw:
         reconstruct=_reconstruction(evaluation),
         labels=Labels(made_labels, real.labels[train], real.labels[test]), seed=options.seed,
     )  # fmt: skip
-    return {**numbers, **evaluation.judge_on_real()}
+    shadow: Raw | None = None
+    if options.attack == "shadow":
+        members = train[np.random.default_rng(options.seed).permutation(len(train))[: len(test)]]
+        shadow = measure_shadow(evaluation, members, test)
+        if any(leaks(attack) for attack in shadow["attacks"].values()):
+            numbers["verdict"]["membership_leaks"] = True
+    return {**numbers, "shadow": shadow, **evaluation.judge_on_real()}
 
 
 def _like_training(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:
@@ -131,7 +139,7 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
         if ratio := entry["median"]["ratio"]:
             measures.append(_MEDIAN.of(ratio, 1.0, variant=space))
     measures.append(_AUTHENTIC.of(numbers["authentic"]["samples"], numbers["authentic"]["test"]))
-    attacks, missing = _attacks(numbers["membership"])
+    attacks, missing = _attacks(numbers["membership"], numbers["shadow"])
     measures += attacks
     for index, entry in numbers["labels"].items():
         measures.append(
@@ -169,7 +177,9 @@ def answer(numbers: Raw, labels: Sequence[str]) -> str:
         share = numbers["reidentification"]["difference"]["value"]
         found.append(f"samples point to patients: {share:.0%} more of their images than chance")
     if verdict["membership_leaks"]:
-        found.append("training images can be told from unseen ones")
+        found.append(
+            "from the samples one can tell, better than by guessing, which images the model was trained on"
+        )
     if leaking := verdict["leaking_labels"]:
         found.append(f"the label {', '.join(labels[int(index)] for index in leaking)} leaks more than others")
     if found:
@@ -191,14 +201,20 @@ def answer(numbers: Raw, labels: Sequence[str]) -> str:
     )
 
 
-def _attacks(numbers: Raw) -> tuple[list[Measure], list[str]]:
+def _attacks(numbers: Raw, shadow: Raw | None) -> tuple[list[Measure], list[str]]:
     """Measures of the attacks, and which shares of false alarms could not be measured."""
     attacks = {f"{_BY_DISTANCE}{space}": attack for space, attack in numbers["distance"].items()}
     if numbers["reconstruction"]:
         attacks[_BY_RECONSTRUCTION] = numbers["reconstruction"]
     measures, missing = [], []
+    if shadow is None:
+        missing.append("an attack with shadow models, for small sets: add --attack shadow")
+    else:
+        names = {PIXELS: f"{_BY_DISTANCE}{PIXELS}", "reconstruction": _BY_RECONSTRUCTION}
+        attacks |= {f"{_SHADOW}{names[name]}": attack for name, attack in shadow["attacks"].items()}
+        missing += _brief(shadow)
     for name, attack in attacks.items():
-        is_headline = name in (_BY_RECONSTRUCTION, f"{_BY_DISTANCE}{PIXELS}")
+        is_headline = name in (_BY_RECONSTRUCTION, f"{_BY_DISTANCE}{PIXELS}") or name.startswith(_SHADOW)
         measures.append(_MEMBERSHIP.of(attack, 0.5, variant=name, is_headline=is_headline))
     for name, attack in attacks.items():
         for share, found in attack["found_at"].items():
@@ -209,6 +225,17 @@ def _attacks(numbers: Raw) -> tuple[list[Measure], list[str]]:
                 needed = f"fewer than {1 / float(share):,.0f} unseen images"
                 missing.append(f"attacks at {float(share):.1%} false alarms: {needed}")
     return measures, list(dict.fromkeys(missing))
+
+
+def _brief(shadow: Raw) -> list[str]:
+    """That the shadow models were trained for less long than the evaluated one, which makes their attack weaker."""
+    own, passes = shadow["own_passes"], shadow["passes"]
+    if own is None or passes >= ENOUGH * own:
+        return []
+    return [
+        f"a strong attack with shadow models: each of the {shadow['models']} saw its images {passes:.1f} times, the "
+        f"evaluated model {own:.0f} times; a larger --attack-minutes makes it stronger"
+    ]
 
 
 def _draw(evaluation: Evaluation, numbers: Raw) -> list[Figure]:
@@ -235,7 +262,7 @@ PRIVACY = MeasuredPart(
     "Privacy: may they be shared?",
     _measure,
     _describe,
-    ("privacy_samples", "features_sha256"),
+    ("privacy_samples", "features_sha256", "attack", "attack_minutes"),
     _draw,
     _refuse,
 )

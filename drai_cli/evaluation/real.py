@@ -31,7 +31,8 @@ from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
-from drai_cli.run.model_header import known_set
+from drai_cli.run.instruments import training_key
+from drai_cli.run.model_header import symmetry_of
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import EvaluateOptions
 
@@ -156,13 +157,12 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
     groups = np.array([entry.group for one in sets for entry in one.entries])[known]
     labels = schema.label_indices(rows)
     _check_part(options, labels, parts)
-    label = ConditionSchema((schema.label,))
-    symmetry = _symmetry(subject, real)
-    training_key = _hash([*(one.cache_key for one in sets), *parts.tolist(), str(label.to_json()), symmetry])
+    symmetry = symmetry_of(None if subject.model is None else subject.model.header, real)
+    trained_on_key = training_key([one.cache_key for one in sets], parts, schema, symmetry)
     return EvaluationSet(
         images, labels, parts, groups, schema.encode(_encodable(rows, schema)), schema,
-        str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, training_key,
-        _hash([training_key, str(schema.to_json()), *groups.tolist()]), real.intensity,
+        str(real.summary["kind"]), symmetry, is_known, factors, how, cautions, trained_on_key,
+        _hash([trained_on_key, str(schema.to_json()), *groups.tolist()]), real.intensity,
         frozenset(digest for digest, its in zip(digests, every_part, strict=True) if its != options.part),
         {name: np.array([str(row.get(name, "")) for row in rows]) for name in options.subgroups},
     )  # fmt: skip
@@ -297,13 +297,6 @@ def _check_part(options: EvaluateOptions, labels: np.ndarray, parts: np.ndarray)
                 f"expected two labels or more in the {part} part, got {count}",
                 "check the split",
             )
-
-
-def _symmetry(subject: Subject, data: PreparedSet) -> Symmetry:
-    """What the model was trained with, else what is known about the kind of set."""
-    options = {} if subject.model is None else subject.model.header.training.get("options", {})
-    recorded = options.get("symmetry") if isinstance(options, Mapping) else None
-    return recorded if recorded in ("none", "flip", "dihedral") else known_set(data).symmetry
 
 
 def at_depth(images: Images, dtype: np.dtype[np.generic]) -> Images:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.chosen import load_extractor
-from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.files import file_sha256
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import Extractor
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
+from drai_cli.run.instruments import Instruments
 from drai_cli.settings.model_options import EvaluateOptions
 
 

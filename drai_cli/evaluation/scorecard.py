@@ -14,7 +14,7 @@ from drai_cli.report.criterion import Criterion
 from drai_cli.report.findings import Measure, Part
 from drai_cli.report.wording import number, number_with_spread
 
-_NO_RULES = "rules of the anatomy: this tool knows none; check samples against your own"
+_NO_RULES = "rules of the anatomy: this tool knows none; name your own with --rule"
 
 
 def smd_card(evaluation: Evaluation, parts: Mapping[str, Part]) -> tuple[Criterion, ...]:
@@ -41,7 +41,7 @@ def smd_card(evaluation: Evaluation, parts: Mapping[str, Part]) -> tuple[Criteri
     congruence += numbers("disentanglement", "agreement")
     coverage = numbers("fidelity", "recall", "coverage") + numbers("fidelity", "spread", label=True)
     coverage += numbers("privacy", "authentic")
-    constraint = numbers("fidelity", "in_range") + numbers("disentanglement", "agreement", label=True)
+    constraint = numbers("fidelity", "in_range", "rule") + numbers("disentanglement", "agreement", label=True)
     compliance = numbers("privacy", "copies", "identical", "membership", "found_at", "reidentification")
     consistency = numbers("fidelity", "subgroup", label=True)
     comprehension, by_label = _origin(evaluation), numbers("fidelity", "kernel", "coverage", label=True)
@@ -57,7 +57,8 @@ def smd_card(evaluation: Evaluation, parts: Mapping[str, Part]) -> tuple[Criteri
         ),
         Criterion(
             "Constraint", "It keeps to what is possible: values, sizes, anatomy.",
-            tuple(constraint), (_NO_RULES, *lacking("fidelity", constraint)),
+            tuple(constraint),
+            (*(() if evaluation.options.rules else (_NO_RULES,)), *lacking("fidelity", constraint)),
         ),
         Criterion(
             "Completeness", "Each case has the information that its task needs.", _completeness(evaluation),

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from drai_cli.evaluation.best_use import best_use, command_for
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_usefulness, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
+from drai_cli.evaluation.real_classifiers import RealClassifiers
+from drai_cli.evaluation.selected import describe_selection, select
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.heads import FeatureTest, measure_heads
 from drai_cli.metrics.mapping import Images
@@ -39,6 +41,23 @@ _HOW_GAIN = (
 _GAIN = Described("gain", "Gain in balanced accuracy", "higher", _HOW_GAIN, _REPEATED)
 _GAIN_SMALL = Described("gain_small", "Gain in recall of the rare labels", "higher", _HOW_GAIN, _REPEATED)
 _GAIN_RECALL = Described("gain_recall", "Gain in recall", "higher", _HOW_GAIN, _REPEATED)
+_LEAST = Described(
+    "least_gain", "Smallest gain that the test cases can show", "lower",
+    "Half width of the interval that a gain in balanced accuracy has with so many test cases, expected before any "
+    "classifier is trained.",
+    "a gain worth seeing",
+)  # fmt: skip
+_CASES = Described(
+    "cases_needed", "Test cases needed to see a gain of 0.05", "lower",
+    "Test cases (patients or lesions) with which a gain of 0.05 in balanced accuracy can be seen, in the proportions "
+    "of this set.",
+    "test cases of this set",
+)  # fmt: skip
+_SEEDS = Described(
+    "seeds_share", "Classifiers' share in the interval", "lower",
+    "Share of a gain's variance that comes from the few classifiers, not from the few test cases. Above 0.5 more "
+    "classifiers (--usefulness-seeds) narrow the intervals.",
+)  # fmt: skip
 _CAUTION = (
     "One training budget, one test set. Intervals cover the test groups and the classifiers' seeds, not another "
     "generator or data set; among many comparisons some intervals miss 0 by chance."
@@ -67,7 +86,10 @@ def _measure(evaluation: Evaluation) -> Raw:
     tested = _groups_by_label(evaluation)
     evaluation.reporter.info(_expected(tested))
     made, made_labels = _pool(evaluation, config.ratios, small)
-    shown = 0
+    selected = select(evaluation, made, made_labels)
+    classifiers = RealClassifiers(evaluation, config)
+    kept, shown = classifiers.load(), 0
+    is_new = not kept
     with evaluation.reporter.task("training classifiers", 100, "%") as task:
 
         def advance(done: int, whole: int) -> None:
@@ -80,12 +102,18 @@ def _measure(evaluation: Evaluation) -> Raw:
             real.images, real.labels, real.parts, real.groups, made, made_labels, label_count,
             part=options.part,
             outside=None if outside is None else TestSet(outside.images, outside.labels, outside.groups),
-            small=small, config=config, seed=options.seed, device=evaluation.device, progress=advance,
+            small=small, is_selected=selected.is_kept, config=config, kept=kept, seed=options.seed,
+            device=evaluation.device, progress=advance,
         )  # fmt: skip
+    if is_new:
+        classifiers.save(kept)
     heads = None
     if options.features is not None:
-        heads = _heads(evaluation, made, made_labels, config.ratios, small)
-    return {**numbers, "heads": heads, "least_gain": least_gain(tested), "cases_needed": cases_for(tested)}
+        heads = _heads(evaluation, made, made_labels, selected.is_kept, config.ratios, small)
+    return {
+        **numbers, **selected.numbers, "not_selected": selected.missing, "heads": heads,
+        "least_gain": least_gain(tested), "cases_needed": cases_for(tested),
+    }  # fmt: skip
 
 
 def _groups_by_label(evaluation: Evaluation) -> Int64[np.ndarray, " labels"]:
@@ -129,6 +157,7 @@ def _heads(
     evaluation: Evaluation,
     made: Images,
     made_labels: Int64[np.ndarray, " m"],
+    is_selected: Bool[np.ndarray, " m"] | None,
     ratios: tuple[float, ...],
     small: Sequence[int],
 ) -> list[dict[str, Any]]:
@@ -141,7 +170,10 @@ def _heads(
         [np.flatnonzero(made_labels == label)[:_HEAD_POOL] for label in range(label_count)]
     )
     train, held = fitting_rows(real.labels, real.parts, real.groups, options.part, options.seed)
-    arms = make_arms(real.labels, train, made_labels[chosen], label_count, ratios, small, options.seed)
+    of_chosen = None if is_selected is None else is_selected[chosen]
+    arms = make_arms(
+        real.labels, train, made_labels[chosen], label_count, ratios, small, options.seed, of_chosen
+    )
     test = evaluation.rows(options.part)
     features = space.features(real.images)
     tests = [FeatureTest(features[test], real.labels[test], real.groups[test])]
@@ -163,7 +195,11 @@ def _heads(
 def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     labels, arms = evaluation.real.schema.labels, numbers["arms"]
     real, small = arms["real"], numbers["small_labels"]
-    measures = list(_of_kind(numbers, "", labels, small))
+    measures = [*_of_kind(numbers, "", labels, small), *describe_selection(numbers, labels)]
+    measures.append(_LEAST.of(numbers["least_gain"], WORTH_SEEING, n=numbers["groups"]))
+    measures.append(_CASES.of(numbers["cases_needed"], numbers["groups"]))
+    if numbers["seeds_share"] is not None:
+        measures.append(_SEEDS.of(numbers["seeds_share"], n=real["seeds"]))
     heads, outside = numbers["heads"], numbers["outside"]
     if outside is not None:
         where = f"on {evaluation.outside.name}" if evaluation.outside is not None else "outside"
@@ -174,10 +210,12 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
             if not index
             else f"{_HEAD}, on {evaluation.outside.name if evaluation.outside else 'outside'}"
         )
-        measures += _of_kind(of_head, where, labels, small)
+        measures += _of_kind(of_head, where, labels, small, is_short=True)
     notes = [
         f"{arm}: for some labels there were fewer synthetic images than requested" for arm in numbers["short"]
     ]
+    if numbers["not_selected"]:
+        notes.append(numbers["not_selected"])
     if heads is None:
         notes.append(_NO_HEADS)
     if evaluation.outside is None:
@@ -195,8 +233,18 @@ def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
     )
 
 
-def _of_kind(numbers: Raw, where: str, labels: Sequence[str], small: Sequence[int]) -> Iterator[Measure]:
-    """Measures of one kind of classifier on one test set; those of the built-in one on the test part lead."""
+def _of_kind(
+    numbers: Raw, where: str, labels: Sequence[str], small: Sequence[int], *, is_short: bool = False
+) -> Iterator[Measure]:
+    """Measures of one kind of classifier on one test set; those of the built-in one on the test part lead.
+
+    Args:
+        numbers: Of that classifier and set.
+        where: Which; empty for the built-in one on the test part.
+        labels: Names.
+        small: The rare labels.
+        is_short: Leave out recalls but those of the rare labels.
+    """
     arms = numbers["arms"]
     real, prefix = arms["real"], f"{where}: " if where else ""
     for name, arm in arms.items():
@@ -218,15 +266,17 @@ def _of_kind(numbers: Raw, where: str, labels: Sequence[str], small: Sequence[in
                 difference["small"], 0.0, is_headline=not where, how_to_read=how_to_read, **more
             )
         for index, gain in difference["recall"].items():
-            if not where or int(index) in small:
+            if not is_short or int(index) in small:
                 yield _GAIN_RECALL.of(gain, 0.0, label=labels[int(index)], **more)
-    if not where:
+    if not is_short:
         best = max(
             (name for name in arms if name not in ("real", "synthetic")),
             key=lambda name: arms[name]["balanced_accuracy"]["value"],
         )
         for index, recall in arms[best]["recall"].items():
-            yield _RECALL.of(recall, real["recall"][index], label=labels[int(index)], variant=best)
+            yield _RECALL.of(
+                recall, real["recall"][index], label=labels[int(index)], variant=f"{prefix}{best}"
+            )
 
 
 def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
@@ -242,11 +292,13 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
         )
         if best.objections:
             text += f" But {'; '.join(best.objections)}."
+        text += _brief(arms["real"]["images_seen"])
         if command := command_for(evaluation, numbers, best.name):
             text += f" To make that data set: {command}"
         return text
     if best.harmful:
-        return f"They harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
+        text = f"They harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
+        return f"{text}{_brief(arms['real']['images_seen'])}"
     text = "No use of them showed a gain over real images alone"
     if best.rare:
         text += (
@@ -256,6 +308,17 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
     return (
         f"{text}: with {numbers['groups']} test cases, gains under {resolution:.2f} cannot be seen "
         f"(0.05 would need about {numbers['groups_needed'] or numbers['cases_needed']:,}); {alone}."
+    )
+
+
+def _brief(images_seen: int) -> str:
+    """That classifiers were trained for less long than usual, which makes gains look larger; else empty."""
+    usual = UsefulnessConfig().images_seen
+    if images_seen >= usual:
+        return ""
+    return (
+        f" The classifiers saw {images_seen:,} images in training instead of {usual:,}: after longer training the "
+        "difference may be smaller (--usefulness-images)."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from drai_cli.conditions.attribute import is_missing
+from drai_cli.conditions.findings import UNKNOWN_MARK
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import UsageError
 from drai_cli.explore.directions import CODES, REACH, Code, Direction
@@ -23,6 +24,7 @@ from drai_cli.settings.spelling import join_words, spell_options
 MOST_IN_GRID = 48
 MOST_KEPT = 100_000
 MOST_TRUNCATION = 2.0
+_MOST_SETS = 20
 _MOST_SEED = 2**53 - 1  # JavaScript's largest whole number
 
 
@@ -83,7 +85,8 @@ class Choice:
             condition = {schema.label.name: self.label, **self.attributes}
             return [Item(self.label, condition, self.first + index) for index in range(self.count)]
         conditions = {
-            label: {schema.label.name: label, **self.attributes} for label in schema.labels[: self.count]
+            label: {schema.label.name: label, **self.attributes}
+            for label in labels_in_turn(schema)[: self.count]
         }
         names = list(conditions)
         return [
@@ -111,11 +114,13 @@ class Choice:
     ) -> SampleOptions:
         """The options of the `sample` that makes such images: `count` of the label, or of each label."""
         move_content, move_style = self.moves(directions, header)
+        of_each, has_findings = None if self.label else count, header.schema.label.findings is not None
         return SampleOptions(
             out=out,
             label=self.label or None,
             count=count if self.label else None,
-            per_class=None if self.label else count,
+            per_class=None if has_findings else of_each,
+            per_finding=of_each if has_findings else None,
             attributes=tuple(f"{name}={value}" for name, value in self.attributes.items()),
             truncation=self.truncation,
             move_content=move_content,
@@ -123,6 +128,26 @@ class Choice:
             seed=self.seed,
             **more,
         )
+
+
+def labels_in_turn(schema: ConditionSchema) -> tuple[str, ...]:
+    """The labels that are shown in turn if none is chosen; of sets of findings each finding alone, and none of them."""
+    findings = schema.label.findings
+    return schema.labels if findings is None else (*findings.names, findings.none)
+
+
+def labels_to_choose(schema: ConditionSchema) -> tuple[str, ...]:
+    """The labels that a visitor can choose; of sets of findings also those that most training images show together."""
+    findings = schema.label.findings
+    in_turn = labels_in_turn(schema)
+    if findings is None:
+        return in_turn
+    several = {text: n for text, n in findings.combinations.items() if len(findings.shown(text)) > 1}
+    frequent = sorted(several, key=lambda text: (-several[text], text))[:_MOST_SETS]
+    return (
+        *in_turn,
+        *(findings.text(findings.states(text)) for text in frequent if UNKNOWN_MARK not in text),
+    )
 
 
 def spell_sample(options: SampleOptions) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import DraiError, WeightsError
+from drai_cli.explore.choices import labels_to_choose
 from drai_cli.explore.directions import CODES, REACH, Direction, find_directions
 from drai_cli.explore.model import ExploredModel
 from drai_cli.run.directory import RunDirectory
@@ -54,7 +55,7 @@ class Opened:
             "label": label.name,
             "labels": [
                 {"value": value, "also": [alias for alias, of in label.aliases.items() if of == value]}
-                for value in label.values
+                for value in labels_to_choose(header.schema)
             ],
             "attributes": [
                 {

@@ -6,23 +6,13 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt
+from jaxtyping import Float32, UInt
 
 from drai_cli.errors import UsageError
 from drai_cli.machine.memory import PassSize
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.image_options import RUNTIMES
-
-
-class CopyCheck(Protocol):
-    """Tells which images are copies of training images."""
-
-    @property
-    def key(self) -> str: ...
-    def find(
-        self, images: UInt[np.ndarray, "images height width channels"]
-    ) -> Bool[np.ndarray, " images"]: ...
 
 
 class Sampler(Protocol):

@@ -9,7 +9,11 @@ from jaxtyping import Float, Float32, UInt
 
 from drai_cli.inference.noise import spherical_path, straight_path
 from drai_cli.inference.torch_model import Inference
-from drai_cli.metrics.perceptual import even_positions, step_distances
+from drai_cli.metrics.perceptual import even_positions, most_positions, step_distances
+from drai_cli.progress import SILENT, Reporter
+
+_SHOWN = 64
+"""Images after which a long measurement counts."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class Frames:
     positions: Float[np.ndarray, " steps"]
 
 
-def make_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> Frames:
+def make_frames(
+    inference: Inference, walk: Walk, steps: int, is_even: bool, reporter: Reporter = SILENT
+) -> Frames:
     """Images at `steps` positions, equally spaced in the codes or, with `is_even`, in perceptual distance.
 
     Raises:
@@ -65,7 +71,16 @@ def make_frames(inference: Inference, walk: Walk, steps: int, is_even: bool) -> 
     """
     if is_even:
         inference.model.require_encoder()
-        positions = even_positions(lambda places: inference.extract_features(*walk.codes(places)), steps)
+        with reporter.stage("spacing the steps evenly, at most", most_positions(steps), "images") as task:
+
+            def features_at(places: Float[np.ndarray, " places"]) -> Float32[np.ndarray, "places feature"]:
+                parts = []
+                for few in np.array_split(places, -(-len(places) // _SHOWN)):
+                    parts.append(inference.extract_features(*walk.codes(few)))
+                    task.advance(len(few))
+                return np.concatenate(parts)
+
+            positions = even_positions(features_at, steps)
     else:
         positions = np.linspace(0, 1, steps)
     return Frames(inference.generate(*walk.codes(positions)), positions)

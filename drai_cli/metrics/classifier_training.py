@@ -82,7 +82,8 @@ class Trainer:
         config: UsefulnessConfig,
         device: torch.device | str,
     ) -> None:
-        self.images, self.made, self.held, self.held_labels = images, made, images[held], labels[held]
+        self.images, self.made = images, made
+        self.held, self.held_images, self.held_labels = held, images[held], labels[held]
         self.config, self.device = config, device
         self.side = min(images.shape[1], config.largest)
         self.size = ConvNetConfig(
@@ -108,19 +109,24 @@ class Trainer:
                 turn_degrees=self.config.turn_degrees,
                 shift=max(1, self.side // 16),
             )
-            return batch, drawn
-
-        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-            return F.cross_entropy(outputs, targets, label_smoothing=self.config.smoothing)
-
-        def score(network: ConvNet) -> float:
-            return balanced_accuracy(self._logits(network, self.held).argmax(1), self.held_labels)
+            return batch, self.targets(chosen, drawn)
 
         network, _ = fit(
-            build(self.size, seed), draw, loss, score, self.config.fit_config(), seed=seed, device=self.device,
-            progress=progress,
+            build(self.size, seed), draw, self.loss, self.score, self.config.fit_config(), seed=seed,
+            device=self.device, progress=progress,
         )  # fmt: skip
-        return [self._logits(network, test) for test in tests]
+        return [self.logits(network, test) for test in tests]
+
+    def targets(self, rows: Int64[np.ndarray, " b"], drawn: Tensor) -> Tensor:
+        """What the network learns of these rows; `drawn` are their labels."""
+        return drawn
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, targets, label_smoothing=self.config.smoothing)
+
+    def score(self, network: ConvNet) -> float:
+        """What the best network is chosen by, on the rows held for it."""
+        return balanced_accuracy(self.logits(network, self.held_images).argmax(1), self.held_labels)
 
     def _batch(self, rows: Int64[np.ndarray, " b"]) -> Float[Tensor, "b c h w"]:
         """Real and synthetic images in the order of `rows`."""
@@ -136,7 +142,9 @@ class Trainer:
             return images
         return F.interpolate(images, (self.side, self.side), mode="area")
 
-    def _logits(self, network: ConvNet, images: Images) -> Float[np.ndarray, "n labels"]:
+    def logits(self, network: ConvNet, images: Images) -> Float[np.ndarray, "n labels"]:
+        """Outputs of a network for stored images."""
+
         def forward(batch: Tensor) -> Tensor:
             with precision(self.device):
                 features = network.features(self._shrunk(batch))

@@ -70,6 +70,11 @@ def even_positions(
     return best
 
 
+def most_positions(steps: int) -> int:
+    """At how many positions `even_positions` asks for features, at most."""
+    return _FINE * (steps - 1) + 1 + _ROUNDS * steps
+
+
 def _evened(positions: np.ndarray, distances: np.ndarray, even: np.ndarray) -> np.ndarray:
     """Where the path through `positions`, with these step lengths, reaches each share of its length."""
     total = distances.sum()

@@ -167,7 +167,7 @@ def measure_privacy(
         "labels": by_label,
         "verdict": {
             "copies_found": bool(rate.low > bar or identical.any()),
-            "membership_leaks": any(_leaks(one) for one in attacks),
+            "membership_leaks": any(leaks(one) for one in attacks),
             "patients_found": None
             if patients["difference"] is None
             else bool(patients["difference"]["low"] > 0 and patients["difference"]["value"] >= FOUND),
@@ -179,7 +179,7 @@ def measure_privacy(
     }  # fmt: skip
 
 
-def _leaks(attack: Mapping[str, Any]) -> bool:
+def leaks(attack: Mapping[str, Any]) -> bool:
     """Whether an attack is better than chance on average, or for the images of which it is sure."""
     sure = attack["found_at"][f"{FALSE_POSITIVES[0]:g}"]
     is_sure = sure is not None and sure["low"] > 2 * FALSE_POSITIVES[0]

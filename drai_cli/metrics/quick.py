@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
@@ -16,6 +18,8 @@ from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.swaps import choose_pairs, measure_swaps, swap_images
 from drai_cli.metrics.texture import BANDS, texture_of
 
+MEASURING_STEPS = 3
+"""How often `quick_measure` calls `progress(1)`: after the samples, their measures, and the swaps."""
 _FEW = 2000
 """Most images for which the judge's interval is computed; with more it is narrow, and needs much memory."""
 
@@ -31,6 +35,7 @@ def quick_measure(
     count: int = 420,
     seed: int,
     device: torch.device | str = "cpu",
+    progress: Callable[[int], object] = lambda _: None,
 ) -> dict[str, float]:
     """Measures in seconds, during training; pass only the validation rows.
 
@@ -44,6 +49,7 @@ def quick_measure(
         count: Samples, and pairs to swap.
         seed: The same at every tick, so that ticks are comparable.
         device: Where the networks are.
+        progress: Called with 1 after each of `MEASURING_STEPS`.
 
     Returns:
         `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's features;
@@ -60,6 +66,7 @@ def quick_measure(
     chosen = rows_per_label(labels, -(-count // len(np.unique(labels))), seed)
     style_dim = style_dim_of(networks, images[:1], device)
     made = sample(networks, conditions[chosen], style_dim, images.dtype, seed=seed, device=device)
+    progress(1)
     made_predicted, made_features = judge.judge(made)
     predicted, features = judge.judge(images)
     own = balanced_accuracy(predicted, labels)
@@ -77,6 +84,7 @@ def quick_measure(
     out |= power_ratios(made, images[chosen])
     out["appearance"] = _appearance_ratio(images, chosen, halves, made)
     parts = [min(out["agreement_ratio"], 1.0)]
+    progress(1)
     if networks.encoder is not None:
         pairs = choose_pairs(labels, count, seed)
         swapped = swap_images(networks, images, conditions, pairs, device, cycle=False)
@@ -86,6 +94,7 @@ def quick_measure(
         out["kept_of_a"] = rows["a"]["kept"]["value"]
         out["kept_ratio"] = out["kept"] / max(out["kept_of_a"], 1e-9)
         parts += [min(out["kept_ratio"], 1.0), out["followed"] - max(out["leftover"], 0.0)]
+    progress(1)
     ratios = np.array([distance / max(real_distance, 1e-9), out["appearance"]])
     out["score"] = float(np.mean(parts) - 0.1 * np.log1p(ratios).sum())
     return out

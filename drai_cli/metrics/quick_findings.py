@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -24,6 +26,7 @@ def quick_finding_measure(
     count: int = 420,
     seed: int,
     device: torch.device | str = "cpu",
+    progress: Callable[[int], object] = lambda _: None,
 ) -> dict[str, float]:
     """Measures in seconds; `data` are the validation rows.
 
@@ -34,6 +37,7 @@ def quick_finding_measure(
     rows = np.random.default_rng(seed).integers(0, len(data.images), count)
     style_dim = style_dim_of(networks, data.images[:1], device)
     made = sample(networks, data.conditions[rows], style_dim, data.images.dtype, seed=seed, device=device)
+    progress(1)
     part = str(data.parts[0])
     of_agreement = measure_agreement(data, judge, made, rows, part=part, least=_CONFIG.least, seed=seed)
     agreement, own = of_agreement["mean"]["auc"], of_agreement["mean"]["auc_real"]
@@ -45,12 +49,14 @@ def quick_finding_measure(
     out = {"agreement": agreement, "judge": own, "chance": _CHANCE}
     out |= {"agreement_ratio": _over_chance(agreement, own), "frechet": distance}
     parts = [min(out["agreement_ratio"], 1.0)]
+    progress(1)
     if networks.encoder is not None:
         swaps = measure_finding_swaps(data, networks, judge, _CONFIG, part=part, seed=seed, device=device)
         out |= {name: swaps["mean"][name] for name in ("kept", "leaked", "kept_of_a")}
         out |= {name: swaps[name]["value"] for name in ("followed", "leftover")}
         out["kept_ratio"] = _over_chance(out["kept"], out["kept_of_a"])
         parts += [min(out["kept_ratio"], 1.0), out["followed"] - max(out["leftover"], 0.0)]
+    progress(1)
     out["score"] = float(np.mean(parts) - 0.1 * np.log1p(distance / max(real_distance, 1e-9)))
     return out
 

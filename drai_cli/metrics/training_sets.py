@@ -11,13 +11,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 Counts = Int64[np.ndarray, " labels"]
-Kind = Literal["real", "synthetic", "mixed", "rare", "pretrained"]
-REAL, SYNTHETIC, RARE, PRETRAINED = (
-    "real", "synthetic", "rare labels filled up", "pretrained on synthetic",
+Kind = Literal["real", "synthetic", "mixed", "rare", "selected", "pretrained"]
+REAL, SYNTHETIC, RARE, PRETRAINED, SELECTED = (
+    "real", "synthetic", "rare labels filled up", "pretrained on synthetic", "real + selected synthetic",
 )  # fmt: skip
 """Names of arms that have no ratio."""
 MIXED = "real + synthetic"
@@ -121,6 +121,7 @@ def make_arms(
     ratios: Sequence[float],
     small: Collection[int],
     seed: int,
+    is_selected: Bool[np.ndarray, " m"] | None = None,
 ) -> list[Arm]:
     """The sets to compare; every arm draws all labels equally often, so that none differs by balancing alone.
 
@@ -132,6 +133,8 @@ def make_arms(
     * `real + synthetic` at ratio r: the real images and, of every label, r times as many synthetic ones.
     * `rare labels filled up`: the real images, and synthetic ones of the small labels up to the mean count. Left out
       where there is no small label.
+    * `real + selected synthetic`: as `real + synthetic` at the largest ratio, with synthetic images that a classifier
+      finds neither wrong nor trivial, as far as the pool has them. Left out where there are none, or none were chosen.
     * `pretrained on synthetic`: the synthetic images of `synthetic` in the first half of the steps, the real images
       in the second.
 
@@ -143,6 +146,7 @@ def make_arms(
         ratios: Synthetic images per real image.
         small: The rare labels.
         seed: Of the choice of synthetic images; larger ratios use the same ones and more.
+        is_selected: Images of the pool that `selection.Selection` keeps; None: none were chosen.
     """
     generator = np.random.default_rng(seed)
     real = rows_of_labels(rows, labels[rows], label_count)
@@ -152,11 +156,13 @@ def make_arms(
     ]
     counts, none = _counts(real), np.zeros(label_count, np.int64)
 
-    def taken(wanted: Counts) -> tuple[Int64[np.ndarray, " k"], ...]:
+    def taken(wanted: Counts, pool: Sequence[np.ndarray] = pool) -> tuple[Int64[np.ndarray, " k"], ...]:
         return tuple(each[:count] for each, count in zip(pool, wanted, strict=True))
 
-    def added(kind: Kind, name: str, ratio: float | None, wanted: Counts) -> Arm:
-        more = taken(wanted)
+    def added(
+        kind: Kind, name: str, ratio: float | None, wanted: Counts, pool: Sequence[np.ndarray] = pool
+    ) -> Arm:
+        more = taken(wanted, pool)
         joined = tuple(np.concatenate(both) for both in zip(real, more, strict=True))
         return Arm(kind, name, ratio, balanced(joined), counts, _counts(more), wanted)
 
@@ -173,6 +179,11 @@ def make_arms(
     filling = _filling(counts, small)
     if filling.any():
         arms.append(added("rare", RARE, None, filling))
+    if is_selected is not None:
+        chosen = [each[is_selected[each - len(labels)]] for each in pool]
+        possible = np.minimum(_in_addition(counts, max(ratios)), _counts(chosen))
+        if possible.any():
+            arms.append(added("selected", SELECTED, max(ratios), possible, chosen))
     first = balanced(alone)
     arms.append(
         Arm("pretrained", PRETRAINED, None, balanced(real), counts, _counts(alone), wanted, first)

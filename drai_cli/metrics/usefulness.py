@@ -5,13 +5,13 @@ Arrays in, JSON-able numbers out. Knows nothing of generators or files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
 from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
 from drai_cli.metrics.mapping import Images
@@ -23,6 +23,9 @@ from drai_cli.metrics.side_by_side import side_by_side
 from drai_cli.metrics.training_sets import REAL, Arm, make_arms, small_labels
 
 _HELD_PER_LABEL = 200
+
+Kept = list[list[Float[np.ndarray, "n labels"]]]
+"""Logits by classifier and set of test images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,9 @@ def measure_usefulness(
     part: str = "test",
     outside: TestSet | None = None,
     small: Collection[int] | None = None,
+    is_selected: Bool[np.ndarray, " m"] | None = None,
     config: UsefulnessConfig | None = None,
+    kept: Kept | None = None,
     seed: int,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
@@ -80,9 +85,13 @@ def measure_usefulness(
         label_count: Labels in all.
         part: Rows that are tested on.
         outside: Real images from elsewhere to test on in addition.
+        is_selected: Synthetic images that a classifier of real images finds neither wrong nor trivial, for one more
+            arm; None: that arm is left out.
         small: Labels whose mean is reported in addition, and which one arm fills up; None for those with less than
             half the mean count.
         config: Training options; None for the defaults.
+        kept: Logits of the classifiers that saw real images alone, which do not depend on the synthetic ones; an empty
+            list is filled. None: they are trained.
         seed: Random seed; classifiers use it and the following integers.
         device: Where to train.
         progress: Called after each step with images seen in all trainings together, and the total.
@@ -98,6 +107,8 @@ def measure_usefulness(
             without any.
         `short`: arms for which the pool has too few images, and by label index `wanted` and `had`; they were trained
             with the available ones.
+        `seeds_share`: how much of the variance of a gain comes from the few classifiers rather than from the few test
+            images, as the median over arms; None with one classifier.
         `groups_needed`: test groups, in the proportions of this part, with which a gain of 0.05 could be seen.
         Also `part`, `n`, `groups` (in the part), `small_labels`, `image_size`, `trainings`, `seed` and `config`.
 
@@ -117,11 +128,13 @@ def measure_usefulness(
 
     counts = np.bincount(labels[train], minlength=label_count)
     small = small_labels(counts) if small is None else sorted(small)
-    arms = make_arms(labels, train, made_labels, label_count, config.ratios, small, seed)
+    arms = make_arms(labels, train, made_labels, label_count, config.ratios, small, seed, is_selected)
     tests = [TestSet(images[test], labels[test], groups[test]), *([] if outside is None else [outside])]
     trainer = Trainer(images, made, labels, held, label_count, config, device)
     by_key = {arm.key(): arm for arm in arms}
-    jobs = [(key, number) for key in by_key for number in range(config.seeds)]
+    real_key = arms[0].key()
+    known = {real_key: kept} if kept else {}
+    jobs = [(key, number) for key in by_key if key not in known for number in range(config.seeds)]
     total = len(jobs) * config.images_seen
     seen = 0
 
@@ -138,6 +151,9 @@ def measure_usefulness(
     logits: dict[bytes, list[list[Float[np.ndarray, "n labels"]]]] = {key: [] for key in by_key}
     for (key, _), of_tests in zip(jobs, side_by_side(train_one, jobs, count, device), strict=True):
         logits[key].append(of_tests)
+    logits |= known
+    if kept is not None and not kept:
+        kept += logits[real_key]
 
     scored = []
     for index, each in enumerate(tests):
@@ -183,6 +199,9 @@ def measure_usefulness(
         "groups_needed": groups_for(
             [one["balanced_accuracy"] for one in differences.values()], table.all_groups
         ),
+        "seeds_share": _share_of_seeds(
+            labels[test], [np.stack([of[0] for of in logits[arm.key()]]) for arm in arms]
+        ),
     }
 
 
@@ -221,3 +240,28 @@ def fitting_rows(
     if len(held):
         held = np.sort(held[rows_per_label(labels[held], _HELD_PER_LABEL, seed, again=False)])
     return train, held
+
+
+def _share_of_seeds(
+    labels: Int64[np.ndarray, " n"], logits: Sequence[Float[np.ndarray, "seeds n labels"]]
+) -> float | None:
+    """The share of the classifiers in the variance of a gain, the rest being the test images'; the median over arms.
+
+    Args:
+        labels: Of the test images.
+        logits: By arm, that of real images first.
+    """
+    seeds, shares = len(logits[0]), []
+    if seeds < 2:
+        return None
+    counts = np.bincount(labels)[labels] * len(np.unique(labels))
+    right = [(each.argmax(2) == labels) / counts for each in logits]
+    for other in right[1:]:
+        of_each = (other - right[0]).sum(1)  # gain of each pair of classifiers
+        by_case = (other - right[0]).mean(0)
+        of_seeds = of_each.var(ddof=1) / seeds
+        of_cases = sum(
+            (labels == label).sum() * by_case[labels == label].var() for label in np.unique(labels)
+        )
+        shares.append(of_seeds / max(of_seeds + of_cases, 1e-12))
+    return float(np.median(shares))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -37,6 +39,33 @@ class JointHeads(nn.Module):
         return joint + agreement
 
 
+class FindingHeads(nn.Module):
+    """Heads that tell whether image features and the state of one finding belong together; one head per finding.
+
+    Each has a logit for present and one for absent.
+
+    Args:
+        places: Column of the condition in which each finding stands; its missing flag is in the next one.
+    """
+
+    def __init__(self, places: Sequence[int]) -> None:
+        super().__init__()
+        self.places = tuple(places)
+        self.layers = mlp(FEATURE_DIM, _HIDDEN_DIM, 2 * len(places), hidden_layers=1)
+
+    def forward(
+        self, features: Float[Tensor, "batch feature"], condition: Float[Tensor, "batch condition"]
+    ) -> tuple[
+        Float[Tensor, "batch finding"], Float[Tensor, "batch finding"], Float[Tensor, "batch finding"]
+    ]:
+        """Logits of the given state, logits of the other one, and whether the state is known (1 or 0)."""
+        present = condition[:, self.places]
+        known = 1 - condition[:, [place + 1 for place in self.places]]
+        if_present, if_absent = self.layers(features).chunk(2, dim=1)
+        given = torch.where(present > 0, if_present, if_absent)
+        return given, if_present + if_absent - given, known
+
+
 class CodeDiscriminators(nn.Module):
     """The adversaries of V_aggregate (Makhzani et al. 2016): is a code drawn from its prior, or inferred?
 
@@ -62,10 +91,16 @@ class Discriminator(nn.Module):
     """Heads that read the trunk's features, so that one pass over the images serves all games.
 
     Heads: `image` D_x(x), `condition` D_xt(x, t), `content_style` D_xc(x, c) and D_xz(x, z); logits, high = real side.
-    `codes` is None for methods without V_aggregate.
+    `codes` is None for methods without V_aggregate, `findings` for conditions without findings.
     """
 
-    def __init__(self, config: ModelConfig, condition_dim: int, method: Method = DEFAULT) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        condition_dim: int,
+        method: Method = DEFAULT,
+        findings: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(config)
         self.image = linear(FEATURE_DIM, 1)
@@ -76,3 +111,4 @@ class Discriminator(nn.Module):
             if "aggregate" in method.terms
             else None
         )
+        self.findings = FindingHeads(findings) if findings else None

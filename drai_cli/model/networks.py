@@ -34,6 +34,7 @@ class Adversaries(nn.Module):
         condition_dim: Width of the condition.
         method: Which parts there are.
         feature_sides: Side of each scale of frozen features in pixels; empty: there are no heads.
+        findings: Column of the condition in which each finding stands.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Adversaries(nn.Module):
         condition_dim: int,
         method: Method = DEFAULT,
         feature_sides: Sequence[int] = (),
+        findings: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.discriminator = Discriminator(config, condition_dim, method)
+        self.discriminator = Discriminator(config, condition_dim, method, findings)
         self.predictors = Predictors(config, condition_dim)
         # Last, so that the others start from the same weights with and without it.
         self.feature_heads = FeatureHeads(feature_sides, condition_dim) if feature_sides else None

@@ -129,7 +129,7 @@ class ConvertedImages:
             "made_by": "convert",
             "shape": array.shape,
             "dtype": array.dtype.str,
-            "sha256": hashlib.sha256(array.view(np.uint8)).hexdigest(),
+            "sha256": hashlib.sha256(array.data).hexdigest(),
             "affine": None if stack.geometry is None else stack.geometry.affine.tolist(),
             "spacing_mm": stack.spacing_mm,
             "unit": stack.unit,

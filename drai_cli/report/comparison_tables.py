@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from drai_cli.report.findings import Baseline, Cell, Comparison, ComparisonRow
+from drai_cli.report.findings import Baseline, Better, Cell, Comparison, ComparisonRow
 from drai_cli.report.wording import (
     BEST,
     DASH,
@@ -30,6 +30,8 @@ _LATEX = {
     "|": r"\textbar{}", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "→": r"$\rightarrow$", "±": r"$\pm$",
     MINUS: "$-$", DASH: "--", "×": r"$\times$", BEST: r"$^{\star}$", "\n": " ",
 }  # fmt: skip
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""97.5 % quantiles of Student's distribution for 1 to 10 degrees of freedom."""
 _SUPERSCRIPTS = {sign: str(index) for index, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-"}
 
 
@@ -96,26 +98,54 @@ def lay_out(comparison: Comparison) -> Table:
 
 
 def best_cells(row: ComparisonRow) -> frozenset[int]:
-    """Places of the best means; several if they are equal at the digits shown.
+    """The place of the best mean, where seeds show that it is the best; else empty.
 
-    Cells that are not informative are left out. Empty with fewer than two numbers, and for `baseline` without a
-    baseline.
+    It differs from every other mean by more than the spread between seeds explains (Welch's test, 95 %). So nothing is
+    marked for one seed, for equal means, with fewer than two numbers, and for `baseline` without a baseline. Cells that
+    are not informative are left out.
     """
-    means = {
-        place: cell.mean
+    cells = {
+        place: cell
         for place, cell in enumerate(row.cells)
         if cell.mean is not None and math.isfinite(cell.mean) and not cell.doubt
     }
-    if len(means) < 2 or (row.better == "baseline" and row.baseline is None):
+    if len(cells) < 2 or (row.better == "baseline" and row.baseline is None):
         return frozenset()
-    if row.baseline is not None and row.better == "baseline":
-        aim = row.baseline.value
-        best = min(means.values(), key=lambda mean: abs(mean - aim))
-        ties = {number(best), number(2 * aim - best)}  # as far from the aim on its other side
-    else:
-        best = min(means.values()) if row.better == "lower" else max(means.values())
-        ties = {number(best)}
-    return frozenset(place for place, mean in means.items() if number(mean) in ties)
+    aim = row.baseline.value if row.baseline is not None and row.better == "baseline" else None
+    costs = {place: _cost(cell, row.better, aim) for place, cell in cells.items()}
+    best = min(costs, key=lambda place: costs[place])
+    is_apart = all(
+        costs[place] - costs[best] > _unseen(cells[best], cell)
+        for place, cell in cells.items()
+        if place != best
+    )
+    return frozenset([best] if is_apart else [])
+
+
+def _cost(cell: Cell, better: Better, aim: float | None) -> float:
+    """Smaller is better."""
+    assert cell.mean is not None
+    if aim is not None:
+        return abs(cell.mean - aim)
+    return -cell.mean if better == "higher" else cell.mean
+
+
+def _unseen(first: Cell, second: Cell) -> float:
+    """The largest difference between two means that seeds alone explain (Welch 1947, 95 %); infinite for one seed."""
+    if first.std is None or second.std is None or first.n < 2 or second.n < 2:
+        return math.inf
+    each = [cell.std**2 / cell.n for cell in (first, second) if cell.std is not None]
+    total = sum(each)
+    if not total:
+        return 0.0
+    freedom = total**2 / sum(part**2 / (cell.n - 1) for part, cell in zip(each, (first, second), strict=True))
+    return _t(freedom) * math.sqrt(total)
+
+
+def _t(freedom: float) -> float:
+    """The 97.5 % quantile of Student's distribution; for fractions of a degree that of the next lower whole one."""
+    whole = max(1, int(freedom))
+    return _T[whole - 1] if whole <= len(_T) else 1.96 + 2.4 / whole
 
 
 def usual_seeds(comparison: Comparison) -> int:
@@ -130,10 +160,13 @@ def heading(comparison: Comparison) -> str:
     """What the cells are, in one sentence."""
     seeds = usual_seeds(comparison)
     if seeds == 0:
-        return f"Means; {BEST} marks the best."
+        return "Means."
     if seeds == 1:
-        return f"One training run each; {BEST} marks the best."
-    return f"Mean ± standard deviation over {seeds} training runs of different seeds; {BEST} marks the best mean."
+        return "One training run each: no best is marked, as another seed may change the order."
+    return (
+        f"Mean ± standard deviation over {seeds} training runs of different seeds; {BEST} marks a mean that is better "
+        "than every other by more than seeds explain (Welch's test, 95 %)."
+    )
 
 
 def footnotes(comparison: Comparison) -> dict[str, str]:
@@ -155,7 +188,7 @@ def cell_note(cell: Cell, usual: int) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """A table of measures by methods, the best in bold with a star, notes below."""
+    """A table of measures by methods, a best one that seeds confirm in bold with a star, notes below."""
     table = lay_out(comparison)
     columns = map(markdown_text, ("measure", *table.methods, *(["baseline"] if table.has_baselines else [])))
     rows = []
@@ -189,7 +222,7 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_latex(comparison: Comparison, label: str = "tab:comparison") -> str:
-    r"""A `table` for the package booktabs; the best in bold with a star, notes below.
+    r"""A `table` for the package booktabs; a best one that seeds confirm in bold with a star, notes below.
 
     Args:
         comparison: The measures.

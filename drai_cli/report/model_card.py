@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drai_cli.data.split_plan import BY_FILE, BY_IMAGE
@@ -38,6 +38,9 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
     shape, training = header.architecture, header.training
     kind = "grey" if shape.image_channels == 1 else "colour"
     labels = header.schema.labels
+    # A model without further attributes has no conditions to obey.
+    has_more = len(header.schema.attributes) > 1
+    possible = [part for part in EVALUATION_PARTS if part != "conditions" or has_more]
     sections = [
         _front_matter(header, samples) + f"# {markdown_prose(name)}",
         markdown_prose(header.data),
@@ -48,7 +51,7 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
         _attributes(header),
         f"**Intended use.** {markdown_prose(header.intended_use)}" if header.intended_use else "",
         _training(header, training),
-        *(_measures(part, numbers) for part, numbers in header.measures.items() if numbers),
+        *(_measures(part, numbers, possible) for part, numbers in header.measures.items() if numbers),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -137,12 +140,12 @@ def _training(header: ModelHeader, training: Mapping[str, Any]) -> str:
     return text
 
 
-def _measures(part: str, measured: Any) -> str:
+def _measures(part: str, measured: Any, possible: Sequence[str]) -> str:
     """Measures on one part of the split: a table, or one per part of the evaluation with its settings."""
     if not isinstance(measured, Mapping):
         return ""
     of_parts = {name: numbers for name, numbers in measured.items() if isinstance(numbers, Mapping)}
-    missing = [name for name in EVALUATION_PARTS if name not in of_parts] if of_parts else []
+    missing = [name for name in possible if name not in of_parts] if of_parts else []
     unseen = ", which was used neither for training nor for choosing the snapshot" if part == "test" else ""
     sections = [
         f"**Measures** on the {part} part{unseen}.\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
@@ -13,10 +12,7 @@ from drai_cli.settings.config import Arithmetic, Chosen, TrainOptions
 from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.parallel import Processes
 from drai_cli.training.precision import has_bf16
-from drai_cli.training.probe import bf16_speedup, halvings_to_fit
-
-# A smaller gain is not worth bfloat16's rounding, and two runs of one command should choose the same.
-_WORTH_IT = 1.1
+from drai_cli.training.probe import try_steps
 
 
 def choose(
@@ -26,50 +22,45 @@ def choose(
     processes: Processes,
     reporter: Reporter,
     features: FrozenFeatures | None = None,
-) -> Chosen:
-    """Chooses the faster arithmetic and the largest batch that fits, up to the one asked for; same for all processes.
+) -> tuple[Chosen, float]:
+    """Chooses arithmetic and the largest batch that fits, up to the one asked for; the same for all processes.
+
+    The arithmetic depends on the processor alone, never on a trial: the same command trains the same model on a busy
+    machine as on a quiet one.
+
+    Returns:
+        The choice, and how many seconds a step took in a trial.
 
     Raises:
         InputError: Not even two images fit.
     """
-    precision, halvings = _choose_alone(options, data, device, processes.size, reporter, features)
-    most_halvings, any_fp32 = processes.largest([float(halvings), float(precision == "fp32")])
+    precision = choose_precision(options, device, reporter)
+    with reporter.stage("trying a step", None, ""):
+        fit = try_steps(replace(options, precision=precision), data, device, processes.size, features)
+    most_halvings, any_fp32, step_s = processes.largest(
+        [float(fit.halvings), float(precision == "fp32"), fit.step_s]
+    )
     batch_size = options.batch_size >> int(most_halvings)
     if batch_size < options.batch_size:
         reporter.warn(
             f"out of memory at --batch-size {options.batch_size}; continuing with {batch_size}, saved in config.json: "
             "smaller batches train differently"
         )
-    return Chosen(batch_size, "fp32" if any_fp32 else "bf16")
+    return Chosen(batch_size, "fp32" if any_fp32 else "bf16"), step_s
 
 
-def _choose_alone(
-    options: TrainOptions,
-    data: PreparedSet,
-    device: torch.device,
-    processes: int,
-    reporter: Reporter,
-    features: FrozenFeatures | None,
-) -> tuple[Arithmetic, int]:
-    """Chooses the arithmetic of one process, and how often the batch must be halved to fit."""
-
-    def halvings(precision: Arithmetic) -> int:
-        return halvings_to_fit(replace(options, precision=precision), data, device, processes, features)
-
+def choose_precision(options: TrainOptions, device: torch.device, reporter: Reporter) -> Arithmetic:
+    """The arithmetic that was asked for; with `auto` bf16 where the processor has it."""
     if options.precision != "auto":
-        return options.precision, halvings(options.precision)
+        return options.precision
     if not has_bf16(device):
         reporter.info(f"precision: fp32; this {device.type} has no bf16 in hardware")
-        return "fp32", halvings("fp32")
-    fewer = halvings("bf16")
-    rows = max(2, math.ceil((options.batch_size >> fewer) / processes))
-    speedup = bf16_speedup(replace(options, batch_size=rows), data, device, features)
-    if speedup > _WORTH_IT:
-        gain = f"{speedup:.1f} × as fast as fp32 here" if math.isfinite(speedup) else "fp32 does not fit"
-        reporter.info(f"precision: bf16, {gain}")
-        return "bf16", fewer
-    reporter.info(f"precision: fp32, bf16 is {speedup:.1f} × as fast here")
-    return "fp32", halvings("fp32")
+        return "fp32"
+    reporter.info(
+        f"precision: bf16, which this {device.type} computes in hardware; "
+        "--precision fp32 trains the same on processors without it"
+    )
+    return "bf16"
 
 
 def guess_choice(options: TrainOptions, device: torch.device) -> Chosen:

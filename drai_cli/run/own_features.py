@@ -7,6 +7,7 @@ added: so its maps hold what an image shows and how fine its texture is. It sees
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,8 @@ from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build
 from drai_cli.metrics.fitting import FitConfig, fit
 from drai_cli.metrics.training_sets import balanced, rows_of_labels
 from drai_cli.model.pixels import to_unit
-from drai_cli.training.augment import DISCRIMINATOR_CHANGES, Symmetry, Window, change, orient
+from drai_cli.training.augment import DISCRIMINATOR_CHANGES, Symmetry, change, orient
+from drai_cli.training.draws import draw_integers
 
 WIDTHS = (32, 64, 128, 256)
 _IMAGES, _ROUNDS = 24_000, 30
@@ -30,9 +32,9 @@ _BLUR, _NOISE, _PATTERN = 1.0, 0.25, 0.15
 Images = Float[Tensor, "batch channels height width"]
 
 
-def own_window(image_size: int) -> Window:
-    """Images at their own resolution and up to a quarter larger."""
-    return Window(image_size, float(image_size), 1.25 * image_size)
+def own_sides(image_size: int) -> tuple[int, ...]:
+    """Images are shown at their own size and up to a quarter larger."""
+    return tuple(range(image_size, image_size * 5 // 4 + 1, 8))
 
 
 def own_config(data: PreparedSet) -> ConvNetConfig:
@@ -41,16 +43,23 @@ def own_config(data: PreparedSet) -> ConvNetConfig:
     return ConvNetConfig(size, channels, len(data.schema.labels) + _DAMAGES, WIDTHS, 1, "mean")
 
 
-def train_own(data: PreparedSet, symmetry: Symmetry, seed: int, device: torch.device) -> ConvNet:
-    """Trains the network on the training part."""
+def train_own(
+    data: PreparedSet,
+    symmetry: Symmetry,
+    seed: int,
+    device: torch.device,
+    progress: Callable[[int], None] | None = None,
+) -> ConvNet:
+    """Trains the network on the training part; `progress` is called with the images of each step."""
     rows, label_count = data.rows("train"), len(data.schema.labels)
     drawn_from = balanced(rows_of_labels(rows, data.labels[rows], label_count), _BALANCE)
-    window = own_window(int(data.images.shape[1]))
+    sides = own_sides(int(data.images.shape[1]))
 
     def draw(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         chosen, labels = drawn_from.draw(size, generator)
         images = orient(to_unit(data.images[chosen]), symmetry, generator)
-        images = change(images, DISCRIMINATOR_CHANGES, generator, 0.5, window=window)
+        side = sides[int(draw_integers(generator, len(sides)))]
+        images = change(images, DISCRIMINATOR_CHANGES, generator, 0.5, side=side)
         damaged, strengths = damage(images, generator)
         return damaged, torch.cat([labels[:, None].float(), strengths], dim=1)
 
@@ -61,13 +70,25 @@ def train_own(data: PreparedSet, symmetry: Symmetry, seed: int, device: torch.de
         return of_label + of_strength
 
     checks = iter(range(1_000_000))
-    images = min(_IMAGES, _ROUNDS * len(rows))
+    images = own_images(data)
     budget = FitConfig(images=images, batch_size=64, check_every=images)
     # The last weights are taken: nothing is chosen on validation images.
     network, _ = fit(
-        build(own_config(data), seed), draw, loss, lambda _: next(checks), budget, seed=seed, device=device
+        build(own_config(data), seed),
+        draw,
+        loss,
+        lambda _: next(checks),
+        budget,
+        seed=seed,
+        device=device,
+        progress=progress,
     )
     return network
+
+
+def own_images(data: PreparedSet) -> int:
+    """How many images `train_own` trains on, repeats included."""
+    return min(_IMAGES, _ROUNDS * len(data.rows("train")))
 
 
 def damage(images: Images, generator: torch.Generator) -> tuple[Images, Float[Tensor, "batch 4"]]:

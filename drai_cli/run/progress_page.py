@@ -14,8 +14,10 @@ from drai_cli import __version__
 from drai_cli.data.image_set import PARTS
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.io.files import atomic_writer
+from drai_cli.progress import show_about, show_duration
 from drai_cli.report.progress_html import Frame, RunPage, progress_html
 from drai_cli.run.directory import RunDirectory
+from drai_cli.run.forecast import Left
 from drai_cli.run.verdict import RunFacts, Verdict, give_verdict
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.model_options import TrainRun
@@ -70,22 +72,23 @@ class ProgressPage:
         }
         self._frames: dict[Path, bytes] = {}
 
-    def write(self, ticks: Sequence[Mapping[str, Any]], reason: str = "") -> None:
+    def write(self, ticks: Sequence[Mapping[str, Any]], reason: str, left: Left) -> None:
         """Writes the page.
 
         Args:
             ticks: As `stats.jsonl` has them, at least one.
             reason: Why the run has ended, or the signal that stopped it; empty while it trains.
+            left: What is left of the run.
 
         Raises:
             InputError: It cannot be written.
         """
-        verdict = self._judge(ticks)
+        verdict = self.judge(ticks)
         grids = [(tick["images_seen"], self.directory.grid(tick["images_seen"])) for tick in ticks]
         there = [(seen, path) for seen, path in grids if path.is_file()]
         page = RunPage(
             name=self.run.out.resolve().name,
-            state=self._describe(ticks, reason),
+            state=self._describe(ticks, reason, left),
             is_over=bool(reason),
             facts=self.facts,
             command=spell_train(self.run),
@@ -106,7 +109,8 @@ class ProgressPage:
             show, self.show = self.show, None
             show(self.directory.progress)
 
-    def _judge(self, ticks: Sequence[Mapping[str, Any]]) -> Verdict:
+    def judge(self, ticks: Sequence[Mapping[str, Any]]) -> Verdict:
+        """What these ticks say in words."""
         options = self.options
         measured = [tick["validation"] for tick in ticks if tick.get("validation")]
         facts = RunFacts(
@@ -119,7 +123,7 @@ class ProgressPage:
         )
         return give_verdict(ticks, facts, self.doubt(measured[-1]) if measured else "")
 
-    def _describe(self, ticks: Sequence[Mapping[str, Any]], reason: str) -> str:
+    def _describe(self, ticks: Sequence[Mapping[str, Any]], reason: str, left: Left) -> str:
         """How far the run is, in words."""
         seen, rate = ticks[-1]["images_seen"], ticks[-1]["images_per_s"]
         kimg = f"{seen / 1000:g}"
@@ -127,19 +131,18 @@ class ProgressPage:
             return f"Finished after {kimg} kimg: {_REASONS[reason]}."
         if reason:
             return f"Stopped by {reason} after {kimg} kimg. Everything is saved: the command below goes on."
-        options = self.options
-        spent = sum(tick.get("elapsed_s", 0.0) for tick in ticks)
-        left, of = [], ""
+        options, of = self.options, " kimg"
         if options.kimg is not None:
             of = f" of {options.kimg:g} kimg ({min(1.0, seen / 1000 / options.kimg):.0%})"
-            left.append((1000 * options.kimg - seen) / max(rate, 1e-9))
-        if options.hours is not None:
-            of = of or f" kimg in {_duration(spent)} of {_duration(3600 * options.hours)}"
-            left.append(3600 * options.hours - spent)
-        if not left:
-            end = f"it ends when the score has not improved for {options.patience} ticks"
-            return f"{kimg} kimg at {rate:g} images/s; {end}."
-        return f"{kimg}{of} at {rate:g} images/s, about {_duration(min(left))} left."
+        elif options.hours is not None:
+            whole = 3600 * options.hours
+            of = f" kimg in {show_duration(whole - left.seconds)} of {show_duration(whole)}"
+        speed = f" at {rate:g} images/s" if rate else ""
+        ends = f"{show_about(left.seconds)} left"
+        if left.is_least:
+            no_better = f"it ends when the score has not improved for {options.patience} ticks"
+            ends = f"{no_better}, in {show_about(left.seconds)} at the earliest"
+        return f"{kimg}{of}{speed}; {ends}."
 
     def _shrink(self, path: Path) -> bytes:
         """A grid at the size of the film."""
@@ -160,12 +163,3 @@ def _spread(grids: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
     last = len(grids) - 1
     places = sorted({round(last * (step / (_MOST_FRAMES - 1)) ** 1.5) for step in range(_MOST_FRAMES)})
     return [grids[place] for place in places]
-
-
-def _duration(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

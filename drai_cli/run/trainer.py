@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from drai_cli.data.prepared import PreparedSet
-from drai_cli.errors import UsageError
 from drai_cli.io.files import file_sha256
 from drai_cli.model.networks import Networks
 from drai_cli.model_file.checkpoint import LoadedModel, save_model
@@ -17,9 +16,10 @@ from drai_cli.progress import Reporter, Task
 from drai_cli.run.budget import Budget
 from drai_cli.run.checkpoints import Checkpoints, Progress
 from drai_cli.run.directory import RunDirectory
-from drai_cli.run.events import open_events
+from drai_cli.run.events import open_events, write_events
 from drai_cli.run.failures import explain_device_failure, explain_write_failure
 from drai_cli.run.feature_network import FeatureNetwork
+from drai_cli.run.forecast import FIRST_TICK_IMAGES, Forecast, describe_plan, expect_costs
 from drai_cli.run.look import Look
 from drai_cli.run.model_header import make_header
 from drai_cli.run.progress_page import ProgressPage
@@ -32,7 +32,7 @@ from drai_cli.settings.model_options import TrainRun
 from drai_cli.training import health, schedule
 from drai_cli.training.graphs import make_stepper
 from drai_cli.training.parallel import ALONE, Processes
-from drai_cli.training.prior_fit import fit_prior
+from drai_cli.training.prior_fit import count_to_encode, fit_prior
 from drai_cli.training.setup import make_batches, make_plan
 from drai_cli.training.state import TrainingState
 
@@ -56,13 +56,14 @@ class Trainer:
         page: ProgressPage,
         processes: Processes = ALONE,
         features: FeatureNetwork | None = None,
+        image_s: float = 0.0,
     ) -> None:
         self.page, self.warnings = page, list[str]()
         self.run, self.options, self.data = run, options, data
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
         self.processes = processes
         self.features, frozen = features, None if features is None else features.frozen
-        self.state = TrainingState(options, data.schema.dim, device, frozen)
+        self.state = TrainingState(options, data.schema.slots(), device, frozen)
         self.progress = Progress()
         self.budget = Budget(options)
         self.threads = ThreadCount(device.type == "cpu" and processes.size == 1, reporter)
@@ -75,13 +76,15 @@ class Trainer:
         self.unread: list[tuple[int, tuple[str, ...], torch.Tensor]] = []
         self.look_every = _GPU_LOOK_EVERY if device.type == "cuda" else 1
         self.look = Look(self.state, data, device)
-        self.validation = Validation(data, directory.judge, self.batches.symmetry, options.seed, device)
+        symmetry = self.batches.symmetry
+        self.validation = Validation(data, directory.judge, symmetry, options.seed, device, reporter)
+        self.image_s, self.is_new = image_s, False
         self.tick_began = time.monotonic()
+        self.images_since_tick = 0
         self.resumed_from = 0
         self.share_used = 0.0
         self.saved_at: int | None = None
-        is_logged = run.tensorboard and processes.is_first
-        self.events = open_events(directory.events) if is_logged else None
+        self.events: Any = None  # TensorBoard's writer
 
     def train(self) -> str:
         """Trains until the run is over or a signal stops it; returns why: see `TrainResult.stopped_by`."""
@@ -89,7 +92,8 @@ class Trainer:
         if self._agree()[0]:
             return "nothing to do"
         self._check_room()
-        total = None if self.options.kimg is None else int(self.options.kimg * 1000)
+        # A step is never cut: the last one may go beyond the budget.
+        total = None if self.options.kimg is None else self.forecast.images_of_budget
         on_device = explain_device_failure(
             self.device, self.options.batch_size, self.processes.is_first, lambda: self.saved_at
         )
@@ -100,6 +104,10 @@ class Trainer:
         ):
             task.advance(self.state.images_seen)
             reason = ""
+            self.tick_began = time.monotonic()
+            # Tick zero: the model to start from is measured as all snapshots are, and the best if none is better.
+            if self.is_new and self.source is not None:
+                self._tick(task, reason)
             while not reason:
                 # Step: one batch updates all networks.
                 self._step(task)
@@ -128,7 +136,8 @@ class Trainer:
         if saved is not None:
             self.progress = saved
             self.reporter.info(f"resuming at {self.state.images_seen / 1000:g} kimg")
-        elif self.source is not None:
+        self.is_new = saved is None
+        if saved is None and self.source is not None:
             taken = warm_start(self.state, self.source, self.data.schema)
             self.reporter.info(
                 f"weights from {self.run.init}: {', '.join(taken.taken)}; new: {', '.join(taken.new)}"
@@ -146,16 +155,30 @@ class Trainer:
         self.threads.begin(self.progress.threads)
         self.resumed_from = self.state.images_seen
         self.saved_at = self.resumed_from or None
+        if self.run.tensorboard and self.processes.is_first:
+            self.events = open_events(self.directory.events, self.resumed_from)
         if self.batches.balance:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
-        if not self.validation.is_possible:
-            if not self.budget.is_limited:
-                raise UsageError(
-                    "training without a budget",
-                    "there are too few validation images to see when it stops improving",
-                    "add --kimg 50 or --hours 1",
-                )
-            self.reporter.warn("too few validation images to compare snapshots: the last one is kept")
+        self.validation.check_possible(self.budget.is_limited)
+        self.forecast = self._make_forecast()
+        if not self._agree()[0] and self.processes.is_first:
+            for sentence in describe_plan(self.forecast, *self._place()):
+                self.reporter.info(f"plan: {sentence}")
+
+    def _make_forecast(self) -> Forecast:
+        judge_s, ticks = 0.0, []
+        if self.processes.is_first:
+            ticks = self.directory.read_stats(self.state.images_seen)
+            if not self.budget.reason_to_end(self.state.images_seen, 0):
+                judge_s = self.validation.estimate_judge_s()
+        costs = expect_costs(self.image_s, judge_s, ticks)
+        is_warm = self.source is not None
+        return Forecast(self.options, self.budget, costs, self.validation.is_possible, is_warm)
+
+    def _place(self) -> tuple[int, int, bool]:
+        """Where in the run it is, for the forecast."""
+        progress = self.progress
+        return self.state.images_seen, progress.ticks_since_best, progress.best_score is not None
 
     def _check_room(self) -> None:
         model_bytes = sum(tensor.nbytes for tensor in self.state.average.state_dict().values())
@@ -184,7 +207,7 @@ class Trainer:
     def _is_tick(self) -> bool:
         """Whether this step crossed a tick; the first comes early, so that there is something to see."""
         every, seen, before = 1000 * self.options.tick_kimg, self.state.images_seen, self.options.batch_size
-        first = min(every, 2000.0)
+        first = min(every, float(FIRST_TICK_IMAGES))
         crossed = seen // every != (seen - before) // every
         return crossed or seen - before < first <= seen
 
@@ -202,6 +225,10 @@ class Trainer:
         # One copy from the device, not one per term.
         values = torch.stack([term.float() for term in terms.values()])
         self.unread.append((state.images_seen, tuple(terms), values))
+        self.images_since_tick += options.batch_size
+        self.forecast.measured_steps(self.images_since_tick, time.monotonic() - self.tick_began)
+        left = self.forecast.left(*self._place())
+        task.expect(left.seconds, is_least=left.is_least, per_s=1 / max(self.forecast.costs.image_s, 1e-9))
         task.advance(options.batch_size)
 
     # Look
@@ -230,6 +257,7 @@ class Trainer:
         if not self.processes.is_first:
             return
         self._look()
+        began, had_judge = time.monotonic(), self.validation.judge is not None
         state, progress = self.state, self.progress
         ticks = self.directory.read_stats(up_to=state.images_seen - 1)
         elapsed = time.monotonic() - self.tick_began
@@ -245,23 +273,31 @@ class Trainer:
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
             self._write_page(reason)
-        self._write_events(averages | measures)
+            if self.events is not None:
+                write_events(self.events, averages | measures, state.images_seen)
         if not reason:
-            self.threads.look(rate)
+            self.threads.look(rate, [earlier.get("images_per_s") for earlier in ticks])
         progress.sums, progress.steps = {}, 0
         self._keep()
         noted = ("agreement", "kept", "followed", "score")
         task.note(" ".join(f"{name} {measures[name]:.2f}" for name in noted if name in measures))
-        self.tick_began = time.monotonic()
+        self.tick_began, self.images_since_tick = time.monotonic(), 0
+        judge_s = 0.0 if had_judge else self.validation.judge_took_s
+        self.forecast.measured_tick(self.tick_began - began, judge_s, bool(measures))
 
     def _measure_snapshot(self, is_last: bool) -> dict[str, float]:
         """Draws and measures the averaged networks, and saves them as the model if none are better."""
         state, progress = self.state, self.progress
         # The first tick should show something within a minute: prior and judge wait for the second, or for the last.
-        is_first = not progress.best_images_seen and not is_last
+        # What --init starts from is there at once, so that all ticks are measured.
+        is_first = progress.best_score is None and not progress.best_images_seen and not is_last
+        is_first &= state.images_seen > 0
         snapshot = state.average
         if self.options.fit_prior and not is_first:
-            snapshot = fit_prior(state.average, self.batches, self.plan)
+            with self.reporter.stage(
+                "fitting the content prior", count_to_encode(self.batches), "images"
+            ) as encoding:
+                snapshot = fit_prior(state.average, self.batches, self.plan, encoding.advance)
         self.look.draw(snapshot, self.directory.grid(state.images_seen))
         networks = SnapshotNetworks(snapshot, self.device, self.plan.autocast_dtype)
         measures = {} if is_first else self.validation.measure(networks)
@@ -284,7 +320,7 @@ class Trainer:
         """Writes the progress page, if a tick is there to be shown."""
         ticks = self.directory.read_stats(up_to=self.state.images_seen) if self.processes.is_first else []
         if ticks:
-            self.page.write(ticks, reason)
+            self.page.write(ticks, reason, self.forecast.left(*self._place()))
 
     def _save_model(self, networks: Networks) -> None:
         inherited = self.source.header if self.source is not None else None
@@ -292,12 +328,6 @@ class Trainer:
         header = make_header(self.run, self.options, self.data, inherited, seen, features)
         save_model(self.directory.model, header, networks)
         self.progress.best_sha256 = file_sha256(self.directory.model)
-
-    def _write_events(self, values: Mapping[str, float]) -> None:
-        if self.events is not None:
-            for name, value in values.items():
-                self.events.add_scalar(name, value, self.state.images_seen)
-            self.events.flush()
 
     # Keep
 

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 Standing = Literal["good", "near", "poor"]
 
-_FEW_IMAGES = 5000
+FEW_IMAGES = 5000
+"""Below this number of training images, starting from another model helps."""
 _RISING = 0.02  # of score between two thirds of a run; ticks differ by half of it without reason
 _SHARES = {"agreement": (0.9, 0.7), "kept": (0.85, 0.6)}  # of the value on real images: good from, near from
 _DISTANCES = (2.0, 4.0)  # times that between real images: good up to, near up to
+_OF_JUDGE = ("agreement", "kept", "frechet")
 _FOLLOWED = (0.5, 0.25)
 _FINE = (0.6, 1.6)  # power of the fine band, as a share of real images: outside of it is blur or dots
 
@@ -76,7 +78,8 @@ def give_verdict(ticks: Sequence[Mapping[str, Any]], facts: RunFacts, doubt: str
 def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
     found: list[tuple[Standing, str]] = []
     if doubt:
-        return [("poor", f"The judge's measures say nothing: {doubt}.")]
+        found.append(("poor", f"The judge's measures say nothing: {doubt}."))
+        best = {name: value for name, value in best.items() if name not in _OF_JUDGE}
     for name, real, text in (
         ("agreement", "judge", "the judge sees the requested label in samples"),
         ("kept", "kept_of_a", "swaps keep the label of the content image"),
@@ -153,14 +156,14 @@ def _advise(
             advice.append(
                 f"Train longer: the same command with --hours {2 * facts.hours:g} goes on from here."
             )
-    if facts.symmetry == "none" and (has_memorised or facts.train_images < _FEW_IMAGES):
+    if facts.symmetry == "none" and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
             "Add --symmetry flip or dihedral, if a mirrored or turned image is as plausible; in a new run."
         )
     if has_memorised:
         more = "" if facts.augments else ", or add --augment ada"
         advice.append(f"The discriminator has memorised the training images: use more images{more}.")
-    if not facts.has_init and (has_memorised or facts.train_images < _FEW_IMAGES):
+    if not facts.has_init and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
             f"With {facts.train_images:,} training images, start from a model of similar images: --init WEIGHTS."
         )

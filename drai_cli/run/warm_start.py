@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.model.generator import Generator
 from drai_cli.model.trunk import Trunk
 from drai_cli.model_file.checkpoint import LoadedModel
+from drai_cli.run.warm_prior import match_conditions, take_prior
 from drai_cli.settings.config import ModelConfig
 from drai_cli.training.state import TrainingState
 
@@ -28,9 +30,9 @@ class Taken:
 def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema) -> Taken:
     """Copies a model into a fresh state of the same architecture, whatever the methods of the two.
 
-    Taken are the generator, the parts of the encoder that both have, and the content prior if the conditions are the
-    same and content is given in the same way. No model file has the discriminator: its trunk starts from the encoder's,
-    which reads the same images; its heads are new.
+    Taken are the generator, the parts of the encoder that both have, and of the content prior what the conditions of
+    both can say, if they have a label in common and content is given in the same way. No model file has the
+    discriminator: its trunk starts from the encoder's, which reads the same images; its heads are new.
     """
     taken, new = ["generator"], ["discriminator heads", "predictors"]
     sources: dict[str, nn.Module] = {"generator": model.generator}
@@ -43,15 +45,20 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
     elif own.encoder is not None:
         new.append("encoder")
     is_alike = own.content_prior.is_fixed == model.content_prior.is_fixed
-    if is_alike and _same_conditions(model.header.schema, schema):
-        sources["content_prior"] = model.content_prior
-        taken.append("content prior")
+    matched = match_conditions(schema, model.header.schema)
+    takes_prior = is_alike and bool(matched.labels)
+    if takes_prior:
+        taken.append(_name_prior(matched.labels, matched.attributes, matched.is_same))
+        if missing := [*matched.new_labels, *matched.new_attributes]:
+            new.append(f"content prior for {', '.join(missing)}")
     else:
         new.append("content prior")
     for networks in (state.networks, state.average):
         for name, source in sources.items():
             # Not strict: one of the two encoders may have no head for content.
             getattr(networks, name).load_state_dict(source.state_dict(), strict=name != "encoder")
+        if takes_prior:
+            take_prior(networks.content_prior, schema, model.content_prior, model.header.schema)
     if model.encoder is not None:
         trunk = state.adversaries.discriminator.trunk
         trunk.load_state_dict(model.encoder.trunk.state_dict())
@@ -74,9 +81,5 @@ def _to_unit_scale(trunk: Trunk, generator: Generator, shape: ModelConfig) -> No
     trunk.flat.bias.div_(scale)
 
 
-def _same_conditions(a: ConditionSchema, b: ConditionSchema) -> bool:
-    # Aliases do not count. A continuous attribute that is standardised in another way is another input.
-    def read(schema: ConditionSchema) -> list[tuple[object, ...]]:
-        return [(x.name, x.kind, x.values, x.mean, x.deviation) for x in schema.attributes]
-
-    return read(a) == read(b)
+def _name_prior(labels: Sequence[str], attributes: Sequence[str], is_same: bool) -> str:
+    return "content prior" if is_same else f"content prior for {', '.join([*labels, *attributes])}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Integer
+from jaxtyping import Integer
 
-from drai_cli.data.prepared import prepare
-from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.metrics.copies import PIXELS, CopyFilter, spaces_of
 from drai_cli.metrics.copies import threshold as threshold_of
@@ -17,8 +16,8 @@ from drai_cli.metrics.nearest import find_nearest
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.progress import Reporter
-from drai_cli.run.directory import run_of
-from drai_cli.run.model_data import as_model_needs, as_run_reads
+from drai_cli.run.model_data import read_training_images
+from drai_cli.sampling.journal import COPY, Reason
 from drai_cli.settings.image_options import SampleOptions
 
 _SYMMETRY: Symmetry = "dihedral"  # a flipped or rotated copy is a copy, whatever symmetry the set has
@@ -36,9 +35,9 @@ class TrainingCopies:
     filter: CopyFilter
     key: str
 
-    def find(self, images: Integer[np.ndarray, "n h w c"]) -> Bool[np.ndarray, " n"]:
-        """Which of the images are copies."""
-        return self.filter.find(images)
+    def reasons(self, images: Integer[np.ndarray, "n h w c"], labels: Sequence[str]) -> list[Reason | None]:
+        """Why each image is left out: it is a copy. None for one that is kept."""
+        return [COPY if is_copy else None for is_copy in self.filter.find(images)]
 
 
 def load_training_copies(options: SampleOptions, header: ModelHeader, reporter: Reporter) -> TrainingCopies:
@@ -54,24 +53,17 @@ def load_training_copies(options: SampleOptions, header: ModelHeader, reporter: 
     """
     assert options.train_data is not None
     path = locate_weights(options.weights, reporter)
-    run = run_of(path)
-    data = (
-        as_model_needs(header, options.train_data) if run is None else as_run_reads(run, options.train_data)
+    prepared, is_of_run = read_training_images(
+        path, header, options.train_data, needs_parts=False, reporter=reporter
     )
-    split = run.split if run is not None and run.split.exists() else None
-    prepared = prepare(data, seed=0, split_file=split, needs_parts=False, reporter=reporter)
-    if prepared.images.shape[1] != header.architecture.image_size:
-        raise UsageError(
-            "--train-data", "its images have another size than the model's", "name the data it was trained on"
-        )
-    is_held_out = prepared.parts == "test" if split is None else prepared.parts != "train"
+    is_held_out = prepared.parts != "train" if is_of_run else prepared.parts == "test"
     held_out, rest = (np.asarray(prepared.images[rows]) for rows in (is_held_out, ~is_held_out))
     (space,) = spaces_of({}).values()
     (nearest,) = find_nearest(held_out, space, [space.features(rest)], _SYMMETRY)
     threshold = threshold_of(nearest.distance)
-    reference = rest if split is not None else np.array(prepared.images)
+    reference = rest if is_of_run else np.array(prepared.images)
     copy_filter = CopyFilter.of_thresholds(reference, {PIXELS: threshold}, extractors={}, symmetry=_SYMMETRY)
     digests = "".join(sorted(prepared.digests))
-    key = hashlib.sha256(f"{digests}{threshold!r}{split is None}".encode()).hexdigest()
+    key = hashlib.sha256(f"{digests}{threshold!r}{not is_of_run}".encode()).hexdigest()
     reporter.info(f"copies: images nearer than {threshold:.3g} to one of {len(reference)} training images")
     return TrainingCopies(copy_filter, key)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Literal
 
 _DIGEST_BYTES = 32
-REJECTED = "ff" * _DIGEST_BYTES
-"""The digest of the files of an image that was left out."""
 
 Digests = tuple[str, ...]
+Reason = Literal["copy", "wrong", "trivial"]
+"""Why an image is left out: a copy of a training image, or `metrics.selection`'s reasons."""
+COPY: Reason = "copy"
+_DIGEST_OF: dict[Reason, str] = {
+    "copy": "ff" * _DIGEST_BYTES, "wrong": "fe" * _DIGEST_BYTES, "trivial": "fd" * _DIGEST_BYTES,
+}  # fmt: skip
+_REASON_OF: dict[str, Reason] = {digest: reason for reason, digest in _DIGEST_OF.items()}
+
+
+def digest_of(reason: Reason) -> str:
+    """The digest in place of that of the files of an image that was left out."""
+    return _DIGEST_OF[reason]
+
+
+def reason_of(digests: Iterable[str]) -> Reason | None:
+    """Why an image with these digests was left out; None if it was not."""
+    return next((_REASON_OF[digest] for digest in digests if digest in _REASON_OF), None)
 
 
 @dataclass(frozen=True)

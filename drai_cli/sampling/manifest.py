@@ -19,6 +19,7 @@ from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer, open_regular
 from drai_cli.sampling.job import Job
+from drai_cli.sampling.journal import Reason, digest_of, reason_of
 from drai_cli.sampling.plan import Item, Plan
 
 METADATA = "metadata.csv"
@@ -31,6 +32,7 @@ _FILES = b'\n "files": {'  # follows the head
 _MAX_HEAD_BYTES = 16 << 20
 _PIECE_BYTES = 1 << 16
 _MAX_LINE_BYTES = 1 << 16  # a name and a sha256
+_LEFT_OUT: dict[Reason, object] = {"copy": None, "wrong": ["wrong"], "trivial": ["trivial"]}
 
 
 def shard_name(name: str, part: tuple[int, int]) -> str:
@@ -87,7 +89,7 @@ def write_manifest(
     path: Path,
     job: Job,
     metadata_sha256: str,
-    files: Iterable[tuple[str, str | None]],
+    files: Iterable[tuple[str, str]],
     tables: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the manifest.
@@ -96,7 +98,7 @@ def write_manifest(
         path: Where to.
         job: What the head records.
         metadata_sha256: Of metadata.csv.
-        files: Names and sha256 in the plan's order, a stream; a sha256 of None: the image was left out as a copy.
+        files: Names and sha256 in the plan's order, a stream; of images that were left out, `journal.digest_of`.
         tables: Names and sha256 of the layout's own tables.
     """
     content = {**job.to_json(), "metadata_sha256": metadata_sha256, **({"tables": tables} if tables else {})}
@@ -105,7 +107,7 @@ def write_manifest(
         file.write(head[:-2].encode() + b"," + _FILES)
         separator = b"\n"
         for name, digest in files:
-            file.write(separator + f"  {json.dumps(name)}: {json.dumps(digest)}".encode())
+            file.write(separator + f"  {json.dumps(name)}: {json.dumps(_as_json(digest))}".encode())
             separator = b",\n"
         file.write(b"\n }\n}\n")
 
@@ -140,7 +142,12 @@ class Manifest:
         return cls(path, values)
 
     def files(self) -> Iterator[tuple[str, str | None]]:
-        """Names and sha256, in order; None for a file that was left out.
+        """Names and sha256, in order; None for a file that was left out. Raises as `entries`."""
+        for name, digest in self.entries():
+            yield name, None if reason_of((digest,)) else digest
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Names and sha256, in order; for a file that was left out `journal.digest_of` its reason.
 
         Raises:
             OverwriteError: A line is not what this tool writes.
@@ -157,9 +164,9 @@ class Manifest:
                     ((name, digest),) = json.loads(b"{" + raw.strip().removesuffix(b",") + b"}").items()
                 except (ValueError, RecursionError) as error:
                     raise OverwriteError(self.path, "it is damaged", "choose another --out") from error
-                if digest is not None and not isinstance(digest, str):
+                if not isinstance(digest, str) and digest not in _LEFT_OUT.values():
                     raise OverwriteError(self.path, "it is damaged", "choose another --out")
-                yield name, digest
+                yield name, digest if isinstance(digest, str) else _digest(digest)
         raise OverwriteError(self.path, "it ends too early", "choose another --out")
 
     def tables(self) -> dict[str, str]:
@@ -173,6 +180,17 @@ class Manifest:
             raise OverwriteError(self.path, "it is damaged", "choose another --out")
         return tables
 
-    def rejected(self) -> set[str]:
-        """Names of the images that were left out."""
-        return {name for name, digest in self.files() if digest is None}
+    def rejected(self) -> dict[str, Reason]:
+        """Names of the images that were left out, and why."""
+        found = ((name, reason_of((digest,))) for name, digest in self.entries())
+        return {name: reason for name, reason in found if reason is not None}
+
+
+def _as_json(digest: str) -> object:
+    """What stands beside a file's name: its sha256; null for a copy that was left out, `["wrong"]` for others."""
+    reason = reason_of((digest,))
+    return digest if reason is None else _LEFT_OUT[reason]
+
+
+def _digest(value: object) -> str:
+    return next(digest_of(reason) for reason, written in _LEFT_OUT.items() if written == value)

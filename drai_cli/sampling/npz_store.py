@@ -1,7 +1,7 @@
 """Writes the images of a part of a `sample` job as rows of one npz file, whole or not at all.
 
 While the part runs, finished rows lie in a hidden file next to its journal. The npz file is written from them at the
-end: images that are left out as copies have no row, so its size is known only then.
+end: images that are left out have no row, so its size is known only then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from drai_cli.errors import OverwriteError
 from drai_cli.io.files import atomic_writer, file_sha256
 from drai_cli.output.marks import synthetic_marks
 from drai_cli.sampling.job import Job
-from drai_cli.sampling.journal import REJECTED, Journal
+from drai_cli.sampling.journal import Journal, Reason, digest_of, reason_of
 from drai_cli.sampling.npz_file import write_npz
 from drai_cli.sampling.plan import Item, Plan
 from drai_cli.sampling.store import NEW_FOLDER, Placed, is_beginning, os_errors_as_input_errors
@@ -51,11 +51,12 @@ class NpzStore:
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
         return files[0]
 
-    def record(self, position: int, placed: Placed | None) -> None:
-        assert placed is None or isinstance(placed, bytes)
+    def record(self, position: int, placed: Placed | Reason) -> None:
+        assert isinstance(placed, bytes | str)
         with os_errors_as_input_errors(self.path):
-            digest = REJECTED
-            if placed is not None:
+            if isinstance(placed, str):
+                digest = digest_of(placed)
+            else:
                 self.rows.seek((position - self.journal.start) * self._size)
                 self.rows.write(placed)
                 digest = hashlib.sha256(placed).hexdigest()
@@ -64,19 +65,19 @@ class NpzStore:
     def finish(self) -> None:
         start, stop = self.journal.start, self.journal.stop
         self._sha256 = write_part(
-            self.path, self.plan, self.job, start, stop, set(self._rejected()),
-            (self._read(position) for position in self._kept()), overwrite=self.overwrite,
+            self.path, self.plan, self.job, start, stop, {name for name, _ in self._rejected()},
+            (self._read(position) for position, reason in self._entries() if reason is None), overwrite=self.overwrite,
         )  # fmt: skip
 
-    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
         yield self.path.name, self._sha256
-        yield from ((name, None) for name in self._rejected())
+        yield from self._rejected()
 
     def close(self) -> None:
         pass
 
     def _is_done(self, position: int, digests: Collection[str]) -> bool:
-        if not digests or REJECTED in digests:
+        if not digests or reason_of(digests):
             return bool(digests)
         return hashlib.sha256(self._read(position)).hexdigest() in digests
 
@@ -84,21 +85,19 @@ class NpzStore:
         self.rows.seek((position - self.journal.start) * self._size)
         return self.rows.read(self._size)
 
-    def _kept(self) -> Iterator[int]:
-        return (position for position, is_kept in self._entries() if is_kept)
-
-    def _rejected(self) -> Iterator[str]:
-        for position, is_kept in self._entries():
-            if not is_kept:
+    def _rejected(self) -> Iterator[tuple[str, str]]:
+        """Names of the images that were left out, with their digests."""
+        for position, reason in self._entries():
+            if reason is not None:
                 (item,) = self.plan.items(position, position + 1)
-                yield self.plan.file_name(item)
+                yield self.plan.file_name(item), digest_of(reason)
 
-    def _entries(self) -> Iterator[tuple[int, bool]]:
-        """Each position of the part, and whether its image was kept."""
+    def _entries(self) -> Iterator[tuple[int, Reason | None]]:
+        """Each position of the part, and why its image was left out; None if it was kept."""
         start, stop = self.journal.start, self.journal.stop
         for first in range(start, stop, _CHUNK):
             entries = self.journal.read(first, min(first + _CHUNK, stop))
-            yield from ((first + i, REJECTED not in digests) for i, digests in enumerate(entries))
+            yield from ((first + i, reason_of(digests)) for i, digests in enumerate(entries))
 
 
 def write_part(

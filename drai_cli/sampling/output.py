@@ -6,6 +6,7 @@ its file, so a job may be killed at any moment. The hidden files are removed whe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from drai_cli.io.files import open_own
 from drai_cli.io.locks import hold_lock
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.job_folder import COMMAND, JobFolder
-from drai_cli.sampling.journal import REJECTED, Journal
+from drai_cli.sampling.journal import COPY, Journal, Reason, digest_of, reason_of
 from drai_cli.sampling.layout import NPZ, Rows, Tars, container_of, tar_name
 from drai_cli.sampling.layout_tables import write_tables
 from drai_cli.sampling.manifest import (
@@ -137,8 +138,8 @@ class SampleOutput:
         assert self._store is not None
         return self._store.place(item, files)
 
-    def record(self, position: int, placed: Placed | None) -> None:
-        """Records that an image is done or, with None, left out; called in order. Raises as `place`."""
+    def record(self, position: int, placed: Placed | Reason) -> None:
+        """Records that an image is done, or why it was left out; called in order. Raises as `place`."""
         assert self._store is not None
         self._store.record(position, placed)
 
@@ -150,7 +151,7 @@ class SampleOutput:
             assert self._store is not None
             self._store.finish()
             list_entries = partial(self._store.list_entries, self.start, self.stop)
-            rejected = {name for name, digest in list_entries() if digest is None}
+            rejected = {name for name, digest in list_entries() if reason_of((digest,))}
             metadata_sha256 = write_metadata(metadata, self.plan, self.seed, self.start, self.stop, rejected)
             manifest = self.out / shard_name(MANIFEST, self.part)
             tables = write_tables(self.out, self.plan, self.job, rejected) if self.part[1] == 1 else {}
@@ -164,17 +165,20 @@ class SampleOutput:
     def list_rejected(self) -> set[str]:
         """Names of the images of a complete job that were left out."""
         manifest = Manifest.open(self.out / MANIFEST)
-        return set() if manifest is None else manifest.rejected()
+        return set() if manifest is None else set(manifest.rejected())
 
-    def count_rejected(self) -> int:
-        """Images of this part that were left out, from the tables of a finished output."""
+    def count_rejected(self) -> dict[str, Counter[str]]:
+        """Images of this part that were left out, by label and reason, from the tables of a finished output."""
+        out: dict[str, Counter[str]] = {}
         for name in (MANIFEST, shard_name(MANIFEST, self.part)):
             manifest = Manifest.open(self.out / name)
             if manifest is not None:
                 rejected = manifest.rejected()
-                items = self.plan.items(self.start, self.stop) if rejected else ()
-                return sum(self.plan.file_name(item) in rejected for item in items)
-        return 0
+                for item in self.plan.items(self.start, self.stop) if rejected else ():
+                    if reason := rejected.get(self.plan.file_name(item)):
+                        out.setdefault(item.label, Counter())[reason] += 1
+                break
+        return out
 
     def _begin(self, *, overwrite: bool) -> None:
         """Records the job, makes the folders and opens this part's journal."""
@@ -201,15 +205,14 @@ class SampleOutput:
 
     def _recall(self, manifest: Manifest, journal: Journal) -> None:
         """Writes what a finished job's manifest lists into the journal of this part, so that sound files are kept."""
-        layout, files = self.plan.layout, dict(manifest.files())
+        layout, files = self.plan.layout, dict(manifest.entries())
         if isinstance(layout, Rows):
             return  # the rows of a finished npz file are no files of their own: all are made again
         for item, position in zip(self.plan.items(self.start, self.stop), count(self.start), strict=False):
             names = self.plan.file_names(item)
             if isinstance(layout, Tars):
                 names = (names[0] if names[0] in files else tar_name(position // layout.unit),)
-            digests = (files.get(name) for name in names)
-            journal.write(position, [tuple(REJECTED if digest is None else digest for digest in digests)])
+            journal.write(position, [tuple(files.get(name, digest_of(COPY)) for name in names)])
 
     def _is_done(self) -> bool:
         """Whether the whole job or this part has its manifest, and its files are as listed there."""
@@ -280,14 +283,14 @@ class SampleOutput:
             ]
             if len(manifests) < len(names):
                 return False
-            rejected = set().union(*(manifest.rejected() for manifest in manifests))
+            rejected = {name for manifest in manifests for name in manifest.rejected()}
             metadata = self.out / METADATA
             metadata_sha256 = write_metadata(metadata, self.plan, self.seed, 0, self.plan.total, rejected)
-            files: Iterator[tuple[str, str | None]]
-            files = chain.from_iterable(manifest.files() for manifest in manifests)
+            files: Iterator[tuple[str, str]]
+            files = chain.from_iterable(manifest.entries() for manifest in manifests)
             if isinstance(self.plan.layout, Rows):
                 digest = self._merge_npz(rejected)
-                files = chain([(NPZ, digest)], (entry for entry in files if entry[1] is None))
+                files = chain([(NPZ, digest)], (entry for entry in files if reason_of((entry[1],))))
             tables = write_tables(self.out, self.plan, self.job, rejected)
             write_manifest(self.out / MANIFEST, self.job, metadata_sha256, files, tables)
         self._folder.sweep()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Condition
+from typing import Protocol
 
 import numpy as np
+from jaxtyping import UInt
 
-from drai_cli.inference.sampler import CopyCheck, Sampler
+from drai_cli.inference.sampler import Sampler
 from drai_cli.machine.cores import usable_cores
 from drai_cli.machine.memory import warn_smaller
 from drai_cli.progress import Reporter, Task
 from drai_cli.sampling.draw import draw_images
 from drai_cli.sampling.job import Job, PixelOptions
+from drai_cli.sampling.journal import Reason
 from drai_cli.sampling.move import Move
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.plan import Plan
@@ -22,8 +25,18 @@ from drai_cli.sampling.rendering import SampleEncoder
 from drai_cli.sampling.store import Placed
 
 _MAX_WRITERS = 8
-# Position of each image and what to record of it; None for an image that is left out.
-Written = Future[list[tuple[int, Placed | None]]]
+# Position of each image and what to record of it: where it is, or why it is left out.
+Written = Future[list[tuple[int, Placed | Reason]]]
+
+
+class Check(Protocol):
+    """Tells which images are left out, and why."""
+
+    @property
+    def key(self) -> str: ...
+    def reasons(
+        self, images: UInt[np.ndarray, "images height width channels"], labels: Sequence[str]
+    ) -> list[Reason | None]: ...
 
 
 class _Turns:
@@ -68,7 +81,7 @@ class SamplePipeline:
         job: What decides the images.
         batch_size: Most images to compute at once.
         style: One style `[style_dim]` for all images; None: a random style for each.
-        copies: Tells which images to leave out, if any.
+        checks: Tell which images to leave out; the first that has a reason gives it.
     """
 
     def __init__(
@@ -79,10 +92,10 @@ class SamplePipeline:
         job: Job,
         batch_size: int,
         style: np.ndarray | None = None,
-        copies: CopyCheck | None = None,
+        checks: Sequence[Check] = (),
     ) -> None:
         self.sampler, self.plan, self.output = sampler, plan, output
-        self.style, self.copies = style, copies
+        self.style, self.checks = style, checks
         self.pixels = PixelOptions.from_json(job.options)
         self.move = Move.parse(self.pixels.move_content, self.pixels.move_style, sampler.header)
         self.encoder = SampleEncoder(sampler.header, job.weights_sha256, job.options)
@@ -131,20 +144,23 @@ class SamplePipeline:
             if wanted:
                 yield start, wanted
 
-    def _make(self, start: int, wanted: list[int]) -> list[tuple[int, Placed | None]]:
-        """Draws, encodes and writes images in a thread; returns what to record of each, None if it is left out."""
+    def _make(self, start: int, wanted: list[int]) -> list[tuple[int, Placed | Reason]]:
+        """Draws, encodes and writes images in a thread; returns what to record of each."""
         # All rows of the micro-batch, so that a shard or a resumed job computes the same as the whole job.
         items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
         with self.turns:
             images, _, _ = draw_images(
                 self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style, self.move
             )
-        done: list[tuple[int, Placed | None]] = []
-        rows = [position - start for position in wanted]
-        is_copy = [False] * len(rows) if self.copies is None else self.copies.find(images[rows])
-        for position, row, rejected in zip(wanted, rows, is_copy, strict=True):
-            if rejected:
-                done.append((position, None))
+        done: list[tuple[int, Placed | Reason]] = []
+        # Of all rows here too: a classifier's rounding depends on how many images it sees at once.
+        labels = [item.label for item in items]
+        found = [check.reasons(images, labels) for check in self.checks]
+        for position in wanted:
+            row = position - start
+            reason = next((of_check[row] for of_check in found if of_check[row] is not None), None)
+            if reason is not None:
+                done.append((position, reason))
                 continue
             files = self.encoder.encode(items[row], images[row])
             done.append((position, self.output.place(items[row], files)))

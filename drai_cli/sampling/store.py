@@ -16,7 +16,7 @@ from drai_cli.errors import InputError, OverwriteError
 from drai_cli.io.durable import is_torn
 from drai_cli.io.files import atomic_writer, explain_os_error, file_sha256, open_regular
 from drai_cli.io.tar import make_tar_end, make_tar_member
-from drai_cli.sampling.journal import REJECTED, Digests, Journal
+from drai_cli.sampling.journal import COPY, Digests, Journal, Reason, digest_of, reason_of
 from drai_cli.sampling.layout import Tars, tar_name
 from drai_cli.sampling.plan import Item, Plan
 
@@ -37,14 +37,14 @@ class Store(Protocol):
     def place(self, item: Item, files: tuple[bytes, ...]) -> Placed:
         """Writes or packs an image's files. Safe in threads."""
 
-    def record(self, position: int, placed: Placed | None) -> None:
-        """Records that an image was placed or, with None, left out; called in the order of the positions."""
+    def record(self, position: int, placed: Placed | Reason) -> None:
+        """Records that an image was placed, or why it was left out; called in the order of the positions."""
 
     def finish(self) -> None:
         """Writes what is only written when all images are done."""
 
-    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
-        """Names and sha256 that the manifest lists for the images at these positions."""
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
+        """Names and digests that the manifest lists for the images at these positions; see `journal.digest_of`."""
 
     def close(self) -> None:
         """Removes an unfinished file."""
@@ -74,8 +74,8 @@ class FileStore:
                 file.write(data)
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
-    def record(self, position: int, placed: Placed | None) -> None:
-        digests = (REJECTED,) * len(self.plan.suffixes) if placed is None else placed
+    def record(self, position: int, placed: Placed | Reason) -> None:
+        digests = (digest_of(placed),) * len(self.plan.suffixes) if isinstance(placed, str) else placed
         assert isinstance(digests, tuple)
         with os_errors_as_input_errors(self.out):
             self.journal.write(position, [digests])
@@ -83,20 +83,19 @@ class FileStore:
     def finish(self) -> None:
         pass
 
-    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
         for first in range(start, stop, 4096):
             last = min(first + 4096, stop)
             for item, digests in zip(
                 self.plan.items(first, last), self.journal.read(first, last), strict=True
             ):
-                for name, digest in zip(self.plan.file_names(item), digests, strict=True):
-                    yield name, None if digest == REJECTED else digest
+                yield from zip(self.plan.file_names(item), digests, strict=True)
 
     def close(self) -> None:
         pass
 
     def _is_done(self, item: Item, digests: Digests) -> bool:
-        if REJECTED in digests:
+        if reason_of(digests):
             return True
         names = self.plan.file_names(item)
         return bool(digests) and all(
@@ -118,7 +117,7 @@ class TarStore:
         self._digest = hashlib.sha256()
         self._size = 0
         self._first = 0
-        self._is_in: list[bool] = []
+        self._reasons: list[Reason | None] = []
 
     def find_missing(self, start: int, stop: int) -> list[int]:
         return [position for position in range(start, stop) if not self._is_done(position // self.tars.unit)]
@@ -127,30 +126,30 @@ class TarStore:
         names = [name.rpartition("/")[2] for name in self.plan.file_names(item)]
         return b"".join(make_tar_member(name, data) for name, data in zip(names, files, strict=True))
 
-    def record(self, position: int, placed: Placed | None) -> None:
+    def record(self, position: int, placed: Placed | Reason) -> None:
         if position % self.tars.unit == 0:
             self._begin(position)
-        if self._file is None or position != self._first + len(self._is_in):
+        if self._file is None or position != self._first + len(self._reasons):
             self.close()  # an earlier image is missing: the next command makes this tar file
             return
-        assert placed is None or isinstance(placed, bytes)
+        reason = placed if isinstance(placed, str) else None
         with os_errors_as_input_errors(self._path):
-            self._write(placed or b"")
-        self._is_in.append(placed is not None)
+            self._write(placed if isinstance(placed, bytes) else b"")
+        self._reasons.append(reason)
         if position + 1 in (self._first + self.tars.unit, self.plan.total):
             self._finish()
 
     def finish(self) -> None:
         pass
 
-    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str | None]]:
+    def list_entries(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
         for first, last in self.tars.ranges(start, stop):
             digests = [digest for (digest,) in self.journal.read(first, last)]
-            yield tar_name(first // self.tars.unit), _find_digest(digests)
-            if REJECTED in digests:
+            yield tar_name(first // self.tars.unit), _find_digest(digests) or digest_of(COPY)
+            if reason_of(digests):
                 for item, digest in zip(self.plan.items(first, last), digests, strict=True):
-                    if digest == REJECTED:
-                        yield self.plan.file_name(item), None
+                    if reason_of((digest,)):
+                        yield self.plan.file_name(item), digest
 
     def close(self) -> None:
         self._file = None
@@ -174,7 +173,7 @@ class TarStore:
 
     def _begin(self, position: int) -> None:
         self.close()
-        self._first, self._is_in, self._size, self._digest = position, [], 0, hashlib.sha256()
+        self._first, self._reasons, self._size, self._digest = position, [], 0, hashlib.sha256()
         with os_errors_as_input_errors(self._path):
             self._file = self._open.enter_context(atomic_writer(self._path, sync=False))
 
@@ -186,8 +185,8 @@ class TarStore:
 
     def _finish(self) -> None:
         assert self._file is not None
-        digest = REJECTED
-        if any(self._is_in):
+        digest = ""
+        if None in self._reasons:
             with os_errors_as_input_errors(self._path):
                 self._write(make_tar_end(self._size))
                 self._file.flush()
@@ -198,7 +197,8 @@ class TarStore:
             digest = self._digest.hexdigest()
         self.close()
         with os_errors_as_input_errors(self.out):
-            self.journal.write(self._first, ((digest if is_in else REJECTED,) for is_in in self._is_in))
+            entries = ((digest_of(reason) if reason else digest,) for reason in self._reasons)
+            self.journal.write(self._first, entries)
 
 
 class _UnfinishedError(Exception):
@@ -232,7 +232,7 @@ def os_errors_as_input_errors(path: Path) -> Iterator[None]:
 
 def _find_digest(digests: list[str]) -> str | None:
     """The sha256 of a tar file from its images' digests; None if all of them were left out."""
-    return next((digest for digest in digests if digest != REJECTED), None)
+    return next((digest for digest in digests if not reason_of((digest,))), None)
 
 
 def _read_start(path: Path, size: int) -> bytes:

@@ -49,23 +49,6 @@ class Changes:
 DISCRIMINATOR_CHANGES = Changes("flip", turn_degrees=15.0, shift=0.12, zoom=0.2, brightness=0.2, contrast=0.3)
 
 
-@dataclass(frozen=True)
-class Window:
-    """A square window at a random place of an image that is brought to a random size.
-
-    Shapes do not depend on what is drawn, so a CUDA graph can replay it.
-
-    Attributes:
-        side: Height and width of the window in pixels.
-        smallest: Smallest size that the image is brought to, in pixels; at least its own, so that nothing is aliased.
-        largest: Largest size. Where the image is smaller than the window, it is continued by reflection.
-    """
-
-    side: int
-    smallest: float
-    largest: float
-
-
 _HOLE = 0.4
 
 
@@ -92,11 +75,12 @@ def change(
     generator: torch.Generator,
     probability: float | Float[Tensor, ""] | None = None,
     share: Share | None = None,
-    window: Window | None = None,
+    side: int | None = None,
 ) -> Float[Tensor, "batch channels _ _"]:
     """Makes each kind of change to each image with `probability` (None: always); uncovered parts are reflected.
 
-    With a `window`, images are always brought to its size, in the same interpolation.
+    With a `side`, images are always brought to that height and width, in the same interpolation. It must not be smaller
+    than theirs, or they are aliased.
     """
     n, device = len(images), images.device
     drawn = n if share is None else share.total
@@ -121,9 +105,8 @@ def change(
     gain, contrast = draw(-changes.brightness, changes.brightness), draw(-changes.contrast, changes.contrast)
     shape = list(images.shape)
     with full_precision(device):
-        if window is not None:
-            matrix = matrix @ _place(window, draw_uniform(generator, 3, drawn), share).to(device)
-            shape[2:] = [window.side, window.side]
+        if side is not None:
+            shape[2:] = [side, side]
         grid = functional.affine_grid(matrix, shape, align_corners=False)
         images = functional.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
         mean = images.mean((1, 2, 3), keepdim=True)
@@ -164,17 +147,6 @@ def augment(
         return images
     images = change(images, DISCRIMINATOR_CHANGES, generator, probability, share)
     return cut_out(images, _HOLE, generator, probability, share)
-
-
-def _place(
-    window: Window, uniform: Float[Tensor, "3 drawn"], share: Share | None
-) -> Float[Tensor, "batch 3 3"]:
-    """From the window's frame (-1 to 1) to the image's, for random sizes and places."""
-    size, *offsets = _take(uniform.T, share).T
-    scale = window.side / (window.smallest + size * (window.largest - window.smallest))
-    left, top = ((2 * offset - 1) * (1 - scale).abs() for offset in offsets)
-    zero, one = torch.zeros_like(scale), torch.ones_like(scale)
-    return torch.stack([scale, zero, left, zero, scale, top, zero, zero, one], 1).view(-1, 3, 3)
 
 
 def _take(drawn: Tensor, share: Share | None) -> Tensor:

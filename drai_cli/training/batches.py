@@ -23,6 +23,7 @@ from drai_cli.training.passes import Batch
 BALANCE_FROM = 4.0
 _BALANCE = 0.7
 _RESIDENT_SHARE = 0.25
+_SIZES = 0x512E  # purpose of that draw
 
 
 def sampling_weights(labels: np.ndarray, balance: float | None) -> tuple[np.ndarray, float]:
@@ -107,6 +108,7 @@ class Batches:
             send(of_more, self.device),
             generator if self.noise is None else self.noise.manual_seed(generator.initial_seed()),
             send(torch.tensor(augment_probability), self.device) if augment_probability else None,
+            float(torch.rand((), generator=make_generator(self.options.seed, images_seen, _SIZES))),
         )
 
     def labelled(

@@ -26,12 +26,13 @@ Logits = list[tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch 1"]]]]
 
 
 def read_maps(features: FrozenFeatures, images: Images, batch: Batch, plan: StepPlan) -> Maps:
-    """The frozen network's maps of these images of the share, augmented, through a random window."""
+    """The frozen network's maps of these images of the share, augmented, at the step's size."""
     probability: float | Tensor = _LEAST_AUGMENTED
     if batch.augment_probability is not None:
         probability = batch.augment_probability.clamp(min=_LEAST_AUGMENTED)
     share = plan.processes.share_of(len(batch))
-    shown = change(images, DISCRIMINATOR_CHANGES, batch.generator, probability, share, features.window)
+    side = features.side_at(batch.size_draw)
+    shown = change(images, DISCRIMINATOR_CHANGES, batch.generator, probability, share, side)
     with weights_in(plan.autocast_dtype, features):
         return features(shown)
 
@@ -41,9 +42,14 @@ def judge_maps(
 ) -> Logits:
     """Each head's logits for all processes' images: at each place, and with each of the conditions of the batch."""
     n = len(conditions[0])
+
+    def average(own: Float[Tensor, "share width"]) -> Float[Tensor, " width"]:
+        (whole,) = plan.processes.gather([own], n)
+        return whole.mean(0)
+
     own = [plan.processes.share(one) for one in conditions]
     found = []
-    for logits, agreements in heads(maps, own):
+    for logits, agreements in heads(maps, own, average):
         whole = plan.processes.gather([logits, *agreements], n)
         found.append((whole[0], whole[1:]))
     return found

@@ -16,7 +16,6 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from drai_cli.model.feature_heads import MIXED_CHANNELS
-from drai_cli.training.augment import Window
 from drai_cli.training.draws import make_generator
 
 _PURPOSE = 0x0FEA7  # of the random mixing, beside the run's seed
@@ -42,19 +41,20 @@ class FrozenFeatures(nn.Module):
 
     Args:
         network: Changed: batch normalisation becomes part of the convolutions.
-        window: How images are shown to it.
+        sides: Sides of the images that it sees, ascending. Each step draws one, so that the network's stride leaves
+            no pattern of dots.
         seed: Random seed of the mixing.
     """
 
     scale: Float[Tensor, "1 channels 1 1"]
     offset: Float[Tensor, "1 channels 1 1"]
 
-    def __init__(self, network: nn.Module, window: Window, seed: int) -> None:
+    def __init__(self, network: nn.Module, sides: Sequence[int], seed: int) -> None:
         super().__init__()
         channels = len(network.mean)  # type: ignore[arg-type]
-        fuse_batch_norms(network.eval(), torch.zeros(1, channels, window.side, window.side))
+        fuse_batch_norms(network.eval(), torch.zeros(1, channels, sides[0], sides[0]))
         self.network: MapNetwork = network  # type: ignore[assignment]
-        self.window = window
+        self.sides = tuple(sides)
         mean, deviation = (
             torch.tensor(v).view(1, -1, 1, 1) for v in (self.network.mean, self.network.deviation)
         )
@@ -65,17 +65,21 @@ class FrozenFeatures(nn.Module):
         self.mixing = nn.ModuleList(_Mixing(width, draws) for width in self.network.map_channels)
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
+    def side_at(self, draw: float) -> int:
+        """One of the sides, for a draw from 0 to 1."""
+        return self.sides[min(int(draw * len(self.sides)), len(self.sides) - 1)]
+
     @property
-    def sides(self) -> list[int]:
-        """Side of each scale's feature maps in pixels, from fine to coarse."""
-        side, device = self.window.side, self.scale.device
+    def map_sides(self) -> list[int]:
+        """Side of each scale's feature maps in pixels, from fine to coarse, of images of the middle side."""
+        side, device = self.side_at(0.5), self.scale.device
         with torch.inference_mode():
             maps = self.network.maps(torch.zeros(1, self.scale.shape[1], side, side, device=device))
         return [one.shape[2] for one in maps]
 
     @torch.no_grad()
     def standardise(self, batches: Iterable[Float[Tensor, "_ channels side side"]]) -> None:
-        """Gives every mixed channel mean 0 and variance 1 over these real images, shown through the window."""
+        """Gives every mixed channel mean 0 and variance 1 over these real images, shown at all of the sides."""
         sums = torch.zeros(len(self.mixing), 3, MIXED_CHANNELS, dtype=torch.float64)
         for batch in batches:
             for of_scale, mix, one in zip(sums, self.mixing, self._read(batch), strict=True):
@@ -88,7 +92,7 @@ class FrozenFeatures(nn.Module):
             mix.standardise(mean, (squares / count - mean.square()).clamp(min=0))  # type: ignore[operator]
 
     def forward(self, images: Float[Tensor, "batch channels side side"]) -> Maps:
-        """Mixed feature maps of images in [-1, 1] of the window's side, from fine to coarse."""
+        """Mixed feature maps of images in [-1, 1], from fine to coarse."""
         out: Maps = []
         coarser = None
         for mix, one in zip(reversed(self.mixing), reversed(self._read(images)), strict=True):

@@ -8,7 +8,7 @@ of augmentation, seed of the noise) is read from memory that keeps its place.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
 
 Step = Callable[[Batch, bool], dict[str, Tensor]]
+_Kind = tuple[bool, bool, int | None]
 
 
 def make_stepper(state: TrainingState, plan: StepPlan) -> Step:
@@ -34,19 +35,24 @@ def make_plain_stepper(state: TrainingState, plan: StepPlan) -> Step:
 
 
 class GraphedSteps:
-    """Each kind of step (with or without R1, augmented or not) runs plainly once, is then recorded, then replayed."""
+    """Each kind of step runs plainly once, is then recorded, then replayed.
+
+    Kinds are those with or without R1, augmented or not, and of each size of the images in the feature game.
+    """
 
     def __init__(self, state: TrainingState, plan: StepPlan) -> None:
         self.state, self.plan = state, plan
         self.fed: dict[bool, Batch] = {}
-        self.is_ready: set[tuple[bool, bool]] = set()
-        self.recorded: dict[tuple[bool, bool], tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
+        self.is_ready: set[_Kind] = set()
+        self.recorded: dict[_Kind, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
         # One graph runs at a time, and its results are read before the next: they can share memory.
         self.pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
         is_augmented = batch.augment_probability is not None
-        kind = has_penalty, is_augmented
+        features = self.state.features
+        side = None if features is None else features.side_at(batch.size_draw)
+        kind = has_penalty, is_augmented, side
         batch = self._copy_in_place(batch, is_augmented)
         if kind in self.recorded:
             self.state.images_seen += len(batch)
@@ -64,7 +70,7 @@ class GraphedSteps:
         fed = self.fed.setdefault(is_augmented, batch)
         if fed is not batch:
             torch._foreach_copy_(_tensors(fed), _tensors(batch))
-        return fed
+        return replace(fed, size_draw=batch.size_draw)
 
     def _make_ready(self, batch: Batch, has_penalty: bool) -> dict[str, Tensor]:
         """Makes a plain step, in which libraries initialise and the optimisers allocate their moments."""

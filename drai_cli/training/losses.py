@@ -19,6 +19,7 @@ Logits = Float[Tensor, " batch"]
 Images = Float[Tensor, "batch channels height width"]
 Codes = Float[Tensor, "batch dim"]
 Conditions = Float[Tensor, "batch condition"]
+Findings = Float[Tensor, "batch finding"]
 Scalar = Float[Tensor, ""]
 
 
@@ -35,6 +36,25 @@ def fake_side_loss(logits: Logits) -> Scalar:
 def relativistic_loss(higher: Logits, lower: Logits) -> Scalar:
     """Relativistic pairing (Huang et al. 2024): the logits of one side should exceed those of the other, row by row."""
     return functional.softplus(lower - higher).mean()
+
+
+def finding_game_loss(
+    of_real: tuple[Findings, Findings, Findings], of_made: tuple[Findings, Findings, Findings]
+) -> Scalar:
+    """D's loss on findings, summed over those that are known: (x, state) up; (x, other state), (x̃, state) down.
+
+    Each side is what `FindingHeads` gives. The two kinds of wrong pairs have weight one half each. A finding has two
+    states, so every real image tells of each of its findings which state is wrong: a wrong set tells only that one of
+    its findings is.
+    """
+    (given, other, known), (made, _, asked) = of_real, of_made
+    real = (functional.softplus(-given) + 0.5 * functional.softplus(other)) * known
+    return (real + 0.5 * functional.softplus(made) * asked).sum(1).mean()
+
+
+def finding_fooling_loss(made: Findings, asked: Findings) -> Scalar:
+    """G's loss on findings, summed over those that are asked for: (x̃, state) up."""
+    return (functional.softplus(-made) * asked).sum(1).mean()
 
 
 def r1_penalty(logits: Logits, images: Images) -> Scalar:

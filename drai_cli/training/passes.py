@@ -33,6 +33,7 @@ class Batch:
         more_condition: Conditions of all those images.
         generator: Source of all noise in the step, on a GPU's own memory or else on the CPU.
         augment_probability: `[]`, of the discriminator's augmentation; None: no augmentation now.
+        size_draw: From 0 to 1, the same for all processes: which of its sizes a frozen network sees images at.
     """
 
     images: Float[Tensor, "share channels height width"]
@@ -44,6 +45,7 @@ class Batch:
     more_condition: Float[Tensor, "more condition"]
     generator: torch.Generator
     augment_probability: Float[Tensor, ""] | None = None
+    size_draw: float = 0.0
 
     def __len__(self) -> int:
         """Rows of the whole batch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,9 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.3
 
 
-def fit_prior(networks: Networks, batches: Batches, plan: StepPlan) -> Networks:
+def fit_prior(
+    networks: Networks, batches: Batches, plan: StepPlan, progress: Callable[[int], object] = lambda _: None
+) -> Networks:
     """A copy of averaged networks with a fitted content prior; the networks themselves if content is not inferred.
 
     In training p(c|t) learns only from D, and drifts away from the content of real images: samples become more typical
@@ -37,12 +40,13 @@ def fit_prior(networks: Networks, batches: Batches, plan: StepPlan) -> Networks:
         networks: In eval mode.
         batches: Of the training images.
         plan: The method's objective, and the encoder's arithmetic.
+        progress: Called with the number of training images that were encoded; `count_to_encode` in all.
     """
     encoder = networks.encoder
     if encoder is None or encoder.content is None or not plan.objective.reads_images:
         return networks
     generator = make_generator(batches.options.seed, 0)
-    count = min(_IMAGES, _VIEWS_PER_IMAGE * len(batches.rows))
+    count = count_to_encode(batches)
     means, log_variances, conditions = [], [], []
     with torch.no_grad(), autocast(batches.device, plan.autocast_dtype):
         for images, condition in batches.labelled(count, _BATCH_SIZE, generator):
@@ -51,10 +55,16 @@ def fit_prior(networks: Networks, batches: Batches, plan: StepPlan) -> Networks:
             means.append(content.mean)
             log_variances.append(content.log_variance)
             conditions.append(condition)
+            progress(len(condition))
     inferred = Gaussian(torch.cat(means), torch.cat(log_variances))
     fitted = copy.deepcopy(networks)
     fitted.content_prior = _fit(inferred, torch.cat(conditions), batches, generator)
     return fitted
+
+
+def count_to_encode(batches: Batches) -> int:
+    """How many training images `fit_prior` encodes."""
+    return min(_IMAGES, _VIEWS_PER_IMAGE * len(batches.rows))
 
 
 def _fit(

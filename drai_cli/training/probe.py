@@ -1,39 +1,48 @@
-"""The largest batch that fits a device and its fastest arithmetic, tried with a few steps of the real model."""
+"""The largest batch that fits a device, and how long a step takes, tried with a few steps of the real model."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from drai_cli.data.prepared import PreparedSet
 from drai_cli.errors import InputError
 from drai_cli.machine.memory import free_memory, is_out_of_memory
-from drai_cli.settings.config import Arithmetic, TrainOptions
+from drai_cli.settings.config import TrainOptions
 from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.graphs import make_stepper
 from drai_cli.training.setup import make_batches, make_plan
 from drai_cli.training.state import TrainingState
 
-_BUDGET_S = 2.0
-_ROUNDS = 3
-# On a CPU few rows give about the ratio (1.3 with 2 rows, 1.7 with 32 at 64 px) in a fraction of the time.
-_CPU_PIXELS = 4 * 64**2
 # A step is largest with R1 and with every image augmented.
 _ALWAYS = 1.0
 
 
-def halvings_to_fit(
+@dataclass(frozen=True)
+class Fit:
+    """What the trial found.
+
+    Attributes:
+        halvings: How often the batch must be halved until a process's share of a step fits into memory.
+        step_s: Seconds of such a step.
+    """
+
+    halvings: int
+    step_s: float
+
+
+def try_steps(
     options: TrainOptions,
     data: PreparedSet,
     device: torch.device,
     processes: int = 1,
     features: FrozenFeatures | None = None,
-) -> int:
-    """How often the batch must be halved until a process's share of a step fits into memory.
+) -> Fit:
+    """Tries steps until they fit.
 
     Raises:
         InputError: Not even two images fit.
@@ -46,73 +55,40 @@ def halvings_to_fit(
                 "memory", f"not even {max(2, processes)} images of {options.model.image_size} px fit on {device}",
                 "take a smaller --size or --base-channels, or another --device",
             )  # fmt: skip
-        if _fits(replace(options, batch_size=max(2, math.ceil(size / processes))), data, device, features):
-            return halvings
+        share = replace(options, batch_size=max(2, math.ceil(size / processes)))
+        step_s = _seconds_if_fitting(share, data, device, features)
+        if step_s is not None:
+            return Fit(halvings, step_s)
         halvings += 1
 
 
-def bf16_speedup(
-    options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None = None
-) -> float:
-    """Speed of bfloat16 steps divided by that of float32 steps; infinite if float32 does not fit. Takes about 2 s.
-
-    The best of several alternating steps counts, so that other work on the machine has little influence.
-    """
-    rows = options.batch_size
-    if device.type == "cpu":
-        rows = max(2, min(rows, _CPU_PIXELS // options.model.image_size**2))
-    try:
-        return _speedup(replace(options, batch_size=rows), data, device, features)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return math.inf
-    finally:
-        free_memory()
-
-
-def _speedup(
+def _seconds_if_fitting(
     options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
-) -> float:
-    began = time.perf_counter()
-    kinds: tuple[Arithmetic, Arithmetic] = ("bf16", "fp32")
-    trials = {kind: _trial(replace(options, precision=kind), data, device, features) for kind in kinds}
-    for kind in kinds:  # the first steps initialise what later ones use
-        for _ in range(2 if device.type == "cuda" else 1):
-            trials[kind](False)
-    best = dict.fromkeys(kinds, math.inf)
-    for _ in range(_ROUNDS):
-        for kind in kinds:
-            best[kind] = min(best[kind], _seconds(trials[kind], device))
-        if time.perf_counter() - began > _BUDGET_S:
-            break
-    return best["fp32"] / best["bf16"]
-
-
-def _fits(
-    options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
-) -> bool:
-    """Whether there is memory for a step. The second needs more, since the optimisers then have moments."""
+) -> float | None:
+    """Seconds of a step, None if there is no memory for it. The optimisers have moments from the second on."""
+    seconds: float | None = None
     try:
         step = _trial(options, data, device, features)
-        for _ in range(1 if device.type == "cpu" else 2):
-            step(True)
+        for has_penalty in (True, False) if device.type == "cpu" else (True, True, False):
+            began = time.perf_counter()
+            step(has_penalty)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds = time.perf_counter() - began
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        is_fitting = False
-    else:
-        is_fitting = True
+        seconds = None
     step = None  # type: ignore[assignment]
     free_memory()
-    return is_fitting
+    return seconds
 
 
 def _trial(
     options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
 ) -> Callable[[bool], None]:
     """A function that makes steps of a run of its own, with or without R1."""
-    state = TrainingState(options, data.schema.dim, device, features)
+    state = TrainingState(options, data.schema.slots(), device, features)
     state.augment_probability = 0.0 if options.augment == "none" else _ALWAYS
     batches, make_step = make_batches(data, options, device), make_stepper(state, make_plan(data, options))
 
@@ -121,11 +97,3 @@ def _trial(
         state.update_average(0.5)
 
     return step
-
-
-def _seconds(step: Callable[[bool], None], device: torch.device) -> float:
-    began = time.perf_counter()
-    step(False)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - began

@@ -7,6 +7,8 @@ import math
 from drai_cli.settings.config import TrainOptions
 
 _LAST_RATE = 0.05
+_HOLD_SHARE = 0.1
+"""Largest share of a budget that a warm start holds its networks; `hold_kimg` is the most without one."""
 _EMA_RAMP = 0.2
 _AUGMENT_TARGET = 0.6
 """Mean sign of D_x on real images above which augmentation rises: it then calls 80 % of them real."""
@@ -31,7 +33,7 @@ def learning_rate_factors(
         warm = min(1.0, (images_seen + options.batch_size) / (1000 * options.warm_up_kimg))
     left = (1 - progress) / options.decay_share if options.decay_share else 1.0
     both = warm * min(1.0, max(_LAST_RATE, left))
-    waits = is_warm_start and images_seen < 1000 * options.hold_kimg
+    waits = is_warm_start and images_seen < 1000 * options.hold_kimg and progress < _HOLD_SHARE
     networks = 0.0 if waits else both
     return {"networks": networks, "discriminator": both, "feature_heads": both, "predictors": warm}
 

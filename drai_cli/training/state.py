@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.networks import Adversaries, Networks
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS
@@ -84,19 +85,21 @@ class TrainingState:
     def __init__(
         self,
         options: TrainOptions,
-        condition_dim: int,
+        slots: Sequence[Slot],
         device: torch.device,
         features: FrozenFeatures | None = None,
     ) -> None:
         if options.objective.features_weight and features is None:
             raise ValueError("the feature game needs a network")
         self.features = None if features is None else features.to(device)
-        sides = [] if self.features is None else self.features.sides
+        sides = [] if self.features is None else self.features.map_sides
         torch.manual_seed(options.seed)
         method = METHODS[options.method]
+        condition_dim = slots[-1].place.stop
+        findings = [slot.place.start for slot in slots if slot.kind == "finding"]
         place = {"device": device, "memory_format": torch.channels_last}
         self.networks = Networks(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
-        self.adversaries = Adversaries(options.model, condition_dim, method, sides).to(**place)  # type: ignore[call-overload]
+        self.adversaries = Adversaries(options.model, condition_dim, method, sides, findings).to(**place)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.networks).eval().requires_grad_(False)
         self.content_moments = Moments(options.model.content_dim).to(device)
         self.style_moments = Moments(options.model.style_dim).to(device)

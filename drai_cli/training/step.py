@@ -152,6 +152,9 @@ def _penalise(
     with full_precision(images.device):
         logits = discriminator.image(features).squeeze(1)
         logits = logits + discriminator.condition(features, share(batch.condition)).sum(0)
+        if discriminator.findings is not None:
+            given, _, known = discriminator.findings(features, share(batch.known_condition))
+            logits = logits + (given * known).sum(1)
         if plan.objective.dual_weight and real is not None and real.drawn_content is not None:
             codes = share(real.drawn_content.detach()), share(real.drawn_style.detach())
             logits = logits + discriminator.content_style(features, *codes).sum(0)

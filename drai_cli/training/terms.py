@@ -7,10 +7,13 @@ learns from which term; the predictors' own update is in `hiding`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.settings.config import Objective
@@ -95,7 +98,8 @@ def code_terms(
     if real is not None and objective.grl_weight:
         content, style, condition = real.means(batch.known_condition)
         lost = predictor_losses(state, plan, *standardise(state, content, style), condition)
-        out["grl"] = objective.grl_weight, losses.hiding_loss(lost, constant_losses(plan, condition))
+        hidden = losses.hiding_loss(lost, constant_losses(plan, condition))
+        out["grl"] = objective.grl_weight * _weight_of_hiding(plan.slots), hidden
     if real is not None and objective.independence_weight:
         # A transformed copy has its original's label by construction, so copies are compared with copies only.
         dependence = [losses.independence_loss(style.mean, batch.known_condition) for style in real.styles()]
@@ -107,6 +111,16 @@ def code_terms(
     if real is not None and objective.style_kl_weight:
         out["style_kl"] = objective.style_kl_weight, losses.kl_to_standard(real.style)
     return out
+
+
+def _weight_of_hiding(slots: Sequence[Slot]) -> float:
+    """Makes the mean over content, style and every slot one over content, style and every attribute.
+
+    Each finding is hidden as much as a label of one name is, however many there are.
+    """
+    findings = sum(slot.kind == "finding" for slot in slots)
+    targets, attributes = 2 + len(slots), 2 + len(slots) - max(0, findings - 1)
+    return targets / attributes
 
 
 # V_cond: the matching-aware conditional GAN
@@ -127,12 +141,17 @@ def _condition_terms_of_d(
     matched, made, wrong = agreement.split(n)
     condition = losses.real_side_loss(matched)
     condition = condition + 0.5 * losses.fake_side_loss(wrong) + 0.5 * losses.fake_side_loss(made)
+    out = {"d_image": (weight, image), "d_condition": (weight, condition)}
+    if discriminator.findings is not None:
+        of_real = discriminator.findings(features[:n], batch.known_condition)
+        of_made = discriminator.findings(features[n:], passes.condition)
+        out["d_findings"] = weight, losses.finding_game_loss(of_real, of_made)
     logged = {
         "real_logits": real_logits.mean(),
         "fake_logits": fake_logits.mean(),
         "real_sign": real_logits.sign().mean(),
     }
-    return {"d_image": (weight, image), "d_condition": (weight, condition)}, logged
+    return out, logged
 
 
 def _condition_terms(
@@ -147,7 +166,11 @@ def _condition_terms(
     (agreement,) = discriminator.condition(fake, passes.condition)
     condition = losses.real_side_loss(agreement)
     weight = objective.condition_weight
-    return {"g_image": (weight, image), "g_condition": (weight, condition)}
+    out = {"g_image": (weight, image), "g_condition": (weight, condition)}
+    if discriminator.findings is not None:
+        given, _, known = discriminator.findings(fake, passes.condition)
+        out["g_findings"] = weight, losses.finding_fooling_loss(given, known)
+    return out
 
 
 # V_dual: the two inference games

@@ -116,7 +116,7 @@ def preview_compare(options: CompareOptions, reporter: Reporter = SILENT) -> Non
     method = check_compare(options)[0]
     job = Job(method, options.training.seed)
     for device in options.devices or (None,):
-        preview_train(_training(options, job, device), reporter)
+        preview_train(_training(options, job, device), reporter, tries=False)
 
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:
@@ -210,7 +210,9 @@ def _work(
         running.add(process)
         process.join()
         running.discard(process)
-        if process.exitcode:
+        if process.exitcode and process.exitcode < 0:
+            failures.append(f"{job.name} (ended by signal {-process.exitcode}: perhaps memory ran out)")
+        elif process.exitcode:
             failures.append(job.name)
 
 

@@ -19,25 +19,27 @@ from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.extractors.chosen import check_independent
-from drai_cli.evaluation.findings import measure_model_with_findings
-from drai_cli.evaluation.instruments import Instruments
+from drai_cli.evaluation.findings import FINDING_PARTS, measure_model_with_findings
 from drai_cli.evaluation.outside import read_outside
 from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT_JSON, Parts, write_report
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
 from drai_cli.evaluation.remembered import LazyFeatures
 from drai_cli.evaluation.runs import part_of_runs
+from drai_cli.evaluation.shadow import check_attack
 from drai_cli.evaluation.subject import find_subject
 from drai_cli.evaluation.synthetic import own_size, with_images
 from drai_cli.inference.torch_model import choose_device
 from drai_cli.io.files import check_inside, read_json, remove_left_over
 from drai_cli.io.locks import hold_folder
+from drai_cli.metrics.rules import Rule
 from drai_cli.metrics.threads import faster_threads
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.findings import Report
+from drai_cli.run.instruments import INSTRUMENTS, Instruments
 from drai_cli.settings.model_options import EVALUATION_PARTS, QUICK, EvaluateOptions
 from drai_cli.settings.typed import check_ranges
 
-_INSTRUMENTS, _RUNS = "instruments", "runs"
+_RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ def check_evaluate(options: EvaluateOptions) -> Sequence[str]:
         raise UsageError("--runs", "contradicts --weights and --synthetic", "evaluate one of them")
     if len(set(options.runs)) < len(options.runs) or len(options.runs) == 1:
         raise UsageError("--runs", "expected two different runs or more", "use --weights for a single one")
+    for text in options.rules:
+        try:
+            Rule.parse(text)
+        except ValueError as error:
+            raise UsageError(f"--rule {text}", str(error), "--rule radius=0.05..0.45") from error
     _check_out(options.out, options.overwrite)
     return wanted
 
@@ -115,6 +122,7 @@ def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> N
     if options.runs:
         options = replace(options, weights=options.runs[0], runs=())
     subject = find_subject(options, choose_device(options.device), reporter)
+    check_attack(options, subject)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
     data_options(options, subject, reporter)
@@ -143,6 +151,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     if device.type == "cpu":
         torch.set_num_threads(faster_threads())
     subject = find_subject(options, device, reporter)
+    check_attack(options, subject)
     if options.synthetic is not None and options.size is None:
         options = replace(options, size=own_size(options.synthetic))
         reporter.info(f"compared at {options.size} px, the synthetic images' size; change it with --size")
@@ -156,7 +165,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     )
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
-    beside = default_cache_dir() / _INSTRUMENTS
+    beside = default_cache_dir() / INSTRUMENTS
     borrowed = subject.run.judge if subject.run is not None and options.quick else None
     instruments = Instruments(real, beside, options.judge_images, options.seed, device, reporter, borrowed)
     features = LazyFeatures(options, real, instruments, beside)
@@ -166,7 +175,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
     if real.schema.label.findings is not None:
-        return _evaluate_findings(evaluation, report_subject, beside)
+        return _evaluate_findings(evaluation, wanted, report_subject, beside)
     parts = Parts(options, evaluation, report_subject)
     parts.measure([name for name in EVALUATION_PARTS if name in wanted])
     _tell_of_pictures(options.out, parts.figures, reporter)
@@ -184,11 +193,13 @@ def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) 
         reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
 
 
-def _evaluate_findings(evaluation: Evaluation, subject: Mapping[str, Any], folder: Path) -> EvaluateResult:
-    """Measures a model whose label is a set of findings: the report has one part.
+def _evaluate_findings(
+    evaluation: Evaluation, wanted: Sequence[str], subject: Mapping[str, Any], folder: Path
+) -> EvaluateResult:
+    """Measures a model whose label is a set of findings.
 
     Raises:
-        UsageError: A folder of images, or parts that need one label per image.
+        UsageError: A folder of images, or a part that needs one label per image.
     """
     options = evaluation.options
     if evaluation.subject.model is None:
@@ -197,14 +208,16 @@ def _evaluate_findings(evaluation: Evaluation, subject: Mapping[str, Any], folde
             "expected one label per image, got sets of findings",
             "evaluate a model with --weights",
         )
-    if options.metrics:
+    if others := [name for name in options.metrics if name not in FINDING_PARTS]:
         raise UsageError(
-            f"--metrics {options.metrics[0]}", "is for models with one label per image", "leave --metrics out"
+            f"--metrics {others[0]}",
+            "is for models with one label per image, not for sets of findings",
+            f"one of: {', '.join(FINDING_PARTS)}",
         )
-    part = measure_model_with_findings(evaluation, folder)
+    parts = measure_model_with_findings(evaluation, wanted, folder)
     data, settings = evaluation.data_json(), {"seed": options.seed}
     report = Report(
-        subject, data, settings, (part,), __version__,
+        subject, data, settings, parts, __version__,
         cautions=evaluation.real.cautions, date=options.report_date or "",
     )  # fmt: skip
     write_report(options.out, report, ())

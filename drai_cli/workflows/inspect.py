@@ -12,6 +12,9 @@ import numpy as np
 
 from drai_cli.data.archive import is_archive
 from drai_cli.data.image_set import Entry, ImageSet, SetOptions
+from drai_cli.data.label import NoLabelError
+from drai_cli.data.label_candidates import LabelCandidates as LabelCandidates
+from drai_cli.data.label_candidates import list_candidates
 from drai_cli.data.overview import SetReport as SetReport
 from drai_cli.data.overview import describe_set
 from drai_cli.data.sources import find_image_set
@@ -74,8 +77,8 @@ def inspect(
     options: SourceOptions | None = None,
     reporter: Reporter = SILENT,
     figure: Path | None = None,
-) -> ImageReport | SetReport:
-    """Describes a data set, or one image file.
+) -> ImageReport | SetReport | LabelCandidates:
+    """Describes a data set, or one image file; of DICOM files without a label, what their label could be.
 
     Args:
         path: An image file of any kind, a DICOM series in a folder or zip, or whatever `find_image_set` takes.
@@ -101,7 +104,12 @@ def inspect(
         # One series is one image; several are a set, which needs labels.
         with suppress(InputError):
             return inspect_image(path, reporter)
-    return inspect_set(path, options, reporter, figure)
+    try:
+        return inspect_set(path, options, reporter, figure)
+    except NoLabelError:
+        if not path.is_dir() or figure is not None:
+            raise
+        return list_candidates(path)
 
 
 def _holds_dicom_alone(path: Path) -> bool:

@@ -81,7 +81,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     else:
         walk, decided_by = _make_walk(options, inference, encoded)
         steps = options.steps or (_STEPS_MOVING if out.suffix.lower() in MOVING else _STEPS)
-        frames = make_frames(inference, walk, steps, options.even)
+        frames = make_frames(inference, walk, steps, options.even, reporter)
         distances = measure_distances(inference, walk, frames.positions)
         pictures = _make_frame_pictures(options, encoded, frames, decided_by)
     derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)

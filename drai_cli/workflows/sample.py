@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from drai_cli.sampling.draw import encode_style
 from drai_cli.sampling.job import Job, PixelOptions, resolve_options
 from drai_cli.sampling.move import Move
 from drai_cli.sampling.output import SampleOutput
-from drai_cli.sampling.pipeline import SamplePipeline
+from drai_cli.sampling.pipeline import Check, SamplePipeline
 from drai_cli.sampling.plan import check_layout, plan_samples
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.sampling.shards import part_of
@@ -41,7 +42,8 @@ class SampleResult:
         images: Images of this part of the job.
         made: Of these, made by this command.
         found: Of these, made before by the same command.
-        rejected: Of these, left out as copies of training images.
+        rejected: Of these, left out: copies of training images, or wrong or trivial ones.
+        left_out: Of these, by label and reason.
         labels: Images of each label in the whole job.
         is_complete: Whether all parts of the job are done.
         seed: Random seed.
@@ -57,6 +59,7 @@ class SampleResult:
     made: int
     found: int
     rejected: int
+    left_out: Mapping[str, Mapping[str, int]]
     labels: Mapping[str, int]
     is_complete: bool
     seed: int
@@ -67,7 +70,8 @@ class SampleResult:
     version: str = __version__
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "out": str(self.out), "labels": dict(self.labels)}
+        left_out = {label: dict(reasons) for label, reasons in self.left_out.items()}
+        return {**asdict(self), "out": str(self.out), "labels": dict(self.labels), "left_out": left_out}
 
 
 def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
@@ -87,12 +91,17 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
     style = None
     if options.style_from is not None:
         style = encode_style(sampler, options.style_from, PixelOptions.from_json(resolved), reporter)
-    copies = None
+    checks: list[Check] = []
     if options.reject_copies:
         from drai_cli.sampling.copy_filter import load_training_copies
 
-        copies = load_training_copies(options, sampler.header, reporter)
-        resolved["reject_copies"] = copies.key
+        checks.append(load_training_copies(options, sampler.header, reporter))
+        resolved["reject_copies"] = checks[-1].key
+    if options.select:
+        from drai_cli.sampling.selection import load_selection
+
+        checks.append(load_selection(options, sampler.header, reporter))
+        resolved["select"] = checks[-1].key
     job = Job(__version__, sampler.sha256, resolved, sampler.origin)
     output = SampleOutput(options.out, plan, job, options.seed, part)
     images = output.stop - output.start
@@ -108,16 +117,17 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         made, is_complete = 0, (options.out / "manifest.json").exists()
     else:
         try:
-            made = SamplePipeline(sampler, plan, output, job, options.batch_size, style, copies).run(reporter)
+            made = SamplePipeline(sampler, plan, output, job, options.batch_size, style, checks).run(reporter)
             is_complete = output.finish()
         finally:
             output.close()
-    rejected = output.count_rejected() if options.reject_copies else 0
-    if rejected:
-        reporter.warn(f"{rejected} of {images} images are copies of training images and are left out")
+    left_out = output.count_rejected() if checks else {}
+    rejected = sum(reasons.total() for reasons in left_out.values())
+    if checks:
+        _tell_of_left_out(left_out, images, reporter)
     if options.sheet is not None and is_complete:
-        pixels, left_out = PixelOptions.from_json(resolved), output.list_rejected()
-        write_sheet(options.sheet, sampler, plan, pixels, style, left_out, overwrite=options.overwrite)
+        pixels, missing = PixelOptions.from_json(resolved), output.list_rejected()
+        write_sheet(options.sheet, sampler, plan, pixels, style, missing, overwrite=options.overwrite)
     elif options.sheet is not None:
         reporter.info(f"{options.sheet}: drawn by the command that completes the job")
     return SampleResult(
@@ -126,6 +136,7 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         made=made,
         found=images - made,
         rejected=rejected,
+        left_out=left_out,
         labels=plan.counts,
         is_complete=is_complete,
         seed=options.seed,
@@ -134,6 +145,28 @@ def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:
         precision=options.precision,
         weights_sha256=sampler.sha256,
     )
+
+
+_REASONS: dict[str, str] = {
+    "copy": "copies of training images", "wrong": "wrong (another label is likelier)",
+    "trivial": "trivial (too sure)",
+}  # fmt: skip
+
+
+def _tell_of_left_out(left_out: Mapping[str, Counter[str]], images: int, reporter: Reporter) -> None:
+    """Says how many images were drawn and kept, and why the others were left out, in all and by label."""
+    in_all: Counter[str] = sum(left_out.values(), Counter())
+    if not in_all:
+        reporter.info(f"{images} images drawn, none left out")
+        return
+    kept = images - in_all.total()
+    why = ", ".join(f"{in_all[reason]} {text}" for reason, text in _REASONS.items() if in_all[reason])
+    more = f"; for {images} kept, draw about {math.ceil(images**2 / kept):,}" if kept else ""
+    reporter.warn(f"{images} images drawn, {kept} kept; left out: {why}{more}")
+    for label, reasons in sorted(left_out.items()) if len(left_out) > 1 else ():
+        reporter.info(
+            f"left out of {label}: {', '.join(f'{count} {reason}' for reason, count in reasons.items())}"
+        )
 
 
 @dataclass(frozen=True)
@@ -156,7 +189,8 @@ class SamplePreview:
 def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> SamplePreview:
     """The plan of a sample command, checked against the model and OUT.
 
-    Training images for `--reject-copies` are not read: whether they fit, and then OUT, only the command itself checks.
+    Training images for `--reject-copies` and `--select` are not read: whether they fit, and then OUT, only the command
+    itself checks.
 
     Raises:
         UsageError: Options that contradict each other or the model.
@@ -181,7 +215,7 @@ def preview_sample(options: SampleOptions, reporter: Reporter = SILENT) -> Sampl
     output = SampleOutput(options.out, plan, Job(__version__, sha256, settled), options.seed, part)
     if not output.is_begun or options.overwrite:
         _check_room(options.out, output.stop - output.start, options.format, header, reporter)
-    if not options.reject_copies:
+    if not (options.reject_copies or options.select):
         output.check(overwrite=options.overwrite)
     return SamplePreview(path, plan.total, plan.counts, options)
 
@@ -226,10 +260,17 @@ def check_sample(options: SampleOptions) -> tuple[int, int]:
                 raise UsageError(
                     f"{option} {value}", "says how to read an image, and none is given", "--style-from IMAGE"
                 )
-    if options.reject_copies != (options.train_data is not None):
+    needs = "--reject-copies" if options.reject_copies else "--select" if options.select else ""
+    if needs and options.train_data is None:
         raise UsageError(
-            "--reject-copies" if options.reject_copies else "--train-data",
-            "--reject-copies and --train-data need each other: copies are found by comparison with training images",
+            needs,
+            "expected --train-data: samples are compared with training images",
+            f"sample {needs} --train-data PATH",
+        )
+    if not needs and options.train_data is not None:
+        raise UsageError(
+            "--train-data",
+            "expected --reject-copies or --select, which compare samples with training images",
             "sample --reject-copies --train-data PATH",
         )
     if not math.isfinite(options.truncation):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
+from drai_cli.inference.changed_labels import Contents, LabelChange, change_contents
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
 from drai_cli.inference.torch_model import Inference, check_use
-from drai_cli.io.about import Member
 from drai_cli.io.csv_rows import encode_csv
-from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.image import Fit, cropped_share
 from drai_cli.io.png import encode_png
 from drai_cli.model_file.header import model_fit
@@ -26,6 +24,7 @@ from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.figure import draw_figure
 from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.output.names import safe_stems
+from drai_cli.output.swaps import Swap, find_members_of_series
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
@@ -33,6 +32,7 @@ from drai_cli.settings.typed import check_ranges
 from drai_cli.tables.table import read_table
 
 FIGURE = "figure.png"
+_MOST_SHOWN = 12
 _NOTE = (
     "Content is what the model links to the label ({label}). Style is all else that it varies: colour, brightness, "
     "place and direction, and also shape where shape does not tell the labels apart. A reconstruction is made from "
@@ -40,23 +40,6 @@ _NOTE = (
 )
 Pairs = list[tuple[Path, Path]]
 """Content and style of each image to make."""
-
-
-@dataclass(frozen=True)
-class Swap:
-    """One image to make.
-
-    Attributes:
-        content: Row, among the encoded images, of the one whose content it gets.
-        style: Row of the one whose style it gets.
-        stem: Its file name without suffix.
-        label: Of the content image, for a model that infers no content; else None.
-    """
-
-    content: int
-    style: int
-    stem: str
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +52,8 @@ class SwapResult:
         sidecars: File names of the sidecars of NIfTI images.
         figure: File name of the figure; empty with pairs.
         metadata: File name of the table; empty for two images.
+        labels: By file name, the label that the content had and the one that it got; empty without `--to-label` and
+            `--without`.
         device: Where the images were computed.
         weights_sha256: Of the model file.
         version: Of drai.
@@ -79,6 +64,7 @@ class SwapResult:
     sidecars: tuple[str, ...]
     figure: str
     metadata: str
+    labels: Mapping[str, tuple[str, str]]
     device: str
     weights_sha256: str
     version: str = __version__
@@ -107,6 +93,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     check_labels(
         inference, labels, "--label-a {0} --label-b {1}" if is_two else "a column content_label in the table"
     )
+    change = LabelChange.parse(inference.header.schema.label, options.to_label, options.without)
     fit = options.fit or model_fit(inference.header)
     paths = list(dict.fromkeys(path for pair in pairs for path in pair))
     encoded = encode_files(
@@ -119,11 +106,15 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
             + (", and cropped parts are black" if _is_cropped(encoded.images, fit) else "")
         )
     swaps = _plan_swaps(pairs, paths, list(labels.values()), is_two)
+    contents = _choose_contents(swaps, encoded, inference)
+    if change is not None:
+        changed, swaps = _change_labels(swaps, contents, encoded, inference, change, reporter)
     derived = DerivedImages(inference, "swap-style", fit, options.format, options.size, options.compression)
     with open_stage(out, options.overwrite, "drai swap-style") as stage:
-        names, sidecars, made = _write_swaps(stage, swaps, encoded, derived, options, reporter)
+        given = contents if change is None else changed
+        names, sidecars, made = _write_swaps(stage, swaps, given, encoded, derived, options, reporter)
         if is_two:
-            _write_figure(stage, swaps, encoded, made, derived)
+            _write_figure(stage, swaps, contents, encoded, made, derived)
         else:
             _write_metadata(stage, swaps, encoded, names)
     return SwapResult(
@@ -132,6 +123,11 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         sidecars=tuple(sidecars),
         figure=FIGURE if is_two else "",
         metadata="" if is_two else "metadata.csv",
+        labels={
+            name: (swap.label_before, swap.label_after)
+            for name, swap in zip(names, swaps, strict=True)
+            if swap.change
+        },
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
     )
@@ -229,6 +225,7 @@ def _is_cropped(images: Sequence[InputImage], fit: Fit) -> bool:
 def _write_swaps(
     stage: Path,
     swaps: Sequence[Swap],
+    contents: Contents,
     encoded: EncodedImages,
     derived: DerivedImages,
     options: SwapOptions,
@@ -240,12 +237,12 @@ def _write_swaps(
     kept: list[np.ndarray] = []
     inference = derived.inference
     size = inference.micro_batch * inference.at_once
-    members = _find_members(swaps, encoded, derived)
+    members = find_members_of_series(swaps, encoded, derived)
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
             batch = swaps[start : start + size]
-            content_codes = _choose_contents(batch, encoded, inference)
-            pixels = inference.generate(content_codes, encoded.codes.style[[swap.style for swap in batch]])
+            styles = encoded.codes.style[[swap.style for swap in batch]]
+            pixels = inference.generate(contents[start : start + size], styles)
             for swap, made in zip(batch, pixels, strict=True):
                 if options.pairs is None:
                     kept.append(made)
@@ -253,78 +250,84 @@ def _write_swaps(
                 deciding = {"content_sha256": content.sha256, "style_sha256": style.sha256}
                 if swap.label is not None:
                     deciding["content_label"] = inference.header.schema.label.resolve(swap.label)
+                if swap.change:
+                    deciding["change"] = swap.change
+                marks = {"label": swap.label_after} if swap.change else {}
                 member = members.get(swap.stem)
-                name, *others = derived.write(stage, swap.stem, made, content, deciding, member=member)
+                name, *others = derived.write(stage, swap.stem, made, content, deciding, 1, member, **marks)
                 names.append(name)
                 sidecars += others
             task.advance(len(batch))
     return names, sidecars, kept
 
 
-def _find_members(swaps: Sequence[Swap], encoded: EncodedImages, derived: DerivedImages) -> dict[str, Member]:
-    """By stem, the place of each image in its series: slices of one series in one style are one series again."""
-    if derived.format not in (None, DICOM.name):
-        return {}
-    from drai_cli.io.dicom.members import find_members
-
-    by_style: defaultdict[tuple[int, str | None], list[Swap]] = defaultdict(list)
-    for swap in swaps:
-        by_style[swap.style, swap.label].append(swap)
-    members: dict[str, Member] = {}
-    for (style, label), alike in by_style.items():
-        if len(alike) < 2:
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = find_members(encoded.paths[swap.content] for swap in alike)
-        sizes = Counter(member.series for member in found.values())
-        for swap in alike:
-            member = found.get(encoded.paths[swap.content])
-            if member is not None and sizes[member.series] > 1:
-                weights = derived.inference.model.sha256  # nothing is shared with images that are converted
-                made_by = [weights, encoded.images[style].sha256, label or "", member.series]
-                members[swap.stem] = replace(
-                    member,
-                    study=f"{weights} {member.study}",
-                    series=" ".join(made_by),
-                    frame_of_reference=f"{weights} {member.frame_of_reference}",
-                )
-    return members
-
-
-def _choose_contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> np.ndarray:
+def _choose_contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> Contents:
     """Content codes: inferred, or those of the labels for a model that infers none."""
     if encoded.codes.content is None:
         return contents_of_labels(inference, [str(swap.label) for swap in swaps])
     return encoded.codes.content[[swap.content for swap in swaps]]
 
 
+def _change_labels(
+    swaps: Sequence[Swap],
+    contents: Contents,
+    encoded: EncodedImages,
+    inference: Inference,
+    change: LabelChange,
+    reporter: Reporter,
+) -> tuple[Contents, list[Swap]]:
+    """The contents with their labels changed, and the swaps with what became of their labels; says what did."""
+    if encoded.codes.content is None:
+        before = [change.label.resolve(str(swap.label)) for swap in swaps]
+        after = [change.of(label) for label in before]
+        changed = contents_of_labels(inference, after)
+    else:
+        changed, before, after = change_contents(inference, contents, change)
+    reporter.info(
+        f"labels are changed ({change.text}): "
+        + ", ".join(
+            f"{number} × {old!r} to {new!r}" if old != new else f"{number} × {old!r} stays"
+            for (old, new), number in Counter(zip(before, after, strict=True)).most_common(_MOST_SHOWN)
+        )
+    )
+    return changed, [
+        replace(swap, change=change.text, label_before=old, label_after=new)
+        for swap, old, new in zip(swaps, before, after, strict=True)
+    ]
+
+
 def _write_figure(
     stage: Path,
     swaps: Sequence[Swap],
+    contents: Contents,
     encoded: EncodedImages,
     made: Sequence[np.ndarray],
     derived: DerivedImages,
 ) -> None:
     """Each image, its reconstruction, and its content in the other's style."""
     inference = derived.inference
-    again = inference.generate(
-        _choose_contents(swaps, encoded, inference), encoded.codes.style[[swap.content for swap in swaps]]
-    )
+    again = inference.generate(contents, encoded.codes.style[[swap.content for swap in swaps]])
     panels = []
     for letter, other, swap, reconstructed, swapped in zip("ab", "ba", swaps, again, made, strict=True):
         real = encoded.images[swap.content]
         panels += [
             (f"{letter}: {real.name}", real.pixels),
             (f"{letter}, reconstructed (synthetic)", reconstructed),
-            (f"content of {letter}, style of {other} (synthetic)", swapped),
+            (f"content of {letter}{_as_label(swap)}, style of {other} (synthetic)", swapped),
         ]
     note = _NOTE.format(label=inference.header.schema.label.name)
     (stage / FIGURE).write_bytes(encode_png(draw_figure(panels, 3, note=note), derived.figure_marks, level=6))
 
 
+def _as_label(swap: Swap) -> str:
+    """The changed label, for a caption; empty if no label is changed."""
+    return f" as {swap.label_after}" if swap.change else ""
+
+
 def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:
-    rows = [["file_name", "content", "style"]]
+    is_changed = any(swap.change for swap in swaps)
+    rows = [["file_name", "content", "style", *(["content_label", "label"] if is_changed else [])]]
     for swap, name in zip(swaps, names, strict=True):
-        rows.append([name, encoded.images[swap.content].name, encoded.images[swap.style].name])
+        labels = [swap.label_before, swap.label_after] if is_changed else []
+        rows.append([name, encoded.images[swap.content].name, encoded.images[swap.style].name, *labels])
     (stage / "metadata.csv").write_bytes(encode_csv(rows))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,28 +16,30 @@ from drai_cli import __version__
 from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import PreparedSet, find_set, prepare
-from drai_cli.data.split import encode_split, write_split
-from drai_cli.data.split_plan import check_classes, check_parts, check_seen, choose_parts
+from drai_cli.data.prepared import PreparedSet, find_set
+from drai_cli.data.split import write_split
+from drai_cli.data.split_plan import check_classes, check_parts, check_seen, choose_parts, measure_parts
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
-from drai_cli.io.durable import is_torn
-from drai_cli.io.files import open_regular
 from drai_cli.io.locks import hold_folder
-from drai_cli.machine.launch import read_place
-from drai_cli.model_file.checkpoint import LoadedModel, load_model, read_header
+from drai_cli.model_file.checkpoint import load_model, read_header
 from drai_cli.output.names import check_label_names
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.run.advice import suggest_init, warn_of_few_images
 from drai_cli.run.data_settings import write_data_settings
 from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
+from drai_cli.run.events import import_writer
 from drai_cli.run.feature_network import check_feature_network, prepare_feature_network
 from drai_cli.run.model_header import known_set
 from drai_cli.run.process_group import join_processes
 from drai_cli.run.progress_page import ProgressPage
+from drai_cli.run.rehearsal import rehearse, sketch_set
+from drai_cli.run.run_data import prepare_together
 from drai_cli.run.trainer import Trainer
+from drai_cli.run.verdict import FEW_IMAGES, Verdict
 from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
 from drai_cli.settings.methods import objective_of
 from drai_cli.settings.model_options import TrainRun
@@ -59,7 +60,7 @@ class TrainResult:
         stopped_by: `kimg`, `hours`, `patience`, the signal (`SIGINT`, `SIGTERM`, `SIGHUP`), or `nothing to do`.
         best_images_seen: Images seen by the snapshot in `model.safetensors`.
         measures: Validation measures of that snapshot, by their names in `metrics.quick`.
-        doubt: Why those that depend on the judge are meaningless; empty if they are not.
+        verdict: What they mean, whether the run is finished and what would help, in sentences; None without a tick.
     """
 
     run: Path
@@ -69,7 +70,7 @@ class TrainResult:
     stopped_by: str
     best_images_seen: int
     measures: Mapping[str, float]
-    doubt: str = ""
+    verdict: Verdict | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "run": str(self.run), "measures": dict(self.measures)}
@@ -103,6 +104,8 @@ def check_train(run: TrainRun) -> torch.device:
     check_image_size(run.data.size)
     if run.training.objective.features_weight:
         check_feature_network(run.feature_network)
+    if run.tensorboard:
+        import_writer()
     return choose_device(run.device)
 
 
@@ -114,19 +117,30 @@ class TrainPreview:
         device: Device to train on.
         is_resumed: Whether the run directory holds this run already.
         kind: Kind of data set.
+        group: What the split keeps together; None where every image is a group of its own.
+        parts: Images and groups of each part of the split, before any is decoded.
         classes: Number of files of each label, before any is decoded.
+        plan: When the run will end, in sentences; empty if no step was tried.
         run: The options, resolved.
     """
 
     device: str
     is_resumed: bool
     kind: str
+    group: str | None
+    parts: Mapping[str, Mapping[str, int]]
     classes: Mapping[str, int]
+    plan: Sequence[str]
     run: TrainRun
 
 
-def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
+def preview_train(run: TrainRun, reporter: Reporter = SILENT, tries: bool = True) -> TrainPreview:
     """The plan of a train command, checked against the data set's files and the run directory.
+
+    Args:
+        run: The command.
+        reporter: Shown what is found.
+        tries: Whether to try a step, to say when the run will end.
 
     Raises:
         InputError: The data cannot be used.
@@ -134,11 +148,10 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
         OverwriteError: The directory holds something else.
         WeightsError, NetworkError: `init` cannot be found.
     """
-    device = check_train(run)
-    directory = RunDirectory(run.out)
+    device, directory = check_train(run), RunDirectory(run.out)
     directory.check(collect_settings(run))
-    if run.init is not None:
-        model = read_header(locate_weights(run.init, reporter)).architecture
+    model = None if run.init is None else read_header(locate_weights(run.init, reporter)).architecture
+    if model is not None:
         _check_init(run, model, model.image_channels if run.data.channels == "auto" else run.data.channels)
     image_set = find_set(run.data, reporter)
     warn_of_number_labels(image_set, reporter)
@@ -151,10 +164,33 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT) -> TrainPreview:
     if split is None:
         check_parts(run.data.path, image_set, image_set.entries, parts)
     check_seen(image_set.entries, parts, image_set.label, image_set.findings)
-    _check_batch(run, training, sum(part == "train" for part in parts))
+    _check_batch(run, training, list(parts).count("train"))
     classes = count_classes(image_set.entries, image_set.label, image_set.findings)
     check_label_names(run.data.path, list(classes))
-    return TrainPreview(str(device), directory.is_begun, image_set.kind, classes, run)
+    plan: Sequence[str] = ()
+    if tries:
+        data = sketch_set(run.data, image_set, parts)
+        options = resolve_options(run, data, model, reporter)
+        _advise(run, options, data, directory.is_begun, reporter)
+        plan = rehearse(options, data, directory, run.init is not None, device, reporter)
+    sizes = measure_parts(image_set.entries, parts)
+    return TrainPreview(
+        str(device), directory.is_begun, image_set.kind, image_set.group, sizes, classes, plan, run
+    )
+
+
+def _advise(
+    run: TrainRun, options: TrainOptions, data: PreparedSet, is_begun: bool, reporter: Reporter
+) -> None:
+    """Says before a new run what its data is too small for, and which model it could start from."""
+    if is_begun:
+        return
+    train = [entry for entry, part in zip(data.entries, data.parts, strict=True) if part == "train"]
+    label = data.schema.label
+    counts = count_classes(train, label.name, label.findings)
+    warn_of_few_images(counts, run.init is not None, options.symmetry or "none", reporter)
+    if run.init is None and len(train) < FEW_IMAGES and (suggestion := suggest_init(options, data.schema)):
+        reporter.info(suggestion)
 
 
 def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: Reporter) -> TrainResult:
@@ -175,9 +211,11 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         if is_resumed:
             directory.mend_config(reporter)
     source = load_model(locate_weights(run.init)) if run.init else None
-    data = _prepare_together(run, directory, processes, reporter)
+    data = prepare_together(run, directory, processes, reporter)
     check_label_names(run.data.path, data.schema.labels)
-    options = resolve_options(run, data, source, reporter)
+    options = resolve_options(run, data, None if source is None else source.header.architecture, reporter)
+    if processes.is_first:
+        _advise(run, options, data, is_resumed, reporter)
     has_trained = processes.is_first and directory.state.exists()
     features = prepare_feature_network(
         run.feature_network,
@@ -189,7 +227,9 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         reporter,
     )
     frozen = None if features is None else features.frozen
-    chosen = _choose(options, data, directory if is_resumed else None, device, processes, reporter, frozen)
+    chosen, image_s = _choose(
+        options, data, directory if is_resumed else None, device, processes, reporter, frozen
+    )
     options = replace(options, **asdict(chosen))
     if processes.is_first:
         if not is_resumed:
@@ -203,7 +243,9 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         directory.write_seen(seen, reporter)
     show = (lambda path: webbrowser.open(path.resolve().as_uri())) if run.open else None
     page = ProgressPage(run, options, data, str(device), doubt_in_training, show)
-    trainer = Trainer(run, options, data, source, directory, device, reporter, page, processes, features)
+    trainer = Trainer(
+        run, options, data, source, directory, device, reporter, page, processes, features, image_s
+    )
     stopped_by = trainer.train()
     return TrainResult(
         run.out,
@@ -213,7 +255,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         stopped_by,
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,
-        doubt_in_training(trainer.progress.best_measures),
+        page.judge(ticks) if (ticks := directory.read_stats(trainer.state.images_seen)) else None,
     )
 
 
@@ -225,61 +267,20 @@ def _choose(
     processes: Processes,
     reporter: Reporter,
     features: FrozenFeatures | None,
-) -> Chosen:
-    """Batch size and arithmetic of the run: those that it began with, else the fastest that fit here."""
+) -> tuple[Chosen, float]:
+    """Batch size and arithmetic of the run: those that it began with, else those for here.
+
+    And seconds per image in a trial; 0 without one.
+    """
     kept = None if begun is None else begun.read_chosen() or guess_choice(options, device)
     # Only the first process may read the run directory.
     record = processes.from_first(None if kept is None else asdict(kept))
     if record is None:
-        return choose(options, data, device, processes, reporter, features)
+        chosen, step_s = choose(options, data, device, processes, reporter, features)
+        return chosen, step_s / chosen.batch_size
     chosen = Chosen(**record)
     report_choice(chosen, options, device, reporter)
-    return chosen
-
-
-def _prepare_together(
-    run: TrainRun, directory: RunDirectory, processes: Processes, reporter: Reporter
-) -> PreparedSet:
-    """The data. On each machine the first process decodes it, and the others read its cache.
-
-    Raises:
-        InputError: The processes do not have the same data.
-    """
-    decodes = read_place().local_rank == 0
-    if not decodes:
-        processes.wait()
-    data = _prepare(run, directory, reporter)
-    if decodes:
-        processes.wait()
-    if processes.size == 1:
-        return data
-    content = ("\n".join(data.digests) + "\n".join(data.parts.tolist())).encode() + data.conditions.tobytes()
-    own = hashlib.sha256(content).hexdigest()
-    if processes.from_first(own) != own:
-        raise InputError(
-            run.data.path,
-            f"process {processes.rank} has other images, conditions or parts than the first",
-            "let all machines read the same data set and the same run directory",
-        )
-    return data
-
-
-def _prepare(run: TrainRun, directory: RunDirectory, reporter: Reporter) -> PreparedSet:
-    """The data, in the parts of the run's split; a split of which a power cut left part is drawn again."""
-    training, split_file = run.training, directory.split if directory.split.exists() else None
-    seed = training.seed if training.split_seed is None else training.split_seed
-    try:
-        return prepare(run.data, seed=seed, split_file=split_file, reporter=reporter)
-    except InputError:
-        if split_file is None:
-            raise
-        data = prepare(run.data, seed=seed)
-        with open_regular(split_file) as file:
-            if not is_torn(file.read(), encode_split(data.entries, data.parts.tolist())):
-                raise
-    reporter.warn(f"{split_file} is damaged: written again")
-    write_split(split_file, data.entries, data.parts.tolist())
-    return prepare(run.data, seed=seed, split_file=split_file, reporter=reporter)
+    return chosen, 0.0
 
 
 def collect_settings(run: TrainRun) -> dict[str, Any]:
@@ -297,14 +298,14 @@ def collect_settings(run: TrainRun) -> dict[str, Any]:
 
 
 def resolve_options(
-    run: TrainRun, data: PreparedSet, source: LoadedModel | None, reporter: Reporter = SILENT
+    run: TrainRun, data: PreparedSet, init: ModelConfig | None, reporter: Reporter = SILENT
 ) -> TrainOptions:
-    """The options, completed with what depends on the data: channels, symmetry, and the architecture of `init`."""
+    """The options, completed with what depends on the data: channels, symmetry, and the architecture `init`."""
     options = run.training
     channels = int(data.images.shape[3])
     model = replace(options.model, image_size=run.data.size, image_channels=channels)
-    if source is not None:
-        wanted, model = model, source.header.architecture
+    if init is not None:
+        wanted, model = model, init
         _check_init(run, model, channels)
         if wanted != model:
             reporter.warn(f"the networks have the shape of {run.init}: {_differences(wanted, model)}")

@@ -15,8 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drai_cli.evaluation import instruments, parts
+from drai_cli.evaluation import parts, usefulness
+from drai_cli.evaluation.extractors import pooled
 from drai_cli.progress import Reporter
+from drai_cli.run import instruments
 from drai_cli.settings.model_options import EvaluateOptions
 from drai_cli.workflows.evaluate import evaluate
 
@@ -29,6 +31,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=name in ("data", "out"))
     parser.add_argument("--weights")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--subgroup", action="append", default=[])
+    parser.add_argument("--no-figures", dest="figures", action="store_false")
     given = parser.parse_args()
     rows: list[tuple[str, float, float]] = []
 
@@ -46,6 +50,10 @@ def main() -> None:
             part, measure=timed(name, part.measure), draw=timed(f"{name}, figures", part.draw)
         )
     instruments.train_judge = timed("judge", instruments.train_judge)
+    instruments.train_reader = timed("reader of attributes", instruments.train_reader)
+    # Within the parts: what --features costs.
+    pooled.PooledFeatures.features = timed("of these: --features", pooled.PooledFeatures.features)
+    usefulness.measure_heads = timed("of these: heads on features", usefulness.measure_heads)
     expected: list[float] = []
     estimate = parts.estimate_seconds
 
@@ -63,10 +71,13 @@ def main() -> None:
         out=given.out,
         features=given.features,
         quick=given.quick,
+        subgroups=tuple(given.subgroup),
+        figures=given.figures,
     )
     whole(options, Reporter())
     print(f"{'part':28}{'processor s':>12}{'elapsed s':>12}")
-    for name, processor, elapsed in rows:
+    for name in dict.fromkeys(name for name, _, _ in rows):
+        processor, elapsed = (sum(row[place] for row in rows if row[0] == name) for place in (1, 2))
         print(f"{name:28}{processor:12.1f}{elapsed:12.1f}")
     print(f"expected before the first part: {sum(expected):.0f} s")
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from drai_cli.cli.train import resolve_settings
+from drai_cli.conditions.attribute import Slot
 from drai_cli.inference.torch_model import choose_device
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.presets import PRESETS
@@ -36,6 +37,7 @@ from drai_cli.training.precision import autocast, autocast_dtype, has_bf16, weig
 from drai_cli.training.state import TrainingState
 
 LABELS = 7
+SLOTS = (Slot(slice(0, LABELS + 1), "category", False),)
 
 
 def bare_step(state: TrainingState, batch: Batch, dtype: torch.dtype | None, has_penalty: bool) -> None:
@@ -120,16 +122,16 @@ def make_training(
     if batch_size is not None:
         options = replace(options, batch_size=batch_size)
     model, objective = options.model, options.objective
-    state = TrainingState(options, LABELS + 1, device)
+    state = TrainingState(options, SLOTS, device)
     if images is None:
         shape = (1024, model.image_size, model.image_size, 3)
         images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     rows = np.arange(len(images))
     labels = rows % LABELS
     conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
-    batches = Batches(images, conditions, labels, rows, (LABELS + 1,), options, "dihedral", device)
+    batches = Batches(images, conditions, labels, rows, SLOTS, options, "dihedral", device)
     dtype = dtype_for(device) if precision is None else autocast_dtype(precision)
-    plan = StepPlan(objective, Changes("dihedral"), (slice(0, LABELS + 1),), (True,), dtype)
+    plan = StepPlan(objective, Changes("dihedral"), SLOTS, dtype)
     make_step = steps(state, plan)
 
     def step(index: int) -> dict[str, Tensor]:

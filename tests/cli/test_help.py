@@ -33,7 +33,11 @@ SHORT = {"--out": "-o", "--weights": "-w", "--count": "-n", "--quiet": "-q", "--
 
 
 def options_of(name: str) -> list[typer.core.TyperOption]:
-    return [p for p in COMMANDS[name].params if p.param_type_name == "option" and p.name != "help"]
+    return [
+        p
+        for p in COMMANDS[name].params
+        if p.param_type_name == "option" and p.name not in ("help", "help_all")
+    ]
 
 
 def long_name(option: typer.core.TyperOption) -> str:
@@ -46,8 +50,10 @@ def test_options_stand_in_groups_and_say_what_they_are(name):
     for option in options_of(name):
         assert option.rich_help_panel in allowed, option.opts
         assert option.help, option.opts
-        # No name of the code, and nothing that the markup would swallow.
-        assert set(re.findall(r"\b[a-z]+_[a-z]+\b", option.help)) <= {"content_label"}, option.help
+        # No name of the code (these are columns), and nothing that the markup would swallow.
+        assert set(re.findall(r"\b[a-z]+_[a-z]+\b", option.help)) <= {"content_label", "is_train"}, (
+            option.help
+        )
         assert "`" not in option.help, option.help
         assert re.match(r"[A-Z]|[a-z][\w-]*(: |, | \()", option.help), option.help
 
@@ -104,17 +110,31 @@ def test_two_examples_of_its_own(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_defaults_are_shown_plainly(drai, name):
-    shown = " ".join(drai(name, "--help").stdout.split())
+    has_more = any(option.name == "help_all" for option in COMMANDS[name].params)
+    shown = " ".join(drai(name, "--help-all" if has_more else "--help").stdout.split())
     assert "[default: (" not in shown
     assert "[dim]" not in shown
     assert "\\[" not in shown
 
 
 def test_a_default_in_words_and_a_number(drai):
-    shown = re.sub(r"[\s│]+", " ", drai("sample", "--help").stdout)
+    shown = re.sub(r"[\s│]+", " ", drai("sample", "--help-all").stdout)
     assert "[default: $DRAI_WEIGHTS, or the bundled model]" in shown
     assert "[default: 256]" in shown
     assert "[default: fp32]" in shown
+
+
+@pytest.mark.parametrize("name", ["train", "compare", "sample", "evaluate", "inspect"])
+def test_of_many_options_the_common_ones_are_shown_after_the_examples(drai, name):
+    short, long = (drai(name, flag).stdout for flag in ("--help", "--help-all"))
+    rows = [set(re.findall(r"^│ [* ]*(--[\w-]+)", shown, re.MULTILINE)) for shown in (short, long)]
+    named = [shown - {"--help", "--help-all"} for shown in rows]
+    assert named[0] < named[1] == {long_name(option) for option in options_of(name)}
+    assert len(short.splitlines()) < 140
+    assert short.index("Examples:") < short.index("╭")
+    further = len(named[1]) - len(named[0])
+    assert f"{further} further options: drai {name} --help-all" in short
+    assert drai(name, "--help").stdout == short  # nothing stays hidden
 
 
 @pytest.mark.parametrize("name", COMMANDS)

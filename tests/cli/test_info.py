@@ -34,13 +34,26 @@ def test_what_a_model_says_of_itself(drai, tiny_model):
 
 
 def test_the_page_for_people(drai, tiny_model):
-    lines = drai("info", tiny_model).stdout.splitlines()
+    lines = drai("info", tiny_model, "--all").stdout.splitlines()
     words = [line.split() for line in lines]
     assert ["mel", "3", "melanoma"] in words
     assert ["nv", "9"] in words
     assert any(line.startswith("licence") and line.endswith("CC0-1.0") for line in lines)
     assert any(line.startswith("age") and line.endswith("a number, 50 ± 10") for line in lines)
     assert ["test.label", "agreement", "0.5"] in words
+
+
+def test_ten_lines_say_what_matters_and_how_to_see_the_rest(drai, tiny_model):
+    lines = drai("info", tiny_model).stdout.splitlines()
+    assert len(lines) == 10
+    said = dict(line.split(None, 1) for line in lines)
+    assert said["dx"] == "mel 3, nv 9 (training images)"
+    assert said["attributes"] == "age"
+    assert said["image"] == "16 × 16 RGB"
+    assert said["training"].startswith("drai, 1.23 k images seen; Nothing: random weights")
+    assert said["licence"] == "CC0-1.0. Tests"
+    assert said["measures"] == "label agreement 0.5"
+    assert said["more"] == f"drai info {tiny_model} --all"
 
 
 @pytest.mark.parametrize(

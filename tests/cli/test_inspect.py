@@ -158,3 +158,26 @@ def test_a_split_of_its_own_that_tears_patients_apart_is_shown(drai, tmp_path):
     result = drai("inspect", root)
     assert result.exit_code == 0, result.stderr
     assert "3 groups (such as that of" in result.stdout
+
+
+def test_dicom_files_without_a_label_list_what_it_could_be(drai, tmp_path, make_dicom):
+    for number in range(4):
+        make_dicom(
+            tmp_path / "scans" / f"p{number}" / "a.dcm", np.full((8, 8), number, np.uint16), uid=f"1.{number}",
+            series=f"2.{number}",
+            PatientID=f"Miller-{number}", Modality="MR", **({"BodyPartExamined": "KNEE"} if number else {}),
+        )  # fmt: skip
+    result = drai("inspect", tmp_path / "scans")
+    assert result.exit_code == 0
+    assert [line.split("  ", 1)[-1].strip() for line in result.stdout.splitlines()[1:]] == [
+        "4 DICOM files of 4 patients",
+        "MR (4)",
+        "KNEE (3), (none) (1)",
+    ]
+    assert "--label" in result.stderr
+    assert "Miller" not in result.output
+    found = json.loads(drai("inspect", tmp_path / "scans", "--json").stdout)["found"]
+    assert found["BodyPartExamined"] == {"KNEE": 3, "": 1}
+    refused = drai("train", "--data", tmp_path / "scans", "--dry-run")
+    assert refused.exit_code == 2
+    assert "drai inspect lists" in refused.stderr

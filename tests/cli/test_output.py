@@ -7,17 +7,19 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 
-from drai_cli.cli import output as output_module
+from drai_cli.cli import tasks as tasks_module
 from drai_cli.cli.output import Output, StdoutClosedError
-from drai_cli.cli.text import printable_json, show_duration, show_rate, show_table, to_plain
+from drai_cli.cli.text import printable_json, show_rate, show_table, to_plain
 from drai_cli.errors import DraiError, printable
-from drai_cli.progress import show_bytes
+from drai_cli.progress import show_about, show_bytes, show_duration
 
 
 class Terminal(io.StringIO):
@@ -69,7 +71,7 @@ def test_json_is_one_object_of_plain_values(capsys):
 
 def test_plain_lines_tell_rate_and_time_left(capsys, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(output_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tasks_module.time, "monotonic", lambda: clock[0])
     with Output().task("decoding", 500, "images") as task:
         task.advance(100)  # found done
         for _ in range(2):
@@ -79,10 +81,57 @@ def test_plain_lines_tell_rate_and_time_left(capsys, monkeypatch):
         clock[0] += 28.0
         task.advance(280)
     assert capsys.readouterr().err.splitlines() == [
-        "drai: decoding: 220 of 500 images, 10 images/s, 28 s left",
+        "drai: decoding: 160 of 500 images, 10 images/s, 34 s left",
         "drai: decoding: 500 of 500 images, 10 images/s, 0 s left, loss 2",
         "drai: decoding: 500 of 500 images, 10 images/s, took 40 s, loss 2",
     ]
+
+
+def test_what_comes_after_the_count_is_part_of_the_time_left(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(tasks_module.time, "monotonic", lambda: clock[0])
+    with Output().task("training", 500, "images") as task:
+        task.advance(0)
+        clock[0] += 5.0
+        task.expect(200, is_least=True, per_s=7)
+        task.advance(50)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "drai: training: 50 of 500 images, 7 images/s, at least 3 min 20 s left"
+    assert last == "drai: training: 50 of 500 images, 7 images/s, took 5 s"
+
+
+def test_no_silence_while_one_unit_takes_long(capsys, monkeypatch):
+    monkeypatch.setattr(tasks_module, "FIRST_WORD_S", 0.05)
+    monkeypatch.setattr(tasks_module, "PLAIN_INTERVAL_S", 0.05)
+    monkeypatch.setattr(tasks_module, "_LOOK_S", 0.02)
+    output = Output()
+    with output.task("training", 4, "images"), output.stage("training the judge", 9, "images"):
+        time.sleep(0.3)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "drai: training the judge: 0 of 9 images"
+    assert len([line for line in lines if line == lines[0]]) > 1
+    # The task around it waits for it, and speaks at its end.
+    assert [line.split(",")[0] for line in lines if line != lines[0]][1:] == ["drai: training: 0 of 4 images"]
+    assert threading.active_count() == 1
+
+
+def test_work_that_counts_nothing_says_how_long_it_has_taken(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(tasks_module.time, "monotonic", lambda: clock[0])
+    with Output().stage("trying a step", None, "") as task:
+        clock[0] = 12.0
+        task.advance(0)
+        clock[0] = 13.0
+    assert capsys.readouterr().err.splitlines() == [
+        "drai: trying a step, for 12 s now",
+        "drai: trying a step, took 13 s",
+    ]
+
+
+def test_a_short_stage_leaves_no_line(capsys):
+    with Output().stage("measuring", 3, "steps") as task:
+        task.advance(3)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_task_that_fails_claims_no_end(capsys):
@@ -164,6 +213,9 @@ def test_tables_are_aligned():
 
 def test_units():
     assert [show_duration(s) for s in (0.4, 8, 200, 7500)] == ["0 s", "8 s", "3 min 20 s", "2 h 5 min"]
+    assert [show_about(s) for s in (1, 203, 4000, 40_000)] == [
+        "about 5 s", "about 3 min 30 s", "about 1 h 5 min", "about 11 h",
+    ]  # fmt: skip
     assert [show_bytes(n) for n in (12, 9_400_000, 2_000)] == ["12 B", "9.4 MB", "2 kB"]
     assert [show_rate(s, "images") for s in (0.25, 12.34, 4321.5)] == [
         "4 s/image",

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from drai_cli.cli.train import describe_presets, name_run, resolve_settings
+from drai_cli.cli.train import describe_presets, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions
+from drai_cli.settings.model_options import name_run
 from drai_cli.settings.presets import PRESETS
 from tests.support.patience import PATIENCE_S
 
@@ -114,7 +115,7 @@ def test_names_of_runs():
 
 
 def test_every_setting_has_an_option(drai):
-    shown = drai("train", "--help").stdout
+    shown = drai("train", "--help-all").stdout
     names = [f.name for cls in (ModelConfig, Objective, TrainOptions, DataOptions) for f in fields(cls)]
     renamed = {"path": "data", "conditions": "condition", "aliases": "alias", "image_size": "size"}
     renamed |= {
@@ -144,9 +145,8 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     (tmp_path / "c.toml").write_text(
         '[train]\ndata = "lesions"\nbatch-size = 4\nkimg = 3\nalign-weight = 0.2'
     )
-    result = drai(
-        "train", "--config", "c.toml", "--kimg", 2, "--size", 32, "--dry-run", "--json", "--device", "cpu"
-    )
+    given = ("--seed", 1, "--split-seed", 0, "--base-channels", 8, "--device", "cpu")
+    result = drai("train", "--config", "c.toml", "--kimg", 2, "--size", 32, *given, "--dry-run", "--json")
     assert result.exit_code == 0, result.stderr
     shown = json.loads(result.stdout)
     training = shown["run"]["training"]
@@ -155,13 +155,11 @@ def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
     assert training["model"]["image_size"] == shown["run"]["data"]["size"] == 32
     assert (shown["device"], shown["is_resumed"], shown["run"]["out"]) == ("cpu", False, "runs/lesions")
     assert sum(shown["classes"].values()) == 140
-    given = ("--seed", 1, "--split-seed", 0)
-    shown = json.loads(
-        drai("train", "--data", "lesions", *given, "--dry-run", "--json", "--device", "cpu").stdout
-    )
-    training = shown["run"]["training"]
+    assert shown["plan"][0].startswith("2 kimg in about ")
+    assert sum(part["images"] for part in shown["parts"].values()) == 140
     assert (training["seed"], training["split_seed"]) == (1, 0)
-    page = drai("train", "--data", "lesions", "--dry-run", "--device", "cpu").stdout
+    page = drai("train", "--data", "lesions", "--dry-run", *SMALL).stdout
+    assert page.splitlines()[-3].startswith("plan: no budget: the run ends when 12 ticks in a row")
     assert page.splitlines()[0].split() == ["run", "directory", "runs/lesions", "(new)"]
     names = [line.split("  ")[0] for line in page.split("\n\n")[0].splitlines()]
     assert len(names) == len(set(names))
@@ -176,7 +174,7 @@ def test_train_and_again(drai, phantoms, tmp_path):
     result = drai(*command, "--kimg", 0.08)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"{tmp_path / 'run'}\n"
-    assert "best at 0.08 kimg: " in result.stderr
+    assert "the model is the snapshot at 0.08 kimg" in result.stderr
     assert "drai: device: cpu" in result.stderr.splitlines()[0]
     assert {"model.safetensors", "checkpoint", "config.json", "split.csv", "stats.jsonl", "grids"} <= {
         path.name for path in (tmp_path / "run").iterdir()
@@ -193,6 +191,16 @@ def test_train_and_again(drai, phantoms, tmp_path):
     shown = json.loads(drai("info", tmp_path / "run", "--json").stdout)
     assert shown["image_size"] == 16
     assert len(shown["labels"]) == 7
+
+
+def test_a_missing_tensorboard_is_said_first(drai, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = drai("train", "--data", tmp_path / "none", "--tensorboard")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "drai: error: --tensorboard: TensorBoard is not installed.",
+        "drai: hint: pip install 'drai-cli[tensorboard]'",
+    ]
 
 
 def test_dry_run_and_inspect_agree_that_training_stops(drai, tmp_path):
@@ -245,43 +253,29 @@ def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
     )
 
 
-MEASURED = {"agreement": 0.42, "frechet": 3, "kept": 0.4, "kept_of_a": 0.8, "followed": 0.9, "score": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("judge", "said"),
-    [
-        (
-            {"judge": 0.81, "judge_low": 0.7, "chance": 0.5},
-            "agreement 0.42 (compared with 0.81 on real images, 0.50 by chance), frechet 3.00, "
-            "kept 0.40 (compared with 0.80 without a swap), followed 0.90, score 0.50",
-        ),
-        (
-            {"judge": 0.52, "judge_low": 0.4, "chance": 0.5},
-            "followed 0.90; the measures of the judge are not valid: the judge is at chance "
-            "(balanced accuracy 0.52 on real images, guessing 0.50)",
-        ),
-        # A run that was begun with an earlier version.
-        (
-            {},
-            "agreement 0.42, frechet 3.00, kept 0.40 (compared with 0.80 without a swap), followed 0.90, score 0.50",
-        ),
-    ],
-)
-def test_measures_of_the_judge_are_compared_with_those_of_real_images(
-    drai, phantoms, tmp_path, monkeypatch, judge, said
-):
-    from drai_cli.evaluation.doubt import doubt_in_training
+def test_the_end_says_what_the_measures_mean_and_what_to_do_next(drai, phantoms, tmp_path, monkeypatch):
+    from drai_cli.run.verdict import Verdict
     from drai_cli.workflows import train as workflow
 
+    verdict = Verdict(
+        "poor", (("good", "Swaps keep."), ("poor", "Far.")), "It no longer improves.", ("Add images.",)
+    )
+
     def finished(run, reporter):
-        measures = {**MEASURED, **judge}
-        doubt = doubt_in_training(measures)
-        return workflow.TrainResult(run.out, 12_000, 0, True, "kimg", 8_000, measures, doubt)
+        return workflow.TrainResult(run.out, 12_000, 0, True, "kimg", 8_000, {}, verdict)
 
     monkeypatch.setattr(workflow, "train", finished)
-    result = drai("train", "--data", phantoms, "--out", tmp_path / "run")
-    assert result.stderr.splitlines()[-1].endswith(f"best at 8 kimg: {said}")
+    result = drai("train", "--data", phantoms, "--out", tmp_path / "my run")
+    weights = f"--weights '{tmp_path / 'my run'}'"
+    assert result.stderr.splitlines() == [
+        "drai: 12 kimg seen, ended by kimg; the model is the snapshot at 8 kimg",
+        "drai: good: Swaps keep.",
+        "drai: poor: Far.",
+        "drai: It no longer improves.",
+        "drai: Add images.",
+        f"drai: images of it: drai sample {weights} --per-class 8 --out 'my run-samples' --sheet 'my run.png'",
+        f"drai: a report on it: drai evaluate --data {phantoms} {weights} --out 'my run-report'",
+    ]
 
 
 @pytest.mark.slow
@@ -380,9 +374,9 @@ def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
 
 def test_help_says_what_presets_decide():
     found = {**describe_presets(ModelConfig), **describe_presets(TrainOptions), **describe_presets(Objective)}
-    assert found["batch_size"] == "by preset: 8, from 64px 16"
-    assert found["pools_content"] == "by preset: off, from 64px on"
-    assert found["match_weight"] == "by preset: 0.1, from 64px 0"
+    assert found["batch_size"] == "by preset: 8; 64px+ 16"
+    assert found["pools_content"] == "by preset: off; 64px+ on"
+    assert found["match_weight"] == "by preset: 0.1; 64px+ 0"
     assert "content_dim" not in found  # what every preset leaves as it is
     decided = {name for preset in PRESETS.values() for name in preset} - {"image_size"}
     assert decided - {"content_dim"} == set(found) - {"image_size"}

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from drai_cli.data.finding_columns import ReadFindings, leave_out_rare, read_columns, read_joined
+from drai_cli.data.finding_columns import (
+    ReadFindings,
+    check_number,
+    find_joined_once,
+    leave_out_rare,
+    read_columns,
+    read_joined,
+)
 from drai_cli.errors import InputError
 
 
@@ -68,10 +75,31 @@ def test_a_finding_together_with_none_is_refused() -> None:
 
 
 def test_too_many_findings_say_what_to_do() -> None:
+    read = joined([f"{n}|{n + 1}" for n in range(300)])
     with pytest.raises(InputError) as caught:
-        joined([f"{n}|{n + 1}" for n in range(300)])
+        check_number("labels.csv", "findings", read.findings)
     assert "at most 200 findings" in caught.value.message
     assert "--least-count" in str(caught.value.hint)
+
+
+def test_leaving_out_rare_ones_leaves_few_enough() -> None:
+    fewer, dropped = leave_out_rare(joined([f"{n}|{n % 50}" for n in range(50, 300)]), 2)
+    assert len(fewer.findings.names) == 50
+    assert len(dropped) == 250
+    check_number("labels.csv", "findings", fewer.findings)
+
+
+def test_a_row_with_an_unknown_rare_finding_keeps_what_else_is_known() -> None:
+    rows = [("0", "1", "-1"), ("0", "1", "0"), ("0", "0", "-1"), ("0", "-1", "1")]
+    fewer, dropped = leave_out_rare(read_columns("train.csv", CHEXPERT, rows), 2)
+    assert dropped == {"Effusion": 1}
+    assert fewer.texts == ("Edema", "Edema", "No Finding", "")
+
+
+def test_one_joined_cell_alone_is_found() -> None:
+    assert find_joined_once(["edema", "mass", "edema, mass"]) == ("edema, mass", ",")
+    assert find_joined_once(["edema", "mass", "mass;edema"]) == ("mass;edema", ";")
+    assert find_joined_once(["nevus", "melanoma", "nevus, atypical"]) is None
 
 
 CHEXPERT = ("No Finding", "Edema", "Effusion")
@@ -91,7 +119,6 @@ def test_columns_of_0_and_1_with_chexperts_blanks() -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (("1", "1", "0"), "both 'No Finding' and 'Edema'"),
         (("0", "2", "0"), "got '2'"),
         (("0", "x", "0"), "got 'x'"),
     ],
@@ -100,6 +127,14 @@ def test_cells_that_are_no_states_are_refused(row: tuple[str, ...], words: str) 
     with pytest.raises(InputError) as caught:
         read_columns("train.csv", CHEXPERT, [row])
     assert words in caught.value.message
+
+
+def test_a_finding_counts_although_a_row_says_that_there_is_none() -> None:
+    read = read_columns(
+        "train.csv", CHEXPERT, [("1", "1", ""), ("1", "", "-1"), ("1", "0", "1"), ("0", "1", "0")]
+    )
+    assert read.texts == ("Edema", "No Finding", "Effusion", "Edema")
+    assert read.despite_none == {"Edema": 1, "Effusion": 1}
 
 
 def test_rare_findings_are_left_out_and_counted() -> None:

@@ -383,7 +383,7 @@ def test_ages_and_several_labels(make, reporter):
     root = make("0.png", "1.png", table="t.csv", rows=rows)
     found = find_image_set(root, label="Finding", conditions=("Patient Age",), reporter=reporter)
     assert [entry.values["Patient Age"] for entry in found.entries] == ["60", "1.5"]
-    assert any("a set of findings (names joined by '|')" in line for line in reporter.remarks)
+    assert any("a set of findings (names joined by '|' in " in line for line in reporter.remarks)
     assert [entry.values["Finding"] for entry in found.entries] == ["Mass", "Effusion|Mass"]
     assert found.findings is not None
     assert found.findings.names == ("Effusion", "Mass")

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from drai_cli.conditions.attribute import Attribute
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.evaluation.context import Evaluation
-from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.measured import MeasuredPart
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.evaluation.remembered import LazyFeatures
@@ -21,6 +20,7 @@ from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, train_judge
 from drai_cli.progress import SILENT
 from drai_cli.report.findings import Part
+from drai_cli.run.instruments import Instruments
 from drai_cli.settings.model_options import EvaluateOptions
 
 LABELS = ("disc", "ring", "cross")

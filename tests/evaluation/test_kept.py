@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from drai_cli.evaluation.instruments import Instruments
 from drai_cli.evaluation.remembered import Remembered
 from drai_cli.evaluation.subgroups import subgroups_of
 from drai_cli.metrics.source import RememberedSource
 from drai_cli.progress import Reporter
+from drai_cli.run.instruments import Instruments
 from tests.evaluation.planted import Filters, real_set
 
 
@@ -57,7 +57,7 @@ def test_an_interrupted_judge_goes_on_and_a_stored_one_is_used(tmp_path: Path, m
     def instruments() -> Instruments:
         return Instruments(real, tmp_path, 12_800, 0, torch.device("cpu"), Interrupting())
 
-    from drai_cli.evaluation import instruments as module
+    from drai_cli.run import instruments as module
 
     looks = 0
     save_state = module.save_state

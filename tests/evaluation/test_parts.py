@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from drai_cli.errors import InputError, UsageError
-from drai_cli.evaluation import instruments
 from drai_cli.evaluation.parts import headline
 from drai_cli.metrics.symmetries import Symmetry, augment
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.progress import Reporter
 from drai_cli.report.model_card import model_card
+from drai_cli.run import instruments
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import EvaluateOptions, TrainRun

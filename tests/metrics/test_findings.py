@@ -11,7 +11,12 @@ import torch
 from torch import Tensor
 
 from drai_cli.metrics.auc import area, area_of
-from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
+from drai_cli.metrics.finding_judge import (
+    FindingJudge,
+    _threshold,
+    load_finding_judge,
+    train_finding_judge,
+)
 from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
 from drai_cli.metrics.findings import measure_findings
 from drai_cli.metrics.fitting import FitConfig
@@ -180,3 +185,12 @@ def test_area_counts_pairs_in_the_right_order() -> None:
         assert found == pytest.approx((pairs * ((gap > 0) + 0.5 * (gap == 0))).sum() / pairs.sum())
     assert area_of(np.array([0.1, 0.9, 0.5]), np.array([0, 1, -1], np.int8)) == 1
     assert np.isnan(area_of(np.array([0.1, 0.9]), np.array([1, -1], np.int8)))
+
+
+def test_a_threshold_lies_midway_between_the_logits_of_two_images() -> None:
+    scores = np.array([0.0001, 0.0002, 0.9, 0.99])
+    odds = [0.0002 / 0.9998, 0.9 / 0.1]
+    expected = np.sqrt(odds[0] * odds[1])
+    found = _threshold(scores, np.array([0, 0, 1, 1], np.int8))
+    assert found / (1 - found) == pytest.approx(expected)
+    assert _threshold(scores, np.zeros(4, np.int8)) == 0.5

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.report.model_card import model_card
 
@@ -29,11 +30,14 @@ def card(tiny_model):
     )
 
 
-def test_each_part_stands_with_what_it_was_measured_with_and_missing_ones_are_named(card):
+def test_each_part_stands_with_what_it_was_measured_with_and_missing_ones_are_named(card, tiny_model):
     text = card({"fidelity": FIDELITY, "privacy": PRIVACY})
     assert "*Fidelity* (images 61, seed 4, judge images 2000):" in text
     assert "*Privacy* (images 61, seed 0):" in text
     assert "| Fréchet distance, other real images | 8.25 |" in text
+    assert "Not measured in this evaluation: disentanglement, conditions, usefulness." in text
+    alone = read_header(tiny_model).schema.attributes[:1]
+    text = card({"fidelity": FIDELITY, "privacy": PRIVACY}, schema=ConditionSchema(alone))
     assert "Not measured in this evaluation: disentanglement, usefulness." in text
     assert "Not measured" not in card({"Label agreement": 0.8})  # a card of before, without parts
 

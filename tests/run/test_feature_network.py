@@ -18,7 +18,7 @@ from drai_cli.model.pretrained.squeezenet import SqueezeNet
 from drai_cli.model_file.checkpoint import load_state, read_header
 from drai_cli.model_file.header import read_feature_networks
 from drai_cli.run import feature_network, own_features
-from drai_cli.run.feature_network import check_feature_network, pretrained_window
+from drai_cli.run.feature_network import check_feature_network, pretrained_sides
 from drai_cli.run.own_features import damage
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
@@ -161,10 +161,10 @@ def test_tensors_of_another_network_are_refused(run: TrainRun, tmp_path: Path) -
 
 @pytest.mark.parametrize("size", [16, 32, 64, 96, 128, 224, 256])
 def test_an_imagenet_network_sees_images_no_smaller_than_they_are(size: int) -> None:
-    window = pretrained_window(size)
-    assert window.side >= 88
-    assert size <= window.smallest < window.largest
-    assert window.side <= 1.5 * max(size, 64)
+    sides = pretrained_sides(size)
+    assert len(sides) > 3
+    assert sides[0] == max(96, size)
+    assert sides[-1] <= 1.5 * sides[0]
 
 
 def test_damage_is_what_it_says() -> None:

@@ -76,7 +76,10 @@ def test_a_collapse_comes_first():
 
 def test_a_judge_at_chance_says_nothing():
     verdict = give_verdict(example_ticks(10), FACTS, doubt="the judge is at chance")
-    assert verdict.quality == (("poor", "The judge's measures say nothing: the judge is at chance."),)
+    assert verdict.quality[0] == ("poor", "The judge's measures say nothing: the judge is at chance.")
+    # What no judge measures is still said.
+    assert [text.split()[0] for _, text in verdict.quality[1:]] == ["Swaps", "Fine"]
+    assert "follow" in verdict.quality[1][1]
     assert "make a judge" in verdict.advice[-1]
 
 

@@ -18,7 +18,7 @@ SCHEMA = ConditionSchema.from_rows([{"label": "a"}, {"label": "b"}], "label", []
 
 def state_of(method: str, seed: int) -> TrainingState:
     options = TrainOptions(method=method, model=TINY, seed=seed)
-    return TrainingState(options, SCHEMA.dim, torch.device("cpu"))
+    return TrainingState(options, SCHEMA.slots(), torch.device("cpu"))
 
 
 def model_of(state: TrainingState, method: str) -> LoadedModel:
@@ -63,3 +63,14 @@ def test_a_warm_discriminator_begins_at_the_scale_of_a_fresh_one() -> None:
         assert 0.1 < float(features.square().mean().sqrt()) < 10
         assert float(state.adversaries.discriminator.image(features).abs().max()) < 10
     assert torch.equal(state.networks.encoder.trunk.flat.weight, of.encoder.trunk.flat.weight)
+
+
+def test_a_label_in_common_is_enough_for_the_prior() -> None:
+    trained, state = state_of("drai", 0), state_of("drai", 1)
+    own = ConditionSchema.from_rows([{"dx": "B"}, {"dx": "c"}], "dx", [])
+    found = warm_start(state, model_of(trained, "drai"), own)
+    assert "content prior for B" in found.taken
+    assert "content prior for c" in found.new
+    for networks in (state.networks, state.average):
+        first = networks.content_prior.layers[0].weight
+        assert torch.equal(first[:, 0], trained.average.content_prior.layers[0].weight[:, 1])

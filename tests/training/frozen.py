@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from drai_cli.training.augment import Window
 from drai_cli.training.features import FrozenFeatures
 
 
@@ -39,7 +38,7 @@ def make_maps() -> TinyMaps:
 
 def make_frozen() -> FrozenFeatures:
     """For images of 16 px, standardised on noise."""
-    frozen = FrozenFeatures(make_maps(), Window(16, 16.0, 20.0), seed=0)
+    frozen = FrozenFeatures(make_maps(), (16, 18, 20), seed=0)
     noise = torch.rand(64, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     frozen.standardise([noise[:40], noise[40:]])
     return frozen

@@ -8,7 +8,7 @@ import torch
 from drai_cli.metrics.convnet import ConvNetConfig, build
 from drai_cli.model.pretrained.efficientnet_lite import EfficientNetLite
 from drai_cli.model.pretrained.resnet import ResNet
-from drai_cli.training.augment import Changes, Window, change
+from drai_cli.training.augment import Changes, change
 from drai_cli.training.draws import make_generator
 from drai_cli.training.features import FrozenFeatures, fuse_batch_norms
 from drai_cli.training.parallel import Processes
@@ -51,7 +51,7 @@ def test_fused_batch_norms_change_no_map(make) -> None:
 def test_mixed_maps_have_mean_0_and_variance_1_and_add_up() -> None:
     frozen = make_frozen()
     fine, coarse = frozen(noise(64, 1, 16, 16))
-    assert frozen.sides == [16, 8]
+    assert frozen.map_sides == [18, 9]  # at its middle size
     assert fine.shape[1:] == (64, 16, 16)
     assert coarse.mean((0, 2, 3)).abs().max() < 0.1
     assert coarse.var((0, 2, 3)).sub(1).abs().max() < 0.2
@@ -62,8 +62,7 @@ def test_mixed_maps_have_mean_0_and_variance_1_and_add_up() -> None:
 
 
 def test_the_mixing_follows_from_the_seed_and_nothing_learns() -> None:
-    window = Window(16, 16.0, 16.0)
-    first, again, other = (FrozenFeatures(make_maps(), window, seed) for seed in (0, 0, 1))
+    first, again, other = (FrozenFeatures(make_maps(), (16,), seed) for seed in (0, 0, 1))
     assert torch.equal(first.mixing[0].weight, again.mixing[0].weight)
     assert not torch.equal(first.mixing[0].weight, other.mixing[0].weight)
     assert not any(parameter.requires_grad for parameter in first.parameters())
@@ -75,43 +74,38 @@ def test_the_mixing_follows_from_the_seed_and_nothing_learns() -> None:
 
 def test_grey_is_shown_as_rgb() -> None:
     network = with_statistics(build(ConvNetConfig(16, 3, 5, (8, 16), 1, "mean"), 0))
-    frozen = FrozenFeatures(network, Window(16, 16.0, 16.0), 0)
+    frozen = FrozenFeatures(network, (16,), 0)
     grey = noise(2, 1, 16, 16)
     for mine, theirs in zip(frozen(grey), frozen(grey.expand(-1, 3, -1, -1)), strict=True):
         assert torch.equal(mine, theirs)
 
 
-def test_a_window_of_the_images_own_size_shows_them_as_they_are() -> None:
+def test_images_at_their_own_side_are_shown_as_they_are() -> None:
     images = noise(3, 1, 16, 16)
-    shown = change(images, NO_CHANGE, make_generator(0), window=Window(16, 16.0, 16.0))
+    shown = change(images, NO_CHANGE, make_generator(0), side=16)
     assert torch.allclose(shown, images, atol=1e-5)
 
 
-def test_a_window_enlarges_and_crops() -> None:
-    ramp = torch.linspace(-1, 1, 32).expand(64, 1, 32, 32)
-    shown = change(ramp, NO_CHANGE, make_generator(0), window=Window(32, 64.0, 64.0))
-    assert shown.shape == (64, 1, 32, 32)
-    # Twice as large, each window shows half of the ramp, at places all over the frame.
-    spans = (shown[:, 0, 0, -1] - shown[:, 0, 0, 0]).tolist()
-    assert spans == pytest.approx([1.0] * 64, abs=0.03)
-    starts = shown[:, 0, 0, 0]
-    assert float(starts.min()) < -0.9
-    assert float(starts.max()) > -0.1
+def test_a_larger_side_shows_the_whole_image_enlarged() -> None:
+    ramp = torch.linspace(-1, 1, 16).expand(5, 1, 16, 16)
+    shown = change(ramp, NO_CHANGE, make_generator(0), side=24)
+    assert shown.shape == (5, 1, 24, 24)
+    expected = torch.nn.functional.interpolate(ramp, size=24, mode="bilinear")
+    assert torch.allclose(shown, expected, atol=1e-5)
 
 
-def test_a_window_larger_than_the_image_reflects() -> None:
-    ramp = torch.linspace(-1, 1, 16).expand(64, 1, 16, 16)
-    shown = change(ramp, NO_CHANGE, make_generator(0), window=Window(24, 16.0, 16.0))
-    assert float((shown[:, 0, 0, 1:] - shown[:, 0, 0, :-1]).abs().max()) < 0.15
-    assert float(shown.min()) < -0.98
-    assert float(shown.max()) > 0.98
+def test_draws_choose_all_sides_equally_often() -> None:
+    frozen = FrozenFeatures(make_maps(), (16, 20, 24, 28), 0)
+    found = [frozen.side_at(number / 400) for number in range(400)]
+    assert {side: found.count(side) for side in frozen.sides} == dict.fromkeys(frozen.sides, 100)
+    assert frozen.side_at(1.0) == 28
 
 
 def test_a_share_is_shown_as_in_the_whole() -> None:
     images = noise(7, 1, 16, 16)
 
     def way(x: torch.Tensor, share: object) -> torch.Tensor:
-        return change(x, Changes("flip"), make_generator(2), 0.5, share, Window(24, 20.0, 32.0))
+        return change(x, Changes("flip"), make_generator(2), 0.5, share, 24)
 
     whole = way(images, None)
     for rank in range(3):

@@ -29,6 +29,9 @@ def test_taken_networks_wait_for_the_discriminator() -> None:
     assert waiting["networks"] == 0
     assert waiting["discriminator"] == 1
     assert schedule.learning_rate_factors(OPTIONS, 4000, 0.0, is_warm_start=True)["networks"] == 1
+    # Of a short budget a tenth at most.
+    assert schedule.learning_rate_factors(OPTIONS, 3000, 0.09, is_warm_start=True)["networks"] == 0
+    assert schedule.learning_rate_factors(OPTIONS, 3000, 0.1, is_warm_start=True)["networks"] == 1
 
 
 def test_the_average_forgets_half_in_its_half_life() -> None:

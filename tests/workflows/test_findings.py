@@ -76,10 +76,16 @@ def test_samples_of_a_trained_model(run: TrainRun, tmp_path: Path) -> None:
 
 def test_a_report_has_each_finding_beside_real_images(run: TrainRun, discs: Path, tmp_path: Path) -> None:
     options = EvaluateOptions(
-        data=discs, out=tmp_path / "report", weights=str(run.out), judge_images=1200, samples=40, device="cpu"
-    )
+        data=discs, out=tmp_path / "report", weights=str(run.out), judge_images=1200, samples=40, draws=1,
+        usefulness_images=128, usefulness_seeds=1, device="cpu",
+    )  # fmt: skip
     evaluate(options)
     report = json.loads((options.out / "report.json").read_text())
+    assert set(report["parts"]) == {"findings", "fidelity", "usefulness"}
+    fidelity = {measure["key"]: measure for measure in report["parts"]["fidelity"]["measures"]}
+    assert fidelity["frechet"]["value"] > fidelity["frechet"]["baseline"]["value"]  # hardly trained at all
+    gains = [one for one in report["parts"]["usefulness"]["measures"] if one["key"] == "gain"]
+    assert [one["variant"] for one in gains] == ["real + synthetic", "real + synthetic of rare findings"]
     measures = report["parts"]["findings"]["measures"]
     named = {measure.get("label") for measure in measures if measure["key"] == "finding_auc"}
     assert named >= {*FINDINGS, None}
@@ -89,5 +95,8 @@ def test_a_report_has_each_finding_beside_real_images(run: TrainRun, discs: Path
     }
     page = (options.out / "report.html").read_text()
     assert "Findings" in page
+    alone = replace(options, out=tmp_path / "fidelity", metrics=("fidelity",))
+    evaluate(alone)
+    assert list(json.loads((alone.out / "report.json").read_text())["parts"]) == ["fidelity"]
     with pytest.raises(UsageError, match="one label per image"):
         evaluate(replace(options, out=tmp_path / "other", metrics=("privacy",)))

@@ -9,48 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drai_cli.conditions.attribute import Attribute
-from drai_cli.conditions.findings import Findings
-from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import UsageError
 from drai_cli.settings.image_options import SampleOptions, VerifyOptions
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.verify import verify
+from tests.support.chest import CHEST
 from tests.workflows.sample_checks import rows
-
-CHEST = Findings(
-    ("Edema", "Effusion", "Mass"), combinations={"Edema": 3, "Edema|Effusion": 4, "Mass": 2, "No Finding": 6}
-)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random 16 px grey networks with three findings and an age."""
-    import torch
-
-    from drai_cli.model.networks import Networks
-    from drai_cli.model_file.checkpoint import save_model
-    from drai_cli.model_file.header import ModelHeader
-    from drai_cli.settings.config import ModelConfig
-
-    torch.manual_seed(0)
-    label = Attribute("findings", "findings", CHEST.names, findings=CHEST)
-    schema = ConditionSchema((label, Attribute("age", "continuous", mean=50.0, deviation=10.0)))
-    config = ModelConfig(
-        image_size=16, image_channels=1, content_dim=4, style_dim=6, channels=8, max_channels=8, blocks=1
-    )
-    header = ModelHeader(
-        config, schema, "drai", training={"images_seen": 1}, data="Nothing", licence="CC0-1.0"
-    )
-    path = tmp_path_factory.mktemp("weights") / "chest.safetensors"
-    save_model(path, header, Networks(config, schema.dim))
-    return path
 
 
 @pytest.fixture
-def options(tmp_path: Path, model: Path) -> SampleOptions:
-    return SampleOptions(tmp_path / "out", str(model), count=30, attributes=("age=60",), seed=3, device="cpu")
+def options(tmp_path: Path, chest_model: Path) -> SampleOptions:
+    return SampleOptions(
+        tmp_path / "out", str(chest_model), count=30, attributes=("age=60",), seed=3, device="cpu"
+    )
 
 
 def changed(options: SampleOptions, **changes: object) -> SampleOptions:

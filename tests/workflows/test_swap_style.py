@@ -335,3 +335,35 @@ def test_labels_are_asked_for_where_they_are_needed_alone(options, model_of, tmp
     with pytest.raises(UsageError, match="contradicts labels"):
         swap_style(replace(of_table, label_a="mel"))
     assert not options.out.exists()
+
+
+def test_a_finding_is_added_and_another_removed(options, chest_model):
+    heard = Heard()
+    asked = replace(options, weights=str(chest_model), to_label="mass", without="Edema")
+    result = swap_style(asked, heard)
+    assert set(result.labels) == set(result.images)
+    for _, after in result.labels.values():
+        shown = after.split("|")
+        assert "Mass" in shown
+        assert "Edema" not in shown
+    picture = PillowImage.open(options.out / result.images[0])
+    picture.load()
+    assert picture.text["label"] == result.labels[result.images[0]][1]
+    plain = swap_style(replace(asked, to_label=None, without=None, out=options.out.parent / "plain"))
+    assert plain.labels == {}
+    assert (pixels(options.out / result.images[0]) != pixels(plain.out / plain.images[0])).any()
+
+
+def test_a_table_of_pairs_says_what_became_of_each_label(options, tmp_path):
+    table = tmp_path / "pairs.csv"
+    table.write_text("content,style\na.png,b.png\nb.png,b.png\n")
+    result = swap_style(replace(options, content=None, style=None, pairs=table, to_label="melanoma"))
+    with (result.out / "metadata.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["mel", "mel"]
+    assert [row["content_label"] for row in rows] == [before for before, _ in result.labels.values()]
+
+
+def test_without_is_for_findings_only(options):
+    with pytest.raises(UsageError, match="set of findings"):
+        swap_style(replace(options, without="mel"))

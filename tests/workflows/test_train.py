@@ -157,7 +157,7 @@ def test_a_warm_start_takes_the_backbone_and_the_licence(run: TrainRun, tmp_path
         def info(self, message: str) -> None:
             said.append(message)
 
-    later = replace(run, out=tmp_path / "warm", init=str(run.out), training=replace(run.training, kimg=0.032))
+    later = replace(run, out=tmp_path / "warm", init=str(run.out), training=replace(run.training, kimg=0.016))
     train(later, Listening())
     assert any("generator" in line and "discriminator heads" in line for line in said)
     warm, source = load_model(later.out / "model.safetensors"), load_model(run.out / "model.safetensors")
@@ -168,6 +168,11 @@ def test_a_warm_start_takes_the_backbone_and_the_licence(run: TrainRun, tmp_path
         (a == b).all()
         for a, b in zip(warm.generator.parameters(), source.generator.parameters(), strict=True)
     )
+    # What it started from is measured first, and may be the best.
+    zero, last = (json.loads(line) for line in (later.out / "stats.jsonl").read_text().splitlines())
+    assert (zero["images_seen"], last["images_seen"]) == (0, 16)
+    assert zero["validation"]["score"]
+    assert last["best_images_seen"] in (0, 16)
 
 
 def test_a_run_that_ends_before_its_first_tick_is_measured_at_its_end(run: TrainRun) -> None:

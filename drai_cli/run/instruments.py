@@ -2,28 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import WeightsError
-from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.locks import hold_lock
+from drai_cli.metrics.attributes import AttributeReader, ReaderConfig, load_reader, readable, train_reader
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
 from drai_cli.metrics.fitting import FitRecord, FitState, Keeping
 from drai_cli.metrics.judge import Judge, JudgeConfig, judge_config, load_judge, train_judge
+from drai_cli.metrics.mapping import Images
+from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.progress import Reporter
 
 Progress = Callable[[int], None]
-Instrument = TypeVar("Instrument", Judge, FactorRegressor)
+Instrument = TypeVar("Instrument", Judge, FactorRegressor, AttributeReader)
 _FORMAT = 2  # of the file and of the networks in it
 _OWN, _RECORD = "instrument", "record"
+INSTRUMENTS = "instruments"
+"""Folder in the cache of decoded images."""
+
+
+class RealImages(Protocol):
+    """Real images in parts, as far as a judge needs to know them."""
+
+    @property
+    def images(self) -> Images: ...
+    @property
+    def labels(self) -> Int64[np.ndarray, " n"]: ...
+    @property
+    def parts(self) -> np.ndarray: ...
+    @property
+    def schema(self) -> ConditionSchema: ...
+    @property
+    def symmetry(self) -> Symmetry: ...
+    @property
+    def factors(self) -> Mapping[str, np.ndarray] | None: ...
+    @property
+    def training_key(self) -> str: ...
+
+
+def training_key(
+    cache_keys: Sequence[str], parts: np.ndarray, schema: ConditionSchema, symmetry: Symmetry
+) -> str:
+    """Changes with what a judge is trained or selected on: images, parts, labels, symmetry.
+
+    Args:
+        cache_keys: Of the sets that the images are from.
+        parts: `train`, `validation` or `test` per row.
+        schema: Its first attribute is the label; the others do not count.
+        symmetry: Flips and rotations that keep an image's label.
+    """
+    label = ConditionSchema((schema.label,))
+    words = [*cache_keys, *parts.tolist(), str(label.to_json()), symmetry]
+    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass
@@ -40,7 +83,7 @@ class Instruments:
         borrowed: File of a run's own judge, which is used if it fits; None: none.
     """
 
-    real: EvaluationSet
+    real: RealImages
     folder: Path
     judge_images: int | None
     seed: int
@@ -97,6 +140,43 @@ class Instruments:
             ),
         )  # fmt: skip
 
+    def reader(self, conditions: Float32[np.ndarray, "n t"]) -> AttributeReader:
+        """Reads the attributes besides the label off images.
+
+        Args:
+            conditions: Condition vector of each row of the set.
+        """
+        real, config, reads = self.real, self._reader_config, readable(self.real.schema)
+        return self._stored(
+            self._reader_name(conditions), config.fit.images, load_reader,
+            lambda reader: reader.fits(real.images, reads),
+            lambda progress, keeping: train_reader(
+                real.images, conditions, real.parts, reads, config, seed=self.seed, device=self.device,
+                progress=progress, keeping=keeping,
+            ),
+        )  # fmt: skip
+
+    @property
+    def _reader_config(self) -> ReaderConfig:
+        config = ReaderConfig(symmetry=self.real.symmetry)
+        if self.judge_images is not None:
+            images = min(self.judge_images, config.fit.images)
+            config = replace(config, fit=replace(config.fit, images=images))
+        return config
+
+    @property
+    def reader_shown(self) -> int:
+        """Images that the reader of attributes sees in training, at most."""
+        return self._reader_config.fit.images
+
+    def has_reader(self, conditions: Float32[np.ndarray, "n t"]) -> bool:
+        """Whether a reader of these attributes is stored already."""
+        return self._file(self._reader_name(conditions), self.reader_shown).exists()
+
+    @staticmethod
+    def _reader_name(conditions: Float32[np.ndarray, "n t"]) -> str:
+        return f"reader-{hashlib.sha256(conditions.tobytes()).hexdigest()[:12]}"
+
     @property
     def has_judge(self) -> bool:
         """Whether a judge is stored already, or borrowed."""
@@ -128,6 +208,7 @@ class Instruments:
         train: Callable[[Progress, Keeping], Instrument],
     ) -> Instrument:
         path = self._file(name, images)
+        name, _, _ = name.partition("-")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
         # Evaluations that run at the same time share it: one trains it, the others wait.
@@ -179,7 +260,7 @@ class Instruments:
         return train(progress, Keeping(None, keep))
 
     def _note(self, name: str, record: FitRecord) -> None:
-        what = "balanced_accuracy" if name == "judge" else "r2"
+        what = {"judge": "balanced_accuracy", "regressor": "r2", "reader": "skill"}[name]
         self.facts |= {
             f"{name}_images_seen": record.images_seen,
             f"{name}_{what}_on_validation": round(record.score, 3),
