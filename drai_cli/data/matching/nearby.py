@@ -9,13 +9,14 @@ from pathlib import Path
 
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError
+from drai_cli.progress import Reporter
 from drai_cli.tables.table import is_table, list_columns
 
 _MOST_TABLES = 60
 _MOST_JSON = 10
 
 
-def list_candidates(tree: Tree, top: str) -> tuple[list[Path], list[Path]]:
+def list_candidates(tree: Tree, top: str, reporter: Reporter) -> tuple[list[Path], list[Path]]:
     """The tables directly in the set's folder, or else in the first wrapper folder that has any; and those deeper.
 
     Many tables in folders, and many JSON files in one, hold something of each image and are not looked at.
@@ -36,6 +37,9 @@ def list_candidates(tree: Tree, top: str) -> tuple[list[Path], list[Path]]:
             break
     deeper = sorted((name for name in tables if name not in near), key=lambda name: (name.count("/"), name))
     if len(deeper) > _MOST_TABLES:
+        reporter.info(
+            f"{len(deeper)} tables in folders are not looked at, such as {deeper[0]}; --metadata names one"
+        )
         deeper = []
     return [tree.root / name for name in sorted(near)], [tree.root / name for name in deeper]
 
