@@ -63,7 +63,7 @@ class Trainer:
         self.source, self.directory, self.device, self.reporter = source, directory, device, reporter
         self.processes = processes
         self.features, frozen = features, None if features is None else features.frozen
-        self.state = TrainingState(options, data.schema.dim, device, frozen, data.schema.finding_places())
+        self.state = TrainingState(options, data.schema.slots(), device, frozen)
         self.progress = Progress()
         self.budget = Budget(options)
         self.threads = ThreadCount(device.type == "cpu" and processes.size == 1, reporter)
