@@ -53,7 +53,7 @@ def find_members_of_series(
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = find_members(encoded.paths[swap.content] for swap in alike)
+            found = find_members(dict.fromkeys(encoded.paths[swap.content] for swap in alike))
         sizes = Counter(member.series for member in found.values())
         for swap in alike:
             member = found.get(encoded.paths[swap.content])

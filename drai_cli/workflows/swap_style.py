@@ -148,7 +148,9 @@ def check_swap(
     pairs, labels = _read_pairs(options)
     out = options.out or Path(_name_output(options))
     check_folder(out, options.overwrite)
-    check_use(options.weights, options.device, [path for pair in pairs for path in pair], reporter)
+    check_use(
+        options.weights, options.device, dict.fromkeys(path for pair in pairs for path in pair), reporter
+    )
     return out, pairs, labels
 
 
@@ -169,12 +171,13 @@ def _read_pairs(options: SwapOptions) -> tuple[Pairs, dict[str, str | None]]:
         raise InputError(options.pairs, f"expected a column {absent[0]!r}, got none", "content,style")
     pairs = []
     labels = {}
+    found: dict[str, Path] = {}  # a table of a million pairs names few files
     for number, row in enumerate(table.rows, 1):
         labels[f"{options.pairs}, row {number}, content_label"] = row.get("content_label") or None
-        content, style = (
-            _resolve_path(options.pairs, number, name, row[name]) for name in ("content", "style")
-        )
-        pairs.append((content, style))
+        for name in ("content", "style"):
+            if row[name] not in found:
+                found[row[name]] = _resolve_path(options.pairs, number, name, row[name])
+        pairs.append((found[row["content"]], found[row["style"]]))
     return pairs, labels
 
 

@@ -171,3 +171,8 @@ def test_patients_are_known_by_other_spellings(table, reporter, name):
 
 def test_a_column_with_the_few_values_of_a_class_is_no_patient(table, reporter):
     assert find(table(study=lambda index: f"site {index % 3}"), reporter).group is None
+
+
+def test_labels_that_differ_in_how_accents_are_stored_are_one(table, reporter):
+    root = table(dx=lambda index: ("caf\u00e9", "cafe\u0301", "b")[index % 3])
+    assert {entry.values["dx"] for entry in find(root, reporter).entries} == {"caf\u00e9", "b"}
