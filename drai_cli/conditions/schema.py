@@ -81,10 +81,6 @@ class ConditionSchema:
                 start += width
         return tuple(slots)
 
-    def finding_places(self) -> tuple[int, ...]:
-        """The column of each finding in the vector, 1 where it is present; its missing flag is the next column."""
-        return tuple(slot.place.start for slot in self.slots() if slot.kind == "finding")
-
     def attribute(self, name: str) -> Attribute:
         """Finds an attribute by name.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -62,11 +62,14 @@ class ReadFindings:
         findings: Their names, and the word for none of them.
         texts: The set of each row; empty where nothing is known of it.
         how: How they were read, for a message.
+        despite_none: How many rows show a finding although they say that there is none, by finding. CheXpert has many:
+            its `No Finding` means no pathology, and support devices are none.
     """
 
     findings: Findings
     texts: tuple[str, ...]
     how: str
+    despite_none: Mapping[str, int] = field(default_factory=dict)
 
 
 def split_names(cells: Sequence[str], *, is_forced: bool = False) -> tuple[list[list[str]], str] | None:
@@ -157,7 +160,7 @@ def read_columns(
     """The findings of columns of 0 and 1, one each.
 
     A blank cell is unknown, and so is -1 (CheXpert's and MIMIC-CXR's word for uncertain) unless `uncertain` says
-    otherwise. A column for none of them (`No Finding`) is recognised: where it is 1, all others are absent.
+    otherwise. A column for none of them (`No Finding`) is recognised: where it is 1, all that are not 1 are absent.
 
     Args:
         subject: The table, for messages.
@@ -166,8 +169,7 @@ def read_columns(
         uncertain: What -1 means.
 
     Raises:
-        InputError: A cell that is neither, names that cannot be told apart, or a row with findings whose column for
-            none is 1.
+        InputError: A cell that is neither, or names that cannot be told apart.
     """
     none_column = next(
         (place for place, name in enumerate(columns) if name.casefold().replace("_", " ") in _NONE_WORDS),
@@ -179,6 +181,7 @@ def read_columns(
         subject, ", ".join(columns[:3]), names, None if none_column is None else columns[none_column]
     )
     texts: list[str] = []
+    both = Counter[str]()
     for row in rows:
         states = np.array(
             [_state(subject, name, cell, uncertain) for name, cell in zip(columns, row, strict=True)]
@@ -186,16 +189,10 @@ def read_columns(
         of_none = ABSENT if none_column is None else states[none_column]
         states = states[kept].astype(np.int8)
         if of_none == PRESENT:
-            if (states == PRESENT).any():
-                shown = names[int((states == PRESENT).argmax())]
-                raise InputError(
-                    subject,
-                    f"a row has both {findings.none!r} and {shown!r}",
-                    f"correct the row, or leave out --label {findings.none!r}",
-                )
-            states[:] = ABSENT
+            both.update(name for name, state in zip(names, states.tolist(), strict=True) if state == PRESENT)
+            states[states == UNKNOWN] = ABSENT
         texts.append("" if (states == UNKNOWN).all() else findings.text(states))
-    return ReadFindings(findings, tuple(texts), f"{len(names)} columns of 0 and 1")
+    return ReadFindings(findings, tuple(texts), f"{len(names)} columns of 0 and 1", dict(both.most_common()))
 
 
 def leave_out_rare(read: ReadFindings, least: int) -> tuple[ReadFindings, dict[str, int]]:
@@ -223,7 +220,7 @@ def leave_out_rare(read: ReadFindings, least: int) -> tuple[ReadFindings, dict[s
         has_shown, shows = (any(not part.endswith(UNKNOWN_MARK) for part in some) for some in (parts, kept))
         shorter[text] = "" if has_shown and not shows else SEPARATOR.join(kept) or findings.none
     fewer = Findings(names, findings.none)
-    return ReadFindings(fewer, tuple(shorter[text] for text in read.texts), read.how), dropped
+    return replace(read, findings=fewer, texts=tuple(shorter[text] for text in read.texts)), dropped
 
 
 def check_number(subject: str, column: str, findings: Findings) -> None:

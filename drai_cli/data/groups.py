@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from drai_cli.conditions.attribute import is_missing
 from drai_cli.data.items import PATIENT, STUDY, Item
 from drai_cli.data.known_names import find_scheme
+from drai_cli.data.matching.lookup import BEGINNING
 from drai_cli.data.matching.match import Described
 from drai_cli.progress import Reporter
 
@@ -50,11 +51,13 @@ class Source:
         values: What it says of each file: several where several rows of a table describe the file; files of which it
             says nothing are absent.
         prefix: Stands before a value in a group's key.
+        is_of_persons: Whether its values are patients, rather than their lesions, cases or studies.
     """
 
     name: str
     values: Mapping[str, Sequence[str]]
     prefix: str
+    is_of_persons: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def group_files(
         changes = len(set(joined.values())) < len(set(root.values()))
         if not used or changes:
             joining, repeated = _count_joining(root, source, used)
-            if joining >= _ENOUGH_VALUES and joining > _MOST * repeated:
+            is_wider = source.is_of_persons and _is_wider(root, source)
+            if joining >= _ENOUGH_VALUES and joining > _MOST * repeated and not is_wider:
                 reporter.warn(
                     f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values are of several "
                     "groups each, as numbers within a group are"
@@ -135,6 +139,14 @@ def _count_joining(root: Mapping[str, str], source: Source, used: Sequence[Sourc
             groups[value].add(root[name])
             files[value] += 1
     return sum(len(several) > 1 for several in groups.values()), sum(count > 1 for count in files.values())
+
+
+def _is_wider(root: Mapping[str, str], source: Source) -> bool:
+    """Whether each group that is known so far has one value of a source, as each study has one patient."""
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for name, several in source.values.items():
+        values[root[name]].update(map(_same, several))
+    return all(len(several) == 1 for several in values.values())
 
 
 def _joined(root: Mapping[str, str], source: Source) -> dict[str, str]:
@@ -201,7 +213,7 @@ def find_sources(
     schemes = []
     if scheme is not None:
         values = {name: [value] for name in names if (value := scheme.value(name))}
-        schemes.append(Source(f"{scheme.title} in file names", values, NAMED))
+        schemes.append(Source(f"{scheme.title} in file names", values, NAMED, True))
     if studies and not (columns or keys or schemes):
         reporter.warn(
             f"all files have the same {PATIENT}, or none: images are grouped by {STUDY} "
@@ -209,8 +221,11 @@ def find_sources(
             "split; --group names a better column or keyword"
         )
     rest = [_source(name, items, described) for name in columns if name not in persons]
-    wide = [*(_source(name, items, described) for name in keys), *schemes]
-    found = [*(_source(name, items, described) for name in persons), *patients]
+    of_keys = [_source(name, items, described, True) for name in keys]
+    if described is not None and described.key == BEGINNING:  # which may be the whole name
+        of_keys = [one for one in of_keys if len(_distinct(one)) < len(one.values)]
+    wide = [*of_keys, *schemes]
+    found = [*(_source(name, items, described, True) for name in persons), *patients]
     # Studies, where they stand for patients, are finer than what else may do so, and wider than all other columns.
     return [*found, *wide, *studies, *rest] if studies else [*found, *rest, *wide]
 
@@ -227,7 +242,9 @@ def link_sources(linked: Mapping[str, Sequence[Sequence[str]]]) -> list[Source]:
     return sources
 
 
-def _source(name: str, items: Sequence[Item], described: Described | None) -> Source:
+def _source(
+    name: str, items: Sequence[Item], described: Described | None, is_of_persons: bool = False
+) -> Source:
     """The values of a column, or of a keyword where there is no such column."""
     values: dict[str, Sequence[str]] = {}
     is_column = described is not None and name in described.columns
@@ -235,14 +252,14 @@ def _source(name: str, items: Sequence[Item], described: Described | None) -> So
         rows = described.rows.get(item.name, ()) if described is not None and is_column else (item.values,)
         if found := [value for row in rows if not is_missing(value := row.get(name, ""))]:
             values[item.name] = found
-    return Source(name, values, f"{name}:")
+    return Source(name, values, f"{name}:", is_of_persons)
 
 
 def _header_sources(items: Sequence[Item]) -> tuple[list[Source], list[Source]]:
     """PatientID; or StudyInstanceUID where all files have the same patient or none, as after anonymisation."""
     if not any(item.values for item in items):
         return [], []
-    patients, studies = _source(PATIENT, items, None), _source(STUDY, items, None)
+    patients, studies = _source(PATIENT, items, None, True), _source(STUDY, items, None)
     if len(_distinct(patients)) > 1 or len(_distinct(studies)) < 2:
         nameless = {name: study for name, study in studies.values.items() if name not in patients.values}
         return ([patients, Source(STUDY, nameless, studies.prefix)] if patients.values else [patients]), []

@@ -210,6 +210,14 @@ def read_findings(
     reporter.info(
         f"the label is a set of findings ({read.how}); {read.findings.none!r} means none of them{way_out}"
     )
+    if read.despite_none:
+        shown = ", ".join(
+            f"{name} ({count:,})" for name, count in list(read.despite_none.items())[:_MOST_LISTED]
+        )
+        reporter.warn(
+            f"rows have {read.findings.none!r} and findings: {shown}; the findings count, all others of these rows are "
+            "absent"
+        )
     if options.least_count is not None:
         read, dropped = leave_out_rare(read, options.least_count)
         if dropped:

@@ -56,35 +56,42 @@ def find_masks(names: Sequence[str]) -> frozenset[str]:
         for child in inside
         if _is_mask_folder(parent, child, inside, files)
     }
-    mask_folders |= _twins(names, files)
+    mask_folders |= _twins(files, mask_folders)
     for folder, inside in files.items():
-        if any(f"{folder}/".startswith(mask) for mask in mask_folders):
+        if _lies_in(folder, mask_folders):
             found.update(inside)
         else:
             found.update(_mask_files(inside))
     return frozenset(found) if len(found) < len(names) else frozenset()
 
 
-def _twins(names: Sequence[str], files: Mapping[str, Sequence[str]]) -> set[str]:
+def _twins(files: Mapping[str, Sequence[str]], known: set[str]) -> set[str]:
     """Mask folders anywhere whose files repeat the ends of others' paths: `x/masks/a/1.bmp` of `images/a/1.jpg`."""
-    found = set()
-    for folder in files:
+    own: defaultdict[str, set[str]] = defaultdict(set)
+    others: list[str] = []
+    for folder, inside in files.items():
+        if _lies_in(folder, known):
+            continue
         parts = folder.split("/")
         depth = next((place for place, part in enumerate(parts) if _SURE_MASK_FOLDER.search(part)), None)
-        if depth is not None:
-            found.add("/".join(parts[: depth + 1]) + "/")
-    masks = set()
-    for folder in found:
-        own = {_tail(name[len(folder) :]) for name in names if name.startswith(folder)}
-        others = [name for name in names if not any(name.startswith(one) for one in found)]
-        ends = {
-            _tail("/".join(name.split("/")[-depth:]))
-            for name in others
-            for depth in {one.count("/") + 1 for one in own}
-        }
-        if 2 * len(own & ends) >= len(own):
-            masks.add(folder)
-    return masks
+        if depth is None:
+            others += inside
+            continue
+        top = "/".join(parts[: depth + 1]) + "/"
+        own[top].update(_tail(name[len(top) :]) for name in inside)
+    depths = {tail.count("/") + 1 for tails in own.values() for tail in tails}
+    ends = {_tail("/".join(name.split("/")[-depth:])) for name in others for depth in depths}
+    return {folder for folder, tails in own.items() if 2 * len(tails & ends) >= len(tails)}
+
+
+def _lies_in(folder: str, tops: set[str]) -> bool:
+    """Whether a folder is one of others, each with `/` at its end, or lies below one."""
+    place = -1
+    path = f"{folder}/"
+    while (place := path.find("/", place + 1)) >= 0:
+        if path[: place + 1] in tops:
+            return True
+    return False
 
 
 def _tail(path: str) -> str:

@@ -100,7 +100,7 @@ def train_shadow(
         warm_up_kimg=min(options.warm_up_kimg, _WARM_UP_KIMG),
     )
     slots, rows = data.schema.slots(), np.arange(len(data.images))
-    state = TrainingState(options, data.schema.dim, device)
+    state = TrainingState(options, data.schema.slots(), device)
     batches = Batches(data.images, data.conditions, data.labels, rows, slots, options, data.symmetry, device)
     step = make_stepper(
         state, StepPlan(options.objective, Changes(data.symmetry), slots, autocast_dtype(precision))

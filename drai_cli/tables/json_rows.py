@@ -73,10 +73,10 @@ def _coco_rows(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not all(isinstance(part, list) and part and all(isinstance(one, dict) for one in part)
                for part in (images, marks, kinds)):  # fmt: skip
         return []
-    names = {kind.get("id"): str(kind.get("name")) for kind in kinds or ()}
+    names = {str(kind.get("id")): str(kind.get("name")) for kind in kinds or ()}
     found: defaultdict[Any, dict[str, None]] = defaultdict(dict)
     for mark in marks or ():
-        if (name := names.get(mark.get("category_id"))) is not None and isinstance(
+        if (name := names.get(str(mark.get("category_id")))) is not None and isinstance(
             mark.get("image_id"), str | int
         ):
             found[mark["image_id"]][name] = None

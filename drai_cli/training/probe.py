@@ -88,7 +88,7 @@ def _trial(
     options: TrainOptions, data: PreparedSet, device: torch.device, features: FrozenFeatures | None
 ) -> Callable[[bool], None]:
     """A function that makes steps of a run of its own, with or without R1."""
-    state = TrainingState(options, data.schema.dim, device, features, data.schema.finding_places())
+    state = TrainingState(options, data.schema.slots(), device, features)
     state.augment_probability = 0.0 if options.augment == "none" else _ALWAYS
     batches, make_step = make_batches(data, options, device), make_stepper(state, make_plan(data, options))
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.model.networks import Adversaries, Networks
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.methods import METHODS
@@ -84,10 +85,9 @@ class TrainingState:
     def __init__(
         self,
         options: TrainOptions,
-        condition_dim: int,
+        slots: Sequence[Slot],
         device: torch.device,
         features: FrozenFeatures | None = None,
-        findings: Sequence[int] = (),
     ) -> None:
         if options.objective.features_weight and features is None:
             raise ValueError("the feature game needs a network")
@@ -95,6 +95,8 @@ class TrainingState:
         sides = [] if self.features is None else self.features.map_sides
         torch.manual_seed(options.seed)
         method = METHODS[options.method]
+        condition_dim = slots[-1].place.stop
+        findings = [slot.place.start for slot in slots if slot.kind == "finding"]
         place = {"device": device, "memory_format": torch.channels_last}
         self.networks = Networks(options.model, condition_dim, method).to(**place)  # type: ignore[call-overload]
         self.adversaries = Adversaries(options.model, condition_dim, method, sides, findings).to(**place)  # type: ignore[call-overload]

@@ -53,7 +53,7 @@ def make_step(preset: str, features: FrozenFeatures | None, device: torch.device
     labels = rows % LABELS
     conditions = np.eye(LABELS + 1, dtype=np.float32)[labels]
     batches = Batches(images, conditions, labels, rows, SLOTS, options, "dihedral", device)
-    state = TrainingState(options, LABELS + 1, device, features)
+    state = TrainingState(options, SLOTS, device, features)
     plan = StepPlan(options.objective, Changes("dihedral"), SLOTS, dtype_for(device))
     make = make_stepper(state, plan)
     return lambda: make(batches.at(state.images_seen, 0.0), False)

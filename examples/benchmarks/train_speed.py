@@ -122,7 +122,7 @@ def make_training(
     if batch_size is not None:
         options = replace(options, batch_size=batch_size)
     model, objective = options.model, options.objective
-    state = TrainingState(options, LABELS + 1, device)
+    state = TrainingState(options, SLOTS, device)
     if images is None:
         shape = (1024, model.image_size, model.image_size, 3)
         images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +19,7 @@ from drai_cli.cli.output import Output, StdoutClosedError
 from drai_cli.cli.text import printable_json, show_rate, show_table, to_plain
 from drai_cli.errors import DraiError, printable
 from drai_cli.progress import show_about, show_bytes, show_duration
+from tests.support.patience import PATIENCE_S
 
 
 class Terminal(io.StringIO):
@@ -101,18 +101,40 @@ def test_what_comes_after_the_count_is_part_of_the_time_left(capsys, monkeypatch
 
 
 def test_no_silence_while_one_unit_takes_long(capsys, monkeypatch):
-    monkeypatch.setattr(tasks_module, "FIRST_WORD_S", 0.05)
-    monkeypatch.setattr(tasks_module, "PLAIN_INTERVAL_S", 0.05)
-    monkeypatch.setattr(tasks_module, "_LOOK_S", 0.02)
+    for name in ("FIRST_WORD_S", "PLAIN_INTERVAL_S", "_LOOK_S"):
+        monkeypatch.setattr(tasks_module, name, 0.0)
+    spoken, line = threading.Semaphore(0), tasks_module.LineTask._line
+
+    def line_and_count(task, *rest, **more):
+        if task._name == "training the judge":
+            spoken.release()
+        return line(task, *rest, **more)
+
+    monkeypatch.setattr(tasks_module.LineTask, "_line", line_and_count)
     output = Output()
     with output.task("training", 4, "images"), output.stage("training the judge", 9, "images"):
-        time.sleep(0.3)
+        assert spoken.acquire(timeout=PATIENCE_S)
+        assert spoken.acquire(timeout=PATIENCE_S)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "drai: training the judge: 0 of 9 images"
-    assert len([line for line in lines if line == lines[0]]) > 1
+    first = lines.index("drai: training the judge: 0 of 9 images")
+    last = max(place for place, said in enumerate(lines) if said.startswith("drai: training the judge"))
     # The task around it waits for it, and speaks at its end.
-    assert [line.split(",")[0] for line in lines if line != lines[0]][1:] == ["drai: training: 0 of 4 images"]
-    assert threading.active_count() == 1
+    assert all(said.startswith("drai: training the judge: 0 of 9 images") for said in lines[first : last + 1])
+    assert lines[-1].startswith("drai: training: 0 of 4 images, took")
+    assert not [thread for thread in threading.enumerate() if "_look" in thread.name]
+
+
+def test_work_that_counts_nothing_says_how_long_it_has_taken(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(tasks_module.time, "monotonic", lambda: clock[0])
+    with Output().stage("trying a step", None, "") as task:
+        clock[0] = 12.0
+        task.advance(0)
+        clock[0] = 13.0
+    assert capsys.readouterr().err.splitlines() == [
+        "drai: trying a step, for 12 s now",
+        "drai: trying a step, took 13 s",
+    ]
 
 
 def test_a_short_stage_leaves_no_line(capsys):

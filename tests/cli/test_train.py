@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PIL import Image as PillowImage
 
 from drai_cli.cli.train import describe_presets, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
@@ -212,7 +211,7 @@ def test_dry_run_and_inspect_agree_that_training_stops(drai, tmp_path):
         folder = tmp_path / "set" / part / label
         folder.mkdir(parents=True)
         for index in range(3):
-            PillowImage.new("L", (8, 8), 60 * place + index).save(folder / f"{index}.png")
+            Image.new("L", (8, 8), 60 * place + index).save(folder / f"{index}.png")
     said = "classes without a training image: x (3), y (3)"
     assert said in drai("inspect", tmp_path / "set").stdout
     refused = drai("train", "--data", tmp_path / "set", "--dry-run")

@@ -485,6 +485,25 @@ def test_patients_named_in_their_first_row_alone_are_warned_of(make, reporter):
     )
 
 
+def test_patients_in_folders_are_wider_than_studies(tmp_path, make_dicom):
+    """Every file is anonymous and of a study of its own; the folder is the patient, by a table or by its name."""
+    for p in range(12):
+        for k in range(2):
+            path = tmp_path / f"{'ab'[p % 2]}/Patient {p}/{k}.dcm"
+            make_dicom(
+                path,
+                np.full((4, 4), k, np.uint8),
+                uid=f"1.{p}.{k}",
+                StudyInstanceUID=f"2.{p}.{k}",
+                PatientID="x",
+            )
+    found = find_image_set(tmp_path, label="folder")
+    assert [len(one) for one in groups_of(found)] == [2] * 12
+    write(tmp_path, "t.csv", [("Pseudonym", "verdict"), *((f"Patient {p}", p % 2) for p in range(12))])
+    found = find_image_set(tmp_path, label="verdict")
+    assert [len(one) for one in groups_of(found)] == [2] * 12
+
+
 def test_a_table_of_pairs_links_images(make, reporter):
     root = make(*IMAGES)
     write(root, "t.csv", [("image", "label"), *ROWS])

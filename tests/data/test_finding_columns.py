@@ -119,7 +119,6 @@ def test_columns_of_0_and_1_with_chexperts_blanks() -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (("1", "1", "0"), "both 'No Finding' and 'Edema'"),
         (("0", "2", "0"), "got '2'"),
         (("0", "x", "0"), "got 'x'"),
     ],
@@ -128,6 +127,14 @@ def test_cells_that_are_no_states_are_refused(row: tuple[str, ...], words: str) 
     with pytest.raises(InputError) as caught:
         read_columns("train.csv", CHEXPERT, [row])
     assert words in caught.value.message
+
+
+def test_a_finding_counts_although_a_row_says_that_there_is_none() -> None:
+    read = read_columns(
+        "train.csv", CHEXPERT, [("1", "1", ""), ("1", "", "-1"), ("1", "0", "1"), ("0", "1", "0")]
+    )
+    assert read.texts == ("Edema", "No Finding", "Effusion", "Edema")
+    assert read.despite_none == {"Edema": 1, "Effusion": 1}
 
 
 def test_rare_findings_are_left_out_and_counted() -> None:

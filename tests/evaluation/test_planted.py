@@ -188,6 +188,7 @@ def test_samples_of_wrong_labels_harm_and_selection_drops_them(
     wrong = replace(fresh, labels=(fresh.labels + 1) % 3)
     part = used(real, wrong, tmp_path, monkeypatch)
     assert part.verdict.startswith("They harm: ")
+    assert "after longer training the difference may be smaller" in part.verdict
     assert "real + synthetic 1" in part.verdict
     assert the(part, "gain", variant="real + synthetic 1").high < 0
     assert the(part, "dropped", variant="wrong").value > 0.7

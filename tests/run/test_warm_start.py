@@ -18,7 +18,7 @@ SCHEMA = ConditionSchema.from_rows([{"label": "a"}, {"label": "b"}], "label", []
 
 def state_of(method: str, seed: int) -> TrainingState:
     options = TrainOptions(method=method, model=TINY, seed=seed)
-    return TrainingState(options, SCHEMA.dim, torch.device("cpu"))
+    return TrainingState(options, SCHEMA.slots(), torch.device("cpu"))
 
 
 def model_of(state: TrainingState, method: str) -> LoadedModel:

@@ -44,7 +44,7 @@ def options() -> TrainOptions:
 
 @pytest.fixture
 def state(options: TrainOptions, schema: ConditionSchema, device: torch.device) -> TrainingState:
-    return TrainingState(options, schema.dim, device)
+    return TrainingState(options, schema.slots(), device)
 
 
 @pytest.fixture

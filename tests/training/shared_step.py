@@ -66,7 +66,7 @@ def steps(options: TrainOptions, processes: Processes) -> dict[str, Tensor]:
     )  # fmt: skip
     plan = StepPlan(options.objective, Changes("flip"), schema.slots(), None, processes)
     state = TrainingState(
-        options, schema.dim, device, make_frozen() if options.objective.features_weight else None
+        options, schema.slots(), device, make_frozen() if options.objective.features_weight else None
     )
     state.augment_probability = 0.5
     players = {

@@ -38,7 +38,7 @@ def options(options: TrainOptions) -> TrainOptions:
 def state(
     options: TrainOptions, schema: ConditionSchema, device: torch.device, frozen: FrozenFeatures
 ) -> TrainingState:
-    return TrainingState(options, schema.dim, device, frozen)
+    return TrainingState(options, schema.slots(), device, frozen)
 
 
 def without(options: TrainOptions) -> TrainOptions:
@@ -109,7 +109,7 @@ def test_weight_0_is_a_step_without_the_game(
     plan = replace(plan, objective=replace(plan.objective, features_weight=0.0))
     found = []
     for features in (None, make_frozen()):
-        state = TrainingState(without(options), schema.dim, device, features)
+        state = TrainingState(without(options), schema.slots(), device, features)
         for _ in range(2):
             terms = train_step(state, batches.at(state.images_seen, 0.3), plan, has_penalty=True)
             assert not OF_THE_GAME & set(terms)
@@ -122,14 +122,14 @@ def test_weight_0_is_a_step_without_the_game(
 def test_other_networks_start_the_same_with_and_without_it(
     state: TrainingState, options: TrainOptions, schema: ConditionSchema, device: torch.device
 ) -> None:
-    plain = TrainingState(without(options), schema.dim, device).tensors()
+    plain = TrainingState(without(options), schema.slots(), device).tensors()
     mine = state.tensors()
     assert all(torch.equal(tensor, mine[name]) for name, tensor in plain.items())
 
 
 def test_the_game_needs_a_network(options: TrainOptions, schema: ConditionSchema) -> None:
     with pytest.raises(ValueError, match="needs a network"):
-        TrainingState(options, schema.dim, torch.device("cpu"))
+        TrainingState(options, schema.slots(), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
@@ -146,7 +146,7 @@ def test_a_resumed_step_is_the_same(
         terms = train_step(state, batches.at(state.images_seen, 0.0), plan, has_penalty=False)
     assert set(terms) >= OF_THE_GAME
     assert all(torch.isfinite(term) for term in terms.values())
-    other = TrainingState(options, schema.dim, torch.device("cpu"), make_frozen())
+    other = TrainingState(options, schema.slots(), torch.device("cpu"), make_frozen())
     other.load_tensors({name: tensor.clone().contiguous() for name, tensor in state.tensors().items()})
     other.images_seen = state.images_seen
     for each in (state, other):

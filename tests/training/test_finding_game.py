@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from drai_cli.conditions.attribute import Slot
 from drai_cli.conditions.findings import Findings
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import TrainOptions
@@ -32,7 +33,7 @@ def schema() -> ConditionSchema:
 
 @pytest.fixture
 def state(options: TrainOptions, schema: ConditionSchema, device: torch.device) -> TrainingState:
-    return TrainingState(options, schema.dim, device, findings=schema.finding_places())
+    return TrainingState(options, schema.slots(), device)
 
 
 @pytest.fixture
@@ -114,4 +115,5 @@ def test_a_step_with_the_penalty_learns_a_batch_of_findings(
 
 
 def test_one_label_plays_no_finding_game(options: TrainOptions, device: torch.device) -> None:
-    assert TrainingState(options, 4, device).adversaries.discriminator.findings is None
+    of_one = TrainingState(options, (Slot(slice(0, 4), "category", False),), device)
+    assert of_one.adversaries.discriminator.findings is None

@@ -42,7 +42,7 @@ def terms_of(
     ) -> list[dict[str, float]]:
         objective = replace(options.objective, features_weight=features_weight)
         frozen = make_frozen() if features_weight else None
-        state, out = TrainingState(replace(options, objective=objective), schema.dim, device, frozen), []
+        state, out = TrainingState(replace(options, objective=objective), schema.slots(), device, frozen), []
         step = steps(state, replace(plan, objective=objective, autocast_dtype=dtype))
         for index in range(12):
             batch = batches.at(state.images_seen, 0.5 * (index % 4 // 2))

@@ -24,7 +24,7 @@ def options(options: TrainOptions) -> TrainOptions:
 
 @pytest.fixture
 def state(options: TrainOptions, schema, device: torch.device) -> TrainingState:
-    state = TrainingState(options, schema.dim, device)
+    state = TrainingState(options, schema.slots(), device)
     for grain in state.networks.generator.grains:
         grain.strength.data.fill_(0.3)
     return state
@@ -55,7 +55,7 @@ def test_a_resumed_step_is_the_same(
     for _ in range(2):
         train_step(state, batches.at(state.images_seen, 0.3), plan, has_penalty=True)
     assert not torch.equal(before, state.networks.generator.grains[0].strength)
-    other = TrainingState(options, schema.dim, torch.device("cpu"))
+    other = TrainingState(options, schema.slots(), torch.device("cpu"))
     other.load_tensors({name: tensor.clone().contiguous() for name, tensor in state.tensors().items()})
     other.images_seen = state.images_seen
     for each in (state, other):

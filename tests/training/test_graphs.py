@@ -49,7 +49,7 @@ def step_elsewhere(
     patch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # that it does not know
     with patch.context() as without_fused:
         without_fused.setattr(torch.optim, "Adam", lambda parameters, **_: torch.optim.SGD(parameters))
-        state = TrainingState(options, schema.dim, ELSEWHERE, features)
+        state = TrainingState(options, schema.slots(), ELSEWHERE, features)
     there = {n: value.to(ELSEWHERE) for n, value in vars(batch).items() if isinstance(value, Tensor)}
     batch = replace(batch, **there, augment_probability=torch.rand((), device=ELSEWHERE))
     patch.setattr(draws, "_source", lambda _: {"device": ELSEWHERE})  # it has no generators either
@@ -68,7 +68,7 @@ def test_a_step_never_waits_for_the_gpu(
 ) -> None:
     options = replace(options, method=method)
     plan = replace(plan, objective=objective_of(method, plan.objective))
-    state = TrainingState(options, schema.dim, torch.device("cpu"))
+    state = TrainingState(options, schema.slots(), torch.device("cpu"))
     terms = set(train_step(state, batch, plan, has_penalty=True))
     assert step_elsewhere(options, schema, batch, plan, monkeypatch) == terms
 
@@ -82,7 +82,7 @@ def test_what_waits_is_noticed(waits: Any) -> None:
 def test_without_a_gpu_a_step_is_the_step(
     state: TrainingState, batch: Batch, plan: StepPlan, options: TrainOptions, schema: ConditionSchema
 ) -> None:
-    other = TrainingState(options, schema.dim, torch.device("cpu"))
+    other = TrainingState(options, schema.slots(), torch.device("cpu"))
     seed = batch.generator.initial_seed()
     batch.generator.manual_seed(seed)
     mine = make_stepper(state, plan)(batch, True)

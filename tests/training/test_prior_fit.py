@@ -87,7 +87,7 @@ def test_it_is_fitted_where_content_is_inferred_of_real_images(
 ) -> None:
     objective = objective_of(method, options.objective)
     state = TrainingState(
-        replace(options, method=method, objective=objective), schema.dim, torch.device("cpu")
+        replace(options, method=method, objective=objective), schema.slots(), torch.device("cpu")
     )
     found = fit_prior(state.average, batches, replace(plan, objective=objective))
     is_fitted = found is not state.average

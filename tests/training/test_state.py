@@ -21,10 +21,10 @@ def test_tensors_round_trip_and_the_next_step_is_the_same(
 ) -> None:
     options = replace(options, method=method)
     plan = replace(plan, objective=objective_of(method, plan.objective))
-    state = TrainingState(options, schema.dim, torch.device("cpu"))
+    state = TrainingState(options, schema.slots(), torch.device("cpu"))
     for _ in range(3):
         train_step(state, batches.at(state.images_seen, state.augment_probability), plan, has_penalty=True)
-    other = TrainingState(options, schema.dim, torch.device("cpu"))
+    other = TrainingState(options, schema.slots(), torch.device("cpu"))
     # As in a file: contiguous, whatever the memory format was.
     other.load_tensors({name: tensor.clone().contiguous() for name, tensor in state.tensors().items()})
     other.images_seen = state.images_seen

@@ -49,7 +49,7 @@ def of_method(
     method: str, options: TrainOptions, plan: StepPlan, schema: ConditionSchema
 ) -> tuple[TrainingState, StepPlan]:
     """A method's own networks and plan."""
-    state = TrainingState(replace(options, method=method), schema.dim, torch.device("cpu"))
+    state = TrainingState(replace(options, method=method), schema.slots(), torch.device("cpu"))
     return state, replace(plan, objective=objective_of(method, plan.objective))
 
 

@@ -70,7 +70,7 @@ def find_tables(
     """
     lookup = Lookup(items, tree.root)
     context = _Context(tree, lookup, options, reporter)
-    near, deeper = list_candidates(tree, folders.top)
+    near, deeper = list_candidates(tree, folders.top, reporter)
     if options.metadata:
         tables = [context.read(_resolve(tree.root, Path(path))) for path in options.metadata]
         return context.with_groups_nearby(context.joined(tables), near)

@@ -90,7 +90,10 @@ def find_keys(table: Table, columns: Sequence[str], lookup: Lookup) -> dict[tupl
             if found and (key == FILE or is_meant):
                 named = {name for files in found for name in files}
                 is_text = not all(one.replace(".", "").isdecimal() for one in written)
-                is_file = key == FILE and share >= _ENOUGH
+                is_many = is_text or 3 * len(written) >= len(
+                    probed
+                )  # 0 and 1 of a label may be names by chance
+                is_file = key == FILE and share >= _ENOUGH and is_many
                 fits[column, key] = (
                     is_file,
                     round(share, 1),

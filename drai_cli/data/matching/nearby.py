@@ -9,13 +9,14 @@ from pathlib import Path
 
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError
+from drai_cli.progress import Reporter
 from drai_cli.tables.table import is_table, list_columns
 
 _MOST_TABLES = 60
-_MOST_JSON = 3
+_MOST_JSON = 10
 
 
-def list_candidates(tree: Tree, top: str) -> tuple[list[Path], list[Path]]:
+def list_candidates(tree: Tree, top: str, reporter: Reporter) -> tuple[list[Path], list[Path]]:
     """The tables directly in the set's folder, or else in the first wrapper folder that has any; and those deeper.
 
     Many tables in folders, and many JSON files in one, hold something of each image and are not looked at.
@@ -23,21 +24,24 @@ def list_candidates(tree: Tree, top: str) -> tuple[list[Path], list[Path]]:
     folders = [""]
     for folder in top.rstrip("/").split("/"):
         folders.append(f"{folders[-1]}{folder}/")
-    near: list[str] = []
-    for folder in folders:
-        near = [name for name in tree.tables if name.startswith(folder) and "/" not in name[len(folder) :]]
-        if near:
-            break
     json = Counter(_folder_of(name) for name in tree.tables if name.lower().endswith(".json"))
-    deeper = [
+    tables = [
         name
         for name in tree.tables
-        if name not in near and not (name.lower().endswith(".json") and json[_folder_of(name)] > _MOST_JSON)
+        if not (name.lower().endswith(".json") and json[_folder_of(name)] > _MOST_JSON)
     ]
-    deeper.sort(key=lambda name: (name.count("/"), name))
+    near: set[str] = set()
+    for folder in folders:
+        near = {name for name in tables if name.startswith(folder) and "/" not in name[len(folder) :]}
+        if near:
+            break
+    deeper = sorted((name for name in tables if name not in near), key=lambda name: (name.count("/"), name))
     if len(deeper) > _MOST_TABLES:
+        reporter.info(
+            f"{len(deeper)} tables in folders are not looked at, such as {deeper[0]}; --metadata names one"
+        )
         deeper = []
-    return [tree.root / name for name in near], [tree.root / name for name in deeper]
+    return [tree.root / name for name in sorted(near)], [tree.root / name for name in deeper]
 
 
 def _folder_of(name: str) -> str:
