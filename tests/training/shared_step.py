@@ -52,7 +52,8 @@ def cases() -> Iterator[tuple[str, TrainOptions]]:
 
 def options_of(method: str, objective: Objective) -> TrainOptions:
     objective = objective_of(method, objective)
-    return TrainOptions(method=method, model=TINY, batch_size=BATCH, objective=objective, seed=4)
+    # With this seed no activation lies so near its kink that rounding moves it across (it did with 4 and 7).
+    return TrainOptions(method=method, model=TINY, batch_size=BATCH, objective=objective, seed=5)
 
 
 def steps(options: TrainOptions, processes: Processes) -> dict[str, Tensor]:
