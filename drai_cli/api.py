@@ -1,27 +1,33 @@
 """The Python API: `from drai_cli import Drai`. The functions of the command line, for arrays."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt
 
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import UsageError
 from drai_cli.inference.given_content import check_labels, contents_of_labels
-from drai_cli.inference.input_images import read_for_model, stack_pixels
+from drai_cli.inference.input_images import stack_pixels
 from drai_cli.inference.torch_model import Inference
+from drai_cli.inference.transform import ImageLike, ModelTransform, to_list
 from drai_cli.inference.walk import Walk, make_frames
-from drai_cli.io.image import Image, fit_to_square
-from drai_cli.model_file.header import ModelHeader, model_fit
+from drai_cli.model_file.header import ModelHeader
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.conditions import parse_attributes
 from drai_cli.sampling.draw import draw_images
 from drai_cli.sampling.plan import Item
+from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
+from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.image_options import Along, Precision
+from drai_cli.settings.model_options import EvaluateOptions, TrainRun, name_run
+from drai_cli.settings.named import given_type, refuse_unknown, resolve_training, take_named
+from drai_cli.settings.typed import MAX_SEED
 
-ImageLike: TypeAlias = str | Path | np.ndarray | Any
-"""A path, a uint8 or uint16 array `[H, W]` or `[H, W, C]`, or a Pillow image."""
+if TYPE_CHECKING:
+    from drai_cli.workflows.evaluate import EvaluateResult
 
 
 class ImageCodes(NamedTuple):
@@ -41,8 +47,18 @@ class Drai:
         >>> images = model.sample("melanoma", 8, seed=0)
     """
 
-    def __init__(self, inference: Inference) -> None:
-        self._inference = inference
+    def __init__(self, inference: Inference, name: str | None = None) -> None:
+        self._inference, self._name = inference, name
+
+    def __repr__(self) -> str:
+        header, further = self.header, [attribute.name for attribute in self.header.schema.attributes[1:]]
+        model = header.architecture
+        colour = {1: "grey", 3: "RGB"}.get(model.image_channels, f"{model.image_channels} channels")
+        return (
+            f"<Drai {self._name or 'bundled model'}: {header.method}, {model.image_size} px {colour}, labels "
+            f"{', '.join(self.labels)}; attributes {', '.join(further) or 'none'}; content {self.content_dim}, "
+            f"style {self.style_dim}; {self._inference.device}>"
+        )
 
     @classmethod
     def from_pretrained(
@@ -67,7 +83,67 @@ class Drai:
             UsageError: There is no such device or precision.
         """
         name = None if weights is None else str(weights)
-        return cls(Inference.open(name, device, precision, reporter))
+        return cls(Inference.open(name, device, precision, reporter), name)
+
+    @classmethod
+    def train(
+        cls, data: str | Path, *, preset: str | None = None, reporter: Reporter = SILENT, **options: Any
+    ) -> "Drai":
+        """Trains a model as `drai train` does, or resumes the run, and loads the best snapshot.
+
+        Args:
+            data: A data set of any kind.
+            preset: Group of settings; None: by image size.
+            reporter: Receives warnings and progress.
+            options: Options of `drai train --help-all` by their names, with `_` for `-`: `out="runs/a"`, `hours=1`,
+                `size=64`, `label="dx"`, `condition=["age"]`, `init="lesions-64"`.
+
+        Raises:
+            UsageError: An option is unknown, out of range, or does not fit the data or the run in `out`.
+            InputError: The data cannot be used.
+            WeightsError: `init` or a checkpoint cannot be used; or a signal stopped the run before its first snapshot.
+        """
+        given = {**options, "data": data}
+        own = {key: take_named(key, given) for key in (DataOptions, TrainOptions, ModelConfig, Objective)}
+        of_run = take_named(TrainRun, given)
+        if given:
+            refuse_unknown(given, *own, TrainRun)
+        source, training = resolve_training(preset, *own.values())
+        run = TrainRun(source, training, **{"out": Path("runs") / name_run(source.path)} | of_run)
+        from drai_cli.workflows.train import train
+
+        train(run, reporter)
+        return cls.from_pretrained(run.out, device=run.device)
+
+    def evaluate(self, data: str | Path, *, reporter: Reporter = SILENT, **options: Any) -> "EvaluateResult":
+        """Measures the model as `drai evaluate` does; writes report.json and report.html into `out` (`report`).
+
+        Args:
+            data: Real images: a data set of any kind. For a run with its own split, the test part is used.
+            reporter: Receives warnings and progress.
+            options: Options of `drai evaluate --help-all` by their names, with `_` for `-`: `out="report"`,
+                `quick=True`, `metrics=["fidelity"]`.
+
+        Returns:
+            `report`: the parts, each with `verdict`, `measures` and `doubts`; `out`: the folder.
+
+        Raises:
+            UsageError: An option is unknown, out of range, or contradicts another.
+            InputError: The data cannot be used, or evaluated images were trained on.
+            OverwriteError: `out` holds something else.
+        """
+        given = {"device": str(self._inference.device), **options, "data": data, "weights": self._name}
+        chosen = take_named(EvaluateOptions, given)
+        if given:
+            refuse_unknown(given, EvaluateOptions)
+        from drai_cli.workflows.evaluate import evaluate
+
+        return evaluate(EvaluateOptions(**chosen), reporter)
+
+    @property
+    def transform(self) -> "ModelTransform":
+        """Converts a real image as this model sees it; for the transform of a torch data set, or `map`."""
+        return ModelTransform(self.header)
 
     @property
     def header(self) -> ModelHeader:
@@ -114,11 +190,18 @@ class Drai:
         Raises:
             UsageError: The model has no such label or attribute, or a number is out of range.
         """
-        if n < 0 or start < 0 or not 0 <= truncation < float("inf"):
-            raise UsageError("sample", f"n {n}, start {start}, truncation {truncation}: expected at least 0")
+        n, start = _check_whole("n", n), _check_whole("start", start)
+        seed = _check_whole("seed", seed, most=MAX_SEED)
+        if not isinstance(truncation, int | float) or not 0 <= truncation < float("inf"):
+            raise UsageError("truncation", f"expected a number of at least 0, got {given_type(truncation)}")
+        if not isinstance(attributes or {}, Mapping):
+            raise UsageError("attributes", f"expected a mapping, got {given_type(attributes)}", '{"age": 60}')
         schema = self.header.schema
         settings = [f"{name}={value}" for name, value in (attributes or {}).items()]
-        condition = {**parse_attributes(settings, schema), schema.label.name: schema.label.resolve(label)}
+        condition = {
+            **parse_attributes(settings, schema),
+            schema.label.name: schema.label.resolve(str(label)),
+        }
         items = [Item(condition[schema.label.name], condition, index) for index in range(start, start + n)]
         if not items:
             return self.generate(np.zeros((0, self.content_dim)), np.zeros((0, self.style_dim)))
@@ -136,7 +219,7 @@ class Drai:
             InputError: An image cannot be read or used.
             WeightsError: The model has no encoder.
         """
-        codes = self._inference.encode(stack_pixels([self._fit(image) for image in _to_list(images)]))
+        codes = self._inference.encode(stack_pixels([self._fit(image) for image in to_list(images)]))
         return ImageCodes(codes.content, codes.style)
 
     def generate(
@@ -149,7 +232,10 @@ class Drai:
         Raises:
             UsageError: The codes have other shapes than `[N, content_dim]` and `[N, style_dim]`, or are not finite.
         """
-        contents, styles = (np.atleast_2d(np.asarray(codes, np.float32)) for codes in (content, style))
+        try:
+            contents, styles = (np.atleast_2d(np.asarray(codes, np.float32)) for codes in (content, style))
+        except (TypeError, ValueError) as error:
+            raise UsageError("generate", f"expected codes as arrays of numbers: {error}") from error
         expected = ((len(contents), self.content_dim), (len(contents), self.style_dim))
         if (contents.shape, styles.shape) != expected:
             raise UsageError(
@@ -208,9 +294,10 @@ class Drai:
             UsageError: There are fewer than 2 steps, or there is no such code.
             WeightsError: The model has no encoder, or infers no content.
         """
-        if steps < 2 or along not in get_args(Along):
+        steps = _check_whole("steps", steps, 2)
+        if along not in get_args(Along):
             raise UsageError(
-                "interpolate", f"steps {steps}, along {along!r}", "at least 2; style, content or both"
+                "along", f"no such code: {given_type(along)}", f"one of: {', '.join(get_args(Along))}"
             )
         self._inference.model.require_content("generate(content, style) takes any codes")
         content, style = self.encode([a, b])
@@ -219,12 +306,7 @@ class Drai:
         return make_frames(self._inference, walk, steps, even).images
 
     def _fit(self, image: ImageLike) -> np.ndarray:
-        """Converts an image to the model's size and channels."""
-        fit, architecture = model_fit(self.header), self.header.architecture
-        if isinstance(image, str | Path):
-            return read_for_model(Path(image), self.header, fit).pixels
-        array = Image(_to_array(image), source="array")
-        return fit_to_square(array, architecture.image_size, architecture.image_channels, fit)
+        return self.transform(image)
 
 
 def to_pillow(images: UInt[np.ndarray, "n height width channels"]) -> list[Any]:
@@ -240,26 +322,13 @@ def to_pillow(images: UInt[np.ndarray, "n height width channels"]) -> list[Any]:
     return [PillowImage.fromarray(image[..., 0] if image.shape[2] == 1 else image) for image in images]
 
 
-def _to_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    """Makes a list of one image or several."""
-    if isinstance(images, np.ndarray):
-        return list(images) if images.ndim == 4 else [images]
-    if isinstance(images, list | tuple):
-        if not images:
-            raise InputError("images", "expected at least one, got none")
-        return list(images)
-    return [images]
-
-
-def _to_array(image: ImageLike) -> np.ndarray:
-    """Pixel values of an array or Pillow image; transparency is blended over black."""
-    from PIL import Image as PillowImage
-
-    if not isinstance(image, PillowImage.Image):
-        return np.asarray(image)
-    if image.mode in ("L", "RGB") or image.mode.startswith("I;16"):
-        return np.asarray(image)
-    if image.mode == "1":
-        return np.asarray(image.convert("L"))
-    black = PillowImage.new("RGBA", image.size, "black")
-    return np.asarray(PillowImage.alpha_composite(black, image.convert("RGBA")).convert("RGB"))
+def _check_whole(name: str, value: object, least: int = 0, most: int | None = None) -> int:
+    """A whole number in its range; numpy's count, too."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(name, f"expected a whole number, got {given_type(value)}") from None
+    if number < least or (most is not None and number > most):
+        upper = "" if most is None else f" and at most {most}"
+        raise UsageError(name, f"expected at least {least}{upper}, got {number}")
+    return number

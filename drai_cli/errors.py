@@ -61,6 +61,8 @@ class DraiError(Exception):
         self.subject, self.message, self.hint = printable(subject), printable(message), printable(hint)
         self.is_told: bool | None = None
         super().__init__(f"{self.subject}: {self.message}.")
+        if self.hint:  # what a traceback in a notebook shows; at the prompt the hint is a line of its own
+            self.add_note(f"hint: {self.hint}")
 
 
 class UsageError(DraiError):

@@ -117,9 +117,7 @@ def measure(model_file: Path, data: FindingSet, judge: FindingJudge) -> dict[str
         "kept": {name: one["kept"] for name, one in swaps["by_finding"].items()},
         "leaked": {name: one["leaked"] for name, one in swaps["by_finding"].items()},
         "followed": swaps["followed"]["value"],
-        "style_over_floor": {
-            name: one["value"] - one["floor"]["value"] for name, one in style.items()
-        },
+        "style_over_floor": {name: one["value"] - one["floor"]["value"] for name, one in style.items()},
         "style": {name: one["value"] for name, one in style.items()},
         "all_right": by_set,
         "all_right_held_out": {name: by_set[name] for name in HELD_OUT},

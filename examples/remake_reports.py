@@ -11,7 +11,6 @@ kept in OUT, so that an interrupted command goes on.
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,7 +99,9 @@ def main() -> None:
         )  # fmt: skip
         evaluate(replace(options, **dict(made.more)), Reporter())
         for kind in ("json", "html"):
-            shutil.copyfile(given.out / name / f"report.{kind}", REPORTS / f"{name}.{kind}")
+            text = (given.out / name / f"report.{kind}").read_text(encoding="utf-8")
+            # The command in a verdict names the data as it was named here.
+            (REPORTS / f"{name}.{kind}").write_text(text.replace(str(data), data.name), encoding="utf-8")
 
 
 if __name__ == "__main__":

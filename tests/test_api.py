@@ -101,3 +101,80 @@ def test_callers_settings_are_put_back(model):
         assert torch.is_grad_enabled()
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+def test_it_shows_what_model_it_is(model, tiny_model):
+    assert repr(model) == (
+        f"<Drai {tiny_model}: drai, 16 px RGB, labels mel, nv; attributes age; content 4, style 6; cpu>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda m: m.sample("mel", "3"), "n: expected a whole number, got '3' (str)."),
+        (
+            lambda m: m.sample("mel", 1, seed=-1),
+            "seed: expected at least 0 and at most 9223372036854775807, got -1.",
+        ),
+        (
+            lambda m: m.sample("mel", 1, truncation="a"),
+            "truncation: expected a number of at least 0, got 'a' (str).",
+        ),
+        (
+            lambda m: m.sample("mel", 1, attributes=["age"]),
+            "attributes: expected a mapping, got ['age'] (list).",
+        ),
+        (lambda m: m.interpolate(1, 2, steps=2.5), "steps: expected a whole number, got 2.5 (float)."),
+        (lambda m: m.interpolate(1, 2, along="x"), "along: no such code: 'x' (str)."),
+        (lambda m: m.evaluate("x", qick=True), "qick: no such option."),
+        (lambda m: m.evaluate("x", samples="9"), "samples: expected a whole number, got '9' (str)."),
+        (lambda m: Drai.train("x", kimgs=3), "kimgs: no such option."),
+        (lambda m: Drai.train("x", size=40), "--size 40: expected a multiple of 16 from 16 to 1024."),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_computed(model, call, said):
+    with pytest.raises(UsageError) as caught:
+        call(model)
+    assert str(caught.value) == said
+    if caught.value.hint:  # a traceback shows it, as the prompt does
+        assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]
+
+
+def test_a_near_name_is_suggested(model):
+    with pytest.raises(UsageError) as caught:
+        model.evaluate("x", qick=True)
+    assert caught.value.hint == "did you mean quick?"
+
+
+def test_the_transform_makes_images_as_the_model_sees_them(model):
+    import pickle
+
+    picture = PillowImage.fromarray(np.random.default_rng(0).integers(0, 256, (40, 24, 3), np.uint8))
+    transform = pickle.loads(pickle.dumps(model.transform))
+    seen = transform(picture)
+    assert (seen.shape, seen.dtype) == ((16, 16, 3), np.uint8)
+    np.testing.assert_array_equal(model.encode(seen).style, model.encode(picture).style)
+
+
+@pytest.mark.usefixtures("quick_judge")
+def test_training_and_evaluating_are_those_of_the_commands(tmp_path, monkeypatch):
+    from drai_cli.workflows import evaluate as workflow
+    from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+
+    make_phantoms(PhantomOptions(tmp_path / "lesions", count=70, size=16))
+    small = {"base_channels": 8, "max_channels": 8, "content_dim": 4, "style_dim": 4, "batch_size": 8}
+    made = Drai.train(
+        tmp_path / "lesions", out=str(tmp_path / "run"), size=16, kimg=0.016, device="cpu", cache_dir=tmp_path / "c",
+        condition="hairs", **small,
+    )  # fmt: skip
+    assert made.header.architecture.image_size == 16
+    assert [attribute.name for attribute in made.header.schema.attributes] == ["label", "hairs"]
+    asked = []
+    monkeypatch.setattr(workflow, "evaluate", lambda options, reporter: asked.append(options))
+    made.evaluate(tmp_path / "lesions", metrics="fidelity", out=tmp_path / "report", quick=True)
+    assert (asked[0].weights, asked[0].metrics, asked[0].quick) == (
+        str(tmp_path / "run"),
+        ("fidelity",),
+        True,
+    )

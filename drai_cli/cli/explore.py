@@ -28,7 +28,7 @@ from drai_cli.settings.model_options import ExploreOptions
     lacks=("dry_run",),
 )
 def explore(output: Output, dry_run: bool, settings: Settings) -> None:
-    r"""Try a model by hand, on a page of this machine that no other machine can reach.
+    r"""Try a model by hand on a local web page, which no other machine can reach.
 
     Choose labels, move sliders along the directions in which content and style vary most, swap your own images, and
     write what you find as a data set. With a run directory the page follows the training. Ctrl-C ends it. Needs the

@@ -21,7 +21,7 @@ from drai_cli.settings.model_options import ExportOptions
     ),
 )
 def export(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Write a model for other programs. Each file is compared with the model and kept only if both agree.
+    """Write a model for other programs. A file is kept only if its outputs match the model's.
 
     ONNX files hold labels, aliases, intensity convention and provenance in their metadata and need only an ONNX
     runtime. A .pt2 file is for PyTorch programs: loading it can run code, so load only files that you wrote yourself.

@@ -68,7 +68,7 @@ LISTED = 20
     ),
 )
 def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Show what a data set or an image holds. Every image is decoded; no file is changed.
+    """Summarise a data set or an image. Reads every image and changes no file.
 
     For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
     it, window, cropping, duplicates, what is left out, and the drai train command. For DICOM files without --label:

@@ -16,7 +16,7 @@ from drai_cli.settings.model_options import PullOptions
     examples=("drai pull clinic/lesions@v1.2", "drai pull clinic/lesions --to lesions/"),
 )
 def pull(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Download a model from the Hub. Afterwards its name works as WEIGHTS, also without a network.
+    """Download a model from the Hub. Its name then works as WEIGHTS, even offline.
 
     The model is stored in the Hub's cache (HF_HOME); HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are respected. With --to,
     the files are also copied to a folder that can be moved to another machine and given as WEIGHTS there.

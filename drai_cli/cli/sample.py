@@ -43,7 +43,7 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SAMPLE_SUFFIXES, Sam
 def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     """Generate labelled images with a model.
 
-    The codes of a label's image i depend only on the seed, the label, its attributes and i. An interrupted command
+    Image i of a label depends only on the seed, the label, its attributes and i. An interrupted command
     is resumed by running it again. OUT holds one folder per label (or what --layout and --format say), metadata.csv and
     manifest.json.
     """

@@ -29,7 +29,7 @@ from drai_cli.settings.image_options import SwapOptions
     ),
 )
 def swap_style(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Swap the styles of two images: a's content in b's style, and b's in a's; also called style-transfer.
+    """Swap the styles of two images: a's content in b's style and the reverse (alias: style-transfer).
 
     OUT holds both images and figure.png, a labelled figure of all four. With --pairs (columns content, style), OUT
     holds one image per row and metadata.csv.

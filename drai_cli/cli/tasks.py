@@ -103,6 +103,8 @@ class LineTask(Task):
             parts.append(show_rate(self._per_s or speed, self._unit))
         if finished:
             parts.append(f"took {show_duration(elapsed_s)}")
+        elif not self._unit:
+            parts.append(f"for {show_duration(elapsed_s)} now")
         elif self._left:
             parts.append(self._left)
         elif self._total is not None and speed > 0:

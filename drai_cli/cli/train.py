@@ -19,8 +19,9 @@ from drai_cli.errors import exit_code_of
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import KIND_NAMES, DataOptions
 from drai_cli.settings.methods import METHODS
-from drai_cli.settings.model_options import TrainRun
-from drai_cli.settings.presets import PRESETS, preset_for_size
+from drai_cli.settings.model_options import TrainRun, name_run
+from drai_cli.settings.named import resolve_training
+from drai_cli.settings.presets import PRESETS
 from drai_cli.settings.spelling import join_words
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def describe_presets(cls: type) -> dict[str, str]:
-    """Describes the defaults of fields that differ between presets: `by preset: 32, from 256px 16`."""
+    """Describes the defaults of fields that differ between presets: `by preset: 32; 256px+ 16`."""
     sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
     described = {}
     for name, own in ((field.name, field.default) for field in fields(cls)):
@@ -36,11 +37,11 @@ def describe_presets(cls: type) -> dict[str, str]:
         if all(value == own for value in values):
             continue
         changes = [
-            f"from {preset} {_show_value(value)}"
+            f"{preset}+ {_show_value(value)}"
             for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
             if value != before
         ]
-        described[name] = f"by preset: {', '.join([_show_value(values[0]), *changes])}"
+        described[name] = f"by preset: {'; '.join([_show_value(values[0]), *changes])}"
     return described
 
 
@@ -123,10 +124,10 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
     """Train a model on a data set, or resume a run.
 
     The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
-    split.csv, stats.jsonl, progress.html (how the run goes) and grids/. The same command again resumes exactly; of
-    what decides the result only --kimg, --hours, --tick-kimg and --device may change. Without --kimg and --hours,
-    training ends when the validation measure stops improving. All processes of `torchrun -m drai_cli train` train one
-    model.
+    split.csv, stats.jsonl, progress.html (curves and images of the run) and grids/. Repeat the command to resume the
+    run with the same result: of the options that decide it, only --kimg, --hours, --tick-kimg and --device may change.
+    Without --kimg and --hours, training ends when the validation measure stops improving. All processes of
+    `torchrun -m drai_cli train` train one model.
     """
     data, training = resolve_settings(settings["preset"], settings)
     own = {"out": Path("runs") / name_run(data.path)}
@@ -175,29 +176,8 @@ def _show_part(counts: Mapping[str, int]) -> str:
 
 def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[DataOptions, TrainOptions]:
     """Merges options, preset and defaults, in this order of priority; without a preset, the image size chooses one."""
-    data = collect_given(DataOptions, settings)
-    size = data.get("size") or (PRESETS[preset]["image_size"] if preset else DataOptions.size)
-    values = PRESETS[preset or preset_for_size(size)]
-    model = {
-        **_select(ModelConfig, values),
-        **collect_given(ModelConfig, settings),
-        "image_size": size,
-    }
-    objective = {**_select(Objective, values), **collect_given(Objective, settings)}
-    training = {**_select(TrainOptions, values), **collect_given(TrainOptions, settings)}
-    return (
-        DataOptions(**{**data, "size": size}),
-        TrainOptions(**{**training, "model": ModelConfig(**model), "objective": Objective(**objective)}),
-    )
-
-
-def name_run(data: Path) -> str:
-    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
-    return data.resolve().stem or "drai"
-
-
-def _select(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+    classes = (DataOptions, TrainOptions, ModelConfig, Objective)
+    return resolve_training(preset, *(collect_given(cls, settings) for cls in classes))
 
 
 def _summarise(result: TrainResult, data: Path) -> list[str]:

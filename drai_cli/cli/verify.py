@@ -19,7 +19,7 @@ from drai_cli.settings.image_options import VerifyOptions
     examples=("drai verify aug/", "drai verify aug/ --regenerate 16 --weights runs/lesions"),
 )
 def verify(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Check an output of sample: compare every file with the manifest and with the marks inside the file.
+    """Check an output of sample: check every file against the manifest and the marks inside it.
 
     With --regenerate, also generate some images again from the weights and compare. Each problem is a warning line;
     with any problem the exit code is 3.

@@ -23,7 +23,7 @@ from drai_cli.data.cache import default_cache_dir
 from drai_cli.data.tar_stream import check_end, open_tar
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, explain_os_error, open_regular
-from drai_cli.io.locks import hold_lock
+from drai_cli.io.locks import hold_lock, is_held
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
 
@@ -92,9 +92,11 @@ def unpack_archive(path: Path, cache_dir: Path | None = None, reporter: Reporter
 
 
 def _key(path: Path) -> str:
-    """By name, size and time of change: hashing many gigabytes at each start would take minutes."""
+    """By name, size and times of change: hashing many gigabytes at each start would take minutes."""
     status = path.stat()
-    text = f"1\0{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+    # Of two times, since programs keep the first, and clocks are set back.
+    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    text = f"1\0{path.resolve()}\0{status.st_size}\0{times}"
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -262,8 +264,9 @@ def _only_folder(folder: Path) -> Path:
 
 
 def _remove_abandoned(cache_dir: Path) -> None:
-    """Removes what killed processes left, after a day."""
+    """Removes what killed processes left, after a day by this machine's clock, which may have jumped meanwhile."""
     for path in cache_dir.glob(".unpacked-*.tmp"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            lock = path.with_name(f"{path.name.rsplit('.', 2)[0]}.lock")
+            if time.time() - path.stat().st_mtime > _ABANDONED_S and not is_held(lock):
                 shutil.rmtree(path, ignore_errors=True)

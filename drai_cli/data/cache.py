@@ -28,7 +28,7 @@ from drai_cli.errors import InputError
 from drai_cli.io.durable import sync_folder
 from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
-from drai_cli.io.locks import hold_lock
+from drai_cli.io.locks import hold_lock, is_held
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import Channels
@@ -250,7 +250,9 @@ def _remove_abandoned(folder: Path, is_alone: bool) -> None:
     for path in folder.parent.glob(".images-*.tmp"):
         with contextlib.suppress(OSError):
             is_ours = is_alone and path.name.startswith(f".{folder.name}.")
-            if is_ours or time.time() - path.stat().st_mtime > _ABANDONED_S:
+            lock = path.with_name(f"{path.name.rsplit('.', 2)[0]}.lock")  # a clock may jump, a lock does not
+            is_old = time.time() - path.stat().st_mtime > _ABANDONED_S
+            if is_ours or (is_old and not is_held(lock)):
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -28,6 +28,11 @@ _NUMBERING = re.compile(
     r"|^sub-[a-z0-9]+$|^ses-[a-z0-9]+$|^(?:pa|st|se|im)\d{4,}$|^\d{3,}$",
     re.IGNORECASE,
 )
+_UNLABELLED = re.compile(
+    r"(?:^|[-_ ])(?:pred(?:ict)?(?:ions?)?|inference|unlabell?ed|submission)$", re.IGNORECASE
+)
+_PART_FIRST = re.compile(r"(?P<part>[A-Za-z]+)[-_. ]+(?P<rest>.*\w.*)")
+_PART_LAST = re.compile(r"(?P<rest>.*\w.*?)[-_. ]+(?P<part>[A-Za-z]+)$")
 _MANY = 20
 """Folders that all end in digits: more than classes are numbered."""
 _MOST_SUBCLASSES = 30
@@ -44,8 +49,8 @@ class Folders:
         classes: The class of each file that lies in one, by its name.
         masks: Files that are masks or labels of images, not images themselves.
         beside_parts: Where folders of a split lie next to others: the first of both, else empty.
-        set_aside: The one folder of a split that lies next to several classes, such as `Test cases`, else empty; its
-            files have no class.
+        set_aside: Folders next to several classes that are none: one of a split, such as `Test cases`, or of images
+            without labels, such as `pred`; their files have no class.
         subclasses: The class below the class, where class folders hold further ones, by the file's name.
         are_shared: Whether several classes have such folders of the same names: either level may then be the label.
         folds: Folders that are folds of a cross-validation.
@@ -90,6 +95,13 @@ def read_folders(names: Sequence[str]) -> Folders:
     while True:
         inside = {name: folders for name, folders in folders_of.items() if len(folders) > depth}
         level = sorted({folders[depth] for folders in inside.values()})
+        unlabelled = [folder for folder in level if _UNLABELLED.search(folder)]
+        if not classes and 2 <= len(level) - len(unlabelled) < len(level):
+            set_aside = ", ".join(unlabelled)
+            folders_of = {
+                name: one for name, one in folders_of.items() if not {*one[depth : depth + 1]} & {*unlabelled}
+            }
+            continue
         if not level:
             break
         is_everything = len(inside) == len(folders_of)
@@ -118,12 +130,15 @@ def read_folders(names: Sequence[str]) -> Folders:
                 break
         else:
             others = [folder for folder in level if folder not in named]
+            both = _parts_and_classes(level) if not parts else {}
+            if both:
+                parts = {name: both[folders[depth]][0] for name, folders in inside.items()}
             if named and not parts and (len(named) > 1 or len(others) == 1 or "train" in named.values()):
                 beside = (", ".join(list(named)[:3]), ", ".join(others[:3]))
             elif named and not parts:
                 (set_aside,) = named
             classes = {
-                name: folders[depth].strip()
+                name: both[folders[depth]][1] if both else folders[depth].strip()
                 for name, folders in inside.items()
                 if folders[depth] != set_aside
             }
@@ -146,6 +161,20 @@ def _parts_of(level: Sequence[str]) -> dict[str, Part]:
     by_word = {folder: part for folder in level if (part := part_in_name(folder))}
     is_split = 1 < len(level) == len(by_word) == len(set(by_word.values()))
     return by_word if is_split and len(named) < len(level) else named
+
+
+def _parts_and_classes(level: Sequence[str]) -> dict[str, tuple[Part, str]]:
+    """Part and class of folders that name both, such as `train_benign` and `test_benign`; empty where not all do."""
+    both: dict[str, tuple[Part, str]] = {}
+    for folder in level:
+        for pattern in (_PART_FIRST, _PART_LAST):
+            match = pattern.match(folder)
+            part = part_named(match["part"]) if match else None
+            if match and part is not None:
+                both.setdefault(folder, (part, match["rest"].strip()))
+    of_train = {rest for part, rest in both.values() if part == "train"}
+    others = {rest for part, rest in both.values() if part != "train"}
+    return both if len(both) == len(level) and len(of_train) > 1 and others and others <= of_train else {}
 
 
 def _is_structure(folder: str) -> bool:

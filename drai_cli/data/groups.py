@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from drai_cli.conditions.attribute import is_missing
 from drai_cli.data.items import PATIENT, STUDY, Item
 from drai_cli.data.known_names import find_scheme
+from drai_cli.data.matching.lookup import BEGINNING
 from drai_cli.data.matching.match import Described
 from drai_cli.progress import Reporter
 
@@ -32,7 +33,7 @@ _ANY_GROUP = re.compile(
     re.IGNORECASE,
 )
 _ENDINGS = ("", "s", "id", "ids", "no", "nr", "num", "nummer", "number", "name", "code", "key", "uid", "identifier",
-            "instanceuid")  # fmt: skip
+            "index", "idx", "instanceuid")  # fmt: skip
 _WHOLE = re.compile(r"\d{1,18}(?:\.0+)?")
 NAMED = "/"
 """Before groups that files' names say; it keeps them apart from files, whose relative path never begins with it."""
@@ -50,11 +51,13 @@ class Source:
         values: What it says of each file: several where several rows of a table describe the file; files of which it
             says nothing are absent.
         prefix: Stands before a value in a group's key.
+        is_of_persons: Whether its values are patients, rather than their lesions, cases or studies.
     """
 
     name: str
     values: Mapping[str, Sequence[str]]
     prefix: str
+    is_of_persons: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def group_files(
         changes = len(set(joined.values())) < len(set(root.values()))
         if not used or changes:
             joining, repeated = _count_joining(root, source, used)
-            if joining >= _ENOUGH_VALUES and joining > _MOST * repeated:
+            is_wider = source.is_of_persons and _is_wider(root, source)
+            if joining >= _ENOUGH_VALUES and joining > _MOST * repeated and not is_wider:
                 reporter.warn(
                     f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values are of several "
                     "groups each, as numbers within a group are"
@@ -135,6 +139,14 @@ def _count_joining(root: Mapping[str, str], source: Source, used: Sequence[Sourc
             groups[value].add(root[name])
             files[value] += 1
     return sum(len(several) > 1 for several in groups.values()), sum(count > 1 for count in files.values())
+
+
+def _is_wider(root: Mapping[str, str], source: Source) -> bool:
+    """Whether each group that is known so far has one value of a source, as each study has one patient."""
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for name, several in source.values.items():
+        values[root[name]].update(map(_same, several))
+    return all(len(several) == 1 for several in values.values())
 
 
 def _joined(root: Mapping[str, str], source: Source) -> dict[str, str]:
@@ -192,20 +204,30 @@ def find_sources(
     """
     if asked is not None:
         return [_source(asked, items, described)]
-    sources = []
-    if described is not None:
-        columns = find_group_columns(described, used, reporter)
-        sources = [_source(name, items, described) for name in columns]
-    persons = sum(any(word in source.name.lower() for word in _PERSONS) for source in sources)
-    sources[persons:persons] = _header_sources(items, bool(sources), reporter)
-    if described is not None and described.describes_several:
-        sources.append(_source(described.key_column, items, described))
+    columns = [] if described is None else find_group_columns(described, used, reporter)
+    persons = [name for name in columns if any(word in name.lower() for word in _PERSONS)]
+    patients, studies = _header_sources(items)
+    keys = [described.key_column] if described is not None and described.describes_several else []
     names = [item.name for item in items]
     scheme = find_scheme(names)
+    schemes = []
     if scheme is not None:
         values = {name: [value] for name in names if (value := scheme.value(name))}
-        sources.append(Source(f"{scheme.title} in file names", values, NAMED))
-    return sources
+        schemes.append(Source(f"{scheme.title} in file names", values, NAMED, True))
+    if studies and not (columns or keys or schemes):
+        reporter.warn(
+            f"all files have the same {PATIENT}, or none: images are grouped by {STUDY} "
+            f"({len(_distinct(studies[0]))} studies), so a patient with several studies may be in several parts of the "
+            "split; --group names a better column or keyword"
+        )
+    rest = [_source(name, items, described) for name in columns if name not in persons]
+    of_keys = [_source(name, items, described, True) for name in keys]
+    if described is not None and described.key == BEGINNING:  # which may be the whole name
+        of_keys = [one for one in of_keys if len(_distinct(one)) < len(one.values)]
+    wide = [*of_keys, *schemes]
+    found = [*(_source(name, items, described, True) for name in persons), *patients]
+    # Studies, where they stand for patients, are finer than what else may do so, and wider than all other columns.
+    return [*found, *wide, *studies, *rest] if studies else [*found, *rest, *wide]
 
 
 def link_sources(linked: Mapping[str, Sequence[Sequence[str]]]) -> list[Source]:
@@ -220,7 +242,9 @@ def link_sources(linked: Mapping[str, Sequence[Sequence[str]]]) -> list[Source]:
     return sources
 
 
-def _source(name: str, items: Sequence[Item], described: Described | None) -> Source:
+def _source(
+    name: str, items: Sequence[Item], described: Described | None, is_of_persons: bool = False
+) -> Source:
     """The values of a column, or of a keyword where there is no such column."""
     values: dict[str, Sequence[str]] = {}
     is_column = described is not None and name in described.columns
@@ -228,25 +252,18 @@ def _source(name: str, items: Sequence[Item], described: Described | None) -> So
         rows = described.rows.get(item.name, ()) if described is not None and is_column else (item.values,)
         if found := [value for row in rows if not is_missing(value := row.get(name, ""))]:
             values[item.name] = found
-    return Source(name, values, f"{name}:")
+    return Source(name, values, f"{name}:", is_of_persons)
 
 
-def _header_sources(items: Sequence[Item], has_columns: bool, reporter: Reporter) -> list[Source]:
-    """PatientID; StudyInstanceUID where all files have the same patient or none, as after anonymisation."""
+def _header_sources(items: Sequence[Item]) -> tuple[list[Source], list[Source]]:
+    """PatientID; or StudyInstanceUID where all files have the same patient or none, as after anonymisation."""
     if not any(item.values for item in items):
-        return []
-    patients, studies = _source(PATIENT, items, None), _source(STUDY, items, None)
-    if len(_distinct(patients)) > 1 or (len(_distinct(studies)) < 2 and not has_columns):
+        return [], []
+    patients, studies = _source(PATIENT, items, None, True), _source(STUDY, items, None)
+    if len(_distinct(patients)) > 1 or len(_distinct(studies)) < 2:
         nameless = {name: study for name, study in studies.values.items() if name not in patients.values}
-        return [patients, Source(STUDY, nameless, studies.prefix)] if patients.values else [patients]
-    if has_columns:
-        return [studies] if len(_distinct(studies)) > 1 else []
-    reporter.warn(
-        f"all files have the same {PATIENT}, or none: images are grouped by {STUDY} ({len(_distinct(studies))} "
-        "studies), so a patient with several studies may be in several parts of the split; --group names a better "
-        "column or keyword"
-    )
-    return [studies]
+        return ([patients, Source(STUDY, nameless, studies.prefix)] if patients.values else [patients]), []
+    return [], [studies]
 
 
 def _distinct(source: Source) -> set[str]:
@@ -265,12 +282,12 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
         spellings = {f"{one}{ending}" for one in words for ending in _ENDINGS}
         for name in free:
             spelled = re.sub(r"[^a-z]", "", name.lower())
-            if (
-                (spelled in spellings or spelled.removeprefix("id") in spellings)
-                and name not in found
-                and _is_group(described, name, spelled, word)
-            ):
+            if not {spelled, spelled.removeprefix("id")} & spellings or name in found:
+                continue
+            if _is_group(described, name, spelled, word):
                 found.append(name)
+            if word in _PERSONS:
+                _warn_of_blanks(described, name, reporter)
     if not found:
         for name in free:
             if _ANY_GROUP.search(name) and _repeats(_values(described, name)):
@@ -280,6 +297,17 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
                 )
                 break
     return found
+
+
+def _warn_of_blanks(described: Described, name: str, reporter: Reporter) -> None:
+    """Warns where only the first row of each patient names it, as in a list for people."""
+    cells = [row.get(name, "") for row in described.table.rows]
+    known = [cell for cell in cells if cell]
+    if len(known) > 1 and cells[0] and len(set(known)) == len(known) and 2 * len(known) <= len(cells):
+        reporter.warn(
+            f"column {name!r} is blank in {len(cells) - len(known)} of {len(cells)} rows and never repeats: if a blank "
+            "means the same as above, fill the cells in, as each of these images is a group of its own now"
+        )
 
 
 def _is_group(described: Described, name: str, spelled: str, word: str) -> bool:

@@ -195,7 +195,7 @@ def part_named(name: str) -> Part | None:
 
 def part_in_name(name: str) -> Part | None:
     """The part that the name of a file says as one of its words, `train_val` meaning train; None where it does not."""
-    stem = _FILE_SUFFIXES.sub("", name).lower()
+    stem = re.sub(r"(?<=[a-z])(?=[A-Z]{2}|[A-Z][a-z])", "_", _FILE_SUFFIXES.sub("", name)).lower()
     named = {part for word in re.split(r"[-_ .]+", stem) if (part := part_named(word)) is not None}
     whole = part_named(stem)
     if whole is not None or len(named) == 1:

@@ -74,8 +74,9 @@ def choose_label(
         return LABEL
     table = described.table
     are_persons = _are_groups(described, folders)
-    if len(folders.class_names) > 1 and not are_persons and not all(map(str.isdecimal, folders.class_names)):
-        _check_levels(folders, reporter)
+    are_classes = len(folders.class_names) > 1 and not are_persons and not folders.subclasses
+    are_classes = are_classes and 2 * len(folders.class_names) <= len(folders.classes)
+    if are_classes and not all(map(str.isdecimal, folders.class_names)):
         reporter.info(
             f"{table.path.name} has no column 'label': the folders are the label; --label names a column"
         )
@@ -95,7 +96,8 @@ def choose_label(
         f"expected the column of {table.path.name} that is the label, got none"
         + (" (each folder is of one patient)" if are_persons else ""),
         f"name one with --label: {'; others: '.join(filter(None, (listed, list_columns(others))))}"
-        + ("; or take the folders: --label folder" if len(folders.class_names) > 1 else ""),
+        + ("; or take the folders: --label folder" if len(folders.class_names) > 1 else "")
+        + (", or the folders in them: --label subfolder" if folders.subclasses else ""),
     )
 
 

@@ -56,12 +56,41 @@ def find_masks(names: Sequence[str]) -> frozenset[str]:
         for child in inside
         if _is_mask_folder(parent, child, inside, files)
     }
+    mask_folders |= _twins(names, files)
     for folder, inside in files.items():
         if any(f"{folder}/".startswith(mask) for mask in mask_folders):
             found.update(inside)
         else:
             found.update(_mask_files(inside))
     return frozenset(found) if len(found) < len(names) else frozenset()
+
+
+def _twins(names: Sequence[str], files: Mapping[str, Sequence[str]]) -> set[str]:
+    """Mask folders anywhere whose files repeat the ends of others' paths: `x/masks/a/1.bmp` of `images/a/1.jpg`."""
+    found = set()
+    for folder in files:
+        parts = folder.split("/")
+        depth = next((place for place, part in enumerate(parts) if _SURE_MASK_FOLDER.search(part)), None)
+        if depth is not None:
+            found.add("/".join(parts[: depth + 1]) + "/")
+    masks = set()
+    for folder in found:
+        own = {_tail(name[len(folder) :]) for name in names if name.startswith(folder)}
+        others = [name for name in names if not any(name.startswith(one) for one in found)]
+        ends = {
+            _tail("/".join(name.split("/")[-depth:]))
+            for name in others
+            for depth in {one.count("/") + 1 for one in own}
+        }
+        if 2 * len(own & ends) >= len(own):
+            masks.add(folder)
+    return masks
+
+
+def _tail(path: str) -> str:
+    """A path without suffix and without what says that it is a mask."""
+    folder, slash, _ = path.rpartition("/")
+    return f"{folder}{slash}{_bare(path)}"
 
 
 def _is_mask_folder(

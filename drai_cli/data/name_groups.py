@@ -31,6 +31,8 @@ _NUMBER_FOLDER = r"(?:^|/)(\d{3,12})/"
 _FEW_GROUPS = 10
 _GOOD_SHARE = 0.25
 _LARGEST_SHARE = 0.5
+_LARGEST_BY_WORDS = 20
+"""Mean images of a group up to which words alone (`miller_1.png`) may name patients: larger groups are kinds."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ def _groups_of(pattern: str, names: Sequence[str]) -> LikelyGroups | None:
         group for group in members.values() if len({stem_of(PurePosixPath(name).name) for name in group}) > 1
     ]
     images = sum(map(len, several))
+    if len(names) > _LARGEST_BY_WORDS * len(members) and not any(re.search(r"\d", key) for key in members):
+        return None
     if (
         len(members) > _FEW_GROUPS
         and images >= _GOOD_SHARE * len(names)

@@ -41,8 +41,8 @@ def folders_of(tree: Tree, names: list[str], reporter: Reporter) -> Folders:
         )
     if folders.set_aside:
         reporter.warn(
-            f"folder {folders.set_aside!r} is called after a part of a split and lies next to classes: its images are "
-            "left out; rename it if it is a class, or if it is the test part, give it and the others class folders"
+            f"folder {folders.set_aside!r} lies next to classes and is by its name none: its images are left out; "
+            "rename it if it is a class, or if it is a test part, give it and the others class folders"
         )
     if folders.folds:
         reporter.warn(

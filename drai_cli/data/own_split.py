@@ -19,8 +19,10 @@ from drai_cli.errors import DraiError, InputError
 from drai_cli.io.files import MAX_RECORD_BYTES, open_regular
 from drai_cli.progress import SILENT, Reporter
 
-_LIST_FOLDERS = re.compile(r"^(splits?|lists?|imagesets|partitions?|folds?)$", re.IGNORECASE)
+_LIST_FOLDERS = re.compile(r"(?:^|[-_ ])(?:splits?|lists?|imagesets|partitions?|folds?)$", re.IGNORECASE)
 _FOLD = re.compile(r"(?:^|[/_. -])(?:cv|fold|split)[-_ ]?(\d+)(?=[/_. -]|$)", re.IGNORECASE)
+_FEW_DIGITS = 4
+_PURE_LISTS = (".txt", ".lst", ".list")
 _ENOUGH = 0.5
 """Share of a list's lines that have to name files of the set."""
 
@@ -68,6 +70,10 @@ def find_parts(
     if len(set(parts.values())) > 1:
         _say(f"by {', '.join(lists)}", parts, reporter)
         return parts
+    parts = _by_names(wanted)
+    if len(set(parts.values())) > 1:
+        _say("by its files' names", parts, reporter)
+        return parts
     return {}
 
 
@@ -111,11 +117,14 @@ def _by_lists(
         return [], {}
     parts: dict[str, Part] = {}
     used: list[str] = []
+    unused: list[tuple[str, Part]] = []
     source: dict[str, str] = {}
     finder = _Finder(items, described, tree)
     for name, part, lines in lists:
         found = finder.find(lines)
         if not found:
+            if name.lower().endswith(_PURE_LISTS):
+                unused.append((name, part))
             continue
         used.append(name)
         for one in found:
@@ -127,7 +136,24 @@ def _by_lists(
             if one in wanted:
                 parts[one] = part
                 source[one] = name
+    if not used and len({part for _, part in unused}) > 1:
+        names = ", ".join(name for name, _ in unused[:3])
+        reporter.warn(
+            f"lists called after parts of a split ({names}) name none of the set's files: the split that they hold is "
+            "not used"
+        )
     return list(dict.fromkeys(used)), parts
+
+
+def _by_names(wanted: Collection[str]) -> dict[str, Part]:
+    """The parts that files' own names say, such as `train_001.png`; empty where not all do."""
+    parts: dict[str, Part] = {}
+    for name in wanted:
+        part = part_in_name(name.rpartition("/")[2])
+        if part is None:
+            return {}
+        parts[name] = part
+    return parts if "train" in parts.values() else {}
 
 
 def _text_lists(tree: Tree) -> Iterator[tuple[str, Part, list[str]]]:
@@ -154,8 +180,8 @@ def _json_lists(tree: Tree) -> Iterator[tuple[str, Part, list[str]]]:
 
 def _is_near(name: str) -> bool:
     """Whether a file lies where lists do: at most one folder deep, or in a folder called so."""
-    folder = name.rpartition("/")[0]
-    return "/" not in folder or _LIST_FOLDERS.match(folder.rpartition("/")[2]) is not None
+    folders = name.split("/")[:-1]
+    return len(folders) < 2 or any(map(_LIST_FOLDERS.search, folders))
 
 
 def _text(tree: Tree, name: str) -> str:
@@ -190,11 +216,19 @@ class _Finder:
 
     def find(self, lines: Sequence[str]) -> list[str]:
         """The files that lines name, by the first way in which half of the lines name some; empty where none does."""
+        are_numbers = sum(line.isdecimal() and len(line) <= _FEW_DIGITS for line in lines) > _ENOUGH * len(
+            lines
+        )
+        # Few digits may be places in some other list.
         ways: tuple[Callable[[str], Sequence[str]], ...] = (
-            self._find_file,
-            lambda line: self._by_value.get(line, ()),
-            lambda line: self._lookup.find_by(IN_FOLDER, line),
-            lambda line: self._lookup.find_by(BEGINNING, line),
+            (self._find_file,)
+            if are_numbers
+            else (
+                self._find_file,
+                lambda line: self._by_value.get(line, ()),
+                lambda line: self._lookup.find_by(IN_FOLDER, line),
+                lambda line: self._lookup.find_by(BEGINNING, line),
+            )
         )
         for way in ways:
             found = [files for line in lines if (files := way(line))]

@@ -16,7 +16,7 @@ from drai_cli.tables.table import Table
 
 _SPLIT_WORDS = re.compile(
     r"(?:data|cv|k|train|val|test|tvt)*(?:split|set|subset|partition|part|phase|usage|folds?|cv|dataset|traintest|tvt)"
-    r"(?:id|no|nr|number|index|name)?"
+    r"(?:id|no|nr|number|index|name)?|(?:train|val|valid|validation|test){2,}"
 )
 _FLAG = re.compile(r"^(?:is|in|for|use[ds]?|used for)?[-_ ]*(.+?)$", re.IGNORECASE)
 _YES, _NO = frozenset({"1", "1.0", "true", "yes", "y", "t"}), frozenset({"0", "0.0", "false", "no", "n", "f"})

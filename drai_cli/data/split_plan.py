@@ -206,3 +206,11 @@ def _draw_parts(
     parts = split_by_group(labels, groups, seed=seed, fractions=fractions)
     part_of = dict(zip(groups, parts, strict=True))
     return [part_of[entry.group] for entry in entries]
+
+
+def measure_parts(entries: Sequence[Entry], parts: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number of images and of groups in each part of a split."""
+    groups: dict[str, list[object]] = {part: [] for part in PARTS}
+    for entry, part in zip(entries, parts, strict=True):
+        groups[part].append(entry.group)
+    return {part: {"images": len(keys), "groups": len(set(keys))} for part, keys in groups.items()}

@@ -89,7 +89,7 @@ def walk(root: Path) -> Tree:
             tree.skipped.append((folder, reason))
             continue
         for item in items:
-            if item.name.startswith(".") or item.name.lower() in _LEFT_BY_SYSTEMS:
+            if item.name.startswith((".", "~$")) or item.name.lower() in _LEFT_BY_SYSTEMS:
                 continue
             name = f"{folder}/{item.name}" if folder else item.name
             _sort_in(tree, item, name, real_root, waiting)

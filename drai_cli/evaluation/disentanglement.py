@@ -154,8 +154,8 @@ def _leak(probes: Raw) -> str:
     if probe["low"] <= floor["high"]:
         return ""
     return (
-        f"; the style code leaks the label: a probe reads it with {probe['value']:.2f} "
-        f"({floor['value']:.2f} from measured style)"
+        f"; the style code gives the label away: a small classifier reads it from the code with accuracy "
+        f"{probe['value']:.2f}, from size, place and tone alone with {floor['value']:.2f}"
     )
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from drai_cli import __version__
 from drai_cli.errors import InputError
 from drai_cli.evaluation.clock import Clock, shown
@@ -21,6 +23,7 @@ from drai_cli.evaluation.privacy import PRIVACY
 from drai_cli.evaluation.scorecard import smd_card
 from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.io.files import BROKEN, atomic_writer, read_json
+from drai_cli.metrics.threads import faster_threads
 from drai_cli.output.folder import make_folder
 from drai_cli.report.evaluation_html import report_html
 from drai_cli.report.findings import Figure, Part, Report
@@ -71,6 +74,8 @@ class Parts:
                 self.done[name] = Part(name, measured.title, not_measured=(reason,))
                 continue
             clock.start(name)
+            if name in stages and evaluation.device.type == "cpu":
+                torch.set_num_threads(faster_threads())  # other processes come and go
             left = f", about {_about(clock.left_s())} left in all" if name in stages else ""
             reporter.info(f"measuring {name} ({number} of {len(wanted)}{left})")
             self._take(name, measured, self._numbers(name, measured))

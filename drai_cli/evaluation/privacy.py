@@ -177,7 +177,9 @@ def answer(numbers: Raw, labels: Sequence[str]) -> str:
         share = numbers["reidentification"]["difference"]["value"]
         found.append(f"samples point to patients: {share:.0%} more of their images than chance")
     if verdict["membership_leaks"]:
-        found.append("training images can be told from unseen ones")
+        found.append(
+            "from the samples one can tell, better than by guessing, which images the model was trained on"
+        )
     if leaking := verdict["leaking_labels"]:
         found.append(f"the label {', '.join(labels[int(index)] for index in leaking)} leaks more than others")
     if found:

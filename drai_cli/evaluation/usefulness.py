@@ -292,11 +292,13 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
         )
         if best.objections:
             text += f" But {'; '.join(best.objections)}."
+        text += _brief(arms["real"]["images_seen"])
         if command := command_for(evaluation, numbers, best.name):
             text += f" To make that data set: {command}"
         return text
     if best.harmful:
-        return f"They harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
+        text = f"They harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
+        return f"{text}{_brief(arms['real']['images_seen'])}"
     text = "No use of them showed a gain over real images alone"
     if best.rare:
         text += (
@@ -306,6 +308,17 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
     return (
         f"{text}: with {numbers['groups']} test cases, gains under {resolution:.2f} cannot be seen "
         f"(0.05 would need about {numbers['groups_needed'] or numbers['cases_needed']:,}); {alone}."
+    )
+
+
+def _brief(images_seen: int) -> str:
+    """That classifiers were trained for less long than usual, which makes gains look larger; else empty."""
+    usual = UsefulnessConfig().images_seen
+    if images_seen >= usual:
+        return ""
+    return (
+        f" The classifiers saw {images_seen:,} images in training instead of {usual:,}: after longer training the "
+        "difference may be smaller (--usefulness-images)."
     )
 
 

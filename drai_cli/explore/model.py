@@ -143,13 +143,16 @@ def _find_judge(path: Path, inference: Any, reporter: Reporter) -> Callable[[Ima
     run = run_of(path)
     if run is None or not run.judge.exists():
         return None
-    from drai_cli.metrics.judge import load_judge
+    from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge
+    from drai_cli.metrics.judge import Judge, load_judge
     from drai_cli.model_file.checkpoint import UNFIT, load_state
 
-    labels = inference.header.schema.labels
+    labels, findings = inference.header.schema.labels, inference.header.schema.label.findings
+    judge: Judge | FindingJudge
     try:
         tensors, config = load_state(run.judge)
-        judge = load_judge(config, tensors, inference.device)
+        load = load_judge if findings is None else load_finding_judge
+        judge = load(config, tensors, inference.device)
     except (*UNFIT, WeightsError, UsageError) as error:
         reporter.warn(f"{run.judge}: cannot be used ({type(error).__name__}), so no labels are judged")
         return None
@@ -159,4 +162,11 @@ def _find_judge(path: Path, inference: Any, reporter: Reporter) -> Callable[[Ima
     ):
         reporter.warn(f"{run.judge}: was trained for other images, so no labels are judged")
         return None
-    return lambda images: [labels[index] for index in judge.labels(images)]
+    if isinstance(judge, FindingJudge):
+        seen, texts = judge, findings
+        assert texts is not None
+        return lambda images: [
+            texts.text(row.astype(np.int8)) for row in seen.shown(seen.probabilities(images))
+        ]
+    by_label = judge
+    return lambda images: [labels[index] for index in by_label.labels(images)]

@@ -47,6 +47,17 @@ def hold_lock(
         file.close()
 
 
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock file `path`; False where there are no locks, and for what is none."""
+    try:
+        if not path.exists():
+            return False
+        with open_own(path) as file:
+            return try_lock(file) is False
+    except (OSError, InputError):
+        return False
+
+
 @contextmanager
 def hold_folder(folder: Path, command: str) -> Iterator[None]:
     """Holds a folder against other commands; it is made where it is missing, and removed again if it stays empty.

@@ -21,6 +21,7 @@ NOT_READ: dict[tuple[str, ...], str] = {
     (".mnc", ".rec", ".par", ".v", ".ecat", ".vtk", ".vti", ".xml.gz"): _SCANNER,
     (".pdf",): "extract its images, for example with pdfimages",
     (".mp4", ".avi", ".mov", ".mkv", ".wmv"): "write its frames as images: ffmpeg -i FILE FOLDER/%06d.png",
-    (".zip", ".rar", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"): "unpack it, and give the folder",
+    (".zip",): "give a zip of a whole set as the path, or unpack all of them, and give the folder",
+    (".rar", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"): "unpack it, and give the folder",
 }  # fmt: skip
 """Suffixes, lower case, to one line of advice."""

@@ -1,14 +1,14 @@
 """The heads of the feature game (`reference/method.md`): conditional discriminators of a frozen network's feature maps.
 
 One head per scale. Convolutions are spectrally normalised (Miyato et al. 2018), and the condition acts by projection
-(Miyato and Koyama 2018). After Sauer et al. 2021, *Projected GANs Converge Faster*, with pairs of image and condition,
-and without batch normalisation: with statistics of real and generated images apart, heads learn a tenth as fast
-(`examples/RUNS.md`).
+(Miyato and Koyama 2018). After Sauer et al. 2021, *Projected GANs Converge Faster*, with pairs of image and condition.
+Outputs of convolutions are standardised over the batch, real and generated images apart, as there: heads then learn
+more slowly, and judge only what differs within a batch (`examples/RUNS.md`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from drai_cli.model.layers import activate, mlp
 
+Average = Callable[[Float[Tensor, "batch channels"]], Float[Tensor, " channels"]]
+"""The mean over all rows of the batch, those of other processes among them."""
 MIXED_CHANNELS = 64
 """Channels of every scale's feature maps."""
 _SMALLEST = 8  # the side below which a head's convolutions no longer halve it
@@ -57,6 +59,26 @@ class SpectralConv(nn.Module):
         )
 
 
+class BatchStandard(nn.Module):
+    """Standardises each channel over the whole batch, all processes' rows; learned scale and shift."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels))
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], average: Average
+    ) -> Float[Tensor, "batch channels height width"]:
+        with torch.autocast(x.device.type, enabled=False):
+            full = x.float()
+            of_rows = torch.cat([full.mean((2, 3)), full.square().mean((2, 3))], dim=1)
+            mean, square = average(of_rows).chunk(2)
+            scale = self.scale * torch.rsqrt((square - mean.square()).clamp(min=0) + 1e-4)
+            shift = self.shift - mean * scale
+        return torch.addcmul(shift.to(x.dtype)[:, None, None], x, scale.to(x.dtype)[:, None, None])
+
+
 class FeatureHead(nn.Module):
     """One scale's feature maps to logits at each place, and to the logit of a condition."""
 
@@ -69,6 +91,7 @@ class FeatureHead(nn.Module):
         self.convolutions = nn.ModuleList(
             SpectralConv(MIXED_CHANNELS, MIXED_CHANNELS, 3, stride) for stride in strides
         )
+        self.norms = nn.ModuleList(BatchStandard(MIXED_CHANNELS) for _ in strides)
         self.image = SpectralConv(MIXED_CHANNELS, 1, 1)
         self.project = mlp(condition_dim, MIXED_CHANNELS, MIXED_CHANNELS, hidden_layers=1)
 
@@ -76,11 +99,12 @@ class FeatureHead(nn.Module):
         self,
         maps: Float[Tensor, "batch channels height width"],
         conditions: Sequence[Float[Tensor, "batch condition"]],
+        average: Average,
     ) -> tuple[Float[Tensor, "batch place"], list[Float[Tensor, "batch 1"]]]:
         """Logits of the image at each place, and one for the image with each of `conditions`; high = real."""
         x = maps
-        for convolution in self.convolutions:
-            x = activate(convolution(x))
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = activate(norm(convolution(x), average))
         logits = self.image(x).flatten(1).float()
         with torch.autocast(x.device.type, enabled=False):
             pooled = x.float().mean((2, 3))
@@ -110,6 +134,7 @@ class FeatureHeads(nn.Module):
         self,
         maps: Sequence[Float[Tensor, "batch channels _ _"]],
         conditions: Sequence[Float[Tensor, "batch condition"]],
+        average: Average,
     ) -> list[tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch 1"]]]]:
         """Each head's logits; see `FeatureHead`."""
-        return [head(one, conditions) for head, one in zip(self.heads, maps, strict=True)]
+        return [head(one, conditions, average) for head, one in zip(self.heads, maps, strict=True)]

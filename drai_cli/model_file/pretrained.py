@@ -15,7 +15,7 @@ from torch import Tensor
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN, open_regular
 
-PICKLED = (".pth", ".pt")
+PICKLED = (".pth", ".pt", ".tar")  # published checkpoints are called .pth.tar
 
 
 def read_tensors(path: Path, option: str) -> dict[str, Tensor]:

@@ -24,9 +24,15 @@ def import_writer() -> Any:
     return SummaryWriter
 
 
-def open_events(folder: Path) -> Any:
-    """A TensorBoard writer; raises as `import_writer`."""
-    return import_writer()(folder)
+def open_events(folder: Path, images_seen: int) -> Any:
+    """A TensorBoard writer; raises as `import_writer`.
+
+    Args:
+        folder: Where to.
+        images_seen: Of the checkpoint that the run is resumed from. What a killed process has written after it is not
+            shown: it comes again.
+    """
+    return import_writer()(folder, purge_step=images_seen + 1 if images_seen else None)
 
 
 def write_events(events: Any, values: Mapping[str, float], images_seen: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isfinite
 
 import torch
 
@@ -43,23 +44,28 @@ class ThreadCount:
         self._take(recorded if can_take else self.choose())
         self._warn_of_other(recorded)
 
-    def look(self, rate: float) -> None:
+    def look(self, rate: float, before: Sequence[object] = ()) -> None:
         """Makes the trial again if the steps since the last tick were slow.
 
         Args:
             rate: Images per second since the last tick.
+            before: Those of the run's earlier ticks, as its files say. At the first tick of a resumed run the rate is
+                compared with them: the recorded number of threads may be the wrong one now.
         """
         if not self.is_ours or rate <= 0:
             return
+        if not self._best_rate:
+            numbers = (float(one) for one in before if isinstance(one, int | float))
+            self._best_rate = max((one for one in numbers if isfinite(one)), default=0.0)
         self._best_rate = max(self._best_rate, rate)
         if rate >= _SLOWED * self._best_rate:
             return
-        before = self.now
+        earlier = self.now
         self._take(self.choose())
         self._best_rate = rate  # what is slow now is compared with this
-        if self.now != before:
+        if self.now != earlier:
             self.reporter.info(
-                f"threads: {self.now} from here (before: {before}), faster while the machine is busy"
+                f"threads: {self.now} from here (before: {earlier}), faster while the machine is busy"
             )
 
     def _take(self, threads: int) -> None:

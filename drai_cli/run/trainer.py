@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import torch
 
@@ -83,8 +84,7 @@ class Trainer:
         self.resumed_from = 0
         self.share_used = 0.0
         self.saved_at: int | None = None
-        is_logged = run.tensorboard and processes.is_first
-        self.events = open_events(directory.events) if is_logged else None
+        self.events: Any = None  # TensorBoard's writer
 
     def train(self) -> str:
         """Trains until the run is over or a signal stops it; returns why: see `TrainResult.stopped_by`."""
@@ -155,6 +155,8 @@ class Trainer:
         self.threads.begin(self.progress.threads)
         self.resumed_from = self.state.images_seen
         self.saved_at = self.resumed_from or None
+        if self.run.tensorboard and self.processes.is_first:
+            self.events = open_events(self.directory.events, self.resumed_from)
         if self.batches.balance:
             self.reporter.info(f"classes are balanced: sampled by n^-{self.batches.balance:g}")
         self.validation.check_possible(self.budget.is_limited)
@@ -271,10 +273,10 @@ class Trainer:
             }  # fmt: skip
             self.directory.write_stats([*ticks, tick])
             self._write_page(reason)
-        if self.events is not None:
-            write_events(self.events, averages | measures, state.images_seen)
+            if self.events is not None:
+                write_events(self.events, averages | measures, state.images_seen)
         if not reason:
-            self.threads.look(rate)
+            self.threads.look(rate, [earlier.get("images_per_s") for earlier in ticks])
         progress.sums, progress.steps = {}, 0
         self._keep()
         noted = ("agreement", "kept", "followed", "score")

@@ -28,10 +28,10 @@ class ModelConfig:
             resolution halves.
         max_channels: Maximum number of channels at any resolution.
         blocks: Residual blocks at each resolution.
-        pools_content: Compute content from features averaged over the whole frame, so that it encodes what an image
-            shows and not where. This reduces overfitting on photographs. Style always keeps positions.
-        grain: Add noise at every resolution, with learned strength: grain and hairs then need no code. Samples have it.
-            Reconstructions, swaps and walks do not, so that codes alone decide them.
+        pools_content: Compute content from features averaged over the whole frame, so that it ignores where in the
+            image things are. This reduces overfitting on photographs. Style always keeps positions.
+        grain: Add noise of learned strength at every resolution, for grain and hairs. Only samples have it:
+            reconstructions, swaps and interpolations depend on the codes alone.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -64,10 +64,10 @@ class Objective:
 
     Attributes:
         condition_weight: Weight of V_cond, the matching-aware conditional GAN loss.
-        dual_weight: Weight of V_dual, the two adversarial losses for inference.
+        dual_weight: Weight of V_dual, the two adversarial losses on pairs of image and code.
         align_weight: Weight of V_align, KL(q(c|x) ‖ p(c|t)), which matches inferred content to the content prior.
-        match_weight: Weight of the discriminative part of V_align: tell from an image's content which condition of the
-            batch is its own.
+        match_weight: Weight of the discriminative part of V_align: from an image's content code, pick its own condition
+            among those of the batch.
         image_cycle_weight: Weight of the image reconstruction loss: mean absolute difference at three resolutions.
         code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between drawn codes and those
             inferred from their images.
@@ -79,7 +79,7 @@ class Objective:
             (--feature-network). It makes images look real much earlier.
         independence_weight: Weight of a penalty on dependence between style and condition within a batch, in addition
             to V_grl. It is off by default because it also removes size from the style (examples/RUNS.md).
-        self_weight: Weight of V_self: transforming an image must keep its content and change its style.
+        self_weight: Weight of V_self: transforming an image must change its style and not its content.
         prior_kl_weight: Weight of the KL divergence of the content prior from N(0, I).
         style_kl_weight: Weight of the KL divergence of q(z|x) from N(0, I), which fixes the scale of style.
         swap_share: Share of generated images that combine the content of one real image with the style of another; the
@@ -129,8 +129,9 @@ class TrainOptions:
         method: Method to train, one of `METHODS`.
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
-        kimg: Training budget in thousands of images; None: no limit; without --hours, training then stops when the
-            validation measure no longer improves.
+        kimg: Length of the training in thousands of images shown to the networks. An image counts each time it is
+            shown: with 5,000 training images, 50 shows each one ten times. None: no limit; without --hours, training
+            then ends when the validation measure has stopped improving.
         hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
         tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
             the validation measure.
@@ -142,22 +143,24 @@ class TrainOptions:
         warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
         hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
             while the new discriminator learns; at most a tenth of the budget.
-        decay_share: With a budget (--kimg or --hours): its final share, over which all learning rates but the
-            predictors' fall linearly to 5 %.
-        ema_kimg: Largest half-life of the moving average of the weights, in thousands of images.
+        decay_share: With --kimg or --hours: final share of the run in which all learning rates except the predictors'
+            fall linearly to 5 %.
+        ema_kimg: Half-life of the moving average of the weights (EMA), in thousands of images; shorter at the start of
+            a run.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
             rotation by multiples of 90°); None: dihedral for ham10000, otherwise none.
-        augment: Augmentation of the discriminator's input: ada (adaptive; reduces memorisation of small data sets) or
-            none.
+        augment: Random changes of the images that the discriminator sees: ada (more of them, the more the
+            discriminator has learned the training images by heart) or none.
         balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
             1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
             otherwise 0.
         missing_share: Probability in training with which each attribute except the label is hidden.
-        fit_prior: At each tick, fit the saved content prior to the contents of training images. If the judge labels
-            samples correctly much more often than real images, this brings them nearer to real images. If it rarely
-            labels real images correctly, this blurs the labels.
-        precision: Arithmetic of the training steps: bf16, fp32, or auto (bf16 where the processor has it in hardware,
-            which is the same on a busy machine; a run keeps what it began with).
+        fit_prior: Makes samples of a label as varied as its training images: when a snapshot is saved, the network
+            that draws contents for labels is fitted to the contents of the training images. Use it if samples are too
+            typical (the judge, a classifier trained on real images, labels them correctly far more often than real
+            images), and not if the judge is poor on real images: labels then blur.
+        precision: Arithmetic of the training steps: bf16, fp32, or auto (bf16 if the hardware supports it); a resumed
+            run keeps its precision.
         seed: Random seed.
         split_seed: Random seed of the split, for data sets without a split of their own; runs with different seeds can
             share one split; None: the value of --seed.

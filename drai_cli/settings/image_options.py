@@ -66,14 +66,14 @@ class SampleOptions:
 
     Attributes:
         out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
-        label: Label of all images, or an alias of it. Where labels are sets of findings: exactly these findings, joined
-            by `|`; with `*` as one of them, others as well, as often as in the training data.
-        label_not: Where labels are sets of findings: finding that no image shows, while others are drawn; may be given
-            several times.
+        label: Label of all images, or an alias of it. For findings: exactly this set, joined by `|`; `A|B|*` adds
+            others, as often as in the training data.
+        label_not: For findings: a finding that no image may show, while the others are drawn; may be given several
+            times.
         count: Number of images in all; --per-class is the alternative. Without --label, the labels are
             drawn in the proportions of the training data.
         per_class: Number of images of every label.
-        per_finding: Where labels are sets of findings: number of images, at least, that show each finding.
+        per_finding: For findings: minimum number of images that show each finding.
         like: CSV table with a label column: generate one image per row (or --count images, spread over the rows), with
             the label and attributes of the row.
         attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes that are not set
@@ -83,30 +83,31 @@ class SampleOptions:
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality). Applies to
             --style-from.
-        truncation: Factor on the deviations of content and style codes from their means; 1 = no truncation, less = less
-            variation.
-        move_content: Numbers that are added to the content code of every image, with commas between them, as many as
-            the code has. `drai explore` finds directions and prints the command.
+        truncation: Factor on the distance of the codes from their means; 1 = full variation, below 1 = more typical
+            images.
+        move_content: Numbers, separated by commas, that are added to the content code of every image, one per
+            dimension. `drai explore` finds directions and prints the command.
         move_style: The same for the style code.
         format: File format, one of `SAMPLE_FORMATS`. npz: one file in MedMNIST's layout. webdataset: tar files of
             images with their labels.
-        layout: Folders and tables of formats with a file per image. folders: one folder per label. flat: one folder for
-            all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as in
-            ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
-        shard_size: Images per tar file of a webdataset; None: 10000. (--shard is something else: a part of the job.)
-        sheet: Also draw a contact sheet of the first images of each label to this .png file, outside of OUT. For a
-            finished job, the same command with --sheet draws it alone.
-        seed: Random seed. Seed, condition and index decide each image.
-        shard: Part of the job to run, as I/N, with I from 1. All N parts make one folder, at the same time or copied
-            together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are whole tar
-            files.
+        layout: Folders and tables, for formats with one file per image. folders: one folder per label. flat: one folder
+            for all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as
+            in ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
+        shard_size: Images per tar file of a webdataset; None: 10000. (Unrelated to --shard, a part of the job.)
+        sheet: Also draw a contact sheet of the first images of each label to this .png file, outside of OUT. If the
+            output is complete, only the sheet is drawn.
+        seed: Random seed. The same seed, condition and index give the same image.
+        shard: Part of the job to run, as I/N, with I from 1. The N parts may run at the same time into one OUT, or be
+            copied together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are
+            whole tar files.
         batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
-        reject_copies: Leave out copies of training images: images nearer to one (in pixels, also mirrored or rotated)
-            than 99 % of held-out real images are. Their places stay empty. Needs --train-data.
-        select: Leave out images that a classifier of real images (the judge of `evaluate`, trained on the training part
-            of --train-data) finds wrong (another label is likelier) or trivial (it is surer than of 90 % of the real
-            images of the label). Their places stay empty; how many were drawn and why images were dropped is said and
-            listed in manifest.json. Needs --train-data.
+        reject_copies: Leave out copies of training images: images nearer to one (in pixels, mirrored or rotated too)
+            than 99 % of held-out real images. Their numbers are skipped, so fewer images are written. Needs
+            --train-data.
+        select: Leave out images that the judge (a classifier trained on the training part of --train-data) finds wrong
+            (another label is likelier) or too easy (it is surer than of 90 % of the real images of the label). Their
+            numbers are skipped, so fewer images are written; counts and reasons are printed and listed in
+            manifest.json. Needs --train-data.
         train_data: With --reject-copies or --select: the data set that the model was trained on. If the model is a run,
             only the training part of its split counts.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the

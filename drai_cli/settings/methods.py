@@ -72,9 +72,9 @@ _NO_SWAPS = {"swap_share": 0.0}
 METHODS: dict[str, Method] = {
     "drai": Method("the full objective: dual adversarial inference and both disentanglement constraints",
                    (*_DAI, *_HIDING, "self")),
-    "dai-grl": Method("dai and the first constraint: reversed gradients remove from each code what predicts the other",
+    "dai-grl": Method("dai and the first constraint: reversed gradients make neither code predictable from the other",
                       (*_DAI, *_HIDING)),
-    "dai-self": Method("dai and the second constraint: a transformation changes style and keeps content",
+    "dai-self": Method("dai and the second constraint: transforming an image changes its style, not its content",
                        (*_DAI, "self")),
     "dai": Method("dual adversarial inference of content and style, with reconstruction of images and codes", _DAI),
     "cgan": Method("a conditional GAN, G(t, noise), without an encoder: it cannot swap styles",
@@ -86,7 +86,7 @@ METHODS: dict[str, Method] = {
     "cavae": Method("a conditional GAN and an adversarial autoencoder: G(t, z) reconstructs images, "
                     "z is matched to its prior",
                     ("condition", "features", "image_cycle", "aggregate"), ("style",), "fixed", _NO_SWAPS),
-    "dual-cavae": Method("cavae with content: G(c, z) reconstructs images, both codes are matched to their priors",
+    "dual-cavae": Method("cavae with a content code: G(c, z) reconstructs images, both are matched to their priors",
                          ("condition", "features", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
 }  # fmt: skip
 DEFAULT = METHODS["drai"]

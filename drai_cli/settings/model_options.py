@@ -19,55 +19,56 @@ class EvaluateOptions:
     """What to evaluate, against what, and how thoroughly. Fields that are not listed: see `SourceOptions`.
 
     Attributes:
-        data: Real images: a data set of any kind. For a run with its own split, the test part is used.
+        data: Real images: a data set of any kind. For a run, the test part of its split is used.
         weights: A model file, run directory, bundled name or Hub name.
         runs: Run directories of several trainings, to evaluate instead of one model: separated by commas, or given
             several times. The report shows the spread between them beside the intervals over cases.
         synthetic: Folder of synthetic images from any source, to evaluate instead of a model: one folder per label, or
             with a table.
-        train_data: Data set that the generator was trained on, if there is no split. All images of DATA then count as
-            held out.
+        train_data: Data set that the generator was trained on, if it has no split file. All images of DATA then count
+            as held out.
         split: A run's split.csv, which gives the part of each image of DATA (train, validation, test). A run directory
             has its own.
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
-        quick: Measure everything with smaller samples and shorter trainings, in about a minute: a first look. With a
-            run, its own judge is used. An option that is given keeps its value.
-        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions, usefulness, privacy;
-            None: all.
-        external: Real images from elsewhere, to test the classifiers of usefulness on in addition.
+        quick: Measure everything with smaller samples and shorter trainings, in about a minute: a first look. A run's
+            own judge is reused. Options that you give override --quick.
+        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (whether --set is obeyed),
+            usefulness, privacy; None: all.
+        external: Real images from elsewhere, on which the usefulness classifiers are tested too.
         maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
-        subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) whose values are measured one by
-            one: is each subgroup among the synthetic images? May be given several times.
+        subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) to check for each of its values
+            whether synthetic images cover it. May be given several times.
         rules: Your own rule that images must keep to, as QUANTITY=LOW..HIGH (radius=0.05..0.45, brightness=..0.9). The
-            report says which share of samples and of real images keeps to it. QUANTITY is brightness, contrast, edges
-            (0 to 1), x, y or radius (of the object, in fractions of the frame). May be given several times.
-        card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data, with numbers or what
-            was not measured.
+            report gives the share of samples and of real images within it. QUANTITY is brightness, contrast, edges (0
+            to 1), x, y or radius (of the object, in fractions of the frame). May be given several times.
+        card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data (Commun Eng 2025), each
+            with numbers or "not measured".
         features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
             SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
-            network that is trained on real training images. With them, usefulness is measured with a second kind of
-            classifier, a linear head on these features.
-        part: Part of the split to evaluate; publish results on test only. held-out is test and validation together and
-            works only for usefulness, which then selects its classifiers on a fifth of the training groups.
+            network that is trained on real training images. Usefulness then also uses a second kind of classifier, a
+            linear one on these features.
+        part: Which images of DATA to measure on: those of the test part of the split, of the validation part, or both
+            (held-out; only for usefulness, whose classifiers are then selected on a fifth of the training groups).
+            Publish results on test only: the best model was chosen on validation images.
         samples: Synthetic images per label, for label agreement and spread.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
-        judge_images: Longest training of the judge and the factor regressor, in images; None: by image size.
+        judge_images: Maximum training of the judge (and of the regressor of phantom factors), in images; None: by image
+            size.
         usefulness_images: Length of the training of each usefulness classifier, in images; None: 24,000.
-        usefulness_seeds: Classifiers trained on each training set, with different random seeds.
+        usefulness_seeds: Classifiers to train on each training set, with different random seeds.
         usefulness_ratios: Synthetic images per real image in the mixed training sets; may be given several times.
-        small_labels: Label that counts towards the recall of rare labels, and that one training set fills up with
+        small_labels: Rare label: it counts in the recall of rare labels, and one training set fills it up with
             synthetic images; may be given several times; None: labels with fewer than half the mean number of images.
         privacy_samples: Synthetic images to compare with every training image.
-        attack: Further attack of the privacy part. shadow: eight models are trained as the evaluated one was, each on
-            half of the images, to learn how a model differs that has seen an image. Stronger for small sets.
+        attack: Further attack of the privacy part. shadow: eight models are trained as yours was, each on half of the
+            images, to learn how having seen an image changes a model. Stronger for small sets.
         attack_minutes: With --attack: minutes to train these models in all; more minutes make the attack stronger.
         group: Column whose value identifies a group (patient, lesion); confidence intervals resample groups. For DICOM
             without a table: a DICOM keyword.
         size: With --synthetic: side in pixels at which real and synthetic images are compared; None: the side of the
             synthetic images.
-        figures: Include images in report.html. Some of them are real images: use --no-figures for a report to be
-            shared.
+        figures: Include images in report.html. Some of them are real images: use --no-figures if you share the report.
         report_date: Date to write on the report; None: none, so that the same evaluation gives the same bytes.
         seed: Random seed of samples, pairs, probes, classifiers and bootstrap.
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
@@ -141,7 +142,7 @@ class TrainRun:
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         licence: Licence of the model, as an SPDX expression; None: the known licence of the data set or of the --init
             model.
-        open: Open OUT/progress.html in a browser when it is first written. It shows how the run goes.
+        open: Open OUT/progress.html in a browser when it is first written. It shows the progress of the run.
         tensorboard: Also write losses and measures as TensorBoard events to OUT/tensorboard (needs the extra
             `drai-cli[tensorboard]`).
     """
@@ -155,6 +156,11 @@ class TrainRun:
     licence: str | None = None
     tensorboard: bool = False
     open: bool = False
+
+
+def name_run(data: Path) -> str:
+    """Names a run after its data: `lesions` for `./lesions/`, `pneumonia` for `pneumonia.npz`."""
+    return data.resolve().stem or "drai"
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,8 @@ class CompareOptions:
             or .pth file of SqueezeNet 1.1, a ResNet or EfficientNet-Lite0. A network that trained a model cannot
             measure it.
         features: Features for distances, as for `evaluate`; None: those of the judge.
-        judge_images: Longest training of the judge and the factor regressor, in images; None: by image size.
+        judge_images: Maximum training of the judge (and of the regressor of phantom factors), in images; None: by image
+            size.
         part: Part of the split to evaluate.
     """
 

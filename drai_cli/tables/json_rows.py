@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ def read_json_rows(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     """Column names, in the order in which they occur first, and rows.
 
     Texts, numbers and truth values are cells; null is an empty cell; a list of them is joined by `|`. A `dataset.json`
-    of StyleGAN gives the columns `file_name` and `label`.
+    of StyleGAN gives the columns `file_name` and `label`, COCO's annotations `file_name` and `category`, and an object
+    whose keys are names of images a column `image`.
 
     Raises:
         InputError: It is no JSON, or no table.
@@ -45,11 +47,44 @@ def _objects(path: Path, text: str) -> list[Mapping[str, Any]]:
             isinstance(labels, dict) and all("." in str(name) for name in labels)
         ):
             return list(_stylegan_rows(path, labels))
+        if isinstance(data, dict):
+            data = _coco_rows(data) or _rows_by_name(data) or data
     else:
         data = [json.loads(line) for line in text.split("\n") if line.strip()]
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise InputError(path, f"{_NO_TABLE}, got something else")
     return data
+
+
+def _rows_by_name(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """`{"a.png": "benign", …}` or `{"a": {"label": "benign", …}, …}` as rows with the name in a column `image`."""
+    if len(data) < 2:
+        return []
+    if all(isinstance(value, dict) for value in data.values()):
+        return [{"image": name, **value} for name, value in data.items()]
+    if all("." in name and isinstance(value, str | int | float) for name, value in data.items()):
+        return [{"image": name, "label": value} for name, value in data.items()]
+    return []
+
+
+def _coco_rows(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The images of COCO's layout, each with the names of its categories in a column `category`."""
+    images, marks, kinds = (data.get(key) for key in ("images", "annotations", "categories"))
+    if not all(isinstance(part, list) and part and all(isinstance(one, dict) for one in part)
+               for part in (images, marks, kinds)):  # fmt: skip
+        return []
+    names = {kind.get("id"): str(kind.get("name")) for kind in kinds or ()}
+    found: defaultdict[Any, dict[str, None]] = defaultdict(dict)
+    for mark in marks or ():
+        if (name := names.get(mark.get("category_id"))) is not None and isinstance(
+            mark.get("image_id"), str | int
+        ):
+            found[mark["image_id"]][name] = None
+    return [
+        {"file_name": image["file_name"], "category": list(found.get(image.get("id"), ()))}
+        for image in images or ()
+        if isinstance(image.get("file_name"), str) and isinstance(image.get("id"), str | int)
+    ]
 
 
 def _stylegan_rows(path: Path, labels: Any) -> Iterable[Mapping[str, Any]]:

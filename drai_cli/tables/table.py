@@ -142,7 +142,7 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
         weight.add(len(rows), len(rows) * len(columns))  # a row of each object, with every column
         return _checked(path, columns, [[row.get(column, "") for column in columns] for row in rows])
     may_have_commas = True
-    if name.endswith(".xlsx"):
+    if name.endswith(".xlsx") or _is_workbook(path):
         numbered, note = read_workbook(path, weight)
         may_have_commas = False
     else:
@@ -170,6 +170,8 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
         columns = tuple(f"column {place}" for place in range(1, len(columns) + 1))
     rows_of_cells = []
     for line, cells in numbered:
+        if len(cells) < len(columns) and not any(columns[len(cells) :]):
+            cells = [*cells, *[""] * (len(columns) - len(cells))]
         while len(cells) > len(columns) and not cells[-1].strip():
             cells = cells[:-1]
         if len(cells) != len(columns):
@@ -181,6 +183,12 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
     if may_have_commas:
         rows_of_cells = _with_points(rows_of_cells)
     return replace(_checked(path, columns, rows_of_cells), note=note, has_header=has_header)
+
+
+def _is_workbook(path: Path) -> bool:
+    """Whether a file called `.csv` begins as a workbook does."""
+    with open_regular(path) as file:
+        return file.read(4) == b"PK\3\4"
 
 
 def _count_titles(lines: Sequence[Sequence[str]]) -> int:

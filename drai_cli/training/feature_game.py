@@ -42,9 +42,14 @@ def judge_maps(
 ) -> Logits:
     """Each head's logits for all processes' images: at each place, and with each of the conditions of the batch."""
     n = len(conditions[0])
+
+    def average(own: Float[Tensor, "share width"]) -> Float[Tensor, " width"]:
+        (whole,) = plan.processes.gather([own], n)
+        return whole.mean(0)
+
     own = [plan.processes.share(one) for one in conditions]
     found = []
-    for logits, agreements in heads(maps, own):
+    for logits, agreements in heads(maps, own, average):
         whole = plan.processes.gather([logits, *agreements], n)
         found.append((whole[0], whole[1:]))
     return found

@@ -210,7 +210,9 @@ def _work(
         running.add(process)
         process.join()
         running.discard(process)
-        if process.exitcode:
+        if process.exitcode and process.exitcode < 0:
+            failures.append(f"{job.name} (ended by signal {-process.exitcode}: perhaps memory ran out)")
+        elif process.exitcode:
             failures.append(job.name)
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from drai_cli import __version__
-from drai_cli.data.image_set import PARTS, Entry, count_classes
+from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.prepared import PreparedSet, find_set
 from drai_cli.data.split import write_split
-from drai_cli.data.split_plan import check_classes, check_parts, choose_parts
+from drai_cli.data.split_plan import check_classes, check_parts, check_seen, choose_parts, measure_parts
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
@@ -161,9 +161,10 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT, tries: bool = True
     seed = training.seed if training.split_seed is None else training.split_seed
     split = directory.split if directory.is_begun and directory.split.exists() else None
     parts = choose_parts(image_set.entries, image_set.label, image_set.findings, seed, split, SILENT)
-    _check_batch(run, training, list(parts).count("train"))
     if split is None:
         check_parts(run.data.path, image_set, image_set.entries, parts)
+    check_seen(image_set.entries, parts, image_set.label, image_set.findings)
+    _check_batch(run, training, list(parts).count("train"))
     classes = count_classes(image_set.entries, image_set.label, image_set.findings)
     check_label_names(run.data.path, list(classes))
     plan: Sequence[str] = ()
@@ -172,15 +173,10 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT, tries: bool = True
         options = resolve_options(run, data, model, reporter)
         _advise(run, options, data, directory.is_begun, reporter)
         plan = rehearse(options, data, directory, run.init is not None, device, reporter)
-    sizes = {str(part): _measure_part(image_set.entries, parts, part) for part in PARTS}
+    sizes = measure_parts(image_set.entries, parts)
     return TrainPreview(
         str(device), directory.is_begun, image_set.kind, image_set.group, sizes, classes, plan, run
     )
-
-
-def _measure_part(entries: Sequence[Entry], parts: Sequence[str], part: str) -> dict[str, int]:
-    groups = [entry.group for entry, its in zip(entries, parts, strict=True) if its == part]
-    return {"images": len(groups), "groups": len(set(groups))}
 
 
 def _advise(

@@ -50,8 +50,10 @@ def test_options_stand_in_groups_and_say_what_they_are(name):
     for option in options_of(name):
         assert option.rich_help_panel in allowed, option.opts
         assert option.help, option.opts
-        # No name of the code, and nothing that the markup would swallow.
-        assert set(re.findall(r"\b[a-z]+_[a-z]+\b", option.help)) <= {"content_label"}, option.help
+        # No name of the code (these are columns), and nothing that the markup would swallow.
+        assert set(re.findall(r"\b[a-z]+_[a-z]+\b", option.help)) <= {"content_label", "is_train"}, (
+            option.help
+        )
         assert "`" not in option.help, option.help
         assert re.match(r"[A-Z]|[a-z][\w-]*(: |, | \()", option.help), option.help
 

@@ -115,6 +115,19 @@ def test_no_silence_while_one_unit_takes_long(capsys, monkeypatch):
     assert threading.active_count() == 1
 
 
+def test_work_that_counts_nothing_says_how_long_it_has_taken(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(tasks_module.time, "monotonic", lambda: clock[0])
+    with Output().stage("trying a step", None, "") as task:
+        clock[0] = 12.0
+        task.advance(0)
+        clock[0] = 13.0
+    assert capsys.readouterr().err.splitlines() == [
+        "drai: trying a step, for 12 s now",
+        "drai: trying a step, took 13 s",
+    ]
+
+
 def test_a_short_stage_leaves_no_line(capsys):
     with Output().stage("measuring", 3, "steps") as task:
         task.advance(3)

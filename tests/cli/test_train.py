@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from drai_cli.cli.train import describe_presets, name_run, resolve_settings
+from drai_cli.cli.train import describe_presets, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions
+from drai_cli.settings.model_options import name_run
 from drai_cli.settings.presets import PRESETS
 from tests.support.patience import PATIENCE_S
 
@@ -202,6 +203,22 @@ def test_a_missing_tensorboard_is_said_first(drai, tmp_path, monkeypatch):
     ]
 
 
+def test_dry_run_and_inspect_agree_that_training_stops(drai, tmp_path):
+    """The test part spells its classes otherwise than the training part."""
+    for place, (part, label) in enumerate(
+        (p, c) for p, both in (("train", "ab"), ("test", "xy")) for c in both
+    ):
+        folder = tmp_path / "set" / part / label
+        folder.mkdir(parents=True)
+        for index in range(3):
+            Image.new("L", (8, 8), 60 * place + index).save(folder / f"{index}.png")
+    said = "classes without a training image: x (3), y (3)"
+    assert said in drai("inspect", tmp_path / "set").stdout
+    refused = drai("train", "--data", tmp_path / "set", "--dry-run")
+    assert refused.exit_code == 3
+    assert said in refused.stderr
+
+
 def test_dry_run_looks_at_out(drai, phantoms, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
@@ -357,9 +374,9 @@ def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
 
 def test_help_says_what_presets_decide():
     found = {**describe_presets(ModelConfig), **describe_presets(TrainOptions), **describe_presets(Objective)}
-    assert found["batch_size"] == "by preset: 8, from 64px 16"
-    assert found["pools_content"] == "by preset: off, from 64px on"
-    assert found["match_weight"] == "by preset: 0.1, from 64px 0"
+    assert found["batch_size"] == "by preset: 8; 64px+ 16"
+    assert found["pools_content"] == "by preset: off; 64px+ on"
+    assert found["match_weight"] == "by preset: 0.1; 64px+ 0"
     assert "content_dim" not in found  # what every preset leaves as it is
     decided = {name for preset in PRESETS.values() for name in preset} - {"image_size"}
     assert decided - {"content_dim"} == set(found) - {"image_size"}

@@ -17,6 +17,7 @@ from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
 from drai_cli.io import locks
 from drai_cli.io.image import Image, fit_to_square
+from drai_cli.io.locks import hold_lock
 from tests.support.patience import PATIENCE_S
 
 
@@ -260,6 +261,13 @@ def test_abandoned_builds_are_removed(folders, cache_dir):
     found = find_image_set(folders(a=1, b=1))
     own = build_cache(found, size=8).key[:32]
     assert [name for name in caches(cache_dir) if name.startswith(".")] == [".images-new.1-a.tmp"]
+    (cache_dir / ".images-new.1-a.tmp").touch()
+    os.utime(cache_dir / ".images-new.1-a.tmp", (time.time() - 9 * 86400,) * 2)  # or the clock has jumped
+    shutil.rmtree(cache_dir / f"images-{own}")
+    with hold_lock(cache_dir / ".images-new.lock", "drai", cache_dir):
+        build_cache(found, size=8)
+    assert ".images-new.1-a.tmp" in caches(cache_dir)
+    os.utime(cache_dir / ".images-new.1-a.tmp")
     shutil.rmtree(cache_dir / f"images-{own}")
     (cache_dir / f".images-{own}.1-a.tmp").mkdir()  # a moment ago, and nobody holds the lock
     build_cache(found, size=8)

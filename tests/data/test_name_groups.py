@@ -165,6 +165,8 @@ def test_names_that_share_a_patient(template, pattern, count):
         numbered("x/{n}.png"),
         numbered("x/p{a}_{b}.png", 6, 3),
         numbered("x/1.2.840.{n}.dcm"),
+        # Kinds of cells, not patients.
+        [f"x/{a}{b}_{n:06}.png" for a in "ABCD" for b in "XYZ" for n in range(40)],
     ],
 )
 def test_names_that_say_nothing_of_patients(names):

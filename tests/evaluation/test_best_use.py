@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from drai_cli.evaluation.best_use import best_use, command_for
+from drai_cli.evaluation.usefulness import _brief
 
 
 def found(**gains: tuple[float, float, float]) -> dict:
@@ -69,3 +70,21 @@ def test_the_command_makes_that_data_set(name, command) -> None:
     assert command_for(evaluation, numbers, name) == command
     evaluation.subject.model = None
     assert command_for(evaluation, numbers, name) == ""
+
+
+def test_a_short_training_is_said_and_the_usual_one_is_not() -> None:
+    assert _brief(6_400).startswith(" The classifiers saw 6,400 images in training instead of 23,936")
+    assert _brief(23_936) == ""
+
+
+def test_the_command_of_selected_samples_draws_as_many_as_are_dropped_too() -> None:
+    evaluation = SimpleNamespace(
+        options=SimpleNamespace(weights="runs/x", data="my set"), subject=SimpleNamespace(model=object()),
+        real=SimpleNamespace(schema=SimpleNamespace(labels=("a", "b"))),
+    )  # fmt: skip
+    name = "real + selected synthetic"
+    selection = {"samples": {"0": {"drawn": 10, "kept": 5}, "1": {"drawn": 10, "kept": 2}}}
+    numbers = {"arms": {name: {"synthetic": {"0": 9, "1": 3}}}, "selection": selection}
+    assert command_for(evaluation, numbers, name) == (
+        "`drai sample --weights runs/x -n 33 --select --train-data 'my set' --out synthetic/`, which keeps about 12."
+    )

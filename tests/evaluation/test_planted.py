@@ -18,10 +18,13 @@ from drai_cli.evaluation.privacy import PRIVACY
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.metrics.blur import blurred
 from drai_cli.metrics.classifier_training import UsefulnessConfig
+from drai_cli.metrics.copies import PIXELS, CopyFilter, spaces_of, threshold
+from drai_cli.metrics.nearest import find_nearest
 from drai_cli.report.findings import Measure, Part
 from tests.evaluation.planted import Drawn, described, draw, evaluation_of, noisy, real_set
 
 LABELS = np.arange(450) % 3
+FIELDS = ("images", "labels", "sites")
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +79,35 @@ def test_copies_are_not_to_be_shared(real, fresh, tmp_path: Path) -> None:
     assert the(privacy, "identical").value > 20
 
 
+@pytest.mark.slow
+def test_leaving_out_copies_lowers_the_risk(real, fresh, tmp_path: Path) -> None:
+    """What `--reject-copies` does: the threshold is that of unseen real images."""
+    half = noisy(train_images(real), 2)
+    mixed = Drawn(*(np.concatenate([getattr(each, name)[:225] for each in (half, fresh)]) for name in FIELDS))
+    (space,) = spaces_of({}).values()
+    train, unseen = (real.images[real.parts == part] for part in ("train", "test"))
+    (near,) = find_nearest(unseen, space, [space.features(train)], "dihedral")
+    copies = CopyFilter.of_thresholds(
+        train, {PIXELS: threshold(near.distance)}, extractors={}, symmetry="dihedral"
+    )
+    kept = ~copies.find(mixed.images)
+    assert kept[:225].mean() < 0.05
+    assert kept[225:].mean() > 0.9
+    before = described(PRIVACY, evaluation_of(real, mixed, tmp_path))
+    after = described(
+        PRIVACY, evaluation_of(real, Drawn(*(getattr(mixed, name)[kept] for name in FIELDS)), tmp_path)
+    )
+    assert "copies of training images" in before.verdict
+    assert after.verdict.startswith("They may be shared as far as these tests reach")
+    variant = {"variant": "distance to samples, pixels", "label": ""}
+    assert the(before, "membership", **variant).value > 0.75
+    assert the(after, "membership", **variant).value < 0.6
+
+
 def test_a_memorised_model_tells_who_was_trained_on(real, tmp_path: Path) -> None:
     memorised = noisy(train_images(real), 5)
     privacy = described(PRIVACY, evaluation_of(real, memorised, tmp_path))
-    assert "training images can be told from unseen ones" in privacy.verdict
+    assert "which images the model was trained on" in privacy.verdict
     assert the(privacy, "membership", variant="distance to samples, pixels", label="").value > 0.8
     assert the(privacy, "found_at", variant="distance to samples, pixels, 1.0% false alarms").value > 0.3
     assert the(privacy, "authentic").standing == "poor"
@@ -144,6 +172,7 @@ def used(real: EvaluationSet, made: Drawn, tmp_path: Path, monkeypatch: pytest.M
     return described(usefulness.USEFULNESS, evaluation)
 
 
+@pytest.mark.slow
 def test_training_images_again_neither_help_nor_harm(real, tmp_path: Path, monkeypatch) -> None:
     part = used(real, train_images(real), tmp_path, monkeypatch)
     assert part.verdict.startswith("No use of them showed a gain over real images alone")
@@ -152,12 +181,14 @@ def test_training_images_again_neither_help_nor_harm(real, tmp_path: Path, monke
     assert the(part, "balanced_accuracy", variant="real").value > 0.6
 
 
+@pytest.mark.slow
 def test_samples_of_wrong_labels_harm_and_selection_drops_them(
     real, fresh, tmp_path: Path, monkeypatch
 ) -> None:
     wrong = replace(fresh, labels=(fresh.labels + 1) % 3)
     part = used(real, wrong, tmp_path, monkeypatch)
     assert part.verdict.startswith("They harm: ")
+    assert "after longer training the difference may be smaller" in part.verdict
     assert "real + synthetic 1" in part.verdict
     assert the(part, "gain", variant="real + synthetic 1").high < 0
     assert the(part, "dropped", variant="wrong").value > 0.7

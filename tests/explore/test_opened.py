@@ -149,3 +149,24 @@ def test_an_encoder_of_another_model_is_refused(exported, tmp_path):
         open_model(str(tmp_path / "m.onnx"), "cpu", "torch")
     (tmp_path / "m.encoder.onnx").unlink()
     assert open_model(str(tmp_path / "m.onnx"), "cpu", "torch").encode is None
+
+
+def test_the_judge_of_a_run_of_findings_names_sets(run, tmp_path):
+    import numpy as np
+
+    from drai_cli.explore.model import open_model
+    from drai_cli.metrics.convnet import ConvNet, ConvNetConfig
+    from drai_cli.metrics.finding_judge import FindingJudge
+    from drai_cli.model_file.checkpoint import save_state
+    from tests.support.chest import CHEST, save_chest_model
+
+    save_chest_model(run / "model.safetensors")
+    (run / "checkpoint").mkdir()
+    network = ConvNet(ConvNetConfig(16, 1, 3, (8, 8))).eval()
+    # What counts as shown is decided by the thresholds alone.
+    judge = FindingJudge(network, "cpu", (1.1, -0.1, -0.1))
+    save_state(run / "checkpoint/judge.safetensors", judge.state(), judge.config_json())
+    model = open_model(str(run), "cpu", "torch")
+    images = np.zeros((2, 16, 16, 1), np.uint8)
+    assert model.judge(images) == ["Effusion|Mass"] * 2
+    assert CHEST.find(model.judge(images)[0]) == "Effusion|Mass"

@@ -13,7 +13,7 @@ import pytest
 
 from drai_cli.errors import OverwriteError
 from drai_cli.io import locks
-from drai_cli.io.locks import hold_folder, hold_lock
+from drai_cli.io.locks import hold_folder, hold_lock, is_held
 from tests.support.patience import PATIENCE_S
 
 HOLD = """
@@ -49,6 +49,17 @@ def test_who_holds_a_folder_is_told(holder, tmp_path):
     with hold_folder(tmp_path / "out", "drai evaluate"):
         pass
     assert not (tmp_path / "out").exists()
+
+
+def test_whether_a_lock_is_held(holder, tmp_path):
+    lock = tmp_path / "out" / ".drai.lock"
+    assert is_held(lock)
+    holder.kill()
+    holder.wait()
+    assert lock.exists()
+    assert not is_held(lock)
+    (tmp_path / "link").symlink_to(lock)
+    assert not any(is_held(tmp_path / name) for name in ("link", "gone", "."))
 
 
 def test_what_a_killed_process_held_is_taken(holder, tmp_path):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drai_cli.model.feature_heads import FeatureHead, FeatureHeads, SpectralConv
+from drai_cli.model.feature_heads import BatchStandard, FeatureHead, FeatureHeads, SpectralConv
+
+
+def mean(rows: torch.Tensor) -> torch.Tensor:
+    return rows.mean(0)
 
 
 def test_a_convolution_is_divided_by_its_largest_singular_value() -> None:
@@ -33,19 +37,35 @@ def test_the_norm_carries_a_gradient_and_iterating_none() -> None:
 
 @pytest.mark.parametrize(("side", "places"), [(32, 64), (15, 64), (8, 64), (5, 25), (1, 1)])
 def test_maps_are_halved_down_to_eight(side: int, places: int) -> None:
-    logits, agreements = FeatureHead(side, 4)(torch.randn(2, 64, side, side), [torch.randn(2, 4)])
+    logits, agreements = FeatureHead(side, 4)(torch.randn(2, 64, side, side), [torch.randn(2, 4)], mean)
     assert logits.shape == (2, places)
     assert agreements[0].shape == (2, 1)
 
 
-def test_images_are_judged_one_by_one_and_the_condition_only_by_its_logit() -> None:
-    heads = FeatureHeads([16, 8], 4)
+def test_channels_are_standardised_over_the_batch_and_all_processes_rows() -> None:
+    standard = BatchStandard(3)
+    maps = torch.randn(4, 3, 5, 5) * 3 + 2
+    out = standard(maps, mean)
+    assert torch.allclose(out.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(out.var((0, 2, 3), unbiased=False), torch.ones(3), atol=1e-3)
+    # A process that holds half of the rows finds the same with the mean over all of them.
+    rows = torch.cat([maps.mean((2, 3)), maps.square().mean((2, 3))], dim=1)
+    assert torch.allclose(standard(maps[:2], lambda _: rows.mean(0)), out[:2], atol=1e-5)
+
+
+def test_a_shift_and_a_scale_of_all_maps_are_not_seen() -> None:
+    heads, condition = FeatureHeads([16, 8], 4), torch.randn(3, 4)
     maps = [torch.randn(3, 64, 16, 16), torch.randn(3, 64, 8, 8)]
-    condition = torch.randn(3, 4)
-    whole = heads(maps, [condition, condition + 1])
-    alone = heads([one[1:2] for one in maps], [condition[1:2], condition[1:2] + 1])
-    for (image, both), (image_alone, both_alone) in zip(whole, alone, strict=True):
-        assert torch.allclose(image[1:2], image_alone, atol=1e-5)
-        for mine, theirs in zip(both, both_alone, strict=True):
-            assert torch.allclose(mine[1:2], theirs, atol=1e-5)
-        assert not torch.allclose(both[0], both[1])
+    found, other = (heads([a * one for one in maps], [condition], mean) for a in (1.0, 5.0))
+    for (image, _), (again, _) in zip(found, other, strict=True):
+        assert torch.allclose(image, again, atol=1e-2)
+
+
+def test_the_condition_acts_only_on_its_logit() -> None:
+    heads, condition = FeatureHeads([16, 8], 4), torch.randn(3, 4)
+    maps = [torch.randn(3, 64, 16, 16), torch.randn(3, 64, 8, 8)]
+    both, alone = heads(maps, [condition, condition + 1], mean), heads(maps, [condition], mean)
+    for (image, (own, other)), (image_alone, (own_alone,)) in zip(both, alone, strict=True):
+        assert torch.equal(image, image_alone)
+        assert torch.equal(own, own_alone)
+        assert not torch.allclose(own, other)

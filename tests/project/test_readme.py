@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drai_cli.settings.data_options import PhantomOptions
+from drai_cli.settings.image_options import SampleOptions
+from drai_cli.workflows.phantom import make_phantoms
+from drai_cli.workflows.sample import sample
 from tests.support.hub_server import serve
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +30,10 @@ SMALLER = {
     "--kimg 2 --tick-kimg 1": "--kimg 0.128 --tick-kimg 0.064",
     "--methods dai,drai --kimg 2": "--methods dai,drai --kimg 0.064",
     "--hours 8": "--kimg 0.064 --size 16 --batch-size 8",
+}
+SMALLER_PYTHON = {
+    "size=32, kimg=2, tick_kimg=1": "size=16, kimg=0.064, batch_size=8",
+    'metrics=["fidelity"]': 'metrics=["fidelity"], samples=8, pairs=14, judge_images=560',
 }
 # Options added to a command, so that it measures on few images.
 ADDED = {
@@ -173,8 +181,16 @@ def test_the_first_hour(drai, hub, no_server, make_dicom, tmp_path, monkeypatch)
 @pytest.mark.slow
 def test_the_python(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    make_phantoms(PhantomOptions(Path("lesions"), count=140, size=16))
+    sample(SampleOptions(out=Path("few"), label="mel", count=1))
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for found, instead in SMALLER_PYTHON.items():
+        assert found in code
+        code = code.replace(found, instead)
     values: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), values)
     assert values["images"].shape == values["walk"].shape == (8, 64, 64, 3)
     assert values["content"].shape == (8, 16)
+    assert values["seen"].shape == (64, 64, 3)
+    assert values["own"].labels
+    assert values["report"].parts

@@ -91,6 +91,18 @@ def test_a_run_that_slows_down_makes_the_trial_again():
     assert threads.now == 1
 
 
+def test_a_resumed_run_that_is_slow_beside_its_earlier_ticks_makes_the_trial():
+    told = Told()
+    threads = ThreadCount(True, told, lambda: 1)
+    threads.begin(4)
+    threads.look(20.0, [None, "x", float("nan"), 100.0, 90])
+    assert (threads.now, len(told.texts)) == (1, 1)
+    threads = ThreadCount(True, told, lambda: pytest.fail("a trial"))
+    threads.begin(4)
+    threads.look(80.0, [100.0])
+    assert threads.now == 4
+
+
 def test_on_a_gpu_and_among_several_processes_nothing_is_chosen():
     before = torch.get_num_threads()
     threads = ThreadCount(False, Told(), lambda: pytest.fail("a trial"))

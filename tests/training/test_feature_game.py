@@ -180,7 +180,7 @@ def test_heads_tell_one_batch_apart(
     gaps = [
         float(play_feature_game(state, smooth_batch, plan, passes)[0]["h_gap"].detach()) for _ in range(40)
     ]
-    assert sum(gaps[-5:]) / 5 > 0.3
+    assert sum(gaps[-5:]) / 5 > 0.15
     assert abs(gaps[0]) < 0.15
 
 
@@ -194,8 +194,13 @@ def test_a_generator_learns_to_fool_the_heads(
     plan = replace(plan, objective=only)
     state.adversaries.requires_grad_(False)
     passes = forward(state, smooth_batch, plan)
-    for _ in range(15):
+    of_heads = state.optimisers["feature_heads"].param_groups[0]
+    of_heads["lr"] = 3e-3
+    for _ in range(40):
         play_feature_game(state, smooth_batch, plan, passes)
-    state.optimisers["feature_heads"].param_groups[0]["lr"] = 0.0
-    lost = [float(train_step(state, smooth_batch, plan, has_penalty=False)["g_features"]) for _ in range(30)]
-    assert sum(lost[-5:]) < sum(lost[:5]) - 1
+    of_heads["lr"] = 0.0
+    lost = []
+    for _ in range(50):
+        terms = train_step(state, smooth_batch, plan, has_penalty=False)
+        lost.append(float(terms["g_features"] + terms["g_features_condition"]))
+    assert sum(lost[-5:]) < sum(lost[:5]) - 5

@@ -96,10 +96,12 @@ def find_tables(
         return replace(joined, linked={**joined.linked, **linked})
     if options.kind == "csv":
         raise InputError(tree.root, "expected a table of kind csv, got none", "name it with --metadata FILE")
-    if found.broken and items and not folders.classes and not is_medical:
+    if found.broken and items and len(folders.class_names) < 2 and not is_medical:
         raise found.broken[0]
     unknown = {path: headers[path] for path in near if headers[path] and path.suffix.lower() != ".json"}
     if unknown and items and not is_medical:
+        if found.broken:
+            raise found.broken[0]
         refuse_unknown_columns(tree, unknown)
     if unknown and items:
         reporter.warn(
@@ -166,7 +168,7 @@ class _Context:
 
     def joined(self, tables: Sequence[Table]) -> SetTables:
         """Several tables as one: rows of tables with the same columns together, others joined by what they name."""
-        tables = stack(self.tree, tables, self.lookup)
+        tables = stack(self.tree, tables, self.lookup, self.reporter)
         is_ham = self.options.kind in (None, "ham10000") and any(
             set(table.columns) >= HAM10000_COLUMNS for table in tables
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drai_cli.data.image_set import FILE
 from drai_cli.data.items import HEADER_KEYS
-from drai_cli.data.matching.lookup import IN_FOLDER, Lookup
+from drai_cli.data.matching.lookup import IN_FOLDER, NUMBER, Lookup
 from drai_cli.errors import UsageError
 from drai_cli.progress import Reporter
 from drai_cli.tables.table import Table, list_columns
@@ -85,10 +85,15 @@ def find_keys(table: Table, columns: Sequence[str], lookup: Lookup) -> dict[tupl
             is_meant = share >= _ENOUGH and (
                 len(written) > 1 or (key in HEADER_KEYS and len(found[0]) < lookup.count)
             )
+            if key == NUMBER:  # 0 and 1 of a label are no names
+                is_meant = is_meant and len(written) > 2 and 3 * len(written) >= len(probed)
             if found and (key == FILE or is_meant):
                 named = {name for files in found for name in files}
                 is_text = not all(one.replace(".", "").isdecimal() for one in written)
-                is_file = key == FILE and share >= _ENOUGH
+                is_many = is_text or 3 * len(written) >= len(
+                    probed
+                )  # 0 and 1 of a label may be names by chance
+                is_file = key == FILE and share >= _ENOUGH and is_many
                 fits[column, key] = (
                     is_file,
                     round(share, 1),

@@ -15,6 +15,7 @@ from drai_cli.progress import Reporter
 from drai_cli.tables.table import Table, list_columns
 
 _ONE_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1, "false": 0, "true": 1}
+_CROSSES = {"x": 1, "": 0}
 _MOST_COLUMNS = 2000
 _MOSTLY = 3
 _SHORT = 2
@@ -23,7 +24,7 @@ _CODES = frozenset({"-1", "-1.0"})
 
 
 def find_one_hot(table: Table) -> tuple[str, ...]:
-    """Neighbouring columns that hold only 0 and 1 and sum to one in every row; empty where there are none.
+    """Neighbouring columns that hold only 0 and 1 (or `x` and nothing) and sum to one in every row; empty: none.
 
     The longest such run of columns counts, and only where at least two of them have a 1, and where few columns of 0 and
     1 around them do not belong to it: any two of many findings may complement each other by chance.
@@ -46,14 +47,16 @@ def find_one_hot(table: Table) -> tuple[str, ...]:
 
 
 def _zeros_and_ones(table: Table, name: str) -> list[int] | None:
-    """A column's values; None at the first that is neither 0 nor 1."""
+    """A column's values; None at the first that is neither 0 nor 1, nor a cross or blank in a column of these."""
+    first = next((cell for row in table.rows if (cell := row.get(name, "").lower())), "")
+    known = _CROSSES if first in _CROSSES else _ONE_HOT
     column = []
     for row in table.rows:
-        value = _ONE_HOT.get(row.get(name, "").lower())
+        value = known.get(row.get(name, "").lower())
         if value is None:
             return None
         column.append(value)
-    return column
+    return column if first else None
 
 
 def _window_of_ones(columns: np.ndarray) -> tuple[int, int]:
@@ -76,7 +79,9 @@ def with_one_hot_label(table: Table, reporter: Reporter) -> Table:
     reporter.info(
         f"the label is which of the columns {list_columns(columns)} of {table.path.name} is 1; --label names another"
     )
-    values = [next(name for name in columns if _ONE_HOT[row[name].lower()]) for row in table.rows]
+    values = [
+        next(name for name in columns if {**_ONE_HOT, **_CROSSES}[row[name].lower()]) for row in table.rows
+    ]
     return table.with_column(LABEL, values)
 
 

@@ -18,6 +18,7 @@ IN_FOLDER, BEGINNING = "folder", "beginning of the name"
 NUMBER = "number, with other zeros"
 """A key that means the file whose name is the same number: `7` and `7.0` mean `007.png`, as spreadsheets have it."""
 _WHOLE = re.compile(r"\d{1,15}(?:[.,]\d{1,6})?(?:[eE]\+?\d{1,2})?")
+_LONG_NUMBER = 4
 _URL_END = re.compile(r"[?#].*$")
 OUTSIDE = "its name leads out of the set"
 
@@ -60,6 +61,8 @@ class Lookup:
         wanted = path.split("/")
         last = _folded(wanted[-1])
         candidates = self._by_name.get(last) or self._by_name.get(strip_suffix(last)) if last else None
+        if candidates is None and "_" in last:
+            return self._in_folder_joined(path)
         if len(wanted) == 1 and candidates is not None and len(candidates) == 1:
             return list(candidates), True
         ranked = [
@@ -67,6 +70,14 @@ class Lookup:
         ]
         best = max((rank for rank, _ in ranked), default=(0, 0))
         return sorted(name for rank, name in ranked if rank == best), bool(best[1])
+
+    def _in_folder_joined(self, path: str) -> tuple[list[str], bool]:
+        """Files whose folder and name a cell joins by `_`, as DeepLesion's `000001_01_01_109.png` does."""
+        folder, _, last = path.rpartition("_")
+        wanted = [*folder.split("/"), last]
+        names = self._by_name.get(_folded(last), ()) if folder else ()
+        found = [name for name in names if (rank := _rank(wanted, name.split("/"))) and rank[0]]
+        return sorted(found), len(found) == 1
 
     def find_by(self, key: str, written: str) -> list[str]:
         """The files that a cell means under one of `keys`."""
@@ -129,12 +140,15 @@ class Lookup:
 
     @cached_property
     def _beginnings(self) -> Mapping[str, list[str]]:
-        """Files by each beginning of their name that ends before `_` or `-`."""
+        """Files by each beginning of their name that ends before `_` or `-`, or before the letter after a number."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for item in self._items:
             stem = _folded(strip_suffix(item.name.rpartition("/")[2]))
             for place, letter in enumerate(stem):
-                if letter in "_-" and place:
+                is_side = (
+                    letter.isalpha() and place >= _LONG_NUMBER and stem[:place].isdecimal()
+                )  # 9000099L.png
+                if (letter in "_-" and place) or is_side:
                     found[stem[:place]].append(item.name)
         return dict(found)
 

@@ -19,24 +19,31 @@ from drai_cli.tables.table import Table, read_table
 _IMAGEFOLDER = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 
 
-def stack(tree: Tree, tables: Sequence[Table], lookup: Lookup) -> list[Table]:
+def stack(tree: Tree, tables: Sequence[Table], lookup: Lookup, reporter: Reporter) -> list[Table]:
     """Tables with the same columns as one, each row with the part that its table's name or folder says.
 
     Tables that are called after no part are taken together where none names what another does, as a table for each
-    class does.
+    class or each patient does. Equal copies are taken once.
 
     Raises:
         InputError: Tables with the same columns, not all of which are called after a part, name the same.
     """
     by_columns: defaultdict[frozenset[str], list[Table]] = defaultdict(list)
     for table in tables:
-        by_columns[frozenset(table.columns)].append(table)
+        same = by_columns[frozenset(table.columns)]
+        copies = [one for one in same if one.path.parent == table.path.parent and one.rows == table.rows]
+        if copies:
+            reporter.info(f"{table.path.name} holds the same as {copies[0].path.name} and is not used")
+        else:
+            same.append(table)
     out = []
     for same in by_columns.values():
         if len(same) == 1:
             out.append(same[0])
             continue
         parts = [part_of_table(table.path) for table in same]
+        if None in parts:
+            same = [_in_own_folder(table, tree.root, lookup) for table in same]
         if None in parts and not _are_apart(same, lookup):
             refuse_several(tree, [table.path for table in same])
         rows = tuple(
@@ -46,6 +53,22 @@ def stack(tree: Tree, tables: Sequence[Table], lookup: Lookup) -> list[Table]:
         )
         out.append(replace(same[0], rows=rows))
     return out
+
+
+def _in_own_folder(table: Table, root: Path, lookup: Lookup) -> Table:
+    """A table in a folder whose cells name what lies below that folder, with the folder before each of them."""
+    if table.path.parent == root or not table.path.is_relative_to(root):
+        return table
+    folder = table.path.parent.relative_to(root).as_posix()
+    fits = find_keys(table, table.columns, lookup)
+    column, key = max(fits, key=lambda pair: fits[pair], default=("", ""))
+    cells = {row[column] for row in table.rows if row[column]} if fits else set()
+    found = [lookup.find_by(key, f"{folder}/{cell}") for cell in cells]
+    is_below = [bool(names) and all(name.startswith(f"{folder}/") for name in names) for names in found]
+    if not fits or 2 * sum(is_below) < max(1, len(cells)):
+        return table
+    rows = tuple({**row, column: f"{folder}/{row[column]}" if row[column] else ""} for row in table.rows)
+    return replace(table, rows=rows)
 
 
 def _are_apart(tables: Sequence[Table], lookup: Lookup) -> bool:

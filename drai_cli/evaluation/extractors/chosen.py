@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.evaluation.extractors.inception import InceptionFeatures, is_inception
@@ -18,6 +19,7 @@ from drai_cli.model_file.header import ModelHeader, read_feature_networks
 from drai_cli.model_file.pretrained import PICKLED, read_tensors
 
 Fallback = TypeVar("Fallback")
+_SEVERAL_GPUS = "module."
 
 
 def load_extractor(
@@ -53,9 +55,18 @@ def load_extractor(
     try:
         if is_inception(tensors):
             return InceptionFeatures(tensors, device, sha256)
-        return load_pooled(tensors, device, weights=f"sha256 {sha256[:12]}")
+        tensors, by = _bare(tensors)
+        return load_pooled(tensors, device, weights=f"sha256 {sha256[:12]}", by=by)
     except WeightsError as error:
         raise WeightsError(path, error.message, "the file is incomplete, or of another network") from error
+
+
+def _bare(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Tensors without the prefix of a checkpoint of several GPUs, and by what they were trained, if names tell."""
+    if all(name.startswith(_SEVERAL_GPUS) for name in tensors):
+        tensors = {name.removeprefix(_SEVERAL_GPUS): tensor for name, tensor in tensors.items()}
+    is_swav = any(name.startswith("prototypes.") for name in tensors)
+    return tensors, "swav-" if is_swav else ""
 
 
 def check_independent(extractor: object, path: Path, header: ModelHeader) -> None:

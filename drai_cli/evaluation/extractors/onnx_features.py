@@ -4,11 +4,13 @@ The model has one float32 input, `[n, 3, h, w]` or `[n, 1, h, w]`; the features 
 input is RGB or grey from 0 to 1 without standardisation, unless the model's metadata say otherwise:
 
 - `input_range`: the values of black and white, `-1,1` or `0,255`;
-- `input_mean`, `input_std`: one number or one per channel; after the range, (value - mean) / std.
+- `input_mean`, `input_std`: one number or one per channel; after the range, (value - mean) / std;
+- `name`: what a report calls these features, such as `dinov2_vits14`; without it `onnx-` and the file's hash.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from drai_cli.metrics.mapping import Images, batches, pass_size
 from drai_cli.model.pixels import to_unit
 
 _BATCH = 32
+_LONGEST_NAME = 40
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow makes grey of RGB
 
 
@@ -61,6 +64,7 @@ class OnnxFeatures:
         deviation = _numbers(metadata, "input_std", (1.0,), (1, self._channels))
         if not all(deviation):
             raise _wrong("expected input_std other than 0")
+        self._own_name = re.sub(r"[^\w.+-]+", "_", str(metadata.get("name", "")))[:_LONGEST_NAME]
         self._scale, self._offset = white - black, black
         self._mean = torch.tensor(mean).view(1, -1, 1, 1)
         self._deviation = torch.tensor(deviation).view(1, -1, 1, 1)
@@ -69,7 +73,8 @@ class OnnxFeatures:
     def name(self) -> str:
         """Identifies these features next to numbers measured in them."""
         height, width = self._size
-        return f"onnx-{self._weights[:8]}-{height}px" if height == width else f"onnx-{self._weights[:8]}"
+        name = self._own_name or f"onnx-{self._weights.removeprefix('sha256 ')[:8]}"
+        return f"{name}-{height}px" if height == width else name
 
     @property
     def comparable_with(self) -> str:

@@ -33,6 +33,7 @@ class PooledFeatures:
         size: Side in pixels to which images are resized first (bilinear, antialiased).
         device: Where to run; always float32.
         weights: A hash that identifies the tensors; may be empty.
+        by: How it was trained, in front of the name: `swav-`; empty for ImageNet's labels.
 
     Attributes:
         weights_sha256: Of its tensors, whatever file they are in.
@@ -44,10 +45,11 @@ class PooledFeatures:
         size: int = SIZE,
         device: torch.device | str = "cpu",
         weights: str = "",
+        by: str = "",
     ) -> None:
         self.weights_sha256 = weights_sha256(network.state_dict())
         self._network = network.to(device).eval().requires_grad_(False)
-        self._architecture, self._size, self._weights = network.name, size, weights
+        self._architecture, self._size, self._weights = f"{by}{network.name}", size, weights
         self._device = torch.device(device)
         self._mean = torch.tensor(network.mean, device=device).view(1, 3, 1, 1)
         self._deviation = torch.tensor(network.deviation, device=device).view(1, 3, 1, 1)
@@ -79,7 +81,12 @@ class PooledFeatures:
 
 
 def load_pooled(
-    state: Mapping[str, Tensor], device: torch.device | str = "cpu", *, size: int = SIZE, weights: str = ""
+    state: Mapping[str, Tensor],
+    device: torch.device | str = "cpu",
+    *,
+    size: int = SIZE,
+    weights: str = "",
+    by: str = "",
 ) -> PooledFeatures:
     """The extractor whose tensors these are, by their published names; raises as `build_pretrained`."""
-    return PooledFeatures(build_pretrained(state, expected=KNOWN), size, device, weights)
+    return PooledFeatures(build_pretrained(state, expected=KNOWN), size, device, weights, by)

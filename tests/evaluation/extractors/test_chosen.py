@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def test_tensors_are_known_by_their_names(squeezenet: dict[str, torch.Tensor], t
     assert first.comparable_with != again.comparable_with  # another file
 
 
+def test_a_published_swav_checkpoint_is_known_and_named(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = ResNet(50)
+    state = {f"module.{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save(
+        {**state, "module.prototypes.weight": torch.zeros(3, 2)}, tmp_path / "swav_800ep_pretrain.pth.tar"
+    )
+    save_file(dict(network.state_dict()), tmp_path / "plain.safetensors")
+    swav, plain = (
+        load_extractor(tmp_path / name, None) for name in ("swav_800ep_pretrain.pth.tar", "plain.safetensors")
+    )
+    assert (swav.name, plain.name) == ("swav-resnet50-128px", "resnet50-128px")
+    assert np.array_equal(swav.features(IMAGES), plain.features(IMAGES))
+
+
 def test_an_onnx_model_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
@@ -66,8 +82,10 @@ def test_an_onnx_model_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     found = load_extractor(path, None)
     assert found is not None
     assert np.allclose(found.features(IMAGES), IMAGES.mean((1, 2)) / 255, atol=1e-5)
-    assert found.name.startswith("onnx-")
-    assert found.name.endswith("-16px")
+    assert re.fullmatch(r"onnx-[0-9a-f]{8}-16px", found.name)
+    onnx.helper.set_model_props(model, {"name": "dinov2 vits14"})
+    path.write_bytes(model.SerializeToString())
+    assert load_extractor(path, None).name == "dinov2_vits14-16px"
     path.write_bytes(b"no model")
     with pytest.raises(WeightsError, match=r"own\.onnx: cannot be run as an ONNX model"):
         load_extractor(path, None)
