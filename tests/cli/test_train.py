@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -253,7 +254,12 @@ def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
     )
 
 
-def test_the_end_says_what_the_measures_mean_and_what_to_do_next(drai, phantoms, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("model", "count"), [("tiny_model", "--per-class"), ("chest_model", "--per-finding")]
+)
+def test_the_end_says_what_the_measures_mean_and_what_to_do_next(
+    drai, phantoms, tmp_path, monkeypatch, request, model, count
+):
     from drai_cli.run.verdict import Verdict
     from drai_cli.workflows import train as workflow
 
@@ -262,6 +268,8 @@ def test_the_end_says_what_the_measures_mean_and_what_to_do_next(drai, phantoms,
     )
 
     def finished(run, reporter):
+        run.out.mkdir()
+        shutil.copy(request.getfixturevalue(model), run.out / "model.safetensors")
         return workflow.TrainResult(run.out, 12_000, 0, True, "kimg", 8_000, {}, verdict)
 
     monkeypatch.setattr(workflow, "train", finished)
@@ -273,7 +281,7 @@ def test_the_end_says_what_the_measures_mean_and_what_to_do_next(drai, phantoms,
         "drai: poor: Far.",
         "drai: It no longer improves.",
         "drai: Add images.",
-        f"drai: images of it: drai sample {weights} --per-class 8 --out 'my run-samples' --sheet 'my run.png'",
+        f"drai: images of it: drai sample {weights} {count} 8 --out 'my run-samples' --sheet 'my run.png'",
         f"drai: a report on it: drai evaluate --data {phantoms} {weights} --out 'my run-report'",
     ]
 
