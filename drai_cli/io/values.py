@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, prod
+from math import ceil, isfinite, prod
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -51,11 +51,12 @@ def check_memory(subject: str, needed_bytes: int, file_bytes: int) -> None:
     Raises:
         InputError: It is too large.
     """
-    if needed_bytes > max(MAX_STACK_BYTES, _MOST_PER_BYTE * file_bytes):
+    most_bytes = max(MAX_STACK_BYTES, _MOST_PER_BYTE * file_bytes)
+    if needed_bytes > most_bytes:
         raise InputError(
             subject,
-            f"expected at most {MAX_STACK_BYTES >> 20} MiB of a file of {file_bytes} bytes, "
-            f"got {needed_bytes >> 20} MiB",
+            f"expected at most {most_bytes >> 20} MiB of a file of {file_bytes} bytes, "
+            f"got {ceil(needed_bytes / 2**20)} MiB",
         )
 
 

@@ -229,7 +229,7 @@ def test_a_style_that_holds_the_label_is_named(real, fresh, tmp_path: Path, leak
     evaluation = evaluation_of(real, fresh, tmp_path)
     evaluation.__dict__["networks"] = Coded(leaks=leaks)
     part = described(DISENTANGLEMENT, evaluation)
-    assert ("the style code leaks the label" in part.verdict) == leaks
+    assert ("the style code gives the label away" in part.verdict) == leaks
     probe = the(part, "label_in_style")
     assert (probe.value > 0.5) == leaks
     assert (probe.standing == "poor") == leaks

@@ -38,7 +38,7 @@ def test_voxels_that_become_float64_are_counted_as_such(tmp_path):
         struct.pack_into("<f", raw, 112, slope)
         (tmp_path / f"{name}.nii.gz").write_bytes(gzip.compress(bytes(raw)))
     assert read_nifti(tmp_path / "plain.nii.gz").array.dtype == np.uint8
-    with pytest.raises(InputError, match="got 2 MiB"):
+    with pytest.raises(InputError, match="got 3 MiB"):
         read_nifti(tmp_path / "scaled.nii.gz")
 
 
@@ -62,7 +62,7 @@ def test_slices_are_counted_in_the_type_they_become(tmp_path, make_dicom, place)
                 tmp_path / "x.dcm", frame, uid=f"1.2.{number + 1}", **place((0, 0, number)), **scale
             )
             archive.write(one, f"{number}.dcm")
-    with pytest.raises(InputError, match="expected at most 1 MiB, its header claims 10 × 100 × 100"):
+    with pytest.raises(InputError, match=r"expected at most 1 MiB of a file of \d+ bytes, got 2 MiB"):
         read_series(path)
 
 

@@ -16,7 +16,7 @@ REPORTS = ROOT / "examples" / "reports"
 MODELS = sorted((ROOT / "weights").glob("*.safetensors"))
 
 
-STALE = ("lesions-64", "lesions-128")
+STALE = ("lesions-128",)
 """Models whose reports are still of earlier files: `python examples/remake_reports.py …` makes this test say so."""
 
 
