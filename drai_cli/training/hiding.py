@@ -29,15 +29,9 @@ def predictor_losses(
 
 
 @torch.no_grad()
-def constant_losses(state: TrainingState, plan: StepPlan, condition: Conditions) -> Float[Tensor, " target"]:
-    """Losses of the constant predictor per target; 1 for a standardised code.
-
-    That of a finding knows how often recent images show it. If it knew this batch's images alone, it would seem to
-    lose less than a predictor that knows nothing: nothing would be hidden while a probe is right in two of three.
-    """
-    has_findings = any(slot.kind == "finding" for slot in plan.slots)
-    shown = _shown_recently(state, plan) if has_findings else None
-    of_condition = losses.condition_constant_loss(condition, plan.slots, shown)
+def constant_losses(plan: StepPlan, condition: Conditions) -> Float[Tensor, " target"]:
+    """Losses of the constant predictor per target; 1 for a standardised code."""
+    of_condition = losses.condition_constant_loss(condition, plan.slots)
     return torch.cat([of_condition.new_ones(2), of_condition])
 
 
@@ -79,19 +73,10 @@ def update_predictors(
             plan.processes.average_gradients(state.adversaries.predictors)
             state.optimisers["predictors"].step()
         state.adversaries.predictors.requires_grad_(False)
-        constant = constant_losses(state, plan, condition[-1])[2:]
+        constant = constant_losses(plan, condition[-1])[2:]
         # An attribute with one value only among the drawn rows has a constant loss of 0 and tells nothing.
         share = torch.where(constant > 1e-3, lost[2:] / constant.clamp(min=1e-3), torch.ones_like(constant))
         return {"f_content": lost[0], "f_style": lost[1], "f_condition": share.mean()}
-
-
-def _shown_recently(state: TrainingState, plan: StepPlan) -> Float[Tensor, " slot"]:
-    """Share of recent images that show each finding, among those in which it is known; one half where none is."""
-    conditions = state.recent.conditions
-    is_filled = torch.arange(len(conditions), device=conditions.device) < state.recent.count
-    present = conditions[:, [slot.place.start for slot in plan.slots]] * is_filled[:, None]
-    known = (1 - conditions[:, [slot.place.stop - 1 for slot in plan.slots]]) * is_filled[:, None]
-    return ((present * known).sum(0) + 0.5) / (known.sum(0) + 1)
 
 
 @torch.no_grad()

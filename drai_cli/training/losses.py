@@ -132,30 +132,20 @@ def condition_prediction_loss(
     return torch.stack(losses)
 
 
-def condition_constant_loss(
-    condition: Conditions, slots: Sequence[Slot], shown: Float[Tensor, " slot"] | None = None
-) -> Float[Tensor, " slot"]:
+def condition_constant_loss(condition: Conditions, slots: Sequence[Slot]) -> Float[Tensor, " slot"]:
     """Loss of the constant predictor of this batch: the entropy of a category or a finding, a number's variance.
 
     Rows with a missing slot do not count; if it is missing in all rows, the loss is 0.
-
-    Args:
-        condition: Of the batch.
-        slots: Its parts.
-        shown: How often each finding is present in many batches: its constant predictor then is that of all of them,
-            not of this one, whose entropy is too small by about 1 / (2 rows) (Miller 1955). Other slots are not used.
     """
     constants = []
-    for number, slot in enumerate(slots):
+    for slot in slots:
         values, present = condition[:, slot.place][:, :-1], 1 - condition[:, slot.place][:, -1]
         count = present.sum().clamp(min=1)
         if slot.kind == "category":
             constant = _entropy(values.sum(0) / count)
         elif slot.kind == "finding":
-            share = values.sum(0) / count
-            own = torch.cat([share, 1 - share]) * (present.sum() > 0)
-            expected = own if shown is None else torch.stack([shown[number], 1 - shown[number]])
-            constant = -(own * expected.clamp(min=1e-6).log()).sum()
+            shown = values.sum(0) / count
+            constant = _entropy(torch.cat([shown, 1 - shown]))
         else:
             centre = (values.squeeze(1) * present).sum() / count
             constant = ((values.squeeze(1) - centre).square() * present).sum() / count

@@ -55,11 +55,6 @@ class RecentCodes(nn.Module):
         self.register_buffer("rows", torch.zeros(capacity, sum(self.dims)))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
-    @property
-    def conditions(self) -> Float[Tensor, "capacity condition"]:
-        """Those of all rows; the first `count` are filled."""
-        return self.rows[:, sum(self.dims[:2]) :]
-
     @torch.no_grad()
     def add(self, content: Rows, style: Rows, condition: Rows) -> None:
         places = (self.count + torch.arange(len(content), device=self.rows.device)) % len(self.rows)

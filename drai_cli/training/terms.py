@@ -98,7 +98,7 @@ def code_terms(
     if real is not None and objective.grl_weight:
         content, style, condition = real.means(batch.known_condition)
         lost = predictor_losses(state, plan, *standardise(state, content, style), condition)
-        hidden = losses.hiding_loss(lost, constant_losses(state, plan, condition))
+        hidden = losses.hiding_loss(lost, constant_losses(plan, condition))
         out["grl"] = objective.grl_weight * _weight_of_hiding(plan.slots), hidden
     if real is not None and objective.independence_weight:
         # A transformed copy has its original's label by construction, so copies are compared with copies only.

@@ -15,7 +15,6 @@ from drai_cli.settings.config import TrainOptions
 from drai_cli.training import losses
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
-from drai_cli.training.hiding import constant_losses
 from drai_cli.training.passes import Batch, StepPlan
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step
@@ -118,19 +117,3 @@ def test_a_step_with_the_penalty_learns_a_batch_of_findings(
 def test_one_label_plays_no_finding_game(options: TrainOptions, device: torch.device) -> None:
     of_one = TrainingState(options, (Slot(slice(0, 4), "category", False),), device)
     assert of_one.adversaries.discriminator.findings is None
-
-
-def test_the_constant_predictor_of_a_finding_knows_how_often_it_is_shown_and_not_this_batch(
-    state: TrainingState, batch: Batch, plan: StepPlan, schema: ConditionSchema
-) -> None:
-    rows = [{"label": text} for text in ["edema", "No Finding", "No Finding", "mass"] * 64]
-    many = torch.from_numpy(schema.encode(rows))
-    state.recent.add(torch.zeros(256, 4), torch.zeros(256, 6), many)
-    lucky = torch.from_numpy(schema.encode([{"label": text} for text in ("edema", "No Finding", "hernia?")]))
-    found = constant_losses(state, plan, lucky)
-    expected = [-(np.log(1 / 4) + 2 * np.log(3 / 4)) / 3, 0.0, -np.log(3 / 4)]
-    assert found[:2].tolist() == [1, 1]
-    assert found[2:].tolist() == pytest.approx(expected, abs=0.02)
-    # A finding of which nothing is known in the batch has nothing to be hidden.
-    unknown = torch.from_numpy(schema.encode([{"label": "edema?"}] * 3))
-    assert float(constant_losses(state, plan, unknown)[2]) == 0
