@@ -182,9 +182,6 @@ def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[D
 
 def _summarise(result: TrainResult, data: Path) -> list[str]:
     """How the run ended, what its measures mean, and what to do next; a line each."""
-    from drai_cli.model_file.checkpoint import read_header
-    from drai_cli.run.directory import RunDirectory
-
     seen = f"{result.images_seen / 1000:g} kimg seen"
     if result.stopped_by == "nothing to do":
         lines = [f"the run is finished, {seen}: nothing to do"]
@@ -196,8 +193,7 @@ def _summarise(result: TrainResult, data: Path) -> list[str]:
         lines += [f"{standing}: {text}" for standing, text in verdict.quality]
         lines += [verdict.progress, *verdict.advice]
     weights, folder = ["--weights", str(result.run)], result.run.resolve().name
-    label = read_header(RunDirectory(result.run).model).schema.label
-    count = ["--per-finding" if label.kind == "findings" else "--per-class", "8"]
+    count = ["--per-finding" if result.has_findings else "--per-class", "8"]
     sample = ["drai", "sample", *weights, *count, "--out", f"{folder}-samples"]
     evaluate = ["drai", "evaluate", "--data", str(data), *weights, "--out", f"{folder}-report"]
     lines.append(f"images of it: {join_words([*sample, '--sheet', f'{folder}.png'])}")

@@ -61,6 +61,7 @@ class TrainResult:
         best_images_seen: Images seen by the snapshot in `model.safetensors`.
         measures: Validation measures of that snapshot, by their names in `metrics.quick`.
         verdict: What they mean, whether the run is finished and what would help, in sentences; None without a tick.
+        has_findings: Whether labels are sets of findings.
     """
 
     run: Path
@@ -71,6 +72,7 @@ class TrainResult:
     best_images_seen: int
     measures: Mapping[str, float]
     verdict: Verdict | None = None
+    has_findings: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "run": str(self.run), "measures": dict(self.measures)}
@@ -256,6 +258,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
         trainer.progress.best_images_seen,
         trainer.progress.best_measures,
         page.judge(ticks) if (ticks := directory.read_stats(trainer.state.images_seen)) else None,
+        data.schema.label.kind == "findings",
     )
 
 
