@@ -15,13 +15,10 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drai_cli.metrics.judge import balanced_accuracy
+from drai_cli.metrics.logistic import fit_logistic
 from drai_cli.metrics.score_table import ScoreTable, compare
 from drai_cli.metrics.scores import draw_both
 from drai_cli.metrics.training_sets import REAL, Arm
-
-_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
-_STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,26 +98,8 @@ def _fit(
     targets = torch.from_numpy(np.repeat(np.arange(label_count), counts))
     share = np.repeat(arm.set.share / np.maximum(counts, 1), counts)
     weights, inputs = torch.from_numpy(share.astype(np.float32)), table[rows]
-    best, chosen = -1.0, None
-    for ridge in _RIDGES:
-        layer: nn.Linear = nn.utils.skip_init(nn.Linear, table.shape[1], label_count)
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=_STEPS, line_search_fn="strong_wolfe")
 
-        def loss(
-            layer: nn.Linear = layer, optimiser: torch.optim.LBFGS = optimiser, ridge: float = ridge
-        ) -> Tensor:
-            optimiser.zero_grad()
-            fit = (F.cross_entropy(layer(inputs), targets, reduction="none") * weights).sum()
-            value = fit + ridge * layer.weight.square().sum()
-            value.backward()
-            return value
+    def loss(logits: Tensor) -> Tensor:
+        return (F.cross_entropy(logits, targets, reduction="none") * weights).sum()
 
-        optimiser.step(loss)
-        with torch.no_grad():
-            now = balanced_accuracy(layer(held).argmax(1).numpy(), held_labels)
-        if now > best:
-            best, chosen = now, layer
-    assert chosen is not None
-    return chosen
+    return fit_logistic(inputs, held, held_labels, label_count, loss)

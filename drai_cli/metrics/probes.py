@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.judge import balanced_accuracy
-
-RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
+from drai_cli.metrics.logistic import fit_logistic
 
 
 @dataclass(frozen=True)
@@ -137,35 +136,14 @@ def fitting_rows(parts: np.ndarray, part: str, seed: int) -> tuple[np.ndarray, n
 def _logistic(
     table: Tensor, targets: Tensor, class_weights: Tensor, held_table: Tensor, held: np.ndarray
 ) -> nn.Module:
-    """Multinomial logistic regression by L-BFGS, the ridge chosen by balanced accuracy on validation."""
-    best, chosen = -1.0, _zeros(table.shape[1], len(class_weights))
-    for ridge in RIDGES:
-        layer = _zeros(table.shape[1], len(class_weights))
-        optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=60, line_search_fn="strong_wolfe")
-
-        def loss(
-            layer: nn.Linear = layer, optimiser: torch.optim.LBFGS = optimiser, ridge: float = ridge
-        ) -> Tensor:
-            optimiser.zero_grad()
-            value = (
-                F.cross_entropy(layer(table), targets, class_weights) + ridge * layer.weight.square().sum()
-            )
-            value.backward()
-            return value
-
-        optimiser.step(loss)
-        with torch.no_grad():
-            now = balanced_accuracy(layer(held_table).argmax(1).numpy(), held)
-        if now > best:
-            best, chosen = now, layer
-    return chosen
-
-
-def _zeros(inputs: int, outputs: int) -> nn.Linear:
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # draws no random numbers
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
+    """Logistic regression with weighted classes, selected on validation."""
+    return fit_logistic(
+        table,
+        held_table,
+        held,
+        len(class_weights),
+        lambda logits: F.cross_entropy(logits, targets, class_weights),
+    )
 
 
 def _mlp(
