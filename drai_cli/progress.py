@@ -6,7 +6,7 @@ unless it gets another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from drai_cli.errors import DraiError
@@ -56,6 +56,21 @@ class Reporter:
     def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
         """Starts a part of a longer work, as `task` does; one that takes less than some seconds leaves no line."""
         return _silent_task()
+
+
+@contextmanager
+def percent_task(reporter: Reporter, name: str) -> Iterator[Callable[[int, int], None]]:
+    """A task counted in percent: call what it gives with what is done and with the whole."""
+    shown = 0
+    with reporter.task(name, 100, "%") as task:
+
+        def advance(done: int, whole: int) -> None:
+            nonlocal shown
+            share = 100 * done // whole
+            task.advance(share - shown)
+            shown = share
+
+        yield advance
 
 
 @contextmanager

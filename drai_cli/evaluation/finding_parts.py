@@ -27,6 +27,7 @@ from drai_cli.metrics.finding_usefulness import (
 )
 from drai_cli.metrics.texture import measure_texture
 from drai_cli.metrics.usefulness import fitting_rows
+from drai_cli.progress import percent_task
 from drai_cli.report.findings import Measure, Part
 
 _AUC = Described(
@@ -89,15 +90,7 @@ def usefulness_part(evaluation: Evaluation, data: FindingSet, least: int) -> Par
     train, _ = fitting_rows(real.labels, real.parts, real.groups, options.part, options.seed)
     rows = np.concatenate(rows_to_make(real.labels, train, len(data.names), options.seed))
     made = evaluation.source.draw(rows, options.seed + 1)
-    shown = 0
-    with evaluation.reporter.task("training classifiers", 100, "%") as task:
-
-        def advance(done: int, whole: int) -> None:
-            nonlocal shown
-            share = 100 * done // whole
-            task.advance(share - shown)
-            shown = share
-
+    with percent_task(evaluation.reporter, "training classifiers") as advance:
         numbers = measure_finding_usefulness(
             data, real.labels, made, data.states[rows], part=options.part, least=least, config=config,
             seed=options.seed, device=evaluation.device, progress=advance,

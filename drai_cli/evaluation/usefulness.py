@@ -20,6 +20,7 @@ from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.power import WORTH_SEEING, cases_for, least_gain
 from drai_cli.metrics.training_sets import make_arms, small_labels, synthetic_counts
 from drai_cli.metrics.usefulness import TestSet, fitting_rows, measure_usefulness
+from drai_cli.progress import percent_task
 from drai_cli.report.findings import Measure, Part
 
 _REAL, _REPEATED = "trained on real images", "the same real images, repeated as often"
@@ -88,16 +89,9 @@ def _measure(evaluation: Evaluation) -> Raw:
     made, made_labels = _pool(evaluation, config.ratios, small)
     selected = select(evaluation, made, made_labels)
     classifiers = RealClassifiers(evaluation, config)
-    kept, shown = classifiers.load(), 0
+    kept = classifiers.load()
     is_new = not kept
-    with evaluation.reporter.task("training classifiers", 100, "%") as task:
-
-        def advance(done: int, whole: int) -> None:
-            nonlocal shown
-            share = 100 * done // whole
-            task.advance(share - shown)
-            shown = share
-
+    with percent_task(evaluation.reporter, "training classifiers") as advance:
         numbers = measure_usefulness(
             real.images, real.labels, real.parts, real.groups, made, made_labels, label_count,
             part=options.part,
