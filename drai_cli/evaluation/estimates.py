@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.metrics.classifier_training import UsefulnessConfig
-from drai_cli.metrics.convnet import ConvNetConfig, build, precision
+from drai_cli.metrics.convnet import ConvNetConfig, build, patch_for, precision
 from drai_cli.metrics.generation import encode
 from drai_cli.metrics.symmetries import augment
 from drai_cli.metrics.training_sets import small_labels, synthetic_counts
@@ -91,7 +91,7 @@ def _step_seconds(evaluation: Evaluation) -> float:
     config, shape, device = UsefulnessConfig(), evaluation.real.images.shape, evaluation.device
     side = min(shape[1], config.largest)
     size = ConvNetConfig(
-        side, shape[3], len(evaluation.real.schema.labels), config.widths, patch=config.patch(side)
+        side, shape[3], len(evaluation.real.schema.labels), config.widths, patch=patch_for(side)
     )
     network = build(size, 0).to(device).train()
     images, labels = (

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.metrics import intervals
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, patch_for, rebuild
 from drai_cli.metrics.fitting import FitConfig, FitRecord, Keeping, fit
 from drai_cli.metrics.judge import balanced_accuracy
 from drai_cli.metrics.mapping import Images, map_images
@@ -183,9 +183,8 @@ def train_reader(
         outputs = AttributeReader(network, torch.device(device)).outputs(images[validation])
         return float(np.mean(list(skills(outputs, conditions[validation], reads).values()) or [0.0]))
 
-    patch = 4 if side >= 64 else 2
     outputs = sum(read.width for read in reads)
-    size = ConvNetConfig(side, images.shape[3], outputs, config.widths, 1, "grid", patch)
+    size = ConvNetConfig(side, images.shape[3], outputs, config.widths, 1, "grid", patch_for(side))
     network, record = fit(
         build(size, seed), draw, loss, score, config.fit, seed=seed, device=device, progress=progress,
         keeping=keeping,

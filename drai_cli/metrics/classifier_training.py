@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, precision
+from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, build, patch_for, precision
 from drai_cli.metrics.fitting import FitConfig, fit
 from drai_cli.metrics.judge import balanced_accuracy
 from drai_cli.metrics.mapping import Images, map_images
@@ -59,10 +59,6 @@ class UsefulnessConfig:
         """Images that each training really sees: whole batches, at least one."""
         return max(1, self.images // self.batch_size) * self.batch_size
 
-    def patch(self, side: int) -> int:
-        """Side of the squares of pixels that the net turns into channels: from 64 px on the first stage is cheaper."""
-        return 4 if side >= 64 else 2
-
     def fit_config(self) -> FitConfig:
         """The whole budget for every arm: early stopping would give some arms fewer steps."""
         every = max(self.batch_size, self.images // self.looks)
@@ -87,7 +83,7 @@ class Trainer:
         self.config, self.device = config, device
         self.side = min(images.shape[1], config.largest)
         self.size = ConvNetConfig(
-            self.side, images.shape[3], label_count, config.widths, patch=config.patch(self.side)
+            self.side, images.shape[3], label_count, config.widths, patch=patch_for(self.side)
         )
 
     def train(

@@ -49,6 +49,11 @@ class ConvNetConfig:
     patch: int = 2
 
 
+def patch_for(side: int) -> int:
+    """A `patch` for images of this side: from 64 px on, a larger one makes the first stage cheaper."""
+    return 4 if side >= 64 else 2
+
+
 def precision(device: torch.device | str) -> AbstractContextManager[object]:
     """bf16 autocast where it is faster than float32: on CUDA, and on CPUs with AMX or AVX512 bf16."""
     kind = torch.device(device).type

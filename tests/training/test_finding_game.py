@@ -32,11 +32,6 @@ def schema() -> ConditionSchema:
 
 
 @pytest.fixture
-def state(options: TrainOptions, schema: ConditionSchema, device: torch.device) -> TrainingState:
-    return TrainingState(options, schema.slots(), device)
-
-
-@pytest.fixture
 def plan(options: TrainOptions, schema: ConditionSchema) -> StepPlan:
     return StepPlan(options.objective, Changes("none"), schema.slots(), None)
 
