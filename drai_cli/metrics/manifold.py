@@ -11,34 +11,24 @@ NEIGHBOURS = 5
 _BLOCK = 1 << 22  # distances at a time
 
 
-def measure_manifold(
+def manifold_rows(
     real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"], neighbours: int = NEIGHBOURS
-) -> dict[str, float]:
-    """The share of either set that lies within the other's neighbourhoods.
+) -> dict[str, Float[np.ndarray, " rows"]]:
+    """The share of either set that lies within the other's neighbourhoods, row by row; the means are the measures.
 
     A row's neighbourhood is the ball around it that reaches to the `neighbours`-th nearest row of its own set, edge
     included, as in Kynkäänniemi et al. 2019, eq. 1 (≤). The package prdc of Naeem et al. excludes the edge (<); the
     two differ only where distances are equal, as between copies.
 
     Returns:
-        `precision`: share of `other` within any ball of `real` (Kynkäänniemi et al. 2019, eq. 1 and 2); `recall`: share
-            of `real` within any ball of `other`; `density`: mean number of real balls that a row of `other` lies in,
-            over `neighbours`; `coverage`: share of real balls with a row of `other` in them (Naeem et al. 2020, eq. 5
-            and 7). Precision, recall and coverage are from 0 to 1; density is about 1 for two draws of one set.
+        A value per row of `other`: `precision`, whether it lies within any ball of `real` (Kynkäänniemi et al. 2019,
+        eq. 1 and 2), and `density`, the number of real balls that it lies in, over `neighbours`. A value per row of
+        `real`: `recall`, whether it lies within any ball of `other`, and `coverage`, whether its ball has a row of
+        `other` in it (Naeem et al. 2020, eq. 5 and 7). Means are from 0 to 1, and of density about 1 for two draws of
+        one set.
 
     Raises:
         ValueError: Not more rows than `neighbours` on a side.
-    """
-    rows = manifold_rows(real, other, neighbours)
-    return {name: float(values.mean()) for name, values in rows.items()}
-
-
-def manifold_rows(
-    real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m d"], neighbours: int = NEIGHBOURS
-) -> dict[str, Float[np.ndarray, " rows"]]:
-    """What the measures of `measure_manifold` are means of.
-
-    A value per row of `other` for precision and density, a value per row of `real` for recall and coverage.
     """
     if min(len(real), len(other)) <= neighbours:
         raise ValueError(f"{len(real)} and {len(other)} rows for {neighbours} neighbours")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drai_cli.metrics import manifold
-from drai_cli.metrics.manifold import measure_manifold
+from tests.support.manifold import measure_manifold
 
 
 def written_out(real, other, k):

@@ -13,8 +13,8 @@ import torch
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance
 from drai_cli.metrics.inception_score import class_probabilities, inception_score
 from drai_cli.metrics.lasso import fit_lasso
-from drai_cli.metrics.manifold import measure_manifold
 from drai_cli.metrics.mig_and_dci import mutual_information
+from tests.support.manifold import measure_manifold
 
 
 def package(name: str) -> Any:
