@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance
 from drai_cli.metrics.inception_score import inception_score
 from drai_cli.metrics.intervals import Estimate
-from drai_cli.metrics.manifold import measure_manifold
 from drai_cli.metrics.mapping import map_images
 from drai_cli.metrics.samples import measure_agreement
+from tests.support.manifold import measure_manifold
 
 COUNT, SIZE = 210, 20
 PALETTE = np.array(
