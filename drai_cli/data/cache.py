@@ -28,7 +28,7 @@ from drai_cli.errors import InputError
 from drai_cli.io.durable import sync_folder
 from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
-from drai_cli.io.locks import hold_lock, is_held
+from drai_cli.io.locks import hold_lock, is_held, remove_left_lock
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import Channels
@@ -105,11 +105,13 @@ def build_cache(
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     key = _key(image_set, size, channels, fit)
     folder = cache_dir / f"images-{key[:32]}"
+    lock = cache_dir / f".{folder.name}.lock"
     cache = _open(folder, image_set, key)
-    if cache is None:
+    if cache is not None:
+        remove_left_lock(lock)  # of a process that was killed after its last rename
+    else:
         try:
             cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = cache_dir / f".{folder.name}.lock"
             with hold_lock(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
                 if _open(folder, image_set, key) is None:
                     _remove_abandoned(folder, is_alone)

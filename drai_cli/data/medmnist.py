@@ -45,6 +45,7 @@ CHEST_MNIST = (
 """The columns of ChestMNIST, whose file does not name them (Yang et al. 2023, after ChestX-ray14)."""
 
 _MAX_LABELS = 1 << 16
+_FEW_IMAGES, _LEAST_BYTES = 100_000, 16  # so many always; more where the file has so many bytes an image
 _MAX_HEADER_BYTES = 1 << 16
 _MAX_BYTES = 1 << 36
 _VOLUMES = (
@@ -141,14 +142,13 @@ def find_medmnist(path: Path, reporter: Reporter) -> ImageSet:
         findings = _find_findings(path, archive, label_names, NONE_NAME in names)
         for key, part in _PARTS:
             images = _check_images(path, f"{key}_images", _header(path, archive, f"{key}_images"))
+            _check_count(path, len(entries) + images.shape[0])
             if findings is not None:
                 labels = _sets_of_findings(path, archive, f"{key}_labels", images.shape[0], findings)
             else:
                 labels = _labels(path, archive, f"{key}_labels", images.shape[0])
             if label_names is not None and findings is None:
                 labels = _named(path, f"{key}_labels", labels, label_names)
-            if len(entries) + len(labels) > MAX_IMAGES:
-                raise InputError(path, f"expected at most {MAX_IMAGES} images, got more")
             for index, label in enumerate(labels):
                 name = f"{key}:{index}"
                 entries.append(Entry(name, {LABEL: label}, name, part))
@@ -236,6 +236,14 @@ def _check_images(path: Path, name: str, header: _Header) -> _Header:
     return header
 
 
+def _check_count(path: Path, count: int) -> None:
+    """Checks how many images there are: each takes memory and time, but in the file perhaps nothing."""
+    file_bytes = os.stat(path).st_size
+    most = min(MAX_IMAGES, max(_FEW_IMAGES, file_bytes // _LEAST_BYTES))
+    if count > most:
+        raise InputError(path, f"expected at most {most} images of a file of {file_bytes} bytes, got {count}")
+
+
 def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list[str]:
     """One label an image, as text."""
     header = _header(path, archive, name)
@@ -254,8 +262,6 @@ def _labels(path: Path, archive: zipfile.ZipFile, name: str, count: int) -> list
         )
     if shape[0] != count:
         raise InputError(f"{path}: {name}", f"expected {count} labels, one an image, got {shape[0]}")
-    if count > MAX_IMAGES:
-        raise InputError(f"{path}: {name}", f"expected at most {MAX_IMAGES} images, got {count}")
     return [str(row.item()) for row in read_rows(path, archive, name, count)]
 
 
@@ -285,7 +291,7 @@ def _sets_of_findings(
 ) -> list[str]:
     """The set of findings of each image, as text."""
     header = _header(path, archive, name)
-    if header.shape != (count, len(findings.names)) or header.dtype.kind not in "iub" or count > MAX_IMAGES:
+    if header.shape != (count, len(findings.names)) or header.dtype.kind not in "iub":
         raise InputError(
             f"{path}: {name}",
             f"expected whole numbers [{count}, {len(findings.names)}], got {header.dtype} {list(header.shape)}",

@@ -47,6 +47,14 @@ def hold_lock(
         file.close()
 
 
+def remove_left_lock(path: Path) -> None:
+    """Removes the lock file that a killed process left at `path`, if there is one, nobody holds it and it can be."""
+    with suppress(OSError, OverwriteError, InputError):
+        if path.exists():
+            with hold_lock(path, "drai", path):
+                pass
+
+
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock file `path`; False where there are no locks, and for what is none."""
     try:

@@ -274,6 +274,14 @@ def test_abandoned_builds_are_removed(folders, cache_dir):
     assert caches(cache_dir) == [".images-new.1-a.tmp", f"images-{own}"]
 
 
+def test_a_killed_builder_leaves_no_lock(folders, cache_dir):
+    found = find_image_set(folders(a=1, b=1))
+    own = build_cache(found, size=8).key[:32]
+    (cache_dir / f".images-{own}.lock").write_text("{}")  # killed after the cache had its name
+    build_cache(found, size=8)
+    assert caches(cache_dir) == [f"images-{own}"]
+
+
 def test_a_file_that_goes_while_reading(folders):
     root = folders(nv=3, mel=3)
     found = find_image_set(root)

@@ -223,3 +223,17 @@ def test_numbers_that_are_no_findings_are_refused(tmp_path):
     write_findings(tmp_path / "n.npz", names=["a", "b"])
     with pytest.raises(InputError, match="a column for each of 2 findings"):
         find_image_set(tmp_path / "n.npz")
+
+
+def test_a_small_file_of_many_images_is_refused_at_once(tmp_path):
+    arrays = {}
+    for part, count in (("train", 100_001), ("val", 0), ("test", 0)):
+        arrays |= {
+            f"{part}_images": np.zeros((count, 1, 1), np.uint8),
+            f"{part}_labels": np.zeros(count, np.uint8),
+        }
+    np.savez_compressed(tmp_path / "m.npz", **arrays)
+    with pytest.raises(InputError, match=r"at most 100000 images of a file of \d+ bytes, got 100001"):
+        find_image_set(tmp_path / "m.npz")
+    np.savez(tmp_path / "stored.npz", **arrays, more=np.zeros(1_700_000, np.uint8))
+    assert len(find_image_set(tmp_path / "stored.npz").entries) == 100_001

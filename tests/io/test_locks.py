@@ -13,7 +13,7 @@ import pytest
 
 from drai_cli.errors import OverwriteError
 from drai_cli.io import locks
-from drai_cli.io.locks import hold_folder, hold_lock, is_held
+from drai_cli.io.locks import hold_folder, hold_lock, is_held, remove_left_lock
 from tests.support.patience import PATIENCE_S
 
 HOLD = """
@@ -119,3 +119,18 @@ def test_where_the_disk_knows_no_locks_the_work_goes_on(tmp_path, monkeypatch):
         hold_lock(tmp_path / "lock", "", tmp_path) as second,
     ):
         assert (first, second) == (False, False)
+
+
+def test_a_lock_that_was_left_is_removed_and_one_that_is_held_is_not(tmp_path):
+    lock = tmp_path / ".x.lock"
+    remove_left_lock(lock)  # none there
+    lock.write_text("{}")
+    remove_left_lock(lock)
+    assert not lock.exists()
+    with hold_lock(lock, "drai", tmp_path):
+        remove_left_lock(lock)
+        assert lock.exists()
+    (tmp_path / "other").write_text("kept")
+    lock.symlink_to(tmp_path / "other")
+    remove_left_lock(lock)
+    assert (tmp_path / "other").read_text() == "kept"
