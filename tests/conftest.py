@@ -18,7 +18,7 @@ import pydicom
 import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from tests.support.fidelity import torch_fidelity  # noqa: F401  (a fixture)
 
@@ -36,9 +36,9 @@ def drai(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Resul
     monkeypatch.delenv("DRAI_WEIGHTS", raising=False)
 
     def run(*arguments: object) -> Result:
-        from drai_cli.cli.app import app
+        from tests.support.prompt import run_drai
 
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+        return run_drai(arguments)
 
     return run
 

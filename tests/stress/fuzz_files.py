@@ -27,14 +27,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds `tests` beside it
 
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from drai_cli.cli.app import app
 from tests.stress.fuzz_hidden import OUTSIDE
 from tests.stress.fuzz_kinds import KINDS, Kind, Place
 from tests.stress.fuzz_mutations import SECRET
 from tests.support.memory import peak_bytes
 from tests.support.patience import PATIENCE_S
+from tests.support.prompt import run_drai
 
 MAX_SECONDS = 10.0  # of the processor, whoever else uses it
 MAX_GROWTH_BYTES = 1 << 30
@@ -208,7 +208,7 @@ class Fuzzer:
 
 
 def _run(command: Sequence[str]) -> Result:
-    return CliRunner().invoke(app, list(command))
+    return run_drai(command)
 
 
 def _faults(result: Result) -> list[str]:
