@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import random
+import re
 import struct
 import tarfile
 from pathlib import Path
@@ -28,10 +29,11 @@ def model_header(folder: Path, chance: random.Random) -> Command:
     entry = json.loads(head["__metadata__"][HEADER_KEY])
     shape = entry["architecture"]
     for name in chance.sample(sorted(shape), chance.choice((1, 1, 2, 4))):
-        if isinstance(shape[name], int):
-            shape[name] = chance.choice(
-                (log_uniform(chance, 1, 2**31), log_uniform(chance, 1, 64), 0, -1, 2**63)
-            )
+        if isinstance(shape[name], bool):
+            shape[name] = not shape[name]
+        elif isinstance(shape[name], int):  # mostly one that a setting may have
+            wild = chance.choice((log_uniform(chance, 1, 2**31), 0, -1, 2**63))
+            shape[name] = log_uniform(chance, 1, 4096) if chance.random() < 0.8 else wild
     if chance.random() < 0.3:
         attribute = chance.choice(entry["schema"])
         attribute["values"] = [f"v{index}" for index in range(log_uniform(chance, 1, 50_000))]
@@ -265,6 +267,14 @@ def _workbook(chance: random.Random, is_shared: bool) -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     name = "xl/worksheets/sheet1.xml"
     sheet = members[name]
+    if is_shared:  # openpyxl writes each text where it stands
+        members["xl/sharedStrings.xml"], sheet = _share_strings(sheet)
+        kinds = members["[Content_Types].xml"]
+        members["[Content_Types].xml"] = kinds.replace(b"</Types>", _SHARED_KIND + b"</Types>")
+        related = members["xl/_rels/workbook.xml.rels"]
+        members["xl/_rels/workbook.xml.rels"] = related.replace(
+            b"</Relationships>", _SHARED_RELATION + b"</Relationships>"
+        )
     column = chance.choice(("A", "C", "XFD", "ZZZ"))
     row = log_uniform(chance, 8, 2**31)
     far = f'<row r="{row}"><c r="{column}{row}" t="inlineStr"><is><t>x</t></is></c></row>'
@@ -284,6 +294,30 @@ def _workbook(chance: random.Random, is_shared: bool) -> bytes:
     return zipped((name, content, 0) for name, content in members.items())
 
 
+_SHARED_KIND = (
+    b'<Override PartName="/xl/sharedStrings.xml" ContentType="application/vnd.openxmlformats-officedocument.'
+    b'spreadsheetml.sharedStrings+xml"/>'
+)
+_SHARED_RELATION = (
+    b'<Relationship Id="rIdS" Target="sharedStrings.xml" Type="http://schemas.openxmlformats.org/'
+    b'officeDocument/2006/relationships/sharedStrings"/>'
+)
+
+
+def _share_strings(sheet: bytes) -> tuple[bytes, bytes]:
+    """The table of texts of a sheet, and the sheet that points into it."""
+    texts: list[bytes] = []
+
+    def point(found: re.Match[bytes]) -> bytes:
+        texts.append(found[1])
+        return b't="s"><v>%d</v>' % (len(texts) - 1)
+
+    pointing = re.sub(rb't="inlineStr"><is><t>([^<]*)</t></is>', point, sheet)
+    items = b"".join(b"<si><t>%s</t></si>" % text for text in texts)
+    space = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return b'<?xml version="1.0"?><sst xmlns="%s">%s</sst>' % (space, items), pointing
+
+
 def archive(folder: Path, chance: random.Random) -> Command:
     """Archives whose members, names or hidden parts become much."""
     image = io.BytesIO()
@@ -299,7 +333,8 @@ def archive(folder: Path, chance: random.Random) -> Command:
                 min(size, (1 << 32) - 2),
             )
         ]
-        extra *= chance.choice((1, 1, 50))
+        many = range(chance.choice((1, 1, 50)))
+        extra = [(f"{name[:-4]}{index}{name[-4:]}", raw, more) for name, raw, more in extra for index in many]
         path.write_bytes(zipped([*((name, raw, 0) for name, raw in sound), *extra]))
     else:
         out = io.BytesIO()
@@ -311,8 +346,9 @@ def archive(folder: Path, chance: random.Random) -> Command:
         head = out.getvalue().rstrip(b"\0")
         head += bytes(-len(head) % 512)
         info = tarfile.TarInfo(chance.choice((".hidden", "set/a/x.png", "././@LongLink")))
-        info.type = chance.choice((b"0", b"0", b"L", b"K", b"x", b"g", b"S", b"2", b"3"))
-        info.size = size if chance.random() < 0.8 else 1 << 60
+        odd = chance.choice((b"L", b"K", b"x", b"g", b"S", b"2", b"3"))
+        info.type = odd if chance.random() < 0.4 else b"0"
+        info.size = size if chance.random() < 0.9 else 1 << 60
         header = info.tobuf(tarfile.GNU_FORMAT)
         end = chance.choice((".tgz", ".tar.gz", ".tar.bz2", ".tar"))
         path = folder / f"set{end}"

@@ -62,16 +62,25 @@ def _tiff_page(chance: random.Random, pages: int) -> tuple[dict[int, object], by
     )
     strips = chance.choice((1, 1, 4, 64))
     rows = -(-height // strips)
-    size = rounded(max(1, rows * -(-width * bits * samples // 8)))
-    compression = chance.choice((8, 8, 8, 1, 32773, 5))
+    needed = rows * -(-width * bits * samples // 8)
+    size = (
+        rounded(needed + needed // 4 + 8) if chance.random() < 0.9 else rounded(max(1, needed))
+    )  # else too few
+    compression = chance.choice((8, 8, 8, 32773)) if chance.random() < 0.8 else chance.choice((1, 5))
     strip = {
         8: lambda: zeros(min(size, 1 << 30)),
         32773: lambda: b"\x81\0" * min(size // 128 + 1, 400_000),
     }.get(compression, lambda: b"\x80\0" + bytes(4000))()
     tags: dict[int, object] = {
-        256: width, 257: height, 258: bits, 259: compression, 262: chance.choice((0, 1, 1, 2 if samples > 2 else 1)),
-        277: samples, 278: rows, 339: chance.choice((1, 1, 2, 3)),
+        256: width, 257: height, 258: bits, 259: compression,
+        262: 2 if samples > 2 else chance.choice((0, 1)) if bits < 16 else 1,
+        277: samples, 278: rows,
     }  # fmt: skip
+    kind = chance.choice({32: (3, 3, 2, 1), 16: (1, 1, 2), 64: (3,)}.get(bits, (1,)))
+    if (samples == 1 and kind != 1) or chance.random() < 0.1:  # seldom one that no reader knows
+        tags[339] = kind if chance.random() < 0.9 else chance.choice((1, 2, 3))
+    if samples == 4:
+        tags[338] = 2  # opacity
     if chance.random() < 0.4:
         tags[274] = chance.randrange(1, 9)
     return tags, strip, strips

@@ -236,27 +236,29 @@ def volume(folder: Path, chance: random.Random) -> Command:
 def npz(folder: Path, chance: random.Random) -> Command:
     """A set in an npz: headers that claim much, arrays that become much."""
     path = folder / "a.npz"
-    side, count = log_uniform(chance, 1, 9000), log_uniform(chance, 1, 1e6)
+    side = log_uniform(chance, 1, 9000 if chance.random() < 0.1 else 500)
+    count = log_uniform(chance, 1, 1e6) if chance.random() < 0.1 else max(1, amount(chance) // side**2)
     dtype = chance.choice(
         ("|u1", "<u2", "<f8", "|O", f"<U{log_uniform(chance, 1, 1e9)}", "|b1", [("a", "<u8", (9999, 9999))])
     )
-    image_dtype = chance.choice(("|u1", "|u1", "|u1", "<u2", dtype))
+    image_dtype = chance.choice(("|u1", "|u1", "<u2")) if chance.random() < 0.9 else dtype
+    axes = chance.choice(((), (), (3,))) if chance.random() < 0.95 else (9,) * 40
     images = {
         "descr": image_dtype,
         "fortran_order": chance.random() < 0.05,
-        "shape": (count, side, side, *chance.choice(((), (3,), (9,) * 40))),
+        "shape": (count, side, side, *axes),
     }
     labels = {
-        "descr": chance.choice(("<i8", "|u1", dtype)),
+        "descr": chance.choice(("<i8", "|u1")) if chance.random() < 0.9 else dtype,
         "fortran_order": False,
-        "shape": (count, *chance.choice(((), (1,), (14,), (300,)))),
+        "shape": (count, *chance.choice(((), (1,), (1,), (14,), (300,)))),
     }
     members = []
     for part in ("train", "val", "test"):
         for kind, header in (("images", images), ("labels", labels)):
             shape = header["shape"] if part == "train" else (0, *header["shape"][1:])
             members.append(_npy(f"{part}_{kind}.npy", {**header, "shape": shape}, chance))
-    if chance.random() < 0.3:
+    if chance.random() < 0.1:
         words = {
             "descr": f"<U{log_uniform(chance, 1, 1e7)}", "fortran_order": False,
             "shape": (log_uniform(chance, 1, 70_000),),
@@ -267,8 +269,12 @@ def npz(folder: Path, chance: random.Random) -> Command:
 
 
 def _npy(name: str, header: dict[str, Any], chance: random.Random) -> tuple[str, bytes, int]:
-    text = repr(header).encode() + b" " * chance.choice((10, 10, 10, log_uniform(chance, 10, 1e6))) + b"\n"
-    claimed = chance.choice((len(text),) * 9 + (2**32 - 1,))
+    text = (
+        repr(header).encode()
+        + b" " * (10 if chance.random() < 0.95 else log_uniform(chance, 10, 1e6))
+        + b"\n"
+    )
+    claimed = len(text) if chance.random() < 0.98 else 2**32 - 1
     try:
         item = np.dtype(header["descr"]).itemsize
     except (TypeError, ValueError):

@@ -226,9 +226,6 @@ class Cuts(Kills):
             )
         super().compare(case, out)
 
-    def out(self, case: Case, kind: str) -> Path:
-        return super().out(case, kind) / "out"  # the name that it has on the disk: a card says it
-
     def _compare_shown(self, case: Case, out: Path) -> None:
         """Compares without hidden files: the names of locks may come back, and are removed by the next command."""
         for path in [path for path in out.rglob("*") if path.is_file()]:

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -34,6 +35,7 @@ from tests.stress.bounds_others import OTHERS
 from tests.stress.bounds_rasters import RASTERS
 from tests.stress.bounds_volumes import VOLUMES
 from tests.support.memory import peak_bytes
+from tests.support.prompt import program
 
 KINDS = {**RASTERS, **VOLUMES, **OTHERS}
 MOST_FILE_BYTES, MOST_BYTES, MOST_SECONDS = 1 << 20, 1 << 30, 60.0
@@ -138,6 +140,7 @@ class Bounds:
 
 def run_alone(kind: str, numbers: range, base: Path, writing: int) -> None:
     """Runs commands in this forked process, writes a line for each to a pipe, and ends."""
+    code = 70
     try:
         log = os.open(base / "said", os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
@@ -151,13 +154,15 @@ def run_alone(kind: str, numbers: range, base: Path, writing: int) -> None:
             if result.growth > _MOST_KEPT_BYTES or threading.active_count() > 1:
                 break
         os.write(writing, b"\n")
+        code = 0
+    except BaseException:  # such as a file that could not be made
+        traceback.print_exc()
     finally:
-        os._exit(0)
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _run_one(kind: str, number: int, base: Path, before: int) -> Result:
-    from drai_cli.cli.app import app
-
     case, code = base / "case", 0
     os.chdir(base)
     shutil.rmtree(case, ignore_errors=True)
@@ -172,7 +177,7 @@ def _run_one(kind: str, number: int, base: Path, before: int) -> Result:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
     started = time.process_time()
     try:
-        app(command)
+        program()(command)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(bool(error.code))
     except BaseException as error:
@@ -196,7 +201,6 @@ def import_all() -> None:
     import SimpleITK  # noqa: F401
     import torch  # noqa: F401
 
-    from drai_cli.cli import app  # noqa: F401
     from drai_cli.inference import onnx_model  # noqa: F401
     from drai_cli.io import registry
     from drai_cli.workflows import inspect, sample, train  # noqa: F401
@@ -204,6 +208,7 @@ def import_all() -> None:
     for format in registry.FORMATS:
         for name in format.modules:
             __import__(name)
+    program()
 
 
 def main() -> int:
