@@ -202,8 +202,8 @@ class InterpolateOptions:
         style_from: Between two labels: image whose style all frames have; None: the style of image 0 that drai sample
             generates for the first label with this seed.
         grid: Make a grid: one column per content, one row per style.
-        style: With --grid: image whose style all images of one row have; may be given several times; None: the styles of the
-            images.
+        style: With --grid: image whose style all images of one row have; may be given several times; None: the styles
+            of the images.
         steps: Number of frames, including both ends; None: 8, or 30 in an animation.
         even: Space the frames evenly by visual distance (distance of features) instead of by distance of codes.
         out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
