@@ -100,7 +100,7 @@ def test_what_trained_a_model_does_not_measure_it(run: TrainRun, squeezenet: Pat
     # The same weights in another kind of file are the same network.
     same = tmp_path / "same.pth"
     torch.save(load_tensors(squeezenet), same)
-    with pytest.raises(UsageError, match=r"--features same\.pth: expected features that trained nothing"):
+    with pytest.raises(UsageError, match=r"--features same\.pth: expected features that took no part"):
         evaluate(
             EvaluateOptions(run.data.path, str(run.out), features=same, out=tmp_path / "report", device="cpu")
         )
