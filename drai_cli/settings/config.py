@@ -104,7 +104,7 @@ class Objective:
     code_cycle_weight: float = setting(1.0, 0)
     aggregate_weight: float = setting(1.0, 0)
     grl_weight: float = setting(1.0, 0)
-    features_weight: float = setting(0.0, 0, older=0.0)
+    features_weight: float = setting(0.0, 0)
     independence_weight: float = setting(0.0, 0)
     self_weight: float = setting(0.5, 0)
     prior_kl_weight: float = setting(0.001, 0)
