@@ -116,14 +116,6 @@ class Objective:
     predictor_updates: int = setting(4, 1, 100)
     predictor_images: float = setting(3.0, 0, 100)
 
-    @property
-    def reads_images(self) -> bool:
-        """Whether any term uses the codes of real images; if not, none are encoded."""
-        return any((
-            self.dual_weight, self.align_weight, self.match_weight, self.image_cycle_weight, self.aggregate_weight,
-            self.grl_weight, self.independence_weight, self.self_weight, self.style_kl_weight, self.swap_share,
-        ))  # fmt: skip
-
 
 @dataclass(frozen=True)
 class TrainOptions:
