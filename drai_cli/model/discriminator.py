@@ -88,7 +88,7 @@ class CodeDiscriminators(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Heads that read the trunk's features, so that one pass over the images serves all games.
+    """Heads that read the trunk's features, so that one pass over the images serves all losses.
 
     Heads: `image` D_x(x), `condition` D_xt(x, t), `content_style` D_xc(x, c) and D_xz(x, z); logits, high = real side.
     `codes` is None for methods without V_aggregate, `findings` for conditions without findings.

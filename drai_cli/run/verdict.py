@@ -78,7 +78,7 @@ def give_verdict(ticks: Sequence[Mapping[str, Any]], facts: RunFacts, doubt: str
 def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
     found: list[tuple[Standing, str]] = []
     if doubt:
-        found.append(("poor", f"The judge's measures say nothing: {doubt}."))
+        found.append(("poor", f"The judge's measures are not informative: {doubt}."))
         best = {name: value for name, value in best.items() if name not in _OF_JUDGE}
     for name, real, text in (
         ("agreement", "judge", "the judge sees the requested label in samples"),
@@ -151,10 +151,12 @@ def _advise(
         )
     if trend is not None and trend > _RISING:
         if facts.kimg is not None:
-            advice.append(f"Train longer: the same command with --kimg {2 * facts.kimg:g} goes on from here.")
+            advice.append(
+                f"To train longer, repeat the command with --kimg {2 * facts.kimg:g}: the run continues."
+            )
         elif facts.hours is not None:
             advice.append(
-                f"Train longer: the same command with --hours {2 * facts.hours:g} goes on from here."
+                f"To train longer, repeat the command with --hours {2 * facts.hours:g}: the run continues."
             )
     if facts.symmetry == "none" and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
@@ -168,7 +170,7 @@ def _advise(
             f"With {facts.train_images:,} training images, start from a model of similar images: --init WEIGHTS."
         )
     if doubt:
-        advice.append("More labelled images, or fewer labels, make a judge that can tell them apart.")
+        advice.append("Use more labelled images, or fewer labels: the judge cannot tell the labels apart.")
     if trend is None and not advice:
         advice.append("Train longer, until several ticks are measured.")
     return tuple(advice)

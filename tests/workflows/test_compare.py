@@ -137,7 +137,7 @@ def test_the_same_command_goes_on_with_what_is_missing(result, options: CompareO
 def test_what_cannot_be_compared_is_refused(options: CompareOptions) -> None:
     with pytest.raises(UsageError, match="no such method"):
         compare(replace(options, methods=("gan",)))
-    with pytest.raises(UsageError, match="equal images seen"):
+    with pytest.raises(UsageError, match="length of training, the same for all"):
         compare(replace(options, training=replace(options.training, kimg=None)))
 
 
