@@ -9,7 +9,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.train import COMMON_DATA, SETTINGS, resolve_settings
 from drai_cli.errors import exit_code_of, printable
 from drai_cli.settings.model_options import CompareOptions
@@ -44,8 +44,10 @@ def compare(output: Output, dry_run: bool, settings: Settings) -> None:
     data, training = resolve_settings(settings["preset"], settings)
     chosen = CompareOptions(data, training, **given)
     from drai_cli.report.comparison_tables import to_markdown
-    from drai_cli.workflows.compare import compare as run
-    from drai_cli.workflows.compare import preview_compare
+
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.compare import compare as run
+        from drai_cli.workflows.compare import preview_compare
 
     result = run_or_preview(output, dry_run, chosen, preview_compare, run)
     path = printable(str(Path(result.out) / "comparison.html"))

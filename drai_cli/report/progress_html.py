@@ -18,7 +18,7 @@ _TITLES = {
     ),
     "followed": (
         "Style in swaps",
-        "Correlation of skin or background with the style image, and the content image.",
+        "Correlation of the background with that of the style image, and of the content image.",
     ),
     "frechet": (
         "Distance",
@@ -64,7 +64,8 @@ class RunPage:
         state: How far it is, in words.
         is_over: Whether it has ended.
         facts: Of data and settings, by name.
-        command: The command that goes on with it.
+        command: The command that goes on with it, or that made it.
+        command_title: Which of these.
         ticks: As `stats.jsonl` has them.
         warnings: Of the last tick.
         latest: The newest grid at full size.
@@ -82,6 +83,7 @@ class RunPage:
     is_over: bool
     facts: Mapping[str, Any]
     command: str
+    command_title: str
     ticks: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
     latest: Frame | None

@@ -36,7 +36,8 @@ def example_page(**more: Any) -> RunPage:
     values = {
         "name": "lesions", "state": "40 of 50 kimg (80 %) at 210.5 images/s, about 47 s left.", "is_over": False,
         "facts": {"data": "lesions", "images": {"train": 1600, "test": 200}, "seed": 0},
-        "command": "drai train --data lesions --kimg 50", "ticks": ticks, "warnings": ["the generator has collapsed"],
+        "command": "drai train --data lesions --kimg 50", "command_title": "If it stops, go on with",
+        "ticks": ticks, "warnings": ["the generator has collapsed"],
         "latest": Frame(40.0, grid_png(3, 8, 16)),
         "film": [Frame(float(4 * n), grid_png(3, 8, 8)) for n in range(1, 10)],
         "standing": "near", "quality": [("good", "Good."), ("near", "Near.")], "progress": "It still improves.",
