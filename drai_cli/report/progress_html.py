@@ -22,7 +22,7 @@ _TITLES = {
     ),
     "frechet": (
         "Distance",
-        "Fréchet distance of samples from real images in the judge's features; lower is better.",
+        "Fréchet distance of half of the real images from as many samples, in the judge's features; lower is better.",
     ),
     "power": ("Fine and coarse detail", "Power of samples over that of real images, by spatial period."),
     "score": ("Score", "The mean that chooses the best snapshot; higher is better."),
@@ -34,7 +34,7 @@ _CHARTS: dict[str, tuple[tuple[str, str, bool], ...]] = {
         ("kept_of_a", "kept without a swap", True),
     ),
     "followed": (("followed", "style image", False), ("leftover", "content image", False)),
-    "frechet": (("frechet", "samples", False), ("frechet_real", "two halves of real images", True)),
+    "frechet": (("frechet_matched", "samples", False), ("frechet_real", "from the other half", True)),
     "power": (
         ("power_coarse", "over 8 px", False), ("power_middle", "4 to 8 px", False), ("power_fine", "below 4 px", False),
     ),

@@ -13,7 +13,7 @@ FEW_IMAGES = 5000
 _RISING = 0.02  # of score between two thirds of a run; ticks differ by half of it without reason
 _SHARES = {"agreement": (0.9, 0.7), "kept": (0.85, 0.6)}  # of the value on real images: good from, near from
 _DISTANCES = (2.0, 4.0)  # times that between real images: good up to, near up to
-_OF_JUDGE = ("agreement", "kept", "frechet")
+_OF_JUDGE = ("agreement", "kept", "frechet_matched")
 _FOLLOWED = (0.5, 0.25)
 _FINE = (0.6, 1.6)  # power of the fine band, as a share of real images: outside of it is blur or dots
 _FINE_NEAR = (0.2, 4.0)  # far outside of it no detail is left, or detail is all there is
@@ -98,8 +98,8 @@ def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
             good, near = _SHARES[name]
             sentence = f"{text}: {best[name]:.2f}, on real images {best[real]:.2f}."
             found.append((_grade(share, good, near), sentence[:1].upper() + sentence[1:]))
-    if "frechet" in best and "frechet_real" in best:
-        times = best["frechet"] / max(best["frechet_real"], 1e-9)
+    if "frechet_matched" in best and "frechet_real" in best:
+        times = best["frechet_matched"] / max(best["frechet_real"], 1e-9)
         good, near = _DISTANCES
         sentence = (
             f"Samples are {times:.1f} times as far from real images as real images are from each other."

@@ -36,7 +36,7 @@ def test_a_run_that_still_improves_is_to_be_longer():
         ("agreement", 0.3, "The judge sees the requested label in samples: 0.30, on real images 0.97."),
         ("kept", 0.2, "Swaps keep the label of the content image: 0.20, on real images 0.97."),
         (
-            "frechet",
+            "frechet_matched",
             15.0,
             "Samples are 10.0 times as far from real images as real images are from each other.",
         ),
