@@ -74,7 +74,8 @@ def update_discriminator(
     discriminator.requires_grad_(True)
     n, own = len(batch), len(batch.images)
     both = torch.cat([batch.images, passes.generated.detach()])
-    augmented = augment(both, batch.augment_probability, batch.generator, processes.share_of(n, segments=2))
+    share = processes.share_of(n, segments=2)
+    augmented = augment(both, batch.augment_probability, batch.generator, share, plan.masks)
     features = read_features(discriminator, augmented, plan, n, segments=2)
     with full_precision(state.device):
         terms, logged = discriminator_terms(discriminator, features, batch, passes, objective)
@@ -101,7 +102,7 @@ def compute_adversarial_terms(
     """What G, E and p(c|t) lose against the discriminator after its update."""
     discriminator, n = state.adversaries.discriminator, len(batch)
     share = plan.processes.share_of(n)
-    augmented = augment(passes.generated, batch.augment_probability, batch.generator, share)
+    augmented = augment(passes.generated, batch.augment_probability, batch.generator, share, plan.masks)
     fake = read_features(discriminator, augmented, plan, n)
     with full_precision(state.device):
         return adversarial_terms(discriminator, fake, real_features, batch, passes, plan.objective)
@@ -115,8 +116,8 @@ def play_feature_game(
     assert heads is not None
     assert features is not None
     with torch.no_grad():
-        real_maps = read_maps(features, batch.images, batch, plan)
-    fake_maps = read_maps(features, passes.generated, batch, plan)
+        real_maps = read_maps(features, plan.intensities(batch.images), batch, plan)
+    fake_maps = read_maps(features, plan.intensities(passes.generated), batch, plan)
     heads.requires_grad_(True)
     heads.iterate()
     real = judge_maps(heads, real_maps, [batch.condition, batch.wrong_condition], plan)
@@ -137,7 +138,7 @@ def compute_code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passe
     """What G, E and p(c|t) lose by codes, reconstructions and the updated predictors."""
     again, encoder = None, state.networks.encoder
     if plan.objective.code_cycle_weight and encoder is not None:
-        again = infer_codes(encoder, passes.generated, plan, len(batch))
+        again = infer_codes(encoder, plan.intensities(passes.generated), plan, len(batch))
     with full_precision(state.device):
         return code_terms(state, batch, plan, passes, again)
 
