@@ -17,6 +17,7 @@ from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io import registry
 from drai_cli.io.channels import check_mask_names
+from drai_cli.io.raster import measure_raster
 from drai_cli.progress import Reporter
 from drai_cli.settings.data_options import DataOptions
 
@@ -221,11 +222,8 @@ def _check_sizes(image_set: ImageSet, root: Path, files: Mapping[str, tuple[tupl
 
 def _extent(path: Path) -> tuple[int, int] | None:
     """Rows and columns by a file's header; None where they cannot be read."""
-    format = registry.find_format(path)
-    if format is None or format.measure is None:
-        return None
     try:
-        _, _, rows, columns = format.measure(path).extents
+        _, _, rows, columns = measure_raster(path).extents
     except InputError:
         return None
     return rows, columns

@@ -169,6 +169,16 @@ def test_a_mask_of_another_size_is_scaled_and_one_of_other_proportions_named(les
         read(replace(lesions, masks=tmp_path / "large"))
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
+def test_proportions_are_compared_in_every_format(tmp_path, corner, suffix):
+    for number in range(4):
+        save(tmp_path / f"set/{'ab'[number % 2]}/x{number}.{suffix}", corner)
+        save(tmp_path / f"masks/x{number}.png", corner[:, :16])
+    options = DataOptions(tmp_path / "set", size=16, cache_dir=tmp_path / "cache", masks=tmp_path / "masks")
+    with pytest.raises(InputError, match="4 masks have other proportions than their image"):
+        read(options)
+
+
 def test_masks_of_no_image_and_broken_masks_are_named(lesions, corner, tmp_path):
     save(tmp_path / "other/y1_mask.png", corner)
     with pytest.raises(
