@@ -70,7 +70,7 @@ SETTINGS = [
     *make_options(
         ModelConfig,
         panel=options.MODEL,
-        skip=("image_size", "image_channels"),
+        skip=("image_size", "image_channels", "mask_channels"),
         defaults=describe_presets(ModelConfig),
     ),
     *make_options(
@@ -148,7 +148,9 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             *show_fields(data, skip=("path", "kind")),
             *show_fields(training, skip=("model", "objective")),
             *show_fields(
-                training.model, skip=("image_size", "image_channels"), names={"channels": "base channels"}
+                training.model,
+                skip=("image_size", "image_channels", "mask_channels"),
+                names={"channels": "base channels"},
             ),
             *show_fields(training.objective),
         ]
