@@ -68,7 +68,7 @@ def test_a_short_run_that_is_poor_is_to_be_longer():
     short = give_verdict(ticks, replace(FACTS, kimg=0.6))
     assert "too few" in short.progress
     assert short.advice[0] == "To train longer, repeat the command with --kimg 20: the run continues."
-    assert "--hours 0.2 " in give_verdict(ticks, replace(FACTS, kimg=None, hours=0.1)).advice[0]
+    assert "--hours 0.2:" in give_verdict(ticks, replace(FACTS, kimg=None, hours=0.1)).advice[0]
     assert longer_budget(None, None) is None
 
 
