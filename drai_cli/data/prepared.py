@@ -218,7 +218,7 @@ def _without_unseen(
                 unseen += 1
         if unseen:
             reporter.warn(
-                f"{unseen} images have a {attribute.name!r} that no training image has: now missing"
+                f"{unseen} images have a {attribute.name!r} that no training image has: counted as missing"
             )
     return rows
 
@@ -250,12 +250,12 @@ def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     if summary["groups_across"]:
         reporter.warn(
             f"{summary['groups_across']} of {summary['groups']} groups by {group} are in several parts of the split, "
-            "which was not made by them; this flatters measures"
+            "which was not made by them; this makes measures too optimistic"
         )
     across = summary["duplicates"]["across_split"]
     if across:
         shown_sets = "; ".join(" = ".join(map(str, same[:3])) for same in across[:5])
         reporter.warn(
-            f"{len(across)} images are in several parts of the split as exact duplicates, which flatters "
-            f"measures: {shown_sets}{'; …' if len(across) > 5 else ''}"
+            f"{len(across)} images are in several parts of the split as exact duplicates, which makes "
+            f"measures too optimistic: {shown_sets}{'; …' if len(across) > 5 else ''}"
         )

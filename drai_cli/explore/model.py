@@ -96,7 +96,8 @@ def open_model(
     """
     if runtime == "onnx" or (weights or "").lower().endswith(".onnx"):
         return _open_onnx(weights, device, reporter)
-    from drai_cli.inference.torch_model import Inference
+    with reporter.stage("loading torch", None, ""):
+        from drai_cli.inference.torch_model import Inference
 
     inference = Inference.open(weights, device, reporter=reporter)
     path = locate_weights(weights)

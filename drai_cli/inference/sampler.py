@@ -95,6 +95,7 @@ def open_sampler(
         return OnnxSampler.open(weights, device, precision, reporter)
     if runtime != "torch":
         raise UsageError(f"--runtime {runtime}", "no such runtime", f"one of: {', '.join(RUNTIMES)}")
-    from drai_cli.inference.torch_model import Inference
+    with reporter.stage("loading torch", None, ""):
+        from drai_cli.inference.torch_model import Inference
 
     return Inference.open(weights, device, precision, reporter)  # type: ignore[arg-type]

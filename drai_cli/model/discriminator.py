@@ -88,7 +88,7 @@ class CodeDiscriminators(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Heads that read the trunk's features, so that one pass over the images serves all games.
+    """Heads that read the trunk's features, so that one pass over the images serves all losses.
 
     It judges an image together with its masks, so the two have to fit.
 

@@ -72,7 +72,7 @@ def rehearse(
 ) -> list[str]:
     """Tries a step and the judge of snapshots, and says in sentences when the run will end.
 
-    The network of the feature game is left out: it is not there yet.
+    The network of the projected discriminator is left out: it is not there yet.
 
     Args:
         options: Resolved for the data.

@@ -41,7 +41,7 @@ class ShadowImages:
 
 
 def options_of(header: ModelHeader) -> TrainOptions:
-    """The options that a model was trained with, as far as its file records them; without the feature game.
+    """The options that a model was trained with, as far as its file records them; without the projected discriminator.
 
     Raises:
         WeightsError: The file does not record them, or not as this version does.

@@ -171,7 +171,7 @@ class JobFolder:
                 or entry.name in TABLES[self.plan.layout_name]
                 or self.plan.layout.makes(entry.name)
             ):
-                raise OverwriteError(entry, "this command would not make it", NEW_FOLDER)
+                raise OverwriteError(entry, "it is no output of this command", NEW_FOLDER)
 
     def _check_folder(self, folder: str, folders: Collection[str]) -> None:
         with os.scandir(self.out / folder) as entries:
@@ -180,7 +180,7 @@ class JobFolder:
                 if name in folders and entry.is_dir(follow_symlinks=False):
                     self._check_folder(name, folders)
                 elif not (entry.name.startswith(".") or self.plan.layout.makes(name)):
-                    raise OverwriteError(entry.path, "this command would not make it", NEW_FOLDER)
+                    raise OverwriteError(entry.path, "it is no output of this command", NEW_FOLDER)
 
     def _clear(self) -> None:
         """Removes what an earlier `sample` command wrote, and nothing else.

@@ -14,13 +14,13 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.training import losses
 from drai_cli.training.augment import augment, misplace_masks
-from drai_cli.training.feature_game import generator_terms, heads_terms, judge_maps, read_maps, sign_gap
 from drai_cli.training.forward import forward
 from drai_cli.training.gathering import infer_codes, read_features, read_own_features
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.overlap import SideStream
 from drai_cli.training.passes import Batch, Images, Passes, StepPlan
 from drai_cli.training.precision import autocast, full_precision, weights_in
+from drai_cli.training.projected import generator_terms, heads_terms, judge_maps, read_maps, sign_gap
 from drai_cli.training.state import TrainingState
 from drai_cli.training.terms import (
     Features,
@@ -48,7 +48,7 @@ def train_step(state: TrainingState, batch: Batch, plan: StepPlan, has_penalty: 
         logged, real_features = update_discriminator(state, batch, plan, passes, has_penalty)
         terms = compute_adversarial_terms(state, batch, plan, passes, real_features)
         if plan.objective.features_weight:
-            of_heads, of_generator = play_feature_game(state, batch, plan, passes)
+            of_heads, of_generator = train_projected(state, batch, plan, passes)
             logged |= of_heads
             terms |= of_generator
         with side_stream:
@@ -70,7 +70,7 @@ def train_step(state: TrainingState, batch: Batch, plan: StepPlan, has_penalty: 
 def update_discriminator(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, has_penalty: bool
 ) -> tuple[dict[str, Scalar], Features]:
-    """D's update; returns its terms, and its features of the real images (detached), which E's games read again."""
+    """D's update; returns its terms, and its features of the real images (detached), which E's losses read again."""
     discriminator, objective, processes = state.adversaries.discriminator, plan.objective, plan.processes
     discriminator.requires_grad_(True)
     n, own = len(batch), len(batch.images)
@@ -114,7 +114,7 @@ def compute_adversarial_terms(
         return adversarial_terms(discriminator, fake, real_features, batch, passes, plan.objective)
 
 
-def play_feature_game(
+def train_projected(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
 ) -> tuple[dict[str, Scalar], Terms]:
     """The heads' update; returns their terms, and what G and p(c|t) lose against them afterwards."""

@@ -1,8 +1,8 @@
 """The terms of the objective (`reference/method.md`), each as `{name: (weight, loss)}`. Only mathematics.
 
-For each game: the discriminator's side, then that of generator, encoder and content prior. A term is computed only if
-its weight is not 0 and the method has its codes. All tensors are float32 and hold the whole batch. `step` decides who
-learns from which term; the predictors' own update is in `hiding`.
+For each adversarial loss: the discriminator's side, then that of generator, encoder and content prior. A term is
+computed only if its weight is not 0 and the method has its codes. All tensors are float32 and hold the whole batch.
+`step` decides which networks learn from which term; the predictors' own update is in `hiding`.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _condition_terms_of_d(
     if discriminator.findings is not None:
         of_real = discriminator.findings(features[:n], batch.known_condition)
         of_made = discriminator.findings(features[n:], passes.condition)
-        out["d_findings"] = weight, losses.finding_game_loss(of_real, of_made)
+        out["d_findings"] = weight, losses.finding_loss(of_real, of_made)
     logged = {
         "real_logits": real_logits.mean(),
         "fake_logits": fake_logits.mean(),
@@ -200,7 +200,7 @@ def _condition_terms(
     return out
 
 
-# V_dual: the two inference games
+# V_dual: the two adversarial losses on images with codes
 
 
 def _dual_terms_of_d(

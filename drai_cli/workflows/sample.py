@@ -259,7 +259,9 @@ def check_sample(options: SampleOptions) -> tuple[int, int]:
         for option, value in {"--frame": options.frame, "--window": options.window}.items():
             if value is not None:
                 raise UsageError(
-                    f"{option} {value}", "says how to read an image, and none is given", "--style-from IMAGE"
+                    f"{option} {value}",
+                    "needs --style-from, whose image it applies to",
+                    "--style-from IMAGE",
                 )
     needs = "--reject-copies" if options.reject_copies else "--select" if options.select else ""
     if needs and options.train_data is None:

@@ -291,7 +291,7 @@ def _choose(
 
 def collect_settings(run: TrainRun) -> dict[str, Any]:
     """The content of `config.json`: everything that decides the result."""
-    # Without the game the network decides nothing.
+    # Without a projected discriminator the network decides nothing.
     network = {"feature_network": run.feature_network} if run.training.objective.features_weight else {}
     return {
         "data": write_data_settings(run.data),
