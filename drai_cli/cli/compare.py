@@ -20,12 +20,12 @@ from drai_cli.settings.model_options import CompareOptions
     "compare",
     group=options.TRAIN,
     parameters=[
+        *(parameter for parameter in SETTINGS if parameter.name not in ("method", "hours", "patience")),
         *make_options(
             CompareOptions,
-            panels={"Comparison": ("methods", "seeds", "features", "judge_images")},
+            panels={"Comparison": ("methods", "seeds", "part", "features", "judge_images")},
             skip=("data", "training"),
         ),
-        *(parameter for parameter in SETTINGS if parameter.name not in ("method", "hours", "patience")),
     ],
     examples=(
         "drai compare --data lesions/ --methods all --kimg 60 --seeds 3",

@@ -42,8 +42,8 @@ _NOT_INFORMATIVE = "not informative: see the caution"
 def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     """Measure fidelity, disentanglement, usefulness and privacy of a model or of a folder of synthetic images.
 
-    If a measured image is known to be a training image, the command stops.
-    OUT holds report.json, report.html and all results; the same command again measures only what is missing.
+    If a test image is known to be a training image, the command stops with an error. OUT holds report.json, report.html
+    and intermediate results; if the command is repeated, it measures only what is missing.
     """
     given = collect_given(EvaluateOptions, settings)
     for several in ("metrics", "runs"):

@@ -22,10 +22,10 @@ from drai_cli.settings.image_options import InterpolateOptions
     ),
 )
 def interpolate(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Interpolate between two images or labels, or make a grid with contents across and styles down.
+    """Interpolate between two images or labels, or make a grid of contents (columns) and styles (rows).
 
-    The first and last frame are the model's reconstructions of the two images. Content changes along a straight line,
-    style along an arc. OUT is a strip (.png), an animation (.gif, .mp4), or a folder of frames with metadata.csv.
+    The first and last frame are the model's reconstructions of the two images. Content is interpolated linearly, style
+    spherically. OUT is a strip (.png), an animation (.gif, .mp4), or a folder of frames with metadata.csv.
     """
     chosen = InterpolateOptions(**collect_given(InterpolateOptions, settings))
     with output.stage(LOADING, None, ""):

@@ -226,7 +226,7 @@ def _safe_name(path: Path, name: str) -> str:
         or ":" in parts[0]
         or any(part in ("", ".", "..") for part in parts)
     ):
-        raise InputError(path, "holds a name that leads out of the archive, or that is none", _UNPACK)
+        raise InputError(path, "holds a file name that is invalid or points outside of the archive", _UNPACK)
     return plain
 
 

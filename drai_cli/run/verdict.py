@@ -87,7 +87,7 @@ def longer_budget(kimg: float | None, hours: float | None) -> tuple[str, float] 
 def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
     found: list[tuple[Standing, str]] = []
     if doubt:
-        found.append(("poor", f"The judge's measures say nothing: {doubt}."))
+        found.append(("poor", f"The judge's measures are not informative: {doubt}."))
         best = {name: value for name, value in best.items() if name not in _OF_JUDGE}
     for name, real, text in (
         ("agreement", "judge", "the judge sees the requested label in samples"),
@@ -164,7 +164,7 @@ def _advise(
     longer = longer_budget(facts.kimg, facts.hours)
     if longer and (is_unknown or (trend is not None and trend > _RISING)):
         option, value = longer
-        advice.append(f"Train longer: the same command with --{option} {value:g} goes on from here.")
+        advice.append(f"To train longer, repeat the command with --{option} {value:g}: the run continues.")
     if facts.symmetry == "none" and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
             "Add --symmetry flip or dihedral, if a mirrored or turned image is as plausible; in a new run."
@@ -177,7 +177,7 @@ def _advise(
             f"With {facts.train_images:,} training images, start from a model of similar images: --init WEIGHTS."
         )
     if doubt:
-        advice.append("More labelled images, or fewer labels, make a judge that can tell them apart.")
+        advice.append("Use more labelled images, or fewer labels: the judge cannot tell the labels apart.")
     if trend is None and not advice:
         advice.append("Train longer, until several ticks are measured.")
     return tuple(advice)

@@ -107,7 +107,7 @@ def check_compare(options: CompareOptions) -> tuple[str, ...]:
             f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
         )
     if options.training.kimg is None:
-        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+        raise UsageError("compare", "expected a length of training, the same for all methods", "add --kimg N")
     return methods
 
 

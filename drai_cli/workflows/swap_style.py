@@ -25,6 +25,7 @@ from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.figure import draw_figure
 from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.output.names import safe_stems
+from drai_cli.output.real_masks import say_images_alone
 from drai_cli.output.swaps import Swap, find_members_of_series
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.run.own_judge import LabelImages, find_own_judge
@@ -88,6 +89,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     """
     out, pairs, labels = check_swap(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    say_images_alone(inference.header, "swap-style", reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
     if not is_two and inference.model.infers_content:

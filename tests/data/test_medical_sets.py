@@ -106,7 +106,7 @@ def test_what_the_label_is_has_to_be_said(dicom_tree):
     assert "--label BodyPartExamined" in caught.value.hint
     with pytest.raises(UsageError, match="no such DICOM keyword"):
         find_image_set(root, label="BodyPart")
-    with pytest.raises(UsageError, match="does not go with a set of kind dicom"):
+    with pytest.raises(UsageError, match="does not apply to a data set of kind dicom"):
         find_image_set(root, label="BodyPartExamined", axis="axial")
 
 
@@ -214,9 +214,9 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
 
 
 def test_options_of_other_kinds_are_refused(folders, volumes):
-    with pytest.raises(UsageError, match="--axis axial: does not go with a set of kind class-folders"):
+    with pytest.raises(UsageError, match="--axis axial: does not apply to a data set of kind class-folders"):
         find_image_set(folders(a=1, b=1), axis="axial")
-    with pytest.raises(UsageError, match="--hu-offset -1024: does not go with a set of kind nifti"):
+    with pytest.raises(UsageError, match="--hu-offset -1024: does not apply to a data set of kind nifti"):
         find_image_set(volumes, hu_offset=-1024)
 
 

@@ -25,9 +25,9 @@ def test_a_run_that_still_improves_is_to_be_longer():
     verdict = give_verdict(example_ticks(10, gain=0.05), FACTS)
     assert verdict.standing == "poor"
     assert "still improves" in verdict.progress
-    assert verdict.advice == ("Train longer: the same command with --kimg 100 goes on from here.",)
+    assert verdict.advice == ("To train longer, repeat the command with --kimg 100: the run continues.",)
     by_hours = give_verdict(example_ticks(10, gain=0.05), replace(FACTS, kimg=None, hours=1.5))
-    assert "--hours 3 " in by_hours.advice[0]
+    assert "--hours 3:" in by_hours.advice[0]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_short_run_that_is_poor_is_to_be_longer():
     ticks = example_ticks(2, agreement=0.2)
     short = give_verdict(ticks, replace(FACTS, kimg=0.6))
     assert "too few" in short.progress
-    assert short.advice[0] == "Train longer: the same command with --kimg 20 goes on from here."
+    assert short.advice[0] == "To train longer, repeat the command with --kimg 20: the run continues."
     assert "--hours 0.2 " in give_verdict(ticks, replace(FACTS, kimg=None, hours=0.1)).advice[0]
     assert longer_budget(None, None) is None
 
@@ -98,11 +98,11 @@ def test_a_collapse_comes_first():
 
 def test_a_judge_at_chance_says_nothing():
     verdict = give_verdict(example_ticks(10), FACTS, doubt="the judge is at chance")
-    assert verdict.quality[0] == ("poor", "The judge's measures say nothing: the judge is at chance.")
+    assert verdict.quality[0] == ("poor", "The judge's measures are not informative: the judge is at chance.")
     # What no judge measures is still said.
     assert [text.split()[0] for _, text in verdict.quality[1:]] == ["Swaps", "Fine"]
     assert "follow" in verdict.quality[1][1]
-    assert "make a judge" in verdict.advice[-1]
+    assert "fewer labels" in verdict.advice[-1]
 
 
 def test_too_few_ticks():

@@ -155,7 +155,7 @@ def test_a_preview_says_how_many_runs_and_how_long_one_takes(
 def test_what_cannot_be_compared_is_refused(options: CompareOptions) -> None:
     with pytest.raises(UsageError, match="no such method"):
         compare(replace(options, methods=("gan",)))
-    with pytest.raises(UsageError, match="equal images seen"):
+    with pytest.raises(UsageError, match="length of training, the same for all"):
         compare(replace(options, training=replace(options.training, kimg=None)))
 
 
