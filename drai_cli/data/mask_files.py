@@ -74,7 +74,12 @@ def find_mask_files(
         )
     if not options.masks.is_dir():
         raise InputError(options.masks, "expected a folder of masks", "name the folder with --masks DIR")
-    found = _find(options.masks, names if not values and len(names) > 1 else ("",))
+    image_set = _without_masks(image_set, options.masks, reporter)
+    root, shared = image_set.root.resolve(), options.masks.resolve()
+    images = {(root / image_set.pixels.file_of(entry)).as_posix() for entry in image_set.entries}
+    tree = walk(options.masks)
+    usable = [name for name in tree.names if (shared / name).as_posix() not in images]
+    found = _find(options.masks, usable, names if not values and len(names) > 1 else ("",))
     files, unused = _match(image_set.entries, found, options.masks)
     _check_sizes(image_set, options.masks, files)
     _say(image_set, options, names, files, unused, reporter)
@@ -138,14 +143,33 @@ def parse_mask_names(options: DataOptions) -> tuple[tuple[str, ...], tuple[tuple
     return tuple(names), (*of_names, ignored)
 
 
-def _find(root: Path, folders: Sequence[str]) -> list[list[str]]:
+def _without_masks(image_set: ImageSet, masks: Path, reporter: Reporter) -> ImageSet:
+    """The set without files below the folder of masks, where that lies in it and is not called as masks are."""
+    root, folder = image_set.root.resolve(), masks.resolve()
+    if root == folder or not folder.is_relative_to(root):
+        return image_set
+    inside = folder.relative_to(root).as_posix() + "/"
+    kept = tuple(entry for entry in image_set.entries if not entry.name.startswith(inside))
+    if len(kept) == len(image_set.entries):
+        return image_set
+    reporter.info(
+        f"{len(image_set.entries) - len(kept)} files in {inside} are masks and no images of the set"
+    )
+    return replace(image_set, entries=kept)
+
+
+def _find(root: Path, names: Sequence[str], folders: Sequence[str]) -> list[list[str]]:
     """The mask files below each folder (empty: all below the root), relative to the root.
+
+    Args:
+        root: The folder of masks.
+        names: Of the files in it that are no images of the set.
+        folders: Where to look.
 
     Raises:
         InputError: A folder has none.
     """
-    tree = walk(root)
-    files = [name for name in tree.names if not _NO_MASK.search(name.rpartition("/")[2])]
+    files = [name for name in names if not _NO_MASK.search(name.rpartition("/")[2])]
     found = [[name for name in files if not folder or name.startswith(f"{folder}/")] for folder in folders]
     for folder, inside in zip(folders, found, strict=True):
         if not inside:

@@ -116,6 +116,23 @@ def test_label_values_become_masks_by_name(lesions, corner, tmp_path):
     assert np.array_equal(both.masks[0, ..., 0] > 127, core | rim)
 
 
+@pytest.mark.parametrize("folder", ["masks", "drawn"])
+def test_masks_inside_the_set_are_no_class(lesions, corner, tmp_path, folder):
+    for number in range(12):
+        save(tmp_path / f"set/{folder}/x{number:02d}.png", corner)
+    data = read(replace(lesions, masks=tmp_path / "set" / folder))
+    assert data.schema.labels == ("a", "b")
+    assert np.array_equal(data.masks, read(lesions).masks)
+
+
+def test_masks_beside_their_images(lesions, corner, tmp_path):
+    for number in range(12):
+        save(tmp_path / f"set/{'ab'[number % 2]}/x{number:02d}_mask.png", corner)
+    data = read(replace(lesions, masks=tmp_path / "set"))
+    assert len(data.entries) == 12
+    assert np.array_equal(data.masks, read(lesions).masks)
+
+
 def test_masks_in_folders_of_their_own(lesions, corner, tmp_path):
     for number in range(12):
         save(tmp_path / f"many/hair/x{number:02d}.png", corner[::-1])

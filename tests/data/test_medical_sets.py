@@ -15,6 +15,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.io.nifti.read import measure_nifti
 from drai_cli.io.read import read_stack
 from drai_cli.settings.data_options import DataOptions
+from tests.support.levels import values_of
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 RANDOM = np.random.default_rng(0)
@@ -66,7 +67,7 @@ def test_one_window_for_all_ct(dicom_tree):
     assert prepared.images.dtype == np.uint16
     intensity = prepared.intensity
     assert (intensity.unit, intensity.low, intensity.high, intensity.dtype) == ("HU", -1000, 1000, "uint16")
-    values = intensity.to_values(prepared.images[:, :, :, 0])
+    values = values_of(intensity, prepared.images[:, :, :, 0])
     assert values.min() >= -1000
     again = prepare(DataOptions(dicom_tree(), label="BodyPartExamined", size=16, window="40,400"), seed=0)
     assert (again.intensity.low, again.intensity.high) == (-160, 239)

@@ -17,13 +17,15 @@ from drai_cli.errors import OverwriteError, UsageError, WeightsError
 from drai_cli.inference.torch_model import Inference
 from drai_cli.model_file.checkpoint import load_model, read_header
 from drai_cli.output.real_masks import require_masks, say_images_alone
+from drai_cli.report.model_card import model_card
 from drai_cli.run.data_settings import read_data_settings
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions
 from drai_cli.settings.image_options import EncodeOptions, SampleOptions, VerifyOptions
-from drai_cli.settings.model_options import ExportOptions, TrainRun
+from drai_cli.settings.model_options import ExportOptions, InfoOptions, TrainRun
 from drai_cli.workflows.encode import encode
 from drai_cli.workflows.export import export
+from drai_cli.workflows.info import describe_model
 from drai_cli.workflows.phantom import make_phantoms
 from drai_cli.workflows.sample import sample
 from drai_cli.workflows.train import preview_train, train
@@ -73,6 +75,12 @@ def test_the_model_file_says_which_masks_it_makes(trained: TrainRun) -> None:
     assert header.mask_names == ("lesion",)
     assert [one.name for one in header.channels.channels] == ["red", "green", "blue", "lesion"]
     assert load_model(trained.out / "model.safetensors").generator.mask_channels == 1
+
+
+def test_info_and_card_name_the_masks(trained: TrainRun) -> None:
+    assert "each with its masks (`lesion`)" in model_card(read_header(trained.out / "model.safetensors"), "m")
+    model = describe_model(InfoOptions(str(trained.out)))
+    assert model.masks == ("lesion",)
 
 
 def test_a_run_keeps_how_its_masks_are_read(trained: TrainRun) -> None:
