@@ -55,7 +55,7 @@ def quick_measure(
         `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's features;
         `frechet_real`, the distance between two halves of the real images, and `frechet_matched`, that of a half from
         as many samples of the other half's labels: with few images every distance is large, so only these two can be
-        compared; `power_coarse`, `power_middle` and
+        compared; `frechet_images`, the images per side of these two; `power_coarse`, `power_middle` and
         `power_fine`, the power of texture relative to that of real images, 1 being as real; the baselines of
         agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`, the lower end of its 95 %
         interval where there are few images, and `chance`. With an encoder also `kept`, `kept_of_a` (the judge on the
@@ -84,6 +84,7 @@ def quick_measure(
         out |= {"judge_low": low} if np.isfinite(low) else {}
     out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance, "frechet_real": real_distance}
     like = [rows_like(labels[half], labels[chosen]) for half in halves]
+    out["frechet_images"] = float(min(map(len, halves)))
     out["frechet_matched"] = distance_from_halves(features, halves, made_features, like)
     out |= power_ratios(made, images[chosen])
     out["appearance"] = _appearance_ratio(images, chosen, halves, made)

@@ -55,6 +55,7 @@ def quick_finding_measure(
     }
     # Samples are drawn as the images are: any of them are like a half.
     like = [np.arange(len(half)) % count for half in halves]
+    out["frechet_images"] = float(min(map(len, halves)))
     out["frechet_matched"] = distance_from_halves(features, halves, made_features, like)
     parts = [min(out["agreement_ratio"], 1.0)]
     progress(1)

@@ -13,6 +13,7 @@ FEW_IMAGES = 5000
 _RISING = 0.02  # of score between two thirds of a run; ticks differ by half of it without reason
 _SHARES = {"agreement": (0.9, 0.7), "kept": (0.85, 0.6)}  # of the value on real images: good from, near from
 _DISTANCES = (2.0, 4.0)  # times that between real images: good up to, near up to
+_ENOUGH_IMAGES = 400  # per side, for a distance to be called good
 _OF_JUDGE = ("agreement", "kept", "frechet_matched")
 _FOLLOWED = (0.5, 0.25)
 _FINE = (0.6, 1.6)  # power of the fine band, as a share of real images: outside of it is blur or dots
@@ -101,10 +102,14 @@ def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
     if "frechet_matched" in best and "frechet_real" in best:
         times = best["frechet_matched"] / max(best["frechet_real"], 1e-9)
         good, near = _DISTANCES
-        sentence = (
-            f"Samples are {times:.1f} times as far from real images as real images are from each other."
-        )
-        found.append((_grade(-times, -good, -near), sentence))
+        sentence = f"Samples are {times:.1f} times as far from real images as real images are from each other"
+        standing, images = _grade(-times, -good, -near), best.get("frechet_images", _ENOUGH_IMAGES)
+        if (
+            images < _ENOUGH_IMAGES
+        ):  # chance alone keeps them far apart: the ratio is near 1 for poor samples too
+            sentence += f" ({images:.0f} images per side: too few to see more than large differences)"
+            standing = "near" if standing == "good" else standing
+        found.append((standing, f"{sentence}."))
     if "followed" in best and "leftover" in best:
         followed = best["followed"] - max(best["leftover"], 0.0)
         sentence = (

@@ -63,6 +63,17 @@ def test_images_without_any_fine_detail_are_poor(power, standing):
     assert [own for own, text in verdict.quality if text.startswith("Fine")] == [standing]
 
 
+def test_a_distance_of_few_images_is_never_good():
+    def rated(images):
+        verdict = give_verdict(example_ticks(60, gain=0.3, frechet_matched=1.6, frechet_images=images), FACTS)
+        return next((own, text) for own, text in verdict.quality if "times as far" in text)
+
+    assert rated(400.0)[0] == "good"
+    standing, text = rated(99.0)
+    assert standing == "near"
+    assert "99 images per side: too few" in text
+
+
 def test_a_short_run_that_is_poor_is_to_be_longer():
     ticks = example_ticks(2, agreement=0.2)
     short = give_verdict(ticks, replace(FACTS, kimg=0.6))
