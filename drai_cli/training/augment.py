@@ -50,8 +50,6 @@ DISCRIMINATOR_CHANGES = Changes("flip", turn_degrees=15.0, shift=0.12, zoom=0.2,
 
 
 _HOLE = 0.4
-_MISPLACED = Changes("none", turn_degrees=20.0, shift=0.08, zoom=0.2)
-_OTHERS = 0.25
 
 
 def orient(
@@ -119,22 +117,6 @@ def change(
         # Brightness scales light, so it acts on (x + 1): black stays black.
         images = ((images - mean) * factor + mean + 1) * (1 + gain).to(device)[:, None, None, None] - 1
     return torch.cat([images, regions], 1) if masks else images
-
-
-def misplace_masks(
-    images: Images, masks: int, generator: torch.Generator, share: Share | None = None
-) -> Images:
-    """Images whose masks, the last channels, do not fit them: turned, shifted and scaled a little, or another image's.
-
-    The misfits are small, as a generator's are: what is far off is soon told.
-    """
-    own = images[:, images.shape[1] - masks :]
-    moved = change(own, _MISPLACED, generator, share=share, masks=masks)
-    n = len(images) if share is None else share.total
-    is_others = _take(draw_uniform(generator, n) < _OTHERS, share)[:, None, None, None].to(images.device)
-    regions = torch.where(is_others, own.roll(1, 0), moved)
-    both = torch.cat([images[:, : images.shape[1] - masks], regions], 1)
-    return both.contiguous(memory_format=torch.channels_last)
 
 
 def cut_out(

@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.training import losses
-from drai_cli.training.augment import augment, misplace_masks
+from drai_cli.training.augment import augment
 from drai_cli.training.forward import forward
 from drai_cli.training.gathering import infer_codes, read_features, read_own_features
 from drai_cli.training.hiding import update_predictors
@@ -29,7 +29,6 @@ from drai_cli.training.terms import (
     adversarial_terms,
     code_terms,
     discriminator_terms,
-    misplaced_terms,
 )
 
 # Norm of a player's whole gradient, about the usual one. Adam without momentum turns a spike into a leap.
@@ -74,17 +73,12 @@ def update_discriminator(
     discriminator, objective, processes = state.adversaries.discriminator, plan.objective, plan.processes
     discriminator.requires_grad_(True)
     n, own = len(batch), len(batch.images)
-    shown = [batch.images, passes.generated.detach()]
-    if plan.masks:
-        shown.append(misplace_masks(batch.images, plan.masks, batch.generator, processes.share_of(n)))
-    share = processes.share_of(n, segments=len(shown))
-    augmented = augment(torch.cat(shown), batch.augment_probability, batch.generator, share, plan.masks)
-    features = read_features(discriminator, augmented, plan, n, segments=len(shown))
-    features, misplaced = features[: 2 * n], features[2 * n :]
+    both = torch.cat([batch.images, passes.generated.detach()])
+    share = processes.share_of(n, segments=2)
+    augmented = augment(both, batch.augment_probability, batch.generator, share, plan.masks)
+    features = read_features(discriminator, augmented, plan, n, segments=2)
     with full_precision(state.device):
         terms, logged = discriminator_terms(discriminator, features, batch, passes, objective)
-        if plan.masks:
-            terms |= misplaced_terms(discriminator, features[:n], misplaced, objective)
         weighted = {name: weight * term for name, (weight, term) in terms.items()}
         total = sum(weighted.values(), torch.zeros((), device=state.device))
     if has_penalty and objective.r1_gamma and terms:

@@ -53,27 +53,6 @@ def discriminator_terms(
     return out, logged
 
 
-def misplaced_terms(
-    discriminator: Discriminator, real: Features, misplaced: Features, objective: Objective
-) -> Terms:
-    """D_x: a real image with a mask that does not fit it down, weighted one half as a wrong condition is.
-
-    Args:
-        discriminator: Its head on images.
-        real: Features of the real images with their masks.
-        misplaced: Features of the same images with masks that do not fit.
-        objective: The weights.
-    """
-    if not objective.condition_weight:
-        return {}
-    logits = discriminator.image(misplaced).squeeze(1)
-    if objective.is_relativistic:
-        loss = losses.relativistic_loss(discriminator.image(real).squeeze(1), logits)
-    else:
-        loss = losses.fake_side_loss(logits)
-    return {"d_masks": (0.5 * objective.condition_weight, loss)}
-
-
 def adversarial_terms(
     discriminator: Discriminator,
     fake: Features,

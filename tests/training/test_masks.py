@@ -11,13 +11,13 @@ import torch
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import TrainOptions
 from drai_cli.training import losses
-from drai_cli.training.augment import Changes, augment, change, misplace_masks
+from drai_cli.training.augment import Changes, augment, change
 from drai_cli.training.batches import Batches
 from drai_cli.training.forward import forward
 from drai_cli.training.passes import StepPlan
 from drai_cli.training.state import TrainingState
 from drai_cli.training.step import train_step, update_discriminator
-from drai_cli.training.terms import code_terms, misplaced_terms
+from drai_cli.training.terms import code_terms
 
 
 @pytest.fixture
@@ -103,23 +103,6 @@ def test_the_discriminator_judges_image_and_masks_together(
     update_discriminator(state, batch, plan, forward(state, batch, plan), has_penalty=True)
     assert trunk.stem.weight.shape[1] == 12
     assert state.networks.encoder.trunk.stem.weight.shape[1] == 4
-
-
-def test_a_mask_that_does_not_fit_is_a_negative(
-    state: TrainingState, batches: Batches, plan: StepPlan
-) -> None:
-    batch = batches.at(0, 0.0)
-    shown = misplace_masks(batch.images, 2, torch.Generator().manual_seed(0))
-    assert torch.equal(shown[:, :1], batch.images[:, :1])
-    assert bool((shown[:, 1:] != batch.images[:, 1:]).flatten(1).any(1).all())
-    assert gaps(shown) < 1e-5  # several masks of an image move together
-    discriminator = state.adversaries.discriminator
-    real, wrong = (discriminator.trunk(x) for x in (batch.images, shown))
-    weight, loss = misplaced_terms(discriminator, real, wrong, plan.objective)["d_masks"]
-    assert weight == 0.5 * plan.objective.condition_weight
-    assert torch.isclose(loss, losses.fake_side_loss(discriminator.image(wrong).squeeze(1)))
-    logged, _ = update_discriminator(state, batch, plan, forward(state, batch, plan), has_penalty=False)
-    assert "d_masks" in logged
 
 
 def test_the_cycle_of_masks_is_a_term_of_its_own(
