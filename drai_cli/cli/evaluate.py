@@ -7,7 +7,7 @@ from typing import Any
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.text import show_table
 from drai_cli.errors import printable
 from drai_cli.settings.data_options import KIND_NAMES
@@ -49,8 +49,9 @@ def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     for several in ("metrics", "runs"):
         given[several] = tuple(name.strip() for text in given.get(several, ()) for name in text.split(","))
     chosen = EvaluateOptions(**given)
-    from drai_cli.workflows.evaluate import evaluate as run
-    from drai_cli.workflows.evaluate import preview_evaluate
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.evaluate import evaluate as run
+        from drai_cli.workflows.evaluate import preview_evaluate
 
     result = run_or_preview(output, dry_run, chosen, preview_evaluate, run)
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]

@@ -13,7 +13,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import exit_code_of
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
@@ -70,7 +70,7 @@ SETTINGS = [
     *make_options(
         ModelConfig,
         panel=options.MODEL,
-        skip=("image_size", "image_channels"),
+        skip=("image_size", "image_channels", "mask_channels"),
         defaults=describe_presets(ModelConfig),
     ),
     *make_options(
@@ -134,7 +134,8 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
     own = {"out": Path("runs") / name_run(data.path)}
     run = TrainRun(data, training, **own | collect_given(TrainRun, settings, skip=("data", "training")))
     if dry_run:
-        from drai_cli.workflows.train import preview_train
+        with output.stage(LOADING, None, ""):
+            from drai_cli.workflows.train import preview_train
 
         preview = preview_train(run, output)
         plan = [
@@ -147,7 +148,9 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             *show_fields(data, skip=("path", "kind")),
             *show_fields(training, skip=("model", "objective")),
             *show_fields(
-                training.model, skip=("image_size", "image_channels"), names={"channels": "base channels"}
+                training.model,
+                skip=("image_size", "image_channels", "mask_channels"),
+                names={"channels": "base channels"},
             ),
             *show_fields(training.objective),
         ]
@@ -155,7 +158,8 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
         blocks.append("\n".join(f"plan: {sentence}" for sentence in preview.plan))
         output.result({"dry_run": True, **to_plain(preview)}, "\n\n".join(blocks))
         return
-    from drai_cli.workflows.train import train as go
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.train import train as go
 
     result = go(run, output)
     if result.is_finished:

@@ -98,4 +98,5 @@ def make_header(
         data=" ".join(text for text in texts if text),
         licence=licence,
         intended_use=INTENDED_USE,
+        mask_names=data.mask_names,
     )  # fmt: skip

@@ -191,8 +191,8 @@ class JobFolder:
         for lock in self.out.glob(".drai-sample-*.lock"):
             with hold_lock(lock, COMMAND, self.out):
                 pass  # raises if a process holds it; else removes it
-        for layout in {_layout_of(record) for record in self._records().values()}:
-            folders, files = made_patterns(layout)
+        for layout, has_masks in {_layout_of(record) for record in self._records().values()}:
+            folders, files = made_patterns(layout, has_masks)
             for entry in self._entries():
                 if entry.is_dir() and not entry.is_symlink():
                     _clear_folder(entry, entry.name, folders, files)
@@ -211,10 +211,12 @@ def _is_record(path: Path) -> bool:
     return path.name.startswith(".drai-sample") and path.suffix != ".lock"
 
 
-def _layout_of(record: Mapping[str, Any]) -> str:
-    """The layout of a recorded job; `folders` if the record does not say."""
+def _layout_of(record: Mapping[str, Any]) -> tuple[str, bool]:
+    """The layout of a recorded job, `folders` if the record does not say; and whether it has masks."""
     options = record.get("options")
-    return str(options.get("layout", "folders")) if isinstance(options, dict) else "folders"
+    if not isinstance(options, dict):
+        return "folders", False
+    return str(options.get("layout", "folders")), bool(options.get("masks"))
 
 
 def _clear_folder(folder: Path, name: str, folders: re.Pattern[str], files: re.Pattern[str]) -> None:

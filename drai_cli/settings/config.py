@@ -33,6 +33,7 @@ class ModelConfig:
         grain: Noise inputs in the generator: add noise of learned strength at every resolution, for fine texture such
             as grain and hairs. Only samples use it: reconstructions, swaps and interpolations depend on the codes
             alone.
+        mask_channels: 0 to 8 masks, which are made with the image.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -44,6 +45,7 @@ class ModelConfig:
     blocks: int = setting(1, 1, 4096)
     pools_content: bool = setting(False, older=False)
     grain: bool = setting(False, older=False)
+    mask_channels: int = setting(0, 0, 8, older=0)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:
@@ -54,7 +56,11 @@ class ModelConfig:
         return config
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As plain data; without masks nothing is said of them, as in files of older versions."""
+        entries = asdict(self)
+        if not self.mask_channels:
+            del entries["mask_channels"]
+        return entries
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,7 @@ class TrainOptions:
     split_seed: int | None = setting(None, 0, MAX_SEED)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "model": self.model.to_json()}
 
 
 @dataclass(frozen=True)

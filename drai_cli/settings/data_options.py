@@ -128,6 +128,14 @@ class DataOptions(Repeatable):
         fit: How to make images square: crop the centre, or pad.
         cache_dir: Folder for the cache of decoded images; None: $DRAI_CACHE, or the user's cache folder.
         aliases: Alternative name of a label, as ALIAS=LABEL; may be given several times.
+        masks: Folder with a mask for each image: the model then makes a mask with every image. A mask is called as its
+            image, with or without _mask, _segmentation, _seg, _gt or _label, and a number for each reader.
+        mask_names: Name of a mask, as VALUE=NAME (a label value of the files; with an empty NAME the value is left out)
+            or as NAME (the only mask; of several, each is a folder in --masks); may be given several times.
+        mask_bits: Bit r of a mask's value is the outline of reader r.
+        mask_readers: How several readers' outlines of one mask are joined: majority (what at least half of them
+            outline), any or all.
+        missing_masks: Images without a mask: leave-out, or empty (the mask is empty, nothing is there).
     """
 
     documented_by: ClassVar[type] = SourceOptions
@@ -157,6 +165,11 @@ class DataOptions(Repeatable):
     hu_offset: float | None = setting(None, -100_000, 100_000)
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
+    masks: Path | None = None
+    mask_names: tuple[str, ...] = ()
+    mask_bits: bool = False
+    mask_readers: Literal["majority", "any", "all"] = "majority"
+    missing_masks: Literal["leave-out", "empty"] = "leave-out"
 
 
 @dataclass(frozen=True)
@@ -169,6 +182,7 @@ class PhantomOptions:
         size: Height and width in pixels.
         seed: Random seed; seed and index decide each image.
         findings: Draw phantoms whose label is a set of findings: a disc with any of five marks.
+        masks: Also write the true shape of each lesion, to masks/ in the folder.
         overwrite: Write into a folder that holds files.
     """
 
@@ -177,4 +191,5 @@ class PhantomOptions:
     size: int = setting(64, *IMAGE_SIZES)
     seed: int = setting(0, 0, MAX_SEED)
     findings: bool = False
+    masks: bool = False
     overwrite: bool = False

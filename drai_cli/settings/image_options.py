@@ -93,6 +93,7 @@ class SampleOptions:
         layout: Folders and tables, for formats with one file per image. folders: one folder per label. flat: one folder
             for all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as
             in ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
+        masks: Also write the masks of a model that makes them, to masks/ in OUT.
         shard_size: Images per tar file of a webdataset; None: 10000. (Not related to --shard.)
         sheet: Also draw a contact sheet of the first images of each label to this .png file, outside of OUT. If the
             output is complete, only the sheet is drawn.
@@ -133,6 +134,7 @@ class SampleOptions:
     move_style: str = ""
     format: str = "png"
     layout: SampleLayout = "folders"
+    masks: bool = True
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
     sheet: Path | None = None
@@ -246,12 +248,15 @@ class EncodeOptions:
     Attributes:
         images: Image files, or folders of them.
         out: Output file, .npz.
+        masks: Also write the mask of each image to this folder, new or empty, as <name>_mask.png of the image's size;
+            for models that make masks.
     """
 
     documented_by: ClassVar[type] = SharedOptions
 
     images: tuple[Path, ...]
     out: Path = setting(flag="-o --out")
+    masks: Path | None = None
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = setting(None, 0)

@@ -56,7 +56,7 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
 def infer(encoder: Encoder, batch: Batch, plan: StepPlan) -> Inferred:
     """Infers the codes of the images and, for V_self, of their transformed copies."""
     n, segments = len(batch), 1
-    images = batch.images
+    images = plan.intensities(batch.images)
     if plan.objective.self_weight:
         changed = change(images, plan.changes, batch.generator, share=plan.processes.share_of(n))
         images = torch.cat([images, changed]).contiguous(memory_format=torch.channels_last)

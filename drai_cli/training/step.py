@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.training import losses
-from drai_cli.training.augment import augment
+from drai_cli.training.augment import augment, misplace_masks
 from drai_cli.training.forward import forward
 from drai_cli.training.gathering import infer_codes, read_features, read_own_features
 from drai_cli.training.hiding import update_predictors
@@ -29,6 +29,7 @@ from drai_cli.training.terms import (
     adversarial_terms,
     code_terms,
     discriminator_terms,
+    misplaced_terms,
 )
 
 # Norm of a player's whole gradient, about the usual one. Adam without momentum turns a spike into a leap.
@@ -73,11 +74,17 @@ def update_discriminator(
     discriminator, objective, processes = state.adversaries.discriminator, plan.objective, plan.processes
     discriminator.requires_grad_(True)
     n, own = len(batch), len(batch.images)
-    both = torch.cat([batch.images, passes.generated.detach()])
-    augmented = augment(both, batch.augment_probability, batch.generator, processes.share_of(n, segments=2))
-    features = read_features(discriminator, augmented, plan, n, segments=2)
+    shown = [batch.images, passes.generated.detach()]
+    if plan.masks:
+        shown.append(misplace_masks(batch.images, plan.masks, batch.generator, processes.share_of(n)))
+    share = processes.share_of(n, segments=len(shown))
+    augmented = augment(torch.cat(shown), batch.augment_probability, batch.generator, share, plan.masks)
+    features = read_features(discriminator, augmented, plan, n, segments=len(shown))
+    features, misplaced = features[: 2 * n], features[2 * n :]
     with full_precision(state.device):
         terms, logged = discriminator_terms(discriminator, features, batch, passes, objective)
+        if plan.masks:
+            terms |= misplaced_terms(discriminator, features[:n], misplaced, objective)
         weighted = {name: weight * term for name, (weight, term) in terms.items()}
         total = sum(weighted.values(), torch.zeros((), device=state.device))
     if has_penalty and objective.r1_gamma and terms:
@@ -101,7 +108,7 @@ def compute_adversarial_terms(
     """What G, E and p(c|t) lose against the discriminator after its update."""
     discriminator, n = state.adversaries.discriminator, len(batch)
     share = plan.processes.share_of(n)
-    augmented = augment(passes.generated, batch.augment_probability, batch.generator, share)
+    augmented = augment(passes.generated, batch.augment_probability, batch.generator, share, plan.masks)
     fake = read_features(discriminator, augmented, plan, n)
     with full_precision(state.device):
         return adversarial_terms(discriminator, fake, real_features, batch, passes, plan.objective)
@@ -115,8 +122,8 @@ def train_projected(
     assert heads is not None
     assert features is not None
     with torch.no_grad():
-        real_maps = read_maps(features, batch.images, batch, plan)
-    fake_maps = read_maps(features, passes.generated, batch, plan)
+        real_maps = read_maps(features, plan.intensities(batch.images), batch, plan)
+    fake_maps = read_maps(features, plan.intensities(passes.generated), batch, plan)
     heads.requires_grad_(True)
     heads.iterate()
     real = judge_maps(heads, real_maps, [batch.condition, batch.wrong_condition], plan)
@@ -137,7 +144,7 @@ def compute_code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passe
     """What G, E and p(c|t) lose by codes, reconstructions and the updated predictors."""
     again, encoder = None, state.networks.encoder
     if plan.objective.code_cycle_weight and encoder is not None:
-        again = infer_codes(encoder, passes.generated, plan, len(batch))
+        again = infer_codes(encoder, plan.intensities(passes.generated), plan, len(batch))
     with full_precision(state.device):
         return code_terms(state, batch, plan, passes, again)
 

@@ -25,6 +25,8 @@ from drai_cli.training.state import TrainingState
 Scalar = Float[Tensor, ""]
 Features = Float[Tensor, "batch feature"]
 Terms = dict[str, tuple[float, Scalar]]
+_MASK_CYCLE = 0.25
+"""Weight of the masks' part of the image cycle, as a share of the image's: a mask is 1 or -1 all over."""
 _SELF_MARGIN = 0.5
 """Cosine of two styles above which V_self pushes them apart."""
 
@@ -49,6 +51,27 @@ def discriminator_terms(
     if objective.aggregate_weight and real is not None:
         out |= _aggregate_terms_of_d(discriminator, batch, passes, real, objective)
     return out, logged
+
+
+def misplaced_terms(
+    discriminator: Discriminator, real: Features, misplaced: Features, objective: Objective
+) -> Terms:
+    """D_x: a real image with a mask that does not fit it down, weighted one half as a wrong condition is.
+
+    Args:
+        discriminator: Its head on images.
+        real: Features of the real images with their masks.
+        misplaced: Features of the same images with masks that do not fit.
+        objective: The weights.
+    """
+    if not objective.condition_weight:
+        return {}
+    logits = discriminator.image(misplaced).squeeze(1)
+    if objective.is_relativistic:
+        loss = losses.relativistic_loss(discriminator.image(real).squeeze(1), logits)
+    else:
+        loss = losses.fake_side_loss(logits)
+    return {"d_masks": (0.5 * objective.condition_weight, loss)}
 
 
 def adversarial_terms(
@@ -90,9 +113,13 @@ def code_terms(
             prior = state.networks.content_prior(batch.known_condition)
         out |= _alignment_terms(real, prior, batch, objective)
     if passes.reconstructed is not None:
-        of_share = losses.image_cycle_loss(batch.images, passes.reconstructed)
-        cycle = plan.processes.mean(of_share, len(batch))
+        images, made = plan.intensities(batch.images), plan.intensities(passes.reconstructed)
+        cycle = plan.processes.mean(losses.image_cycle_loss(images, made), len(batch))
         out["image_cycle"] = objective.image_cycle_weight, cycle
+        if plan.masks:
+            real_masks, masks = (one[:, -plan.masks :] for one in (batch.images, passes.reconstructed))
+            cycle = plan.processes.mean(losses.image_cycle_loss(real_masks, masks), len(batch))
+            out["mask_cycle"] = _MASK_CYCLE * objective.image_cycle_weight, cycle
     if again is not None:
         out["code_cycle"] = objective.code_cycle_weight, _code_cycle(passes, *again)
     if real is not None and objective.grl_weight:

@@ -10,6 +10,7 @@ from typing import Any
 
 from drai_cli.data.image_set import SetOptions
 from drai_cli.errors import InputError, UsageError, WeightsError
+from drai_cli.explore.counted import Count, Counted
 from drai_cli.explore.explorer import Explorer
 from drai_cli.explore.model import ExploredModel, open_model
 from drai_cli.explore.opened import Watch
@@ -51,8 +52,8 @@ def explore(
         assert options.images is not None
         return load_real_images(options.images, model.header, reporter, source)
 
-    def keep(chosen: SampleOptions) -> dict[str, Any]:
-        made = sample(chosen, reporter)
+    def keep(chosen: SampleOptions, count: Count) -> dict[str, Any]:
+        made = sample(chosen, Counted(reporter, count))
         return {"out": str(made.out), "images": made.images, "labels": dict(made.labels)}
 
     listener, token = bind(options.port), new_token()

@@ -20,6 +20,7 @@ from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 from drai_cli.output.names import safe_stems
+from drai_cli.output.real_masks import say_images_alone
 from drai_cli.output.walk_pictures import MOVING, Picture, animate, draw_grid, draw_strip, write_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
@@ -70,6 +71,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     """
     out = check_interpolate(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    say_images_alone(inference.header, "interpolate", reporter)
     if options.images:
         inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
     fit = options.fit or model_fit(inference.header)

@@ -120,6 +120,7 @@ def test_every_setting_has_an_option(drai):
     renamed = {"path": "data", "conditions": "condition", "aliases": "alias", "image_size": "size"}
     renamed |= {
         "image_channels": "channels",
+        "mask_channels": "masks",
         "max_channels": "max-channels",
         "is_relativistic": "relativistic",
     }
