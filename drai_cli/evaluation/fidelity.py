@@ -90,9 +90,7 @@ _LACKING, _UNIFORM = 0.7, 0.8
 _BLUR_SEEN = 2.0
 """Least Fréchet distance of blurred real images, relative to other real images, for features that notice a blur."""
 _NO_VERDICT = "No verdict: the features in which distances are computed do not distinguish the labels."
-_NO_VERDICT_BLUR = (
-    "No verdict: the features in which distances are computed do not notice an obvious blur."
-)
+_NO_VERDICT_BLUR = "No verdict: the features in which distances are computed do not notice an obvious blur."
 _ELSE = "Or use other features (--features)."
 _CAUTION = (
     "Distances depend on the features: compare only numbers of the same extractor, data and n. The judge's features "
