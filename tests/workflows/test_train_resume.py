@@ -288,7 +288,9 @@ def test_a_model_that_no_checkpoint_makes_again_is_replaced_by_the_average(
     (other.out / "model.safetensors").write_bytes(b"")
     told = Told()
     train(other, told)
-    assert told.warnings == [f"{other.out / 'model.safetensors'} is damaged: the present average replaces it"]
+    assert told.warnings == [
+        f"{other.out / 'model.safetensors'} is damaged: the current averaged weights replace it"
+    ]
     assert load_model(other.out / "model.safetensors").header.training["images_seen"] == 320
 
 
