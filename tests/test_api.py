@@ -152,6 +152,7 @@ def test_the_transform_makes_images_as_the_model_sees_them(model):
 
     picture = PillowImage.fromarray(np.random.default_rng(0).integers(0, 256, (40, 24, 3), np.uint8))
     transform = pickle.loads(pickle.dumps(model.transform))
+    assert repr(transform).startswith("<ModelTransform to 16 px RGB")
     seen = transform(picture)
     assert (seen.shape, seen.dtype) == ((16, 16, 3), np.uint8)
     np.testing.assert_array_equal(model.encode(seen).style, model.encode(picture).style)

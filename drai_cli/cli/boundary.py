@@ -230,7 +230,7 @@ def to_usage_error(error: Any) -> UsageError:
     more = f"{path} --help lists the options"
     kind = type(error).__name__
     if kind == "NoSuchOption" and (right := _correct_argument(error, context)):
-        return UsageError(error.option_name, f"{path} takes it without an option", right)
+        return UsageError(error.option_name, f"{path} takes it as an argument, without an option", right)
     if kind == "NoSuchOption":
         return UsageError(
             error.option_name,
@@ -242,7 +242,7 @@ def to_usage_error(error: Any) -> UsageError:
         return UsageError(error.option_name, problem, more)
     if (word := _find_bare_word(error, kind)) and context is not None and context.info_name in WORD_OPTIONS:
         right = f"{path} {WORD_OPTIONS[context.info_name]} {word}"
-        return UsageError(word, f"{path} takes it by an option", right)
+        return UsageError(word, f"{path} takes it with an option", right)
     parameter = getattr(error, "param", None)
     if parameter is not None:
         subject = parameter.opts[-1] if parameter.param_type_name == "option" else parameter.display_name_raw

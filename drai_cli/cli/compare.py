@@ -7,9 +7,10 @@ from pathlib import Path
 import typer
 
 from drai_cli.cli import options
-from drai_cli.cli.command import Settings, command, run_or_preview
+from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
+from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.cli.train import COMMON_DATA, SETTINGS, resolve_settings
 from drai_cli.errors import exit_code_of, printable
 from drai_cli.settings.model_options import CompareOptions
@@ -19,12 +20,12 @@ from drai_cli.settings.model_options import CompareOptions
     "compare",
     group=options.TRAIN,
     parameters=[
+        *(parameter for parameter in SETTINGS if parameter.name not in ("method", "hours", "patience")),
         *make_options(
             CompareOptions,
-            panels={"Comparison": ("methods", "seeds", "features", "judge_images")},
+            panels={"Comparison": ("methods", "seeds", "part", "features", "judge_images")},
             skip=("data", "training"),
         ),
-        *(parameter for parameter in SETTINGS if parameter.name not in ("method", "hours", "patience")),
     ],
     examples=(
         "drai compare --data lesions/ --methods all --kimg 60 --seeds 3",
@@ -44,10 +45,27 @@ def compare(output: Output, dry_run: bool, settings: Settings) -> None:
     data, training = resolve_settings(settings["preset"], settings)
     chosen = CompareOptions(data, training, **given)
     from drai_cli.report.comparison_tables import to_markdown
-    from drai_cli.workflows.compare import compare as run
-    from drai_cli.workflows.compare import preview_compare
 
-    result = run_or_preview(output, dry_run, chosen, preview_compare, run)
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.compare import compare as run
+        from drai_cli.workflows.compare import preview_compare
+
+    if dry_run:
+        plan = preview_compare(chosen, output)
+        rows = [
+            *show_fields(chosen, skip=("data", "training")),
+            *show_fields(data),
+            *show_fields(training, skip=("model", "objective", "method")),
+            *show_fields(
+                training.model, skip=("image_size", "image_channels"), names={"channels": "base channels"}
+            ),
+            *show_fields(training.objective),
+        ]
+        sentences = "\n".join(f"plan: {sentence}" for sentence in plan)
+        shown = {"dry_run": True, "options": to_plain(chosen), "plan": plan}
+        output.result(shown, f"{show_table(rows)}\n\n{sentences}")
+        return
+    result = run(chosen, output)
     path = printable(str(Path(result.out) / "comparison.html"))
     output.result(result.to_json(), f"{to_markdown(result.comparison)}\n{path}")
     if result.stopped_by:

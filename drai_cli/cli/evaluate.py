@@ -7,7 +7,7 @@ from typing import Any
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.text import show_table
 from drai_cli.errors import printable
 from drai_cli.settings.data_options import KIND_NAMES
@@ -42,15 +42,16 @@ _NOT_INFORMATIVE = "not informative: see the caution"
 def evaluate(output: Output, dry_run: bool, settings: Settings) -> None:
     """Measure fidelity, disentanglement, usefulness and privacy of a model or of a folder of synthetic images.
 
-    If a measured image is known to be a training image, the command stops.
-    OUT holds report.json, report.html and all results; the same command again measures only what is missing.
+    If a test image is known to be a training image, the command stops with an error. OUT holds report.json, report.html
+    and intermediate results; if the command is repeated, it measures only what is missing.
     """
     given = collect_given(EvaluateOptions, settings)
     for several in ("metrics", "runs"):
         given[several] = tuple(name.strip() for text in given.get(several, ()) for name in text.split(","))
     chosen = EvaluateOptions(**given)
-    from drai_cli.workflows.evaluate import evaluate as run
-    from drai_cli.workflows.evaluate import preview_evaluate
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.evaluate import evaluate as run
+        from drai_cli.workflows.evaluate import preview_evaluate
 
     result = run_or_preview(output, dry_run, chosen, preview_evaluate, run)
     rows = [_row(measure) for part in result.report.parts for measure in part.measures if measure.is_headline]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.settings.data_options import KIND_NAMES
 from drai_cli.settings.model_options import ExploreOptions
 
@@ -35,7 +35,8 @@ def explore(output: Output, dry_run: bool, settings: Settings) -> None:
     extra drai-cli\[explore].
     """
     chosen = ExploreOptions(**collect_given(ExploreOptions, settings))
-    from drai_cli.workflows.explore import explore as run
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.explore import explore as run
 
     def tell(address: str) -> None:
         output.result({"address": address}, address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.text import show_table
 from drai_cli.settings.model_options import ExportOptions
 
@@ -27,8 +27,9 @@ def export(output: Output, dry_run: bool, settings: Settings) -> None:
     runtime. A .pt2 file is for PyTorch programs: loading it can run code, so load only files that you wrote yourself.
     """
     chosen = ExportOptions(**collect_given(ExportOptions, settings))
-    from drai_cli.workflows.export import check_export
-    from drai_cli.workflows.export import export as run
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.export import check_export
+        from drai_cli.workflows.export import export as run
 
     result = run_or_preview(output, dry_run, chosen, check_export, run)
     compared = [

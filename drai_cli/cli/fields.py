@@ -151,7 +151,7 @@ def _option(
 
 def _metavar(kind: Any, declarations: Sequence[str], help: str) -> str:
     """`N`, `X`, `PATH`; for a text what `_TEXTS` says, or its form in capitals in the help (`NAME=VALUE`, `I/N`)."""
-    shape = re.search(r"\b[A-Z]+[=/][A-Z]+\b", help)
+    shape = re.search(r"\b[A-Z]+[=/][A-Z]+(?:\.\.[A-Z]+)?\b", help)
     if kind is str:
         return shape[0] if shape else _TEXTS.get(declarations[-1], "TEXT")
     return {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")

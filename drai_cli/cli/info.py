@@ -158,7 +158,8 @@ def show_count(n: int) -> str:
 
 def _image(model: ModelInfo) -> str:
     colours = "RGB" if model.image_channels == 3 else "grey"
-    return f"{model.image_size} × {model.image_size} {colours}"
+    masks = f", with masks: {', '.join(model.masks)}" if model.masks else ""
+    return f"{model.image_size} × {model.image_size} {colours}{masks}"
 
 
 def _labels(model: ModelInfo) -> str:

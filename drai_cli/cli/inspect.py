@@ -33,7 +33,7 @@ FIGURE = Parameter(
         typer.Option(
             "--figure",
             metavar="PATH",
-            help="New PNG file: a row of images of each class, as a model sees them.",
+            help="Draw images of each class, as a model sees them, one row per class, to this new PNG file.",
             rich_help_panel=options.OUTPUT,
         ),
     ],
@@ -70,9 +70,9 @@ LISTED = 20
 def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     """Summarise a data set or an image. Reads every image and changes no file.
 
-    For a data set: its kind, classes with counts, groups, the split that train makes of it and what is on both sides of
-    it, window, cropping, duplicates, what is left out, and the drai train command. For DICOM files without --label:
-    what their folders and headers offer as labels, with counts.
+    For a data set: its kind, classes with counts, groups, the split that train makes and groups that are in several
+    parts of it, window, cropping, duplicates, what is left out, and the drai train command. For DICOM files without
+    --label: the folders and DICOM attributes that could be labels, with counts.
     """
     from drai_cli.workflows.inspect import ImageReport, LabelCandidates, SetReport, pick_images
     from drai_cli.workflows.inspect import inspect as look

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.pictures import show_files
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import InterpolateOptions
@@ -22,14 +22,15 @@ from drai_cli.settings.image_options import InterpolateOptions
     ),
 )
 def interpolate(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Interpolate between two images or labels, or make a grid with contents across and styles down.
+    """Interpolate between two images or labels, or make a grid of contents (columns) and styles (rows).
 
-    The first and last frame are the model's reconstructions of the two images. Content changes along a straight line,
-    style along an arc. OUT is a strip (.png), an animation (.gif, .mp4), or a folder of frames with metadata.csv.
+    The first and last frame are the model's reconstructions of the two images. Content is interpolated linearly, style
+    spherically. OUT is a strip (.png), an animation (.gif, .mp4), or a folder of frames with metadata.csv.
     """
     chosen = InterpolateOptions(**collect_given(InterpolateOptions, settings))
-    from drai_cli.workflows.interpolate import check_interpolate
-    from drai_cli.workflows.interpolate import interpolate as run
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.interpolate import check_interpolate
+        from drai_cli.workflows.interpolate import interpolate as run
 
     result = run_or_preview(output, dry_run, chosen, check_interpolate, run)
     written = (

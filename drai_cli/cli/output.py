@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _MAX_MESSAGE = 3000  # characters: names in a file can have any length
+LOADING = "loading the libraries"
+"""What a command says while it imports its workflow: torch takes seconds on a busy machine."""
 STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 
 
@@ -124,7 +126,7 @@ class Output(Reporter):
             self._progress.start()
         progress = self._progress
         self._open_tasks += 1
-        identity = progress.add_task(name, total=total, unit=unit, note="", left="")
+        identity = progress.add_task(name, total=total, unit=unit, note="", end=None, is_least=False)
         try:
             yield BarTask(progress, identity)
         finally:

@@ -44,8 +44,8 @@ def sample(output: Output, dry_run: bool, settings: Settings) -> None:
     """Generate labelled images with a model.
 
     Image i of a label depends only on the seed, the label, its attributes and i. An interrupted command
-    is resumed by running it again. OUT holds one folder per label (or what --layout and --format say), metadata.csv and
-    manifest.json.
+    is resumed by running it again. OUT holds one folder per label, metadata.csv and manifest.json; --layout and
+    --format choose other forms.
     """
     chosen = SampleOptions(**collect_given(SampleOptions, settings))
     if dry_run:

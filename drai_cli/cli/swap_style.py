@@ -5,7 +5,7 @@ from __future__ import annotations
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.pictures import show_files
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import SwapOptions
@@ -35,8 +35,9 @@ def swap_style(output: Output, dry_run: bool, settings: Settings) -> None:
     holds one image per row and metadata.csv.
     """
     chosen = SwapOptions(**collect_given(SwapOptions, settings))
-    from drai_cli.workflows.swap_style import check_swap
-    from drai_cli.workflows.swap_style import swap_style as run
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.swap_style import check_swap
+        from drai_cli.workflows.swap_style import swap_style as run
 
     result = run_or_preview(output, dry_run, chosen, check_swap, run)
     written = [name for name in (*result.images, *result.sidecars, result.figure, result.metadata) if name]

@@ -35,7 +35,7 @@ class BarTask(Task):
         self._progress.update(self._identity, note=printable(text))
 
     def expect(self, left_s: float, *, is_least: bool = False, per_s: float | None = None) -> None:
-        self._progress.update(self._identity, left=_show_left(left_s, is_least))
+        self._progress.update(self._identity, end=time.monotonic() + left_s, is_least=is_least)
 
 
 class LineTask(Task):
@@ -170,7 +170,13 @@ def make_progress() -> Progress:
 
     class Left(TimeRemainingColumn):
         def render(self, task: ShownTask) -> Text:
-            return Text(task.fields["left"]) if task.fields["left"] else super().render(task)
+            end = task.fields["end"]
+            if end is None:
+                return super().render(task)
+            # Counted down here: the work may count nothing while another stage of it runs.
+            left_s = end - time.monotonic()
+            is_late = left_s < 0 and not task.fields["is_least"]
+            return Text("longer than estimated" if is_late else _show_left(left_s, task.fields["is_least"]))
 
     return Progress(
         TextColumn("{task.description}", markup=False),

@@ -13,7 +13,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
 from drai_cli.errors import exit_code_of
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 def describe_presets(cls: type) -> dict[str, str]:
-    """Describes the defaults of fields that differ between presets: `by preset: 32; 256px+ 16`."""
+    """Describes the defaults of fields that differ between presets: `16 with preset 32px; 32 with 64px, 128px`."""
     sizes = sorted(PRESETS, key=lambda name: int(PRESETS[name]["image_size"]))
     described = {}
     for name, own in ((field.name, field.default) for field in fields(cls)):
         values = [PRESETS[preset].get(name, own) for preset in sizes]
         if all(value == own for value in values):
             continue
-        changes = [
-            f"{preset}+ {_show_value(value)}"
-            for before, value, preset in zip(values, values[1:], sizes[1:], strict=False)
-            if value != before
-        ]
-        described[name] = f"by preset: {'; '.join([_show_value(values[0]), *changes])}"
+        presets: dict[str, list[str]] = {}
+        for preset, value in zip(sizes, values, strict=True):
+            presets.setdefault(_show_value(value), []).append(preset)
+        (first, of_first), *others = ((value, ", ".join(named)) for value, named in presets.items())
+        more = [f"{value} with {named}" for value, named in others]
+        described[name] = "; ".join([f"{first} with preset {of_first}", *more])
     return described
 
 
@@ -70,7 +70,7 @@ SETTINGS = [
     *make_options(
         ModelConfig,
         panel=options.MODEL,
-        skip=("image_size", "image_channels"),
+        skip=("image_size", "image_channels", "mask_channels"),
         defaults=describe_presets(ModelConfig),
     ),
     *make_options(
@@ -124,16 +124,18 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
     """Train a model on a data set, or resume a run.
 
     The run directory holds model.safetensors (the best model so far, usable as WEIGHTS), checkpoint/, config.json,
-    split.csv, stats.jsonl, progress.html (curves and images of the run) and grids/. Repeat the command to resume the
-    run with the same result: of the options that decide it, only --kimg, --hours, --tick-kimg and --device may change.
-    Without --kimg and --hours, training ends when the validation measure stops improving. All processes of
-    `torchrun -m drai_cli train` train one model.
+    split.csv, stats.jsonl, progress.html (curves and images of the run) and grids/. To resume an interrupted run,
+    repeat the command: the result is the same as without the interruption. Only --kimg, --hours, --tick-kimg and
+    --device may differ then, and options that do not affect the result. Without --kimg and --hours, training ends when
+    the validation measure stops improving. Started by `torchrun -m drai_cli train`, all processes train one model
+    together.
     """
     data, training = resolve_settings(settings["preset"], settings)
     own = {"out": Path("runs") / name_run(data.path)}
     run = TrainRun(data, training, **own | collect_given(TrainRun, settings, skip=("data", "training")))
     if dry_run:
-        from drai_cli.workflows.train import preview_train
+        with output.stage(LOADING, None, ""):
+            from drai_cli.workflows.train import preview_train
 
         preview = preview_train(run, output)
         plan = [
@@ -146,7 +148,9 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             *show_fields(data, skip=("path", "kind")),
             *show_fields(training, skip=("model", "objective")),
             *show_fields(
-                training.model, skip=("image_size", "image_channels"), names={"channels": "base channels"}
+                training.model,
+                skip=("image_size", "image_channels", "mask_channels"),
+                names={"channels": "base channels"},
             ),
             *show_fields(training.objective),
         ]
@@ -154,7 +158,8 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
         blocks.append("\n".join(f"plan: {sentence}" for sentence in preview.plan))
         output.result({"dry_run": True, **to_plain(preview)}, "\n\n".join(blocks))
         return
-    from drai_cli.workflows.train import train as go
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.train import train as go
 
     result = go(run, output)
     if result.is_finished:

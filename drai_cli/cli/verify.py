@@ -19,7 +19,7 @@ from drai_cli.settings.image_options import VerifyOptions
     examples=("drai verify aug/", "drai verify aug/ --regenerate 16 --weights runs/lesions"),
 )
 def verify(output: Output, dry_run: bool, settings: Settings) -> None:
-    """Check an output of sample: check every file against the manifest and the marks inside it.
+    """Check an output of sample: compare every file with the manifest and with the marks inside it.
 
     With --regenerate, also generate some images again from the weights and compare. Each problem is a warning line;
     with any problem the exit code is 3.
@@ -29,9 +29,9 @@ def verify(output: Output, dry_run: bool, settings: Settings) -> None:
     from drai_cli.workflows.verify import verify as run
 
     result = run_or_preview(output, dry_run, chosen, check_verify, run)
-    again = f", {result.regenerated} made again" if result.regenerated else ""
+    again = f", {result.regenerated} generated again" if result.regenerated else ""
     count = len(result.findings)
-    verdict = f"{count} finding{'s' * (count != 1)}" if count else "all as it was made"
+    verdict = f"{count} finding{'s' * (count != 1)}" if count else "all as sample wrote it"
     output.result(result.to_json(), f"{result.images} images, {result.files} files{again}: {verdict}")
     if result.findings:
         raise typer.Exit(ExitCode.BAD_INPUT)

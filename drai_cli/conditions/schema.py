@@ -53,6 +53,12 @@ class ConditionSchema:
         return self.label.values
 
     @property
+    def is_of_skin(self) -> bool:
+        """Whether a label is one of the skin lesions of `KNOWN_ALIASES`: only then is the background called skin."""
+        known = {*KNOWN_ALIASES, *KNOWN_ALIASES.values()}
+        return any(label.lower() in known for label in self.labels)
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(attribute.name for attribute in self.attributes)
 

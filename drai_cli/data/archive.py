@@ -22,6 +22,7 @@ from typing import IO
 from drai_cli.data.cache import default_cache_dir
 from drai_cli.data.tar_stream import check_end, open_tar
 from drai_cli.errors import InputError
+from drai_cli.io.durable import make_private_folders
 from drai_cli.io.files import BROKEN, explain_os_error, open_regular
 from drai_cli.io.locks import hold_lock, is_held
 from drai_cli.io.room import check_room
@@ -74,7 +75,7 @@ def unpack_archive(path: Path, cache_dir: Path | None = None, reporter: Reporter
     folder = cache_dir / f"unpacked-{_key(path)[:32]}"
     if not _is_whole(folder):
         try:
-            cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folders(cache_dir)
             lock = cache_dir / f".{folder.name}.lock"
             waiting = f"which unpacks {path.name}"
             with hold_lock(lock, "drai", folder, lambda who: reporter.info(f"waiting for {who}, {waiting}")):
@@ -226,7 +227,7 @@ def _safe_name(path: Path, name: str) -> str:
         or ":" in parts[0]
         or any(part in ("", ".", "..") for part in parts)
     ):
-        raise InputError(path, "holds a name that leads out of the archive, or that is none", _UNPACK)
+        raise InputError(path, "holds a file name that is invalid or points outside of the archive", _UNPACK)
     return plain
 
 
@@ -242,7 +243,7 @@ def _write(path: Path, folder: Path, member: _Member, limit: int) -> int:
         raise InputError(path, f"expected at most {most} when unpacked, got more", _UNPACK)
     target = folder / member.name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folders(target.parent)
         out = open(target, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise InputError(path, "holds two files whose names collide here", _UNPACK) from error

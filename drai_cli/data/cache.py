@@ -25,7 +25,7 @@ from jaxtyping import UInt
 from drai_cli.data.image_set import Entry, ImageSet
 from drai_cli.data.reading import Unreadable, hash_pixels, list_first, read_all
 from drai_cli.errors import InputError
-from drai_cli.io.durable import sync_folder
+from drai_cli.io.durable import make_private_folders, sync_folder
 from drai_cli.io.files import explain_os_error
 from drai_cli.io.image import Fit, Image, fit_to_square, is_grey, to_channels
 from drai_cli.io.locks import hold_lock, is_held, remove_left_lock
@@ -111,7 +111,7 @@ def build_cache(
         remove_left_lock(lock)  # of a process that was killed after its last rename
     else:
         try:
-            cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folders(cache_dir)
             with hold_lock(lock, "drai", folder, lambda who: _wait(who, reporter)) as is_alone:
                 if _open(folder, image_set, key) is None:
                     _remove_abandoned(folder, is_alone)

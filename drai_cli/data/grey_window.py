@@ -85,7 +85,7 @@ def with_grey_window(
         return found_set
     reporter.warn(
         f"{len(looked_at) - len(deep)} of {len(looked_at)} images looked at are not grey of more than 8 bits: "
-        "they keep their levels, whose meaning is another"
+        "their values are not rescaled, so the same value means something else there"
     )
     return replace(found_set, intensity=None)
 

@@ -106,8 +106,8 @@ def group_files(
             is_wider = source.is_of_persons and _is_wider(root, source)
             if joining >= _ENOUGH_VALUES and joining > _MOST * repeated and not is_wider:
                 reporter.warn(
-                    f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values are of several "
-                    "groups each, as numbers within a group are"
+                    f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values occur in several "
+                    "groups each, as numbers within a group do"
                 )
                 continue
             root = joined

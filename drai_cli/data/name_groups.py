@@ -225,5 +225,5 @@ def warn_of_likely_groups(image_set: ImageSet, reporter: Reporter) -> None:
     reporter.warn(
         f"by their names {likely.images} of {len(names)} files share a patient or lesion with another "
         f"({likely.count} groups{finer}; {likely.example} is in one), and no groups are given: one may be in "
-        f"training and test at once, which flatters results; add {_OPTION} {shlex.quote(likely.pattern)}"
+        f"training and test at once, which makes results too optimistic; add {_OPTION} {shlex.quote(likely.pattern)}"
     )

@@ -41,8 +41,8 @@ def folders_of(tree: Tree, names: list[str], reporter: Reporter) -> Folders:
         )
     if folders.set_aside:
         reporter.warn(
-            f"folder {folders.set_aside!r} lies next to classes and is by its name none: its images are left out; "
-            "rename it if it is a class, or if it is a test part, give it and the others class folders"
+            f"folder {folders.set_aside!r} beside the class folders is no class by its name: its images are left out; "
+            "if it is a class, rename it; if it is a test part, sort its images and the others into class folders"
         )
     if folders.folds:
         reporter.warn(
@@ -53,7 +53,7 @@ def folders_of(tree: Tree, names: list[str], reporter: Reporter) -> Folders:
     if changed and len(changed) < len(names):
         reporter.warn(
             f"{len(changed)} images are called augmented, such as {changed[0]}: changed copies of one image in several "
-            "parts of the split flatter results; leave them out, or keep copies together with --group-pattern"
+            "parts of the split make results too optimistic; leave them out, or group copies with --group-pattern"
         )
     return folders
 

@@ -111,8 +111,8 @@ def _by_lists(
     folds = {fold[1] for name, _, _ in lists if (fold := _FOLD.search(name))}
     if len(folds) > 1:
         reporter.warn(
-            f"{lists[0][0]} and other lists look like those of a cross-validation and are not used: keep those of one "
-            "fold alone in the folder to use its split"
+            f"{lists[0][0]} and other lists look like those of a cross-validation and are not used: to use the "
+            "split of one fold, keep only its lists in the folder"
         )
         return [], {}
     parts: dict[str, Part] = {}

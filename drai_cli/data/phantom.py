@@ -43,11 +43,13 @@ class Phantoms:
             0.30 of the frame. `tone`: skin, 0 light to 1 dark. `light_x`, `light_y`: brightness across the frame,
             ±0.12. `aspect`: long over short axis, 1 to 1.4. `rotation`: of the long axis, radians in [0, pi).
             `hairs`: 0 to 3.
+        masks: uint8 `[N, size, size]`: 255 where at least half of a pixel lies in the lesion, hairs or not; else 0.
     """
 
     images: np.ndarray
     labels: np.ndarray
     factors: dict[str, np.ndarray]
+    masks: np.ndarray
 
 
 def render_phantoms(n: int, size: int, seed: int, start: int = 0) -> Phantoms:
@@ -73,15 +75,20 @@ def render_phantoms(n: int, size: int, seed: int, start: int = 0) -> Phantoms:
         "hairs": np.floor(draws[:, 8] * 4),
     }
     images = np.empty((n, size, size, 3), np.uint8)
+    masks = np.empty((n, size, size), np.uint8)
     for first in range(0, n, _CHUNK):
         rows = slice(first, first + _CHUNK)
         part = {name: values[rows] for name, values in factors.items()}
-        images[rows] = _render(labels[rows], part, draws[rows, 9:], size)
-    return Phantoms(images, labels, {name: values.astype(np.float32) for name, values in factors.items()})
+        images[rows], masks[rows] = _render(labels[rows], part, draws[rows, 9:], size)
+    return Phantoms(
+        images, labels, {name: values.astype(np.float32) for name, values in factors.items()}, masks
+    )
 
 
-def _render(labels: np.ndarray, factors: dict[str, np.ndarray], draws: np.ndarray, size: int) -> np.ndarray:
-    """A chunk of images uint8 `[n, size, size, 3]`, drawn at twice the size and averaged."""
+def _render(
+    labels: np.ndarray, factors: dict[str, np.ndarray], draws: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images `[n, size, size, 3]` and masks `[n, size, size]`, uint8, of a chunk: drawn twice as fine and averaged."""
     fine = size * 2
     axis = (np.arange(fine) + 0.5) / fine - 0.5
     grid_y, grid_x = np.meshgrid(axis, axis, indexing="ij")
@@ -127,4 +134,6 @@ def _render(labels: np.ndarray, factors: dict[str, np.ndarray], draws: np.ndarra
         hair = np.exp(-((line / 0.011) ** 2)) * each((factors["hairs"] > k) * 0.75)
         images = images * (1 - hair[..., None]) + np.array([0.10, 0.07, 0.05]) * hair[..., None]
     images = images.reshape(len(labels), size, 2, size, 2, 3).mean((2, 4))
-    return np.asarray(np.round(np.clip(images, 0, 1) * 255), np.uint8)
+    covered = (distance < border).reshape(len(labels), size, 2, size, 2).mean((2, 4))
+    masks = (covered >= 0.5).astype(np.uint8) * np.uint8(255)
+    return np.asarray(np.round(np.clip(images, 0, 1) * 255), np.uint8), masks

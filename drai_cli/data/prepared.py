@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int8, Int64, UInt
+from jaxtyping import Float32, Int8, Int64, UInt, UInt8
 
 from drai_cli.conditions.attribute import is_missing
 from drai_cli.conditions.findings import Findings
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.cache import ImageCache, build_cache
 from drai_cli.data.image_set import PARTS, Entry, ImageSet, Part, SetOptions, count_classes
+from drai_cli.data.mask_files import MaskFiles, find_mask_files
+from drai_cli.data.mask_pixels import load_masks
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
 from drai_cli.data.sources import find_image_set
@@ -51,6 +53,8 @@ class PreparedSet:
         digests: The sha256 of each row's pixels as decoded: equal for exact duplicates only.
         cache_key: What the images were made from.
         intensity: What levels mean, where one window made all images; None where they are the files' own.
+        masks: uint8 `[N, size, size, masks]`, memory-mapped: 0 outside and 255 inside; None where there are none.
+        mask_names: Of the masks.
     """
 
     images: UInt[np.ndarray, "images size size channels"]
@@ -63,6 +67,8 @@ class PreparedSet:
     digests: tuple[str, ...]
     cache_key: str
     intensity: Intensity | None = None
+    masks: UInt8[np.ndarray, "images size size masks"] | None = None
+    mask_names: tuple[str, ...] = ()
 
     @property
     def finding_states(self) -> Int8[np.ndarray, "images findings"]:
@@ -99,7 +105,7 @@ def prepare(
             a part empty.
         UsageError: Options that do not go with the set.
     """
-    image_set = find_set(options, reporter)
+    image_set, mask_files = find_set_with_masks(options, reporter)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     label, findings = image_set.label, image_set.findings
@@ -112,7 +118,12 @@ def prepare(
         cache_dir=options.cache_dir,
         reporter=reporter,
     )
-    entries = cache.entries
+    entries, masks = cache.entries, None
+    if mask_files is not None:
+        masks, _ = load_masks(
+            mask_files, entries,
+            size=options.size, fit=options.fit, cache_dir=options.cache_dir, reporter=reporter,
+        )  # fmt: skip
     check_classes(options.path, entries, label, findings)
     parts = np.array(choose_parts(entries, label, findings, seed, split_file, reporter))
     if needs_parts and split_file is None:
@@ -157,6 +168,8 @@ def prepare(
         tuple(cache.digests),
         cache.key,
         image_set.intensity,
+        masks,
+        () if mask_files is None else mask_files.names,
     )
 
 
@@ -167,6 +180,17 @@ def find_set(options: DataOptions, reporter: Reporter = SILENT) -> ImageSet:
         InputError, UsageError: As `find_image_set`.
     """
     return find_image_set(options.path, SetOptions.of(options), reporter=reporter)
+
+
+def find_set_with_masks(
+    options: DataOptions, reporter: Reporter = SILENT
+) -> tuple[ImageSet, MaskFiles | None]:
+    """The set of these options, and the files of its masks, if any are asked for; nothing is decoded.
+
+    Raises:
+        InputError, UsageError: As `find_image_set` and `find_mask_files`.
+    """
+    return find_mask_files(find_set(options, reporter), options, reporter)
 
 
 def find_duplicates(digests: Sequence[str]) -> list[list[int]]:
@@ -194,7 +218,7 @@ def _without_unseen(
                 unseen += 1
         if unseen:
             reporter.warn(
-                f"{unseen} images have a {attribute.name!r} that no training image has: now missing"
+                f"{unseen} images have a {attribute.name!r} that no training image has: counted as missing"
             )
     return rows
 
@@ -226,12 +250,12 @@ def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     if summary["groups_across"]:
         reporter.warn(
             f"{summary['groups_across']} of {summary['groups']} groups by {group} are in several parts of the split, "
-            "which was not made by them; this flatters measures"
+            "which was not made by them; this makes measures too optimistic"
         )
     across = summary["duplicates"]["across_split"]
     if across:
         shown_sets = "; ".join(" = ".join(map(str, same[:3])) for same in across[:5])
         reporter.warn(
-            f"{len(across)} images are in several parts of the split as exact duplicates, which flatters "
-            f"measures: {shown_sets}{'; …' if len(across) > 5 else ''}"
+            f"{len(across)} images are in several parts of the split as exact duplicates, which makes "
+            f"measures too optimistic: {shown_sets}{'; …' if len(across) > 5 else ''}"
         )

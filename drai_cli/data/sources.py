@@ -170,7 +170,9 @@ def _refuse_unused(kind: str, options: SetOptions) -> None:
     }.get(kind, ("axis", "slices"))
     for name in names:
         if (value := getattr(options, name.replace("-", "_"))) is not None:
-            raise UsageError(f"--{name} {value}", f"does not go with a set of kind {kind}", "leave it out")
+            raise UsageError(
+                f"--{name} {value}", f"does not apply to a data set of kind {kind}", "leave it out"
+            )
 
 
 def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, reporter: Reporter) -> ImageSet:

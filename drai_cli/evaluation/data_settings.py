@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from drai_cli.data.grey_window import options_for
+from drai_cli.data.alike import read_alike
 from drai_cli.data.prepared import find_set
 from drai_cli.errors import UsageError
 from drai_cli.evaluation.subject import Subject
@@ -44,12 +44,12 @@ def data_options(options: EvaluateOptions, subject: Subject, reporter: Reporter)
         raise UsageError(
             f"--size {options.size}", f"the model makes images of {base.size} px", "leave it out"
         )
-    if subject.model is not None and base.window is None and base.hu_offset is None:
-        base = replace(base, **options_for(model_intensity(subject.model.header)))
     given = {name: getattr(options, name) for name in _GIVEN if getattr(options, name) not in (None, ())}
     if given.keys() & {"group", "group_pattern"}:  # either of them replaces both of the run's
         base = replace(base, group=None, group_pattern=None)
     data = replace(base, **given)
+    if subject.model is not None:
+        data = read_alike(data, model_intensity(subject.model.header))
     is_own = subject.run is not None and has_images(subject.run, data)
     with naming_the_run(options, subject):
         while True:

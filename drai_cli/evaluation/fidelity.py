@@ -33,8 +33,8 @@ _KERNEL = Described(
 )  # fmt: skip
 _BLUR = Described(
     "frechet_blurred", "Fréchet distance of blurred real images", "lower",
-    "The same distance of real training images after a blur of two pixels of 64: what the features make of a plain "
-    "fault.",
+    "The same distance of real training images after a blur of two pixels of 64: near the distance of other real "
+    "images, the features miss an obvious fault.",
     _REAL,
 )  # fmt: skip
 _SCORE = Described(
@@ -90,9 +90,7 @@ _LACKING, _UNIFORM = 0.7, 0.8
 _BLUR_SEEN = 2.0
 """Least Fréchet distance of blurred real images, relative to other real images, for features that notice a blur."""
 _NO_VERDICT = "No verdict: the features in which distances are computed do not distinguish the labels."
-_NO_VERDICT_BLUR = (
-    "No verdict: the features in which distances are computed do not notice a blur that is plainly seen."
-)
+_NO_VERDICT_BLUR = "No verdict: the features in which distances are computed do not notice an obvious blur."
 _ELSE = "Or use other features (--features)."
 _CAUTION = (
     "Distances depend on the features: compare only numbers of the same extractor, data and n. The judge's features "

@@ -14,6 +14,7 @@ from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.finding_parts import fidelity_part, usefulness_part
 from drai_cli.evaluation.measured import Described
+from drai_cli.io.durable import make_private_folders
 from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
 from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
 from drai_cli.metrics.findings import measure_findings
@@ -198,6 +199,6 @@ def _judge(evaluation: Evaluation, data: FindingSet, folder: Path) -> tuple[Find
             data.images, data.states, real.labels, data.parts, config,
             seed=options.seed, device=evaluation.device, progress=task.advance,
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folders(folder)
     save_state(file, judge.state(), judge.config_json())
     return judge, images

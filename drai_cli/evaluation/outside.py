@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from drai_cli.data.alike import read_alike, with_label
 from drai_cli.data.cache import build_cache
+from drai_cli.data.label import FOLDER, NoLabelError
 from drai_cli.data.prepared import find_set
 from drai_cli.data.reading import list_first
 from drai_cli.errors import InputError, UsageError
 from drai_cli.evaluation.real import EvaluationSet, at_depth, known_labels
+from drai_cli.io.intensity import Intensity
 from drai_cli.metrics.mapping import Images
 from drai_cli.progress import Reporter
 from drai_cli.settings.data_options import Channels, DataOptions
@@ -59,7 +62,13 @@ def read_outside(path: Path, maps: Sequence[str], real: EvaluationSet, reporter:
             raise UsageError(f"--map {text}", "expected THEIRS=OURS", "for example --map naevus=nv")
         own[theirs] = real.schema.label.resolve(ours)
     options = DataOptions(path, size=real.images.shape[1])
+    options = read_alike(_with_known_label(options, real.schema.label.name), real.intensity)
     data = find_set(options, reporter)
+    if not _is_same_range(data.intensity, real.intensity):
+        reporter.warn(
+            f"{path}: black and white may be other values than in the evaluated set ({_range_of(data.intensity)}; "
+            f"there {_range_of(real.intensity)}): classifiers may differ for that reason alone"
+        )
     channels: Channels = 1 if real.images.shape[3] == 1 else 3
     cache = build_cache(data, size=options.size, channels=channels, reporter=reporter)
     trained = [
@@ -91,3 +100,27 @@ def read_outside(path: Path, maps: Sequence[str], real: EvaluationSet, reporter:
         digest.update(f"{text}\n".encode("utf-8", "surrogateescape"))
     images = at_depth(cache.images[known], real.images.dtype)
     return OutsideSet(path.resolve().name, images, labels, groups, digest.hexdigest())
+
+
+def _with_known_label(options: DataOptions, name: str) -> DataOptions:
+    """The evaluated set's label where this set has it, else its own, else its folders."""
+    named = with_label(options, name)
+    if named is not options:
+        return named
+    try:
+        find_set(options)
+    except NoLabelError:
+        return with_label(options, FOLDER)
+    return options
+
+
+def _range_of(intensity: Intensity | None) -> str:
+    if intensity is None:
+        return "no window for all images"
+    return f"{intensity.low:g} to {intensity.high:g} {intensity.unit}".rstrip()
+
+
+def _is_same_range(one: Intensity | None, other: Intensity | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.allclose((one.low, one.high), (other.low, other.high), rtol=1e-6, atol=1e-6))

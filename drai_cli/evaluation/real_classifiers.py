@@ -12,6 +12,7 @@ import torch
 from drai_cli import __version__
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.context import Evaluation
+from drai_cli.io.durable import make_private_folders
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.usefulness import Kept
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
@@ -59,7 +60,7 @@ class RealClassifiers:
 
     def save(self, kept: Kept) -> None:
         """Stores the logits."""
-        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folders(self.file.parent)
         tensors = {
             f"{seed}.{test}": torch.from_numpy(np.ascontiguousarray(logits))
             for seed, of_seed in enumerate(kept)

@@ -13,6 +13,7 @@ from torch import Tensor
 from drai_cli.errors import WeightsError
 from drai_cli.evaluation.extractors.chosen import load_extractor
 from drai_cli.evaluation.real import EvaluationSet
+from drai_cli.io.durable import make_private_folders
 from drai_cli.io.files import file_sha256
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.samples import Extractor
@@ -69,7 +70,7 @@ class Remembered:
         """Stores what is known."""
         if self.rows is not None:
             tensors = {"rows": torch.from_numpy(self.rows), "is_done": torch.from_numpy(self.is_done)}
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folders(self.file.parent)
             save_state(self.file, tensors, {"extractor": self.name})
 
     def _load(self) -> None:

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from drai_cli.data.alike import read_alike
 from drai_cli.data.cache import build_cache
-from drai_cli.data.grey_window import options_for
 from drai_cli.data.prepared import find_set
 from drai_cli.data.reading import Unreadable, read_all
 from drai_cli.errors import InputError
@@ -51,7 +51,7 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
     Raises:
         InputError: It holds no images of these labels.
     """
-    options = DataOptions(folder, size=real.images.shape[1], **options_for(real.intensity))
+    options = read_alike(DataOptions(folder, size=real.images.shape[1]), real.intensity)
     data = find_set(options, reporter)
     channels: Channels = 1 if real.images.shape[3] == 1 else 3
     cache = build_cache(data, size=options.size, channels=channels, reporter=reporter)

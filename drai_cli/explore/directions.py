@@ -22,6 +22,8 @@ Code = Literal["content", "style"]
 CODES: tuple[Code, ...] = ("content", "style")
 REACH = 3.0
 """How far a slider goes, in standard deviations."""
+USUAL = 2.0
+"""How far the sliders of a code may lead together before a page warns: a sixth of the images then lie over 3 out."""
 
 _BASES = 6
 _DRAWS = 48  # for the spread of each measure
@@ -120,14 +122,16 @@ def find_directions(
         progress(min(1.0, done / total))
         return images
 
-    spread = {name: float(values.std()) for name, values in measure_looks(make(contents, styles)).items()}
+    is_skin = schema.is_of_skin and shape.image_channels == 3
+    looks = measure_looks(make(contents, styles), is_skin=is_skin)
+    spread = {name: float(values.std()) for name, values in looks.items()}
     rows = np.linspace(0, _DRAWS - 1, _BASES).round().astype(int)
     base = {"content": contents[rows], "style": styles[rows]}
     found: list[Direction] = []
     for code in CODES:
         vectors, shares = _respond(make, base, code, roots[code])
         for vector, share in zip(vectors[:_SHOWN], shares[:_SHOWN], strict=True):
-            effects = _measure_effects(make, base, code, vector, spread)
+            effects = _measure_effects(make, base, code, vector, spread, is_skin)
             ends = _labels_along(means, roots[code], vector, schema.labels) if code == "content" else None
             # More of the main effect, or the later label, is to the right.
             if (effects and not ends and effects[0].size < 0) or (
@@ -188,12 +192,13 @@ def _measure_effects(
     code: Code,
     vector: np.ndarray,
     spread: dict[str, float],
+    is_skin: bool,
 ) -> tuple[Effect, ...]:
     """The measures that change clearly, and in the same way for all draws, along a direction."""
     looks = []
     for far in (-_FAR, _FAR):
         codes = dict(base) | {code: base[code] + far * vector}
-        looks.append(measure_looks(make(codes["content"], codes["style"])))
+        looks.append(measure_looks(make(codes["content"], codes["style"]), is_skin=is_skin))
     effects = []
     for name, deviation in spread.items():
         change = looks[1][name] - looks[0][name]

@@ -25,6 +25,7 @@ from drai_cli.explore.choices import (
     vector_of,
 )
 from drai_cli.explore.code_map import CodeMap, make_map
+from drai_cli.explore.counted import Count
 from drai_cli.explore.model import ExploredModel, Images
 from drai_cli.explore.opened import Opened, Watch
 from drai_cli.explore.pictures import as_address
@@ -39,7 +40,7 @@ STRIP = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Positions of the pictures that show one direction."""
 _WALK = 9
 
-Keep = Callable[[SampleOptions], Mapping[str, Any]]
+Keep = Callable[[SampleOptions, Count], Mapping[str, Any]]
 
 
 class Explorer:
@@ -48,7 +49,7 @@ class Explorer:
     Args:
         watch: The model.
         weights: As typed, for the command lines that are shown; None: the default model.
-        keep: Makes a data set as `sample` does.
+        keep: Makes a data set as `sample` does, and tells how many images are done.
         real: Loads the real images of the map; None without any.
         device: As typed, for the command lines.
     """
@@ -62,6 +63,7 @@ class Explorer:
         device: str | None = None,
     ) -> None:
         self.watch, self.weights, self.keep, self.real, self.device = watch, weights, keep, real, device
+        self._kept: tuple[int, int] | None = None
         self._map: tuple[str, CodeMap] | None = None
         self._real: RealImages | None = None
         self._lock = threading.Lock()
@@ -70,7 +72,7 @@ class Explorer:
         """What the page has to know."""
         opened = self.watch.require()
         return {
-            **self.watch.status(),
+            **self.status(),
             **opened.describe(),
             "name": self.weights or opened.model.path.stem,
             "has_real": self.real is not None and opened.model.encode is not None,
@@ -78,6 +80,10 @@ class Explorer:
             "upload_bytes": MOST_BYTES,
             "is_upload_in_memory": HAS_MEMORY_FILES,
         }
+
+    def status(self) -> dict[str, Any]:
+        """What changes by itself; `kept`: images done and wanted of the data set that is being written."""
+        return {**self.watch.status(), "kept": self._kept}
 
     def grid(self, data: Any) -> dict[str, Any]:
         """Images of a choice, the first `count`."""
@@ -218,9 +224,18 @@ class Explorer:
     def keep_set(self, data: Any) -> dict[str, Any]:
         """Makes the data set of a choice in a folder below the working folder."""
         began = time.monotonic()
-        made = self.keep(self._sample_options(data, is_shown=False))
+        options = self._sample_options(data, is_shown=False)
+
+        def count(done: int, total: int) -> None:
+            self._kept = done, total
+
+        try:
+            made = self.keep(options, count)
+        finally:
+            self._kept = None
         return {
             **made,
+            "folder": str(Path(made["out"]).absolute()),
             "seconds": round(time.monotonic() - began, 1),
             "command": self.command(data)["command"],
         }

@@ -19,12 +19,14 @@ _CIRCLE = 0.5
 _CORNERS = 0.6
 
 
-def measure_looks(images: UInt[np.ndarray, "images height width channels"]) -> dict[str, Numbers]:
+def measure_looks(
+    images: UInt[np.ndarray, "images height width channels"], *, is_skin: bool = False
+) -> dict[str, Numbers]:
     """Measures of images by name, in a fixed order; `redness` of colour images only.
 
-    `skin tone` (grey: `background`) is the median brightness of a ring around the centre. The object is what differs
-    from it inside the circle, by Otsu's threshold; `size` is its share of the image, `left-right` and `up-down` its
-    centre in shares of the side, `elongation` the ratio of its axes. `corners` are compared with the ring.
+    `background` (where it `is_skin`: `skin tone`) is the median brightness of a ring around the centre. The object is
+    what differs from it inside the circle, by Otsu's threshold; `size` is its share of the image, `left-right` and
+    `up-down` its centre in shares of the side, `elongation` the ratio of its axes. `corners` are relative to the ring.
     """
     levels = images.astype(np.float64) / np.iinfo(images.dtype).max
     is_colour = levels.shape[3] == 3
@@ -44,7 +46,7 @@ def measure_looks(images: UInt[np.ndarray, "images height width channels"]) -> d
     inside = (grey * mask).sum((1, 2)) / area
     found: dict[str, Numbers] = {
         "brightness": grey.mean((1, 2)),
-        "skin tone" if is_colour else "background": background,
+        "skin tone" if is_skin else "background": background,
         "corners": grey[:, corners].mean(1) - background,
         "contrast of the object": np.abs(inside - background),
         "size": mask.mean((1, 2)),

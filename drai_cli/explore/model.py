@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt
 
-from drai_cli.errors import UsageError, WeightsError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.sampler import Sampler
 from drai_cli.model_file.header import ModelHeader
@@ -96,7 +94,9 @@ def open_model(
     """
     if runtime == "onnx" or (weights or "").lower().endswith(".onnx"):
         return _open_onnx(weights, device, reporter)
-    from drai_cli.inference.torch_model import Inference
+    with reporter.stage("loading torch", None, ""):
+        from drai_cli.inference.torch_model import Inference
+        from drai_cli.run.own_judge import find_own_judge
 
     inference = Inference.open(weights, device, reporter=reporter)
     path = locate_weights(weights)
@@ -110,7 +110,7 @@ def open_model(
         several=replace(inference, pass_images=FEW),
         path=path,
         encode=None if inference.model.encoder is None else encode,
-        judge=_find_judge(path, inference, reporter),
+        judge=find_own_judge(path, inference.header, inference.device, reporter),
         infers_content=inference.model.infers_content,
         runtime="torch",
     )
@@ -134,39 +134,3 @@ def _open_onnx(weights: str | None, device: str | None, reporter: Reporter) -> E
         infers_content=encoder is not None and encoder.infers_content,
         runtime="onnx",
     )
-
-
-def _find_judge(path: Path, inference: Any, reporter: Reporter) -> Callable[[Images], list[str]] | None:
-    """The classifier of real images that a run trained for its ticks; None for a model of no run."""
-    from drai_cli.run.directory import run_of
-
-    run = run_of(path)
-    if run is None or not run.judge.exists():
-        return None
-    from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge
-    from drai_cli.metrics.judge import Judge, load_judge
-    from drai_cli.model_file.checkpoint import UNFIT, load_state
-
-    labels, findings = inference.header.schema.labels, inference.header.schema.label.findings
-    judge: Judge | FindingJudge
-    try:
-        tensors, config = load_state(run.judge)
-        load = load_judge if findings is None else load_finding_judge
-        judge = load(config, tensors, inference.device)
-    except (*UNFIT, WeightsError, UsageError) as error:
-        reporter.warn(f"{run.judge}: cannot be used ({type(error).__name__}), so no labels are judged")
-        return None
-    shape = inference.header.architecture
-    if not judge.fits(
-        np.zeros((0, shape.image_size, shape.image_size, shape.image_channels), np.uint8), len(labels)
-    ):
-        reporter.warn(f"{run.judge}: was trained for other images, so no labels are judged")
-        return None
-    if isinstance(judge, FindingJudge):
-        seen, texts = judge, findings
-        assert texts is not None
-        return lambda images: [
-            texts.text(row.astype(np.int8)) for row in seen.shown(seen.probabilities(images))
-        ]
-    by_label = judge
-    return lambda images: [labels[index] for index in by_label.labels(images)]

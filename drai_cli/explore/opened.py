@@ -16,7 +16,7 @@ import numpy as np
 from drai_cli import __version__
 from drai_cli.errors import DraiError, WeightsError
 from drai_cli.explore.choices import labels_to_choose
-from drai_cli.explore.directions import CODES, REACH, Direction, find_directions
+from drai_cli.explore.directions import CODES, REACH, USUAL, Direction, find_directions
 from drai_cli.explore.model import ExploredModel
 from drai_cli.run.directory import RunDirectory
 from drai_cli.settings.image_options import SAMPLE_FORMATS
@@ -71,6 +71,7 @@ class Opened:
             "has_judge": model.judge is not None,
             "formats": list(SAMPLE_FORMATS),
             "reach": REACH,
+            "usual": USUAL,
             "directions": {
                 code: [one.to_json() for one in self.directions if one.code == code] for code in CODES
             },

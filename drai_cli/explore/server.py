@@ -130,7 +130,7 @@ def make_app(explorer: Explorer, token: str, port: int) -> Guard:
         return JSONResponse(explorer.describe())
 
     async def status(request: Request) -> Response:
-        return JSONResponse(explorer.watch.status())
+        return JSONResponse(explorer.status())
 
     async def show_map(request: Request) -> Response:
         return await in_thread("compute", explorer.map)

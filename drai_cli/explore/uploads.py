@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from drai_cli.errors import InputError
@@ -40,13 +41,15 @@ def read_upload(
     shown = name.replace("\\", "/").rpartition("/")[2] or "image"
     with _as_file(data, _suffix_of(shown)) as path:
         try:
-            return read_for_model(path, header, model_fit(header), frame=frame, window=window)
+            image = read_for_model(path, header, model_fit(header), frame=frame, window=window)
         except InputError as error:
             place, message = str(path), error.message
             hint = error.hint.replace("pick one with --frame N", "choose one under Frame").replace(
                 place, shown
             )
             raise InputError(shown, message.replace(place, shown), hint) from error
+    # A page has no options to type.
+    return replace(image, changes=tuple(change.partition(" (--")[0] for change in image.changes))
 
 
 def _suffix_of(name: str) -> str:

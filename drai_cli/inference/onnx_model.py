@@ -128,6 +128,7 @@ class OnnxSampler:
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
         grain: Float32[np.ndarray, "images 1 side side"] | None = None,
+        with_masks: bool = False,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
         """As `Inference.sample`, up to rounding: a level may differ here and there."""
         rows = len(conditions)
@@ -150,6 +151,8 @@ class OnnxSampler:
 
         made = list(in_passes(max(rows, 1), self.passes, one_pass))
         images, contents = (np.concatenate(column) for column in zip(*made, strict=True))
+        if not with_masks:
+            images = images[:, : self.header.architecture.image_channels]
         return self._to_stored(images), contents
 
     def draw_content(
@@ -164,7 +167,8 @@ class OnnxSampler:
     def _check(self, images: np.ndarray, content: np.ndarray, size: int) -> None:
         """Checks the outputs against the header: the file may come from strangers."""
         shape = self.header.architecture
-        expected = (size, shape.image_channels, shape.image_size, shape.image_size)
+        channels = shape.image_channels + shape.mask_channels
+        expected = (size, channels, shape.image_size, shape.image_size)
         if images.shape != expected or content.shape != (size, shape.content_dim):
             raise WeightsError("model", f"expected images of shape {expected}, got {images.shape}", AGAIN)
         if not (np.isfinite(images).all() and np.isfinite(content).all()):

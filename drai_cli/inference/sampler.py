@@ -56,8 +56,12 @@ class Sampler(Protocol):
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
         grain: Float32[np.ndarray, "images 1 side side"] | None = None,
+        with_masks: bool = False,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
-        """Images of conditions, and their content codes; `grain` is for models that take it."""
+        """Images of conditions, and their content codes; `grain` is for models that take it.
+
+        With masks, those that the model makes are further channels: see `masks.split_masks`.
+        """
 
     def draw_content(
         self,
@@ -91,6 +95,7 @@ def open_sampler(
         return OnnxSampler.open(weights, device, precision, reporter)
     if runtime != "torch":
         raise UsageError(f"--runtime {runtime}", "no such runtime", f"one of: {', '.join(RUNTIMES)}")
-    from drai_cli.inference.torch_model import Inference
+    with reporter.stage("loading torch", None, ""):
+        from drai_cli.inference.torch_model import Inference
 
     return Inference.open(weights, device, precision, reporter)  # type: ignore[arg-type]

@@ -126,6 +126,7 @@ class Inference:
         style: Float32[np.ndarray, "images style_dim"],
         truncation: float = 1.0,
         grain: Float32[np.ndarray, "images 1 side side"] | None = None,
+        with_masks: bool = False,
     ) -> tuple[UInt[np.ndarray, "images height width channels"], Float32[np.ndarray, "images content_dim"]]:
         """Images of conditions, and their contents: the prior's mean plus its deviation times the noise.
 
@@ -135,12 +136,14 @@ class Inference:
             style: Style codes; `truncation` does not scale them.
             truncation: Scale of the content's deviation from its mean.
             grain: Standard normal, for a model that takes it; `truncation` does not scale it.
+            with_masks: Whether masks follow the intensities as further channels.
         """
 
         def step(condition: Tensor, noise: Tensor, style: Tensor, *grain: Tensor) -> tuple[Tensor, Tensor]:
             prior = self.model.content_prior(condition)
             content = prior.mean + truncation * prior.deviation * noise
-            return self.model.generator(content, style, *grain), content
+            given = grain[0] if grain else None
+            return self.model.generator(content, style, given, with_masks), content
 
         given = () if grain is None else (grain,)
         images, content = self._run(step, conditions, content_noise, style, *given)
@@ -150,11 +153,12 @@ class Inference:
         self,
         content: Float32[np.ndarray, "images content_dim"],
         style: Float32[np.ndarray, "images style_dim"],
+        with_masks: bool = False,
     ) -> UInt[np.ndarray, "images height width channels"]:
-        """Images of codes."""
+        """Images of codes; with masks as `sample`."""
 
         def step(content: Tensor, style: Tensor) -> tuple[Tensor]:
-            return (self.model.generator(content, style),)
+            return (self.model.generator(content, style, with_masks=with_masks),)
 
         return self._to_stored(self._run(step, content, style)[0])
 

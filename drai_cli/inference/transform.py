@@ -29,6 +29,11 @@ class ModelTransform:
 
     header: ModelHeader
 
+    def __repr__(self) -> str:
+        model = self.header.architecture
+        kind = "RGB" if model.image_channels == 3 else "grey"
+        return f"<ModelTransform to {model.image_size} px {kind}, fit {model_fit(self.header)}>"
+
     def __call__(self, image: ImageLike) -> UInt[np.ndarray, "height width channels"]:
         """Converts one image.
 

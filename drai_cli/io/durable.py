@@ -52,6 +52,15 @@ def make_folders(folder: Path) -> None:
         sync_folder(place.parent)
 
 
+def make_private_folders(folder: Path) -> None:
+    """Makes a folder that only this user can open, and those above it where they are missing.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 def is_torn(found: bytes, whole: bytes) -> bool:
     """Whether a power cut may leave this of a file: its beginning, the rest missing or zeros."""
     written = found.rstrip(b"\0")

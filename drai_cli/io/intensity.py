@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt
+from jaxtyping import Shaped, UInt
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,3 @@ class Intensity:
         np.rint(scaled, out=scaled)
         np.clip(scaled, 0, self.top, out=scaled)
         return scaled.astype(self.dtype)
-
-    def to_values(self, levels: UInt[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """Values of levels, float64."""
-        return levels * ((self.high - self.low) / self.top) + self.low

@@ -178,7 +178,7 @@ def _open(path: Path, file: IO[bytes]) -> tuple[PillowImage.Image, tuple[str, ..
     if kind == "webp" and (pixels := webp_pixels(head)) > _MAX_WEBP_PIXELS:  # Pillow makes room on opening
         raise InputError(path, f"expected at most {_MAX_WEBP_PIXELS} pixels, got {pixels}")
     try:
-        picture = PillowImage.open(file, formats=(_NAMES[kind], *([_MPO] if kind == "jpeg" else [])))
+        picture = PillowImage.open(file, formats=(_NAMES[kind],))
     except UnidentifiedImageError as error:
         layout = describe_layout(file) if kind == "tiff" else ""
         if layout:

@@ -20,7 +20,7 @@ from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import encode_tiff, is_storable
 
 _IMAGE_DESCRIPTION = 270
-_READ = ("PNG", "TIFF", "JPEG", "MPO", "BMP", "GIF", "WEBP", "PPM")
+_READ = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 _MAY_HOLD_FRAMES = ("tiff", "gif", "webp", "png")
 
 

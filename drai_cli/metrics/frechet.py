@@ -5,6 +5,8 @@ Knows nothing of images; the caller chooses the features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Int64
 
@@ -28,6 +30,26 @@ def frechet_distance(real: Float[np.ndarray, "n d"], other: Float[np.ndarray, "m
     cross = np.linalg.eigvalsh(root @ right @ root)
     distance = gap @ gap + np.trace(left) + np.trace(right) - 2 * np.sqrt(cross.clip(0)).sum()
     return float(max(distance, 0.0))
+
+
+def distance_from_halves(
+    real: Float[np.ndarray, "n d"],
+    halves: Sequence[Int64[np.ndarray, " half"]],
+    other: Float[np.ndarray, "m d"],
+    like: Sequence[Int64[np.ndarray, " half"]],
+) -> float:
+    """Fréchet distance of each half of a real set from what takes the place of the other half, their mean.
+
+    With this the distance between the two halves can be compared: both are between sets of one size.
+
+    Args:
+        real: Features of real images.
+        halves: Rows of each half.
+        other: Features of other images.
+        like: Rows of `other` that take the place of each half.
+    """
+    pairs = zip(halves, reversed(like), strict=True)
+    return float(np.mean([frechet_distance(real[own], other[rows]) for own, rows in pairs]))
 
 
 def kernel_distance(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from drai_cli.metrics.appearance import appearance_distance, describe_appearance
-from drai_cli.metrics.frechet import frechet_distance
+from drai_cli.metrics.frechet import distance_from_halves, frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 from drai_cli.metrics.intervals import estimate, group_weights, macro_mean
 from drai_cli.metrics.judge import Judge, balanced_accuracy
@@ -53,7 +53,9 @@ def quick_measure(
 
     Returns:
         `agreement`, `agreement_ratio` (relative to the judge's on real images) and `frechet` in the judge's features;
-        `frechet_real`, the distance between two halves of the real images; `power_coarse`, `power_middle` and
+        `frechet_real`, the distance between two halves of the real images, and `frechet_matched`, that of a half from
+        as many samples of the other half's labels: with few images every distance is large, so only these two can be
+        compared; `frechet_images`, the images per side of these two; `power_coarse`, `power_middle` and
         `power_fine`, the power of texture relative to that of real images, 1 being as real; the baselines of
         agreement: `judge`, the judge's balanced accuracy on the real images, `judge_low`, the lower end of its 95 %
         interval where there are few images, and `chance`. With an encoder also `kept`, `kept_of_a` (the judge on the
@@ -81,6 +83,9 @@ def quick_measure(
         low = estimate(macro_mean(predicted == labels, labels), group_weights(groups, seed)).low
         out |= {"judge_low": low} if np.isfinite(low) else {}
     out |= {"agreement_ratio": agreement / max(own, 1e-9), "frechet": distance, "frechet_real": real_distance}
+    like = [rows_like(labels[half], labels[chosen]) for half in halves]
+    out["frechet_images"] = float(min(map(len, halves)))
+    out["frechet_matched"] = distance_from_halves(features, halves, made_features, like)
     out |= power_ratios(made, images[chosen])
     out["appearance"] = _appearance_ratio(images, chosen, halves, made)
     parts = [min(out["agreement_ratio"], 1.0)]
@@ -98,6 +103,14 @@ def quick_measure(
     ratios = np.array([distance / max(real_distance, 1e-9), out["appearance"]])
     out["score"] = float(np.mean(parts) - 0.1 * np.log1p(ratios).sum())
     return out
+
+
+def rows_like(labels: Int64[np.ndarray, " n"], of_made: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " n"]:
+    """Rows of generated images with these labels, as often as there are; repeated only where too few were made."""
+    values, counts = np.unique(labels, return_counts=True)
+    return np.concatenate(
+        [np.resize(np.flatnonzero(of_made == v), n) for v, n in zip(values, counts, strict=True)]
+    )
 
 
 def _appearance_ratio(

@@ -11,7 +11,7 @@ from drai_cli.metrics.finding_judge import FindingJudge
 from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
 from drai_cli.metrics.finding_swaps import measure_finding_swaps
 from drai_cli.metrics.findings import measure_agreement
-from drai_cli.metrics.frechet import frechet_distance
+from drai_cli.metrics.frechet import distance_from_halves, frechet_distance
 from drai_cli.metrics.generation import ModelNetworks, sample, style_dim_of
 
 _CONFIG = FindingsConfig(pairs=16, least=2)
@@ -45,9 +45,18 @@ def quick_finding_measure(
     order = np.random.default_rng(seed).permutation(len(features))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     real_distance = frechet_distance(features[halves[0]], features[halves[1]])
-    distance = frechet_distance(features[rows], judge.features(made))
+    made_features = judge.features(made)
+    distance = frechet_distance(features[rows], made_features)
     out = {"agreement": agreement, "judge": own, "chance": _CHANCE}
-    out |= {"agreement_ratio": _over_chance(agreement, own), "frechet": distance}
+    out |= {
+        "agreement_ratio": _over_chance(agreement, own),
+        "frechet": distance,
+        "frechet_real": real_distance,
+    }
+    # Samples are drawn as the images are: any of them are like a half.
+    like = [np.arange(len(half)) % count for half in halves]
+    out["frechet_images"] = float(min(map(len, halves)))
+    out["frechet_matched"] = distance_from_halves(features, halves, made_features, like)
     parts = [min(out["agreement_ratio"], 1.0)]
     progress(1)
     if networks.encoder is not None:

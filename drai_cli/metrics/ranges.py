@@ -37,9 +37,11 @@ def measure_ranges(
     made: Images, real: Images, groups: np.ndarray, reference: Images, seed: int
 ) -> dict[str, Any]:
     """The share of samples, and of real images of the evaluated part, within the range of the training images."""
+    flags = in_range(np.concatenate([made, real]), reference).astype(np.float64)
     return {
-        name: intervals.estimate(
-            intervals.mean(in_range(images, reference).astype(np.float64)), intervals.group_weights(of, seed)
-        ).to_json()
-        for name, images, of in (("samples", made, np.arange(len(made))), ("real", real, groups))
+        name: intervals.estimate(intervals.mean(own), intervals.group_weights(of, seed)).to_json()
+        for name, own, of in (
+            ("samples", flags[: len(made)], np.arange(len(made))),
+            ("real", flags[len(made) :], groups),
+        )
     }

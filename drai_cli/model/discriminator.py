@@ -88,7 +88,9 @@ class CodeDiscriminators(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Heads that read the trunk's features, so that one pass over the images serves all games.
+    """Heads that read the trunk's features, so that one pass over the images serves all losses.
+
+    It judges an image together with its masks, so the two have to fit.
 
     Heads: `image` D_x(x), `condition` D_xt(x, t), `content_style` D_xc(x, c) and D_xz(x, z); logits, high = real side.
     `codes` is None for methods without V_aggregate, `findings` for conditions without findings.
@@ -102,7 +104,7 @@ class Discriminator(nn.Module):
         findings: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(config)
+        self.trunk = Trunk(config, with_masks=True)
         self.image = linear(FEATURE_DIM, 1)
         self.condition = JointHeads(condition_dim)
         self.content_style = JointHeads(config.content_dim, config.style_dim)

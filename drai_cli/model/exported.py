@@ -13,7 +13,7 @@ Images = Float[Tensor, "batch channels height width"]
 
 
 class ExportedSampler(nn.Module):
-    """Condition and noise to images in [-1, 1] and their content."""
+    """Condition and noise to images in [-1, 1], masks after the intensities, and their content."""
 
     def __init__(self, content_prior: ContentPrior, generator: Generator) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class ExportedSampler(nn.Module):
     ) -> tuple[Images, Float[Tensor, "batch content_dim"]]:
         prior = self.content_prior(condition)
         content = prior.mean + truncation * prior.deviation * content_noise
-        return self.generator(content, style, grain), content
+        return self.generator(content, style, grain, with_masks=True), content
 
 
 class ExportedEncoder(nn.Module):

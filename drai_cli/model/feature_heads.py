@@ -1,4 +1,4 @@
-"""The heads of the feature game (`reference/method.md`): conditional discriminators of a frozen network's feature maps.
+"""The heads of the projected discriminator (`reference/method.md`): one conditional head for each feature map.
 
 One head per scale. Convolutions are spectrally normalised (Miyato et al. 2018), and the condition acts by projection
 (Miyato and Koyama 2018). After Sauer et al. 2021, *Projected GANs Converge Faster*, with pairs of image and condition.

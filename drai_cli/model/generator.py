@@ -66,15 +66,20 @@ class Generator(nn.Module):
         widths = [*self.channels, _HEAD_CHANNELS] if config.grain else []
         self.grains = nn.ModuleList(Grain(width) for width in widths)
         self.grain_side = config.image_size if config.grain else 0
-        self.to_image = conv(_HEAD_CHANNELS, config.image_channels, gain=0.5)
+        self.image_channels, self.mask_channels = config.image_channels, config.mask_channels
+        self.to_image = conv(_HEAD_CHANNELS, config.image_channels + config.mask_channels, gain=0.5)
 
     def forward(
         self,
         content: Float[Tensor, "batch content_dim"],
         style: Float[Tensor, "batch style_dim"],
         grain: Float[Tensor, "batch 1 side side"] | None = None,
+        with_masks: bool = False,
     ) -> Float[Tensor, "batch channels height width"]:
-        """Images in [-1, 1]; `grain` is white noise of variance 1 at the image's size, of models that take it."""
+        """Images in [-1, 1], with their masks after the intensities if asked for: above 0 is inside.
+
+        `grain` is white noise of variance 1 at the image's size, of models that take it.
+        """
         noise = self._levels(grain)
         codes = torch.cat([content, style], dim=1)
         code = activate(self.code(codes))
@@ -90,8 +95,8 @@ class Generator(nn.Module):
         x = activate(self.head(x))
         if noise:
             x = self.grains[-1](x, noise[-1])
-        images: Tensor = self.to_image(x)
-        return torch.tanh(images.float())
+        images: Tensor = torch.tanh(self.to_image(x).float())
+        return images if with_masks or not self.mask_channels else images[:, : self.image_channels]
 
     def _levels(self, grain: Float[Tensor, "batch 1 side side"] | None) -> list[Tensor]:
         """The noise of every stage and of the image; empty without noise."""

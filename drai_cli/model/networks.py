@@ -27,7 +27,7 @@ class Networks(nn.Module):
 
 
 class Adversaries(nn.Module):
-    """The networks for training only: the discriminator, the predictors between codes, the heads of the feature game.
+    """The networks for training only: discriminator, predictors between codes, heads of the projected discriminator.
 
     Args:
         config: The networks' shape.

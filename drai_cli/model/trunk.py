@@ -17,12 +17,18 @@ FEATURE_DIM = 384
 
 
 class Trunk(nn.Module):
-    """Image to feature vector. Only a space-to-depth works at full resolution."""
+    """Image to feature vector. Only a space-to-depth works at full resolution.
 
-    def __init__(self, config: ModelConfig) -> None:
+    Args:
+        config: The networks' shape.
+        with_masks: Whether it reads the masks too, after the intensities.
+    """
+
+    def __init__(self, config: ModelConfig, with_masks: bool = False) -> None:
         super().__init__()
         channels = stage_channels(config)
-        self.stem = conv(config.image_channels * 4, channels[0])
+        read = config.image_channels + (config.mask_channels if with_masks else 0)
+        self.stem = conv(read * 4, channels[0])
         self.stages = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks))) for width in channels
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from drai_cli.conditions.schema import ConditionSchema
-from drai_cli.errors import WeightsError
+from drai_cli.errors import UsageError, WeightsError
+from drai_cli.io.channels import ChannelPlan, check_mask_names
 from drai_cli.io.intensity import Intensity
 from drai_cli.settings.config import ModelConfig
 from drai_cli.settings.typed import check_types
@@ -35,6 +36,7 @@ class ModelHeader:
         licence: SPDX expression of the weights' licence, which follows from that of the data.
         intended_use: What the model is for, and what it must not be used for.
         format_version: Version of this header; a reader refuses one that it does not know.
+        mask_names: Names of the masks that the model makes with each image, in the order of their channels.
     """
 
     architecture: ModelConfig
@@ -47,9 +49,26 @@ class ModelHeader:
     licence: str = ""
     intended_use: str = ""
     format_version: int = FORMAT_VERSION
+    mask_names: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> ChannelPlan:
+        """What each channel of an image is: grey, or red, green and blue; then the masks."""
+        plan, unit = (
+            ChannelPlan.of(self.architecture.image_channels, self.mask_names),
+            self.intensity.get("unit"),
+        )
+        if not unit or not isinstance(unit, str):
+            return plan
+        return ChannelPlan(
+            tuple(replace(one, unit=unit) if one.kind == "intensity" else one for one in plan.channels)
+        )
 
     def to_json(self) -> dict[str, Any]:
+        # A model without masks has the plan that follows from its number of channels.
+        channels = {"channels": self.channels.to_json()} if self.mask_names else {}
         return {
+            **channels,
             "format_version": self.format_version,
             "architecture": self.architecture.to_json(),
             "schema": self.schema.to_json(),
@@ -64,16 +83,22 @@ class ModelHeader:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelHeader:
-        """Reads `to_json`; raises ValueError, KeyError, TypeError, AttributeError or OverflowError."""
+        """Reads `to_json`; raises ValueError, KeyError, TypeError, AttributeError, OverflowError or UsageError."""
         texts = {name: data[name] for name in ("method", "data", "licence", "intended_use")}
         tables = {name: data[name] for name in ("intensity", "training", "measures")}
         check_types(cls, texts | tables)
         # Raises ValueError for NaN and infinity, which JSON has not, and for lone surrogates, which UTF-8 has not.
         json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+        architecture = ModelConfig.from_json(data["architecture"])
+        masks = ChannelPlan.from_json(data["channels"]).masks if "channels" in data else ()
+        if len(masks) != architecture.mask_channels:
+            raise ValueError(f"{architecture.mask_channels} masks with {len(masks)} names")
+        check_mask_names("model", masks)
         return cls(
-            ModelConfig.from_json(data["architecture"]),
+            architecture,
             ConditionSchema.from_json(data["schema"]),
             format_version=data["format_version"],
+            mask_names=masks,
             **texts,
             **tables,
         )
@@ -94,7 +119,9 @@ def parse_header(path: Path, entry: Mapping[str, Any]) -> ModelHeader:
                 "upgrade drai",
             )
         return ModelHeader.from_json(entry)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, UsageError,
+    ) as error:  # fmt: skip
         raise WeightsError(
             path, f"the header cannot be used ({str(repr(error))[:200]})", "get the file again"
         ) from error

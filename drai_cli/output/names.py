@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from urllib.parse import unquote
 
 from drai_cli.errors import InputError
 
@@ -23,7 +22,7 @@ _RESERVED = re.compile(
 def safe_name(label: str, *, is_caseless: bool = False) -> str:
     """A label as a file name: keeps letters, digits, `_`, `-`, inner dots and spaces, percent-encodes the rest.
 
-    The first letter of a reserved name is encoded. `label_of` is the inverse.
+    The first letter of a reserved name is encoded. `urllib.parse.unquote` is the inverse.
 
     Args:
         label: Any text.
@@ -45,11 +44,6 @@ def safe_name(label: str, *, is_caseless: bool = False) -> str:
     ):  # programs take -x for an option, spreadsheets for a sum
         parts[0] = _encode(label[0])
     return "".join(parts)
-
-
-def label_of(name: str) -> str:
-    """The label of a name that `safe_name` or `folder_names` made."""
-    return unquote(name, errors="strict")
 
 
 def folder_names(labels: Sequence[str]) -> dict[str, str]:

@@ -5,13 +5,12 @@ Pure functions of a comparison; HTML is `comparison_html`'s.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from drai_cli.io.csv_rows import encode_csv
 from drai_cli.report.findings import Baseline, Better, Cell, Comparison, ComparisonRow
 from drai_cli.report.wording import (
     BEST,
@@ -204,9 +203,9 @@ def to_markdown(comparison: Comparison) -> str:
 
 def to_csv(comparison: Comparison) -> str:
     """One line per cell, numbers at full precision, empty where there is none."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["key", "measure", "better", "baseline", "method", "mean", "std", "n", "is_best", "note"])
+    rows: list[list[object]] = [
+        ["key", "measure", "better", "baseline", "method", "mean", "std", "n", "is_best", "note"]
+    ]
     for row in comparison.rows:
         best = best_cells(row)
         baseline = None if row.baseline is None else row.baseline.value
@@ -215,10 +214,10 @@ def to_csv(comparison: Comparison) -> str:
                 "" if value is None else repr(float(value)) for value in (baseline, cell.mean, cell.std)
             )
             note = cell_note(cell, cell.n)
-            writer.writerow(
+            rows.append(
                 [row.key, row.name, row.better, base, method, mean, std, cell.n, int(place in best), note]
             )
-    return out.getvalue()
+    return encode_csv(rows).decode()
 
 
 def to_latex(comparison: Comparison, label: str = "tab:comparison") -> str:

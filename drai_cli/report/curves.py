@@ -11,8 +11,6 @@ from drai_cli.report.html_page import render
 from drai_cli.report.plots import axis_over, tick_text
 from drai_cli.report.wording import number
 
-_SIDES = {"value": "solid", "second": "dashed"}
-
 
 @dataclass(frozen=True)
 class Line:

@@ -46,7 +46,8 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
         markdown_prose(header.data),
         f"![Samples, one row per label]({samples})" if samples else "",
         f"**Licence of the weights:** {markdown_prose(header.licence) or 'not stated'}",
-        f"**What it generates:** {shape.image_size} px {kind} images of {', '.join(map(markdown_code, labels))}\n"
+        f"**What it generates:** {shape.image_size} px {kind} images of {', '.join(map(markdown_code, labels))}"
+        f"{_masks(header)}\n"
         f"({markdown_code(f'drai sample --weights {name} --label LABEL')}){_swaps(header, name)}.",
         _attributes(header),
         f"**Intended use.** {markdown_prose(header.intended_use)}" if header.intended_use else "",
@@ -54,6 +55,11 @@ def model_card(header: ModelHeader, name: str, samples: str = "") -> str:
         *(_measures(part, numbers, possible) for part, numbers in header.measures.items() if numbers),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _masks(header: ModelHeader) -> str:
+    listed = ", ".join(map(markdown_code, header.mask_names))
+    return f", each with its masks ({listed})" if header.mask_names else ""
 
 
 def _front_matter(header: ModelHeader, samples: str) -> str:

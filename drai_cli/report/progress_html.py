@@ -18,11 +18,11 @@ _TITLES = {
     ),
     "followed": (
         "Style in swaps",
-        "Correlation of skin or background with the style image, and the content image.",
+        "Correlation of the background with that of the style image, and of the content image.",
     ),
     "frechet": (
         "Distance",
-        "Fréchet distance of samples from real images in the judge's features; lower is better.",
+        "Fréchet distance of half of the real images from as many samples, in the judge's features; lower is better.",
     ),
     "power": ("Fine and coarse detail", "Power of samples over that of real images, by spatial period."),
     "score": ("Score", "The mean that chooses the best snapshot; higher is better."),
@@ -34,7 +34,7 @@ _CHARTS: dict[str, tuple[tuple[str, str, bool], ...]] = {
         ("kept_of_a", "kept without a swap", True),
     ),
     "followed": (("followed", "style image", False), ("leftover", "content image", False)),
-    "frechet": (("frechet", "samples", False), ("frechet_real", "two halves of real images", True)),
+    "frechet": (("frechet_matched", "samples", False), ("frechet_real", "from the other half", True)),
     "power": (
         ("power_coarse", "over 8 px", False), ("power_middle", "4 to 8 px", False), ("power_fine", "below 4 px", False),
     ),
@@ -64,7 +64,8 @@ class RunPage:
         state: How far it is, in words.
         is_over: Whether it has ended.
         facts: Of data and settings, by name.
-        command: The command that goes on with it.
+        command: The command that goes on with it, or that made it.
+        command_title: Which of these.
         ticks: As `stats.jsonl` has them.
         warnings: Of the last tick.
         latest: The newest grid at full size.
@@ -82,6 +83,7 @@ class RunPage:
     is_over: bool
     facts: Mapping[str, Any]
     command: str
+    command_title: str
     ticks: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
     latest: Frame | None

@@ -57,9 +57,10 @@ def suggest_init(options: TrainOptions, schema: ConditionSchema) -> str:
         except WeightsError:
             continue
         model = header.architecture
-        is_alike = (model.image_size, model.image_channels) == (
+        is_alike = (model.image_size, model.image_channels, model.mask_channels) == (
             options.model.image_size,
             options.model.image_channels,
+            options.model.mask_channels,
         )
         labels = match_conditions(schema, header.schema).labels if is_alike else ()
         if len(labels) > len(known):

@@ -98,9 +98,11 @@ class Checkpoints:
                 continue
             images_seen = record.get("images_seen")
             if failure is not None or path != paths[0]:
-                self.reporter.warn(f"{paths[0]} is damaged: the run goes on from {path.name}")
+                self.reporter.warn(f"{paths[0]} is damaged: the run continues from {path.name}")
             elif self._is_model_lost(record) and self._is_made_again(record, paths[1:]):
-                self.reporter.warn(f"{self.directory.model} is damaged: the run goes on from {paths[1].name}")
+                self.reporter.warn(
+                    f"{self.directory.model} is damaged: the run continues from {paths[1].name}"
+                )
                 failure = WeightsError(path, f"its model, at {images_seen} images, is damaged")
                 continue
             return self.restore(tensors, record)

@@ -11,7 +11,8 @@ from drai_cli.settings.config import check_image_size
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.typed import check_types
 
-_LATER = ("header", "rows", "missing", "label_kind", "uncertain", "least_count", "hu_offset")
+_OF_MASKS = ("masks", "mask_names", "mask_bits", "mask_readers", "missing_masks")
+_LATER = ("header", "rows", "missing", "label_kind", "uncertain", "least_count", "hu_offset", *_OF_MASKS)
 """Options that are saved only where they are given: runs of older versions have none."""
 
 
@@ -24,6 +25,8 @@ def write_data_settings(options: DataOptions) -> dict[str, Any]:
         if name not in _LATER or value != getattr(usual, name)
     }
     saved.pop("cache_dir")
+    if options.masks is not None:
+        saved["masks"] = str(options.masks.resolve())
     tables = [str(path.resolve()) for path in options.metadata]
     labels = list(options.label)
     return saved | {
@@ -49,6 +52,9 @@ def read_data_settings(saved: Mapping[str, Any]) -> DataOptions:
     check_types(DataOptions, values)
     values |= {"path": Path(saved["path"]), "conditions": tuple(saved["conditions"])}
     values["missing"], values["label"] = tuple(values.get("missing", ())), tuple(values["label"])
+    values["mask_names"] = tuple(values.get("mask_names", ()))
+    if values.get("masks") is not None:
+        values["masks"] = Path(values["masks"])
     values["metadata"] = tuple(map(Path, values["metadata"]))
     options = DataOptions(**values)
     check_image_size(options.size)

@@ -68,7 +68,7 @@ class RunDirectory:
 
     @property
     def features(self) -> Path:
-        """The frozen network of the feature game, as the run began with it."""
+        """The frozen network of the projected discriminator, as the run began with it."""
         return self.path / "checkpoint" / "features.safetensors"
 
     @property

@@ -1,4 +1,4 @@
-"""The frozen network of a run's feature game: chosen or trained before the first step, then kept by the run."""
+"""The frozen network of a run's projected discriminator: chosen or trained before step 1, then kept by the run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SIDE = 96
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """The network of a run's feature game.
+    """The network of a run's projected discriminator.
 
     Attributes:
         frozen: Ready to use.
@@ -89,7 +89,7 @@ def prepare_feature_network(
     processes: Processes,
     reporter: Reporter,
 ) -> FeatureNetwork | None:
-    """The network of the run's feature game, the same in all processes; None if it is not played.
+    """The network of the run's projected discriminator, the same in all processes; None if the run has none.
 
     Args:
         choice: `own`, `efficientnet-lite0` or a file.
@@ -175,7 +175,7 @@ def pretrained_sides(image_size: int) -> tuple[int, ...]:
 def _shown(
     data: PreparedSet, sides: Sequence[int], options: TrainOptions, device: torch.device
 ) -> Iterator[Tensor]:
-    """Training images as the game shows them."""
+    """Training images as the projected discriminator sees them."""
     rows = data.rows("train")
     rows = rows[np.linspace(0, len(rows) - 1, min(_STANDARDISED_ON, len(rows))).astype(np.int64)]
     draws = make_generator(options.seed, _PURPOSE)

@@ -186,8 +186,10 @@ def describe_plan(
             f"({show_about(tick_s)})",
         ]
     first_s = forecast.first_model_s()
-    if first_s:
-        sentences.append(f"the first usable model in {show_about(first_s)}, a better one at every later tick")
+    if first_s and (left.is_least or first_s < left.seconds):
+        sentences.append(
+            f"the first model file in {show_about(first_s)}, still poor; later ticks replace it where they are better"
+        )
     return sentences
 
 

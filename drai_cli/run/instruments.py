@@ -16,6 +16,7 @@ from torch import Tensor
 
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import WeightsError
+from drai_cli.io.durable import make_private_folders
 from drai_cli.io.locks import hold_lock
 from drai_cli.metrics.attributes import AttributeReader, ReaderConfig, load_reader, readable, train_reader
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
@@ -209,7 +210,7 @@ class Instruments:
     ) -> Instrument:
         path = self._file(name, images)
         name, _, _ = name.partition("-")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folders(path.parent)
 
         # Evaluations that run at the same time share it: one trains it, the others wait.
         def wait(who: str) -> None:

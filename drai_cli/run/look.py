@@ -39,9 +39,12 @@ class Look:
         generator = torch.Generator().manual_seed(0)
         style = torch.randn(COLUMNS, networks.generator.style_dim, generator=generator).to(self.device)
         with torch.inference_mode():
-            real = self._to_device(self._in_turn("validation", count))
-            trained_on = self._to_device(self._in_turn("train", count))
-            signs = [discriminator.image(discriminator.trunk(x)).sign().mean() for x in (trained_on, real)]
+            validation = self._in_turn("validation", count)
+            signs = [
+                discriminator.image(discriminator.trunk(self._with_masks(rows))).sign().mean()
+                for rows in (self._in_turn("train", count), validation)
+            ]
+            real = to_unit(self.data.images[validation], self.device)
             spreads = []
             for condition in self._of_labels()[:_WATCHED_LABELS].to(self.device):
                 content = networks.content_prior(condition.expand(COLUMNS, -1)).mean
@@ -85,5 +88,9 @@ class Look:
             turn[labels == label] = np.arange((labels == label).sum())
         return rows[np.lexsort((labels, turn))[:count]]
 
-    def _to_device(self, rows: np.ndarray) -> Tensor:
-        return to_unit(self.data.images[rows], self.device)
+    def _with_masks(self, rows: np.ndarray) -> Tensor:
+        """Real images as the discriminator sees them."""
+        images = to_unit(self.data.images[rows], self.device)
+        if self.data.masks is None:
+            return images
+        return torch.cat([images, to_unit(self.data.masks[rows], self.device)], 1)

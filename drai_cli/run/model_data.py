@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from drai_cli.data.grey_window import options_for
-from drai_cli.data.prepared import PreparedSet, find_set, prepare
+from drai_cli.data.alike import read_alike, with_label
+from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.errors import UsageError
 from drai_cli.model_file.header import ModelHeader, model_fit, model_intensity
 from drai_cli.progress import Reporter
@@ -52,8 +52,8 @@ def read_training_images(
     """
     run = run_of(model)
     if run is None:
-        data = replace(as_model_needs(header, path), **options_for(model_intensity(header)))
-        data = _with_label(data, header.schema.label.name)
+        data = with_label(as_model_needs(header, path), header.schema.label.name)
+        data = read_alike(data, model_intensity(header))
     else:
         data = as_run_reads(run, path)
     split = run.split if run is not None and run.split.exists() else None
@@ -63,15 +63,3 @@ def read_training_images(
             "--train-data", "its images have another size than the model's", "name the data it was trained on"
         )
     return prepared, split is not None
-
-
-def _with_label(data: DataOptions, name: str) -> DataOptions:
-    """The same set with the model's label column, if it has one of this name."""
-    named = replace(data, label=(name,))
-    try:
-        find_set(named)
-    except UsageError as error:
-        if not error.subject.startswith("--label"):
-            raise
-        return data
-    return named

@@ -52,7 +52,7 @@ def make_header(
         data: Its data set; only counts and category names are kept.
         inherited: Header of the model that the run started from; its licence and data are carried over.
         images_seen: Images seen so far.
-        features: The network of its feature game.
+        features: The network of its projected discriminator.
     """
     known = known_set(data)
     parts = {part: counts["images"] for part, counts in data.summary["parts"].items()}
@@ -98,4 +98,5 @@ def make_header(
         data=" ".join(text for text in texts if text),
         licence=licence,
         intended_use=INTENDED_USE,
+        mask_names=data.mask_names,
     )  # fmt: skip

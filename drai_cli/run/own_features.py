@@ -1,4 +1,4 @@
-"""A small network trained on the set's own training images, for the feature game where no other network is given.
+"""A small network trained on the set's own images, for the projected discriminator if no other is given.
 
 It learns the labels, and by how much an image was blurred or sharpened, how much noise and what periodic pattern were
 added: so its maps hold what an image shows and how fine its texture is. It sees no validation or test images.

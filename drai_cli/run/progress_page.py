@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from drai_cli.progress import show_about, show_duration
 from drai_cli.report.progress_html import Frame, RunPage, progress_html
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.forecast import Left
-from drai_cli.run.verdict import RunFacts, Verdict, give_verdict
+from drai_cli.run.verdict import RunFacts, Verdict, give_verdict, longer_budget
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.spelling import spell_train
@@ -30,6 +31,7 @@ _REASONS = {
     "hours": "the budget of hours is used up",
     "patience": "the score has stopped improving",
 }
+_TITLES = {"": "If it stops, go on with", "patience": "The command of this run"}
 
 
 class ProgressPage:
@@ -91,7 +93,8 @@ class ProgressPage:
             state=self._describe(ticks, reason, left),
             is_over=bool(reason),
             facts=self.facts,
-            command=spell_train(self.run),
+            command=self._spell_next(reason),
+            command_title=_TITLES.get(reason, "Go on with"),
             ticks=ticks,
             warnings=ticks[-1].get("warnings", ()),
             latest=Frame(there[-1][0] / 1000, there[-1][1].read_bytes()) if there else None,
@@ -108,6 +111,15 @@ class ProgressPage:
         if self.show is not None:
             show, self.show = self.show, None
             show(self.directory.progress)
+
+    def _spell_next(self, reason: str) -> str:
+        """The command that goes on: the same one, or one with a larger budget where the budget is used up."""
+        longer = longer_budget(self.options.kimg, self.options.hours)
+        if reason not in ("kimg", "hours") or longer is None:
+            return spell_train(self.run)
+        name, value = longer
+        budget: dict[str, Any] = {name: value}
+        return spell_train(replace(self.run, training=replace(self.run.training, **budget)))
 
     def judge(self, ticks: Sequence[Mapping[str, Any]]) -> Verdict:
         """What these ticks say in words."""

@@ -26,13 +26,16 @@ from drai_cli.training.probe import try_steps
 _LOOKED_AT = 8
 
 
-def sketch_set(options: DataOptions, image_set: ImageSet, parts: Sequence[str]) -> PreparedSet:
+def sketch_set(
+    options: DataOptions, image_set: ImageSet, parts: Sequence[str], mask_names: Sequence[str] = ()
+) -> PreparedSet:
     """The set as `prepare` makes it, of one grey image for all: labels, parts and shapes are those of the set.
 
     Args:
         options: The set and how to read it.
         image_set: The set, found.
         parts: The part of each of its entries.
+        mask_names: Of its masks.
     """
     entries, label = image_set.entries, image_set.label
     train = [entry.values for entry, part in zip(entries, parts, strict=True) if part == "train"]
@@ -42,6 +45,7 @@ def sketch_set(options: DataOptions, image_set: ImageSet, parts: Sequence[str]) 
     # A value that no training image has would be missing: of further columns none is needed.
     rows = [{label: entry.values[label]} for entry in entries]
     pixels = _noise(options.size, _guess_channels(options.channels, image_set, entries))
+    region = _noise(options.size, len(mask_names))
     counts = {part: {"images": list(parts).count(part)} for part in PARTS}
     return PreparedSet(
         np.broadcast_to(pixels, (len(entries), *pixels.shape)),
@@ -53,6 +57,8 @@ def sketch_set(options: DataOptions, image_set: ImageSet, parts: Sequence[str]) 
         {"kind": image_set.kind, "label": label, "parts": counts},
         (),
         "",
+        masks=np.broadcast_to(region, (len(entries), *region.shape)) if mask_names else None,
+        mask_names=tuple(mask_names),
     )
 
 
@@ -66,7 +72,7 @@ def rehearse(
 ) -> list[str]:
     """Tries a step and the judge of snapshots, and says in sentences when the run will end.
 
-    The network of the feature game is left out: it is not there yet.
+    The network of the projected discriminator is left out: it is not there yet.
 
     Args:
         options: Resolved for the data.

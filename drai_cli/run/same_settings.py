@@ -34,11 +34,13 @@ def check_same(run: Path, config: Path, saved: Mapping[str, Any], settings: Mapp
             "model": older_values(ModelConfig),
             "objective": older_values(Objective),
         }
-        brought = _flat({"training": TrainOptions().to_json()}) | _flat({"training": older})
+        of_older = _flat({"training": older})
+        brought = _flat({"training": TrainOptions().to_json()}) | of_older
         own = {**brought, **REMOVED, **_flat(saved)}
     except AttributeError as error:
         raise InputError(config, "cannot be read", "name another folder with --out") from error
-    new = {**REMOVED, **_flat(settings)}
+    # This version, too, leaves a setting out that says what older versions did.
+    new = {**of_older, **REMOVED, **_flat(settings)}
     differing = sorted(
         name
         for name in own.keys() | new.keys()

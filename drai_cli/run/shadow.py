@@ -41,7 +41,7 @@ class ShadowImages:
 
 
 def options_of(header: ModelHeader) -> TrainOptions:
-    """The options that a model was trained with, as far as its file records them; without the feature game.
+    """The options that a model was trained with, as far as its file records them; without the projected discriminator.
 
     Raises:
         WeightsError: The file does not record them, or not as this version does.
@@ -62,7 +62,9 @@ def options_of(header: ModelHeader) -> TrainOptions:
                 if name in terms and name != "features_weight"
             }
         )
-        return replace(TrainOptions(**values), model=header.architecture, objective=objective)
+        # Its images come without masks.
+        model = replace(header.architecture, mask_channels=0)
+        return replace(TrainOptions(**values), model=model, objective=objective)
     except (TypeError, ValueError) as error:
         raise WeightsError(
             "--attack shadow",

@@ -148,7 +148,7 @@ class Trainer:
             if not self.processes.is_first:
                 self.progress = self.checkpoints.restore(tensors, record)
         if self.processes.is_first and self.checkpoints.is_model_lost(self.progress):
-            self.reporter.warn(f"{self.directory.model} is damaged: the present average replaces it")
+            self.reporter.warn(f"{self.directory.model} is damaged: the current averaged weights replace it")
             self.progress.best_images_seen, self.progress.best_measures = self.state.images_seen, {}
             self.progress.best_score = None  # so that the next tick keeps the better of both
             self._save_model(self.state.average)

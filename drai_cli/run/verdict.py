@@ -13,9 +13,12 @@ FEW_IMAGES = 5000
 _RISING = 0.02  # of score between two thirds of a run; ticks differ by half of it without reason
 _SHARES = {"agreement": (0.9, 0.7), "kept": (0.85, 0.6)}  # of the value on real images: good from, near from
 _DISTANCES = (2.0, 4.0)  # times that between real images: good up to, near up to
-_OF_JUDGE = ("agreement", "kept", "frechet")
+_ENOUGH_IMAGES = 400  # per side, for a distance to be called good
+_OF_JUDGE = ("agreement", "kept", "frechet_matched")
 _FOLLOWED = (0.5, 0.25)
 _FINE = (0.6, 1.6)  # power of the fine band, as a share of real images: outside of it is blur or dots
+_FINE_NEAR = (0.2, 4.0)  # far outside of it no detail is left, or detail is all there is
+_LEAST_KIMG = 20.0  # a shorter run is a trial: it is advised to be this long before it is doubled
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,21 @@ def give_verdict(ticks: Sequence[Mapping[str, Any]], facts: RunFacts, doubt: str
     standing = next((each for each in order if any(each == own for own, _ in quality)), None)
     trend = _trend(ticks)
     return Verdict(
-        standing, tuple(quality), _describe(trend, ticks), _advise(ticks, facts, best, trend, doubt)
+        standing, tuple(quality), _describe(trend, ticks), _advise(ticks, facts, best, trend, doubt, standing)
     )
+
+
+def longer_budget(kimg: float | None, hours: float | None) -> tuple[str, float] | None:
+    """The option and value with which a run of this budget goes on for twice as long; None without a budget."""
+    if kimg is not None:
+        return "kimg", max(2 * kimg, _LEAST_KIMG)
+    return None if hours is None else ("hours", 2 * hours)
 
 
 def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
     found: list[tuple[Standing, str]] = []
     if doubt:
-        found.append(("poor", f"The judge's measures say nothing: {doubt}."))
+        found.append(("poor", f"The judge's measures are not informative: {doubt}."))
         best = {name: value for name, value in best.items() if name not in _OF_JUDGE}
     for name, real, text in (
         ("agreement", "judge", "the judge sees the requested label in samples"),
@@ -89,17 +99,21 @@ def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
             good, near = _SHARES[name]
             sentence = f"{text}: {best[name]:.2f}, on real images {best[real]:.2f}."
             found.append((_grade(share, good, near), sentence[:1].upper() + sentence[1:]))
-    if "frechet" in best and "frechet_real" in best:
-        times = best["frechet"] / max(best["frechet_real"], 1e-9)
+    if "frechet_matched" in best and "frechet_real" in best:
+        times = best["frechet_matched"] / max(best["frechet_real"], 1e-9)
         good, near = _DISTANCES
-        sentence = (
-            f"Samples are {times:.1f} times as far from real images as real images are from each other."
-        )
-        found.append((_grade(-times, -good, -near), sentence))
+        sentence = f"Samples are {times:.1f} times as far from real images as real images are from each other"
+        standing, images = _grade(-times, -good, -near), best.get("frechet_images", _ENOUGH_IMAGES)
+        if (
+            images < _ENOUGH_IMAGES
+        ):  # chance alone keeps them far apart: the ratio is near 1 for poor samples too
+            sentence += f" ({images:.0f} images per side: too few to see more than large differences)"
+            standing = "near" if standing == "good" else standing
+        found.append((standing, f"{sentence}."))
     if "followed" in best and "leftover" in best:
         followed = best["followed"] - max(best["leftover"], 0.0)
         sentence = (
-            f"Swaps follow the skin or background of the style image: correlation {best['followed']:.2f}, "
+            f"Swaps follow the background of the style image: correlation {best['followed']:.2f}, "
             f"with the content image {best['leftover']:.2f}."
         )
         found.append((_grade(followed, *_FOLLOWED), sentence))
@@ -108,7 +122,8 @@ def _rate(best: Mapping[str, float], doubt: str) -> list[tuple[Standing, str]]:
         is_good = low <= best["power_fine"] <= high
         what = "" if is_good else " (blurred)" if best["power_fine"] < low else " (dots or a checkerboard)"
         sentence = f"Fine detail has {best['power_fine']:.2f} times the power of real images{what}."
-        found.append(("good" if is_good else "near", sentence))
+        is_near = _FINE_NEAR[0] <= best["power_fine"] <= _FINE_NEAR[1]
+        found.append(("good" if is_good else "near" if is_near else "poor", sentence))
     return found
 
 
@@ -141,6 +156,7 @@ def _advise(
     best: Mapping[str, float],
     trend: float | None,
     doubt: str,
+    standing: Standing | None,
 ) -> tuple[str, ...]:
     advice = []
     recent = [warning for tick in ticks[-3:] for warning in tick.get("warnings", ())]
@@ -149,13 +165,11 @@ def _advise(
         advice.append(
             "The generator collapsed: start again with half the --learning-rate or twice the --r1-gamma."
         )
-    if trend is not None and trend > _RISING:
-        if facts.kimg is not None:
-            advice.append(f"Train longer: the same command with --kimg {2 * facts.kimg:g} goes on from here.")
-        elif facts.hours is not None:
-            advice.append(
-                f"Train longer: the same command with --hours {2 * facts.hours:g} goes on from here."
-            )
+    is_unknown = trend is None and standing in ("poor", "near")  # too short to show a trend, and not good
+    longer = longer_budget(facts.kimg, facts.hours)
+    if longer and (is_unknown or (trend is not None and trend > _RISING)):
+        option, value = longer
+        advice.append(f"To train longer, repeat the command with --{option} {value:g}: the run continues.")
     if facts.symmetry == "none" and (has_memorised or facts.train_images < FEW_IMAGES):
         advice.append(
             "Add --symmetry flip or dihedral, if a mirrored or turned image is as plausible; in a new run."
@@ -168,7 +182,7 @@ def _advise(
             f"With {facts.train_images:,} training images, start from a model of similar images: --init WEIGHTS."
         )
     if doubt:
-        advice.append("More labelled images, or fewer labels, make a judge that can tell them apart.")
+        advice.append("Use more labelled images, or fewer labels: the judge cannot tell the labels apart.")
     if trend is None and not advice:
         advice.append("Train longer, until several ticks are measured.")
     return tuple(advice)

@@ -34,7 +34,8 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
     both can say, if they have a label in common and content is given in the same way. No model file has the
     discriminator: its trunk starts from the encoder's, which reads the same images; its heads are new.
     """
-    taken, new = ["generator"], ["discriminator heads", "predictors"]
+    own_discriminator = "discriminator" if model.header.mask_names else "discriminator heads"
+    taken, new = ["generator"], [own_discriminator, "predictors"]
     sources: dict[str, nn.Module] = {"generator": model.generator}
     own = state.networks
     if own.encoder is not None and model.encoder is not None:
@@ -59,7 +60,7 @@ def warm_start(state: TrainingState, model: LoadedModel, schema: ConditionSchema
             getattr(networks, name).load_state_dict(source.state_dict(), strict=name != "encoder")
         if takes_prior:
             take_prior(networks.content_prior, schema, model.content_prior, model.header.schema)
-    if model.encoder is not None:
+    if model.encoder is not None and not model.header.mask_names:  # else the discriminator reads masks too
         trunk = state.adversaries.discriminator.trunk
         trunk.load_state_dict(model.encoder.trunk.state_dict())
         _to_unit_scale(trunk, state.networks.generator, model.header.architecture)

@@ -17,24 +17,26 @@ from drai_cli.output.marks import marks_of_member, read_marks
 from drai_cli.sampling.layout import NPZ, container_of
 from drai_cli.sampling.manifest import MANIFEST, METADATA
 from drai_cli.sampling.npz_file import read_npz
+from drai_cli.sampling.plan import name_files
 
 Row = Mapping[str, str]
 
 
-def names_of(first: str, suffixes: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of an image's files; `first` is the one that metadata.csv lists, the others are sidecars."""
-    stem = first.removesuffix(suffixes[0])
-    return tuple(stem + suffix for suffix in suffixes)
+def names_of(first: str, suffixes: tuple[str, ...], masks: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names of an image's files; `first` is the one that metadata.csv lists, the others are sidecars and masks."""
+    return name_files(first.removesuffix(suffixes[0]), suffixes, masks)
 
 
-def group_rows(rows: Iterable[Row], suffixes: tuple[str, ...]) -> Iterator[tuple[str, list[Row]]]:
-    """The files on disk that metadata.csv lists, each with its images' rows; a sidecar has no row."""
+def group_rows(
+    rows: Iterable[Row], suffixes: tuple[str, ...], masks: Sequence[str] = ()
+) -> Iterator[tuple[str, list[Row]]]:
+    """The files on disk that metadata.csv lists, each with its images' rows; a sidecar and a mask have no row."""
     for tar, group in groupby(rows, key=lambda row: container_of(row["file_name"])):
         if tar:
             yield tar, list(group)
             continue
         for row in group:
-            first, *sidecars = names_of(row["file_name"], suffixes)
+            first, *sidecars = names_of(row["file_name"], suffixes, masks)
             yield first, [row]
             yield from ((name, []) for name in sidecars)
 

@@ -43,9 +43,7 @@ def parse_attributes(
         if not is_missing(value):
             values[attribute.name] = canonical(attribute, value.strip())
             if is_far(attribute, values[attribute.name]):
-                reporter.warn(
-                    f"--set {setting}: {_describe(attribute)}; what the model makes of this value is a guess"
-                )
+                reporter.warn(f"--set {setting}: {_describe(attribute)}; the model has to extrapolate")
     return values
 
 

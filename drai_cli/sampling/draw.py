@@ -25,6 +25,7 @@ def draw_images(
     truncation: float = 1.0,
     style: np.ndarray | None = None,
     move: Move | None = None,
+    with_masks: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images `[N, H, W, C]` of some items, with the contents and styles they were made from.
 
@@ -35,6 +36,7 @@ def draw_images(
         truncation: Scale of both codes' deviations from their means.
         style: One style `[style_dim]` for all items; None: a random style for each.
         move: Added to all codes.
+        with_masks: Whether masks follow the intensities as further channels.
     """
     architecture = sampler.header.architecture
     schema = sampler.header.schema
@@ -59,8 +61,8 @@ def draw_images(
     if move is not None:
         contents, truncation = move.noise(sampler, conditions, contents, truncation), 1.0
         used = used + move.style
-    given = (grain,) if side else ()
-    images, content = sampler.sample(conditions, contents, used, truncation, *given)
+    given = grain if side else None
+    images, content = sampler.sample(conditions, contents, used, truncation, given, with_masks)
     return images, content, used
 
 

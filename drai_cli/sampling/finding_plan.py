@@ -109,7 +109,7 @@ def count_sets(
         shown = findings.text(np.where(asked.states == PRESENT, PRESENT, ABSENT).astype(np.int8))
         raise UsageError(
             f"--label {shown}",
-            "no training image shows these findings with others than those excluded",
+            "no training image shows these findings without those of --label-not",
             f"--label '{shown}' without {OTHERS} and --label-not means exactly these; {_nearest(findings, shown)}",
         )
     counts = draw_label_counts(seed, weights, count)

@@ -82,6 +82,7 @@ def resolve_options(options: SampleOptions, plan: Plan) -> dict[str, Any]:
         "like_sha256": plan.source_sha256 or None,
         "format": options.format,
         **({} if options.layout == "folders" else {"layout": options.layout}),
+        **({"masks": list(plan.mask_names)} if plan.mask_names else {}),
         **({} if plan.tar_images is None else {"shard_size": plan.tar_images}),
         "compression": None if options.compression == "none" else options.compression,
     }

@@ -171,7 +171,7 @@ class JobFolder:
                 or entry.name in TABLES[self.plan.layout_name]
                 or self.plan.layout.makes(entry.name)
             ):
-                raise OverwriteError(entry, "this command would not make it", NEW_FOLDER)
+                raise OverwriteError(entry, "it is no output of this command", NEW_FOLDER)
 
     def _check_folder(self, folder: str, folders: Collection[str]) -> None:
         with os.scandir(self.out / folder) as entries:
@@ -180,7 +180,7 @@ class JobFolder:
                 if name in folders and entry.is_dir(follow_symlinks=False):
                     self._check_folder(name, folders)
                 elif not (entry.name.startswith(".") or self.plan.layout.makes(name)):
-                    raise OverwriteError(entry.path, "this command would not make it", NEW_FOLDER)
+                    raise OverwriteError(entry.path, "it is no output of this command", NEW_FOLDER)
 
     def _clear(self) -> None:
         """Removes what an earlier `sample` command wrote, and nothing else.
@@ -191,8 +191,8 @@ class JobFolder:
         for lock in self.out.glob(".drai-sample-*.lock"):
             with hold_lock(lock, COMMAND, self.out):
                 pass  # raises if a process holds it; else removes it
-        for layout in {_layout_of(record) for record in self._records().values()}:
-            folders, files = made_patterns(layout)
+        for layout, has_masks in {_layout_of(record) for record in self._records().values()}:
+            folders, files = made_patterns(layout, has_masks)
             for entry in self._entries():
                 if entry.is_dir() and not entry.is_symlink():
                     _clear_folder(entry, entry.name, folders, files)
@@ -211,10 +211,12 @@ def _is_record(path: Path) -> bool:
     return path.name.startswith(".drai-sample") and path.suffix != ".lock"
 
 
-def _layout_of(record: Mapping[str, Any]) -> str:
-    """The layout of a recorded job; `folders` if the record does not say."""
+def _layout_of(record: Mapping[str, Any]) -> tuple[str, bool]:
+    """The layout of a recorded job, `folders` if the record does not say; and whether it has masks."""
     options = record.get("options")
-    return str(options.get("layout", "folders")) if isinstance(options, dict) else "folders"
+    if not isinstance(options, dict):
+        return "folders", False
+    return str(options.get("layout", "folders")), bool(options.get("masks"))
 
 
 def _clear_folder(folder: Path, name: str, folders: re.Pattern[str], files: re.Pattern[str]) -> None:

@@ -15,6 +15,9 @@ from drai_cli.settings.image_options import IMAGE_SUFFIXES, SampleLayout
 MOST_IN_A_FOLDER = 10_000
 """A label with more images has numbered folders of so many images in its own."""
 
+MASKS = "masks"
+"""The folder of masks."""
+
 NPZ = "images.npz"
 """The one file of `--format npz`; a part of a job writes `images-<i>-of-<n>.npz`."""
 
@@ -231,7 +234,45 @@ class Rows:
         return name.endswith(".npz") and is_container_name(name)
 
 
-Layout = Folders | Flat | Numbered | Tars | Rows
+@dataclass(frozen=True)
+class WithMasks:
+    """Images with their masks, which lie in folders of their own as the images do.
+
+    `masks/<label>/<label>_<index>.<ext>` for one mask, `masks/<mask>/<label>/<label>_<index>.<ext>` for several.
+
+    Attributes:
+        images: How the images lie.
+        tops: The folder of each mask, with `/` at its end.
+    """
+
+    images: Folders | Flat | Numbered
+    tops: tuple[str, ...]
+    unit: int = 1
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders to make, outer ones first."""
+        outer = [MASKS, *(top[:-1] for top in self.tops if top.count("/") > 1)]
+        inside = [f"{top}{folder}" for top in self.tops for folder in self.images.folders]
+        return (*self.images.folders, *outer, *inside)
+
+    def stem(self, position: int, label: str, index: int) -> str:
+        """As `Folders.stem`."""
+        return self.images.stem(position, label, index)
+
+    def makes(self, name: str) -> bool:
+        """Whether one of the job's files on disk has this name."""
+        top = next((top for top in self.tops if name.startswith(top)), "")
+        is_first = not top or name.endswith(self.images.suffixes[0])
+        return is_first and self.images.makes(name[len(top) :])
+
+
+def mask_tops(names: Sequence[str]) -> tuple[str, ...]:
+    """The folder of each of a job's masks, with `/` at its end."""
+    return (f"{MASKS}/",) if len(names) == 1 else tuple(f"{MASKS}/{name}/" for name in names)
+
+
+Layout = Folders | Flat | Numbered | WithMasks | Tars | Rows
 
 
 def tar_name(number: int) -> str:
@@ -260,6 +301,11 @@ def is_part_of_npz(name: str) -> bool:
     return name != NPZ and name.endswith(".npz") and is_container_name(name)
 
 
-def made_patterns(layout: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def made_patterns(layout: str, has_masks: bool = False) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The folders and the files that some job of a layout makes, as paths in OUT with `/`."""
-    return _MADE.get(layout, _MADE["folders"])
+    folders, files = _MADE.get(layout, _MADE["folders"])
+    if not has_masks:
+        return folders, files
+    top = rf"(?:{MASKS}/(?:[^/]+/)?)?"
+    of_folders = rf"{MASKS}(?:/[^/]+)?|{top}(?:{folders.pattern})"
+    return re.compile(of_folders, re.DOTALL), re.compile(rf"{top}(?:{files.pattern})", re.DOTALL)

@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 COLUMNS = ("file_name", "label", "seed", "index")
 """The columns that every metadata.csv has."""
 
+_MASK_COLUMN = "mask_file_name"
 _CHUNK = 4096
 _FILES = b'\n "files": {'  # follows the head
 _MAX_HEAD_BYTES = 16 << 20
@@ -45,7 +46,13 @@ def shard_name(name: str, part: tuple[int, int]) -> str:
 
 def attribute_columns(schema: ConditionSchema) -> dict[str, str]:
     """The column of each attribute but the label in metadata.csv; `condition_<name>` if `<name>` is another column."""
-    return {name: f"condition_{name}" if name in COLUMNS else name for name in schema.names[1:]}
+    taken = {name for name in schema.names[1:] if name in COLUMNS or name.endswith(_MASK_COLUMN)}
+    return {name: f"condition_{name}" if name in taken else name for name in schema.names[1:]}
+
+
+def mask_columns(names: Sequence[str]) -> list[str]:
+    """The column of each mask's file in metadata.csv: `mask_file_name`; of several, `<mask>_mask_file_name`."""
+    return [_MASK_COLUMN] if len(names) == 1 else [f"{name}_{_MASK_COLUMN}" for name in names]
 
 
 def finding_columns(schema: ConditionSchema) -> dict[str, str]:
@@ -59,7 +66,7 @@ def finding_columns(schema: ConditionSchema) -> dict[str, str]:
 def write_metadata(
     path: Path, plan: Plan, seed: int, start: int, stop: int, rejected: Collection[str] = ()
 ) -> str:
-    """Writes `file_name,label,<findings>,<attributes>,seed,index` for a range of the plan; returns the file's sha256.
+    """Writes `file_name,<masks>,label,<findings>,<attributes>,seed,index` for a range of the plan; returns the sha256.
 
     Images with `rejected` file names were left out, and have no row.
     """
@@ -75,10 +82,23 @@ def write_metadata(
         def describe(item: Item) -> list[object]:
             values = (item.condition.get(name, "") for name in columns)
             states = [] if findings is None else findings.states(item.label).tolist()
-            return [plan.file_name(item), item.label, *states, *values, seed, item.index]
+            masks = plan.file_names(item)[len(plan.suffixes) :] if plan.mask_names else ()
+            return [plan.file_name(item), *masks, item.label, *states, *values, seed, item.index]
 
         of_findings = finding_columns(plan.schema).values()
-        write([["file_name", "label", *of_findings, *columns.values(), "seed", "index"]])
+        write(
+            [
+                [
+                    "file_name",
+                    *mask_columns(plan.mask_names),
+                    "label",
+                    *of_findings,
+                    *columns.values(),
+                    "seed",
+                    "index",
+                ]
+            ]
+        )
         items = plan.items(start, stop)
         while chunk := list(islice(items, _CHUNK)):
             write(describe(item) for item in chunk if plan.file_name(item) not in rejected)

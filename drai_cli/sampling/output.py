@@ -186,7 +186,7 @@ class SampleOutput:
         path = self._journal_path()
         self._stack.enter_context(hold_lock(path.with_suffix(".lock"), COMMAND, self.out))
         file, layout = self._open_hidden(path), self.plan.layout
-        digests = 1 if isinstance(layout, Tars) else len(self.plan.suffixes)
+        digests = 1 if isinstance(layout, Tars) else self.plan.files_per_image
         journal = Journal(file, self.start, self.stop, digests)
         if isinstance(layout, Tars):
             self._store = TarStore(self.out, self.plan, layout, journal, overwrite=overwrite)

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import UInt
 
+from drai_cli.inference.masks import split_masks
 from drai_cli.inference.sampler import Sampler
 from drai_cli.machine.cores import usable_cores
 from drai_cli.machine.memory import warn_smaller
@@ -150,8 +151,10 @@ class SamplePipeline:
         items = list(self.plan.items(start, min(start + self.sampler.micro_batch, self.plan.total)))
         with self.turns:
             images, _, _ = draw_images(
-                self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style, self.move
-            )
+                self.sampler, items, self.pixels.seed, self.pixels.truncation, self.style, self.move,
+                with_masks=bool(self.plan.mask_names),
+            )  # fmt: skip
+        images, masks = split_masks(images, self.sampler.header)
         done: list[tuple[int, Placed | Reason]] = []
         # Of all rows here too: a classifier's rounding depends on how many images it sees at once.
         labels = [item.label for item in items]
@@ -162,7 +165,7 @@ class SamplePipeline:
             if reason is not None:
                 done.append((position, reason))
                 continue
-            files = self.encoder.encode(items[row], images[row])
+            files = self.encoder.encode(items[row], images[row], masks[row])
             done.append((position, self.output.place(items[row], files)))
         return done
 

@@ -23,14 +23,12 @@ from drai_cli.io.files import file_sha256
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.names import folder_names
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.sampling.asked import check_counts, images_per_tar, masks_to_write
 from drai_cli.sampling.conditions import Condition, parse_attributes, read_conditions
 from drai_cli.sampling.finding_plan import check_finding_options, count_per_finding, count_sets, parse_asked
-from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars
+from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars, WithMasks, mask_tops
 from drai_cli.settings.image_options import (
-    PACKED_FORMATS,
-    SAMPLE_LAYOUTS,
     SAMPLE_SUFFIXES,
-    TAR_IMAGES,
     SampleLayout,
     SampleOptions,
 )
@@ -96,6 +94,7 @@ class Plan:
         layout_name: How the files of a format with a file per image lie.
         rows: Of the npz file; None: no npz file.
         licence: Of the model.
+        mask_names: Of the masks that are written with each image.
     """
 
     schema: ConditionSchema
@@ -107,6 +106,7 @@ class Plan:
     layout_name: SampleLayout = "folders"
     rows: RowFormat | None = None
     licence: str = ""
+    mask_names: tuple[str, ...] = ()
 
     @property
     def findings(self) -> Findings | None:
@@ -128,14 +128,20 @@ class Plan:
         names = folder_names(tuple(self.counts) if self.findings else self.schema.labels)
         if self.rows is not None:
             return Rows(names)
+        if self.tar_images is None and self.mask_names:
+            return WithMasks(self._files(names), mask_tops(self.mask_names))
         if self.tar_images is None:
-            if self.findings and self.layout_name != "bids":
-                return Numbered("flat", self.total, self.suffixes)
-            if self.layout_name in ("isic", "bids"):
-                return Numbered(self.layout_name, self.total, self.suffixes)
-            return (Flat if self.layout_name == "flat" else Folders)(names, self.counts, self.suffixes)
+            return self._files(names)
         keys = {label: name.replace(".", "%2E") for label, name in names.items()}
         return Tars(None if self.findings else keys, self.total, self.tar_images)
+
+    def _files(self, names: Mapping[str, str]) -> Folders | Flat | Numbered:
+        """Names of files, with the name of each label's folder."""
+        if self.findings and self.layout_name != "bids":
+            return Numbered("flat", self.total, self.suffixes)
+        if self.layout_name in ("isic", "bids"):
+            return Numbered(self.layout_name, self.total, self.suffixes)
+        return (Flat if self.layout_name == "flat" else Folders)(names, self.counts, self.suffixes)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -171,8 +177,19 @@ class Plan:
         return self.file_names(item)[0]
 
     def file_names(self, item: Item) -> tuple[str, ...]:
-        """The paths of an image and its sidecars."""
-        return tuple(item.stem + suffix for suffix in self.suffixes)
+        """The paths of an image, its sidecars and its masks."""
+        return name_files(item.stem, self.suffixes, self.mask_names)
+
+    @property
+    def files_per_image(self) -> int:
+        """How many files each image has, in a format with files of its own."""
+        return len(self.suffixes) + len(self.mask_names)
+
+
+def name_files(stem: str, suffixes: Sequence[str], mask_names: Sequence[str] = ()) -> tuple[str, ...]:
+    """The paths of an image, its sidecars and its masks, by its path without suffix."""
+    masks = mask_tops(mask_names) if mask_names else ()
+    return (*(stem + suffix for suffix in suffixes), *(f"{top}{stem}{suffixes[0]}" for top in masks))
 
 
 def mixing_stride(total: int) -> int:
@@ -202,11 +219,11 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     label = options.label or label
     if label is not None and schema.label.findings is None:
         label = schema.label.resolve(label)
-    _check_counts(options, label)
+    check_counts(options, label)
     empty = Plan(
-        schema, (), SAMPLE_SUFFIXES[options.format], _tar_images(options), attributes=settings,
+        schema, (), SAMPLE_SUFFIXES[options.format], images_per_tar(options), attributes=settings,
         layout_name=options.layout, rows=_row_format(header) if options.format == "npz" else None,
-        licence=header.licence,
+        licence=header.licence, mask_names=masks_to_write(options, header),
     )  # fmt: skip
     if options.like is not None:
         conditions = read_conditions(options.like, options.count, settings, schema, reporter)
@@ -230,23 +247,6 @@ def plan_samples(options: SampleOptions, header: ModelHeader, reporter: Reporter
     return replace(empty, runs=runs)
 
 
-def check_layout(options: SampleOptions) -> None:
-    """Checks that a layout goes with the format.
-
-    Raises:
-        UsageError: No such layout, or a format that has a layout of its own, or that BIDS does not have.
-    """
-    subject = f"--layout {options.layout}"
-    if options.layout not in SAMPLE_LAYOUTS:
-        raise UsageError(subject, "no such layout", f"one of: {', '.join(SAMPLE_LAYOUTS)}")
-    if options.layout != "folders" and options.format in PACKED_FORMATS:
-        raise UsageError(
-            subject, f"expected a format with a file per image, got {options.format}", "--format png"
-        )
-    if options.layout == "bids" and options.format not in ("png", "nifti"):
-        raise UsageError(subject, f"expected --format nifti or png, got {options.format}", "--format nifti")
-
-
 def _row_format(header: ModelHeader) -> RowFormat:
     shape = header.architecture
     intensity = model_intensity(header)
@@ -256,47 +256,6 @@ def _row_format(header: ModelHeader) -> RowFormat:
         texts = {"unit": intensity.unit, "slope": repr(slope), "intercept": repr(float(intensity.low))}
     side = (shape.image_size, shape.image_size)
     return RowFormat(side if shape.image_channels == 1 else (*side, 3), intensity.dtype, texts)
-
-
-def _tar_images(options: SampleOptions) -> int | None:
-    """Images per tar file; None for a format without tar files."""
-    if options.format != "webdataset":
-        if options.shard_size is not None:
-            raise UsageError(
-                f"--shard-size {options.shard_size}", f"is for tar files, got {options.format}",
-                "--format webdataset; a part of a job is --shard I/N",
-            )  # fmt: skip
-        return None
-    return TAR_IMAGES if options.shard_size is None else options.shard_size
-
-
-def _check_counts(options: SampleOptions, label: str | None) -> None:
-    """Checks that the options say exactly once how many images to make of what."""
-    clashes = [
-        (options.per_class, options.count, "--per-class", "-n"),
-        (options.per_class, label, "--per-class", "a label"),
-        (options.per_class, options.like, "--per-class", "--like"),
-        (options.like, label, "--like", "a label"),
-        (options.like, options.label_not or None, "--like", "--label-not"),
-        *(
-            (options.per_finding, other, "--per-finding", name)
-            for other, name in (
-                (options.count, "-n"),
-                (label, "a label"),
-                (options.like, "--like"),
-                (options.label_not or None, "--label-not"),
-            )
-        ),
-    ]
-    for one, other, one_name, other_name in clashes:
-        if one is not None and other is not None:
-            raise UsageError(one_name, f"contradicts {other_name}", "give one of them")
-    if not any((options.count, options.per_class, options.per_finding, options.like)):
-        raise UsageError(
-            "-n",
-            "expected a number of images, got none",
-            "-n 16, --per-class 16 (--per-finding 16 for findings) or --like real.csv",
-        )
 
 
 def _draw_counts(seed: int, n: int, header: ModelHeader, reporter: Reporter) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,8 +39,14 @@ class SampleEncoder:
     def pixels(self) -> PixelOptions:
         return PixelOptions.from_json(self.options)
 
-    def encode(self, item: Item, image: np.ndarray) -> tuple[bytes, ...]:
-        """The files of one image, in the order of `SAMPLE_SUFFIXES`."""
+    def encode(self, item: Item, image: np.ndarray, masks: np.ndarray) -> tuple[bytes, ...]:
+        """The files of one image, in the order of `SAMPLE_SUFFIXES`, then those of its masks, if the job has any.
+
+        Args:
+            item: What it was made for.
+            image: `[H, W, C]`.
+            masks: uint8 `[H, W, masks]`, 255 inside and 0 outside.
+        """
         if self.options["format"] == "npz":
             return (np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes(),)
         marks = self._mark(item)
@@ -57,7 +63,18 @@ class SampleEncoder:
         about = About(marks, deciding)
         if self.options["format"] == "webdataset":
             return (*encode_image("png", stored, about), *self._encode_sidecars(item, marks))
-        return encode_image(self.options["format"], stored, about, compression=compression)
+        files = encode_image(self.options["format"], stored, about, compression=compression)
+        return (*files, *self._encode_masks(masks, marks, deciding))
+
+    def _encode_masks(
+        self, masks: np.ndarray, marks: Mapping[str, str], deciding: Mapping[str, Any]
+    ) -> Iterator[bytes]:
+        """A file for each mask: 255 is inside; of NIfTI, whose masks are label maps, 1."""
+        for place, name in enumerate(self.options.get("masks", ())):
+            about = About({**marks, "mask": name}, {**deciding, "mask": name})
+            mask = masks[..., place]
+            levels = mask if self.options["format"] == "png" else mask // np.uint8(255)
+            yield encode_image(self.options["format"], Stored(levels[None]), about)[0]
 
     def _encode_sidecars(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The `.json` of an image, with the same keys for all images of a model, and its `.cls`.

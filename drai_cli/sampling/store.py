@@ -75,7 +75,7 @@ class FileStore:
         return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
     def record(self, position: int, placed: Placed | Reason) -> None:
-        digests = (digest_of(placed),) * len(self.plan.suffixes) if isinstance(placed, str) else placed
+        digests = (digest_of(placed),) * self.plan.files_per_image if isinstance(placed, str) else placed
         assert isinstance(digests, tuple)
         with os_errors_as_input_errors(self.out):
             self.journal.write(position, [digests])

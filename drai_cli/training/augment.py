@@ -76,11 +76,12 @@ def change(
     probability: float | Float[Tensor, ""] | None = None,
     share: Share | None = None,
     side: int | None = None,
+    masks: int = 0,
 ) -> Float[Tensor, "batch channels _ _"]:
     """Makes each kind of change to each image with `probability` (None: always); uncovered parts are reflected.
 
     With a `side`, images are always brought to that height and width, in the same interpolation. It must not be smaller
-    than theirs, or they are aliased.
+    than theirs, or they are aliased. The last `masks` channels are moved along, and keep their tone.
     """
     n, device = len(images), images.device
     drawn = n if share is None else share.total
@@ -109,11 +110,13 @@ def change(
             shape[2:] = [side, side]
         grid = functional.affine_grid(matrix, shape, align_corners=False)
         images = functional.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
+        regions = images[:, images.shape[1] - masks :]
+        images = images[:, : images.shape[1] - masks] if masks else images
         mean = images.mean((1, 2, 3), keepdim=True)
         factor = (1 + contrast).to(device)[:, None, None, None]
         # Brightness scales light, so it acts on (x + 1): black stays black.
         images = ((images - mean) * factor + mean + 1) * (1 + gain).to(device)[:, None, None, None] - 1
-    return images
+    return torch.cat([images, regions], 1) if masks else images
 
 
 def cut_out(
@@ -141,11 +144,15 @@ def augment(
     probability: float | Float[Tensor, ""] | None,
     generator: torch.Generator,
     share: Share | None = None,
+    masks: int = 0,
 ) -> Images:
-    """Augments images for the discriminator; with probability None nothing is drawn or changed."""
+    """Augments images for the discriminator; with probability None nothing is drawn or changed.
+
+    The last `masks` channels move with the image; its tone is not theirs.
+    """
     if probability is None:
         return images
-    images = change(images, DISCRIMINATOR_CHANGES, generator, probability, share)
+    images = change(images, DISCRIMINATOR_CHANGES, generator, probability, share, masks=masks)
     return cut_out(images, _HOLE, generator, probability, share)
 
 

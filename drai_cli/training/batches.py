@@ -52,6 +52,7 @@ class Batches:
         symmetry: Flips and rotations that keep images plausible.
         device: Device of the batches.
         processes: Processes that share each batch: each has its own images and the conditions of all.
+        masks: uint8 `[N, H, W, masks]`, of all parts; None: images have none.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class Batches:
         symmetry: Symmetry,
         device: torch.device,
         processes: Processes = ALONE,
+        masks: np.ndarray | None = None,
     ) -> None:
-        self.images = images
+        self.images, self.masks = images, masks
         self.conditions = torch.from_numpy(conditions)
         self.rows = rows
         weights, self.balance = sampling_weights(labels[rows], options.balance)
@@ -90,7 +92,7 @@ class Batches:
         generator = make_generator(self.options.seed, images_seen)
         places = self._places(2 * n + self.more, generator)
         rows = self.rows[places]
-        images = self._images(places[:n], generator, self.processes)
+        images = self._images(places[:n], generator, self.processes, self.masks)
         complete = self.conditions[rows[:n]]
         condition = self.with_missing(complete.clone(), generator)
         known = complete if self.has_findings else condition
@@ -114,7 +116,10 @@ class Batches:
     def labelled(
         self, count: int, batch_size: int, generator: torch.Generator
     ) -> Iterator[tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch condition"]]]:
-        """`count` training images, drawn as for a step, with their complete conditions; not shared among processes."""
+        """`count` training images, drawn as for a step, with their complete conditions and without their masks.
+
+        They are not shared among processes.
+        """
         for start in range(0, count, batch_size):
             places = self._places(min(batch_size, count - start), generator)
             yield self._images(places, generator, ALONE), self.conditions[self.rows[places]]
@@ -126,14 +131,22 @@ class Batches:
         return places
 
     def _images(
-        self, places: np.ndarray, generator: torch.Generator, processes: Processes
+        self,
+        places: np.ndarray,
+        generator: torch.Generator,
+        processes: Processes,
+        masks: np.ndarray | None = None,
     ) -> Float[Tensor, "share channels height width"]:
-        """A process's share of the images at these indices of `rows`, flipped and rotated at random."""
+        """A process's share of the images at these indices of `rows`, flipped and rotated at random with the masks."""
         own = places[processes.span(len(places))]
         if self.resident is None:
             images = to_unit(self.images[self.rows[own]], self.device)
         else:
             images = to_unit(self.resident[send(torch.from_numpy(own), self.device)], self.device)
+        if masks is not None:
+            # Masks stay where they are stored: they are small beside the images, and read once per step.
+            images = torch.cat([images, to_unit(masks[self.rows[own]], self.device)], 1)
+            images = images.contiguous(memory_format=torch.channels_last)
         return orient(images, self.symmetry, generator, processes.share_of(len(places)))
 
     def with_missing(

@@ -1,4 +1,4 @@
-"""The frozen network of the feature game: images to feature maps of several scales, mixed at random and standardised.
+"""The frozen network of the projected discriminator: feature maps of several scales, mixed and standardised.
 
 After Sauer et al. 2021: random 1x1 convolutions mix the channels of every depth, and coarser maps are added to finer
 ones, so that no head can rely on a few prominent features. Knows nothing of files, nor of how the network was trained.
@@ -24,7 +24,7 @@ Maps = list[Float[Tensor, "batch mixed _ _"]]
 
 
 class MapNetwork(Protocol):
-    """What a network needs for the game: feature maps of several depths, from fine to coarse.
+    """What a network needs: feature maps of several depths, from fine to coarse.
 
     `mean` and `deviation` are those of its input images on a scale of 0 to 1; one number for each channel.
     """

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.gaussian import Gaussian
+from drai_cli.settings.methods import reads_images
 from drai_cli.training.augment import change
 from drai_cli.training.draws import draw_normal
 from drai_cli.training.gathering import generate, infer_codes
@@ -20,7 +21,7 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
     n, own = len(batch), len(batch.images)
     # (ĉ, ẑ) from E(x)
     real = None
-    if objective.reads_images and networks.encoder is not None:
+    if reads_images(objective) and networks.encoder is not None:
         real = infer(networks.encoder, batch, plan)
     # c ~ p(c|t), z ~ N(0, I)
     prior = networks.content_prior(batch.drawn_condition)
@@ -55,7 +56,7 @@ def forward(state: TrainingState, batch: Batch, plan: StepPlan) -> Passes:
 def infer(encoder: Encoder, batch: Batch, plan: StepPlan) -> Inferred:
     """Infers the codes of the images and, for V_self, of their transformed copies."""
     n, segments = len(batch), 1
-    images = batch.images
+    images = plan.intensities(batch.images)
     if plan.objective.self_weight:
         changed = change(images, plan.changes, batch.generator, share=plan.processes.share_of(n))
         images = torch.cat([images, changed]).contiguous(memory_format=torch.channels_last)

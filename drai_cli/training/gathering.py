@@ -51,14 +51,14 @@ def generate(
     plan: StepPlan,
     grain: Float[Tensor, "batch 1 side side"] | None = None,
 ) -> Float[Tensor, "rows channels height width"]:
-    """This process's images of each pair of codes, one pair after the other, in one pass.
+    """This process's images of each pair of codes, with their masks, one pair after the other, in one pass.
 
     `grain` is that of the first pair; the others have none.
     """
     share = plan.processes.share
     codes = torch.cat(list(map(share, contents))), torch.cat(list(map(share, styles)))
     if grain is None:
-        return generator(*codes)
+        return generator(*codes, with_masks=True)
     own = share(grain)
     without = torch.zeros_like(own).repeat(len(contents) - 1, 1, 1, 1)
-    return generator(*codes, torch.cat([own, without]))
+    return generator(*codes, torch.cat([own, without]), with_masks=True)

@@ -37,7 +37,7 @@ def make_plain_stepper(state: TrainingState, plan: StepPlan) -> Step:
 class GraphedSteps:
     """Each kind of step runs plainly once, is then recorded, then replayed.
 
-    Kinds are those with or without R1, augmented or not, and of each size of the images in the feature game.
+    Kinds are those with or without R1, augmented or not, and of each image size that the projected discriminator sees.
     """
 
     def __init__(self, state: TrainingState, plan: StepPlan) -> None:

@@ -38,7 +38,7 @@ def relativistic_loss(higher: Logits, lower: Logits) -> Scalar:
     return functional.softplus(lower - higher).mean()
 
 
-def finding_game_loss(
+def finding_loss(
     of_real: tuple[Findings, Findings, Findings], of_made: tuple[Findings, Findings, Findings]
 ) -> Scalar:
     """D's loss on findings, summed over those that are known: (x, state) up; (x, other state), (x̃, state) down.

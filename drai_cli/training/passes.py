@@ -22,14 +22,14 @@ class Batch:
     """The input of a step. Conditions are those of all B rows; images are this process's share of them.
 
     Attributes:
-        images: `[share, C, H, W]` in [-1, 1], channels last.
+        images: `[share, C, H, W]` in [-1, 1], channels last; masks after the intensities.
         condition: `[B, T]`, of the images, made missing at random in part.
         known_condition: `[B, T]`, the same where labels are one name; of sets of findings all that is known. Content is
             inferred from the whole image: it cannot agree with a condition in which a finding that it shows is missing,
             and with one in which it is present.
         wrong_condition: `[B, T]`, conditions of other rows that differ.
         drawn_condition: `[B, T]`, of the images generated from the priors.
-        more_images: More images, whose codes only the predictors see; none without predictors.
+        more_images: More images without masks, whose codes only the predictors see; none without predictors.
         more_condition: Conditions of all those images.
         generator: Source of all noise in the step, on a GPU's own memory or else on the CPU.
         augment_probability: `[]`, of the discriminator's augmentation; None: no augmentation now.
@@ -41,7 +41,7 @@ class Batch:
     known_condition: Float[Tensor, "batch condition"]
     wrong_condition: Float[Tensor, "batch condition"]
     drawn_condition: Float[Tensor, "batch condition"]
-    more_images: Float[Tensor, "more_share channels height width"]
+    more_images: Float[Tensor, "more_share intensities height width"]
     more_condition: Float[Tensor, "more condition"]
     generator: torch.Generator
     augment_probability: Float[Tensor, ""] | None = None
@@ -62,6 +62,7 @@ class StepPlan:
         slots: The parts of the condition that are known or missing by themselves.
         autocast_dtype: bfloat16, or None for float32.
         processes: Processes that share each step.
+        masks: How many of an image's channels are masks, its last ones.
     """
 
     objective: Objective
@@ -69,6 +70,11 @@ class StepPlan:
     slots: tuple[Slot, ...]
     autocast_dtype: torch.dtype | None
     processes: Processes = ALONE
+    masks: int = 0
+
+    def intensities(self, images: Images) -> Float[Tensor, "batch intensities height width"]:
+        """Images without their masks: what the encoder and frozen networks see, as real images come without any."""
+        return images[:, : -self.masks] if self.masks else images
 
 
 @dataclass

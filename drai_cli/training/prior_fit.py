@@ -12,6 +12,7 @@ from torch import Tensor
 from drai_cli.model.content_prior import ContentPrior
 from drai_cli.model.gaussian import Gaussian
 from drai_cli.model.networks import Networks
+from drai_cli.settings.methods import reads_images
 from drai_cli.training.batches import Batches
 from drai_cli.training.draws import make_generator
 from drai_cli.training.losses import kl_divergence
@@ -43,7 +44,7 @@ def fit_prior(
         progress: Called with the number of training images that were encoded; `count_to_encode` in all.
     """
     encoder = networks.encoder
-    if encoder is None or encoder.content is None or not plan.objective.reads_images:
+    if encoder is None or encoder.content is None or not reads_images(plan.objective):
         return networks
     generator = make_generator(batches.options.seed, 0)
     count = count_to_encode(batches)

@@ -21,7 +21,7 @@ def make_batches(
     return Batches(
         data.images, data.conditions, data.labels, data.rows("train"),
         data.schema.slots(),
-        options, options.symmetry, device, processes,
+        options, options.symmetry, device, processes, data.masks,
     )  # fmt: skip
 
 
@@ -34,4 +34,5 @@ def make_plan(data: PreparedSet, options: TrainOptions, processes: Processes = A
         data.schema.slots(),
         autocast_dtype(options.precision),
         processes,
+        len(data.mask_names),
     )

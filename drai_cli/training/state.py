@@ -76,8 +76,8 @@ class TrainingState:
     Attributes:
         networks: Generator, encoder and content prior in training.
         average: Their exponential moving average, which is the model that is used.
-        adversaries: Discriminator, predictors, heads of the feature game.
-        features: The frozen network of that game, not part of what is saved; None if it is not played.
+        adversaries: Discriminator, predictors, heads of the projected discriminator.
+        features: The frozen network of the projected discriminator, which is not saved; None if there is none.
         images_seen: Real images used so far, repeats included.
         augment_probability: Probability of the discriminator's adaptive augmentation.
     """
@@ -90,7 +90,7 @@ class TrainingState:
         features: FrozenFeatures | None = None,
     ) -> None:
         if options.objective.features_weight and features is None:
-            raise ValueError("the feature game needs a network")
+            raise ValueError("the projected discriminator needs a frozen network")
         self.features = None if features is None else features.to(device)
         sides = [] if self.features is None else self.features.map_sides
         torch.manual_seed(options.seed)

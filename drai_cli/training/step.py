@@ -14,13 +14,13 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from drai_cli.model.discriminator import Discriminator
 from drai_cli.training import losses
 from drai_cli.training.augment import augment
-from drai_cli.training.feature_game import generator_terms, heads_terms, judge_maps, read_maps, sign_gap
 from drai_cli.training.forward import forward
 from drai_cli.training.gathering import infer_codes, read_features, read_own_features
 from drai_cli.training.hiding import update_predictors
 from drai_cli.training.overlap import SideStream
 from drai_cli.training.passes import Batch, Images, Passes, StepPlan
 from drai_cli.training.precision import autocast, full_precision, weights_in
+from drai_cli.training.projected import generator_terms, heads_terms, judge_maps, read_maps, sign_gap
 from drai_cli.training.state import TrainingState
 from drai_cli.training.terms import (
     Features,
@@ -47,7 +47,7 @@ def train_step(state: TrainingState, batch: Batch, plan: StepPlan, has_penalty: 
         logged, real_features = update_discriminator(state, batch, plan, passes, has_penalty)
         terms = compute_adversarial_terms(state, batch, plan, passes, real_features)
         if plan.objective.features_weight:
-            of_heads, of_generator = play_feature_game(state, batch, plan, passes)
+            of_heads, of_generator = train_projected(state, batch, plan, passes)
             logged |= of_heads
             terms |= of_generator
         with side_stream:
@@ -69,12 +69,13 @@ def train_step(state: TrainingState, batch: Batch, plan: StepPlan, has_penalty: 
 def update_discriminator(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes, has_penalty: bool
 ) -> tuple[dict[str, Scalar], Features]:
-    """D's update; returns its terms, and its features of the real images (detached), which E's games read again."""
+    """D's update; returns its terms, and its features of the real images (detached), which E's losses read again."""
     discriminator, objective, processes = state.adversaries.discriminator, plan.objective, plan.processes
     discriminator.requires_grad_(True)
     n, own = len(batch), len(batch.images)
     both = torch.cat([batch.images, passes.generated.detach()])
-    augmented = augment(both, batch.augment_probability, batch.generator, processes.share_of(n, segments=2))
+    share = processes.share_of(n, segments=2)
+    augmented = augment(both, batch.augment_probability, batch.generator, share, plan.masks)
     features = read_features(discriminator, augmented, plan, n, segments=2)
     with full_precision(state.device):
         terms, logged = discriminator_terms(discriminator, features, batch, passes, objective)
@@ -101,13 +102,13 @@ def compute_adversarial_terms(
     """What G, E and p(c|t) lose against the discriminator after its update."""
     discriminator, n = state.adversaries.discriminator, len(batch)
     share = plan.processes.share_of(n)
-    augmented = augment(passes.generated, batch.augment_probability, batch.generator, share)
+    augmented = augment(passes.generated, batch.augment_probability, batch.generator, share, plan.masks)
     fake = read_features(discriminator, augmented, plan, n)
     with full_precision(state.device):
         return adversarial_terms(discriminator, fake, real_features, batch, passes, plan.objective)
 
 
-def play_feature_game(
+def train_projected(
     state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
 ) -> tuple[dict[str, Scalar], Terms]:
     """The heads' update; returns their terms, and what G and p(c|t) lose against them afterwards."""
@@ -115,8 +116,8 @@ def play_feature_game(
     assert heads is not None
     assert features is not None
     with torch.no_grad():
-        real_maps = read_maps(features, batch.images, batch, plan)
-    fake_maps = read_maps(features, passes.generated, batch, plan)
+        real_maps = read_maps(features, plan.intensities(batch.images), batch, plan)
+    fake_maps = read_maps(features, plan.intensities(passes.generated), batch, plan)
     heads.requires_grad_(True)
     heads.iterate()
     real = judge_maps(heads, real_maps, [batch.condition, batch.wrong_condition], plan)
@@ -137,7 +138,7 @@ def compute_code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passe
     """What G, E and p(c|t) lose by codes, reconstructions and the updated predictors."""
     again, encoder = None, state.networks.encoder
     if plan.objective.code_cycle_weight and encoder is not None:
-        again = infer_codes(encoder, passes.generated, plan, len(batch))
+        again = infer_codes(encoder, plan.intensities(passes.generated), plan, len(batch))
     with full_precision(state.device):
         return code_terms(state, batch, plan, passes, again)
 

@@ -1,8 +1,8 @@
 """The terms of the objective (`reference/method.md`), each as `{name: (weight, loss)}`. Only mathematics.
 
-For each game: the discriminator's side, then that of generator, encoder and content prior. A term is computed only if
-its weight is not 0 and the method has its codes. All tensors are float32 and hold the whole batch. `step` decides who
-learns from which term; the predictors' own update is in `hiding`.
+For each adversarial loss: the discriminator's side, then that of generator, encoder and content prior. A term is
+computed only if its weight is not 0 and the method has its codes. All tensors are float32 and hold the whole batch.
+`step` decides which networks learn from which term; the predictors' own update is in `hiding`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from drai_cli.training.state import TrainingState
 Scalar = Float[Tensor, ""]
 Features = Float[Tensor, "batch feature"]
 Terms = dict[str, tuple[float, Scalar]]
+_MASK_CYCLE = 0.25
+"""Weight of the masks' part of the image cycle, as a share of the image's: a mask is 1 or -1 all over."""
 _SELF_MARGIN = 0.5
 """Cosine of two styles above which V_self pushes them apart."""
 
@@ -90,9 +92,13 @@ def code_terms(
             prior = state.networks.content_prior(batch.known_condition)
         out |= _alignment_terms(real, prior, batch, objective)
     if passes.reconstructed is not None:
-        of_share = losses.image_cycle_loss(batch.images, passes.reconstructed)
-        cycle = plan.processes.mean(of_share, len(batch))
+        images, made = plan.intensities(batch.images), plan.intensities(passes.reconstructed)
+        cycle = plan.processes.mean(losses.image_cycle_loss(images, made), len(batch))
         out["image_cycle"] = objective.image_cycle_weight, cycle
+        if plan.masks:
+            real_masks, masks = (one[:, -plan.masks :] for one in (batch.images, passes.reconstructed))
+            cycle = plan.processes.mean(losses.image_cycle_loss(real_masks, masks), len(batch))
+            out["mask_cycle"] = _MASK_CYCLE * objective.image_cycle_weight, cycle
     if again is not None:
         out["code_cycle"] = objective.code_cycle_weight, _code_cycle(passes, *again)
     if real is not None and objective.grl_weight:
@@ -145,7 +151,7 @@ def _condition_terms_of_d(
     if discriminator.findings is not None:
         of_real = discriminator.findings(features[:n], batch.known_condition)
         of_made = discriminator.findings(features[n:], passes.condition)
-        out["d_findings"] = weight, losses.finding_game_loss(of_real, of_made)
+        out["d_findings"] = weight, losses.finding_loss(of_real, of_made)
     logged = {
         "real_logits": real_logits.mean(),
         "fake_logits": fake_logits.mean(),
@@ -173,7 +179,7 @@ def _condition_terms(
     return out
 
 
-# V_dual: the two inference games
+# V_dual: the two adversarial losses on images with codes
 
 
 def _dual_terms_of_d(

@@ -107,16 +107,29 @@ def check_compare(options: CompareOptions) -> tuple[str, ...]:
             f"--methods {unknown[0]}", "no such method", f"all, or some of: {', '.join(METHODS)}"
         )
     if options.training.kimg is None:
-        raise UsageError("compare", "methods are compared at equal images seen", "add --kimg N")
+        raise UsageError("compare", "expected a length of training, the same for all methods", "add --kimg N")
     return methods
 
 
-def preview_compare(options: CompareOptions, reporter: Reporter = SILENT) -> None:
-    """Checks the options, and with the first method the data and the run; raises what `compare` raises."""
-    method = check_compare(options)[0]
-    job = Job(method, options.training.seed)
+def preview_compare(options: CompareOptions, reporter: Reporter = SILENT) -> list[str]:
+    """Checks the options, and with the first method the data and the run; raises what `compare` raises.
+
+    Returns:
+        How many runs there are and how long one of them takes, in sentences.
+    """
+    methods = check_compare(options)
+    job = Job(methods[0], options.training.seed)
+    plan: Sequence[str] = ()
     for device in options.devices or (None,):
-        preview_train(_training(options, job, device), reporter, tries=False)
+        plan = preview_train(_training(options, job, device), reporter, tries=not plan).plan or plan
+    runs = len(methods) * options.seeds
+    at_once = min(runs, max(1, len(options.devices)))
+    order = "one after the other" if at_once == 1 else f"{at_once} at once"
+    return [
+        f"{runs} runs ({len(methods)} methods, seeds: {options.seeds}), {order}",
+        *(f"a run of {methods[0]}: {sentence}" for sentence in plan[:1]),
+        "after each run an evaluation, which says how long it takes when it begins",
+    ]
 
 
 def run_job(options: CompareOptions, job: Job, device: str | None, reporter: Reporter) -> str:

@@ -16,7 +16,8 @@ from drai_cli.inference.input_images import encode_files
 from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.io.files import atomic_writer
 from drai_cli.model_file.header import model_fit
-from drai_cli.output.folder import check_file, make_parent
+from drai_cli.output.folder import check_file, check_folder, make_parent
+from drai_cli.output.real_masks import require_masks, write_real_masks
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.image_options import EncodeOptions
 from drai_cli.settings.typed import check_ranges
@@ -35,6 +36,7 @@ class EncodeResult:
         device: Where the codes were computed.
         weights_sha256: Of the model file.
         version: Of drai.
+        masks: Mask files written.
     """
 
     out: Path
@@ -45,6 +47,7 @@ class EncodeResult:
     device: str
     weights_sha256: str
     version: str = __version__
+    masks: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "out": str(self.out)}
@@ -64,6 +67,9 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
     check_encode(options, reporter)
     names, paths, has_folder = _list_images(options.images, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    if options.masks is not None:
+        require_masks(inference.header)
+        inference.model.require_content("use a model that was trained with --method drai")
     fit = options.fit or model_fit(inference.header)
     encoded = encode_files(
         inference, paths, fit,
@@ -86,6 +92,10 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
             weights_sha256=np.array(inference.model.sha256),
             version=np.array(__version__),
         )
+    masks = 0
+    if options.masks is not None:
+        own = [by_path[path] for path in encoded.paths]
+        masks = write_real_masks(options.masks, encoded, own, inference, fit, reporter)
     return EncodeResult(
         out=options.out,
         images=len(encoded.images),
@@ -94,6 +104,7 @@ def encode(options: EncodeOptions, reporter: Reporter = SILENT) -> EncodeResult:
         style_dim=codes.style.shape[1],
         device=str(inference.device),
         weights_sha256=inference.model.sha256,
+        masks=masks,
     )
 
 
@@ -107,6 +118,8 @@ def check_encode(options: EncodeOptions, reporter: Reporter = SILENT) -> None:
             f"--out {options.out}", "expected a name that ends in .npz", f"--out {options.out}.npz"
         )
     check_file(options.out, options.overwrite)
+    if options.masks is not None:
+        check_folder(options.masks, options.overwrite)
     check_use(options.weights, options.device, options.images, reporter)
 
 

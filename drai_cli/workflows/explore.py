@@ -10,6 +10,7 @@ from typing import Any
 
 from drai_cli.data.image_set import SetOptions
 from drai_cli.errors import InputError, UsageError, WeightsError
+from drai_cli.explore.counted import Count, Counted
 from drai_cli.explore.explorer import Explorer
 from drai_cli.explore.model import ExploredModel, open_model
 from drai_cli.explore.opened import Watch
@@ -51,8 +52,8 @@ def explore(
         assert options.images is not None
         return load_real_images(options.images, model.header, reporter, source)
 
-    def keep(chosen: SampleOptions) -> dict[str, Any]:
-        made = sample(chosen, reporter)
+    def keep(chosen: SampleOptions, count: Count) -> dict[str, Any]:
+        made = sample(chosen, Counted(reporter, count))
         return {"out": str(made.out), "images": made.images, "labels": dict(made.labels)}
 
     listener, token = bind(options.port), new_token()
@@ -88,7 +89,7 @@ def check_explore(options: ExploreOptions) -> SetOptions:
     )
     if options.images is None and source != SetOptions():
         raise UsageError(
-            "--metadata, --image-column, --label, --kind", "describe --images, and none are given"
+            "--metadata, --image-column, --label, --kind", "describe --images, which is not given"
         )
     if options.images is not None and not options.images.exists():
         raise InputError(options.images, "no such file or folder", "check the path given to --images")

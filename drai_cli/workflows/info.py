@@ -37,6 +37,7 @@ class ModelInfo:
         method: How it was trained.
         image_size: Height and width in pixels.
         image_channels: 1 (grey) or 3 (RGB).
+        masks: Names of the masks that it makes with each image.
         content_dim: Entries of the content code.
         style_dim: Entries of the style code.
         has_encoder: Whether it can encode images and swap styles.
@@ -65,6 +66,7 @@ class ModelInfo:
     method: str
     image_size: int
     image_channels: int
+    masks: tuple[str, ...]
     content_dim: int
     style_dim: int
     has_encoder: bool
@@ -125,6 +127,7 @@ def _describe(path: Path) -> ModelInfo:
         method=header.method,
         image_size=header.architecture.image_size,
         image_channels=header.architecture.image_channels,
+        masks=header.mask_names,
         content_dim=header.architecture.content_dim,
         style_dim=header.architecture.style_dim,
         has_encoder="encoder" in parameters,

@@ -98,7 +98,7 @@ def inspect(
         return inspect_set(path, options, reporter, figure)
     if path.suffix.lower() != ".npz" and not is_table(path.name) and is_readable(path):
         if options != SourceOptions():
-            raise UsageError(path, "one image takes none of a data set's options", "leave them out")
+            raise UsageError(path, "options of data sets do not apply to a single image", "leave them out")
         return inspect_image(path, reporter)
     if path.is_dir() and options == SourceOptions() and _holds_dicom_alone(path):
         # One series is one image; several are a set, which needs labels.

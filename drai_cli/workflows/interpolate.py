@@ -20,6 +20,7 @@ from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.folder import check_file, check_folder, make_parent, open_stage
 from drai_cli.output.names import safe_stems
+from drai_cli.output.real_masks import say_images_alone
 from drai_cli.output.walk_pictures import MOVING, Picture, animate, draw_grid, draw_strip, write_folder
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.rendering import check_compression
@@ -70,6 +71,7 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     """
     out = check_interpolate(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    say_images_alone(inference.header, "interpolate", reporter)
     if options.images:
         inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
     fit = options.fit or model_fit(inference.header)
@@ -114,27 +116,33 @@ def _check(options: InterpolateOptions) -> None:
     example = "drai interpolate a.png b.png"
     if options.grid:
         if labels:
-            raise UsageError("--grid", "contradicts a walk between labels", "give one of them")
+            raise UsageError("--grid", "contradicts interpolation between labels", "give one of them")
         if not options.images:
             raise UsageError("--grid", "expected images, got none", "drai interpolate --grid a.png b.png")
         if options.style_from is not None:
-            raise UsageError("--style-from", "is for a walk between labels", "--style IMG in a grid")
+            raise UsageError("--style-from", "is for interpolation between labels", "--style IMG in a grid")
     else:
         if options.style:
-            raise UsageError("--style", "is for a grid", "--grid, or --style-from for a walk between labels")
+            raise UsageError(
+                "--style", "is for a grid", "--grid, or --style-from for interpolation between labels"
+            )
         if len(labels) == 1:
             raise UsageError("interpolate", "expected both labels, got one", "--from-label nv --to-label mel")
         if labels and options.images:
-            raise UsageError("interpolate", "images contradict labels", "give two of one kind")
+            raise UsageError(
+                "interpolate", "expected two images or two labels, got both", "give two of one kind"
+            )
         if not labels and len(options.images) != 2:
             got = len(options.images)
             raise UsageError("interpolate", f"expected two images or two labels, got {got} images", example)
         if not labels and options.style_from is not None:
             raise UsageError(
-                "--style-from", "is for a walk between labels", "--along content keeps a's style"
+                "--style-from", "is for interpolation between labels", "--along content keeps a's style"
             )
         if labels and options.along != "both":
-            raise UsageError(f"--along {options.along}", "between labels, only along content", "leave it out")
+            raise UsageError(
+                f"--along {options.along}", "only content changes between labels", "leave it out"
+            )
     if options.compression != "none" and options.format is not None:
         check_compression(options.format, options.compression)
 
@@ -160,7 +168,7 @@ def _check_out(out: Path, options: InterpolateOptions) -> None:
     if options.format is not None:
         raise UsageError(f"--format {options.format}", "is for frames in a folder", "--out FOLDER")
     if suffix in MOVING and options.grid:
-        raise UsageError(f"--out {out}", "a grid does not move", "--out grid.png, or a folder")
+        raise UsageError(f"--out {out}", "a grid cannot be an animation", "--out grid.png, or a folder")
     check_file(out, options.overwrite)
 
 

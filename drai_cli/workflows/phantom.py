@@ -13,7 +13,7 @@ import numpy as np
 from drai_cli.conditions.findings import Findings
 from drai_cli.data.finding_phantoms import FINDING_FACTORS, FINDINGS, render_finding_phantoms
 from drai_cli.data.phantom import CLASSES, FACTORS, render_phantoms
-from drai_cli.errors import OverwriteError
+from drai_cli.errors import OverwriteError, UsageError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.durable import sync_disk
 from drai_cli.io.files import atomic_writer
@@ -28,6 +28,7 @@ from drai_cli.tables.table import read_header
 _CHUNK = 256
 _MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}
 _TABLE = "metadata.csv"
+MASKS = "masks"
 _COLUMNS = ("file_name", "label", *FACTORS)
 _FINDING_COLUMNS = ("file_name", "label", *FINDINGS, *FINDING_FACTORS)
 
@@ -47,6 +48,7 @@ class PhantomResult:
 def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> PhantomResult:
     """Writes `OUT/<label>/<label>_<index>.png` and `OUT/metadata.csv` (`file_name,label,<factors>`).
 
+    With masks the true shape of a lesion is `OUT/masks/<label>/<label>_<index>.png`, in the column `mask_file_name`.
     With findings the images are `OUT/images/<index>.png`, the label is a set of findings, and the table has a column of
     0 and 1 for each as well.
 
@@ -59,13 +61,17 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     out = options.out
     for folder in ("images",) if options.findings else CLASSES:
         make_folder(out / folder, inside=out)
+        if options.masks:
+            make_folder(out / MASKS / folder, inside=out)
     rows: list[tuple[str, ...]] = [_columns(options)]
     counts = Counter(dict.fromkeys(FINDINGS if options.findings else CLASSES, 0))
     draw = _draw_findings if options.findings else _draw_lesions
     with reporter.task("drawing", options.count, "images") as task:
         for start in range(0, options.count, _CHUNK):
-            for image, labels, row in draw(options, start, min(_CHUNK, options.count - start)):
+            for image, mask, labels, row in draw(options, start, min(_CHUNK, options.count - start)):
                 write_png(out / row[0], image, _MARK, sync=False)
+                if mask is not None:
+                    write_png(out / row[1], mask[..., None], _MARK, sync=False)
                 counts.update(labels)
                 rows.append(row)
                 task.advance()
@@ -75,8 +81,8 @@ def make_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> Phant
     return PhantomResult(out, options.count, counts)
 
 
-_Drawn = tuple[np.ndarray, list[str], tuple[str, ...]]
-"""An image, what it counts as, and its row."""
+_Drawn = tuple[np.ndarray, np.ndarray | None, list[str], tuple[str, ...]]
+"""An image, its mask, what it counts as, and its row."""
 
 
 def _draw_lesions(options: PhantomOptions, start: int, count: int) -> Iterator[_Drawn]:
@@ -84,7 +90,9 @@ def _draw_lesions(options: PhantomOptions, start: int, count: int) -> Iterator[_
     for offset, image in enumerate(made.images):
         label = CLASSES[made.labels[offset]]
         factors = (f"{made.factors[factor][offset]:.6g}" for factor in FACTORS)
-        yield image, [label], (f"{label}/{label}_{start + offset:06d}.png", label, *factors)
+        name = f"{label}/{label}_{start + offset:06d}.png"
+        names = (name, f"{MASKS}/{name}") if options.masks else (name,)
+        yield image, made.masks[offset] if options.masks else None, [label], (*names, label, *factors)
 
 
 def _draw_findings(options: PhantomOptions, start: int, count: int) -> Iterator[_Drawn]:
@@ -94,16 +102,22 @@ def _draw_findings(options: PhantomOptions, start: int, count: int) -> Iterator[
         shown = [name for name, state in zip(FINDINGS, states, strict=True) if state]
         factors = (f"{made.factors[factor][offset]:.6g}" for factor in FINDING_FACTORS)
         label = Findings(FINDINGS).text(states)
-        yield image, shown, (f"images/{start + offset:06d}.png", label, *map(str, states), *factors)
+        yield image, None, shown, (f"images/{start + offset:06d}.png", label, *map(str, states), *factors)
 
 
 def _columns(options: PhantomOptions) -> tuple[str, ...]:
-    return _FINDING_COLUMNS if options.findings else _COLUMNS
+    if options.findings:
+        return _FINDING_COLUMNS
+    return (_COLUMNS[0], "mask_file_name", *_COLUMNS[1:]) if options.masks else _COLUMNS
 
 
 def check_phantoms(options: PhantomOptions, reporter: Reporter = SILENT) -> None:
     """Checks what `make_phantoms` checks before it draws; raises its UsageError and OverwriteError."""
     check_ranges(options)
+    if options.masks and options.findings:
+        raise UsageError(
+            "--masks", "contradicts --findings: those phantoms have no masks", "leave one of them out"
+        )
     out = options.out
     if out.exists() and not out.is_dir():
         raise OverwriteError(out, "expected a folder, got a file", "choose another --out")

@@ -18,12 +18,13 @@ from drai_cli.io.room import check_room
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.sampling.asked import check_layout
 from drai_cli.sampling.draw import encode_style
 from drai_cli.sampling.job import Job, PixelOptions, resolve_options
 from drai_cli.sampling.move import Move
 from drai_cli.sampling.output import SampleOutput
 from drai_cli.sampling.pipeline import Check, SamplePipeline
-from drai_cli.sampling.plan import check_layout, plan_samples
+from drai_cli.sampling.plan import plan_samples
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.sampling.shards import part_of
 from drai_cli.sampling.sheet import check_sheet, write_sheet
@@ -227,7 +228,7 @@ def _check_room(out: Path, images: int, format: str, header: ModelHeader, report
     not compressed, and are on the disk twice while it is written.
     """
     shape = header.architecture
-    values = shape.image_size**2 * shape.image_channels
+    values = shape.image_size**2 * (shape.image_channels + shape.mask_channels)
     if format == "npz":
         least = most = images * 2 * values * (2 if model_intensity(header).dtype == "uint16" else 1)
     else:
@@ -258,7 +259,9 @@ def check_sample(options: SampleOptions) -> tuple[int, int]:
         for option, value in {"--frame": options.frame, "--window": options.window}.items():
             if value is not None:
                 raise UsageError(
-                    f"{option} {value}", "says how to read an image, and none is given", "--style-from IMAGE"
+                    f"{option} {value}",
+                    "needs --style-from, whose image it applies to",
+                    "--style-from IMAGE",
                 )
     needs = "--reject-copies" if options.reject_copies else "--select" if options.select else ""
     if needs and options.train_data is None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, UsageError
+from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.changed_labels import Contents, LabelChange, change_contents
 from drai_cli.inference.given_content import check_labels, contents_of_labels
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
@@ -24,8 +25,10 @@ from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.figure import draw_figure
 from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.output.names import safe_stems
+from drai_cli.output.real_masks import say_images_alone
 from drai_cli.output.swaps import Swap, find_members_of_series
 from drai_cli.progress import SILENT, Reporter
+from drai_cli.run.own_judge import LabelImages, find_own_judge
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
 from drai_cli.settings.typed import check_ranges
@@ -86,6 +89,7 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     """
     out, pairs, labels = check_swap(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
+    say_images_alone(inference.header, "swap-style", reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
     if not is_two and inference.model.infers_content:
@@ -114,7 +118,9 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
         given = contents if change is None else changed
         names, sidecars, made = _write_swaps(stage, swaps, given, encoded, derived, options, reporter)
         if is_two:
-            _write_figure(stage, swaps, contents, encoded, made, derived)
+            weights = locate_weights(options.weights)
+            judge = find_own_judge(weights, inference.header, inference.device, reporter)
+            _write_figure(stage, swaps, contents, encoded, made, derived, judge)
         else:
             _write_metadata(stage, swaps, encoded, names)
     return SwapResult(
@@ -306,8 +312,9 @@ def _write_figure(
     encoded: EncodedImages,
     made: Sequence[np.ndarray],
     derived: DerivedImages,
+    judge: LabelImages | None,
 ) -> None:
-    """Each image, its reconstruction, and its content in the other's style."""
+    """Each image, its reconstruction, and its content in the other's style, with the judge's labels if there is one."""
     inference = derived.inference
     again = inference.generate(contents, encoded.codes.style[[swap.content for swap in swaps]])
     panels = []
@@ -319,6 +326,12 @@ def _write_figure(
             (f"content of {letter}{_as_label(swap)}, style of {other} (synthetic)", swapped),
         ]
     note = _NOTE.format(label=inference.header.schema.label.name)
+    if judge is not None:
+        labels = judge(np.stack([pixels for _, pixels in panels]))
+        panels = [
+            (f"{text}, judged {label}", pixels) for (text, pixels), label in zip(panels, labels, strict=True)
+        ]
+        note += " Judged: the label that the run's classifier of real images assigns."
     (stage / FIGURE).write_bytes(encode_png(draw_figure(panels, 3, note=note), derived.figure_marks, level=6))
 
 

@@ -16,10 +16,10 @@ from drai_cli import __version__
 from drai_cli.data.image_set import count_classes
 from drai_cli.data.name_groups import warn_of_likely_groups
 from drai_cli.data.number_labels import warn_of_number_labels
-from drai_cli.data.prepared import PreparedSet, find_set
+from drai_cli.data.prepared import PreparedSet, find_set_with_masks
 from drai_cli.data.split import write_split
 from drai_cli.data.split_plan import check_classes, check_parts, check_seen, choose_parts, measure_parts
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import UsageError
 from drai_cli.evaluation.doubt import doubt_in_training
 from drai_cli.hub.locate import locate_weights
 from drai_cli.inference.torch_model import choose_device
@@ -33,15 +33,14 @@ from drai_cli.run.device_choice import choose, guess_choice, report_choice
 from drai_cli.run.directory import RunDirectory
 from drai_cli.run.events import import_writer
 from drai_cli.run.feature_network import check_feature_network, prepare_feature_network
-from drai_cli.run.model_header import known_set
 from drai_cli.run.process_group import join_processes
 from drai_cli.run.progress_page import ProgressPage
 from drai_cli.run.rehearsal import rehearse, sketch_set
+from drai_cli.run.resolve import check_batch, check_init, check_init_masks, resolve_options
 from drai_cli.run.run_data import prepare_together
 from drai_cli.run.trainer import Trainer
 from drai_cli.run.verdict import FEW_IMAGES, Verdict
-from drai_cli.settings.config import Chosen, ModelConfig, TrainOptions, check_image_size
-from drai_cli.settings.methods import objective_of
+from drai_cli.settings.config import Chosen, TrainOptions, check_image_size
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.settings.typed import check_ranges
 from drai_cli.training.features import FrozenFeatures
@@ -152,10 +151,13 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT, tries: bool = True
     """
     device, directory = check_train(run), RunDirectory(run.out)
     directory.check(collect_settings(run))
-    model = None if run.init is None else read_header(locate_weights(run.init, reporter)).architecture
+    header = None if run.init is None else read_header(locate_weights(run.init, reporter))
+    model = None if header is None else header.architecture
     if model is not None:
-        _check_init(run, model, model.image_channels if run.data.channels == "auto" else run.data.channels)
-    image_set = find_set(run.data, reporter)
+        check_init(run, model, model.image_channels if run.data.channels == "auto" else run.data.channels)
+    image_set, masks = find_set_with_masks(run.data, reporter)
+    mask_names = () if masks is None else masks.names
+    check_init_masks(run, header, mask_names)
     warn_of_number_labels(image_set, reporter)
     warn_of_likely_groups(image_set, reporter)
     check_classes(run.data.path, image_set.entries, image_set.label, image_set.findings)
@@ -166,12 +168,12 @@ def preview_train(run: TrainRun, reporter: Reporter = SILENT, tries: bool = True
     if split is None:
         check_parts(run.data.path, image_set, image_set.entries, parts)
     check_seen(image_set.entries, parts, image_set.label, image_set.findings)
-    _check_batch(run, training, list(parts).count("train"))
+    check_batch(run, training, list(parts).count("train"))
     classes = count_classes(image_set.entries, image_set.label, image_set.findings)
     check_label_names(run.data.path, list(classes))
     plan: Sequence[str] = ()
     if tries:
-        data = sketch_set(run.data, image_set, parts)
+        data = sketch_set(run.data, image_set, parts, mask_names)
         options = resolve_options(run, data, model, reporter)
         _advise(run, options, data, directory.is_begun, reporter)
         plan = rehearse(options, data, directory, run.init is not None, device, reporter)
@@ -215,6 +217,7 @@ def _train(run: TrainRun, device: torch.device, processes: Processes, reporter: 
     source = load_model(locate_weights(run.init)) if run.init else None
     data = prepare_together(run, directory, processes, reporter)
     check_label_names(run.data.path, data.schema.labels)
+    check_init_masks(run, None if source is None else source.header, data.mask_names)
     options = resolve_options(run, data, None if source is None else source.header.architecture, reporter)
     if processes.is_first:
         _advise(run, options, data, is_resumed, reporter)
@@ -288,7 +291,7 @@ def _choose(
 
 def collect_settings(run: TrainRun) -> dict[str, Any]:
     """The content of `config.json`: everything that decides the result."""
-    # Without the game the network decides nothing.
+    # Without a projected discriminator the network decides nothing.
     network = {"feature_network": run.feature_network} if run.training.objective.features_weight else {}
     return {
         "data": write_data_settings(run.data),
@@ -298,52 +301,3 @@ def collect_settings(run: TrainRun) -> dict[str, Any]:
         "version": __version__,
         **network,
     }
-
-
-def resolve_options(
-    run: TrainRun, data: PreparedSet, init: ModelConfig | None, reporter: Reporter = SILENT
-) -> TrainOptions:
-    """The options, completed with what depends on the data: channels, symmetry, and the architecture `init`."""
-    options = run.training
-    channels = int(data.images.shape[3])
-    model = replace(options.model, image_size=run.data.size, image_channels=channels)
-    if init is not None:
-        wanted, model = model, init
-        _check_init(run, model, channels)
-        if wanted != model:
-            reporter.warn(f"the networks have the shape of {run.init}: {_differences(wanted, model)}")
-    _check_batch(run, options, len(data.rows("train")))
-    symmetry = options.symmetry or known_set(data).symmetry
-    if options.symmetry is None and symmetry == "none":
-        reporter.info(
-            "images are neither flipped nor rotated; if that keeps them plausible, add --symmetry flip or dihedral"
-        )
-    objective = objective_of(options.method, options.objective)
-    return replace(options, model=model, symmetry=symmetry, objective=objective)
-
-
-def _check_init(run: TrainRun, model: ModelConfig, channels: int) -> None:
-    if (model.image_size, model.image_channels) != (run.data.size, channels):
-        raise UsageError(
-            f"--init {run.init}",
-            f"the model makes images of {model.image_size} px with {model.image_channels} channels, "
-            f"the data is {run.data.size} px with {channels}",
-            f"add --size {model.image_size} --channels {model.image_channels}",
-        )
-
-
-def _check_batch(run: TrainRun, options: TrainOptions, images: int) -> None:
-    if images < options.batch_size:
-        raise InputError(
-            run.data.path,
-            f"expected at least as many training images as a batch holds ({options.batch_size}), got {images}",
-            f"add --batch-size {max(4, images // 2)}, or use more images",
-        )
-
-
-def _differences(wanted: ModelConfig, taken: ModelConfig) -> str:
-    """The options that a warm start overrides, as `name taken (not wanted)`."""
-    mine, theirs = wanted.to_json(), taken.to_json()
-    return ", ".join(
-        f"{name} {theirs[name]} (not {mine[name]})" for name in mine if mine[name] != theirs[name]
-    )

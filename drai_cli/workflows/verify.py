@@ -20,6 +20,7 @@ import numpy as np
 
 from drai_cli import __version__
 from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
+from drai_cli.inference.masks import split_masks
 from drai_cli.inference.sampler import Sampler, open_sampler
 from drai_cli.io.csv_rows import plain_cell
 from drai_cli.io.files import file_sha256, open_regular
@@ -60,6 +61,7 @@ class _Files:
 
     format: str
     compression: Compression | None = None
+    masks: tuple[str, ...] = ()
 
 
 Report = Callable[[str, str], None]
@@ -122,10 +124,12 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         check_types(_Head, {name: head[name] for name in ("weights_sha256", "version", "metadata_sha256")})
         PixelOptions.from_json(head["options"])
         encoding = {
-            name: head["options"][name] for name in ("format", "compression") if name in head["options"]
+            name: head["options"][name]
+            for name in ("format", "compression", "masks")
+            if name in head["options"]
         }
         check_types(_Files, encoding)
-        suffixes = SAMPLE_SUFFIXES[encoding["format"]]
+        suffixes, masks = SAMPLE_SUFFIXES[encoding["format"]], tuple(encoding.get("masks", ()))
         count = sum(1 for _ in manifest.files())
         tables = manifest.tables()
         weights_sha256, version = head["weights_sha256"], head["version"]
@@ -139,10 +143,10 @@ def verify(options: VerifyOptions, reporter: Reporter = SILENT) -> VerifyResult:
         if reason := compare_file(resolve_inside(options.out, name), digest):
             report(name, reason)
     with reporter.task("verifying", count, "files") as task:
-        images, files = _compare(options.out, manifest, suffixes, report, task)
+        images, files = _compare(options.out, manifest, suffixes, masks, report, task)
     regenerated = 0
     if options.regenerate and images:
-        regenerated = _regenerate(options, head, images, suffixes, report, reporter)
+        regenerated = _regenerate(options, head, images, suffixes, masks, report, reporter)
     return VerifyResult(
         out=options.out,
         images=images,
@@ -183,7 +187,12 @@ def _unfinished(out: Path) -> tuple[str, str]:
 
 
 def _compare(
-    out: Path, manifest: Manifest, suffixes: tuple[str, ...], report: Report, task: Task
+    out: Path,
+    manifest: Manifest,
+    suffixes: tuple[str, ...],
+    masks: tuple[str, ...],
+    report: Report,
+    task: Task,
 ) -> tuple[int, int]:
     """Compares the manifest, metadata.csv and the files; returns numbers of images and files in metadata.csv."""
     images = files = existing = 0
@@ -201,7 +210,7 @@ def _compare(
                 yield name, reason
             task.advance()
 
-    for name, reason, rows in join_by_name(compare_files(), group_rows(_read_rows(out), suffixes)):
+    for name, reason, rows in join_by_name(compare_files(), group_rows(_read_rows(out), suffixes, masks)):
         if rows is None and name == NPZ:
             rows = []  # all of its images were left out
         if rows is None:
@@ -248,6 +257,7 @@ def _regenerate(
     head: Any,
     images: int,
     suffixes: tuple[str, ...],
+    mask_names: tuple[str, ...],
     report: Report,
     reporter: Reporter,
 ) -> int:
@@ -277,11 +287,14 @@ def _regenerate(
                 continue
             # The whole micro-batch, as `sample` computed it.
             items = [_parse_item(row, sampler) for row in batch]
-            drawn, _, _ = draw_images(sampler, items, pixels.seed, pixels.truncation, style, move)
+            drawn, _, _ = draw_images(
+                sampler, items, pixels.seed, pixels.truncation, style, move, with_masks=bool(mask_names)
+            )
+            drawn, masks = split_masks(drawn, sampler.header)
             made: dict[str, str] = {}
             for row in wanted:
-                files = encoder.encode(items[row], drawn[row])
-                names = names_of(batch[row]["file_name"], suffixes)
+                files = encoder.encode(items[row], drawn[row], masks[row])
+                names = names_of(batch[row]["file_name"], suffixes, mask_names)
                 made |= {
                     name: hashlib.sha256(data).hexdigest() for name, data in zip(names, files, strict=True)
                 }

@@ -50,7 +50,7 @@ def test_verify(drai, tmp_path, tiny_model):
     drai("sample", "--weights", tiny_model, "--label", "mel", "-n", 3, "--out", out, "--format", "nifti")
     result = drai("verify", out, "--regenerate", 2, "--weights", tiny_model)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == "3 images, 6 files, 2 made again: all as it was made\n"
+    assert result.stdout == "3 images, 6 files, 2 generated again: all as sample wrote it\n"
     (out / "mel/mel_000001.json").unlink()
     result = drai("verify", out, "--json")
     assert result.exit_code == 3

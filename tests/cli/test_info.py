@@ -104,7 +104,7 @@ def test_what_it_takes_without_an_option_is_said(drai, arguments):
     result = drai("info", *arguments)
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "drai: error: --weights: drai info takes it without an option.",
+        "drai: error: --weights: drai info takes it as an argument, without an option.",
         "drai: hint: drai info runs/lesions",
     ]
 

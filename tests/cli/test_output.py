@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -98,6 +99,21 @@ def test_what_comes_after_the_count_is_part_of_the_time_left(capsys, monkeypatch
     first, last = capsys.readouterr().err.splitlines()
     assert first == "drai: training: 50 of 500 images, 7 images/s, at least 3 min 20 s left"
     assert last == "drai: training: 50 of 500 images, 7 images/s, took 5 s"
+
+
+def test_a_bar_counts_the_time_left_down_while_nothing_is_counted():
+    progress = tasks_module.make_progress()
+    now = time.monotonic()
+
+    def left_of(**fields):
+        given = {"unit": "images", "note": "", "end": None, "is_least": False, **fields}
+        identity = progress.add_task("training", total=8, **given)
+        (task,) = [one for one in progress.tasks if one.id == identity]
+        return str(progress.columns[3].render(task))
+
+    assert left_of(end=now + 90.4) == "1 min 30 s left"
+    assert left_of(end=now - 5) == "longer than estimated"
+    assert left_of(end=now + 90.4, is_least=True) == "at least 1 min 30 s left"
 
 
 def test_no_silence_while_one_unit_takes_long(capsys, monkeypatch):

@@ -120,6 +120,7 @@ def test_every_setting_has_an_option(drai):
     renamed = {"path": "data", "conditions": "condition", "aliases": "alias", "image_size": "size"}
     renamed |= {
         "image_channels": "channels",
+        "mask_channels": "masks",
         "max_channels": "max-channels",
         "is_relativistic": "relativistic",
     }
@@ -377,9 +378,9 @@ def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
 
 def test_help_says_what_presets_decide():
     found = {**describe_presets(ModelConfig), **describe_presets(TrainOptions), **describe_presets(Objective)}
-    assert found["batch_size"] == "by preset: 8; 64px+ 16"
-    assert found["pools_content"] == "by preset: off; 64px+ on"
-    assert found["match_weight"] == "by preset: 0.1; 64px+ 0"
+    assert found["batch_size"] == "8 with preset 32px; 16 with 64px, 128px, 256px"
+    assert found["pools_content"] == "off with preset 32px; on with 64px, 128px, 256px"
+    assert found["match_weight"] == "0.1 with preset 32px; 0 with 64px, 128px, 256px"
     assert "content_dim" not in found  # what every preset leaves as it is
     decided = {name for preset in PRESETS.values() for name in preset} - {"image_size"}
     assert decided - {"content_dim"} == set(found) - {"image_size"}

@@ -102,7 +102,7 @@ def test_names_that_lead_out(tmp_path, cache, name, suffix):
     content = members() | {name: png()}
     path = tmp_path / f"s{suffix}"
     write_zip(path, content) if suffix == ".zip" else write_tar(path, content)
-    with pytest.raises(InputError, match="leads out of the archive") as raised:
+    with pytest.raises(InputError, match="points outside of the archive") as raised:
         archive.unpack_archive(path)
     assert "unpack it yourself" in raised.value.hint
     check_clean(tmp_path, cache, path)

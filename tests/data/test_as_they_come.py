@@ -92,7 +92,7 @@ def test_folders(make, names, classes, parts):
 def test_a_folder_beside_classes_that_is_none_is_set_aside(make, reporter, aside):
     found = find_image_set(make("yes/1.png", "no/2.png", "maybe/3.png", f"{aside}/4.png"), reporter=reporter)
     assert set(labels_of(found).values()) == {"yes", "no", "maybe"}
-    assert any(f"folder {aside!r} lies next to classes" in line for line in reporter.warnings)
+    assert any(f"folder {aside!r} beside the class folders" in line for line in reporter.warnings)
 
 
 def test_two_levels_that_may_both_be_classes_are_asked_about(make):

@@ -23,6 +23,7 @@ from drai_cli.io.read import read_stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.write import encode_image
 from drai_cli.settings.data_options import DataOptions
+from tests.support.levels import values_of
 from tests.support.tiff_file import page, tiff
 
 RANDOM = np.random.default_rng(0)
@@ -75,7 +76,7 @@ def test_a_part_of_the_range_becomes_black_to_white(tmp_path: Path, suffix, dtyp
         levels = found.read(entry).array
         assert (levels.dtype, levels.min(), levels.max()) == (np.uint16, 0, 65535)
         stored = read_stack(tmp_path / entry.name).array[0]
-        np.testing.assert_allclose(found.intensity.to_values(levels), stored, atol=(high - low) / 65535)
+        np.testing.assert_allclose(values_of(found.intensity, levels), stored, atol=(high - low) / 65535)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_npz_of_16_bits(tmp_path: Path):
     found = find_image_set(path)
     assert found.intensity == Intensity("", 500, 2500, "uint16", 0.0)
     levels = found.read(found.entries[1]).array
-    np.testing.assert_allclose(found.intensity.to_values(levels), images[1], atol=0.02)
+    np.testing.assert_allclose(values_of(found.intensity, levels), images[1], atol=0.02)
     np.savez(path, **{name: array[..., None] for name, array in arrays.items()}, **labels)
     assert find_image_set(path).read(found.entries[1]).array.max() == 65535
 

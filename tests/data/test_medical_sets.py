@@ -15,6 +15,7 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.io.nifti.read import measure_nifti
 from drai_cli.io.read import read_stack
 from drai_cli.settings.data_options import DataOptions
+from tests.support.levels import values_of
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 RANDOM = np.random.default_rng(0)
@@ -66,7 +67,7 @@ def test_one_window_for_all_ct(dicom_tree):
     assert prepared.images.dtype == np.uint16
     intensity = prepared.intensity
     assert (intensity.unit, intensity.low, intensity.high, intensity.dtype) == ("HU", -1000, 1000, "uint16")
-    values = intensity.to_values(prepared.images[:, :, :, 0])
+    values = values_of(intensity, prepared.images[:, :, :, 0])
     assert values.min() >= -1000
     again = prepare(DataOptions(dicom_tree(), label="BodyPartExamined", size=16, window="40,400"), seed=0)
     assert (again.intensity.low, again.intensity.high) == (-160, 239)
@@ -106,7 +107,7 @@ def test_what_the_label_is_has_to_be_said(dicom_tree):
     assert "--label BodyPartExamined" in caught.value.hint
     with pytest.raises(UsageError, match="no such DICOM keyword"):
         find_image_set(root, label="BodyPart")
-    with pytest.raises(UsageError, match="does not go with a set of kind dicom"):
+    with pytest.raises(UsageError, match="does not apply to a data set of kind dicom"):
         find_image_set(root, label="BodyPartExamined", axis="axial")
 
 
@@ -214,9 +215,9 @@ def test_mixtures_are_not_guessed(volumes, make_dicom):
 
 
 def test_options_of_other_kinds_are_refused(folders, volumes):
-    with pytest.raises(UsageError, match="--axis axial: does not go with a set of kind class-folders"):
+    with pytest.raises(UsageError, match="--axis axial: does not apply to a data set of kind class-folders"):
         find_image_set(folders(a=1, b=1), axis="axial")
-    with pytest.raises(UsageError, match="--hu-offset -1024: does not go with a set of kind nifti"):
+    with pytest.raises(UsageError, match="--hu-offset -1024: does not apply to a data set of kind nifti"):
         find_image_set(volumes, hu_offset=-1024)
 
 

@@ -125,7 +125,7 @@ def test_npz_files_have_no_names(tmp_path):
         for part, what in itertools.product(("train", "val", "test"), ("images", "labels"))
     }
     np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(UsageError, match="does not go with a set of kind medmnist"):
+    with pytest.raises(UsageError, match="does not apply to a data set of kind medmnist"):
         find_image_set(tmp_path / "x.npz", group_pattern="x")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from drai_cli.explore.counted import Count, Counted
 from drai_cli.explore.explorer import Explorer
 from drai_cli.explore.model import open_model
 from drai_cli.explore.opened import Watch
@@ -75,8 +76,8 @@ def serve_page(
     )
     watch.start()
 
-    def keep(options: Any) -> dict[str, Any]:
-        made = sample(options)
+    def keep(options: Any, count: Count) -> dict[str, Any]:
+        made = sample(options, Counted(SILENT, count))
         return {"out": str(made.out), "images": made.images, "labels": dict(made.labels)}
 
     real = None if images is None else lambda model: load_real_images(images, model.header, SILENT)

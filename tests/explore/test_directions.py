@@ -83,6 +83,17 @@ def test_directions_are_the_factors(painter):
     assert abs(content.vector[1]) == pytest.approx(np.hypot(1, 0.3), rel=0.05)
 
 
+def test_only_skin_is_called_skin(painter):
+    label = replace(painter.header.schema.label, values=("benign", "malignant"))
+    schema = replace(painter.header.schema, attributes=(label, *painter.header.schema.attributes[1:]))
+    quick = replace(painter.quick, header=replace(painter.header, schema=schema))
+    words = " ".join(
+        f"{one.name} {one.ends}" for one in find_directions(replace(painter, quick=quick, several=quick))
+    )
+    assert "background" in words
+    assert "skin" not in words
+
+
 def test_they_are_the_same_each_time(tiny_model):
     model = open_model(str(tiny_model), "cpu", "torch")
     shares = []
@@ -108,7 +119,9 @@ def test_they_are_the_same_each_time(tiny_model):
 def test_measures_say_what_was_painted(name, less, more):
     usual = {"background": [0.7], "size": [0.25], "across": [0.5], "redness": [0.02]}
     values = [
-        measure_looks(paint(**{key: np.array(v) for key, v in {**usual, **one}.items()}))[name][0]
+        measure_looks(paint(**{key: np.array(v) for key, v in {**usual, **one}.items()}), is_skin=True)[name][
+            0
+        ]
         for one in (less, more)
     ]
     assert values[0] < values[1]
@@ -116,7 +129,7 @@ def test_measures_say_what_was_painted(name, less, more):
 
 def test_every_measure_has_words_for_its_ends():
     grey = np.random.default_rng(0).integers(0, 255, (3, 16, 16, 1)).astype(np.uint8)
-    names = {*measure_looks(grey), *measure_looks(grey.repeat(3, 3))}
+    names = {*measure_looks(grey), *measure_looks(grey.repeat(3, 3), is_skin=True)}
     assert names == set(ENDS)
     assert all(np.isfinite(values).all() for values in measure_looks(grey).values())
     flat = measure_looks(np.full((2, 16, 16, 3), 128, np.uint8))
@@ -129,7 +142,7 @@ def test_a_dark_rim_is_no_dark_skin():
     plain = paint(np.array([0.7]), np.array([0.2]), np.array([0.5]), np.array([0.0]))
     rows, columns = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
     rimmed = np.where((np.hypot(rows, columns) > 0.55)[None, ..., None], plain // 4, plain)
-    looks = [measure_looks(images) for images in (plain, rimmed)]
+    looks = [measure_looks(images, is_skin=True) for images in (plain, rimmed)]
     assert looks[1]["corners"][0] < looks[0]["corners"][0] - 0.3
     for name in ("skin tone", "size", "left-right", "elongation"):
         assert looks[1][name][0] == pytest.approx(looks[0][name][0], abs=1e-6)

@@ -141,18 +141,38 @@ def test_sliders_turn_the_held_picture_and_then_all(opened):
     assert spoken.startswith("2 standard deviations")
     opened.until("document.getElementById('command').textContent.includes('--move-style')")
     assert "3 (held)" in text(opened, "held-caption")
+    assert text(opened, "far") == ""
+    set_value(opened, "style-1", "-2.5")
+    assert "far from the middle (Style 3.2 standard" in text(opened, "far")
     opened.evaluate("document.querySelector('#sliders button').click()")
     opened.until("document.querySelectorAll('.strip img').length == 7")
     click(opened, "reset")
     opened.until(f"document.getElementById('held-picture').src === {json.dumps(before)}")
     opened.until("!document.getElementById('command').textContent.includes('--move')")
+    assert text(opened, "far") == ""
+
+
+def test_a_slider_turns_the_label_that_is_chosen_before_its_samples_are_there(opened):
+    opened.evaluate(
+        """(() => {
+          const label = document.getElementById("label"), slider = document.getElementById("style-0");
+          label.value = "nv";
+          label.dispatchEvent(new Event("change", {bubbles: true}));
+          slider.value = 1;
+          slider.dispatchEvent(new Event("input"));
+        })()"""
+    )
+    opened.until("document.getElementById('held-caption').textContent.startsWith('nv 0')")
+    opened.until("document.querySelector('#grid').className === 'grid'")
+    assert text(opened, "held-caption").startswith("nv 0")
 
 
 def test_a_data_set_is_kept(opened):
     set_value(opened, "keep-count", "3")
     set_value(opened, "keep-out", "found")
     click(opened, "keep-go")
-    opened.until("document.getElementById('kept').textContent.includes('3 images are in found')")
+    opened.until("document.getElementById('kept').textContent.includes('/found (')")
+    assert text(opened, "kept").startswith(f"3 images are in {Path.cwd()}")
     assert len(list(Path("found/mel").iterdir())) == 3
     set_value(opened, "keep-count", "4")
     click(opened, "keep-go")
@@ -176,9 +196,11 @@ def test_own_images_are_swapped_and_walked(opened, tmp_path):
         opened.until(
             f"document.getElementById('caption-{side}').textContent.includes('{side}.png (png, 40 × 30)')"
         )
-    assert "not square" in text(opened, "caption-a")
+    assert text(opened, "caption-a").endswith("only the centre is used"), "a page has no options to type"
     opened.until("document.querySelectorAll('#four img').length == 6")
     opened.until("document.querySelectorAll('#walk-strip img').length == 9")
+    saved = opened.evaluate("[...document.querySelectorAll('#four a')].map((one) => one.download)")
+    assert saved[:2] == ["a_in_style_of_b.png", "b_in_style_of_a.png"]
     before = source(opened, "walk-picture")
     set_value(opened, "position", "0.7")
     until_other(opened, before, "walk-picture")

@@ -104,6 +104,7 @@ def test_keep_writes_what_sample_writes(page):
     }
     status, made = page.ask("keep", asked)
     assert (status, made["images"]) == (200, 4)
+    assert made["folder"] == str(Path.cwd() / "found/nv")
     manifest = json.loads(Path("found/nv/manifest.json").read_text())
     assert manifest["options"]["move_style"]
     assert manifest["weights_sha256"] == page.explorer.watch.require().model.sha256
@@ -111,6 +112,22 @@ def test_keep_writes_what_sample_writes(page):
     status, refused = page.ask("keep", {**asked, "seed": 3})
     assert status == 400
     assert "found/nv" in refused["error"]
+
+
+def test_how_much_of_a_set_is_written_is_told(page, monkeypatch):
+    seen, keep = [], page.explorer.keep
+
+    def told(options, count):
+        def look(done, total):
+            count(done, total)
+            seen.append(page.explorer.status()["kept"])
+
+        return keep(options, look)
+
+    monkeypatch.setattr(page.explorer, "keep", told)
+    assert page.ask("keep", {"label": "nv", "keep": 3, "out": "counted"})[0] == 200
+    assert seen[-1] == (3, 3)
+    assert page.explorer.status()["kept"] is None
 
 
 @pytest.mark.parametrize("out", ["/tmp/x", "../x", "a/../../x", ".", "~root/x\0"])

@@ -21,6 +21,7 @@ from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.write import encode_image
 from drai_cli.output.marks import read_marks
+from drai_cli.settings.data_options import KIND_NAMES
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, ConvertOptions
 from drai_cli.workflows.convert import convert
 from drai_cli.workflows.inspect import inspect
@@ -64,6 +65,15 @@ def toys(tmp_path):
         for index in range(2):
             (tmp_path / label / f"{index}.toy").write_bytes(b"TOY" + PIXELS.tobytes())
     return tmp_path
+
+
+def test_every_medical_format_is_a_kind_that_can_be_chosen():
+    assert registry.medical_formats().keys() <= set(KIND_NAMES)
+
+
+def test_no_format_that_is_read_is_said_not_to_be():
+    for format in FORMATS:
+        assert not [suffix for suffix in format.suffixes if registry.hint_for(f"a{suffix}")], format.name
 
 
 def test_a_new_format_is_read(toy, toys):

@@ -7,6 +7,7 @@ import pytest
 
 from drai_cli.io.intensity import Intensity
 from drai_cli.io.stored import Stored
+from tests.support.levels import values_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -53,6 +54,6 @@ def test_a_models_levels_mean_what_its_convention_says():
     levels = RANDOM.integers(0, 256, (4, 5, 1), np.uint8)
     stored = Stored.of_levels(levels, intensity)
     np.testing.assert_array_equal(stored.array, levels[None, :, :, 0])
-    np.testing.assert_allclose(stored.values()[0], intensity.to_values(levels)[..., 0])
+    np.testing.assert_allclose(stored.values()[0], values_of(intensity, levels)[..., 0])
     assert (stored.unit, stored.bits, stored.has_line) == ("HU", 8, True)
     assert not Stored.of_levels(levels, Intensity()).has_line

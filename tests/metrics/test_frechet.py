@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drai_cli.metrics.frechet import frechet_distance, kernel_distance, match_counts
+from drai_cli.metrics.frechet import (
+    distance_from_halves,
+    frechet_distance,
+    kernel_distance,
+    match_counts,
+)
+from drai_cli.metrics.quick import rows_like
 
 
 def test_a_shift_costs_its_square() -> None:
@@ -61,3 +67,22 @@ def test_matched_rows_have_equal_counts_and_no_row_twice() -> None:
     assert labels[mine].tolist() == pool[theirs].tolist() == [0, 0, 1]
     assert len(set(mine)) == len(mine)
     assert len(set(theirs)) == len(theirs)
+
+
+def test_few_images_make_poor_samples_no_better_than_real_ones() -> None:
+    random = np.random.default_rng(0)
+    real, poor = random.standard_normal((40, 32)), 0.6 * random.standard_normal((420, 32)) + 0.5
+    halves = np.arange(20), np.arange(20, 40)
+    between = frechet_distance(real[halves[0]], real[halves[1]])
+    assert frechet_distance(np.resize(real, (420, 32)), poor) < between, "why sets of other sizes say nothing"
+    like = np.arange(20), np.arange(20, 40)
+    assert distance_from_halves(real, halves, poor, like) > 1.1 * between
+    alike = random.standard_normal((420, 32))
+    assert distance_from_halves(real, halves, alike, like) == pytest.approx(between, rel=0.2)
+
+
+def test_rows_like_labels_have_them_as_often() -> None:
+    made = np.array([0, 0, 1, 2, 2, 2])
+    rows = rows_like(np.array([2, 1, 1, 2]), made)
+    assert made[rows].tolist() == [1, 1, 2, 2]
+    assert len(set(rows.tolist())) == 3, "a row comes again only where too few were made"

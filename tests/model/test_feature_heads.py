@@ -1,4 +1,4 @@
-"""The heads of the feature game: spectral norms, and what their logits depend on."""
+"""The heads of the projected discriminator: spectral norms, and what their logits depend on."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from drai_cli.errors import InputError
 from drai_cli.io.about import About
@@ -26,6 +27,12 @@ def test_marks_come_back(tmp_path, kind):
         (tmp_path / f"a{suffix}").write_bytes(data)
     found = read_marks(tmp_path / f"a{IMAGE_SUFFIXES[kind][0]}")
     assert {name: found.get(name) for name in marks} == marks
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".gif", ".webp", ".pgm"])
+def test_formats_without_marks_have_none(tmp_path, suffix):
+    Image.new("L", (5, 4)).save(tmp_path / f"a{suffix}")
+    assert read_marks(tmp_path / f"a{suffix}") == {}
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".npz", ".jpg"])

@@ -27,7 +27,7 @@ def paths_of(text: str) -> list[str]:
 
 
 def names_of(text: str) -> set[str]:
-    """Names of code: `Objective`, `Objective.reads_images`, `_READS`."""
+    """Names of code: `Objective`, `Format.encode`, `_READS`."""
     return set(re.findall(r"`([A-Za-z_][\w.]*)`", text)) - set(paths_of(text))
 
 

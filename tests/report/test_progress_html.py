@@ -30,7 +30,7 @@ def test_the_page_is_whole_and_loads_nothing():
         "d_image", "image_cycle", "r1", "Speed",
     ]  # fmt: skip
     assert "real images 0.970 to 0.970" in charts[0]
-    assert "two halves of real images 1.50 to 1.50" in charts[3]
+    assert "from the other half 1.50 to 1.50" in charts[3]
 
 
 def test_a_run_that_is_over_says_so():
@@ -58,7 +58,7 @@ def test_names_from_outside_stay_text():
 def test_numbers_that_are_none_leave_a_gap():
     ticks = example_ticks(4)
     ticks[2]["validation"]["score"] = math.nan
-    ticks[3]["validation"].pop("frechet")
+    ticks[3]["validation"].pop("frechet_matched")
     text = progress_html(example_page(ticks=ticks))
     check_page(text)
     assert "nan" not in text

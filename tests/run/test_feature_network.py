@@ -1,4 +1,4 @@
-"""The network of a run's feature game: trained or read before the first step, kept by the run, named in the model."""
+"""The network of a run's projected discriminator: trained or read first, kept by the run, named in the model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(lesions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainRun:
-    """A training on phantoms with the game, not begun."""
+    """A training on phantoms with a projected discriminator, not begun."""
     monkeypatch.setattr(own_features, "_IMAGES", 256)
     model = ModelConfig(image_size=16, content_dim=4, style_dim=4, channels=8, max_channels=8)
     options = TrainOptions(model=model, kimg=0.064, tick_kimg=0.032, batch_size=16, precision="fp32")
@@ -100,7 +100,7 @@ def test_what_trained_a_model_does_not_measure_it(run: TrainRun, squeezenet: Pat
     # The same weights in another kind of file are the same network.
     same = tmp_path / "same.pth"
     torch.save(load_tensors(squeezenet), same)
-    with pytest.raises(UsageError, match=r"--features same\.pth: expected features that trained nothing"):
+    with pytest.raises(UsageError, match=r"--features same\.pth: expected features that took no part"):
         evaluate(
             EvaluateOptions(run.data.path, str(run.out), features=same, out=tmp_path / "report", device="cpu")
         )

@@ -41,7 +41,11 @@ def test_without_a_budget_the_earliest_end_is_told():
         "the earliest, of which the judge of snapshots takes about 1 min"
     )
     assert second == "for an earlier end add --hours 1 (about 70 kimg) or --kimg 20 (about 18 min)"
-    assert third.startswith("the first usable model in about 1 min 30 s")
+    assert third.startswith("the first model file in about 1 min 30 s, still poor;")
+
+
+def test_a_run_that_ends_before_its_first_tick_promises_no_earlier_model():
+    assert not any("first model" in sentence for sentence in describe_plan(forecast(kimg=0.2)))
 
 
 def test_hours_say_how_many_images_they_give():

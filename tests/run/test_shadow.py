@@ -25,7 +25,7 @@ def header_with(tiny_model: Path, **training: object):
     return replace(header, architecture=TINY, training={**header.training, **training})
 
 
-def test_the_options_are_those_of_the_file_without_the_feature_game(tiny_model: Path) -> None:
+def test_the_options_are_those_of_the_file_without_the_projected_discriminator(tiny_model: Path) -> None:
     recorded = {
         "batch_size": 8,
         "augment": "none",

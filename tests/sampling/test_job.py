@@ -43,7 +43,7 @@ def instance_uid(options: Mapping[str, Any]) -> str:
     )
     encoder = SampleEncoder(ModelHeader(model, schema, "drai"), "a" * 64, {**options, "format": "dicom"})
     pixels = np.zeros((16, 16, 1), np.uint8)
-    (data,) = encoder.encode(Item("mel", {"dx": "mel"}, 5), pixels)
+    (data,) = encoder.encode(Item("mel", {"dx": "mel"}, 5), pixels, pixels[..., :0])
     return str(pydicom.dcmread(io.BytesIO(data)).SOPInstanceUID)
 
 

@@ -127,7 +127,7 @@ def test_a_changed_or_foreign_file_is_refused(options, name, monkeypatch):
     with pytest.raises(OverwriteError, match="another file has this name"):
         sample(options)
     (options.out / "mel/notes.json").write_bytes(b"{}")
-    with pytest.raises(OverwriteError, match="would not make it"):
+    with pytest.raises(OverwriteError, match="is no output of this command"):
         sample(options)
     sample(replace(options, format="dicom", overwrite=True))
     assert sorted(os.listdir(options.out / "mel")) == [*(f"mel_{i:06d}.dcm" for i in range(5)), "notes.json"]

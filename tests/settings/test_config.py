@@ -31,9 +31,18 @@ def test_headers_of_every_version_are_read(count):
     assert config.to_json().keys() == FIRST.keys() | ADDED.keys()
 
 
+def test_masks_are_written_only_where_there_are_any():
+    saved = {**FIRST, **ADDED}
+    assert ModelConfig.from_json(saved).mask_channels == 0
+    with_masks = ModelConfig.from_json({**saved, "mask_channels": 2})
+    assert with_masks.to_json() == {**saved, "mask_channels": 2}
+    with pytest.raises(ValueError):
+        ModelConfig.from_json({**saved, "mask_channels": 9})
+
+
 def test_every_field_that_was_added_says_how_older_files_are_read():
     older = {f.name: f.metadata["older"] for f in dataclasses.fields(ModelConfig) if "older" in f.metadata}
-    assert older == ADDED
+    assert older == {**ADDED, "mask_channels": 0}
     assert FIRST.keys() | older.keys() == {field.name for field in dataclasses.fields(ModelConfig)}
 
 

@@ -90,7 +90,7 @@ def smooth_batch(batch: Batch) -> Batch:
 
 @pytest.fixture
 def reconstructing_plan(plan: StepPlan) -> StepPlan:
-    """Without the games and what works against a reconstruction."""
+    """Without adversarial losses and what works against a reconstruction."""
     objective = Objective(condition_weight=0, dual_weight=0, code_cycle_weight=0, grl_weight=0, self_weight=0,
                           independence_weight=0, style_kl_weight=0)  # fmt: skip
     return replace(plan, objective=objective)

@@ -1,4 +1,4 @@
-"""A frozen network for the feature game of tiny grey images: small, random, with the batch norms of a trained one."""
+"""A frozen network for the projected discriminator of tiny grey images: small, random, with batch norms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frozen network of the feature game: the same features as before it was frozen, mixed and standardised."""
+"""The frozen network of the projected discriminator: features as before freezing, mixed and standardised."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_recorded_steps_are_those_launched_one_by_one(
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(None, 0.02), (torch.bfloat16, 0.2)])
-def test_recorded_steps_play_the_feature_game(
+def test_recorded_steps_train_the_projected_discriminator(
     terms_of: Callable[..., list[dict[str, float]]], dtype: torch.dtype | None, tolerance: float
 ) -> None:
     plain, recorded = (terms_of(steps, dtype, 1.0) for steps in (make_plain_stepper, make_stepper))

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -134,10 +135,27 @@ def test_the_same_command_goes_on_with_what_is_missing(result, options: CompareO
     assert again.comparison == result.comparison
 
 
+def test_a_preview_says_how_many_runs_and_how_long_one_takes(
+    options: CompareOptions, tmp_path, monkeypatch
+) -> None:
+    tried = []
+
+    def preview(run, reporter, tries):
+        tried.append((run.device, tries))
+        return SimpleNamespace(plan=["2 kimg in about 5 min", "the first model"] if tries else ())
+
+    monkeypatch.setattr(module, "preview_train", preview)
+    plan = module.preview_compare(replace(options, out=tmp_path / "out", devices=("cpu", "cuda:1")))
+    assert plan[:2] == [
+        "4 runs (2 methods, seeds: 2), 2 at once", "a run of dai: 2 kimg in about 5 min",
+    ]  # fmt: skip
+    assert tried == [("cpu", True), ("cuda:1", False)]
+
+
 def test_what_cannot_be_compared_is_refused(options: CompareOptions) -> None:
     with pytest.raises(UsageError, match="no such method"):
         compare(replace(options, methods=("gan",)))
-    with pytest.raises(UsageError, match="equal images seen"):
+    with pytest.raises(UsageError, match="length of training, the same for all"):
         compare(replace(options, training=replace(options.training, kimg=None)))
 
 

@@ -184,7 +184,7 @@ def test_frames_keep_the_kind_and_place_of_the_first_image(options, tmp_path, ma
     [
         ({"images": ()}, "expected two images or two labels"),
         ({"from_label": "mel"}, "expected both labels"),
-        ({"from_label": "mel", "to_label": "nv"}, "images contradict labels"),
+        ({"from_label": "mel", "to_label": "nv"}, "expected two images or two labels, got both"),
         ({"steps": 1}, "from 2 to"),
         ({"fps": 0}, "from 0.01 to 100"),
         ({"style": ("x.png",)}, "is for a grid"),

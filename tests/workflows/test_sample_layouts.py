@@ -50,7 +50,7 @@ def test_parts_join_to_the_whole_and_a_finished_job_is_recognised(options, tmp_p
     assert sample(options).made == 0
     assert verify(VerifyOptions(options.out, regenerate=12, weights=options.weights)).findings == ()
     (options.out / "notes.txt").write_text("mine")
-    with pytest.raises(OverwriteError, match="would not make it"):
+    with pytest.raises(OverwriteError, match="is no output of this command"):
         sample(options)
 
 

@@ -263,6 +263,27 @@ def test_the_figure_shows_reconstructions_beside_the_inputs(options, monkeypatch
     np.testing.assert_array_equal([panels[1][1], panels[4][1]], again)
 
 
+def test_the_figure_has_the_labels_of_the_runs_own_judge(options, monkeypatch):
+    from drai_cli.workflows import swap_style as module
+
+    drawn = []
+    draw = module.draw_figure
+    monkeypatch.setattr(
+        module,
+        "draw_figure",
+        lambda panels, *given, **named: drawn.append((panels, named)) or draw(panels, *given),
+    )
+    monkeypatch.setattr(
+        module, "find_own_judge", lambda *_: lambda images: [f"label {n}" for n in range(len(images))]
+    )
+    swap_style(options)
+    ((panels, named),) = drawn
+    assert [caption for caption, _ in panels][::5] == [
+        "a: a.png, judged label 0", "content of b, style of a (synthetic), judged label 5",
+    ]  # fmt: skip
+    assert "classifier of real images" in named["note"]
+
+
 def test_a_failure_leaves_nothing(options, monkeypatch):
     from drai_cli.workflows import swap_style as module
 

@@ -68,26 +68,30 @@ class Killed(BaseException):
     """Stands for the process ending at this very point."""
 
 
-def test_a_signal_saves_and_resuming_is_bit_for_bit(run: TrainRun, tmp_path: Path) -> None:
-    whole = train(run)
-    other = replace(run, out=tmp_path / "other")
+def copied(trained: TrainRun, tmp_path: Path) -> TrainRun:
+    """The finished run in a folder of this test."""
+    shutil.copytree(trained.out, tmp_path / "other")
+    return replace(trained, out=tmp_path / "other")
+
+
+def test_a_signal_saves_and_resuming_is_bit_for_bit(trained: TrainRun, tmp_path: Path) -> None:
+    other = replace(trained, out=tmp_path / "other")
     stopped = train(other, StopAfter(144))
     assert not stopped.is_finished
     assert stopped.stopped_by == "SIGTERM"
     assert 144 <= stopped.images_seen < 320
     resumed = train(other)
     assert resumed.resumed_from == stopped.images_seen
-    assert resumed.images_seen == whole.images_seen
+    assert resumed.images_seen == 320
     for name in ("model.safetensors", "checkpoint/state.safetensors"):
-        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+        assert (trained.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("call", [3, pytest.param(9, marks=pytest.mark.slow), 13])
 def test_killed_between_ticks_and_resumed_is_bit_for_bit(
-    call: int, run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: int, trained: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(run)
-    other = replace(run, out=tmp_path / "other")
+    other = replace(trained, out=tmp_path / "other")
     steps = 0
     step = graphs.train_step
 
@@ -104,14 +108,13 @@ def test_killed_between_ticks_and_resumed_is_bit_for_bit(
     monkeypatch.setattr(graphs, "train_step", step)
     train(other)
     for name in ("model.safetensors", "checkpoint/state.safetensors"):
-        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+        assert (trained.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
 def test_killed_before_the_checkpoint_of_a_tick_repeats_the_tick(
-    run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(run)
-    other = replace(run, out=tmp_path / "other")
+    other = replace(trained, out=tmp_path / "other")
     save, saves = checkpoints.save_state, 0
 
     def dying(*arguments, **named):  # type: ignore[no-untyped-def]
@@ -126,13 +129,13 @@ def test_killed_before_the_checkpoint_of_a_tick_repeats_the_tick(
         train(other)
     monkeypatch.setattr(checkpoints, "save_state", save)
     train(other)
-    assert (run.out / "model.safetensors").read_bytes() == (other.out / "model.safetensors").read_bytes()
+    assert (trained.out / "model.safetensors").read_bytes() == (other.out / "model.safetensors").read_bytes()
     ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
     assert ticks == [96, 192, 288, 320]
 
 
-def test_a_finished_run_does_nothing_and_a_larger_budget_goes_on(run: TrainRun) -> None:
-    train(run)
+def test_a_finished_run_does_nothing_and_a_larger_budget_goes_on(trained: TrainRun, tmp_path: Path) -> None:
+    run = copied(trained, tmp_path)
     before = (run.out / "checkpoint" / "state.safetensors").stat().st_mtime_ns
     again = train(run)
     assert again.stopped_by == "nothing to do"
@@ -143,21 +146,19 @@ def test_a_finished_run_does_nothing_and_a_larger_budget_goes_on(run: TrainRun) 
     assert more.resumed_from == 320
 
 
-def test_other_settings_are_listed(run: TrainRun) -> None:
-    train(run)
+def test_other_settings_are_listed(trained: TrainRun) -> None:
     with pytest.raises(UsageError, match=r"training\.learning_rate: 0\.0005 in the run, 0\.1 now"):
-        train(replace(run, training=replace(run.training, learning_rate=0.1)))
+        train(replace(trained, training=replace(trained.training, learning_rate=0.1)))
 
 
 @pytest.mark.parametrize("images", [pytest.param(96, marks=pytest.mark.slow), 320])
-def test_ctrl_c_on_a_tick_loses_no_tick(images: int, run: TrainRun, tmp_path: Path) -> None:
-    train(run)
-    other = replace(run, out=tmp_path / "other")
+def test_ctrl_c_on_a_tick_loses_no_tick(images: int, trained: TrainRun, tmp_path: Path) -> None:
+    other = replace(trained, out=tmp_path / "other")
     stopped = train(other, StopAfter(images))
     assert stopped.images_seen == images
     train(other)
     for name in ("model.safetensors", "checkpoint/state.safetensors"):
-        assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+        assert (trained.out / name).read_bytes() == (other.out / name).read_bytes(), name
     ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
     assert ticks == [96, 192, 288, 320]
 
@@ -217,15 +218,16 @@ def test_other_methods_resume_bit_for_bit_too(method: str, run: TrainRun, tmp_pa
 
 
 def test_ticks_may_change_on_the_way_and_decide_nothing_of_the_networks(
-    run: TrainRun, tmp_path: Path
+    trained: TrainRun, tmp_path: Path
 ) -> None:
-    train(run)
-    other = replace(run, out=tmp_path / "other")
+    other = replace(trained, out=tmp_path / "other")
     train(other, StopAfter(144))
     train(replace(other, training=replace(other.training, tick_kimg=0.064)))
     ticks = [json.loads(line)["images_seen"] for line in (other.out / "stats.jsonl").read_text().splitlines()]
     assert ticks == [96, 192, 256, 320]
-    whole, changed = (load_state(out / "checkpoint" / "state.safetensors")[0] for out in (run.out, other.out))
+    whole, changed = (
+        load_state(out / "checkpoint" / "state.safetensors")[0] for out in (trained.out, other.out)
+    )
     assert whole.keys() == changed.keys()
     assert all(torch.equal(whole[name], changed[name]) for name in whole)
 
@@ -241,8 +243,10 @@ def test_a_run_of_an_older_version_lacks_settings_and_goes_on(run: TrainRun) -> 
         train(replace(run, training=replace(run.training, objective=objective)))
 
 
-def test_a_run_of_an_older_version_holds_settings_that_were_removed_and_goes_on(run: TrainRun) -> None:
-    train(run)
+def test_a_run_of_an_older_version_holds_settings_that_were_removed_and_goes_on(
+    trained: TrainRun, tmp_path: Path
+) -> None:
+    run = copied(trained, tmp_path)
     saved = json.loads((run.out / "config.json").read_text())
     saved["training"]["augment_target"] = saved["training"]["objective"]["self_margin"] = 0.6
     (run.out / "config.json").write_text(json.dumps(saved))
@@ -268,27 +272,28 @@ RUN_FILES = ("checkpoint/state.safetensors", "model.safetensors", "split.csv", "
 def test_what_a_power_cut_leaves_of_a_file_is_known_and_made_again(
     trained: TrainRun, tmp_path: Path, name: str, cut: str
 ) -> None:
-    other = replace(trained, out=tmp_path / "other")
-    shutil.copytree(trained.out, other.out)
+    other = copied(trained, tmp_path)
     before = {path: (trained.out / path).read_bytes() for path in RUN_FILES}
     (other.out / name).write_bytes(CUTS[cut](before[name]))
     told = Told()
     train(other, told)
-    assert any("is damaged" in text for text in told.warnings) or "judge" in name
-    if "judge" not in name:  # it is trained again when it is next needed
+    # A judge is looked at, and trained again, when it is next needed: not in a finished run.
+    assert any("is damaged" in text for text in told.warnings) is ("judge" not in name)
+    if "judge" not in name:
         assert {path: (other.out / path).read_bytes() for path in RUN_FILES} == before
 
 
 def test_a_model_that_no_checkpoint_makes_again_is_replaced_by_the_average(
     trained: TrainRun, tmp_path: Path
 ) -> None:
-    other = replace(trained, out=tmp_path / "other")
-    shutil.copytree(trained.out, other.out)
+    other = copied(trained, tmp_path)
     (other.out / "checkpoint" / "earlier.safetensors").unlink()
     (other.out / "model.safetensors").write_bytes(b"")
     told = Told()
     train(other, told)
-    assert told.warnings == [f"{other.out / 'model.safetensors'} is damaged: the present average replaces it"]
+    assert told.warnings == [
+        f"{other.out / 'model.safetensors'} is damaged: the current averaged weights replace it"
+    ]
     assert load_model(other.out / "model.safetensors").header.training["images_seen"] == 320
 
 

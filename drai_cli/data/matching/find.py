@@ -106,7 +106,7 @@ def find_tables(
     if unknown and items:
         reporter.warn(
             f"tables that name none of the set's files are not used: {', '.join(path.name for path in unknown)}; "
-            "--metadata FILE --image-column COLUMN says how they do"
+            "if they describe images, say how with --metadata FILE --image-column COLUMN"
         )
     return None
 

@@ -80,7 +80,7 @@ def check_independent(extractor: object, path: Path, header: ModelHeader) -> Non
         if own == network["sha256"]:
             raise UsageError(
                 f"--features {path.name}",
-                f"expected features that trained nothing, the model was trained against this {network['name']}",
+                f"expected features that took no part in training, got the model's own {network['name']}",
                 "name another network, or leave out --features",
             )
 

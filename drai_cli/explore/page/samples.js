@@ -9,7 +9,9 @@ const CODES = { content: "Content", style: "Style" };
 export const held = () => ({ address: $("held-picture").src, name: `${state.held.label} ${state.held.index}.png` });
 
 export function start(useInSwap) {
-  const all = () => { redraw(); command(); };
+  const all = () => { closeStrips(); redraw(); command(); };
+  // Before the grid answers, so that a slider that moves meanwhile turns a picture of this label.
+  $("label").addEventListener("change", () => { if ($("label").value) state.held = { label: $("label").value, index: 0 }; });
   for (const id of ["label", "seed", "count"]) $(id).addEventListener("change", all);
   $("truncation").addEventListener("input", () => { $("truncation-shown").value = number(Number($("truncation").value)); soon(); });
   $("attributes").addEventListener("change", all);
@@ -80,7 +82,7 @@ function showSlider(code, one, index, reach) {
     const end = amount < 0 ? one.low : amount > 0 ? one.high : "";
     input.setAttribute("aria-valuetext", `${number(amount)} standard deviations${end ? `, ${end}` : ""}`);
   };
-  input.addEventListener("input", () => { state.amounts[code][index] = Number(input.value); describe(); hold(); soon(); });
+  input.addEventListener("input", () => { state.amounts[code][index] = Number(input.value); describe(); warnOfFar(); hold(); soon(); });
   button.addEventListener("click", () => toggleStrip(button, strip, name, code, index));
   describe();
   const share = `${Math.round(100 * one.share)} % of what ${code} changes`;
@@ -101,6 +103,15 @@ function setSliders(value) {
       input.setAttribute("aria-valuetext", "0 standard deviations");
     });
   }
+  warnOfFar();
+}
+
+/** Says so where the sliders lead together out of what the model was trained to make. */
+function warnOfFar() {
+  const far = Object.entries(CODES).map(([code, title]) => [title, Math.hypot(...state.amounts[code])]).filter(([, distance]) => distance > state.model.usual);
+  const listed = far.map(([title, distance]) => `${title} ${number(distance, 1)}`).join(", ");
+  const text = far.length ? `The sliders together are far from the middle (${listed} standard deviations; usual: up to ${number(state.model.usual)}). Pictures may look like nothing real. Move sliders back, or lower the truncation.` : "";
+  if ($("far").textContent !== text) $("far").textContent = text;
 }
 
 async function toggleStrip(button, strip, name, code, index) {
@@ -159,10 +170,15 @@ function showSample(one) {
     state.held = { label: one.label, index: one.index };
     for (const other of $("grid").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
     showHeld(one);
-    for (const open of $("sliders").querySelectorAll("[aria-expanded=true]")) open.click();
+    closeStrips();
     say(`Held: ${one.label}, number ${one.index}`);
   });
   return make("li", {}, button);
+}
+
+/** Closes the strips, which show the picture that was held. */
+function closeStrips() {
+  for (const open of $("sliders").querySelectorAll("[aria-expanded=true]")) open.click();
 }
 
 const caption = (one) => `${one.label} ${one.index}${one.judged ? `, judged ${one.judged}` : ""}`;
@@ -183,6 +199,7 @@ window.times = [];
 const hold = latest(async () => {
   const began = performance.now();
   const { images } = await ask("api/grid", ofHeld());
+  if (!isHeld(images[0])) return;  // another one was held meanwhile
   showHeld(images[0]);
   await $("held-picture").decode();
   window.times.push(performance.now() - began);
@@ -203,14 +220,22 @@ async function keep(event) {
   $("keep-go").disabled = true;
   $("kept").textContent = "Writing…";
   complain(keep, null);
+  const counting = setInterval(count, 1000);
   try {
     const made = await ask("api/keep", wanted());
-    $("kept").textContent = `${made.images} images are in ${made.out} (${made.seconds} s).`;
+    $("kept").textContent = `${made.images} images are in ${made.folder} (${made.seconds} s).`;
   } catch (error) {
     $("kept").textContent = "";
     complain(keep, error);
   }
+  clearInterval(counting);
   $("keep-go").disabled = false;
+}
+
+/** Shows how much of the data set is written. */
+async function count() {
+  const { kept } = await ask("api/status").catch(() => ({}));
+  if (kept && $("keep-go").disabled) $("kept").textContent = `Writing: ${kept[0]} of ${kept[1]} images…`;
 }
 
 async function copy() {

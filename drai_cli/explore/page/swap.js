@@ -87,6 +87,7 @@ async function read(side) {
   } catch (error) {
     $(`picture-${side}`).hidden = true;
     $(`caption-${side}`).textContent = "Not read.";
+    say("");
     complain(name, error);
   }
   $("swapped").hidden = !(state.a?.codes && state.b?.codes);
@@ -105,6 +106,8 @@ function pair() {
 const swap = latest(async () => {
   if (!(state.a?.codes && state.b?.codes)) return;
   const made = await ask("api/swap", pair());
+  const names = { a: stem(state.a.file.name), b: stem(state.b.file.name) };
+  const files = { "A's content, B's style": `${names.a}_in_style_of_${names.b}`, "B's content, A's style": `${names.b}_in_style_of_${names.a}`, "A, reconstructed": `${names.a}_reconstructed`, "B, reconstructed": `${names.b}_reconstructed` };
   const shown = [
     ["Image A", state.a.codes.picture, state.a.codes.judged, "real"], ["Image B", state.b.codes.picture, state.b.codes.judged, "real"],
     ["A's content, B's style", made.a_in_style_of_b.picture, made.a_in_style_of_b.judged, "synthetic"],
@@ -115,11 +118,14 @@ const swap = latest(async () => {
   $("four").replaceChildren(...shown.map(([title, picture, judged, kind]) => make("li", {},
     make("img", { src: picture, alt: `Picture: ${title}`, width: state.model.size, height: state.model.size }),
     make("span", { class: "aside" }, `${title}${judged ? `, judged ${judged}` : ""} `, kind === "real" ? null
-      : make("a", { href: picture, download: `${title.replace(/[^\w]+/g, "_")}.png`, "aria-label": `Save ${title}` }, "Save")))));
+      : make("a", { href: picture, download: `${files[title]}.png`, "aria-label": `Save ${title}` }, "Save")))));
   $("swapped").hidden = false;
   walkStrip();
   walk();
 });
+
+/** The name of a file without folder and suffix, as a part of another name. */
+const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[^\w-]+/g, "_") || "image";
 
 const along = () => document.querySelector("input[name=along]:checked").value;
 

@@ -1,9 +1,9 @@
-"""Measures what the feature game costs: training steps with it and without, in alternating rounds of one run.
+"""Measures what the projected discriminator costs: steps with it and without, in alternating rounds.
 
-    python examples/benchmarks/feature_game_cost.py --preset 64px --feature-network own
+    python examples/benchmarks/projected_cost.py --preset 64px --feature-network own
 
 `own` has random weights here: the cost does not depend on them. Prints milliseconds per image of both (processor time
-on a CPU), and the ratio. Steps with the game differ in the size at which the network sees images: the means are over
+on a CPU), and the ratio. Steps with it differ in the size at which the network sees images: the means are over
 all of them.
 """
 
@@ -43,7 +43,7 @@ def make_frozen(choice: str, size: int) -> FrozenFeatures:
 
 
 def make_step(preset: str, features: FrozenFeatures | None, device: torch.device) -> Callable[[], object]:
-    """A preset's step on noise; with the game if there is a network."""
+    """A preset's step on noise; with it if there is a network."""
     options = replace(options_of(preset), augment="none")
     weight = 0.0 if features is None else 1.0
     options = replace(options, objective=replace(options.objective, features_weight=weight))
@@ -82,8 +82,8 @@ def main() -> None:
     options = options_of(given.preset)
     frozen = make_frozen(given.feature_network, options.model.image_size)
     steps = {
-        "without the game": make_step(given.preset, None, device),
-        "with the game": make_step(given.preset, frozen, device),
+        "without it": make_step(given.preset, None, device),
+        "with it": make_step(given.preset, frozen, device),
     }
     for step in steps.values():
         for _ in range(3):
@@ -96,7 +96,7 @@ def main() -> None:
     print(f"{given.preset}, batch {options.batch_size}, {given.feature_network}, {sides}, {device}")
     for name, value in mean.items():
         print(f"{name:18}{1000 * value / options.batch_size:8.2f} ms per image")
-    print(f"{'ratio':18}{mean['with the game'] / mean['without the game']:8.2f}")
+    print(f"{'ratio':18}{mean['with it'] / mean['without it']:8.2f}")
 
 
 if __name__ == "__main__":

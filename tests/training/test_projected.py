@@ -1,4 +1,4 @@
-"""The feature game: who learns from it, what it leaves alone, and that it is won by looking real."""
+"""The projected discriminator: which networks learn from it, and that its loss is low for images that look real."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.settings.config import Objective, TrainOptions
 from drai_cli.training.batches import Batches
-from drai_cli.training.feature_game import generator_terms, heads_terms, judge_maps, read_maps
 from drai_cli.training.features import FrozenFeatures
 from drai_cli.training.forward import forward
 from drai_cli.training.passes import Batch, StepPlan
+from drai_cli.training.projected import generator_terms, heads_terms, judge_maps, read_maps
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import play_feature_game, train_step
+from drai_cli.training.step import train_projected, train_step
 from tests.training.frozen import make_frozen
 from tests.training.reached import reached_by
 from tests.training.test_graphs import step_elsewhere
@@ -49,7 +49,7 @@ def test_the_generators_terms_reach_it_and_the_prior(
     state: TrainingState, batch: Batch, plan: StepPlan
 ) -> None:
     state.adversaries.requires_grad_(False)
-    _, terms = play_feature_game(state, batch, plan, forward(state, batch, plan))
+    _, terms = train_projected(state, batch, plan, forward(state, batch, plan))
     assert set(terms) == {"g_features", "g_features_condition"}
     for _, term in terms.values():
         assert reached_by(state, term) == {"generator", "content_prior"}
@@ -73,7 +73,7 @@ def test_the_game_updates_the_heads_and_nothing_else(
 ) -> None:
     state.adversaries.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    play_feature_game(state, batch, plan, forward(state, batch, plan))
+    train_projected(state, batch, plan, forward(state, batch, plan))
     changed = {
         name
         for name, tensor in state.tensors().items()
@@ -127,8 +127,8 @@ def test_other_networks_start_the_same_with_and_without_it(
     assert all(torch.equal(tensor, mine[name]) for name, tensor in plain.items())
 
 
-def test_the_game_needs_a_network(options: TrainOptions, schema: ConditionSchema) -> None:
-    with pytest.raises(ValueError, match="needs a network"):
+def test_a_projected_discriminator_needs_a_network(options: TrainOptions, schema: ConditionSchema) -> None:
+    with pytest.raises(ValueError, match="needs a frozen network"):
         TrainingState(options, schema.slots(), torch.device("cpu"))
 
 
@@ -177,9 +177,7 @@ def test_heads_tell_one_batch_apart(
     plan = replace(plan, objective=options.objective)
     passes = forward(state, smooth_batch, plan)
     state.optimisers["feature_heads"].param_groups[0]["lr"] = 3e-3
-    gaps = [
-        float(play_feature_game(state, smooth_batch, plan, passes)[0]["h_gap"].detach()) for _ in range(40)
-    ]
+    gaps = [float(train_projected(state, smooth_batch, plan, passes)[0]["h_gap"].detach()) for _ in range(40)]
     assert sum(gaps[-5:]) / 5 > 0.15
     assert abs(gaps[0]) < 0.15
 
@@ -197,7 +195,7 @@ def test_a_generator_learns_to_fool_the_heads(
     of_heads = state.optimisers["feature_heads"].param_groups[0]
     of_heads["lr"] = 3e-3
     for _ in range(40):
-        play_feature_game(state, smooth_batch, plan, passes)
+        train_projected(state, smooth_batch, plan, passes)
     of_heads["lr"] = 0.0
     lost = []
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""The feature game (`reference/method.md`): heads on a frozen network's features against the generator.
+"""The projected discriminator (`reference/method.md`): heads on a frozen network's features against the generator.
 
 One pass of the frozen network over the generated images serves both sides: the heads learn from its maps, detached,
 and then judge the same maps for the generator.

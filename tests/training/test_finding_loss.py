@@ -1,4 +1,4 @@
-"""Each finding plays the conditional game by itself, and is hidden from the style by itself."""
+"""Each finding has a conditional loss of its own, and is hidden from the style by itself."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_findings_are_summed_so_that_each_counts_as_much_as_a_label_alone() -> N
     nothing, known = torch.zeros(4, 3), torch.ones(4, 3)
     of_one = (nothing[:, :1], nothing[:, :1], known[:, :1])
     of_three = (nothing, nothing, known)
-    one, three = losses.finding_game_loss(of_one, of_one), losses.finding_game_loss(of_three, of_three)
+    one, three = losses.finding_loss(of_one, of_one), losses.finding_loss(of_three, of_three)
     assert float(one) == pytest.approx(2 * np.log(2))  # as D_xt's: matched, half wrong, half made
     assert float(three) == pytest.approx(3 * float(one))
     assert float(losses.finding_fooling_loss(nothing, known)) == pytest.approx(3 * np.log(2))
@@ -72,14 +72,14 @@ def test_findings_are_summed_so_that_each_counts_as_much_as_a_label_alone() -> N
 def test_what_is_unknown_or_not_asked_for_teaches_nothing() -> None:
     logits = torch.randn(4, 3, requires_grad=True)
     known = torch.tensor([1.0, 0.0, 1.0]).expand(4, 3)
-    loss = losses.finding_game_loss((logits, logits, known), (logits, logits, known))
+    loss = losses.finding_loss((logits, logits, known), (logits, logits, known))
     (loss + losses.finding_fooling_loss(logits, known)).backward()
     assert logits.grad is not None
     assert bool((logits.grad[:, 1] == 0).all())
     assert bool((logits.grad[:, 0] != 0).any())
 
 
-def test_the_finding_game_reaches_the_networks_of_the_conditional_game(
+def test_the_finding_loss_reaches_the_networks_of_the_conditional_loss(
     state: TrainingState, batch: Batch, plan: StepPlan
 ) -> None:
     passes, features = begun(state, batch, plan)
@@ -109,6 +109,6 @@ def test_a_step_with_the_penalty_learns_a_batch_of_findings(
     assert float(last) < float(first)
 
 
-def test_one_label_plays_no_finding_game(options: TrainOptions, device: torch.device) -> None:
+def test_one_label_has_no_finding_loss(options: TrainOptions, device: torch.device) -> None:
     of_one = TrainingState(options, (Slot(slice(0, 4), "category", False),), device)
     assert of_one.adversaries.discriminator.findings is None
