@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -296,7 +297,19 @@ def find_group_columns(described: Described, used: Collection[str], reporter: Re
                     "keeps them in one part of a split"
                 )
                 break
+        if not described.table.has_header:
+            _warn_of_unnamed(described, free, reporter)
     return found
+
+
+def _warn_of_unnamed(described: Described, free: Sequence[str], reporter: Reporter) -> None:
+    """Warns of a column without a name that may say which images belong together: nothing else can tell."""
+    for name in free:
+        values = _values(described, name)
+        if name != described.key_column and _repeats(values) and not any("." in value for value in values):
+            of = f"{name!r} has {len(set(values))} values in {len(values)} rows, and no groups are given: if they are"
+            advice = f"patients, one may be in training and test at once; add --group {shlex.quote(name)}"
+            return reporter.warn(f"{of} {advice}")
 
 
 def _warn_of_blanks(described: Described, name: str, reporter: Reporter) -> None:

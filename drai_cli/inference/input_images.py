@@ -265,7 +265,7 @@ def encode_files(
                     ) from error
             else:
                 waiting.append(image.pixels)
-                images.append(image if keep_pixels else replace(image, pixels=image.pixels[:0]))
+                images.append(image if keep_pixels else replace(image, pixels=image.pixels[:0].copy()))
                 kept.append(path)
             if len(waiting) == at_once:
                 flush()

@@ -422,6 +422,21 @@ def test_a_table_without_column_names_is_said(make, reporter):
     assert list(parts_of(found).values()) == ["train", "test", "validation"]
 
 
+def test_a_column_without_a_name_that_may_hold_patients_is_said(make, reporter):
+    names = [f"{number}.png" for number in range(36)]
+    rows = [(f"pat{number // 3}", name, "ab"[number % 2]) for number, name in enumerate(names)]
+    root = make(*names, table="t.csv", rows=rows)
+    found = find_image_set(root, header=False, label="column 3", reporter=reporter)
+    assert not found.is_grouped
+    (warning,) = reporter.warnings
+    assert "'column 1' has 12 values in 36 rows" in warning
+    assert "--group 'column 1'" in warning
+    reporter.warnings.clear()
+    grouped = find_image_set(root, header=False, label="column 3", group="column 1", reporter=reporter)
+    assert grouped.is_grouped
+    assert reporter.warnings == []
+
+
 def test_equal_copies_in_two_folders_are_taken_once(make, reporter):
     rows = [("image", "label"), ("0", "a"), ("1", "b")]
     root = make("one/0.png", "one/1.png", table="t.csv", rows=rows)

@@ -118,8 +118,8 @@ class _Found:
     Attributes:
         tables: Those that name its files.
         pairs: Those each of whose columns names files: they say which belong together.
-        others: Those that name none.
-        broken: Why others cannot be read.
+        others: Those that name none, and have a column that is asked for.
+        broken: Why the first that cannot be read cannot be.
     """
 
     tables: list[Table] = field(default_factory=list)
@@ -134,6 +134,13 @@ class _Context:
     lookup: Lookup
     options: SetOptions
     reporter: Reporter
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The columns that the user names."""
+        options = self.options
+        group = [] if options.group is None else [options.group]
+        return frozenset([*options.label, *options.conditions, *group])
 
     def read(self, path: Path) -> Table:
         """A table, with a remark where it is unusual.
@@ -250,8 +257,8 @@ class _Context:
             except (InputError, UsageError) as error:
                 if path.suffix.lower() == ".json":
                     continue  # most JSON files are no tables
-                if isinstance(error, InputError):
-                    found.broken.append(error)
+                if isinstance(error, InputError) and not found.broken:
+                    found.broken.append(error)  # one alone: its traceback holds the whole file
                 hint = f" ({error.hint})" if error.hint else ""
                 self.reporter.warn(f"{path.name} is not read: {error.message}{hint}")
                 continue
@@ -263,7 +270,9 @@ class _Context:
             fits = find_keys(table, columns, self.lookup)
             if not any(fit[1] >= 0.5 for fit in fits.values()):
                 self.check_header(table)
-                found.others.append(table)
+                # Rows are kept of those alone that are used later: a set may have many tables besides.
+                if self.asked.intersection(table.columns):
+                    found.others.append(table)
             elif _SUBMISSION.search(path.name):
                 self.reporter.info(f"{path.name} is not used: by its name it holds no true labels")
             elif len({name for (name, _), fit in fits.items() if fit[0] and fit[2]}) == len(table.columns):
@@ -285,9 +294,7 @@ class _Context:
 
     def with_asked(self, found: _Found) -> list[Table]:
         """The tables that name files, and those with the columns that are asked for, to be joined by a column."""
-        options = self.options
-        asked = {*options.label, *options.conditions, options.group} - {None}
-        missing = asked.difference(*(table.columns for table in found.tables))
+        missing = self.asked.difference(*(table.columns for table in found.tables))
         return [*found.tables, *(table for table in found.others if missing.intersection(table.columns))]
 
     def links(self, table: Table) -> list[list[str]]:

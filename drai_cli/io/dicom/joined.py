@@ -51,7 +51,7 @@ class JoinedFrames:
                 self._padding = np.zeros((self.count, *frames.shape[1:3]), np.bool_)
             self._padding[self._filled : stop] = stack.padding
         self._filled = stop
-        kept = None if stack.padding is None else stack.padding[:0]
+        kept = None if stack.padding is None else stack.padding[:0].copy()  # a view would keep the whole
         self.parts.append(replace(stack, array=frames[:0].copy(), padding=kept))
 
     def stack(self) -> Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -166,6 +167,16 @@ def test_frames_of_a_series_are_bounded_by_what_they_become():
     large.add(stack_of(np.broadcast_to(np.uint8(0), (1, 8000, 8000))))
     with pytest.raises(InputError, match="at most 1024 MiB"):
         large.add(stack_of(np.broadcast_to(np.float64(0), (1, 8000, 8000))))
+
+
+def test_a_file_of_a_series_is_not_kept_beside_its_frames():
+    joined = JoinedFrames("x", 1, 1000)
+    frames = np.zeros((1, 64, 64), np.uint8)
+    joined.add(replace(stack_of(frames), padding=frames > 0))
+    (part,) = joined.parts
+    assert part.array.base is None
+    assert part.padding is not None
+    assert part.padding.base is None
 
 
 def stack_of(array):
