@@ -44,11 +44,11 @@ class Small:
     def limit(self, network: type[torch.nn.Module], rows: int) -> None:
         forward = network.forward
 
-        def limited(module, first, *rest):  # type: ignore[no-untyped-def]
+        def limited(module, first, *rest, **more):  # type: ignore[no-untyped-def]
             self.asked.append(len(first))
             if len(first) > rows:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-            return forward(module, first, *rest)
+            return forward(module, first, *rest, **more)
 
         self.monkeypatch.setattr(network, "forward", limited)
 

@@ -60,7 +60,7 @@ def test_an_image_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match=r"a\.png"):
         inspect(tmp_path / "a.png")
     save(tmp_path / "b.png")
-    with pytest.raises(UsageError, match="none of a data set's options"):
+    with pytest.raises(UsageError, match="options of data sets do not apply to a single image"):
         inspect(tmp_path / "b.png", SourceOptions(label="dx"))
 
 

@@ -191,7 +191,10 @@ def test_frames_keep_the_kind_and_place_of_the_first_image(options, tmp_path, ma
         ({"grid": True, "images": ()}, "expected images"),
         ({"grid": True, "style_from": "x.png"}, "between labels"),
         ({"style_from": "x.png"}, "between labels"),
-        ({"images": (), "from_label": "mel", "to_label": "nv", "along": "style"}, "along content"),
+        (
+            {"images": (), "from_label": "mel", "to_label": "nv", "along": "style"},
+            "only content changes between labels",
+        ),
     ],
 )
 def test_what_contradicts_is_said_before_anything_is_read(options, change, words):
@@ -206,7 +209,7 @@ def test_what_contradicts_is_said_before_anything_is_read(options, change, words
     [
         ("walk.jpg", {}, "expected one of"),
         ("walk.png", {"format": "dicom"}, "in a folder"),
-        ("g.gif", {"grid": True}, "move"),
+        ("g.gif", {"grid": True}, "a grid cannot be an animation"),
     ],
 )
 def test_outputs_that_cannot_be(options, name, more, words):

@@ -109,7 +109,9 @@ def test_truncation_draws_towards_the_mean(options, tmp_path):
 
 def test_style_from_an_image(options, tmp_path, monkeypatch):
     drawn, draw = [], pipeline.draw_images
-    monkeypatch.setattr(pipeline, "draw_images", lambda *given: drawn.append(draw(*given)) or drawn[-1])
+    monkeypatch.setattr(
+        pipeline, "draw_images", lambda *given, **more: drawn.append(draw(*given, **more)) or drawn[-1]
+    )
     PillowImage.fromarray(np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)).save(
         tmp_path / "s.png"
     )

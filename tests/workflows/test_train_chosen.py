@@ -61,10 +61,10 @@ def limit(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Memory for a generator of so many images at once: a step makes two for each of its batch."""
     forward = Generator.forward
 
-    def limited(network, content, style, *grain):  # type: ignore[no-untyped-def]
+    def limited(network, content, style, *grain, **more):  # type: ignore[no-untyped-def]
         if network.training and len(content) > rows:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(network, content, style, *grain)
+        return forward(network, content, style, *grain, **more)
 
     monkeypatch.setattr(Generator, "forward", limited)
 
