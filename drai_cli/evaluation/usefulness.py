@@ -60,8 +60,8 @@ _SEEDS = Described(
     "classifiers (--usefulness-seeds) narrow the intervals.",
 )  # fmt: skip
 _CAUTION = (
-    "One training budget, one test set. Intervals cover the test groups and the classifiers' seeds, not another "
-    "generator or data set; among many comparisons some intervals miss 0 by chance."
+    "One training budget, one test set. Intervals cover the test groups and, with several classifiers per set, their "
+    "seeds, not another generator or data set; among many comparisons some intervals miss 0 by chance."
 )
 _NO_HEADS = (
     "a second kind of classifier, a linear head on pretrained features: name them with --features; one kind alone "
@@ -278,21 +278,22 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
     real, synthetic = (arms[name]["balanced_accuracy"]["value"] for name in ("real", "synthetic"))
     alone = f"trained on synthetic images alone it reaches {synthetic / max(real, 1e-9):.0%} of that with real ones"
     best = best_use(numbers)
+    seem = "seem to " if arms["real"]["seeds"] == 1 else ""
     if best.name:
         gain = numbers["differences"][best.name]["balanced_accuracy"]
         text = (
-            f"They help: the best use, {best.name}, gains {gain['value']:.3f} in balanced accuracy "
+            f"They {seem}help: the best use, {best.name}, gains {gain['value']:.3f} in balanced accuracy "
             f"[{gain['low']:.3f}, {gain['high']:.3f}]; {alone}."
         )
         if best.objections:
             text += f" But {'; '.join(best.objections)}."
-        text += _brief(arms["real"]["images_seen"])
+        text += _brief(arms["real"]["images_seen"]) + one_seed(seem)
         if command := command_for(evaluation, numbers, best.name):
             text += f" To make that data set: {command}"
         return text
     if best.harmful:
-        text = f"They harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
-        return f"{text}{_brief(arms['real']['images_seen'])}"
+        text = f"They {seem}harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
+        return f"{text}{_brief(arms['real']['images_seen'])}{one_seed(seem)}"
     text = "No use of them showed a gain over real images alone"
     if best.rare:
         text += (
@@ -302,6 +303,16 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
     return (
         f"{text}: with {numbers['groups']} test cases, gains under {resolution:.2f} cannot be seen "
         f"(0.05 would need about {numbers['groups_needed'] or numbers['cases_needed']:,}); {alone}."
+    )
+
+
+def one_seed(seem: str) -> str:
+    """That chance in the training of one classifier is not in the intervals; empty for several."""
+    if not seem:
+        return ""
+    return (
+        " One classifier was trained per set, so intervals leave out the chance of its training: repeat with "
+        "--usefulness-seeds 2 before you rely on this."
     )
 
 

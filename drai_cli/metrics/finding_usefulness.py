@@ -135,6 +135,7 @@ def measure_finding_usefulness(
         "n": len(test),
         "groups": len(np.unique(data.groups[test])),
         "images_seen": config.images_seen,
+        "seeds": config.seeds,
         "seed": seed,
         "config": asdict(config),
     }

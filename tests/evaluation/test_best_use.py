@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from drai_cli.evaluation.best_use import best_use, command_for
-from drai_cli.evaluation.usefulness import _brief
+from drai_cli.evaluation.usefulness import _brief, _verdict
 
 
 def found(**gains: tuple[float, float, float]) -> dict:
@@ -88,3 +88,13 @@ def test_the_command_of_selected_samples_draws_as_many_as_are_dropped_too() -> N
     assert command_for(evaluation, numbers, name) == (
         "`drai sample --weights runs/x -n 33 --select --train-data 'my set' --out synthetic/`, which keeps about 12."
     )
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_classifier_is_no_proof(seeds: int) -> None:
+    accuracy = {"balanced_accuracy": {"value": 0.5}, "seeds": seeds, "images_seen": 24_000}
+    numbers = found(mix=(-0.05, -0.08, -0.02)) | {"arms": {"real": accuracy, "synthetic": accuracy}}
+    evaluation = SimpleNamespace(real=SimpleNamespace(schema=SimpleNamespace(labels=("a",))))
+    verdict = _verdict(evaluation, numbers)  # type: ignore[arg-type]
+    assert verdict.startswith("They seem to harm: " if seeds == 1 else "They harm: ")
+    assert ("--usefulness-seeds 2" in verdict) == (seeds == 1)
