@@ -38,8 +38,8 @@ def load_masks(
     fit: Fit = "crop",
     cache_dir: Path | None = None,
     reporter: Reporter = SILENT,
-) -> tuple[UInt8[np.ndarray, "images size size masks"], str]:
-    """The masks of images at one size, memory-mapped, 0 outside and 255 inside; and the key of their cache.
+) -> UInt8[np.ndarray, "images size size masks"]:
+    """The masks of images at one size, memory-mapped, 0 outside and 255 inside.
 
     Args:
         masks: Where they are.
@@ -56,13 +56,10 @@ def load_masks(
         _name(entry, name): (entry, place) for entry in entries for place, name in enumerate(masks.names)
     }
     listed = tuple(Entry(name, {}, name) for name in by_entry)
-    settings = json.dumps(
-        [masks.names, masks.values, masks.is_bits, masks.readers, _foreground(masks, entries)]
-    )
-    as_set = ImageSet(
-        "masks", masks.root, "", (), None, listed, MaskPixels(masks, by_entry, _foreground(masks, entries)),
-        settings=settings,
-    )  # fmt: skip
+    foreground = _foreground(masks, entries)
+    settings = json.dumps([masks.names, masks.values, masks.is_bits, masks.readers, foreground])
+    pixels = MaskPixels(masks, by_entry, foreground)
+    as_set = ImageSet("masks", masks.root, "", (), None, listed, pixels, settings=settings)
     hint = "repair it, or move it away: --missing-masks then decides about its image"
     try:
         cache = build_cache(as_set, size=size, channels=1, fit=fit, cache_dir=cache_dir, reporter=reporter)
@@ -76,7 +73,7 @@ def load_masks(
             masks.root, f"{len(cache.skipped)} masks cannot be used, such as {name}: {reason}", hint
         )
     by_image = cache.images.reshape(len(entries), len(masks.names), size, size)
-    return by_image.transpose(0, 2, 3, 1), cache.key
+    return by_image.transpose(0, 2, 3, 1)
 
 
 def _name(entry: Entry, mask: str) -> str:

@@ -120,7 +120,7 @@ def prepare(
     )
     entries, masks = cache.entries, None
     if mask_files is not None:
-        masks, _ = load_masks(
+        masks = load_masks(
             mask_files, entries,
             size=options.size, fit=options.fit, cache_dir=options.cache_dir, reporter=reporter,
         )  # fmt: skip
