@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from drai_cli.data.grey_window import options_for
+from drai_cli.data.grey_window import options_for, spell_window
 from drai_cli.data.medmnist import NpzPixels
 from drai_cli.data.prepared import find_set
 from drai_cli.data.tree import FilePixels
 from drai_cli.errors import DraiError, UsageError
 from drai_cli.io.intensity import Intensity
-from drai_cli.io.window import centre_and_width
 from drai_cli.settings.data_options import DataOptions
 
 
@@ -32,9 +30,7 @@ def read_alike(options: DataOptions, intensity: Intensity | None) -> DataOptions
         return replace(options, **plain)
     if isinstance(found.pixels, FilePixels | NpzPixels):
         return replace(options, **plain)
-    centre, width = centre_and_width(intensity.low, intensity.high)
-    window: dict[str, Any] = {"window": f"{centre!r},{width!r}"}
-    return replace(options, **window)
+    return replace(options, window=spell_window(intensity))
 
 
 def with_label(options: DataOptions, *names: str) -> DataOptions:

@@ -94,9 +94,14 @@ def options_for(intensity: Intensity | None) -> dict[str, Any]:
     """The options by which another set of plain files is read as one whose levels mean this; none for plain levels."""
     if intensity is None or intensity.stored_offset is None:
         return {}
-    centre, width = centre_and_width(intensity.low, intensity.high)
     offset = intensity.stored_offset if intensity.unit == HU else None
-    return {"window": f"{centre!r},{width!r}", "hu_offset": offset}
+    return {"window": spell_window(intensity), "hu_offset": offset}
+
+
+def spell_window(intensity: Intensity) -> str:
+    """The range of these levels as `parse_window` takes it."""
+    centre, width = centre_and_width(intensity.low, intensity.high)
+    return f"{centre!r},{width!r}"
 
 
 class _Range:
