@@ -24,7 +24,7 @@ from drai_cli.data.tar_stream import check_end, open_tar
 from drai_cli.errors import InputError
 from drai_cli.io.durable import make_private_folders
 from drai_cli.io.files import BROKEN, explain_os_error, open_regular
-from drai_cli.io.locks import hold_lock, is_held
+from drai_cli.io.locks import hold_lock, is_held, remove_left_lock
 from drai_cli.io.room import check_room
 from drai_cli.progress import SILENT, Reporter, show_bytes
 
@@ -73,10 +73,12 @@ def unpack_archive(path: Path, cache_dir: Path | None = None, reporter: Reporter
     """
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     folder = cache_dir / f"unpacked-{_key(path)[:32]}"
-    if not _is_whole(folder):
+    lock = cache_dir / f".{folder.name}.lock"
+    if _is_whole(folder):
+        remove_left_lock(lock)  # of a process that was killed after its last rename
+    else:
         try:
             make_private_folders(cache_dir)
-            lock = cache_dir / f".{folder.name}.lock"
             waiting = f"which unpacks {path.name}"
             with hold_lock(lock, "drai", folder, lambda who: reporter.info(f"waiting for {who}, {waiting}")):
                 if not _is_whole(folder):

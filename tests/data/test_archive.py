@@ -269,3 +269,12 @@ def test_inspect_of_archives(tmp_path, make_dicom, place):
         )
         content[f"IM{index}"] = path.read_bytes()
     assert inspect(write_zip(tmp_path / "one.zip", content)).shape == (3, 6, 7)
+
+
+def test_a_lock_that_a_killed_process_left_goes_when_the_archive_is_opened_again(tmp_path):
+    path = write_zip(tmp_path / "set.zip", members())
+    folder = archive.unpack_archive(path, tmp_path / "cache")
+    lock = tmp_path / "cache" / f".{folder.relative_to(tmp_path / 'cache').parts[0]}.lock"
+    lock.write_text("{}")
+    assert archive.unpack_archive(path, tmp_path / "cache") == folder
+    assert not lock.exists()
