@@ -10,7 +10,7 @@ import numpy as np
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.fidelity import FIDELITY, describe_distances, describe_texture, verdict_on_distance
 from drai_cli.evaluation.measured import Described, Raw
-from drai_cli.evaluation.usefulness import USEFULNESS, one_seed
+from drai_cli.evaluation.usefulness import USEFULNESS, doubt_of_seeds
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.fidelity import measure_fidelity
 from drai_cli.metrics.finding_judge import FindingJudge
@@ -128,11 +128,9 @@ def _verdict(numbers: Raw) -> str:
     best = max((ADDED, FILLED), key=lambda name: gains[name]["macro_auc"]["value"])
     gain: dict[str, Any] = gains[best]["macro_auc"]
     shown = f"{gain['value']:+.3f} [{gain['low']:.3f}, {gain['high']:.3f}]"
-    seem = "seem to " if numbers["seeds"] == 1 else ""
+    seem, doubt = doubt_of_seeds(numbers["seeds"])
     if gain["low"] > 0:
-        return f"They {seem}help: {best!r} gains {shown} over {CONTROLS[best]!r}. {text}.{one_seed(seem)}"
+        return f"They {seem}help: {best!r} gains {shown} over {CONTROLS[best]!r}. {text}.{doubt}"
     if gain["high"] < 0:
-        return (
-            f"They {seem}harm: {best!r} does worse than {CONTROLS[best]!r}, {shown}. {text}.{one_seed(seem)}"
-        )
+        return f"They {seem}harm: {best!r} does worse than {CONTROLS[best]!r}, {shown}. {text}.{doubt}"
     return f"No gain was shown: the best use, {best!r}, has {shown} over {CONTROLS[best]!r}. {text}."

@@ -278,7 +278,7 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
     real, synthetic = (arms[name]["balanced_accuracy"]["value"] for name in ("real", "synthetic"))
     alone = f"trained on synthetic images alone it reaches {synthetic / max(real, 1e-9):.0%} of that with real ones"
     best = best_use(numbers)
-    seem = "seem to " if arms["real"]["seeds"] == 1 else ""
+    seem, doubt = doubt_of_seeds(arms["real"]["seeds"])
     if best.name:
         gain = numbers["differences"][best.name]["balanced_accuracy"]
         text = (
@@ -287,13 +287,13 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
         )
         if best.objections:
             text += f" But {'; '.join(best.objections)}."
-        text += _brief(arms["real"]["images_seen"]) + one_seed(seem)
+        text += _brief(arms["real"]["images_seen"]) + doubt
         if command := command_for(evaluation, numbers, best.name):
             text += f" To make that data set: {command}"
         return text
     if best.harmful:
         text = f"They {seem}harm: {', '.join(best.harmful)} did worse than real images alone; {alone}."
-        return f"{text}{_brief(arms['real']['images_seen'])}{one_seed(seem)}"
+        return f"{text}{_brief(arms['real']['images_seen'])}{doubt}"
     text = "No use of them showed a gain over real images alone"
     if best.rare:
         text += (
@@ -306,11 +306,11 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
     )
 
 
-def one_seed(seem: str) -> str:
-    """That chance in the training of one classifier is not in the intervals; empty for several."""
-    if not seem:
-        return ""
-    return (
+def doubt_of_seeds(seeds: int) -> tuple[str, str]:
+    """What goes before the verb of a verdict and after it where one classifier per set was trained; else empty."""
+    if seeds > 1:
+        return "", ""
+    return "seem to ", (
         " One classifier was trained per set, so intervals leave out the chance of its training: repeat with "
         "--usefulness-seeds 2 before you rely on this."
     )
