@@ -11,7 +11,7 @@ from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.cli.train import COMMON_DATA, SETTINGS, resolve_settings
+from drai_cli.cli.train import COMMON_DATA, SETTINGS, resolve_settings, show_training
 from drai_cli.errors import exit_code_of, printable
 from drai_cli.settings.model_options import CompareOptions
 
@@ -54,12 +54,7 @@ def compare(output: Output, dry_run: bool, settings: Settings) -> None:
         plan = preview_compare(chosen, output)
         rows = [
             *show_fields(chosen, skip=("data", "training")),
-            *show_fields(data),
-            *show_fields(training, skip=("model", "objective", "method")),
-            *show_fields(
-                training.model, skip=("image_size", "image_channels"), names={"channels": "base channels"}
-            ),
-            *show_fields(training.objective),
+            *show_training(data, training, skip=("method",)),
         ]
         sentences = "\n".join(f"plan: {sentence}" for sentence in plan)
         shown = {"dry_run": True, "options": to_plain(chosen), "plan": plan}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from inspect import Parameter
 from pathlib import Path
@@ -26,6 +26,22 @@ from drai_cli.settings.spelling import join_words
 
 if TYPE_CHECKING:
     from drai_cli.workflows.train import TrainResult
+
+
+def show_training(
+    data: DataOptions, training: TrainOptions, skip: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Rows of a table with the options of the data and of the training, but for those in `skip`."""
+    return [
+        *show_fields(data, skip=skip),
+        *show_fields(training, skip=("model", "objective", *skip)),
+        *show_fields(
+            training.model,
+            skip=("image_size", "image_channels", "mask_channels"),
+            names={"channels": "base channels"},
+        ),
+        *show_fields(training.objective),
+    ]
 
 
 def describe_presets(cls: type) -> dict[str, str]:
@@ -145,14 +161,7 @@ def train(output: Output, dry_run: bool, settings: Settings) -> None:
             ("groups", preview.group or "none: every image for itself"),
             *((f"{part} part", _show_part(counts)) for part, counts in preview.parts.items()),
             *show_fields(run, skip=("data", "training", "out", "device")),
-            *show_fields(data, skip=("path", "kind")),
-            *show_fields(training, skip=("model", "objective")),
-            *show_fields(
-                training.model,
-                skip=("image_size", "image_channels", "mask_channels"),
-                names={"channels": "base channels"},
-            ),
-            *show_fields(training.objective),
+            *show_training(data, training, skip=("path", "kind")),
         ]
         blocks = [show_table(plan), show_table(list(preview.classes.items()), ("label", "images"))]
         blocks.append("\n".join(f"plan: {sentence}" for sentence in preview.plan))
