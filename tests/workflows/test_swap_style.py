@@ -239,8 +239,9 @@ def test_nothing_is_overwritten(options):
     assert len(os.listdir(options.out)) == 3
 
 
-def test_the_figure_shows_reconstructions_beside_the_inputs(options, monkeypatch):
-    from drai_cli.api import Drai
+@pytest.fixture
+def drawn(monkeypatch):
+    """The panels and options of each figure that is drawn."""
     from drai_cli.workflows import swap_style as module
 
     drawn = []
@@ -250,6 +251,12 @@ def test_the_figure_shows_reconstructions_beside_the_inputs(options, monkeypatch
         "draw_figure",
         lambda panels, *given, **named: drawn.append((panels, named)) or draw(panels, *given),
     )
+    return drawn
+
+
+def test_the_figure_shows_reconstructions_beside_the_inputs(options, drawn):
+    from drai_cli.api import Drai
+
     swap_style(options)
     ((panels, named),) = drawn
     assert [caption for caption, _ in panels] == [
@@ -263,16 +270,9 @@ def test_the_figure_shows_reconstructions_beside_the_inputs(options, monkeypatch
     np.testing.assert_array_equal([panels[1][1], panels[4][1]], again)
 
 
-def test_the_figure_has_the_labels_of_the_runs_own_judge(options, monkeypatch):
+def test_the_figure_has_the_labels_of_the_runs_own_judge(options, drawn, monkeypatch):
     from drai_cli.workflows import swap_style as module
 
-    drawn = []
-    draw = module.draw_figure
-    monkeypatch.setattr(
-        module,
-        "draw_figure",
-        lambda panels, *given, **named: drawn.append((panels, named)) or draw(panels, *given),
-    )
     monkeypatch.setattr(
         module, "find_own_judge", lambda *_: lambda images: [f"label {n}" for n in range(len(images))]
     )
