@@ -309,7 +309,8 @@ def _warn_of_unnamed(described: Described, free: Sequence[str], reporter: Report
         if name != described.key_column and _repeats(values) and not any("." in value for value in values):
             of = f"{name!r} has {len(set(values))} values in {len(values)} rows, and no groups are given: if they are"
             advice = f"patients, one may be in training and test at once; add --group {shlex.quote(name)}"
-            return reporter.warn(f"{of} {advice}")
+            reporter.warn(f"{of} {advice}")
+            return
 
 
 def _warn_of_blanks(described: Described, name: str, reporter: Reporter) -> None:
