@@ -152,7 +152,7 @@ def _sheet(images: Sequence[np.ndarray], side: int, across: int, gap: int) -> np
         top = row * (side + gap) + (side - small.shape[0]) // 2
         left = column * (side + gap) + (side - small.shape[1]) // 2
         sheet[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return sheet
+    return sheet if len(images) > 1 else small
 
 
 def _kitty(png: bytes) -> Iterator[str]:
