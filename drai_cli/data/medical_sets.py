@@ -17,8 +17,8 @@ from drai_cli.errors import InputError
 from drai_cli.io.dicom.foreign import find_foreign
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.read import CT_CLASSES
-from drai_cli.io.intensity import Intensity
-from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
+from drai_cli.io.intensity import HU, Intensity
+from drai_cli.io.window import HU_RANGE, Window, parse_window
 from drai_cli.progress import Reporter
 
 
