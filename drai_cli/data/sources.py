@@ -48,7 +48,11 @@ def find_image_set(
         InputError: Nothing usable there, or an ambiguous case.
         UsageError: Options that do not go with what is there.
     """
-    path, options = Path(path), replace(options or SetOptions(), **more)
+    with reporter.stage("listing the images and what describes them", None, ""):
+        return _find(Path(path), replace(options or SetOptions(), **more), reporter)
+
+
+def _find(path: Path, options: SetOptions, reporter: Reporter) -> ImageSet:
     _check_options(options)
     if path.is_file() and is_table(path.name) and not options.metadata:
         path, options = path.parent, replace(options, metadata=(path,))
@@ -221,7 +225,9 @@ def _refuse_empty(tree: Tree) -> NoReturn:
     raise InputError(
         tree.root,
         f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-        hint_for(tree) or _hint_for_links(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
+        hint_for(tree)
+        or _hint_for_links(tree)
+        or f"{registry.describe_formats()}, in one folder a class or with a table",
     )
 
 

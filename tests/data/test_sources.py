@@ -231,7 +231,9 @@ def test_images_that_are_all_links_are_the_reason_given(save_image, tmp_path, ha
     (root / "a.png").symlink_to(save_image(tmp_path / "elsewhere.png"))
     table = root / "t.csv"
     table.write_text("image,label\na.png,nv\n")
-    with pytest.raises(InputError, match=r"1 that may not be read \(a.png: a symbolic link out of the set\)") as caught:
+    with pytest.raises(
+        InputError, match=r"1 that may not be read \(a.png: a symbolic link out of the set\)"
+    ) as caught:
         find_image_set(root, metadata=table) if has_table else find_image_set(root)
     assert caught.value.hint.startswith("copy the images into the folder")
 
