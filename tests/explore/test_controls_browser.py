@@ -10,16 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.explore.page_browser import (
-    NEEDED,
-    READY,
-    click,
-    forget_refusals,
-    set_value,
-    source,
-    text,
-    until_other,
-)
+from tests.explore.page_browser import NEEDED, READY
+from tests.explore.page_controls import click, forget_refusals, set_value, source, text, until_other
 from tests.explore.page_server import serve_page
 
 pytestmark = NEEDED

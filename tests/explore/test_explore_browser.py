@@ -14,17 +14,8 @@ import pytest
 from PIL import Image
 
 from drai_cli.report.progress_html import progress_html
-from tests.explore.page_browser import (
-    CHECKS,
-    NEEDED,
-    READY,
-    click,
-    forget_refusals,
-    set_value,
-    source,
-    text,
-    until_other,
-)
+from tests.explore.page_browser import CHECKS, NEEDED, READY
+from tests.explore.page_controls import click, forget_refusals, set_value, source, text, until_other
 from tests.explore.page_server import serve_page
 from tests.report.run_examples import example_page
 
