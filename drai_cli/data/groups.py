@@ -108,7 +108,7 @@ def group_files(
             if joining >= _ENOUGH_VALUES and joining > _MOST * repeated and not is_wider:
                 reporter.warn(
                     f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values occur in several "
-                    "groups each, as numbers within a group do"
+                    "groups each, so it seems to number images within a group"
                 )
                 continue
             root = joined
