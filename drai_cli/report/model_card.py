@@ -23,10 +23,6 @@ _HUB_LICENCES = (
 )
 _METRICS = {"accuracy": "Label agreement", "frechet-distance": "Fréchet distance"}
 """The Hub's name of a metric to the name of a measure."""
-_EARLIER_WORDS = {
-    "synthetic images a real one": "synthetic images per real image",
-    "small labels": "rare labels",
-}
 _TAGS = ["medical", "synthetic-data", "conditional-gan", "disentanglement", "style-transfer"]
 
 
@@ -189,19 +185,8 @@ def _section(name: str, measured: Mapping[str, Any]) -> str:
 
 
 def _numbers(numbers: Mapping[str, Any]) -> str:
-    rows = [
-        (_cell(_reword(key)), f"{value:g}")
-        for key, value in numbers.items()
-        if isinstance(value, int | float)
-    ]
+    rows = [(_cell(key), f"{value:g}") for key, value in numbers.items() if isinstance(value, int | float)]
     return markdown_table(("measure", "value"), rows) if rows else ""
-
-
-def _reword(name: str) -> str:
-    """A measure's name as it is called now: headers of earlier versions hold their own words."""
-    for earlier, now in _EARLIER_WORDS.items():
-        name = name.replace(earlier, now)
-    return name
 
 
 def _cell(text: str) -> str:

@@ -192,7 +192,10 @@ def test_the_end_says_what_the_measures_mean_and_what_to_do_next(
     from drai_cli.workflows import train as workflow
 
     verdict = Verdict(
-        "poor", (("good", "Swaps keep."), ("poor", "Far.")), "It no longer improves.", ("Add images.",)
+        "poor",
+        (("good", "Swaps keep."), ("near", "Seen."), ("poor", "Far.")),
+        "It no longer improves.",
+        ("Add images.",),
     )
 
     def finished(run, reporter):
@@ -204,6 +207,7 @@ def test_the_end_says_what_the_measures_mean_and_what_to_do_next(
     assert result.stderr.splitlines() == [
         "drai: 12 kimg seen, ended by kimg; the model is the snapshot at 8 kimg",
         "drai: good: Swaps keep.",
+        "drai: close to good: Seen.",
         "drai: poor: Far.",
         "drai: It no longer improves.",
         "drai: Add images.",

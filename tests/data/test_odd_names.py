@@ -80,6 +80,20 @@ def test_an_absolute_name_inside_the_set_is_found(tmp_path, save_image):
     assert find_image_set(tmp_path / "set", metadata=table).entries[0].name == "a.png"
 
 
+@pytest.mark.parametrize("has_table", [False, True])
+def test_images_that_are_all_links_are_the_reason_given(save_image, tmp_path, has_table):
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "a.png").symlink_to(save_image(tmp_path / "elsewhere.png"))
+    table = root / "t.csv"
+    table.write_text("image,label\na.png,nv\n")
+    with pytest.raises(
+        InputError, match=r"1 that may not be read \(a.png: a symbolic link out of the set\)"
+    ) as caught:
+        find_image_set(root, metadata=table) if has_table else find_image_set(root)
+    assert caught.value.hint.startswith("copy the images into the folder")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_links_pipes_and_odd_names_are_named_and_skipped(folders, save_image, tmp_path):
     root = folders(nv=2, mel=2)

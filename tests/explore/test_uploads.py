@@ -63,6 +63,15 @@ def test_every_kind_is_read(page, files, name):
     assert picture_of(found["picture"]).shape[:2] == (16, 16)
 
 
+def test_what_is_left_out_of_a_series_is_named_without_a_path(page, files):
+    with zipfile.ZipFile(files / "series.zip", "a") as archive:
+        archive.write(files / "a.dcm", "two.dcm")
+    raw = bytearray((files / "series.zip").read_bytes())
+    raw[raw.index(b"two.dcm") + 400] ^= 1  # the checksum no longer fits
+    found = read(page, bytes(raw), "series.zip")[1]
+    assert found["changes"][0].startswith("1 DICOM files are left out (series.zip: two.dcm")
+
+
 def test_codes_are_those_of_encode(page, files, drai, tiny_model):
     found = read(page, (files / "a.png").read_bytes(), "a.png")[1]
     drai("encode", files / "a.png", "--weights", tiny_model, "--out", "codes.npz")

@@ -49,17 +49,6 @@ def test_a_part_without_a_number_says_so(card):
     assert "| measure |" not in text
 
 
-def test_measures_of_earlier_versions_have_the_words_of_now(card):
-    text = card(
-        {
-            "usefulness": {
-                "numbers": {"Gain in recall of the small labels 0.5 synthetic images a real one": 0.04}
-            }
-        }
-    )
-    assert "| Gain in recall of the rare labels 0.5 synthetic images per real image | 0.04 |" in text
-
-
 def test_the_metrics_on_top_are_those_in_the_tables(card):
     def metrics(text):
         front = text.split("---")[1]

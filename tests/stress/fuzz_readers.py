@@ -48,6 +48,7 @@ from pydicom.uid import (
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds `tests` beside it
 
 from drai_cli.errors import DraiError
+from drai_cli.tables.table import is_table
 from drai_cli.workflows.inspect import inspect
 from tests.stress.fuzz_bytes import mutated, mutated_inside
 from tests.stress.fuzz_seeds import COMPANIONS, companion, image_seeds, volume_seeds
@@ -214,7 +215,7 @@ def archives(grey: np.ndarray) -> list[tuple[str, bytes]]:
 
 def tables() -> list[tuple[str, bytes]]:
     """Sound tables of the other encodings and kinds."""
-    lines = ["bild;diagnose;alter", *(f"{i}.png;{('nävus', 'melanom')[i % 2]};{i},5" for i in range(9))]
+    lines = ["bild;label;alter", *(f"{i}.png;{('nävus', 'melanom')[i % 2]};{i},5" for i in range(9))]
     text = "\n".join(lines)
     objects = [{"file_name": f"{i}.png", "label": i % 2, "age": None, "also": ["a", 1.5]} for i in range(9)]
     book, file = openpyxl.Workbook(), io.BytesIO()
@@ -257,6 +258,9 @@ def fuzz(
         path = folder / "case" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
+        if is_table(name):  # of images that are there, else no table is read to its end
+            for index in range(9):
+                PillowImage.new("L", (4, 4), index).save(path.with_name(f"{index}.png"))
         if name in COMPANIONS:
             path.with_name(COMPANIONS[name]).write_bytes(companion(name))
         start = time.process_time()

@@ -94,9 +94,9 @@ def stack_of(subject: str, dataset: Dataset, file_bytes: int) -> Stack:
         InputError: No image, broken, too large, or its codec is not installed.
     """
     check_is_image(subject, dataset)
-    layout = layout_of(subject, dataset)
-    _check_memory(subject, dataset, layout, file_bytes)
     try:
+        layout = layout_of(subject, dataset)
+        _check_memory(subject, dataset, layout, file_bytes)
         groups = FunctionalGroups.of(dataset)
         if layout.samples == 3:
             decoded = _colour(subject, dataset, layout)

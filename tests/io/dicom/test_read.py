@@ -24,6 +24,15 @@ RANDOM = np.random.default_rng(0)
 RAMP = np.arange(48, dtype=np.uint16).reshape(6, 8) * 80
 
 
+def test_pixels_of_an_unknown_type_are_refused(tmp_path, make_dicom):
+    path = make_dicom(tmp_path / "a.dcm", RAMP, syntax=ExplicitVRLittleEndian)
+    raw = path.read_bytes()
+    at = raw.rindex(b"\xe0\x7f\x10\x00O") + 4
+    path.write_bytes(raw[:at] + b"O\x01" + raw[at + 2 :])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_stack(path)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32"])
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
 def test_stored_values_are_exact(tmp_path, make_dicom, dtype, syntax):
