@@ -8,6 +8,7 @@ that name some of the images. Case i is the same whenever it is made.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import random
@@ -150,14 +151,20 @@ def look(root: Path, sound: list[str], results: Counter[str]) -> str:
 
 
 def fuzz(count: int, first: int, base: Path) -> tuple[Counter[str], list[str]]:
-    """What became of the cases, and what should not have."""
+    """What became of the cases, and what should not have; of those that were done, if it is interrupted."""
     outside = base / "outside"
     outside.mkdir()
     (outside / "secret.png").write_bytes(encode_png(np.full((5, 5, 1), 99, np.uint8), {}))
     os.environ["DRAI_CACHE"] = str(base / "cache")
     results: Counter[str] = Counter()
     wrong: list[str] = []
-    for number in range(first, first + count):
+    with contextlib.suppress(KeyboardInterrupt):
+        _fuzz(range(first, first + count), base, outside, results, wrong)
+    return results, wrong
+
+
+def _fuzz(numbers: range, base: Path, outside: Path, results: Counter[str], wrong: list[str]) -> None:
+    for number in numbers:
         root = base / "set"
         sound = make(root, outside, random.Random(f"layout {number}"))
         start, found = time.process_time(), ""
@@ -168,7 +175,7 @@ def fuzz(count: int, first: int, base: Path) -> tuple[Counter[str], list[str]]:
         except DraiError:
             pass
         except KeyboardInterrupt:
-            break  # what was done until then is told
+            raise
         except BaseException:
             found = traceback.format_exc()
         if (seconds := time.process_time() - start) > MAX_SECONDS:
@@ -177,7 +184,6 @@ def fuzz(count: int, first: int, base: Path) -> tuple[Counter[str], list[str]]:
             wrong.append(f"case {number}: {found}")
             root.rename(base / f"kept-{number}")
         shutil.rmtree(root, ignore_errors=True)
-    return results, wrong
 
 
 def main() -> int:
