@@ -24,7 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kill_anywhere import Case, Kills, main, snapshot
+from kill_anywhere import Case, Kills, main
+from kill_checks import snapshot
 
 _HEAD = struct.Struct("5q")
 OPEN, WRITE, TRUNCATE, RENAME, UNLINK, MKDIR, RMDIR, SYNC, SYNC_ALL = range(1, 10)

@@ -31,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds 
 from typer.testing import Result
 
 from tests.stress.fuzz_hidden import OUTSIDE
-from tests.stress.fuzz_kinds import KINDS, Kind, Place
+from tests.stress.fuzz_kinds import KINDS
 from tests.stress.fuzz_mutations import SECRET
+from tests.stress.fuzz_places import Kind, Place
 from tests.support.memory import peak_bytes
 from tests.support.patience import PATIENCE_S
 from tests.support.prompt import run_drai

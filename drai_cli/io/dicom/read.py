@@ -30,10 +30,10 @@ from drai_cli.io.dicom.file import (
     text,
     whole,
 )
-from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.frame_order import place_frames, reorder
 from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
 from drai_cli.io.dicom.placement import FunctionalGroups, pixel_aspect_of, spacing_of
+from drai_cli.io.dicom.signature import NAME
 from drai_cli.io.dicom.voi import curves_of, lut_bits, windows_of
 from drai_cli.io.files import open_regular
 from drai_cli.io.stack import Stack, ToneCurve
@@ -108,7 +108,7 @@ def stack_of(subject: str, dataset: Dataset, file_bytes: int) -> Stack:
         place = place_frames(groups, layout.frames, spacing_mm)
         stack = Stack(
             array=decoded.array,
-            kind=DICOM.name,
+            kind=NAME,
             bits=decoded.bits,
             unit=decoded.unit,
             geometry=place.geometry,
