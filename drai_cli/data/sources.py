@@ -14,6 +14,7 @@ from drai_cli.data.folders import Folders
 from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.items import list_files
+from drai_cli.data.label import FOLDER
 from drai_cli.data.matching.find import find_tables
 from drai_cli.data.matching.lookup import OUTSIDE
 from drai_cli.data.matching.nearby import refuse_loose
@@ -112,6 +113,8 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
     medical = _medical_kind(tree, options.kind)
     names = tree.images if medical is None else tree.medical[medical]
     folders = folders_of(tree, names, reporter)
+    if options.label_name == FOLDER and not folders.classes and medical != DICOM.name:
+        folders = replace(folders, classes=folders.numbers)
     if medical is not None:
         image_set = (
             find_dicom_set(tree, folders, options, reporter)
