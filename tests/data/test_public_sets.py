@@ -509,6 +509,18 @@ def test_versions_of_the_same_classes_are_no_labels(make):
     assert "give one alone: Original Images" in caught.value.hint
 
 
+def test_a_table_that_names_no_image_is_said_beside_one_that_does(make, reporter):
+    names = [f"{n}.png" for n in range(4)]
+    root = make(
+        *names,
+        table="image_level.csv",
+        rows=[("image", "label"), *((name, "ab"[n % 2]) for n, name in enumerate(names))],
+    )
+    write(root / "study_level.csv", [("id", "dx"), *((f"{n}x_study", "ab"[n % 2]) for n in range(4))])
+    find_image_set(root, reporter=reporter)
+    assert "tables that name none of the set's files are not used: study_level.csv" in reporter.remarks
+
+
 def test_tables_of_folds_are_said(make, reporter):
     root = make(*(f"a/{n}.png" for n in range(4)), *(f"b/{n}.png" for n in range(4, 8)))
     for fold in range(2):
