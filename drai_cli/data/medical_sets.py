@@ -18,8 +18,9 @@ from drai_cli.errors import InputError
 from drai_cli.io.dicom.foreign import find_foreign
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.read import CT_CLASSES
-from drai_cli.io.intensity import Intensity
-from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
+from drai_cli.io.intensity import HU, Intensity
+from drai_cli.io.window import HU_RANGE, Window, parse_window
+from drai_cli.machine.memory import raise_if_short
 from drai_cli.progress import Reporter
 
 
@@ -109,6 +110,7 @@ def find_volume_set(
             indices = choose_slices(tree.root, name, axis, slices)
             aspects[name] = plane_aspect(tree.root / name, axis)
         except InputError as error:
+            raise_if_short(error, name)
             skipped.append((name, error.message))
             continue
         for index in indices:

@@ -233,7 +233,8 @@ def warn_of_likely_groups(image_set: ImageSet, reporter: Reporter) -> None:
     if image_set.is_grouped or image_set.kind == "medmnist":
         return
     names = sorted({image_set.pixels.file_of(entry) for entry in image_set.entries})
-    likely = find_likely_groups(names)
+    with reporter.stage("looking for groups in the names of the files", None, ""):
+        likely = find_likely_groups(names)
     if likely is None:
         return
     if all(entry.part is not None for entry in image_set.entries):
