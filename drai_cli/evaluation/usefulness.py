@@ -17,7 +17,7 @@ from drai_cli.evaluation.selected import describe_selection, select
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.heads import FeatureTest, measure_heads
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.power import WORTH_SEEING, cases_for, least_gain
+from drai_cli.metrics.power import WORTH_SEEING, cases_for, groups_for, least_gain
 from drai_cli.metrics.training_sets import make_arms, small_labels, synthetic_counts
 from drai_cli.metrics.usefulness import TestSet, fitting_rows, measure_usefulness
 from drai_cli.progress import percent_task
@@ -299,10 +299,10 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
         text += (
             f", but {', '.join(labels[index] for index in best.rare)} gained in recall with {best.rare_use}"
         )
-    resolution = best.resolution
+    needed = groups_for(best.resolution, numbers["groups"]) or numbers["cases_needed"]
     return (
-        f"{text}: with {numbers['groups']} test cases, gains under {resolution:.2f} cannot be seen "
-        f"(0.05 would need about {numbers['groups_needed'] or numbers['cases_needed']:,}); {alone}."
+        f"{text}: with {numbers['groups']} test cases, gains under {best.resolution:.2f} cannot be seen "
+        f"({WORTH_SEEING} would need about {needed:,}); {alone}."
     )
 
 
