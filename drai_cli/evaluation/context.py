@@ -17,10 +17,9 @@ from drai_cli import __version__
 from drai_cli.evaluation.fast_networks import FastNetworks
 from drai_cli.evaluation.outside import OutsideSet
 from drai_cli.evaluation.real import EvaluationSet
-from drai_cli.evaluation.remembered import LazyFeatures
+from drai_cli.evaluation.remembered import LazyFeatures, features_key
 from drai_cli.evaluation.subgroups import subgroups_of
 from drai_cli.evaluation.subject import Subject
-from drai_cli.io.files import file_sha256
 from drai_cli.metrics.generation import ModelNetworks, style_dim_of
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
@@ -184,7 +183,7 @@ class Evaluation:
     @cached_property
     def features_sha256(self) -> str:
         """Of the extractor's file; empty for the judge."""
-        return "" if self.options.features is None else file_sha256(self.options.features)
+        return features_key(self.options.features)
 
     def subject_json(self) -> dict[str, Any]:
         subject = self.subject
