@@ -12,6 +12,7 @@ from drai_cli.evaluation.best_use import best_use, command_for
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_usefulness, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
+from drai_cli.evaluation.quick import POOL
 from drai_cli.evaluation.real_classifiers import RealClassifiers
 from drai_cli.evaluation.selected import describe_selection, select
 from drai_cli.metrics.classifier_training import UsefulnessConfig
@@ -70,8 +71,6 @@ _NO_HEADS = (
 _HEAD = "linear head on features"
 _HEAD_POOL = 400
 """Most synthetic images of a label whose features are computed for the heads."""
-_QUICK_POOL = 500
-"""Most synthetic images of a label with --quick."""
 
 
 def _measure(evaluation: Evaluation) -> Raw:
@@ -137,7 +136,7 @@ def _pool(
     counts = np.bincount(real.labels[train], minlength=len(real.schema.labels))
     wanted = synthetic_counts(counts, ratios, small)
     if evaluation.options.quick:
-        wanted = np.minimum(wanted, _QUICK_POOL)
+        wanted = np.minimum(wanted, POOL)
     generator = np.random.default_rng(evaluation.options.seed)
     rows = [
         generator.choice(train[real.labels[train] == label], count, replace=True)
