@@ -297,7 +297,7 @@ def test_a_walk_has_masks_in_a_folder_and_says_so_of_one_picture(
         pictures, out=tmp_path / "walk", weights=str(trained.out), device="cpu", steps=3
     )
     interpolate(walk, reporter)
-    assert reporter.warnings == []
+    assert not any("masks" in warning for warning in reporter.warnings)
     assert [row["mask_file_name"] for row in rows_of(walk.out)] == [
         f"masks/frame_{index:06d}.png" for index in range(3)
     ]
@@ -306,9 +306,10 @@ def test_a_walk_has_masks_in_a_folder_and_says_so_of_one_picture(
         for row in rows_of(out):
             assert read_mask(out / row["mask_file_name"]).shape == (16, 16)
     interpolate(replace(walk, out=tmp_path / "walk.png"), reporter)
-    assert reporter.warnings == [
+    assert (
         "one picture shows images without the masks that the model makes (lesion): --out FOLDER writes both"
-    ]
+        in reporter.warnings
+    )
 
 
 def test_masks_of_nifti_images_are_label_maps_in_their_place(trained: TrainRun, tmp_path: Path) -> None:
