@@ -12,12 +12,12 @@ from drai_cli.inference.changed_labels import Contents
 from drai_cli.inference.input_images import EncodedImages
 from drai_cli.io.png import encode_png
 from drai_cli.output.derived_images import DerivedImages
-from drai_cli.output.figure import draw_figure
+from drai_cli.output.figure import draw_figure, label_column
 from drai_cli.output.swaps import Swap
 
 FIGURE = "figure.png"
 _NOTE = (
-    "Content is what the model links to the label ({label}). Style is all else that it varies: colour, brightness, "
+    "Content is what the model links to the label{column}. Style is all else that it varies: colour, brightness, "
     "place and direction, and also shape where shape does not tell the labels apart. A reconstruction is made from "
     "the codes of its own image: what is lost there is lost in the swap too, and is no effect of style."
 )
@@ -57,7 +57,7 @@ def write_figure(
             (f"{letter}, reconstructed (synthetic)", reconstructed[..., :count]),
             (f"content of {letter}{_as_label(swap)}, style of {other} (synthetic)", swapped[..., :count]),
         ]
-    note = _NOTE.format(label=header.schema.label.name)
+    note = _NOTE.format(column=label_column(header.schema.label.name))
     if judge is not None:
         labels = judge(np.stack([pixels for _, pixels in panels]))
         panels = [
