@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from drai_cli.errors import UsageError
 from drai_cli.model_file.header import ModelHeader
+from drai_cli.output.mask_file import MASKS
 from drai_cli.output.names import folder_names
-from drai_cli.sampling.layout import MASKS
 from drai_cli.settings.image_options import (
     MASK_FORMATS,
     PACKED_FORMATS,
