@@ -78,7 +78,7 @@ class Clock:
 
 
 @contextmanager
-def shown(clock: Clock, reporter: Reporter) -> Iterator[None]:
+def show_clock(clock: Clock, reporter: Reporter) -> Iterator[None]:
     """Shows how much of the whole report is done, every second, whatever the parts show of themselves."""
     ended = threading.Event()
     with reporter.task("the whole report", 100, "%") as task:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from drai_cli.evaluation import clock as module
-from drai_cli.evaluation.clock import Clock, shown
+from drai_cli.evaluation.clock import Clock, show_clock
 from drai_cli.progress import Reporter, Task
 
 
@@ -62,7 +62,7 @@ def test_the_whole_is_shown_in_percent_while_parts_run(monkeypatch) -> None:
 
     monkeypatch.setattr(module, "_EVERY_S", 0.01)
     clock = Clock({"a": 0.4})
-    with shown(clock, Shown()):
+    with show_clock(clock, Shown()):
         clock.start("a")
         time.sleep(0.15)
     assert len(told) > 2

@@ -75,7 +75,7 @@ def test_an_interrupted_judge_goes_on_and_a_stored_one_is_used(tmp_path: Path, m
     assert [file.suffix for file in tmp_path.iterdir() if not file.name.startswith(".")] == [".part"]
     first = instruments()
     judge = first.judge
-    assert any("went on from 31 steps" in text for text in said)
+    assert any("continued from step 31" in text for text in said)
     assert not list(tmp_path.glob("*.part"))
     assert 0 < first.facts["judge_balanced_accuracy_on_validation"] <= 1
     assert first.facts["judge_images_seen"] <= 12_800
