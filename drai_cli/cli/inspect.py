@@ -82,9 +82,7 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     limit = None if output.verbose else LISTED
     if isinstance(report, LabelCandidates):
         output.result(report.to_json(), _candidates_page(report, limit))
-        output.info(
-            "nothing says what the label is: give one of these, or a column of --metadata FILE, as --label"
-        )
+        output.info("the label is not known: give one of these, or a column of --metadata FILE, as --label")
         return
     text = _set_page(report, limit) if isinstance(report, SetReport) else _image_page(report)
     output.result(report.to_json(), text)

@@ -71,7 +71,7 @@ def find_tables(
     near, deeper = list_candidates(tree, folders.top, reporter)
     if options.metadata:
         tables = [context.read(_resolve(tree.root, Path(path))) for path in options.metadata]
-        return context.with_groups_nearby(context.joined(tables), near)
+        return context.with_groups_nearby(context.join(tables), near)
     if options.kind in ("class-folders", "medmnist"):
         return None
     headers = {path: frozenset(read_header(path)) for path in (*near, *deeper)}
@@ -80,20 +80,20 @@ def find_tables(
         if len(ham) > 1:
             refuse_several(tree, ham)
         if ham:
-            return context.joined([context.read(ham[0])])
+            return context.join([context.read(ham[0])])
         if options.kind == "ham10000":
             raise InputError(
                 tree.root, "expected a table of kind ham10000, got none", "name it with --metadata FILE"
             )
     if parts := read_imagefolder(tree, reporter):
-        return context.joined([parts])
+        return context.join([parts])
     found = context.matching(list(headers))
     if found.tables:
         if found.unused and not found.others:
             names = ", ".join(found.unused[:5])
             reporter.info(f"tables that name none of the set's files are not used: {names}")
         linked = {table.path.name: context.links(table) for table in found.pairs}
-        joined = context.joined(context.with_asked(found))
+        joined = context.join(context.with_asked(found))
         return replace(joined, linked={**joined.linked, **linked})
     if options.kind == "csv":
         raise InputError(tree.root, "expected a table of kind csv, got none", "name it with --metadata FILE")
@@ -176,7 +176,7 @@ class _Context:
         below = [row[name] for row in table.rows[:_PROBED_ROWS]]
         return strip_suffix(name) != name or 2 * sum(map(bool, map(self.lookup.find, below))) > len(below)
 
-    def joined(self, tables: Sequence[Table]) -> SetTables:
+    def join(self, tables: Sequence[Table]) -> SetTables:
         """Several tables as one: rows of tables with the same columns together, others joined by what they name."""
         tables = stack(self.tree, tables, self.lookup, self.reporter)
         is_ham = self.options.kind in (None, "ham10000") and any(
@@ -202,14 +202,14 @@ class _Context:
             one = self.describe(table, own)
             described = one if described is None else join(described, one, self.reporter)
         for table in later:
-            described = self._joined_by_column(described, table, tables)
+            described = self._join_by_shared_column(described, table, tables)
         assert described is not None
         return SetTables(described, is_ham, _of_one_row(described))
 
     def describe(self, table: Table, column: str | None) -> Described:
         return describe(table, column, self.lookup, dict(self.tree.skipped), self.tree.root, self.reporter)
 
-    def _joined_by_column(
+    def _join_by_shared_column(
         self, described: Described | None, table: Table, tables: Sequence[Table]
     ) -> Described:
         """A table that names no image, joined by a column that it shares with those that do."""
