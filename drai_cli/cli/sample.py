@@ -8,7 +8,7 @@ from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import Output
 from drai_cli.cli.pictures import show_files
 from drai_cli.cli.text import show_fields, show_table, to_plain
-from drai_cli.settings.image_options import SAMPLE_FORMATS, SAMPLE_SUFFIXES, SampleOptions
+from drai_cli.settings.image_options import PACKED_FORMATS, SAMPLE_FORMATS, SAMPLE_SUFFIXES, SampleOptions
 
 
 @command(
@@ -65,4 +65,6 @@ def sample(output: Output, dry_run: bool, settings: Settings) -> None:
         raise
     output.result(result.to_json(), str(result.out))
     if settings["show"]:
-        show_files(output, sorted(result.out.glob(f"*/*{SAMPLE_SUFFIXES[chosen.format][0]}")))
+        if chosen.format in PACKED_FORMATS:
+            output.info(f"not shown: --format {chosen.format} packs the images; --sheet FILE.png draws them")
+        show_files(output, result.list_images(SAMPLE_SUFFIXES[chosen.format][0]))

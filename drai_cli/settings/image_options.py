@@ -36,9 +36,9 @@ SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
 }
 SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
 PACKED_FORMATS = ("npz", "webdataset")
+"""Formats in which many images share a file, so that there is no choice of folders."""
 MASK_FORMATS = ("png", "nifti")
 """Formats with a place for the masks that a model makes."""
-"""Formats in which many images share a file, so that there is no choice of folders."""
 
 SampleLayout = Literal["folders", "flat", "isic", "bids"]
 SAMPLE_LAYOUTS: tuple[SampleLayout, ...] = ("folders", "flat", "isic", "bids")

@@ -17,6 +17,7 @@ from drai_cli.io.files import file_sha256
 from drai_cli.io.room import check_room
 from drai_cli.machine.launch import read_place
 from drai_cli.model_file.header import ModelHeader, model_intensity
+from drai_cli.output.mask_file import MASKS
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.asked import check_layout
 from drai_cli.sampling.draw import encode_style
@@ -73,6 +74,11 @@ class SampleResult:
     def to_json(self) -> dict[str, Any]:
         left_out = {label: dict(reasons) for label, reasons in self.left_out.items()}
         return {**asdict(self), "out": str(self.out), "labels": dict(self.labels), "left_out": left_out}
+
+    def list_images(self, suffix: str) -> list[Path]:
+        """Files of images on disk, in any layout, masks aside; none of formats that pack them."""
+        found = self.out.rglob(f"*{suffix}") if suffix else ()
+        return sorted(path for path in found if path.relative_to(self.out).parts[0] != MASKS)
 
 
 def sample(options: SampleOptions, reporter: Reporter = SILENT) -> SampleResult:

@@ -46,6 +46,19 @@ def test_json(sample, tmp_path):
     assert "nothing to do" in again.stderr
 
 
+@pytest.mark.parametrize("layout", ["folders", "flat", "bids"])
+def test_images_of_any_layout_are_shown(sample, monkeypatch, layout):
+    shown = []
+    monkeypatch.setattr("drai_cli.cli.sample.show_files", lambda output, paths: shown.extend(paths))
+    assert sample("-n", 3, "--layout", layout, "--show").exit_code == 0
+    assert len(shown) == 3
+
+
+def test_of_packed_images_it_is_said_that_none_is_shown(sample):
+    done = sample("-n", 2, "--format", "npz", "--show")
+    assert "not shown: --format npz packs the images; --sheet FILE.png draws them" in done.stderr
+
+
 def test_quiet_is_silent(sample):
     assert sample("--label", "nv", "-n", 1, "-q").stderr == ""
 
