@@ -173,7 +173,9 @@ def _split(report: SetReport) -> str:
 
 def _both_sides(report: SetReport) -> str:
     count, examples = report.groups_across
-    groups = f"{count} groups" + (f" (such as that of {examples[0]})" if examples else "")
+    groups = f"{count} groups"
+    if examples:
+        groups += f" (such as that of {examples[0]}; add --split new, which keeps groups together)"
     equal = f"{len(report.duplicates_across)} sets of equal images"
     return f"{groups}, {equal}" if report.group else f"{equal}; groups are not known"
 

@@ -98,6 +98,11 @@ class Instruments:
         return self._judge_config.fit.images
 
     @property
+    def is_borrowed(self) -> bool:
+        """Whether the judge that was used is the run's own, which other settings made."""
+        return "judge" in self.facts
+
+    @property
     def _judge_config(self) -> JudgeConfig:
         config = judge_config(self.real.images.shape[1], self.real.symmetry)
         if self.judge_images is not None:

@@ -84,6 +84,13 @@ def test_an_interrupted_judge_goes_on_and_a_stored_one_is_used(tmp_path: Path, m
     assert (second.judge.labels(real.images) == judge.labels(real.images)).all()
     assert second.facts == first.facts
     assert any(text.startswith("using the judge stored in") for text in said)
+    of_run = tmp_path / "judge.safetensors"
+    save_state(of_run, judge.state(), judge.config_json())
+    third = Instruments(real, tmp_path / "new", 256, 0, torch.device("cpu"), Interrupting(), of_run)
+    assert (third.judge.labels(real.images) == judge.labels(real.images)).all()
+    assert third.is_borrowed
+    assert list(third.facts) == ["judge"]  # not the 256 images that were asked for
+    assert not second.is_borrowed
 
 
 def test_a_column_is_split_into_names_or_thirds() -> None:
