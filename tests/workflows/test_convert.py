@@ -127,7 +127,7 @@ def test_values_become_levels_through_a_window(ct, tmp_path):
     heard = Heard()
     convert(ConvertOptions(ct, tmp_path / "auto", format="png"), heard)
     assert any("window 40,400" in line for line in heard.lines)
-    assert any("no place for spacing" in line for line in heard.lines)
+    assert any("cannot store spacing" in line for line in heard.lines)
     assert len(heard.lines) == 2
     convert(ConvertOptions(ct, tmp_path / "brain", format="png", window="brain"))
     for folder, window in (("auto", (40, 400)), ("brain", (40, 80))):
