@@ -176,7 +176,7 @@ class Evaluation:
         known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
         if "features_sha256" in depends_on and (options.features is not None or "judge" in numbers):
             known["extractor"] = self.features().name
-        if "judge" in numbers:
+        if "judge" in numbers and not self.instruments.is_borrowed:
             known["judge_images"] = self.instruments.judge_shown
         used = tuple(name for name in ("judge", "regressor", "reader") if name in numbers)
         known |= {name: value for name, value in self.instruments.facts.items() if name.startswith(used)}

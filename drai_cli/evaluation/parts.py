@@ -13,7 +13,7 @@ import torch
 
 from drai_cli import __version__
 from drai_cli.errors import InputError
-from drai_cli.evaluation.clock import Clock, shown
+from drai_cli.evaluation.clock import Clock, show_clock
 from drai_cli.evaluation.conditions import CONDITIONS
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
@@ -72,7 +72,7 @@ class Parts:
         with reporter.stage("estimating how long the report takes", None, ""):
             clock = Clock(estimate_seconds(evaluation, stages))
         reporter.info(f"this report takes about {_about(clock.left_s())}")
-        with shown(clock, reporter):
+        with show_clock(clock, reporter):
             self._measure_all(wanted, stages, clock)
 
     def _measure_all(self, wanted: Sequence[str], stages: Collection[str], clock: Clock) -> None:
