@@ -17,13 +17,10 @@ LEFT_OUT = ("conditions",)
 ADD = "--quick leaves it out: name it with --metrics, or repeat without --quick"
 """Why such a part has no numbers."""
 SELECTED = "selected samples: --quick leaves them out"
-LEAVES_OUT = "; ".join(
-    (
-        "conditions",
-        "training on selected samples",
-        f"of the images that privacy compares with, those beyond about {UNSEEN}, so that rare labels may lack numbers",
-        f"of the training images for the label in codes, those beyond {PROBE_ROWS:,}; shuffled labels",
-        f"of the synthetic images of a label for usefulness, those beyond {POOL}",
-    )
+LEAVES_OUT = (
+    "conditions; training on selected samples; probes of shuffled labels; "
+    f"unseen images of privacy above {UNSEEN} (rare labels may lack numbers); "
+    f"training images above {PROBE_ROWS:,} for the label in codes; "
+    f"synthetic images above {POOL} per label in usefulness"
 )
 """For the report's settings."""
