@@ -11,7 +11,7 @@ import typer
 from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command
 from drai_cli.cli.fields import collect_given, make_options
-from drai_cli.cli.output import Output
+from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.pictures import MOST, can_show, show_files, show_images
 from drai_cli.cli.text import show_table
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
@@ -74,8 +74,9 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     parts of it, window, cropping, duplicates, what is left out, and the drai train command. For DICOM files without
     --label: the folders and DICOM attributes that could be labels, with counts.
     """
-    from drai_cli.workflows.inspect import ImageReport, LabelCandidates, SetReport, pick_images
-    from drai_cli.workflows.inspect import inspect as look
+    with output.stage(LOADING, None, ""):
+        from drai_cli.workflows.inspect import ImageReport, LabelCandidates, SetReport, pick_images
+        from drai_cli.workflows.inspect import inspect as look
 
     chosen = SourceOptions(**collect_given(SourceOptions, settings))
     report = look(settings["path"], chosen, output, settings["figure"])

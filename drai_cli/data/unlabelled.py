@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ _TEXT = re.compile(r"\.(?:txt|lst|list)$", re.IGNORECASE)
 _MOST_FILES = 12
 _MOST_CLASSES = 50
 _SHOWN = 3
+_FEWEST_ROWS = 4
 
 
 def refuse_unlabelled(
@@ -70,6 +72,9 @@ def _text_tables(tree: Tree, names: Sequence[str]) -> Iterator[tuple[Table, str]
     texts = sorted(
         (name for name in tree.lists if _TEXT.search(name)), key=lambda name: (name.count("/"), name)
     )
+    in_folder = Counter(name.rpartition("/")[0] for name in texts)
+    # More in one folder are of one image each, as YOLO's boxes and the readings of films are.
+    texts = [name for name in texts if in_folder[name.rpartition("/")[0]] <= _MOST_FILES]
     if not texts:
         return
     lookup = Lookup(list_files(names), tree.root)
@@ -79,7 +84,7 @@ def _text_tables(tree: Tree, names: Sequence[str]) -> Iterator[tuple[Table, str]
             first = table.rows[0].values()
             if not any(map(lookup.find, first)):
                 table = read_table(tree.root / name)
-            if len(table.columns) < 2:
+            if len(table.columns) < 2 or len(table.rows) < _FEWEST_ROWS:
                 continue
             fits = {
                 column: fit

@@ -91,7 +91,8 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
         distances = measure_distances(inference, walk, frames.positions)
         pictures = _make_frame_pictures(options, encoded, frames, decided_by)
     derived = DerivedImages(inference, "interpolate", fit, options.format, "model", options.compression)
-    names = _write(out, pictures, encoded, derived, options)
+    with reporter.stage(f"drawing {out.name}", None, ""):
+        names = _write(out, pictures, encoded, derived, options)
     return InterpolateResult(
         out=out,
         images=tuple(names),

@@ -22,6 +22,7 @@ from drai_cli.io.raster import write_png
 from drai_cli.io.read import read_stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.write import encode_image
+from drai_cli.progress import Reporter
 from drai_cli.settings.data_options import DataOptions
 from tests.support.levels import values_of
 from tests.support.tiff_file import page, tiff
@@ -29,7 +30,7 @@ from tests.support.tiff_file import page, tiff
 RANDOM = np.random.default_rng(0)
 
 
-class Listener:
+class Listener(Reporter):
     """Keeps what is reported."""
 
     def __init__(self) -> None:

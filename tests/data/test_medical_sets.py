@@ -12,6 +12,7 @@ from drai_cli.data.prepared import prepare
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.volumes import choose_slices, cut
 from drai_cli.errors import InputError, UsageError
+from drai_cli.io.nifti.format import NIFTI
 from drai_cli.io.nifti.read import measure_nifti
 from drai_cli.io.read import read_stack
 from drai_cli.settings.data_options import DataOptions
@@ -163,7 +164,7 @@ def test_slices_are_counted_as_they_are_cut(tmp_path, code):
         )
     )
     turned.to_filename(tmp_path / "v.nii.gz")
-    assert measure_nifti(tmp_path / "v.nii.gz").extents == (2, 6, 5, 4)
+    assert measure_nifti(tmp_path / "v.nii.gz", NIFTI).extents == (2, 6, 5, 4)
     for axis, count in {"axial": 6, "coronal": 5, "sagittal": 4}.items():
         assert choose_slices(tmp_path, "v.nii.gz", axis, "all") == list(range(2 * count))
         assert choose_slices(tmp_path, "v.nii.gz", axis, "1") == [1, 1 + count]

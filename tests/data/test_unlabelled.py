@@ -33,6 +33,16 @@ def test_text_files_with_labels_are_named_where_images_have_none(make):
     assert parts_of(found) == {name: name.split("/")[0] for name in names}
 
 
+def test_texts_of_one_image_each_are_no_lists(make):
+    root = make(*(f"images/train/{n}.png" for n in range(14)))
+    (root / "labels" / "train").mkdir(parents=True)
+    for n in range(14):
+        (root / "labels" / "train" / f"{n}.txt").write_text("0 0.5 0.5 0.1 0.1\n" * 5)
+    with pytest.raises(InputError, match="got 14 images in none") as caught:
+        find_image_set(root)
+    assert "name the lists" not in caught.value.hint
+
+
 def test_a_table_that_names_no_image_is_named_where_images_have_no_label(make):
     root = make("FundusImages/RET001.png", "FundusImages/RET002.png")
     write(root / "ClinicalData" / "eyes.csv", [("ID", "dx"), ("#001", 0), ("#002", 1)])

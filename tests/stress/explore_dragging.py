@@ -102,14 +102,16 @@ def processor_s(pid: int) -> float:
 
 
 def private_mb(pids: set[int]) -> float:
-    """Memory that processes which are still there have for themselves, also what of it was swapped out."""
+    """Memory that processes have written, in use or swapped out; other browsers share the pages of the program."""
     kilobytes = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith(("Private_", "Swap:")))
+        kilobytes += sum(
+            int(line.split()[1]) for line in lines if line.startswith(("Private_Dirty:", "Swap:"))
+        )
     return kilobytes / 1024
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,9 @@ from drai_cli.errors import OverwriteError, UsageError, WeightsError
 from drai_cli.io.read import read_stack
 from drai_cli.output import walk_pictures
 from drai_cli.output.marks import read_marks
+from drai_cli.progress import Reporter, Task
 from drai_cli.settings.image_options import InterpolateOptions
+from drai_cli.workflows import interpolate as workflow
 from drai_cli.workflows.interpolate import interpolate
 
 
@@ -54,6 +57,22 @@ def test_the_ends_are_what_the_model_makes_of_the_codes(options, model, along, e
     assert (made[0] == expected[0]).all()
     assert (made[-1] == expected[1]).all()
     assert len(made) == 5
+
+
+def test_an_animation_is_drawn_in_a_stage_that_says_so(options, monkeypatch):
+    open_stages = []
+
+    class Heard(Reporter):
+        @contextmanager
+        def stage(self, name, total, unit):
+            open_stages.append(name)
+            yield Task()
+            open_stages.remove(name)
+
+    seen = []
+    monkeypatch.setattr(workflow, "animate", lambda *_: seen.append(list(open_stages)) or b"")
+    interpolate(replace(options, out=options.out.with_suffix(".gif"), steps=3), Heard())
+    assert seen == [["drawing out.gif"]]
 
 
 def test_even_steps_are_even(options):
