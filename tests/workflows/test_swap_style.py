@@ -213,7 +213,7 @@ def test_nothing_is_overwritten(swap_options):
 @pytest.fixture
 def drawn(monkeypatch):
     """The panels and swap_options of each figure that is drawn."""
-    from drai_cli.workflows import swap_style as module
+    from drai_cli.output import swap_figure as module
 
     drawn = []
     draw = module.draw_figure
@@ -256,7 +256,7 @@ def test_the_figure_has_the_labels_of_the_runs_own_judge(swap_options, drawn, mo
 
 
 def test_a_failure_leaves_nothing(swap_options, monkeypatch):
-    from drai_cli.workflows import swap_style as module
+    from drai_cli.output import swap_figure as module
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
