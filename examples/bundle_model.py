@@ -20,8 +20,10 @@ from drai_cli.report.model_card import model_card
 from drai_cli.run.directory import measures_beside
 
 _CURVE = {
-    "agreement": "agreement", "judge": "judge", "kept": "kept", "kept_of_a": "a itself", "leaked": "leaked",
-    "followed": "followed", "frechet": "Fréchet (judge's features)",
+    "agreement": "label agreement", "judge": "the judge on real images",
+    "kept": "swap has the content image's label", "kept_of_a": "real content images",
+    "leaked": "swap has the style image's label", "followed": "colour correlation with the style image",
+    "frechet": "Fréchet distance (judge's features)",
 }  # fmt: skip
 
 

@@ -196,6 +196,8 @@ def resolve_settings(preset: str | None, settings: Mapping[str, Any]) -> tuple[D
 
 def _summarise(result: TrainResult, data: Path) -> list[str]:
     """How the run ended, what its measures mean, and what to do next; a line each."""
+    from drai_cli.report.wording import OF_A_RUN
+
     seen = f"{result.images_seen / 1000:g} kimg seen"
     if result.stopped_by == "nothing to do":
         lines = [f"the run is finished, {seen}: nothing to do"]
@@ -204,7 +206,7 @@ def _summarise(result: TrainResult, data: Path) -> list[str]:
         lines[0] += f"; the model is the snapshot at {result.best_images_seen / 1000:g} kimg"
     if result.verdict is not None:
         verdict = result.verdict
-        lines += [f"{standing}: {text}" for standing, text in verdict.quality]
+        lines += [f"{OF_A_RUN[standing]}: {text}" for standing, text in verdict.quality]
         lines += [verdict.progress, *verdict.advice]
     weights, folder = ["--weights", str(result.run)], result.run.resolve().name
     count = ["--per-finding" if result.has_findings else "--per-class", "8"]

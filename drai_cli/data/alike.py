@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drai_cli.data.grey_window import options_for, spell_window
+from drai_cli.data.image_set import ImageSet
 from drai_cli.data.medmnist import NpzPixels
 from drai_cli.data.prepared import find_set
 from drai_cli.data.tree import FilePixels
@@ -13,11 +14,18 @@ from drai_cli.io.intensity import Intensity
 from drai_cli.settings.data_options import DataOptions
 
 
-def read_alike(options: DataOptions, intensity: Intensity | None) -> DataOptions:
+def read_alike(
+    options: DataOptions, intensity: Intensity | None, found: ImageSet | None = None
+) -> DataOptions:
     """These options with the window of images whose levels mean `intensity`, unless they name a window themselves.
 
     Plain files of images that came from medical ones hold levels, so they keep theirs. Nothing is changed where the
     set cannot be found: the error is raised where it is read.
+
+    Args:
+        options: Of the further set.
+        intensity: What levels of the first set mean.
+        found: The set that these options find, where it is known: a large one takes seconds to list.
     """
     if intensity is None or options.window is not None or options.hu_offset is not None:
         return options
@@ -25,7 +33,7 @@ def read_alike(options: DataOptions, intensity: Intensity | None) -> DataOptions
     if not plain and _is_plain(intensity):
         return options
     try:
-        found = find_set(options)
+        found = found or find_set(options)
     except DraiError:
         return replace(options, **plain)
     if isinstance(found.pixels, FilePixels | NpzPixels):
@@ -33,18 +41,16 @@ def read_alike(options: DataOptions, intensity: Intensity | None) -> DataOptions
     return replace(options, window=spell_window(intensity))
 
 
-def with_label(options: DataOptions, *names: str) -> DataOptions:
-    """These options with the first of `names` that is a label of the set; unchanged without one."""
+def with_label(options: DataOptions, *names: str) -> tuple[DataOptions, ImageSet | None]:
+    """These options with the first of `names` that is a label of the set, and that set; unchanged without one."""
     for name in names:
         named = replace(options, label=(name,))
         try:
-            find_set(named)
+            return named, find_set(named)
         except UsageError as error:
             if not error.subject.startswith("--label"):
                 raise
-        else:
-            return named
-    return options
+    return options, None
 
 
 def _is_plain(intensity: Intensity) -> bool:

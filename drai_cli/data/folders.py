@@ -19,7 +19,7 @@ from functools import cached_property
 
 from drai_cli.data.image_set import Part, part_in_name, part_named
 from drai_cli.data.known_names import find_patient
-from drai_cli.data.masks import IMAGE_FOLDER, find_masks
+from drai_cli.data.masks import IMAGE_FOLDER, find_masks, space_words
 
 _BIDS_FOLDERS = frozenset({"anat", "func", "dwi", "fmap", "perf", "pet", "eeg", "meg", "micr"})
 _NUMBERING = re.compile(
@@ -36,6 +36,7 @@ _PART_LAST = re.compile(r"(?P<rest>.*\w.*?)[-_. ]+(?P<part>[A-Za-z]+)$")
 _MANY = 20
 """Folders that all end in digits: more than classes are numbered."""
 _MOST_SUBCLASSES = 30
+_VERSION = re.compile(r"augmented|original|images|data|[-_. ]")
 _FOLD = re.compile(r"^(?:cv[-_ ]?)?folds?[-_. ]?\d+$", re.IGNORECASE)
 _NNUNET: Mapping[str, Part] = {"imagestr": "train", "imagests": "test", "imagesva": "validation"}
 
@@ -56,6 +57,8 @@ class Folders:
         folds: Folders that are folds of a cross-validation.
         top: The wrapper folders above everything else, with `/` at the end; empty where there is none.
         levels: What the levels are, for messages: the first folders of each that is no class.
+        numbers: The folder of each file at the first level of numbers alone (`000`, `001`), by its name: taken for
+            numbering, though they may be classes.
     """
 
     parts: Mapping[str, Part] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Folders:
     folds: tuple[str, ...] = ()
     top: str = ""
     levels: tuple[str, ...] = ()
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -90,6 +94,7 @@ def read_folders(names: Sequence[str]) -> Folders:
     beside: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
     levels: list[str] = []
+    numbers: dict[str, str] = {}
     top, set_aside, depth, class_depth = "", "", 0, 0
     is_top = True
     while True:
@@ -147,11 +152,14 @@ def read_folders(names: Sequence[str]) -> Folders:
         is_top = is_top and len(level) == 1
         if not classes:
             levels.append(", ".join(level[:3]))
+            if not numbers and len(level) > 1 and all(map(_is_number, level)):
+                numbers = {name: folders[depth] for name, folders in inside.items()}
         depth += 1
-    shared = Counter(sub for _, sub in {(classes.get(name), sub) for name, sub in subclasses.items()})
+    pairs = {(classes.get(name), without_version(sub)) for name, sub in subclasses.items()}
+    shared = Counter(sub for _, sub in pairs)
     return Folders(
         parts, classes, masks, beside, set_aside, subclasses, sum(count > 1 for count in shared.values()) > 1,
-        folds, top, tuple(levels),
+        folds, top, tuple(levels), numbers,
     )  # fmt: skip
 
 
@@ -177,13 +185,20 @@ def _parts_and_classes(level: Sequence[str]) -> dict[str, tuple[Part, str]]:
     return both if len(both) == len(level) and len(of_train) > 1 and others and others <= of_train else {}
 
 
+def without_version(folder: str) -> str:
+    """A folder's name without what says that its images are changed: `MonkeyPox_augmented` is `Monkey Pox`."""
+    return _VERSION.sub("", folder.lower())
+
+
 def _is_structure(folder: str) -> bool:
-    return folder.lower() in _BIDS_FOLDERS or IMAGE_FOLDER.search(folder) is not None or _is_numbered(folder)
+    is_for_images = IMAGE_FOLDER.search(space_words(folder)) is not None
+    return folder.lower() in _BIDS_FOLDERS or is_for_images or _is_numbered(folder)
 
 
 def _are_structure(level: Sequence[str]) -> bool:
     """Whether folders are only structure: `images` and `anat` are, `Acne Photos` beside `Eczema Photos` not."""
-    kinds = {IMAGE_FOLDER.sub("", folder).strip("-_. ") for folder in level if not _is_numbered(folder)}
+    named = [space_words(folder) for folder in level if not _is_numbered(folder)]
+    kinds = {IMAGE_FOLDER.sub("", folder).strip("-_. ") for folder in named}
     return all(map(_is_structure, level)) and len(kinds - {"", *_BIDS_FOLDERS}) < 2
 
 

@@ -18,9 +18,9 @@ from drai_cli.data.medmnist import NpzPixels
 from drai_cli.data.tree import FilePixels
 from drai_cli.errors import UsageError
 from drai_cli.io.grey import GreyWindow
-from drai_cli.io.intensity import Intensity
+from drai_cli.io.intensity import HU, Intensity
 from drai_cli.io.stack import Stack
-from drai_cli.io.window import HU, HU_RANGE, Window, centre_and_width, parse_window
+from drai_cli.io.window import HU_RANGE, Window, centre_and_width, parse_window
 from drai_cli.progress import Reporter
 
 _LOOKED_AT = 100

@@ -18,7 +18,7 @@ from drai_cli.progress import Reporter
 
 _GROUP_WORDS: Mapping[str, tuple[str, ...]] = {
     "patient": ("patient", "patients", "patienten", "paciente", "paziente", "pasient", "pacjent", "pat", "pt", "person",
-                "proband", "mrn", "pid", "ptid", "patid", "medicalrecord", "pseudonym"),
+                "proband", "mrn", "empi", "pid", "ptid", "patid", "medicalrecord", "pseudonym"),
     "subject": ("subject", "subj", "usubj", "sujet", "soggetto", "sujeto"),
     "participant": ("participant", "volunteer"),
     "case": ("case", "fall", "caso", "cas"),
@@ -34,7 +34,7 @@ _ANY_GROUP = re.compile(
     re.IGNORECASE,
 )
 _ENDINGS = ("", "s", "id", "ids", "no", "nr", "num", "nummer", "number", "name", "code", "key", "uid", "identifier",
-            "index", "idx", "instanceuid")  # fmt: skip
+            "index", "idx", "instanceuid", "anon")  # fmt: skip
 _WHOLE = re.compile(r"\d{1,18}(?:\.0+)?")
 NAMED = "/"
 """Before groups that files' names say; it keeps them apart from files, whose relative path never begins with it."""

@@ -15,6 +15,7 @@ from drai_cli.io.dicom.placement import aspect_of
 from drai_cli.io.dicom.read import check_is_image
 from drai_cli.io.raster_kinds import may_be_animated
 from drai_cli.io.registry import format_by_suffix
+from drai_cli.machine.memory import raise_if_short
 
 PATIENT, STUDY = "PatientID", "StudyInstanceUID"
 HEADER_KEYS = ("SOPInstanceUID", "SeriesInstanceUID", "AccessionNumber", STUDY, PATIENT)
@@ -75,6 +76,7 @@ def read_dicom_items(tree: Tree, names: Sequence[str], keywords: Sequence[str]) 
         try:
             dataset = parse(path, header_only=True)
         except InputError as error:
+            raise_if_short(error, name)
             return Item(name, 0, {}, error.message, True)
         try:
             check_is_image("", dataset, header_only=True)

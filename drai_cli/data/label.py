@@ -15,7 +15,7 @@ from drai_cli.data.finding_columns import (
     read_columns,
     read_joined,
 )
-from drai_cli.data.folders import Folders
+from drai_cli.data.folders import Folders, without_version
 from drai_cli.data.groups import find_group_columns
 from drai_cli.data.image_set import LABEL, SetOptions
 from drai_cli.data.matching.find import SetTables
@@ -126,11 +126,15 @@ def _check_levels(folders: Folders, reporter: Reporter) -> None:
         return
     outer, inner = ", ".join(folders.class_names[:4]), ", ".join(folders.subclass_names[:4])
     if folders.are_shared:
+        versions = [name for name in folders.class_names if not without_version(name)]
+        alone = ""
+        if versions:
+            alone = f"; where the outer ones hold versions of the same images, give one alone: {versions[-1]}"
         raise UsageError(
             "--label",
             f"expected folders of classes, got the same folders ({inner}) in several others ({outer})",
             "--label subfolder takes the inner ones as labels, --label folder the outer ones; where the inner ones are "
-            "patients, add --group-pattern '([^/]+)/[^/]+$'",
+            f"patients, add --group-pattern '([^/]+)/[^/]+$'{alone}",
         )
     _say_further(folders, reporter)
 

@@ -106,7 +106,7 @@ def _is_mask_folder(
     others = [one for one in siblings if one != child]
     if child.lower() in _DERIVED and any(one.startswith("sub-") for one in others):
         return True
-    spellings = (child, _spaced(child))
+    spellings = (child, space_words(child))
     if not any(map(_MASK_FOLDER.search, spellings)):
         return False
     if any(IMAGE_FOLDER.search(one) for one in others):
@@ -134,7 +134,7 @@ def _mask_files(names: Sequence[str]) -> Iterable[str]:
     ]
 
 
-def _spaced(folder: str) -> str:
+def space_words(folder: str) -> str:
     """A folder's name with its words apart: `ManualMask` as `Manual Mask`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", folder)
 

@@ -10,15 +10,17 @@ from drai_cli.data.image_set import FILE, Entry, ImageSet, SetOptions
 from drai_cli.data.items import SOP_CLASS, Item, list_files, read_dicom_items
 from drai_cli.data.label import FOLDER, SUBFOLDER, choose_label, wanted_keywords
 from drai_cli.data.listing import list_set
-from drai_cli.data.matching.find import SetTables, find_tables
+from drai_cli.data.matching.find import find_tables
 from drai_cli.data.tree import Tree
+from drai_cli.data.unlabelled import refuse_unlabelled
 from drai_cli.data.volumes import VolumePixels, choose_slices, plane_aspect
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.foreign import find_foreign
 from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.read import CT_CLASSES
-from drai_cli.io.intensity import Intensity
-from drai_cli.io.window import HU, HU_RANGE, Window, parse_window
+from drai_cli.io.intensity import HU, Intensity
+from drai_cli.io.window import HU_RANGE, Window, parse_window
+from drai_cli.machine.memory import raise_if_short
 from drai_cli.progress import Reporter
 
 
@@ -39,8 +41,9 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
     images, skipped = _set_aside(headers, reporter)
     tables = find_tables(tree, images, folders, True, options, reporter)
     label = choose_label(tables, options, folders, reporter, has_headers=True)
-    if label in (FOLDER, SUBFOLDER) and (tables is None or label not in tables.described.columns):
-        refuse_unlabelled(tree, folders, None, len(images), "DICOM files")
+    is_column = tables is not None and label in tables.described.columns
+    if label in (FOLDER, SUBFOLDER) and not is_column and not folders.classes:
+        refuse_unlabelled(tree, folders, [item.name for item in images], "DICOM files")
     listing = list_set(
         tree, images, folders, tables, label, options, reporter, noun="DICOM files", hides=True
     )
@@ -93,7 +96,8 @@ def find_volume_set(
     chosen = parse_window(options.window)
     axis, slices = options.axis or "axial", options.slices or "all"
     tables = find_tables(tree, items, folders, True, options, reporter)
-    refuse_unlabelled(tree, folders, tables, len(items), "volumes")
+    if tables is None and not folders.classes:
+        refuse_unlabelled(tree, folders, [item.name for item in items], "volumes")
     label = choose_label(tables, options, folders, reporter)
     listing = list_set(tree, items, folders, tables, label, options, reporter, noun="volumes", hides=True)
     entries: list[Entry] = []
@@ -106,6 +110,7 @@ def find_volume_set(
             indices = choose_slices(tree.root, name, axis, slices)
             aspects[name] = plane_aspect(tree.root / name, axis)
         except InputError as error:
+            raise_if_short(error, name)
             skipped.append((name, error.message))
             continue
         for index in indices:
@@ -116,23 +121,6 @@ def find_volume_set(
         VolumePixels(tree.root, frames, chosen, axis, aspects), (*tree.skipped, *skipped, *listing.skipped),
         _intensity(chosen, ""), f"window {chosen}, axis {axis}, slices {slices}", listing.findings,
     )  # fmt: skip
-
-
-def refuse_unlabelled(tree: Tree, folders: Folders, tables: SetTables | None, count: int, noun: str) -> None:
-    """Stops where neither folders nor tables say what the label is.
-
-    Raises:
-        InputError: Saying what the folders are taken for.
-    """
-    if tables is not None or folders.classes:
-        return
-    levels = [level for level in folders.levels if level]
-    taken = f" (folders that are no labels: {'; '.join(levels)})" if levels else ""
-    raise InputError(
-        tree.root,
-        f"expected class folders with {noun}, or a table, got {count} {noun} in none{taken}",
-        "sort them into one folder a class, or name a table with --metadata FILE --label COLUMN",
-    )
 
 
 def _intensity(window: Window, unit: str) -> Intensity | None:

@@ -11,7 +11,7 @@ import shlex
 import signal
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -166,15 +166,21 @@ def find_likely_groups(names: Sequence[str]) -> LikelyGroups | None:
 
 
 def _groups_of(pattern: str, names: Sequence[str]) -> LikelyGroups | None:
-    """The groups that a pattern makes; None where they are too few, too large, or hardly hold several files."""
+    """The groups that a pattern makes; None where they are too few, too large, or hardly hold several files.
+
+    Nor are they groups where one of them is a class: `Covid` of `COVID/Covid (1).png`.
+    """
     search = re.compile(pattern)
     members: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         match = search.search(name)
         members[name if match is None else match[1 if search.groups else 0]].append(name)
+    in_folder = Counter(name.rpartition("/")[0] for name in names)
     several = [
         group for group in members.values() if len({stem_of(PurePosixPath(name).name) for name in group}) > 1
     ]
+    if 0 < sum(_is_kind(key, group, in_folder) for key, group in members.items()) <= _FEW_GROUPS:
+        return None
     images = sum(map(len, several))
     if len(names) > _LARGEST_BY_WORDS * len(members) and not any(re.search(r"\d", key) for key in members):
         return None
@@ -185,6 +191,13 @@ def _groups_of(pattern: str, names: Sequence[str]) -> LikelyGroups | None:
     ):
         return LikelyGroups(pattern, len(members), images, several[0][0])
     return None
+
+
+def _is_kind(key: str, group: Sequence[str], in_folder: Mapping[str, int]) -> bool:
+    """Whether a word without a number begins the names of all files in some folder: it says what all of them show."""
+    folders = {name.rpartition("/")[0] for name in group}
+    is_whole = sum(in_folder[folder] for folder in folders) == len(group)
+    return len(group) > 1 and is_whole and not re.search(r"\d", key)
 
 
 def _readings(names: Sequence[str]) -> Iterator[str]:
@@ -212,7 +225,8 @@ def warn_of_likely_groups(image_set: ImageSet, reporter: Reporter) -> None:
     if image_set.is_grouped or image_set.kind == "medmnist":
         return
     names = sorted({image_set.pixels.file_of(entry) for entry in image_set.entries})
-    likely = find_likely_groups(names)
+    with reporter.stage("looking for groups in the names of the files", None, ""):
+        likely = find_likely_groups(names)
     if likely is None:
         return
     if all(entry.part is not None for entry in image_set.entries):

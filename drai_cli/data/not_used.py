@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from drai_cli.data.archive import SUFFIXES
 from drai_cli.data.folders import Folders, read_folders
 from drai_cli.data.masks import find_doubled
 from drai_cli.data.matching.match import are_equal
@@ -80,10 +81,31 @@ def say_not_used(tree: Tree, reporter: Reporter) -> None:
 
 def hint_for(tree: Tree, besides: Sequence[str] = ()) -> str:
     """What to do with the most frequent files of a well-known format that is not read; empty where there is none."""
+    if archives := _hint_for_archives(tree):
+        return archives
     for suffix, count in tree.others.most_common():
         if suffix not in besides and (hint := registry.hint_for(f"a{suffix}")):
             return f"{count} {suffix}: {hint}"
     return ""
+
+
+def _hint_for_archives(tree: Tree) -> str:
+    """What to type for zip and tar files that are not unpacked beside themselves; empty where there is none."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for name in tree.archives:
+        length = next(len(one) for one in SUFFIXES if name.lower().endswith(one))
+        if not (tree.root / name[:-length]).is_dir():
+            found[name.rpartition("/")[0], name[-length:]].append(name)
+    if not found:
+        return ""
+    (folder, suffix), names = max(found.items(), key=lambda one: len(one[1]))
+    if len(names) == 1:
+        return f"1 {suffix}: to read that one, give it as the path: {tree.root / names[0]}"
+    pattern = str(tree.root / folder / f"*{suffix}")
+    return (
+        f'{len(names)} {suffix}: unpack each into a folder of its own: python -c "import glob, shutil; '
+        f'[shutil.unpack_archive(f, f[:-{len(suffix)}]) for f in glob.glob({pattern!r})]"'
+    )
 
 
 def refuse_pixel_columns(tree: Tree) -> None:

@@ -172,6 +172,9 @@ class _Noting(Reporter):
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
         return self.reporter.task(name, total, unit)
 
+    def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+        return self.reporter.stage(name, total, unit)
+
 
 def _describe_window(image_set: ImageSet) -> str:
     if image_set.intensity is not None:

@@ -14,13 +14,13 @@ from drai_cli.data.image_set import PARTS, Part, SetOptions, part_in_name, part_
 from drai_cli.data.items import Item
 from drai_cli.data.matching.lookup import BEGINNING, IN_FOLDER, Lookup
 from drai_cli.data.matching.match import TABLE_PART, Described
+from drai_cli.data.matching.stacked import FOLD
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError
 from drai_cli.io.files import MAX_RECORD_BYTES, open_regular
 from drai_cli.progress import SILENT, Reporter
 
 _LIST_FOLDERS = re.compile(r"(?:^|[-_ ])(?:splits?|lists?|imagesets|partitions?|folds?)$", re.IGNORECASE)
-_FOLD = re.compile(r"(?:^|[/_. -])(?:cv|fold|split)[-_ ]?(\d+)(?=[/_. -]|$)", re.IGNORECASE)
 _FEW_DIGITS = 4
 _PURE_LISTS = (".txt", ".lst", ".list")
 _ENOUGH = 0.5
@@ -108,7 +108,7 @@ def _by_lists(
         InputError: Two lists with different parts name the same file.
     """
     lists = [*_text_lists(tree), *_json_lists(tree)]
-    folds = {fold[1] for name, _, _ in lists if (fold := _FOLD.search(name))}
+    folds = {fold[1] for name, _, _ in lists if (fold := FOLD.search(name))}
     if len(folds) > 1:
         reporter.warn(
             f"{lists[0][0]} and other lists look like those of a cross-validation and are not used: to use the "

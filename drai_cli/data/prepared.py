@@ -125,21 +125,24 @@ def prepare(
             size=options.size, fit=options.fit, cache_dir=options.cache_dir, reporter=reporter,
         )  # fmt: skip
     check_classes(options.path, entries, label, findings)
-    parts = np.array(choose_parts(entries, label, findings, seed, split_file, reporter))
-    if needs_parts and split_file is None:
-        check_parts(options.path, image_set, entries, parts.tolist())
-    train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
-    if not train:
-        raise InputError(options.path, "no image is in the training part", "check the split")
-    schema = ConditionSchema.from_rows(
-        [e.values for e in train], label, image_set.conditions, options.aliases, findings, options.missing
-    )
-    check_seen(entries, parts.tolist(), label, findings)
-    rows = _without_unseen(entries, schema, reporter)
-    duplicates = find_duplicates(cache.digests)
-    across = (
-        count_groups_across([entry.group for entry in entries], parts.tolist()) if image_set.is_grouped else 0
-    )
+    with reporter.stage("splitting the images", None, ""):
+        parts = np.array(choose_parts(entries, label, findings, seed, split_file, reporter))
+        if needs_parts and split_file is None:
+            check_parts(options.path, image_set, entries, parts.tolist())
+        train = [entry for entry, part in zip(entries, parts, strict=True) if part == "train"]
+        if not train:
+            raise InputError(options.path, "no image is in the training part", "check the split")
+        schema = ConditionSchema.from_rows(
+            [e.values for e in train], label, image_set.conditions, options.aliases, findings, options.missing
+        )
+        check_seen(entries, parts.tolist(), label, findings)
+        rows = _without_unseen(entries, schema, reporter)
+        duplicates = find_duplicates(cache.digests)
+        across = (
+            count_groups_across([entry.group for entry in entries], parts.tolist())
+            if image_set.is_grouped
+            else 0
+        )
     summary = {
         "kind": image_set.kind,
         "label": label,

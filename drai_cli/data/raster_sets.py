@@ -12,6 +12,7 @@ from drai_cli.data.label import FOLDER, SUBFOLDER, choose_label
 from drai_cli.data.listing import list_set
 from drai_cli.data.matching.find import SetTables
 from drai_cli.data.tree import FilePixels, Tree
+from drai_cli.data.unlabelled import refuse_unlabelled
 from drai_cli.errors import InputError, UsageError
 from drai_cli.progress import Reporter
 
@@ -70,6 +71,9 @@ def _check_folders(tree: Tree, folders: Folders, options: SetOptions, reporter: 
         InputError: No images in class folders, or folders of a split next to folders of classes.
         UsageError: Another label than the folder was asked for.
     """
+    images = [name for name in tree.images if name not in folders.masks]
+    if not folders.classes and not folders.beside_parts:
+        refuse_unlabelled(tree, folders, images, "images", options.label_name)
     if options.label_name not in (None, LABEL, FOLDER, SUBFOLDER):
         raise UsageError(
             f"--label {options.label[0]}",
@@ -82,15 +86,6 @@ def _check_folders(tree: Tree, folders: Folders, options: SetOptions, reporter: 
             tree.root,
             f"folders of a split ({parts}) lie next to others ({others})",
             "give the folder that holds only classes, or only train, validation and test",
-        )
-    images = [name for name in tree.images if name not in folders.masks]
-    if not folders.classes:
-        levels = [level for level in folders.levels if level]
-        taken = f" (folders that are no labels: {'; '.join(levels)})" if levels else ""
-        raise InputError(
-            tree.root,
-            f"expected class folders with images, got {len(images)} images in none{taken}",
-            "sort them into one folder a class, or name a table with --metadata FILE",
         )
     unnamed = [name for name in folders.class_names if is_missing(name)]
     if unnamed and not options.missing:

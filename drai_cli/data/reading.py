@@ -24,6 +24,7 @@ from drai_cli.errors import InputError
 from drai_cli.io import registry
 from drai_cli.io.image import Image
 from drai_cli.machine.cores import usable_cores
+from drai_cli.machine.memory import raise_if_short
 from drai_cli.progress import Reporter
 
 Result = TypeVar("Result")
@@ -65,6 +66,7 @@ def read_all(
 
     Raises:
         InputError: A decoder crashed its process, or took more memory than there is.
+        MemoryError: Memory is short; what could not be read for that reason is not left out.
     """
     workers = min(_MAX_WORKERS, usable_cores())
     under_way: deque[tuple[Batch, Future[list[Result | Unreadable]]]] = deque()
@@ -138,10 +140,11 @@ def _end_with_parent() -> None:
 
 def _read_batch(batch: Batch, use: Callable[[Image], Result]) -> list[Result | Unreadable]:
     results: list[Result | Unreadable] = []
-    for _, read in batch:
+    for entry, read in batch:
         try:
             results.append(use(read()))
         except InputError as error:
+            raise_if_short(error, entry.name)
             results.append(Unreadable(error.message))
     return results
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from drai_cli.data.archive import is_archive, unpack_archive
 from drai_cli.data.folders import Folders
 from drai_cli.data.grey_window import with_grey_window
 from drai_cli.data.image_set import ImageSet, SetOptions, count_classes
 from drai_cli.data.items import list_files
+from drai_cli.data.label import FOLDER
 from drai_cli.data.matching.find import find_tables
 from drai_cli.data.matching.lookup import OUTSIDE
 from drai_cli.data.matching.nearby import refuse_loose
@@ -48,7 +49,11 @@ def find_image_set(
         InputError: Nothing usable there, or an ambiguous case.
         UsageError: Options that do not go with what is there.
     """
-    path, options = Path(path), replace(options or SetOptions(), **more)
+    with reporter.stage("listing the images and what describes them", None, ""):
+        return _find(Path(path), replace(options or SetOptions(), **more), reporter)
+
+
+def _find(path: Path, options: SetOptions, reporter: Reporter) -> ImageSet:
     _check_options(options)
     if path.is_file() and is_table(path.name) and not options.metadata:
         path, options = path.parent, replace(options, metadata=(path,))
@@ -108,6 +113,8 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
     medical = _medical_kind(tree, options.kind)
     names = tree.images if medical is None else tree.medical[medical]
     folders = folders_of(tree, names, reporter)
+    if options.label_name == FOLDER and not folders.classes and medical != DICOM.name:
+        folders = replace(folders, classes=folders.numbers)
     if medical is not None:
         image_set = (
             find_dicom_set(tree, folders, options, reporter)
@@ -115,6 +122,8 @@ def _find_in_tree(tree: Tree, options: SetOptions, reporter: Reporter) -> ImageS
             else find_volume_set(tree, medical, folders, options, reporter)
         )
         return image_set
+    if tree.skipped and not tree.images and not _list_archives(tree):
+        _refuse_empty(tree)  # before a table is blamed for naming none of its images
     items = list_files([name for name in names if name not in folders.masks])
     tables = find_tables(tree, items, folders, False, options, reporter)
     if tables is not None:
@@ -206,16 +215,29 @@ def _find_without_table(tree: Tree, folders: Folders, options: SetOptions, repor
                 "or name a table with --metadata FILE",
             )
     if not tree.images:
-        refuse_pixel_columns(tree)
-        others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
-        skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
-        raise InputError(
-            tree.root,
-            f"expected images, got 0 (other files: {others or 'none'}){skipped}",
-            hint_for(tree) or f"{registry.describe_formats()}, in one folder a class or with a table",
-        )
+        _refuse_empty(tree)
     refuse_loose(tree)
     return find_raster_set(tree, folders, None, options, reporter)
+
+
+def _refuse_empty(tree: Tree) -> NoReturn:
+    """Raises InputError: there is no image that may be read."""
+    refuse_pixel_columns(tree)
+    others = ", ".join(f"{count} {suffix}" for suffix, count in tree.others.most_common(4))
+    skipped = f", and {len(tree.skipped)} that may not be read ({_names(tree)})" if tree.skipped else ""
+    raise InputError(
+        tree.root,
+        f"expected images, got 0 (other files: {others or 'none'}){skipped}",
+        hint_for(tree)
+        or _hint_for_links(tree)
+        or f"{registry.describe_formats()}, in one folder a class or with a table",
+    )
+
+
+def _hint_for_links(tree: Tree) -> str:
+    """What to do where images are links to elsewhere; empty where none is."""
+    is_linked = any("out of the set" in reason for _, reason in tree.skipped)
+    return "copy the images into the folder, or give the folder that holds them" if is_linked else ""
 
 
 def _is_inside(path: Path, root: Path) -> bool:

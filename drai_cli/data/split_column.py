@@ -116,7 +116,8 @@ _TRAIN: Part = "train"
 
 def _values(table: Table, name: str) -> Counter[str]:
     """The known values of a column, with how often each occurs."""
-    return Counter(value for row in table.rows if not is_missing(value := row[name]))
+    counts = Counter(row[name] for row in table.rows)
+    return Counter({value: count for value, count in counts.items() if not is_missing(value)})
 
 
 def _parts(table: Table, name: str) -> dict[str, Part]:
@@ -130,7 +131,7 @@ def _other_values(table: Table, name: str, parts: Mapping[str, Part]) -> Counter
 def _named_parts(table: Table, name: str) -> SplitColumn | None:
     """A column whose known values are all parts, and known in at least half of the rows."""
     values = _values(table, name)
-    parts = _parts(table, name)
+    parts = {value: part for value in values if (part := part_named(value)) is not None}
     if not values or set(parts) != set(values) or 2 * values.total() < len(table.rows):
         return None
     is_called = table.has_header and _is_called_split(name)
@@ -142,8 +143,10 @@ def _flag(table: Table, name: str) -> SplitColumn | None:
     """A column such as `is_train` or `test` with nothing but yes and no."""
     match = _FLAG.match(name)
     part = part_named(match[1]) if match else None
+    if part is None:
+        return None
     values = {value: value.lower() for value in _values(table, name)}
-    if part is None or not values or not set(values.values()) <= _YES | _NO or len(set(values.values())) < 2:
+    if not values or not set(values.values()) <= _YES | _NO or len(set(values.values())) < 2:
         return None
     other: Part = "test" if part == _TRAIN else _TRAIN
     return SplitColumn(name, {value: part if lower in _YES else other for value, lower in values.items()})

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from drai_cli.data.archive import SUFFIXES as ARCHIVE_SUFFIXES
 from drai_cli.data.image_set import BATCH, Batch, Entry, Read, Stamp
 from drai_cli.errors import InputError
 from drai_cli.io import registry
@@ -45,6 +46,7 @@ class Tree:
         skipped: Image files and folders that may not be used, with the reason.
         tables: Files whose names are those of tables, sorted.
         lists: Files that may list names, sorted.
+        archives: Zip and tar files, sorted.
         others: Number of other files by suffix.
         folders: The folders directly under the root.
     """
@@ -55,6 +57,7 @@ class Tree:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
+    archives: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     folders: list[str] = field(default_factory=list)
 
@@ -95,7 +98,7 @@ def walk(root: Path) -> Tree:
             _sort_in(tree, item, name, real_root, waiting)
         if len(tree.images) > MAX_IMAGES:
             raise InputError(root, f"expected at most {MAX_IMAGES} images, got more")
-    for names in (tree.images, *tree.medical.values(), tree.tables, tree.lists):
+    for names in (tree.images, *tree.medical.values(), tree.tables, tree.lists, tree.archives):
         names.sort()
     return tree
 
@@ -126,6 +129,8 @@ def _sort_in(tree: Tree, item: os.DirEntry[str], name: str, real_root: Path, wai
                 tree.tables.append(name)
             if item.name.lower().endswith(_LIST_SUFFIXES):
                 tree.lists.append(name)
+            if item.name.lower().endswith(ARCHIVE_SUFFIXES):
+                tree.archives.append(name)
     elif not item.is_file():
         tree.skipped.append((name, "not a regular file"))
     elif not _is_utf8(name):

@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from drai_cli.data.alike import read_alike, with_label
 from drai_cli.data.cache import build_cache
+from drai_cli.data.image_set import ImageSet
 from drai_cli.data.label import FOLDER, NoLabelError
 from drai_cli.data.prepared import find_set
 from drai_cli.data.reading import list_first
@@ -62,7 +63,8 @@ def read_outside(path: Path, maps: Sequence[str], real: EvaluationSet, reporter:
             raise UsageError(f"--map {text}", "expected THEIRS=OURS", "for example --map naevus=nv")
         own[theirs] = real.schema.label.resolve(ours)
     options = DataOptions(path, size=real.images.shape[1])
-    options = read_alike(_with_known_label(options, real.schema.label.name), real.intensity)
+    options, found = _with_known_label(options, real.schema.label.name)
+    options = read_alike(options, real.intensity, found)
     data = find_set(options, reporter)
     if not _is_same_range(data.intensity, real.intensity):
         reporter.warn(
@@ -102,16 +104,15 @@ def read_outside(path: Path, maps: Sequence[str], real: EvaluationSet, reporter:
     return OutsideSet(path.resolve().name, images, labels, groups, digest.hexdigest())
 
 
-def _with_known_label(options: DataOptions, name: str) -> DataOptions:
-    """The evaluated set's label where this set has it, else its own, else its folders."""
-    named = with_label(options, name)
-    if named is not options:
-        return named
+def _with_known_label(options: DataOptions, name: str) -> tuple[DataOptions, ImageSet | None]:
+    """The evaluated set's label where this set has it, else its own, else its folders; and the set, where known."""
+    named, found = with_label(options, name)
+    if found is not None:
+        return named, found
     try:
-        find_set(options)
+        return options, find_set(options)
     except NoLabelError:
         return with_label(options, FOLDER)
-    return options
 
 
 def _range_of(intensity: Intensity | None) -> str:

@@ -72,9 +72,10 @@ class Parts:
             for name in wanted
             if not self.table[name].refuse(evaluation) and self._stored(name, self.table[name]) is None
         ]
-        clock = Clock(estimate_seconds(evaluation, stages) if stages else {})
         if not stages:
-            return self._measure_all(wanted, stages, clock)
+            return self._measure_all(wanted, stages, Clock({}))
+        with reporter.stage("estimating how long the report takes", None, ""):
+            clock = Clock(estimate_seconds(evaluation, stages))
         reporter.info(f"this report takes about {_about(clock.left_s())}")
         with shown(clock, reporter):
             self._measure_all(wanted, stages, clock)

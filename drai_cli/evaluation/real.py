@@ -110,15 +110,16 @@ def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporte
         InputError: The data cannot be used, or evaluated images were trained on.
         UsageError: Options that contradict each other.
     """
-    data = data_options(options, subject, reporter)
-    split = options.split or (
-        subject.run.split if subject.run is not None and has_images(subject.run, data) else None
-    )
+    with reporter.stage("comparing the data set with the model's", None, ""):
+        data = data_options(options, subject, reporter)
+        split = options.split or (
+            subject.run.split if subject.run is not None and has_images(subject.run, data) else None
+        )
+        seen = subject.run.read_seen() if subject.run is not None else None
+        own_names = data.conditions
+        data = _with_columns(data, options.subgroups)
     if split is not None and options.train_data is not None:
         raise UsageError("--train-data", "contradicts a split", "leave one of the two out")
-    seen = subject.run.read_seen() if subject.run is not None else None
-    own_names = data.conditions
-    data = _with_columns(data, options.subgroups)
     is_split_here = split is None and options.train_data is None and seen is None
     real = prepare(data, seed=options.seed, split_file=split, needs_parts=is_split_here, reporter=reporter)
     schema = (
@@ -189,6 +190,8 @@ def _with_columns(data: DataOptions, names: Sequence[str]) -> DataOptions:
     Raises:
         UsageError: It has no such column.
     """
+    if not names:
+        return data
     wanted = replace(data, conditions=tuple(dict.fromkeys((*data.conditions, *names))))
     try:
         find_set(wanted)

@@ -57,6 +57,7 @@ def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> S
         return Subject(options.synthetic.resolve().name, None, None)
     path = locate_weights(options.weights, reporter)
     run = run_of(path)
-    model = load_model(path, device)
+    with reporter.stage("reading the model", None, ""):
+        model = load_model(path, device)
     name = run.path.resolve().name if run is not None else path.stem
     return Subject(name, model, run, sha256=model.sha256)

@@ -16,6 +16,7 @@ from drai_cli.data.tree import walk
 from drai_cli.errors import InputError, UsageError
 from drai_cli.inference.input_images import read_for_model, stack_pixels
 from drai_cli.io.image import fit_to_square
+from drai_cli.machine.memory import raise_if_short
 from drai_cli.model_file.header import ModelHeader, model_fit
 from drai_cli.progress import Reporter
 
@@ -81,6 +82,7 @@ def load_real_images(
             try:
                 pixels.append(read())
             except InputError as error:
+                raise_if_short(error, entry.name)
                 unread.append(f"{entry.name}: {error.message}")
             else:
                 names.append(entry.name)

@@ -48,8 +48,9 @@ def read_upload(
                 place, shown
             )
             raise InputError(shown, message.replace(place, shown), hint) from error
-    # A page has no options to type.
-    return replace(image, changes=tuple(change.partition(" (--")[0] for change in image.changes))
+    # A page has no options to type, and a file has no path there.
+    changes = (change.partition(" (--")[0].replace(str(path), shown) for change in image.changes)
+    return replace(image, changes=tuple(changes))
 
 
 def _suffix_of(name: str) -> str:

@@ -56,7 +56,8 @@ def locate_weights(weights: str | Path | None = None, reporter: Reporter = SILEN
     if hub_name and not isinstance(weights, Path) and path.suffix not in (".safetensors", ".onnx"):
         repository = HubRepository(hub_name["repository"], hub_name["revision"])
         try:
-            return repository.find_cached() or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
+            cached = repository.find_cached(reporter)
+            return cached or repository.fetch((MODEL_FILE,), reporter)[MODEL_FILE]
         except NetworkError as error:
             if not _list_models(path.parent):
                 raise

@@ -48,16 +48,9 @@ class HubRepository:
     def __str__(self) -> str:
         return self.name if self.revision is None else f"{self.name}@{self.revision}"
 
-    def find_cached(self) -> Path | None:
-        """The model file in the local cache, its hash checked; None if it is not cached."""
-        import huggingface_hub
-
-        with self._explain_failures():
-            path = huggingface_hub.try_to_load_from_cache(self.name, MODEL_FILE, revision=self.revision)
-            if not isinstance(path, str):
-                return None
-            self._check_hash(Path(path))
-            return Path(path)
+    def find_cached(self, reporter: Reporter = SILENT) -> Path | None:
+        """The model file in the local cache, its hash checked; None if it is not cached or damaged."""
+        return self._find_all_cached([MODEL_FILE], reporter).get(MODEL_FILE)
 
     def fetch(self, wanted: Sequence[str] = HUB_FILES, reporter: Reporter = SILENT) -> dict[str, Path]:
         """Downloads files, all of one commit, to the local cache; those that the repository lacks are left out.
@@ -70,13 +63,9 @@ class HubRepository:
         from huggingface_hub import constants
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
-        if constants.is_offline_mode() and self.find_cached() is not None:
+        if constants.is_offline_mode() and MODEL_FILE in (cached := self._find_all_cached(wanted, reporter)):
             reporter.info(f"{self}: HF_HUB_OFFLINE is set, the cached files are used")
-            cached = {
-                name: huggingface_hub.try_to_load_from_cache(self.name, name, revision=self.revision)
-                for name in wanted
-            }
-            return {name: Path(path) for name, path in cached.items() if isinstance(path, str)}
+            return cached
         with self._explain_failures():
             guard_session(str(self))
             info = huggingface_hub.HfApi().model_info(self.name, revision=self.revision, files_metadata=True)
@@ -87,12 +76,18 @@ class HubRepository:
             self._check_sizes({name: sizes[name] for name in names}, info.sha, reporter)
             disable_progress_bars()  # the reporter shows it
             with reporter.task(f"downloading {self}", len(names), "files") as task:
-                try:
+                paths = self._download(names)
+                if damaged := self._remove_damaged(paths):
+                    reporter.warn(
+                        f"{self}: {', '.join(damaged)}: another hash than on the Hub, downloaded again"
+                    )
                     paths = self._download(names)
-                except WeightsError:
-                    # A power cut may have damaged the cache, which is not synced; the damaged file is gone now.
-                    reporter.warn(f"{self}: a file has another hash than on the Hub: downloaded again")
-                    paths = self._download(names)
+                    if damaged := self._remove_damaged(paths):
+                        raise WeightsError(
+                            str(self), f"{damaged[0]} has another hash than on the Hub, twice",
+                            "it was removed from the cache: check the connection and HF_ENDPOINT, "
+                            "then drai pull it again",
+                        )  # fmt: skip
                 task.advance(len(names))
             return paths
 
@@ -157,41 +152,54 @@ class HubRepository:
             except InputError as error:
                 raise WeightsError(error.subject, error.message, hint) from error
 
+    def _find_all_cached(self, names: Sequence[str], reporter: Reporter) -> dict[str, Path]:
+        """The files that the local cache has, of one revision; damaged ones are removed and left out."""
+        import huggingface_hub
+
+        with self._explain_failures():
+            found = {
+                name: huggingface_hub.try_to_load_from_cache(self.name, name, revision=self.revision)
+                for name in names
+            }
+            paths = {name: Path(path) for name, path in found.items() if isinstance(path, str)}
+            if damaged := self._remove_damaged(paths):
+                reporter.warn(f"{self}: {', '.join(damaged)}: damaged in the Hub cache, removed")
+            return {name: path for name, path in paths.items() if name not in damaged}
+
     def _download(self, names: Sequence[str]) -> dict[str, Path]:
-        """The files in the cache, their hashes checked; raises WeightsError for a wrong one, which is removed."""
+        """The files in the cache, their hashes not yet checked."""
         import huggingface_hub
 
         folder = huggingface_hub.snapshot_download(
             self.name, revision=self.revision, allow_patterns=list(names)
         )
-        paths = {name: Path(folder) / name for name in names}
-        for path in paths.values():
-            self._check_hash(path)
-        return paths
+        return {name: Path(folder) / name for name in names}
 
-    def _check_hash(self, path: Path) -> None:
-        """Checks a cached file against the Hub's hash; a wrong one is removed from the cache.
+    def _remove_damaged(self, paths: Mapping[str, Path]) -> list[str]:
+        """Names of cached files whose hash is not the Hub's, removed from the cache.
 
-        The cache names a file's bytes by this hash: sha256 of large files, git's of small ones. Where it cannot make
-        links (Windows without the permission) there is no such name, and only the header of a model file is checked.
+        A power cut can leave several: huggingface_hub does not sync its cache. All are found at once, so that one
+        more download is enough. The cache names a file's bytes by this hash: sha256 of large files, git's of small
+        ones. Where it cannot make links (Windows without the permission) there is no such name, and only the header
+        of a model file is checked.
         """
-        stored = path.resolve()
-        expected = stored.name
-        if stored == path or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", expected):
-            return
-        if len(expected) == 64:
-            digest = hashlib.sha256()
-        else:
-            digest = hashlib.sha1(b"blob %d\0" % stored.stat().st_size, usedforsecurity=False)
-        with open(stored, "rb") as file:
-            actual = hashlib.file_digest(file, lambda: digest).hexdigest()
-        if actual != expected:
-            stored.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-            raise WeightsError(
-                str(self), f"{path.name} has another hash than on the Hub",
-                "it was removed from the cache: drai pull it again",
-            )  # fmt: skip
+        damaged = []
+        for name, path in paths.items():
+            stored = path.resolve()
+            expected = stored.name
+            if stored == path or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", expected):
+                continue
+            if len(expected) == 64:
+                digest = hashlib.sha256()
+            else:
+                digest = hashlib.sha1(b"blob %d\0" % stored.stat().st_size, usedforsecurity=False)
+            with open(stored, "rb") as file:
+                actual = hashlib.file_digest(file, lambda: digest).hexdigest()  # noqa: B023  (called at once)
+            if actual != expected:
+                stored.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+                damaged.append(name)
+        return damaged
 
     @contextlib.contextmanager
     def _explain_failures(self, is_upload: bool = False) -> Iterator[None]:

@@ -21,6 +21,7 @@ from drai_cli.io.read import choose_frame, read_frame, read_image, read_stack
 from drai_cli.io.registry import find_format
 from drai_cli.io.stack import Spacing, Stack
 from drai_cli.io.window import Window, choose_scale, frame_image, parse_window
+from drai_cli.machine.memory import raise_if_short
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.progress import SILENT, Reporter
 
@@ -255,6 +256,7 @@ def encode_files(
             except InputError as error:
                 if not may_skip:
                     raise
+                raise_if_short(error, str(path))
                 skipped.append((str(path), error.message))
                 reporter.warn(f"{path}: left out, {error.message}")
                 if len(skipped) > max(_MAX_UNREADABLE * len(paths), 0):

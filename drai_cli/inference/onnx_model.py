@@ -16,6 +16,7 @@ from jaxtyping import Float32, UInt
 
 from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.hub.locate import WEIGHTS_VARIABLE
+from drai_cli.inference.micro_batch import micro_batch_of
 from drai_cli.inference.onnx_session import (
     AGAIN,
     CPU_PROVIDER,
@@ -24,7 +25,6 @@ from drai_cli.inference.onnx_session import (
     import_runtime,
     start_session,
 )
-from drai_cli.inference.sampler import micro_batch_of
 from drai_cli.io.files import expand_home, open_regular
 from drai_cli.machine.cores import usable_threads
 from drai_cli.machine.memory import PassSize, in_passes

@@ -71,11 +71,6 @@ class Sampler(Protocol):
         """Content codes of conditions, as `sample` draws them without truncation."""
 
 
-def micro_batch_of(header: ModelHeader, most: int) -> int:
-    """Images per pass: `most` at 64 px, fewer if they are larger, at least 16."""
-    return max(16, min(most, most * 64**2 // header.architecture.image_size**2))
-
-
 def open_sampler(
     weights: str | None,
     device: str | None = None,

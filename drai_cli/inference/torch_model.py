@@ -24,7 +24,7 @@ from drai_cli.errors import UsageError
 from drai_cli.hub.locate import locate_weights
 from drai_cli.hub.repository import origin_of
 from drai_cli.inference.codes import InferredCodes
-from drai_cli.inference.sampler import micro_batch_of
+from drai_cli.inference.micro_batch import micro_batch_of
 from drai_cli.io.files import open_regular
 from drai_cli.machine.launch import read_place
 from drai_cli.machine.memory import PassSize, free_memory, in_passes, is_out_of_memory, warn_smaller

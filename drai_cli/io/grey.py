@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from drai_cli.io.image import Image
-from drai_cli.io.intensity import Intensity
+from drai_cli.io.intensity import HU, Intensity
 from drai_cli.io.stack import Stack
-from drai_cli.io.window import HU, Window, frame_image
+from drai_cli.io.window import Window, frame_image
 
 
 @dataclass(frozen=True)

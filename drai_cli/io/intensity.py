@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Shaped, UInt
 
+HU = "HU"
+
 
 @dataclass(frozen=True)
 class Intensity:

@@ -23,12 +23,11 @@ import numpy as np
 
 from drai_cli.errors import InputError, UsageError
 from drai_cli.io.image import Image
-from drai_cli.io.intensity import Intensity
+from drai_cli.io.intensity import HU, Intensity
 from drai_cli.io.registry import medical_formats
 from drai_cli.io.stack import Stack, ToneCurve
 
 HU_RANGE = (-1000.0, 1000.0)
-HU = "HU"
 _PERCENTILES = (0.5, 99.5)
 _SAMPLED = 1 << 22
 _LEVELS = (np.dtype(np.uint8), np.dtype(np.uint16))

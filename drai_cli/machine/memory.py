@@ -20,6 +20,7 @@ _NO_MEMORY = (
     "allocate memory", "out of memory", "ALLOC_FAILED", "bad_alloc", "bad allocation",
     "could not create a primitive", "could not create a memory",  # oneDNN, which gives no reason
 )  # fmt: skip
+_ENOUGH = 1 << 30
 _GONE = ("CUDA error", "CUDA driver error", "CUDNN_STATUS_", "CUBLAS_STATUS_", "NCCL error")
 
 
@@ -34,6 +35,28 @@ def is_out_of_memory(error: BaseException) -> bool:
     # ONNX Runtime's errors are direct children of Exception; other errors with such words are not about memory.
     is_machine = isinstance(error, RuntimeError) or type(error).__module__.split(".")[0] == "onnxruntime"
     return is_machine and any(words in str(error) for words in _NO_MEMORY)
+
+
+def raise_if_short(error: BaseException, name: str) -> None:
+    """Raises MemoryError if `error`, of a file that cannot be read, comes from a machine that is short of memory.
+
+    Decoders raise MemoryError for a size that a broken file claims, too. A file that is left out for it is broken;
+    one that is left out because memory was short would be missing from the set. So it is asked for what any sound
+    file may take.
+
+    Args:
+        error: Any error; what it was raised from counts.
+        name: Of the file.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not is_out_of_memory(seen):
+        seen = seen.__cause__ or seen.__context__
+    if seen is None:
+        return
+    try:
+        bytes(_ENOUGH)  # the system gives it zeroed, so it is never filled
+    except MemoryError:
+        raise MemoryError(f"it ran out while {name} was read") from error
 
 
 def is_device_lost(error: BaseException) -> bool:

@@ -39,6 +39,11 @@ def enlarge(
     return np.asarray(larger).reshape(larger.height, larger.width, shown.shape[2])
 
 
+def label_column(name: str) -> str:
+    """The label's name in brackets, for a sentence about the label; empty where it is the word *label* itself."""
+    return "" if name == "label" else f" ({name})"
+
+
 def draw_figure(
     panels: Sequence[tuple[str, UInt[np.ndarray, "height width channels"]]],
     columns: int = 2,

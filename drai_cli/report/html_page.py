@@ -17,6 +17,7 @@ from drai_cli.report.wording import (
     BEST,
     DASH,
     DIRECTIONS,
+    OF_A_RUN,
     STANDINGS,
     count,
     number,
@@ -58,7 +59,13 @@ _ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, finalize=_spell_unseen, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
 )  # fmt: skip
-_ENVIRONMENT.globals |= {"BEST": BEST, "DASH": DASH, "DIRECTIONS": DIRECTIONS, "STANDINGS": STANDINGS}
+_ENVIRONMENT.globals |= {
+    "BEST": BEST,
+    "DASH": DASH,
+    "DIRECTIONS": DIRECTIONS,
+    "OF_A_RUN": OF_A_RUN,
+    "STANDINGS": STANDINGS,
+}
 _ENVIRONMENT.filters |= {
     "base64": lambda data: base64.b64encode(data).decode("ascii"),
     "count": count,

@@ -22,6 +22,8 @@ DIRECTIONS: dict[Better, tuple[str, str]] = {
 """Sign and words for which way is better."""
 STANDINGS: dict[Standing, str] = {"good": "●", "near": "◐", "inconclusive": "?", "poor": "○"}
 """A sign for each word, so that they differ by more than colour."""
+OF_A_RUN: dict[str, str] = {"good": "good", "near": "close to good", "poor": "poor"}
+"""How the standing of a run's measure is called: there is no baseline to be near to."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -52,8 +52,8 @@ def read_training_images(
     """
     run = run_of(model)
     if run is None:
-        data = with_label(as_model_needs(header, path), header.schema.label.name)
-        data = read_alike(data, model_intensity(header))
+        data, found = with_label(as_model_needs(header, path), header.schema.label.name)
+        data = read_alike(data, model_intensity(header), found)
     else:
         data = as_run_reads(run, path)
     split = run.split if run is not None and run.split.exists() else None

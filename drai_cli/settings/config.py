@@ -73,8 +73,8 @@ class Objective:
         condition_weight: Weight of V_cond, the matching-aware conditional GAN loss.
         dual_weight: Weight of V_dual, the two adversarial losses on pairs of image and code.
         align_weight: Weight of V_align, KL(q(c|x) ‖ p(c|t)), which matches inferred content to the content prior.
-        match_weight: Weight of the discriminative part of V_align: a classification loss that identifies, from an
-            image's content code, the image's condition among all conditions of the batch.
+        match_weight: Weight of the discriminative part of V_align: the cross entropy of finding an image's condition
+            among all conditions of the batch, given its content code.
         image_cycle_weight: Weight of the image reconstruction loss: mean absolute difference at three resolutions.
         code_cycle_weight: Weight of the code reconstruction loss: mean squared difference between drawn codes and those
             inferred from their images.
@@ -134,7 +134,7 @@ class TrainOptions:
         kimg: Length of the training in thousands of images shown to the networks. An image counts each time it is
             shown: with 5,000 training images, `--kimg 50` shows each one ten times. Without --kimg and --hours,
             training ends when the validation measure stops improving.
-        hours: Length of the training in hours, summed over all commands that continue the run; None: no limit.
+        hours: Length of the training in hours; if the run was resumed, the sum over all commands; None: no limit.
         tick_kimg: Thousands of images between two ticks. Each tick writes statistics, a sample grid, a checkpoint and
             the validation measure.
         patience: Without --kimg and --hours: number of ticks without improvement of the validation measure after which
@@ -146,8 +146,8 @@ class TrainOptions:
         warm_up_kimg: Thousands of images over which the learning rate rises linearly from 0 at the start.
         hold_kimg: With --init: thousands of images during which generator, encoder and content prior stay unchanged
             while the new discriminator learns; at most a tenth of the budget.
-        decay_share: With --kimg or --hours: last share of the run, over which the learning rates fall linearly to 5 %
-            (except those of the predictors, which stay constant).
+        decay_share: With --kimg or --hours: fraction of the run, at its end, over which the learning rates fall
+            linearly to 5 %. The learning rate of the predictors stays constant.
         ema_kimg: Half-life of the moving average of the weights (EMA), in thousands of images; shorter at the start of
             a run.
         symmetry: Flips and rotations that keep images plausible: none, flip (mirroring), or dihedral (mirroring and

@@ -128,14 +128,17 @@ class DataOptions(Repeatable):
         fit: How to make images square: crop the centre, or pad.
         cache_dir: Folder for the cache of decoded images; None: $DRAI_CACHE, or the user's cache folder.
         aliases: Alternative name of a label, as ALIAS=LABEL; may be given several times.
-        masks: Folder with a mask for each image: the model then makes a mask with every image. A mask is called as its
-            image, with or without _mask, _segmentation, _seg, _gt or _label, and a number for each reader.
-        mask_names: Name of a mask, as VALUE=NAME (a label value of the files; with an empty NAME the value is left out)
-            or as NAME (the only mask; of several, each is a folder in --masks); may be given several times.
-        mask_bits: Bit r of a mask's value is the outline of reader r.
-        mask_readers: How several readers' outlines of one mask are joined: majority (what at least half of them
-            outline), any or all.
-        missing_masks: Images without a mask: leave-out, or empty (the mask is empty, nothing is there).
+        masks: Folder with a mask (segmentation) for each image. The model then generates a mask with every image. A
+            mask file has the name of its image, optionally followed by _mask, _segmentation, _seg, _gt or _label, and
+            by the number of a reader.
+        mask_names: Name of a mask; may be given several times. If one file holds several masks as label values:
+            VALUE=NAME (VALUE= leaves a value out). Otherwise NAME; several NAMEs are the folders in --masks.
+        mask_bits: A mask file holds the outlines of several readers: bit r (counted from 0) of a pixel is 1 inside
+            the outline of reader r.
+        mask_readers: Pixels that are inside a mask which several readers have outlined: inside at least half of the
+            outlines (majority), at least one (any), or every one (all).
+        missing_masks: What to do with images without a mask: leave-out, or empty (use an empty mask: the object is not
+            there).
     """
 
     documented_by: ClassVar[type] = SourceOptions

@@ -49,8 +49,9 @@ class SharedOptions:
 
     Attributes:
         weights: A model file, run directory, bundled name or Hub name.
-        fit: How to make images square: crop the centre, or pad; None: as in training, otherwise crop.
-        frame: Which frame or slice to use, from 0, of files that have several.
+        fit: How to make images square: crop the centre, or pad; None: as in training (crop if the model does not record
+            it).
+        frame: Index of the frame or slice to use, counted from 0, if a file has several.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality).
         compression: Lossless compression of DICOM pixels; jpeg2000 needs the extra `drai-cli[dicom]`.
@@ -79,15 +80,15 @@ class SampleOptions:
         attributes: Value of a further attribute, as NAME=VALUE; may be given several times. Attributes that are not set
             count as unknown.
         style_from: Image whose style all generated images get.
-        frame: Which frame or slice to use, from 0, if the --style-from file has several.
+        frame: Index of the frame or slice to use, counted from 0, if the --style-from file has several.
         window: Range of values shown from black to white: CENTRE,WIDTH, the NAME of a window in the file, `full`, or
             `auto` (the range of the model if its values have a unit, otherwise a range chosen by modality). Applies to
             --style-from.
-        truncation: Factor on the distance of the codes from their means; 1 = full variation, below 1 = more typical
-            images.
+        truncation: Factor by which the distance of the codes from their means is multiplied; 1 = no truncation, below 1
+            = more typical and less varied images.
         move_content: Numbers, separated by commas, that are added to the content code of every image, one per
             dimension. `drai explore` finds directions and prints the command.
-        move_style: The same for the style code.
+        move_style: Numbers, separated by commas, that are added to the style code of every image, one per dimension.
         format: File format, one of `SAMPLE_FORMATS`. npz: one file in MedMNIST's layout. webdataset: tar files of
             images with their labels.
         layout: Folders and tables, for formats with one file per image. folders: one folder per label. flat: one folder
@@ -106,9 +107,9 @@ class SampleOptions:
             training image, mirrored and rotated ones included, is smaller than for 99 % of held-out real images.
             Nothing is generated in its place, so fewer images are written. Needs --train-data.
         select: Leave out images that are wrong or too easy according to the judge, a classifier trained on the training
-            part of --train-data: wrong if it predicts another label; too easy if it is more certain of the label than
-            for 90 % of the label's real images. Nothing is generated in their place, so fewer images are written; their
-            number is printed, and manifest.json lists them with the reason. Needs --train-data.
+            part of --train-data: wrong if the judge predicts another label; too easy if the judge is more certain of it
+            than of 90 % of the real images with that label. Nothing is generated in their place, so fewer images are
+            written; their number is printed, and manifest.json lists them with the reason. Needs --train-data.
         train_data: With --reject-copies or --select: the data set that the model was trained on. If WEIGHTS is a run
             directory, only the training part of its split is used.
         runtime: Runtime of the model: torch, or onnx for an exported .onnx file, which works without torch (needs the
@@ -162,9 +163,9 @@ class SwapOptions:
         label_a: Label of the first image, or an alias of it; needed only with a model that infers no content (cinfogan,
             cavae).
         label_b: Label of the second image, or an alias of it; needed only with a model that infers no content.
-        to_label: Label that the content images get, or an alias of it; findings (`Effusion|Mass`) are added to those
-            that they show.
-        without: Findings that are removed from the content images (`Effusion|Mass`).
+        to_label: New label of the content images, or an alias of it. If labels are sets of findings: findings to add
+            (`Effusion|Mass`); the findings that an image already shows stay.
+        without: If labels are sets of findings: findings to remove from the content images (`Effusion|Mass`).
         out: Folder for the images; None: `swap_<a>_<b>` or `swap_<pairs>` in the current folder.
         format: File format; None: that of the content image, or PNG for JPEG, BMP and GIF.
         size: Size of the images: `model` (the size of the model) or `input` (scaled to the size of the content image).
@@ -201,8 +202,8 @@ class InterpolateOptions:
         along: Code that changes: style, content, or both.
         from_label: Label to start from, or an alias of it, instead of an image.
         to_label: Label to end at, or an alias of it.
-        style_from: Between two labels: image whose style all frames have; None: the style of image 0 that drai sample
-            generates for the first label with this seed.
+        style_from: Between two labels: image whose style all frames have; None: the style of the first image that
+            `drai sample` generates for the first label with this seed.
         grid: Make a grid: one column per content, one row per style.
         style: With --grid: image whose style all images of one row have; may be given several times; None: the styles
             of the images.
@@ -212,7 +213,7 @@ class InterpolateOptions:
             `drai-cli[video]`), or a folder for the frames; None: a .png file named after the images, in the current
             folder.
         format: File format of frames in a folder; None: that of the first image, or PNG for JPEG, BMP and GIF.
-        fps: Frames per second of .gif and .mp4, which run forwards and then backwards.
+        fps: Frames per second of .gif and .mp4 files. The animation runs forwards and then backwards.
         seed: Random seed; used between two labels only.
     """
 

@@ -32,9 +32,9 @@ class EvaluateOptions:
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
         quick: First look, in about two minutes: all parts with fewer samples and shorter trainings. The judge (a
             classifier) that a run saved is reused. Options that you give override --quick.
-        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (whether --set is obeyed),
+        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (attributes set by --set),
             usefulness, privacy; None: all.
-        external: Real images from elsewhere, on which the usefulness classifiers are tested too.
+        external: Real images from another source: a further test set for the usefulness classifiers.
         maps: Label of EXTERNAL and the label of DATA that it corresponds to, as THEIRS=OURS; may be given several
             times.
         subgroups: Column of DATA that divides the images into subgroups (sex, site, scanner; numbers are divided into
@@ -55,8 +55,8 @@ class EvaluateOptions:
         samples: Synthetic images per label, for label agreement and for spread within labels.
         pairs: Pairs of images whose styles are swapped.
         draws: Independent sets of samples for the Fréchet distance.
-        judge_images: Maximum length of the judge's training, in images (also of the network that measures the factors
-            of phantoms); None: by image size.
+        judge_images: Maximum length of the judge's training, in images; None: by image size. Applies also to the
+            network that measures the factors of phantoms.
         usefulness_images: Length of the training of each usefulness classifier, in images; None: 24,000.
         usefulness_seeds: Number of classifiers per training set, each with another random seed.
         usefulness_ratios: Synthetic images per real image in the mixed training sets; may be given several times.

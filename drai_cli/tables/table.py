@@ -154,6 +154,16 @@ def read_table(path: Path, *, has_header: bool = True, holds_names: bool = False
                 weight.add_row(cells)
                 numbered.append((text.lines.line_num, cells))
         may_have_commas = text.delimiter != ","
+        if text.delimiter == " " and not has_header and numbered:
+            # Lists for people, as MIAS has one: what is not known is left out at the end of a line.
+            widths = {len(cells) for _, cells in numbered}
+            if len(widths) > 1:
+                note = f"{note}, and " if note else ""
+                note += (
+                    f"has {min(widths)} to {max(widths)} words in a line: missing ones at the end are blank"
+                )
+                weight.add(0, sum(max(widths) - len(cells) for _, cells in numbered))
+                numbered = [(line, [*cells, *[""] * (max(widths) - len(cells))]) for line, cells in numbered]
     if not numbered:
         raise InputError(path, "expected a table with column names in its first line, got none")
     skipped = _count_titles([cells for _, cells in numbered[:_LOOKED_AT]]) if has_header else 0

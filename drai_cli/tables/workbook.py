@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zipfile
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,14 @@ _MAX_BYTES = 512 << 20
 """Of all parts of a workbook together, decompressed."""
 _MAX_ROWS, _MAX_COLUMNS = 1 << 20, 1 << 14  # Excel's own
 _ENTITY = b"<!ENTITY"
-_CHUNK = 1 << 20
+_MERGED = re.compile(
+    rb"<(?:\w{1,9}:)?mergeCell\s[^<>]{0,40}?ref=[\"']([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"
+)
+_MOST_MERGED = 1 << 18
+_CHUNK, _OVERLAP = 1 << 20, 128
+
+Merged = frozenset[tuple[int, int, int]]
+"""Cells that are one over several rows: first row and last, from 1, and the first column, from 0."""
 
 
 def read_workbook(path: Path, weight: Weight) -> tuple[list[tuple[int, list[str]]], str]:
@@ -50,11 +59,13 @@ def read_workbook(path: Path, weight: Weight) -> tuple[list[tuple[int, list[str]
                 )
                 if size > most:
                     raise InputError(path, f"expected at most {most} bytes when decompressed, got {size}")
-                _check_parts(path, archive)
+                merged = _check_parts(path, archive)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             try:
                 sheets = {
-                    sheet.title: rows for sheet in book.worksheets if (rows := _rows(path, sheet, weight))
+                    sheet.title: rows
+                    for sheet in book.worksheets
+                    if (rows := _rows(path, sheet, weight, merged.get(_part_of(sheet), frozenset())))
                 }
             finally:
                 book.close()
@@ -82,8 +93,9 @@ def _choose(sheets: Mapping[str, list[tuple[int, list[str]]]]) -> tuple[list[tup
     return rows, f"is read from its sheets {', '.join(alike)}, which have the same columns{left_out}"
 
 
-def _check_parts(path: Path, archive: zipfile.ZipFile) -> None:
-    """Checks that no part defines entities: a few bytes of them may stand for gigabytes."""
+def _check_parts(path: Path, archive: zipfile.ZipFile) -> dict[str, Merged]:
+    """The merged cells of each part; checks that none defines entities: few bytes of them may stand for gigabytes."""
+    merged: defaultdict[str, set[tuple[int, int, int]]] = defaultdict(set)
     for part in archive.infolist():
         with archive.open(part) as stream:
             end = b""
@@ -91,12 +103,39 @@ def _check_parts(path: Path, archive: zipfile.ZipFile) -> None:
                 plain = end + chunk.replace(b"\0", b"")  # of UTF-16 too
                 if _ENTITY in plain:
                     raise InputError(path, "defines XML entities, which are not read", "save it as CSV UTF-8")
-                end = plain[-len(_ENTITY) :]
+                for column, first, last in _MERGED.findall(plain):
+                    if int(first) < int(last):
+                        merged[part.filename].add((int(first), int(last), _place_of(column)))
+                if sum(map(len, merged.values())) > _MOST_MERGED:
+                    raise InputError(
+                        path,
+                        f"expected at most {_MOST_MERGED} merged cells, got more",
+                        "save it as CSV UTF-8",
+                    )
+                end = plain[-_OVERLAP:]
+    return {name: frozenset(cells) for name, cells in merged.items()}
 
 
-def _rows(path: Path, sheet: Any, weight: Weight) -> list[tuple[int, list[str]]]:
-    """The rows that are not empty, all as long as the longest; empty cells at the end of all rows are left out."""
+def _place_of(column: bytes) -> int:
+    """The number of a column from 0: A is 0, AA is 26."""
+    number = 0
+    for letter in column:
+        number = 26 * number + letter - ord("A") + 1
+    return number - 1
+
+
+def _part_of(sheet: Any) -> str:
+    """The part of the archive that holds a sheet; openpyxl has no public name for it where it reads row by row."""
+    return str(getattr(sheet, "_worksheet_path", "")).lstrip("/")
+
+
+def _rows(path: Path, sheet: Any, weight: Weight, merged: Merged) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty, all as long as the longest; empty cells at the end of all rows are left out.
+
+    A cell that is merged over several rows has its value in each of them.
+    """
     rows: list[tuple[int, list[str]]] = []
+    fill = _Fill(merged)
     sheet.reset_dimensions()  # a sheet's own statement of its size makes empty cells of whatever it claims
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
         if number > _MAX_ROWS:
@@ -105,11 +144,35 @@ def _rows(path: Path, sheet: Any, weight: Weight) -> list[tuple[int, list[str]]]
         while row and not row[-1]:
             row.pop()
         if row:
+            row = fill.filled(number, row)
             weight.add_row(row)
             rows.append((number, row))
     width = max((len(row) for _, row in rows), default=0)
     weight.add(0, sum(width - len(row) for _, row in rows))
     return [(number, row + [""] * (width - len(row))) for number, row in rows]
+
+
+class _Fill:
+    """Fills the lower cells of merged ones, row by row from the top."""
+
+    def __init__(self, merged: Iterable[tuple[int, int, int]]) -> None:
+        self._coming = sorted(merged, reverse=True)
+        self._open: dict[int, tuple[int, str]] = {}
+        """Last row and value of what is merged in a column."""
+
+    def filled(self, number: int, row: list[str]) -> list[str]:
+        """A row, longer where a merged cell lies beyond its end."""
+        while self._coming and self._coming[-1][0] <= number:
+            first, last, column = self._coming.pop()
+            if first == number and column < len(row):
+                self._open[column] = last, row[column]
+        for column, (last, value) in list(self._open.items()):
+            if number > last:
+                del self._open[column]
+            elif value:
+                row = row + [""] * (column + 1 - len(row))
+                row[column] = row[column] or value
+        return row
 
 
 def _text(value: Any) -> str:

@@ -20,6 +20,7 @@ from drai_cli.io.format import Format
 from drai_cli.io.read import read_stack
 from drai_cli.io.registry import format_by_suffix, format_named, stem_of, strip_suffix
 from drai_cli.io.stack import Stack
+from drai_cli.machine.memory import raise_if_short
 from drai_cli.output.converted_images import ConvertedImages
 from drai_cli.output.folder import check_file
 from drai_cli.progress import SILENT, Reporter
@@ -122,6 +123,7 @@ def _convert_into_folder(options: ConvertOptions, images: ConvertedImages) -> Co
             except InputError as error:
                 if not options.source.is_dir():
                     raise
+                raise_if_short(error, name)
                 skipped.append((name, error.message))
                 reporter.warn(f"{name}: left out, {error.message}")
                 continue

@@ -22,7 +22,7 @@ from drai_cli.io.image import Fit, cropped_share
 from drai_cli.io.png import encode_png
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
-from drai_cli.output.figure import draw_figure
+from drai_cli.output.figure import draw_figure, label_column
 from drai_cli.output.folder import check_folder, open_stage
 from drai_cli.output.names import safe_stems
 from drai_cli.output.real_masks import say_images_alone
@@ -37,7 +37,7 @@ from drai_cli.tables.table import read_table
 FIGURE = "figure.png"
 _MOST_SHOWN = 12
 _NOTE = (
-    "Content is what the model links to the label ({label}). Style is all else that it varies: colour, brightness, "
+    "Content is what the model links to the label{column}. Style is all else that it varies: colour, brightness, "
     "place and direction, and also shape where shape does not tell the labels apart. A reconstruction is made from "
     "the codes of its own image: what is lost there is lost in the swap too, and is no effect of style."
 )
@@ -325,7 +325,7 @@ def _write_figure(
             (f"{letter}, reconstructed (synthetic)", reconstructed),
             (f"content of {letter}{_as_label(swap)}, style of {other} (synthetic)", swapped),
         ]
-    note = _NOTE.format(label=inference.header.schema.label.name)
+    note = _NOTE.format(column=label_column(inference.header.schema.label.name))
     if judge is not None:
         labels = judge(np.stack([pixels for _, pixels in panels]))
         panels = [

@@ -17,21 +17,11 @@ from PIL import Image
 
 from drai_cli.cli.train import describe_presets, resolve_settings
 from drai_cli.settings.config import ModelConfig, Objective, TrainOptions
-from drai_cli.settings.data_options import DataOptions, PhantomOptions
+from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import name_run
 from drai_cli.settings.presets import PRESETS
+from tests.cli.small_training import SMALL
 from tests.support.patience import PATIENCE_S
-
-SMALL = ["--size", 16, "--base-channels", 8, "--max-channels", 8, "--batch-size", 8, "--content-dim", 4]
-SMALL += ["--style-dim", 4, "--warm-up-kimg", 0, "--device", "cpu"]
-
-
-@pytest.fixture
-def phantoms(drai, tmp_path):
-    """140 phantoms of 16 px."""
-    result = drai("phantom", "--out", tmp_path / "lesions", "-n", 140, "--size", 16, "-q")
-    assert result.exit_code == 0, result.stderr
-    return tmp_path / "lesions"
 
 
 def settings(**values):
@@ -141,34 +131,6 @@ def test_every_setting_has_an_option(drai):
         assert f"--{name}" in shown
 
 
-def test_dry_run_prints_the_plan(drai, phantoms, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "c.toml").write_text(
-        '[train]\ndata = "lesions"\nbatch-size = 4\nkimg = 3\nalign-weight = 0.2'
-    )
-    given = ("--seed", 1, "--split-seed", 0, "--base-channels", 8, "--device", "cpu")
-    result = drai("train", "--config", "c.toml", "--kimg", 2, "--size", 32, *given, "--dry-run", "--json")
-    assert result.exit_code == 0, result.stderr
-    shown = json.loads(result.stdout)
-    training = shown["run"]["training"]
-    assert shown["dry_run"] is True
-    assert (training["batch_size"], training["kimg"], training["objective"]["align_weight"]) == (4, 2.0, 0.2)
-    assert training["model"]["image_size"] == shown["run"]["data"]["size"] == 32
-    assert (shown["device"], shown["is_resumed"], shown["run"]["out"]) == ("cpu", False, "runs/lesions")
-    assert sum(shown["classes"].values()) == 140
-    assert shown["plan"][0].startswith("2 kimg in about ")
-    assert sum(part["images"] for part in shown["parts"].values()) == 140
-    assert (training["seed"], training["split_seed"]) == (1, 0)
-    page = drai("train", "--data", "lesions", "--dry-run", *SMALL).stdout
-    assert page.splitlines()[-3].startswith("plan: no budget: the run ends when 12 ticks in a row")
-    assert page.splitlines()[0].split() == ["run", "directory", "runs/lesions", "(new)"]
-    names = [line.split("  ")[0] for line in page.split("\n\n")[0].splitlines()]
-    assert len(names) == len(set(names))
-    assert {"channels", "base channels"} <= set(names)
-    assert not (tmp_path / "runs").exists()
-    assert not (tmp_path / "cache").exists()
-
-
 @pytest.mark.usefixtures("quick_judge")
 def test_train_and_again(drai, phantoms, tmp_path):
     command = ["train", "--data", phantoms, "--out", tmp_path / "run", *SMALL]
@@ -204,38 +166,6 @@ def test_a_missing_tensorboard_is_said_first(drai, tmp_path, monkeypatch):
     ]
 
 
-def test_dry_run_and_inspect_agree_that_training_stops(drai, tmp_path):
-    """The test part spells its classes otherwise than the training part."""
-    for place, (part, label) in enumerate(
-        (p, c) for p, both in (("train", "ab"), ("test", "xy")) for c in both
-    ):
-        folder = tmp_path / "set" / part / label
-        folder.mkdir(parents=True)
-        for index in range(3):
-            Image.new("L", (8, 8), 60 * place + index).save(folder / f"{index}.png")
-    said = "classes without a training image: x (3), y (3)"
-    assert said in drai("inspect", tmp_path / "set").stdout
-    refused = drai("train", "--data", tmp_path / "set", "--dry-run")
-    assert refused.exit_code == 3
-    assert said in refused.stderr
-
-
-def test_dry_run_looks_at_out(drai, phantoms, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("mine")
-    (tmp_path / "file").write_text("mine")
-    for out, message in (
-        ("mine", "the folder holds other files and no run"),
-        ("file", "expected a folder, got a file"),
-        ("file/run", "expected a folder, got a file"),
-    ):
-        planned = drai("train", "--data", phantoms, "--out", tmp_path / out, "--dry-run")
-        begun = drai("train", "--data", phantoms, "--out", tmp_path / out, *SMALL)
-        assert (planned.exit_code, begun.exit_code) == (6, 6), planned.stderr + begun.stderr
-        assert message in planned.stderr
-        assert message in begun.stderr
-
-
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_stopped_by_the_user_has_its_code_and_says_how_to_go_on(
     drai, phantoms, tmp_path, monkeypatch, name, code
@@ -262,7 +192,10 @@ def test_the_end_says_what_the_measures_mean_and_what_to_do_next(
     from drai_cli.workflows import train as workflow
 
     verdict = Verdict(
-        "poor", (("good", "Swaps keep."), ("poor", "Far.")), "It no longer improves.", ("Add images.",)
+        "poor",
+        (("good", "Swaps keep."), ("near", "Seen."), ("poor", "Far.")),
+        "It no longer improves.",
+        ("Add images.",),
     )
 
     def finished(run, reporter):
@@ -274,6 +207,7 @@ def test_the_end_says_what_the_measures_mean_and_what_to_do_next(
     assert result.stderr.splitlines() == [
         "drai: 12 kimg seen, ended by kimg; the model is the snapshot at 8 kimg",
         "drai: good: Swaps keep.",
+        "drai: close to good: Seen.",
         "drai: poor: Far.",
         "drai: It no longer improves.",
         "drai: Add images.",
@@ -350,30 +284,6 @@ def test_mistakes(drai, phantoms, tmp_path, monkeypatch, arguments, code, messag
     assert hint in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "runs").exists()
-
-
-def test_phantoms_and_their_factors(drai, phantoms, tmp_path):
-    with open(phantoms / "metadata.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 140
-    assert {"x", "y", "radius", "tone"} <= set(rows[0])
-    assert all((phantoms / row["file_name"]).is_file() for row in rows)
-    again = drai("phantom", "--out", phantoms, "-n", 7)
-    assert again.exit_code == 6
-    shown = json.loads(
-        drai("phantom", "--out", tmp_path / "p", "-n", 14, "--size", 16, "--json", "-q").stdout
-    )
-    assert (shown["images"], set(shown["labels"].values())) == (14, {2})
-    planned = drai("phantom", "--out", tmp_path / "q", "--dry-run", "--json")
-    assert json.loads(planned.stdout)["options"]["count"] == 2000
-    assert not (tmp_path / "q").exists()
-
-
-def test_phantom_defaults_are_the_workflow_s(drai, tmp_path):
-    own = json.loads(drai("phantom", "--out", tmp_path / "p", "--dry-run", "--json").stdout)["options"]
-    assert (own["count"], own["size"], own["seed"]) == (
-        PhantomOptions.count, PhantomOptions.size, PhantomOptions.seed,
-    )  # fmt: skip
 
 
 def test_help_says_what_presets_decide():

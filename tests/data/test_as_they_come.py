@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections import Counter, defaultdict
+from collections import Counter
+from functools import partial
 
 import numpy as np
-import openpyxl
 import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.data.sources import find_image_set
 from drai_cli.data.split_plan import plan_split
-from drai_cli.errors import InputError, UsageError
+from drai_cli.errors import UsageError
+from tests.data.laid_out import groups_of, labels_of, lay_out_names, parts_of, write
 
 
 @pytest.fixture
 def make(tmp_path):
-    """Makes a set of files with nothing in them: only their names and tables are looked at."""
-
-    def build(*names: str, **tables):
-        root = tmp_path / "set"
-        for name in names:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(name.encode())
-        return root
-
-    return build
-
-
-def write(root, name, rows, delimiter=","):
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    with open(root / name, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, delimiter=delimiter).writerows(rows)
-
-
-def labels_of(found):
-    return {found.pixels.file_of(entry): entry.values[found.label] for entry in found.entries}
-
-
-def parts_of(found):
-    return {found.pixels.file_of(entry): entry.part for entry in found.entries}
-
-
-def groups_of(found):
-    groups = defaultdict(set)
-    for entry in found.entries:
-        groups[entry.group].add(found.pixels.file_of(entry))
-    return sorted(sorted(files) for files in groups.values())
+    return partial(lay_out_names, tmp_path / "set")
 
 
 IMAGES = tuple(f"im/{i:03}.png" for i in range(12))
 ROWS = [(f"{i:03}.png", "ab"[i % 2]) for i in range(12)]
-AB = {name: "ab"[i % 2] for i, name in enumerate(IMAGES)}
 
 
 # Folders
@@ -166,7 +134,7 @@ def test_files_that_name_their_part(make, reporter):
 def test_lists_make_a_split(make, files, counts):
     root = make(*IMAGES)
     write(
-        root, "t.csv", [("image", "label", "patient"), *((*row, f"P{i // 2}") for i, row in enumerate(ROWS))]
+        root / "t.csv", [("image", "label", "patient"), *((*row, f"P{i // 2}") for i, row in enumerate(ROWS))]
     )
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +151,7 @@ def test_lists_make_a_split(make, files, counts):
 )
 def test_lists_that_make_no_split_are_said(make, reporter, files, said):
     root = make(*IMAGES)
-    write(root, "t.csv", [("image", "label", "case_num"), *((*row, i) for i, row in enumerate(ROWS))])
+    write(root / "t.csv", [("image", "label", "case_num"), *((*row, i) for i, row in enumerate(ROWS))])
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -196,7 +164,7 @@ def test_a_class_of_another_spelling_in_the_test_part_stops(make):
     rows = [(f"train/{i}", "ab"[i % 2], "train") for i in range(6)] + [
         (f"test/{i}", i % 2, "test") for i in range(6)
     ]
-    write(root, "t.csv", [("image", "label", "split"), *rows])
+    write(root / "t.csv", [("image", "label", "split"), *rows])
     assert "classes without a training image: 0 (3), 1 (3)" in plan_split(find_image_set(root)).problem
 
 
@@ -206,7 +174,7 @@ def test_a_class_of_another_spelling_in_the_test_part_stops(make):
 def test_labels_in_several_spellings_are_one(make, reporter):
     root = make(*IMAGES)
     words = ["Benign", "benign ", "BENIGN", "basal cell", "basal_cell", "basal\xa0cell"]
-    write(root, "t.csv", [("image", "label"), *((row[0], words[i % 6]) for i, row in enumerate(ROWS))])
+    write(root / "t.csv", [("image", "label"), *((row[0], words[i % 6]) for i, row in enumerate(ROWS))])
     assert set(labels_of(find_image_set(root, reporter=reporter)).values()) == {"benign", "basal cell"}
     assert any("differ in spelling alone are taken as one" in line for line in reporter.warnings)
 
@@ -214,8 +182,7 @@ def test_labels_in_several_spellings_are_one(make, reporter):
 def test_numbers_in_several_spellings_are_one(make):
     root = make(*IMAGES)
     write(
-        root,
-        "t.csv",
+        root / "t.csv",
         [("image", "label"), *((row[0], ("0", "1", "0.0", "1.0")[i % 4]) for i, row in enumerate(ROWS))],
     )
     assert len(set(labels_of(find_image_set(root)).values())) == 2
@@ -223,7 +190,7 @@ def test_numbers_in_several_spellings_are_one(make):
 
 def test_labels_of_one_letter_keep_their_case(make):
     root = make(*IMAGES)
-    write(root, "t.csv", [("image", "label"), *((row[0], "Tt"[i % 2]) for i, row in enumerate(ROWS))])
+    write(root / "t.csv", [("image", "label"), *((row[0], "Tt"[i % 2]) for i, row in enumerate(ROWS))])
     assert set(labels_of(find_image_set(root)).values()) == {"T", "t"}
 
 
@@ -238,7 +205,7 @@ def test_labels_of_one_letter_keep_their_case(make):
 def test_words_for_missing_values(make, words, classes):
     root = make(*IMAGES)
     write(
-        root, "t.csv", [("image", "label"), *((row[0], words[i % len(words)]) for i, row in enumerate(ROWS))]
+        root / "t.csv", [("image", "label"), *((row[0], words[i % len(words)]) for i, row in enumerate(ROWS))]
     )
     assert set(labels_of(find_image_set(root)).values()) == classes
 
@@ -246,198 +213,17 @@ def test_words_for_missing_values(make, words, classes):
 def test_crosses_in_columns_are_one_hot(make):
     root = make(*IMAGES)
     rows = [(row[0], "x" * (i % 2), "X" * (1 - i % 2)) for i, row in enumerate(ROWS)]
-    write(root, "t.csv", [("image", "Nevus", "Melanoma"), *rows])
+    write(root / "t.csv", [("image", "Nevus", "Melanoma"), *rows])
     assert set(labels_of(find_image_set(root)).values()) == {"Nevus", "Melanoma"}
 
 
 def test_folders_of_patients_beside_a_table_are_no_labels(make):
     names = [f"P{i}x/{k}.png" for i in "abcd" for k in "12"]
     root = make(*names)
-    write(root, "t.csv", [("Patient ID", "Grade"), *((f"P{i}x", i in "ab") for i in "abcd")])
+    write(root / "t.csv", [("Patient ID", "Grade"), *((f"P{i}x", i in "ab") for i in "abcd")])
     with pytest.raises(UsageError, match="each folder is of one patient") as caught:
         find_image_set(root)
     assert "--label: Grade (2 values)" in caught.value.hint
-
-
-# Tables
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "# exported 2024\n# by me\nimage,label\n{}",
-        "Study 2024,\n,\nimage,label\n{}",
-        "sep=,\rimage,label\r{}",
-        "image,label,,\n{}",
-    ],
-)
-def test_lines_around_the_table(make, text):
-    root = make(*IMAGES)
-    end = "\r" if "\r" in text else "\n"
-    (root / "t.csv").write_text(text.format(end.join(",".join(row) for row in ROWS)), newline="")
-    assert labels_of(find_image_set(root)) == AB
-
-
-@pytest.mark.parametrize("separator", ["|", ";", "\t"])
-def test_separators(make, separator):
-    root = make(*IMAGES)
-    write(root, "t.csv", [("image", "label"), *ROWS], separator)
-    assert labels_of(find_image_set(root)) == AB
-
-
-def test_text_separated_by_blanks(make):
-    root = make(*IMAGES)
-    (root / "t.txt").write_text("".join(f"{name}   {label} \n" for name, label in ROWS))
-    found = find_image_set(root, metadata=root / "t.txt", header=False, label="column 2")
-    assert labels_of(found) == AB
-
-
-@pytest.mark.parametrize("name", ["annotations/t.csv", "a/b/t.csv", "im/t.csv"])
-def test_tables_below_the_folder_are_found(make, name):
-    root = make(*IMAGES)
-    write(root, name, [("image", "label"), *ROWS])
-    assert labels_of(find_image_set(root)) == AB
-
-
-def test_tables_for_each_class_are_one(make):
-    root = make(*IMAGES)
-    for half in range(2):
-        write(root, f"t{half}.csv", [("image", "label"), *ROWS[half::2]])
-    assert labels_of(find_image_set(root)) == AB
-
-
-def test_tables_for_each_patient_mean_what_lies_beside_them(make):
-    root = make(*(f"sub-{i}/ses-{k}/x.nii.gz" for i in "12" for k in "12"))
-    for i in "12":
-        write(
-            root,
-            f"sub-{i}/s.tsv",
-            [("session_id", "label"), ("ses-1", "a"), ("ses-2", "ab"[int(i) - 1])],
-            "\t",
-        )
-    with pytest.raises(InputError, match="expected labelled images, got 0") as caught:
-        find_image_set(root)  # the files are empty, and each is skipped
-    assert "4 cannot be used" in caught.value.message
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {name: {"label": label} for name, label in ROWS},
-        dict(ROWS),
-        {"images": [{"id": i, "file_name": name} for i, (name, _) in enumerate(ROWS)],
-         "annotations": [{"image_id": i, "category_id": "ab".index(label)} for i, (_, label) in enumerate(ROWS)],
-         "categories": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]},
-    ],
-)  # fmt: skip
-def test_objects_in_json_are_tables(make, data):
-    root = make(*IMAGES)
-    (root / "labels.json").write_text(json.dumps(data))
-    label = "category" if "images" in data else "label"
-    assert labels_of(find_image_set(root, label=label)) == AB
-
-
-def test_sheets_with_the_same_columns_are_taken_together(make, reporter):
-    root = make(*IMAGES)
-    book = openpyxl.Workbook()
-    book.active.append(["legend", "of codes"])
-    for title, rows in (("Train", ROWS[:8]), ("Test", ROWS[8:])):
-        sheet = book.create_sheet(title)
-        for row in (("image", "label"), *rows):
-            sheet.append(row)
-    book.save(root / "t.xlsx")
-    found = find_image_set(root, reporter=reporter)
-    assert labels_of(found) == AB
-    assert Counter(parts_of(found).values()) == {"train": 8, "test": 4}
-    assert any(
-        "sheets Train, Test, which have the same columns (left out: Sheet)" in line
-        for line in reporter.remarks
-    )
-
-
-def test_a_workbook_with_another_suffix_and_what_excel_leaves(make):
-    root = make(*IMAGES, "~$t.xlsx")
-    book = openpyxl.Workbook()
-    for row in (("image", "label"), *ROWS):
-        book.active.append(row)
-    book.save(root / "t.xlsx")
-    (root / "t.xlsx").rename(root / "t.csv")
-    assert labels_of(find_image_set(root)) == AB
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("t.csv", "<!DOCTYPE html>\n<html>login</html>", "expected a table, got a web page"),
-        ("t.csv", "image,label\n000.png\n", "expected 2 cells in line 2, got 1"),
-    ],
-)
-def test_a_table_that_is_none_is_the_error(make, name, text, said):
-    root = make(*IMAGES)
-    (root / name).write_text(text)
-    with pytest.raises(InputError, match=said):
-        find_image_set(root)
-
-
-def test_tables_that_are_not_read_are_said(make, reporter):
-    find_image_set(make("a/1.png", "b/2.png", "t.parquet", "t.xls"), reporter=reporter)
-    assert any(
-        "1 .parquet files may be tables" in line and "pandas.read_parquet" in line
-        for line in reporter.warnings
-    )
-    assert any("1 .xls files may be tables" in line for line in reporter.warnings)
-
-
-def test_pixels_in_a_table_are_said(make):
-    root = make()
-    root.mkdir()
-    write(root, "fer2013.csv", [("emotion", "pixels", "Usage"), (0, "70 80 82", "Training")])
-    with pytest.raises(InputError, match="got one that holds their pixels"):
-        find_image_set(root)
-
-
-def test_a_sample_submission_is_not_used(make, reporter):
-    root = make(*IMAGES)
-    write(root, "train.csv", [("image", "label"), *ROWS[:6]])
-    write(root, "sample_submission.csv", [("image", "label"), *((name, "a") for name, _ in ROWS[6:])])
-    assert len(find_image_set(root, reporter=reporter).entries) == 6
-    assert any("sample_submission.csv is not used" in line for line in reporter.remarks)
-
-
-def test_a_column_of_another_table_is_found_by_what_they_share(make):
-    """MIMIC-CXR: the split names images, the labels name studies."""
-    root = make(*IMAGES)
-    write(root, "split.csv", [("dicom", "study"), *((name, 50 + i // 2) for i, (name, _) in enumerate(ROWS))])
-    write(
-        root,
-        "chexpert.csv",
-        [("study", "Edema", "No Finding"), *((50 + i, i % 2, 1 - i % 2) for i in range(6))],
-    )
-    found = find_image_set(root, label=("Edema", "No Finding"))
-    assert len(found.entries) == 12
-    assert set(labels_of(found).values()) == {"Edema", "No Finding"}
-
-
-def test_several_columns_name_images(make):
-    root = make(*IMAGES)
-    rows = [(f"{i:03}", f"{i + 6:03}", "ab"[i % 2]) for i in range(6)]
-    write(root, "t.csv", [("left", "right", "label"), *rows])
-    with pytest.raises(UsageError, match="but 2 columns do") as caught:
-        find_image_set(root)
-    assert "--image-column 'left,right'" in caught.value.hint
-    found = find_image_set(root, image_column="left,right")
-    assert labels_of(found) == AB
-    assert groups_of(found) == [[f"im/{i:03}.png", f"im/{i + 6:03}.png"] for i in range(6)]
-
-
-def test_folder_and_name_in_one_cell(make):
-    """DeepLesion: `000001_01_01_109.png` is `000001_01_01/109.png`."""
-    names = [f"Images/{p:06}_01_01/{k}.png" for p in range(4) for k in (108, 109)]
-    root = make(*names)
-    write(
-        root, "t.csv", [("File_name", "label"), *((f"{p:06}_01_01_109.png", "ab"[p % 2]) for p in range(4))]
-    )
-    assert set(labels_of(find_image_set(root))) == set(names[1::2])
 
 
 # Groups
@@ -449,8 +235,7 @@ def test_folder_and_name_in_one_cell(make):
 def test_columns_that_group(make, column):
     root = make(*(f"im/{i}.png" for i in range(30)))
     write(
-        root,
-        "t.csv",
+        root / "t.csv",
         [("image", "label", column), *((f"{i}.png", "ab"[i % 2], 70 + i // 2) for i in range(30))],
     )
     found = find_image_set(root)
@@ -462,21 +247,20 @@ def test_columns_that_group(make, column):
 def test_a_patient_in_two_spellings_is_one(make, spellings):
     root = make(*IMAGES)
     rows = [(*row, spellings[i % 2] if i < 2 else f"X{i // 2}") for i, row in enumerate(ROWS)]
-    write(root, "t.csv", [("image", "label", "patient_id"), *rows])
+    write(root / "t.csv", [("image", "label", "patient_id"), *rows])
     assert len(groups_of(find_image_set(root))) == 6
 
 
 def test_a_word_in_all_rows_groups_nothing(make):
     root = make(*IMAGES)
-    write(root, "t.csv", [("image", "label", "patient_id"), *((*row, "removed") for row in ROWS)])
+    write(root / "t.csv", [("image", "label", "patient_id"), *((*row, "removed") for row in ROWS)])
     assert find_image_set(root).group is None
 
 
 def test_patients_named_in_their_first_row_alone_are_warned_of(make, reporter):
     root = make(*IMAGES)
     write(
-        root,
-        "t.csv",
+        root / "t.csv",
         [("image", "label", "patient"), *((*row, "" if i % 3 else f"P{i}") for i, row in enumerate(ROWS))],
     )
     find_image_set(root, reporter=reporter)
@@ -499,15 +283,15 @@ def test_patients_in_folders_are_wider_than_studies(tmp_path, make_dicom):
             )
     found = find_image_set(tmp_path, label="folder")
     assert [len(one) for one in groups_of(found)] == [2] * 12
-    write(tmp_path, "t.csv", [("Pseudonym", "verdict"), *((f"Patient {p}", p % 2) for p in range(12))])
+    write(tmp_path / "t.csv", [("Pseudonym", "verdict"), *((f"Patient {p}", p % 2) for p in range(12))])
     found = find_image_set(tmp_path, label="verdict")
     assert [len(one) for one in groups_of(found)] == [2] * 12
 
 
 def test_a_table_of_pairs_links_images(make, reporter):
     root = make(*IMAGES)
-    write(root, "t.csv", [("image", "label"), *ROWS])
-    write(root, "duplicates.csv", [("first", "second"), ("000.png", "002.png"), ("001.png", "003.png")])
+    write(root / "t.csv", [("image", "label"), *ROWS])
+    write(root / "duplicates.csv", [("first", "second"), ("000.png", "002.png"), ("001.png", "003.png")])
     found = find_image_set(root, reporter=reporter)
     assert groups_of(found)[:2] == [["im/000.png", "im/002.png"], ["im/001.png", "im/003.png"]]
     assert len(found.entries) == 12

@@ -186,3 +186,17 @@ def test_a_sets_own_split_is_only_warned_of_where_patients_are_torn_apart(tmp_pa
     save_image(tmp_path / "set" / "test" / "a" / "p0_2.png", 99)
     prepare(options, seed=0, reporter=reporter)
     assert any("--group-pattern" in line for line in reporter.warnings)
+
+
+def test_a_word_that_begins_all_names_of_a_folder_is_its_class():
+    names = [
+        f"{folder}/{word} ({n}).png"
+        for folder, word in (("COVID", "Covid"), ("no", "Non-Covid"))
+        for n in range(20)
+    ]
+    assert find_likely_groups(names) is None
+    persons = [f"PNEUMONIA/person{n}_virus_{k}.jpeg" for n in range(12) for k in range(2)]
+    likely = find_likely_groups([*persons, *(f"NORMAL/IM-{n:04}-0001.jpeg" for n in range(24))])
+    assert likely is not None
+    assert likely.example.startswith("PNEUMONIA/person")
+    assert likely.count == 36

@@ -40,6 +40,20 @@ def test_a_mistake_of_ours_is_not_taken_for_a_broken_image(folders, reporter):
         list(read_all(find_image_set(folders(a=2, b=2)), wrong, task="x", reporter=reporter))
 
 
+def test_a_lack_of_memory_is_no_broken_image(folders, reporter, monkeypatch):
+    found = find_image_set(folders(a=2, b=2))
+
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", decode)
+    readings = list(read_all(found, hash_pixels, task="x", reporter=reporter))
+    assert all(isinstance(r.result, Unreadable) for r in readings)  # sizes that broken files claim
+    monkeypatch.setattr("drai_cli.machine.memory._ENOUGH", 1 << 60)
+    with pytest.raises(MemoryError, match=r"ran out while .*\.png was read"):
+        list(read_all(found, hash_pixels, task="x", reporter=reporter))
+
+
 def test_stopping_early_ends_the_task(folders, reporter):
     readings = read_all(find_image_set(folders(a=60, b=30)), id, task="x", reporter=reporter)
     next(readings)

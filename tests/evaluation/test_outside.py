@@ -28,9 +28,10 @@ def write_set(folder: Path, values: np.ndarray, kind: str) -> Path:
         array = values.copy()
         array[0, 0] += number
         path = folder / LABELS[number % 2] / f"{number}"
-        if kind == "png":
+        if kind != "dicom":
             path.parent.mkdir(parents=True, exist_ok=True)
-            PillowImage.fromarray(array.astype(np.uint16)).save(path.with_suffix(".png"))
+            stored = array.astype(np.float32 if kind == "float.tif" else np.uint16)
+            PillowImage.fromarray(stored).save(path.with_suffix(path.suffix + "." + kind.rpartition(".")[2]))
         else:
             write_dicom(
                 path.with_suffix(".dcm"), array.astype(np.int16), sop_class="1.2.840.10008.5.1.4.1.1.2",
@@ -52,7 +53,13 @@ def evaluated(folder: Path, window: str | None = None) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("kind", "black", "white", "window"), [("png", 0, 4095, None), ("dicom", -160, 240, "40,400")]
+    ("kind", "black", "white", "window"),
+    [
+        ("png", 0, 4095, None),
+        ("tif", 0, 4095, None),
+        ("float.tif", 0, 4095, None),
+        ("dicom", -160, 240, "40,400"),
+    ],
 )
 def test_equal_values_are_equal_levels(tmp_path, kind, black, white, window):
     reporter = Recorder()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -110,7 +112,16 @@ def wait_for_directions(watch: Watch) -> None:
 
 def picture_of(address: str) -> np.ndarray:
     """The pixels of a picture in an answer."""
-    import base64
-    import io
-
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+
+
+def png(side: int = 20, seed: int = 0) -> bytes:
+    """A file of random colours."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def read(page: Page, data: bytes, name: str, query: str = "") -> Any:
+    """Status and answer for an image of the visitor's."""
+    return page.ask(f"read?name={name}{query}", body=data)

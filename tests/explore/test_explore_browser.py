@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from drai_cli.report.progress_html import progress_html
+from tests.explore.page_controls import click, forget_refusals, set_value, source, text, until_other
 from tests.explore.page_server import serve_page
 from tests.report.run_examples import example_page
 from tests.support.browser import NAMES, Browser, find_browser
@@ -58,39 +59,6 @@ def opened(browser, page, tmp_path, monkeypatch):
     yield browser
     assert browser.complaints() == []
     assert {url.split("/")[2] for url in browser.requests() if not url.startswith("data:")} == {page.host}
-
-
-def forget_refusals(browser):
-    """Drops what the browser's log says of refusals, which are answers of status 400."""
-
-    def is_refusal(event):
-        entry = event["params"].get("entry", {}) if event.get("method") == "Log.entryAdded" else {}
-        return "status of 400" in entry.get("text", "")
-
-    browser.events = [event for event in browser.events if not is_refusal(event)]
-
-
-def set_value(browser, name, value, event="input"):
-    browser.evaluate(
-        f"(() => {{ const e = document.getElementById({name!r}); e.value = {json.dumps(value)};"
-        f" e.dispatchEvent(new Event({event!r}, {{bubbles: true}})); }})()"
-    )
-
-
-def click(browser, name):
-    browser.evaluate(f"document.getElementById({name!r}).click()")
-
-
-def source(browser, name="held-picture"):
-    return browser.evaluate(f"document.getElementById({name!r}).src")
-
-
-def text(browser, name):
-    return browser.evaluate(f"document.getElementById({name!r}).textContent")
-
-
-def until_other(browser, before, name="held-picture"):
-    browser.until(f"document.getElementById({name!r}).src !== {json.dumps(before)}")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from drai_cli.errors import InputError
 from drai_cli.io import values
 from drai_cli.io.dicom.series import read_series
-from drai_cli.io.nifti.read import read_nifti
+from drai_cli.io.nifti.format import NIFTI
 from drai_cli.io.raster import read_raster
 from drai_cli.io.values import check_memory, replace_nonfinite, rescale
 
@@ -37,9 +37,9 @@ def test_voxels_that_become_float64_are_counted_as_such(tmp_path):
     for name, slope in (("plain", 1.0), ("scaled", 0.5)):
         struct.pack_into("<f", raw, 112, slope)
         (tmp_path / f"{name}.nii.gz").write_bytes(gzip.compress(bytes(raw)))
-    assert read_nifti(tmp_path / "plain.nii.gz").array.dtype == np.uint8
+    assert NIFTI.read(tmp_path / "plain.nii.gz").array.dtype == np.uint8
     with pytest.raises(InputError, match="got 3 MiB"):
-        read_nifti(tmp_path / "scaled.nii.gz")
+        NIFTI.read(tmp_path / "scaled.nii.gz")
 
 
 def test_frames_are_counted_and_not_the_first_alone(tmp_path):

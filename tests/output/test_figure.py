@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from drai_cli.output.figure import _shorten, _wrap, add_row_names, draw_figure, enlarge
+from drai_cli.output.figure import _shorten, _wrap, add_row_names, draw_figure, enlarge, label_column
 from drai_cli.training.grid import row_names
+
+
+def test_a_label_called_label_is_not_named_twice():
+    assert [f"the label{label_column(name)}" for name in ("dx", "label")] == ["the label (dx)", "the label"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 
+from drai_cli.model_file.checkpoint import read_header
 from drai_cli.report.findings import REPORT_SCHEMA
+from drai_cli.report.model_card import model_card
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "examples" / "reports"
@@ -46,6 +49,13 @@ def test_the_report_is_of_the_bundled_file(model: Path) -> None:
         assert part["measures"] or part["not_measured"]
         assert part["settings"] if part["measures"] else True
     assert "data:image" not in page
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_the_card_says_what_the_file_says(model: Path) -> None:
+    card = model.with_suffix(".md").read_text(encoding="utf-8")
+    assert card.startswith(model_card(read_header(model), model.stem) + "\n## Limits")
+    assert not re.search(r"a real one|floor: |\b[ab] itself|Style followed|leaks b", card)
 
 
 def test_one_script_makes_them_all() -> None:

@@ -24,7 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kill_anywhere import Case, Kills, main, snapshot
+from kill_anywhere import Case, Kills, main
+from kill_checks import snapshot
 
 _HEAD = struct.Struct("5q")
 OPEN, WRITE, TRUNCATE, RENAME, UNLINK, MKDIR, RMDIR, SYNC, SYNC_ALL = range(1, 10)
@@ -252,12 +253,12 @@ class Cuts(Kills):
         return super()._fork(recorded, *more)  # type: ignore[arg-type]
 
 
-def preload() -> None:
-    """Starts this process again with the recorder, which is compiled for it."""
-    if "drop_unsynced" in os.environ.get("LD_PRELOAD", ""):
+def preload(name: str) -> None:
+    """Starts this process again with the library of a C file beside this one, which is compiled for it."""
+    if name in os.environ.get("LD_PRELOAD", ""):
         return
-    library = Path(tempfile.mkdtemp(prefix="drai-cut-")) / "drop_unsynced.so"
-    source = Path(__file__).with_name("drop_unsynced.c")
+    library = Path(tempfile.mkdtemp(prefix="drai-preload-")) / f"{name}.so"
+    source = Path(__file__).with_name(f"{name}.c")
     subprocess.run(
         ["cc", "-shared", "-fPIC", "-O1", "-w", "-o", library, source, "-ldl", "-lpthread"], check=True
     )
@@ -266,5 +267,5 @@ def preload() -> None:
 
 
 if __name__ == "__main__":
-    preload()
+    preload("drop_unsynced")
     sys.exit(main(Cuts))

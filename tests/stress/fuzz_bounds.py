@@ -41,7 +41,7 @@ KINDS = {**RASTERS, **VOLUMES, **OTHERS}
 MOST_FILE_BYTES, MOST_BYTES, MOST_SECONDS = 1 << 20, 1 << 30, 60.0
 _NO_MORE_BYTES = 4 << 30  # what would take more fails, and is counted as taking too much
 _PATIENCE_S = 400
-_TOGETHER, _MOST_KEPT_BYTES = 50, 150 << 20
+_TOGETHER, _MOST_KEPT_BYTES = 20, 150 << 20
 DOCUMENTED = {0, 2, 3, 4, 6}
 
 
@@ -221,10 +221,12 @@ def main() -> int:
     base = Path(tempfile.mkdtemp(prefix="drai-bounds-"))
     bounds = Bounds(base)
     warnings.simplefilter("ignore")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     for kind in asked.kinds or KINDS:
         start, before, wrong = time.monotonic(), bounds.results.copy(), len(bounds.wrong)
         bounds.most, bounds.slowest = (0, ""), (0.0, "")
-        bounds.fuzz(kind, asked.count, asked.first)
+        with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told
+            bounds.fuzz(kind, asked.count, asked.first)
         most, slowest = (f"{number} ({name})" for number, name in (bounds.most, bounds.slowest))
         print(
             f"{kind}: {dict(bounds.results - before)}, {len(bounds.wrong) - wrong} wrong, most memory in MiB {most}, "

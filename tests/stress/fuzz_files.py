@@ -11,6 +11,7 @@ breaks any of it is kept and named.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -30,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds 
 from typer.testing import Result
 
 from tests.stress.fuzz_hidden import OUTSIDE
-from tests.stress.fuzz_kinds import KINDS, Kind, Place
+from tests.stress.fuzz_kinds import KINDS
 from tests.stress.fuzz_mutations import SECRET
+from tests.stress.fuzz_places import Kind, Place
 from tests.support.memory import peak_bytes
 from tests.support.patience import PATIENCE_S
 from tests.support.prompt import run_drai
@@ -261,11 +263,13 @@ def main() -> int:
     base = Path(tempfile.mkdtemp(prefix="drai-fuzz-"))
     os.chdir(base)
     fuzzer = begin(base)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for kind in asked.kinds or KINDS:
             start, before, wrong = time.monotonic(), fuzzer.results.copy(), len(fuzzer.wrong)
-            fuzzer.fuzz(kind, asked.count, asked.first)
+            with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told
+                fuzzer.fuzz(kind, asked.count, asked.first)
             print(*fuzzer.wrong[wrong:], sep="\n")
             print(
                 f"{kind}: {dict(fuzzer.results - before)}, {len(fuzzer.wrong) - wrong} wrong, "

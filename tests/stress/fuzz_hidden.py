@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tests.stress.fuzz_mutations import SECRET
 
 if TYPE_CHECKING:
-    from tests.stress.fuzz_kinds import Command, Place
+    from tests.stress.fuzz_places import Command, Place
 
 OUTSIDE = f"{SECRET}-folder"
 """A folder beside the cases, into which no link may lead what is written."""
@@ -84,7 +84,7 @@ def _put(path: Path, cases: Path, chance: random.Random) -> None:
 
 def make_pictures(place: Place, folder: Path) -> None:
     """Two images to make others of."""
-    from tests.stress.fuzz_kinds import make_picture
+    from tests.stress.fuzz_places import make_picture
 
     for index, name in enumerate("ab"):
         (folder / name).mkdir()

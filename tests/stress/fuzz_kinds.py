@@ -9,125 +9,22 @@ import json
 import os
 import random
 import shutil
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
 
-from drai_cli.conditions.attribute import Attribute
-from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.evaluation import parts as parts_module
 from drai_cli.inference.onnx_model import INPUTS, OUTPUTS
 from drai_cli.metrics.fitting import FitConfig
 from drai_cli.metrics.judge import JudgeConfig, train_judge
-from drai_cli.model.networks import Networks
-from drai_cli.model_file.checkpoint import read_header, save_model, save_state
-from drai_cli.model_file.header import HEADER_KEY, ModelHeader
-from drai_cli.settings.config import ModelConfig
-from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
+from drai_cli.model_file.checkpoint import read_header, save_state
+from drai_cli.model_file.header import HEADER_KEY
 from tests.stress import fuzz_hidden
+from tests.stress.fuzz_bytes import mutated
 from tests.stress.fuzz_mutations import SECRET, mutate, replace_by_odd, text
-from tests.stress.fuzz_readers import mutated, seeds
-
-Command = list[str]
-_TINY = (
-    "--size",
-    "16",
-    "--content-dim",
-    "4",
-    "--style-dim",
-    "4",
-    "--base-channels",
-    "8",
-    "--max-channels",
-    "8",
-)
-_TRAIN = (*_TINY, "--batch-size", "16", "--tick-kimg", "0.032", "--precision", "fp32", "--device", "cpu")
-_EVALUATE = (
-    "--samples", "6", "--pairs", "42", "--draws", "2", "--judge-images", "640", "--usefulness-images", "256",
-    "--usefulness-seeds", "1", "--privacy-samples", "40", "--device", "cpu",
-)  # fmt: skip
-
-
-@dataclass
-class Place:
-    """Where all of a session's files are.
-
-    Attributes:
-        base: The folder of all.
-        run: Runs a command line that has to succeed.
-    """
-
-    base: Path
-    run: Callable[[Sequence[str]], None]
-
-    @property
-    def model(self) -> Path:
-        """A sound model of 16 px, two labels and an age."""
-        path = self.base / "model.safetensors"
-        if not path.exists():
-            schema = ConditionSchema(
-                (Attribute("dx", "categorical", ("mel", "nv"), {"melanoma": "mel"}),
-                 Attribute("age", "continuous", mean=50.0, deviation=10.0))
-            )  # fmt: skip
-            config = ModelConfig(16, 3, 4, 6, 8, 8, 1)
-            training = {
-                "label_counts": {"mel": 3, "nv": 9}, "images_seen": 1234, "seed": 7, "fit": "crop",
-                "kind": "phantom", "options": {"symmetry": "flip"},
-            }  # fmt: skip
-            header = ModelHeader(
-                config, schema, "drai", {"unit": "", "low": 0.0, "high": 255.0, "dtype": "uint8"}, training,
-                {"test": {"label agreement": 0.5}}, "Nothing", "CC0-1.0", "Tests",
-            )  # fmt: skip
-            save_model(path, header, Networks(config, schema.dim))
-        return path
-
-    @property
-    def phantoms(self) -> Path:
-        """A sound data set, of few images."""
-        return self._phantoms("phantoms", 140)
-
-    @property
-    def more_phantoms(self) -> Path:
-        """A sound data set, of images enough to be evaluated on."""
-        return self._phantoms("more-phantoms", 420)
-
-    def _phantoms(self, name: str, count: int) -> Path:
-        path = self.base / name
-        if not path.exists():
-            make_phantoms(PhantomOptions(path, count=count, size=16))
-        return path
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of file.
-
-    Attributes:
-        make: Writes the sound files into a folder.
-        spoil: Changes one of them, in a copy of the folder.
-        command: The command line that reads a spoilt copy, and writes to `out`.
-        writes_case: Whether the copy is the command's own output folder.
-        names_data: Whether what is read may lie elsewhere: the data of a run's settings, a record that is a link.
-    """
-
-    make: Callable[[Place, Path], None]
-    spoil: Callable[[Path, random.Random], None]
-    command: Callable[[Place, Path, Path, random.Random], Command]
-    writes_case: bool = False
-    names_data: bool = False
-
-
-def spoils(*patterns: str) -> Callable[[Path, random.Random], None]:
-    """Spoils one file of a pattern, all patterns being as likely."""
-
-    def spoil(case: Path, chance: random.Random) -> None:
-        mutate(chance.choice(sorted(case.glob(chance.choice(patterns)))), chance)
-
-    return spoil
+from tests.stress.fuzz_places import EVALUATE, TRAIN, Command, Kind, Place, make_picture, png_of, spoils
+from tests.stress.fuzz_readers import seeds
 
 
 def _make_weights(place: Place, folder: Path) -> None:
@@ -248,7 +145,7 @@ def _use_sampled(place: Place, case: Path, out: Path, chance: random.Random) -> 
 
 def _make_run(place: Place, folder: Path) -> None:
     data = place.phantoms
-    place.run(["train", "--data", str(data), "--out", str(folder), *_TRAIN, "--kimg", "0.016"])
+    place.run(["train", "--data", str(data), "--out", str(folder), *TRAIN, "--kimg", "0.016"])
     images = np.zeros((8, 16, 16, 3), np.uint8)
     labels, parts = np.arange(8) % 2, np.array(["train", "validation"] * 4)
     count = len(read_header(folder / "model.safetensors").schema.labels)
@@ -260,14 +157,14 @@ def _make_run(place: Place, folder: Path) -> None:
 def _use_run(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
     if chance.random() < 0.25:
         return ["info", str(case)]
-    return ["train", "--data", str(place.phantoms), "--out", str(case), *_TRAIN, "--kimg", "0.048"]
+    return ["train", "--data", str(place.phantoms), "--out", str(case), *TRAIN, "--kimg", "0.048"]
 
 
 def _make_report(place: Place, folder: Path) -> None:
     """A run and its report, of which from then on only what is kept is read: nothing is measured again."""
     run, data = str(folder / "run"), str(place.more_phantoms)
-    place.run(["train", "--data", data, "--out", run, *_TRAIN, "--kimg", "0.016"])
-    place.run(["evaluate", "--data", data, "--weights", run, "--out", str(folder / "report"), *_EVALUATE])
+    place.run(["train", "--data", data, "--out", run, *TRAIN, "--kimg", "0.016"])
+    place.run(["evaluate", "--data", data, "--weights", run, "--out", str(folder / "report"), *EVALUATE])
     for name, part in parts_module.PARTS.items():
         (kept,) = (folder / "report" / "measured").glob(f"{name}-*.json")
         found = json.loads(kept.read_text())
@@ -276,7 +173,7 @@ def _make_report(place: Place, folder: Path) -> None:
 
 def _use_report(place: Place, case: Path, out: Path, chance: random.Random) -> Command:
     return ["evaluate", "--data", str(place.more_phantoms), "--weights", str(case / "run"), "--out",
-            str(case / "report"), *_EVALUATE]  # fmt: skip
+            str(case / "report"), *EVALUATE]  # fmt: skip
 
 
 def _make_images(place: Place, folder: Path) -> None:
@@ -358,22 +255,6 @@ def _use_repository(place: Place, case: Path, out: Path, chance: random.Random) 
     return ["sample", "--weights", str(named), "-n", "1", "--device", "cpu", "--out", str(out / "s")]
 
 
-def make_picture(path: Path, seed: int) -> None:
-    numbers = np.random.default_rng(seed).integers(0, 255, (16, 16, 3), np.uint8)
-    PillowImage.fromarray(numbers).save(path)
-
-
-def png_of(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header claims a size; all that is in it is one megabyte of zeros, well packed."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
-
-    header = width.to_bytes(4) + height.to_bytes(4) + bytes((8, 0, 0, 0, 0))
-    pixels = zlib.compress(bytes(1 << 20))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-
-
 _RUN_FILES = (
     "config.json", "split.csv", "stats.jsonl", "seen.sha256", "measures.json", "checkpoint/state.safetensors",
     "checkpoint/judge.safetensors", "model.safetensors",
@@ -400,7 +281,7 @@ KINDS: dict[str, Kind] = {
         fuzz_hidden.make_pictures, fuzz_hidden.prepare(*fuzz_hidden.STAGED), fuzz_hidden.use_staged, True, True,
     ),
     "hidden-train": Kind(
-        fuzz_hidden.make_trained(_TRAIN), fuzz_hidden.prepare(*fuzz_hidden.TRAINED),
-        fuzz_hidden.use_trained(_TRAIN), True, True,
+        fuzz_hidden.make_trained(TRAIN), fuzz_hidden.prepare(*fuzz_hidden.TRAINED),
+        fuzz_hidden.use_trained(TRAIN), True, True,
     ),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.stress.fuzz_readers import mutated as mutated_bytes
+from tests.stress.fuzz_bytes import mutated as mutated_bytes
 
 SECRET = "outside-secret"
 """Begins the name of what no file may make drai open."""

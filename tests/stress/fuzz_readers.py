@@ -16,7 +16,6 @@ import json
 import os
 import random
 import shutil
-import struct
 import sys
 import tarfile
 import tempfile
@@ -49,21 +48,14 @@ from pydicom.uid import (
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it finds `tests` beside it
 
 from drai_cli.errors import DraiError
+from drai_cli.tables.table import is_table
 from drai_cli.workflows.inspect import inspect
+from tests.stress.fuzz_bytes import mutated, mutated_inside
 from tests.stress.fuzz_seeds import COMPANIONS, companion, image_seeds, volume_seeds
 from tests.support.memory import peak_bytes
 
 MAX_SECONDS = 5.0  # of the processor, whoever else uses it
 MAX_BYTES = 2 << 30
-INTERESTING = (
-    b"\0" * 4,
-    b"\xff" * 4,
-    b"\x7f\xff\xff\xff",
-    b"\xff\xff\xff\x7f",
-    b"\x80\0\0\0",
-    b"\xff\xfe",
-    b"\0\x80",
-)
 
 
 def dicom(syntax: str, array: np.ndarray, **elements: object) -> bytes:
@@ -223,7 +215,7 @@ def archives(grey: np.ndarray) -> list[tuple[str, bytes]]:
 
 def tables() -> list[tuple[str, bytes]]:
     """Sound tables of the other encodings and kinds."""
-    lines = ["bild;diagnose;alter", *(f"{i}.png;{('nävus', 'melanom')[i % 2]};{i},5" for i in range(9))]
+    lines = ["bild;label;alter", *(f"{i}.png;{('nävus', 'melanom')[i % 2]};{i},5" for i in range(9))]
     text = "\n".join(lines)
     objects = [{"file_name": f"{i}.png", "label": i % 2, "age": None, "also": ["a", 1.5]} for i in range(9)]
     book, file = openpyxl.Workbook(), io.BytesIO()
@@ -239,52 +231,6 @@ def tables() -> list[tuple[str, bytes]]:
         ("dataset.json", json.dumps({"labels": [[f"{i}.png", i % 3] for i in range(9)]}).encode()),
         ("a.xlsx", file.getvalue()),
     ]
-
-
-def mutated_inside(raw: bytes, chance: random.Random) -> bytes:
-    """A zip file with one of its members mutated."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        names = archive.namelist()
-        chosen = chance.choice(
-            [name for name in names if "sheet" in name or "shared" in name.lower()] + names
-        )
-        for name in names:
-            content = archive.read(name)
-            new.writestr(name, mutated(content, chance) if name == chosen else content)
-    return out.getvalue()
-
-
-def mutated(raw: bytes, chance: random.Random) -> bytes:
-    """The bytes with some of what goes wrong with files: cut, flipped, overwritten, doubled, absurd numbers."""
-    out = bytearray(raw)
-    for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):
-        if not out:
-            break
-        place = chance.randrange(min(len(out), 2000)) if chance.random() < 0.7 else chance.randrange(len(out))
-        kind = chance.randrange(8)
-        if kind == 0:
-            del out[place:]
-        elif kind == 1:
-            out[place] ^= 1 << chance.randrange(8)
-        elif kind == 2:
-            out[place] = chance.randrange(256)
-        elif kind == 3:
-            value = chance.choice(INTERESTING)
-            out[place : place + len(value)] = value
-        elif kind == 4:
-            out[place : place + 4] = struct.pack(
-                chance.choice("<>") + "I", chance.choice((1, 10**5, 2**31, 2**32 - 2))
-            )
-        elif kind == 5:
-            out[place : place + 2] = struct.pack(
-                chance.choice("<>") + "H", chance.choice((0, 1, 65535, 32768, 40000))
-            )
-        elif kind == 6:
-            del out[place : place + chance.randrange(1, 64)]
-        else:
-            out[place:place] = out[place : place + chance.randrange(1, 64)]
-    return bytes(out)
 
 
 def cases(count: int, first: int, ends: tuple[str, ...] = ("",)) -> Iterator[tuple[int, str, bytes]]:
@@ -312,6 +258,9 @@ def fuzz(
         path = folder / "case" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
+        if is_table(name):  # of images that are there, else no table is read to its end
+            for index in range(9):
+                PillowImage.new("L", (4, 4), index).save(path.with_name(f"{index}.png"))
         if name in COMPANIONS:
             path.with_name(COMPANIONS[name]).write_bytes(companion(name))
         start = time.process_time()

@@ -95,7 +95,8 @@ def npy_header(folder: Path, tiny: Path) -> Command:
 def _onnx(folder: Path, tiny: Path, spoil: Callable[[object, object], None]) -> Command:
     import onnx
 
-    from tests.stress.fuzz_kinds import Place, _make_onnx
+    from tests.stress.fuzz_kinds import _make_onnx
+    from tests.stress.fuzz_places import Place
 
     place = Place(folder, lambda command: None)
     _make_onnx(place, folder)

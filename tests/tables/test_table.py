@@ -164,6 +164,31 @@ def test_a_workbook_that_defines_entities_is_not_read(tmp_path, encoding):
         read_table(path)
 
 
+def test_cells_merged_over_several_rows_have_their_value_in_each(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book, path = openpyxl.Workbook(), tmp_path / "t.xlsx"
+    book.active.append(["patient", "file", "label"])
+    for number in range(6):
+        book.active.append(["pq"[number // 3], f"{number}.png", "ab"[number // 3]])
+    for column in "AC":
+        book.active.merge_cells(f"{column}2:{column}4")
+        book.active.merge_cells(f"{column}5:{column}7")
+    book.save(path)
+    assert [tuple(row.values()) for row in read_table(path).rows] == [
+        ("pq"[number // 3], f"{number}.png", "ab"[number // 3]) for number in range(6)
+    ]
+
+
+def test_lines_of_several_lengths_in_a_list_for_people(tmp_path):
+    (tmp_path / "Info.txt").write_text("mdb001 G CIRC B 535\nmdb002 G NORM\n")
+    table = read_table(tmp_path / "Info.txt", has_header=False)
+    assert [row["column 4"] for row in table.rows] == ["B", ""]
+    assert "3 to 5 words in a line" in table.note
+    (tmp_path / "t.csv").write_text("mdb001,G,CIRC,B,535\nmdb002,G,NORM\n")
+    with pytest.raises(InputError, match="expected 5 cells in line 2, got 3"):
+        read_table(tmp_path / "t.csv", has_header=False)
+
+
 def test_a_small_file_may_not_become_a_large_table(tmp_path, monkeypatch):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * (5 << 20)))
     with pytest.raises(InputError, match=r"at most \d+ bytes when decompressed"):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions
-from drai_cli.settings.image_options import SampleOptions
+from drai_cli.settings.image_options import SampleOptions, SwapOptions
 from drai_cli.settings.model_options import TrainRun
 from drai_cli.workflows.phantom import PhantomOptions, make_phantoms
 from drai_cli.workflows.sample import sample
@@ -55,3 +57,23 @@ def trained(lesions: Path, tmp_path_factory: pytest.TempPathFactory, quick_judge
     made = make_run(lesions, tmp_path_factory.mktemp("trained"))
     train(made)
     return made
+
+
+@pytest.fixture
+def picture():
+    """A smooth RGB image of a size."""
+
+    def make(height=16, width=16, seed=0):
+        small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
+        return PillowImage.fromarray(small).resize((width, height), PillowImage.Resampling.BILINEAR)
+
+    return make
+
+
+@pytest.fixture
+def swap_options(tmp_path, tiny_model, picture):
+    picture(seed=1).save(tmp_path / "a.png")
+    picture(seed=2).save(tmp_path / "b.png")
+    return SwapOptions(
+        content=tmp_path / "a.png", style=tmp_path / "b.png", out=tmp_path / "out", weights=str(tiny_model)
+    )

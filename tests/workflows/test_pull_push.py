@@ -23,6 +23,7 @@ from drai_cli.workflows.pull import pull
 from drai_cli.workflows.push import push
 from drai_cli.workflows.sample import sample
 from tests.support.hub_server import serve
+from tests.support.reporters import Recorder
 
 # huggingface_hub sends bytes in a way that the library below it deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")
@@ -195,14 +196,32 @@ def test_a_changed_hash_leaves_nothing_in_the_cache(pushed, tmp_path):
     locate_weights(NAME)
 
 
-def test_a_file_spoilt_in_the_cache_is_found(pushed, tiny_model):
-    path = locate_weights(NAME)
+def spoil(path):
     stored = path.resolve()
     stored.chmod(0o644)
-    stored.write_bytes(b"x" + stored.read_bytes()[1:])
-    with pytest.raises(WeightsError, match="another hash"):
+    stored.write_bytes(b"\0" * stored.stat().st_size)
+
+
+def test_files_spoilt_in_the_cache_are_fetched_again(pushed, tiny_model, monkeypatch):
+    path = locate_weights(NAME)
+    spoil(path)
+    recorder = Recorder()
+    assert locate_weights(NAME, recorder).read_bytes() == tiny_model.read_bytes()
+    assert "damaged in the Hub cache, removed" in recorder.warnings[0]
+
+    first = pull(PullOptions(NAME))
+    good = {name: (path.parent / name).read_bytes() for name in first.files}
+    for name in first.files:  # a power cut may damage all of them
+        spoil(path.parent / name)
+    assert pull(PullOptions(NAME)) == first
+    assert {name: (path.parent / name).read_bytes() for name in first.files} == good
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    spoil(path.parent / "README.md")
+    assert "README.md" not in pull(PullOptions(NAME)).files
+    spoil(path)
+    with pytest.raises(NetworkError, match="not in the local Hub cache"):
         locate_weights(NAME)
-    assert locate_weights(NAME).read_bytes() == tiny_model.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from drai_cli.errors import InputError, OverwriteError, UsageError, WeightsError
+from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.io.image import Image, fit_to_square
 from drai_cli.output.derived_images import scale_back
-from drai_cli.progress import Reporter
-from drai_cli.settings.image_options import SwapOptions
 from drai_cli.workflows.swap_style import swap_style
-
-
-class Heard(Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.lines.append(message)
+from tests.support.reporters import Recorder
 
 
 def pixels(path):
@@ -31,66 +22,46 @@ def pixels(path):
         return np.array(picture)
 
 
-@pytest.fixture
-def picture():
-    """A smooth RGB image of a size."""
-
-    def make(height=16, width=16, seed=0):
-        small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
-        return PillowImage.fromarray(small).resize((width, height), PillowImage.Resampling.BILINEAR)
-
-    return make
-
-
-@pytest.fixture
-def options(tmp_path, tiny_model, picture):
-    picture(seed=1).save(tmp_path / "a.png")
-    picture(seed=2).save(tmp_path / "b.png")
-    return SwapOptions(
-        content=tmp_path / "a.png", style=tmp_path / "b.png", out=tmp_path / "out", weights=str(tiny_model)
-    )
-
-
-def test_two_images_swap_both_ways(options):
-    result = swap_style(options)
+def test_two_images_swap_both_ways(swap_options):
+    result = swap_style(swap_options)
     names = ["a_in_style_of_b.png", "b_in_style_of_a.png"]
-    assert sorted(os.listdir(options.out)) == [*names, "figure.png"]
+    assert sorted(os.listdir(swap_options.out)) == [*names, "figure.png"]
     assert list(result.images) == names
-    first, second = (pixels(options.out / name) for name in names)
+    first, second = (pixels(swap_options.out / name) for name in names)
     assert first.shape == (16, 16, 3)
     assert (first != second).any()
-    marks = PillowImage.open(options.out / names[0])
+    marks = PillowImage.open(swap_options.out / names[0])
     marks.load()
     assert marks.text["synthetic"] == "yes"
-    figure = PillowImage.open(options.out / "figure.png")
+    figure = PillowImage.open(swap_options.out / "figure.png")
     figure.load()
     assert min(figure.size) > 500
     assert figure.text["synthetic"] == "yes"
 
 
-def test_it_is_the_generator_on_swapped_codes(options):
+def test_it_is_the_generator_on_swapped_codes(swap_options):
     from drai_cli.api import Drai
 
-    swap_style(options)
-    model = Drai.from_pretrained(options.weights)
-    a, b = model.encode(options.content), model.encode(options.style)
+    swap_style(swap_options)
+    model = Drai.from_pretrained(swap_options.weights)
+    a, b = model.encode(swap_options.content), model.encode(swap_options.style)
     np.testing.assert_array_equal(
-        pixels(options.out / "a_in_style_of_b.png"), model.generate(a.content, b.style)[0]
+        pixels(swap_options.out / "a_in_style_of_b.png"), model.generate(a.content, b.style)[0]
     )
     np.testing.assert_array_equal(
-        pixels(options.out / "b_in_style_of_a.png"), model.generate(b.content, a.style)[0]
+        pixels(swap_options.out / "b_in_style_of_a.png"), model.generate(b.content, a.style)[0]
     )
 
 
-def test_default_folder_is_named_after_both(options, monkeypatch, tmp_path):
+def test_default_folder_is_named_after_both(swap_options, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert str(swap_style(replace(options, out=None)).out) == "swap_a_b"
+    assert str(swap_style(replace(swap_options, out=None)).out) == "swap_a_b"
 
 
-def test_equal_stems_stay_apart(options, tmp_path, picture):
+def test_equal_stems_stay_apart(swap_options, tmp_path, picture):
     (tmp_path / "x").mkdir()
     picture(seed=5).save(tmp_path / "x" / "a.png")
-    result = swap_style(replace(options, style=tmp_path / "x" / "a.png"))
+    result = swap_style(replace(swap_options, style=tmp_path / "x" / "a.png"))
     assert result.images == ("a-1_in_style_of_a-2.png", "a-2_in_style_of_a-1.png")
 
 
@@ -114,32 +85,32 @@ def test_equal_stems_stay_apart(options, tmp_path, picture):
         ),
     ],
 )
-def test_kinds_and_modes(options, tmp_path, picture, name, convert, suffix, words):
+def test_kinds_and_modes(swap_options, tmp_path, picture, name, convert, suffix, words):
     convert(picture(seed=3)).save(tmp_path / name)
-    heard = Heard()
-    result = swap_style(replace(options, content=tmp_path / name), heard)
+    heard = Recorder()
+    result = swap_style(replace(swap_options, content=tmp_path / name), heard)
     assert result.images[0] == f"c_in_style_of_b{suffix}"
-    with PillowImage.open(options.out / result.images[0]) as made:
+    with PillowImage.open(swap_options.out / result.images[0]) as made:
         assert made.size == (16, 16)
         assert made.mode == "RGB"
         if suffix == ".tif":
             assert "synthetic: yes" in made.tag_v2[270]
-    assert (words in " ".join(heard.lines)) if words else not heard.lines
+    assert (words in " ".join(heard.warnings)) if words else not heard.warnings
 
 
-def test_sixteen_bit_grey_means_the_same_as_eight(options, tmp_path, picture):
+def test_sixteen_bit_grey_means_the_same_as_eight(swap_options, tmp_path, picture):
     grey = np.array(picture(seed=3).convert("L"))
     PillowImage.fromarray(grey).save(tmp_path / "eight.png")
     PillowImage.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
     made = []
     for name in ("eight", "sixteen"):
         out = tmp_path / f"out-{name}"
-        swap_style(replace(options, content=tmp_path / f"{name}.png", out=out))
+        swap_style(replace(swap_options, content=tmp_path / f"{name}.png", out=out))
         made.append(pixels(out / f"{name}_in_style_of_b.png"))
     np.testing.assert_array_equal(*made)
 
 
-def test_exif_orientation_is_applied(options, tmp_path, picture):
+def test_exif_orientation_is_applied(swap_options, tmp_path, picture):
     upright = picture(seed=3)
     exif = PillowImage.Exif()
     exif[0x0112] = 6  # turned by 270 degrees in the file
@@ -148,21 +119,21 @@ def test_exif_orientation_is_applied(options, tmp_path, picture):
     made = []
     for name in ("upright", "turned"):
         out = tmp_path / f"out-{name}"
-        swap_style(replace(options, content=tmp_path / f"{name}.png", out=out))
+        swap_style(replace(swap_options, content=tmp_path / f"{name}.png", out=out))
         made.append(pixels(out / f"{name}_in_style_of_b.png"))
     np.testing.assert_array_equal(*made)
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])
-def test_size_input_scales_back(options, tmp_path, picture, fit):
+def test_size_input_scales_back(swap_options, tmp_path, picture, fit):
     picture(30, 40, seed=3).save(tmp_path / "c.png")
-    heard = Heard()
-    result = swap_style(replace(options, content=tmp_path / "c.png", size="input", fit=fit), heard)
-    made = pixels(options.out / result.images[0])
+    heard = Recorder()
+    result = swap_style(replace(swap_options, content=tmp_path / "c.png", size="input", fit=fit), heard)
+    made = pixels(swap_options.out / result.images[0])
     assert made.shape == (30, 40, 3)
-    assert pixels(options.out / result.images[1]).shape == (16, 16, 3)
+    assert pixels(swap_options.out / result.images[1]).shape == (16, 16, 3)
     assert (made[:, :5].max() == 0) == (fit == "crop")
-    assert any("no detail is added" in line for line in heard.lines)
+    assert any("no detail is added" in line for line in heard.warnings)
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])
@@ -175,35 +146,35 @@ def test_scale_back_undoes_the_fit(fit, height, width):
     assert np.abs(back[inner].astype(int) - image[inner]).max() <= 8
 
 
-def test_pairs(options, tmp_path, picture):
+def test_pairs(swap_options, tmp_path, picture):
     (tmp_path / "sub").mkdir()
     picture(seed=4).save(tmp_path / "sub" / "c.tif")
     table = tmp_path / "pairs.csv"
     table.write_text("content,style\na.png,b.png\nsub/c.tif,a.png\na.png,b.png\n")
-    result = swap_style(replace(options, content=None, style=None, pairs=table))
+    result = swap_style(replace(swap_options, content=None, style=None, pairs=table))
     names = ["000000_a_in_style_of_b.png", "000001_c_in_style_of_a.tif", "000002_a_in_style_of_b.png"]
-    assert sorted(os.listdir(options.out)) == [*names, "metadata.csv"]
-    with open(options.out / "metadata.csv", newline="") as file:
+    assert sorted(os.listdir(swap_options.out)) == [*names, "metadata.csv"]
+    with open(swap_options.out / "metadata.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["file_name"] for row in rows] == names == list(result.images)
     assert rows[1] == {"file_name": names[1], "content": "c.tif", "style": "a.png"}
-    swap_style(replace(options, out=tmp_path / "two"))
+    swap_style(replace(swap_options, out=tmp_path / "two"))
     np.testing.assert_array_equal(
-        pixels(options.out / names[0]), pixels(tmp_path / "two" / "a_in_style_of_b.png")
+        pixels(swap_options.out / names[0]), pixels(tmp_path / "two" / "a_in_style_of_b.png")
     )
 
 
-def test_many_pairs_give_what_one_gives(options, tmp_path, picture):
+def test_many_pairs_give_what_one_gives(swap_options, tmp_path, picture):
     lines = ["content,style"]
     for number in range(20):
         picture(seed=number).save(tmp_path / f"i{number}.png")
         lines.append(f"i{number}.png,i{(number + 7) % 20}.png")
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
-    swap_style(replace(options, content=None, style=None, pairs=tmp_path / "pairs.csv"))
+    swap_style(replace(swap_options, content=None, style=None, pairs=tmp_path / "pairs.csv"))
     swap_style(
-        replace(options, content=tmp_path / "i19.png", style=tmp_path / "i6.png", out=tmp_path / "one")
+        replace(swap_options, content=tmp_path / "i19.png", style=tmp_path / "i6.png", out=tmp_path / "one")
     )
-    many = pixels(options.out / "000019_i19_in_style_of_i6.png")
+    many = pixels(swap_options.out / "000019_i19_in_style_of_i6.png")
     np.testing.assert_array_equal(many, pixels(tmp_path / "one" / "i19_in_style_of_i6.png"))
 
 
@@ -215,33 +186,33 @@ def test_many_pairs_give_what_one_gives(options, tmp_path, picture):
         ("content,style\na.png,b.png\n,b.png\n", "row 2, content: expected a file name"),
     ],
 )
-def test_tables_that_cannot_be_followed(options, tmp_path, text, words):
+def test_tables_that_cannot_be_followed(swap_options, tmp_path, text, words):
     (tmp_path / "pairs.csv").write_text(text)
     with pytest.raises(InputError, match=words):
-        swap_style(replace(options, content=None, style=None, pairs=tmp_path / "pairs.csv"))
-    assert not options.out.exists()
+        swap_style(replace(swap_options, content=None, style=None, pairs=tmp_path / "pairs.csv"))
+    assert not swap_options.out.exists()
 
 
-def test_a_broken_image_is_found_before_anything_is_written(options, tmp_path):
+def test_a_broken_image_is_found_before_anything_is_written(swap_options, tmp_path):
     (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
     with pytest.raises(InputError, match=r"b\.png"):
-        swap_style(options)
-    assert not options.out.exists()
+        swap_style(swap_options)
+    assert not swap_options.out.exists()
 
 
-def test_nothing_is_overwritten(options):
-    swap_style(options)
-    before = (options.out / "figure.png").read_bytes()
+def test_nothing_is_overwritten(swap_options):
+    swap_style(swap_options)
+    before = (swap_options.out / "figure.png").read_bytes()
     with pytest.raises(OverwriteError, match="not empty"):
-        swap_style(options)
-    swap_style(replace(options, overwrite=True))
-    assert (options.out / "figure.png").read_bytes() == before
-    assert len(os.listdir(options.out)) == 3
+        swap_style(swap_options)
+    swap_style(replace(swap_options, overwrite=True))
+    assert (swap_options.out / "figure.png").read_bytes() == before
+    assert len(os.listdir(swap_options.out)) == 3
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The panels and options of each figure that is drawn."""
+    """The panels and swap_options of each figure that is drawn."""
     from drai_cli.workflows import swap_style as module
 
     drawn = []
@@ -254,29 +225,29 @@ def drawn(monkeypatch):
     return drawn
 
 
-def test_the_figure_shows_reconstructions_beside_the_inputs(options, drawn):
+def test_the_figure_shows_reconstructions_beside_the_inputs(swap_options, drawn):
     from drai_cli.api import Drai
 
-    swap_style(options)
+    swap_style(swap_options)
     ((panels, named),) = drawn
     assert [caption for caption, _ in panels] == [
         "a: a.png", "a, reconstructed (synthetic)", "content of a, style of b (synthetic)",
         "b: b.png", "b, reconstructed (synthetic)", "content of b, style of a (synthetic)",
     ]  # fmt: skip
     assert "the label (dx)" in named["note"]
-    model = Drai.from_pretrained(options.weights)
-    codes = model.encode([options.content, options.style])
+    model = Drai.from_pretrained(swap_options.weights)
+    codes = model.encode([swap_options.content, swap_options.style])
     again = model.generate(codes.content, codes.style)
     np.testing.assert_array_equal([panels[1][1], panels[4][1]], again)
 
 
-def test_the_figure_has_the_labels_of_the_runs_own_judge(options, drawn, monkeypatch):
+def test_the_figure_has_the_labels_of_the_runs_own_judge(swap_options, drawn, monkeypatch):
     from drai_cli.workflows import swap_style as module
 
     monkeypatch.setattr(
         module, "find_own_judge", lambda *_: lambda images: [f"label {n}" for n in range(len(images))]
     )
-    swap_style(options)
+    swap_style(swap_options)
     ((panels, named),) = drawn
     assert [caption for caption, _ in panels][::5] == [
         "a: a.png, judged label 0", "content of b, style of a (synthetic), judged label 5",
@@ -284,7 +255,7 @@ def test_the_figure_has_the_labels_of_the_runs_own_judge(options, drawn, monkeyp
     assert "classifier of real images" in named["note"]
 
 
-def test_a_failure_leaves_nothing(options, monkeypatch):
+def test_a_failure_leaves_nothing(swap_options, monkeypatch):
     from drai_cli.workflows import swap_style as module
 
     def full(*_, **__):
@@ -292,99 +263,15 @@ def test_a_failure_leaves_nothing(options, monkeypatch):
 
     monkeypatch.setattr(module, "draw_figure", full)
     with pytest.raises(InputError, match="no space left"):
-        swap_style(options)
-    assert not options.out.exists()
+        swap_style(swap_options)
+    assert not swap_options.out.exists()
 
 
-def test_two_images_or_a_table(options, tmp_path):
+def test_two_images_or_a_table(swap_options, tmp_path):
     for wrong in (
-        replace(options, style=None), replace(options, content=None), replace(options, pairs=tmp_path / "p.csv")
-    ):  # fmt: skip
+        replace(swap_options, style=None),
+        replace(swap_options, content=None),
+        replace(swap_options, pairs=tmp_path / "p.csv"),
+    ):
         with pytest.raises(UsageError):
             swap_style(wrong)
-
-
-def test_a_model_without_encoder_says_so(options, model_of):
-    with pytest.raises(WeightsError, match="no encoder"):
-        swap_style(replace(options, weights=str(model_of("cgan"))))
-
-
-@pytest.mark.parametrize("method", ["cinfogan", "cavae"])
-def test_where_content_is_not_inferred_the_labels_give_it(options, model_of, method):
-    from drai_cli.api import Drai
-
-    weights = str(model_of(method))
-    swap_style(replace(options, weights=weights, label_a="melanoma", label_b="nv"))
-    model = Drai.from_pretrained(weights)
-    assert model.encode([options.content, options.style]).content is None
-    # A label's content has no deviation, so samples in the style of an image are the swaps.
-    for label, source, name in (("mel", 1, "a_in_style_of_b"), ("nv", 0, "b_in_style_of_a")):
-        other = (options.content, options.style)[source]
-        expected = model.sample(label, 1, seed=5, style_from=other)[0]
-        np.testing.assert_array_equal(pixels(options.out / f"{name}.png"), expected)
-    made = model.swap_style(options.content, options.style, label_a="mel", label_b="nv")
-    np.testing.assert_array_equal(made[1], pixels(options.out / "b_in_style_of_a.png"))
-
-
-def test_pairs_give_labels_in_a_column(options, model_of, tmp_path):
-    weights = str(model_of("cavae"))
-    table = tmp_path / "pairs.csv"
-    table.write_text("content,style,content_label\na.png,b.png,mel\nb.png,a.png,nv\n")
-    swap_style(replace(options, content=None, style=None, pairs=table, weights=weights))
-    swap_style(replace(options, weights=weights, label_a="mel", label_b="nv", out=tmp_path / "two"))
-    # The same table serves a model that needs no labels.
-    swap_style(replace(options, content=None, style=None, pairs=table, out=tmp_path / "drai"))
-    for number, name in enumerate(("a_in_style_of_b", "b_in_style_of_a")):
-        one, other = options.out / f"{number:06d}_{name}.png", tmp_path / "two" / f"{name}.png"
-        np.testing.assert_array_equal(pixels(one), pixels(other))
-
-
-def test_labels_are_asked_for_where_they_are_needed_alone(options, model_of, tmp_path):
-    style_alone = replace(options, weights=str(model_of("cinfogan")))
-    with pytest.raises(UsageError, match=r"--label-b: this model \(cinfogan\) infers no content") as caught:
-        swap_style(replace(style_alone, label_a="mel"))
-    assert caught.value.hint == "--label-a mel --label-b nv"
-    with pytest.raises(UsageError, match="nevus"):
-        swap_style(replace(style_alone, label_a="mel", label_b="nevus"))
-    with pytest.raises(UsageError, match="--label-a: this model infers content"):
-        swap_style(replace(options, label_a="mel"))
-    (tmp_path / "pairs.csv").write_text("content,style\na.png,b.png\n")
-    of_table = replace(style_alone, content=None, style=None, pairs=tmp_path / "pairs.csv")
-    with pytest.raises(UsageError, match="row 1, content_label: this model") as caught:
-        swap_style(of_table)
-    assert "column content_label" in caught.value.hint
-    with pytest.raises(UsageError, match="contradicts labels"):
-        swap_style(replace(of_table, label_a="mel"))
-    assert not options.out.exists()
-
-
-def test_a_finding_is_added_and_another_removed(options, chest_model):
-    heard = Heard()
-    asked = replace(options, weights=str(chest_model), to_label="mass", without="Edema")
-    result = swap_style(asked, heard)
-    assert set(result.labels) == set(result.images)
-    for _, after in result.labels.values():
-        shown = after.split("|")
-        assert "Mass" in shown
-        assert "Edema" not in shown
-    picture = PillowImage.open(options.out / result.images[0])
-    picture.load()
-    assert picture.text["label"] == result.labels[result.images[0]][1]
-    plain = swap_style(replace(asked, to_label=None, without=None, out=options.out.parent / "plain"))
-    assert plain.labels == {}
-    assert (pixels(options.out / result.images[0]) != pixels(plain.out / plain.images[0])).any()
-
-
-def test_a_table_of_pairs_says_what_became_of_each_label(options, tmp_path):
-    table = tmp_path / "pairs.csv"
-    table.write_text("content,style\na.png,b.png\nb.png,b.png\n")
-    result = swap_style(replace(options, content=None, style=None, pairs=table, to_label="melanoma"))
-    with (result.out / "metadata.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["label"] for row in rows] == ["mel", "mel"]
-    assert [row["content_label"] for row in rows] == [before for before, _ in result.labels.values()]
-
-
-def test_without_is_for_findings_only(options):
-    with pytest.raises(UsageError, match="set of findings"):
-        swap_style(replace(options, without="mel"))

@@ -41,6 +41,8 @@ def choose_key(
         return column, FILE  # its rows will be named as missing
     best = max(fits.values(), default=None)
     chosen = [pair for pair, fit in fits.items() if fit == best]
+    if len(chosen) > 1 and _name_the_same(table, chosen, lookup):
+        chosen = chosen[:1]
     if len(chosen) != 1:
         got = (
             f"{len(chosen)} columns do ({list_columns([name for name, _ in chosen])})"
@@ -103,6 +105,16 @@ def find_keys(table: Table, columns: Sequence[str], lookup: Lookup) -> dict[tupl
                     len(written) * (key != FILE),
                 )
     return fits
+
+
+def _name_the_same(table: Table, chosen: Sequence[tuple[str, str]], lookup: Lookup) -> bool:
+    """Whether columns name the same files in every row, as a path and the name at its end do."""
+    (first, key), *others = chosen
+    return all(
+        lookup.find_by(other_key, row[other]) == lookup.find_by(key, row[first])
+        for row in table.rows
+        for other, other_key in others
+    )
 
 
 def spread(table: Table, written: str | None) -> Table:

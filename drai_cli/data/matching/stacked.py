@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,8 @@ from drai_cli.errors import DraiError, InputError
 from drai_cli.progress import Reporter
 from drai_cli.tables.table import Table, read_table
 
+FOLD = re.compile(r"(?:^|[/_. -])(?:cv|fold|split)[-_ ]?(\d+)(?=[/_. -]|$)", re.IGNORECASE)
+"""A name of a list or table that is one fold of a cross-validation."""
 _IMAGEFOLDER = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 
 
@@ -46,6 +49,12 @@ def stack(tree: Tree, tables: Sequence[Table], lookup: Lookup, reporter: Reporte
             same = [_in_own_folder(table, tree.root, lookup) for table in same]
         if None in parts and not _are_apart(same, lookup):
             refuse_several(tree, [table.path for table in same])
+        folds = {fold[1] for table in same if (fold := FOLD.search(table.path.stem))}
+        if None in parts and len(folds) == len(same):
+            reporter.warn(
+                f"{same[0].path.name} and {len(same) - 1} more tables look like folds of a cross-validation and are "
+                "taken together: call one of them test.csv and the others train_1.csv, … to keep such a split"
+            )
         rows = tuple(
             {**row, **({} if None in parts else {TABLE_PART: str(part)})}
             for table, part in zip(same, parts, strict=True)

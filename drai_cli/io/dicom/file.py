@@ -23,7 +23,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 
 from drai_cli.errors import InputError
-from drai_cli.io.dicom.format import PREAMBLE, begins_as_dicom
+from drai_cli.io.dicom.signature import PREAMBLE, begins_as_dicom
 from drai_cli.io.files import BROKEN, MAX_FILE_BYTES, open_regular
 
 FAILURES = (*BROKEN, RuntimeError, AssertionError, Warning, InvalidDicomError, BytesLengthException)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
 from drai_cli.errors import InputError
 from drai_cli.io.about import About
+from drai_cli.io.dicom.signature import DICOMDIR, NAME, PREAMBLE, begins_as_dicom
 from drai_cli.io.files import open_regular
 from drai_cli.io.format import Format, WriteOptions
 from drai_cli.io.stack import Stack
 from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
-
-DICOMDIR = "DICOMDIR"
-PREAMBLE = 128
-"""Bytes before `DICM`."""
-
-_VALUE_REPRESENTATIONS = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
-)
 
 
 def is_dicom(path: Path) -> bool:
@@ -31,22 +23,6 @@ def is_dicom(path: Path) -> bool:
             return begins_as_dicom(file.read(PREAMBLE + 4))
     except (InputError, OSError):
         return False
-
-
-def begins_as_dicom(head: bytes) -> bool:
-    """Whether bytes begin as a DICOM file (PS3.10 section 7.1), or as a data set without file meta information."""
-    if head[PREAMBLE : PREAMBLE + 4] == b"DICM":
-        return True
-    if len(head) < 8:
-        return False
-    for order in "<>":
-        group, element = struct.unpack(f"{order}HH", head[:4])
-        if group in (0x0002, 0x0008) and element < 0x1200:
-            if head[4:6] in _VALUE_REPRESENTATIONS:
-                return True
-            if order == "<" and group == 0x0008 and struct.unpack("<I", head[4:8])[0] < 1 << 12:
-                return True
-    return False
 
 
 def is_series(path: Path) -> bool:
@@ -100,7 +76,7 @@ def marks_of(dataset: Any) -> dict[str, str]:
 
 
 DICOM = Format(
-    "dicom",
+    NAME,
     "DICOM",
     (*IMAGE_SUFFIXES["dicom"], ".dicom", ".ima"),
     _read,

@@ -30,10 +30,10 @@ from drai_cli.io.dicom.file import (
     text,
     whole,
 )
-from drai_cli.io.dicom.format import DICOM
 from drai_cli.io.dicom.frame_order import place_frames, reorder
 from drai_cli.io.dicom.layout import PIXEL_KEYWORDS, Layout, layout_of
 from drai_cli.io.dicom.placement import FunctionalGroups, pixel_aspect_of, spacing_of
+from drai_cli.io.dicom.signature import NAME
 from drai_cli.io.dicom.voi import curves_of, lut_bits, windows_of
 from drai_cli.io.files import open_regular
 from drai_cli.io.stack import Stack, ToneCurve
@@ -94,9 +94,9 @@ def stack_of(subject: str, dataset: Dataset, file_bytes: int) -> Stack:
         InputError: No image, broken, too large, or its codec is not installed.
     """
     check_is_image(subject, dataset)
-    layout = layout_of(subject, dataset)
-    _check_memory(subject, dataset, layout, file_bytes)
     try:
+        layout = layout_of(subject, dataset)
+        _check_memory(subject, dataset, layout, file_bytes)
         groups = FunctionalGroups.of(dataset)
         if layout.samples == 3:
             decoded = _colour(subject, dataset, layout)
@@ -108,7 +108,7 @@ def stack_of(subject: str, dataset: Dataset, file_bytes: int) -> Stack:
         place = place_frames(groups, layout.frames, spacing_mm)
         stack = Stack(
             array=decoded.array,
-            kind=DICOM.name,
+            kind=NAME,
             bits=decoded.bits,
             unit=decoded.unit,
             geometry=place.geometry,

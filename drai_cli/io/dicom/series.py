@@ -19,12 +19,12 @@ from pydicom import Dataset
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import parse_stream, text, whole
 from drai_cli.io.dicom.foreign import Role, count_reasons, role_of, set_aside
-from drai_cli.io.dicom.format import DICOMDIR, begins_as_dicom
 from drai_cli.io.dicom.joined import JoinedFrames
 from drai_cli.io.dicom.order import Place, has_one_orientation, measure_geometry, order_places, volume_key
 from drai_cli.io.dicom.placement import FunctionalGroups, plane_of
 from drai_cli.io.dicom.read import check_is_image, read_dicom_stream
 from drai_cli.io.dicom.series_files import MAX_FILES, ZIP_FAILURES, Open, list_files, stored_bytes
+from drai_cli.io.dicom.signature import DICOMDIR, begins_as_dicom
 from drai_cli.io.stack import Stack
 
 _LISTED = 12

@@ -12,7 +12,7 @@ from typing import IO
 
 from drai_cli.errors import InputError
 from drai_cli.io.dicom.file import FAILURES, items, parse_stream, text
-from drai_cli.io.dicom.format import PREAMBLE, begins_as_dicom
+from drai_cli.io.dicom.signature import PREAMBLE, begins_as_dicom
 from drai_cli.io.files import MAX_FILE_BYTES, open_regular
 
 Open = Callable[[], IO[bytes]]

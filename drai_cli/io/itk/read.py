@@ -16,7 +16,6 @@ from drai_cli.errors import InputError, UsageError
 from drai_cli.io.files import BROKEN
 from drai_cli.io.format import Format
 from drai_cli.io.geometry import Geometry
-from drai_cli.io.itk.format import MHA
 from drai_cli.io.itk.header import Claim, check_mha, check_nrrd
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Measured, Stack
 from drai_cli.io.values import check_size, replace_nonfinite
@@ -26,6 +25,9 @@ _NOT_PLACED = (
     "it does not say how it lies in the patient: "
     "taken as stored from right to left, front to back, feet to head"
 )
+
+_OF_FORMAT = {"mha": (check_mha, "MetaImageIO"), "nrrd": (check_nrrd, "NrrdImageIO")}
+"""By the name of a format: the check of its headers, and what SimpleITK calls it."""
 
 
 def read_itk(path: Path, format: Format) -> Stack:
@@ -69,10 +71,10 @@ def measure_itk(path: Path, format: Format) -> Measured:
 def _open(path: Path, format: Format) -> tuple[Any, Claim]:
     """SimpleITK's reader of a file whose header is checked."""
     sitk = _import(path, format)
-    is_mha = format is MHA
-    claim = check_mha(path) if is_mha else check_nrrd(path)
+    check, image_io = _OF_FORMAT[format.name]
+    claim = check(path)
     reader = sitk.ImageFileReader()
-    reader.SetImageIO("MetaImageIO" if is_mha else "NrrdImageIO")
+    reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
     return reader, claim
 

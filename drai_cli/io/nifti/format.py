@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -12,18 +10,12 @@ from drai_cli.errors import InputError
 from drai_cli.io.about import About, as_json, parse_json_marks
 from drai_cli.io.files import BROKEN, MAX_SIDECAR_BYTES, open_regular
 from drai_cli.io.format import Format, WriteOptions
+from drai_cli.io.nifti.signature import HEADER_ENDS, MAGIC, PAIR_MAGIC, header_of_pair, open_stream
 from drai_cli.io.stack import Measured, Stack
 from drai_cli.io.stored import Stored
 from drai_cli.settings.image_options import IMAGE_SUFFIXES
 
 _PLAIN_SUFFIX = ".nii"  # not compressed
-MAGIC = {348: (344, b"n+1\x00"), 540: (4, b"n+2\x00\r\n\x1a\n")}
-"""Of NIfTI-1 and NIfTI-2, by the size of the header: where it stands, and what."""
-
-
-PAIR_MAGIC = {348: (344, b"ni1\x00"), 540: (4, b"ni2\x00\r\n\x1a\n")}
-"""The same of headers whose voxels are in another file."""
-_HEADER_ENDS, _VOXEL_ENDS = (".hdr", ".hdr.gz"), (".img", ".img.gz")
 
 
 def is_nifti(path: Path) -> bool:
@@ -36,47 +28,10 @@ def is_nifti(path: Path) -> bool:
     return any(head[at : at + len(magic)] == magic for at, magic in MAGIC.values())
 
 
-def open_stream(file: IO[bytes]) -> IO[bytes]:
-    """The file itself, or what it holds compressed."""
-    start = file.read(2)
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if start == b"\x1f\x8b" else file  # type: ignore[return-value]
-
-
-def header_of_pair(path: Path) -> Path:
-    """The header of a pair, by the path of either file."""
-    return _partner(path, _VOXEL_ENDS, _HEADER_ENDS)
-
-
-def voxels_of_pair(path: Path) -> Path:
-    """The voxels of a pair, by the path of the header; a link to them is not followed.
-
-    Raises:
-        InputError: They are not beside it.
-    """
-    voxels = _partner(path, _HEADER_ENDS, _VOXEL_ENDS)
-    if voxels == path or not voxels.is_file():
-        raise InputError(path, "expected its voxels beside it (.img), got no such file", "copy both files")
-    if voxels.is_symlink():
-        raise InputError(path, "its voxels (.img) are a symbolic link", "copy the file itself")
-    return voxels
-
-
-def _partner(path: Path, ends: tuple[str, ...], others: tuple[str, ...]) -> Path:
-    """The file beside it whose suffix is one of the others, where its own is one of the first; else itself."""
-    name = path.name.lower()
-    end = next((end for end in reversed(ends) if name.endswith(end)), None)
-    if end is None:
-        return path
-    stem = path.name[: -len(end)]
-    found = [path.with_name(stem + each) for other in others for each in (other, other.upper())]
-    return next((each for each in found if each.is_file()), path)
-
-
 def is_pair(path: Path) -> bool:
     """Whether a file is header or voxels of a pair, NIfTI or Analyze 7.5; False for what is no regular file."""
     header = header_of_pair(path)
-    if not header.name.lower().endswith(_HEADER_ENDS):
+    if not header.name.lower().endswith(HEADER_ENDS):
         return False
     try:
         with open_regular(header) as file, open_stream(file) as stream:
@@ -111,37 +66,37 @@ def sidecar_of(path: Path) -> Path:
 def _read(path: Path) -> Stack:
     from drai_cli.io.nifti.read import read_nifti
 
-    return read_nifti(path)
+    return read_nifti(path, NIFTI)
 
 
 def _measure(path: Path) -> Measured:
     from drai_cli.io.nifti.read import measure_nifti
 
-    return measure_nifti(path)
+    return measure_nifti(path, NIFTI)
 
 
 def _read_analyze(path: Path) -> Stack:
     from drai_cli.io.nifti.read import read_analyze
 
-    return read_analyze(path)
+    return read_analyze(path, ANALYZE)
 
 
 def _measure_analyze(path: Path) -> Measured:
     from drai_cli.io.nifti.read import measure_analyze
 
-    return measure_analyze(path)
+    return measure_analyze(path, ANALYZE)
 
 
 def _read_mgh(path: Path) -> Stack:
     from drai_cli.io.nifti.read import read_mgh
 
-    return read_mgh(path)
+    return read_mgh(path, MGH)
 
 
 def _measure_mgh(path: Path) -> Measured:
     from drai_cli.io.nifti.read import measure_mgh
 
-    return measure_mgh(path)
+    return measure_mgh(path, MGH)
 
 
 def _encode(stored: Stored, about: About, options: WriteOptions) -> tuple[bytes, ...]:
@@ -203,7 +158,7 @@ NIFTI = Format(
 ANALYZE = Format(
     "analyze",
     "Analyze",
-    _HEADER_ENDS,
+    HEADER_ENDS,
     _read_analyze,
     is_content=is_pair,
     is_shared_suffix=True,

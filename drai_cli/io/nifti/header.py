@@ -17,7 +17,7 @@ from nibabel.spm2analyze import Spm2AnalyzeHeader
 
 from drai_cli.errors import InputError
 from drai_cli.io.files import open_regular
-from drai_cli.io.nifti.format import MAGIC, PAIR_MAGIC, header_of_pair, open_stream, voxels_of_pair
+from drai_cli.io.nifti.signature import MAGIC, PAIR_MAGIC, header_of_pair, open_stream, voxels_of_pair
 from drai_cli.io.values import check_size
 
 COLOUR = {np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]): 3, np.dtype([(c, "u1") for c in "RGBA"]): 4}

@@ -21,13 +21,13 @@ from nibabel.wrapstruct import WrapStructError
 from drai_cli.errors import InputError
 from drai_cli.io.files import BROKEN
 from drai_cli.io.format import Format
-from drai_cli.io.nifti.format import ANALYZE, MGH, NIFTI, header_of_pair
+from drai_cli.io.intensity import HU
 from drai_cli.io.nifti.header import COLOUR as _RGB
 from drai_cli.io.nifti.header import Opened, open_analyze, open_mgh, open_nifti
+from drai_cli.io.nifti.signature import header_of_pair
 from drai_cli.io.stack import ALPHA_LEFT_OUT, Measured, Stack
 from drai_cli.io.values import check_memory, choose_rescaled_dtype, rescale
 from drai_cli.io.volume import measure_turned, read_numbers, turn_volume
-from drai_cli.io.window import HU
 
 _Open = Callable[[Path], AbstractContextManager[Opened]]
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
@@ -43,7 +43,7 @@ _FAILURES = (
 )
 
 
-def read_nifti(path: Path) -> Stack:
+def read_nifti(path: Path, format: Format) -> Stack:
     """Reads a NIfTI file: all slices of all volumes.
 
     Python's warning filters, which all threads share, are left to the caller.
@@ -51,12 +51,12 @@ def read_nifti(path: Path) -> Stack:
     Raises:
         InputError: No NIfTI, broken, too large, or of a kind that is no image.
     """
-    return _read(path, NIFTI, open_nifti)
+    return _read(path, format, open_nifti)
 
 
-def read_analyze(path: Path) -> Stack:
+def read_analyze(path: Path, format: Format) -> Stack:
     """Reads a pair of header and voxels, NIfTI or Analyze 7.5; otherwise as `read_nifti`."""
-    stack = _read(path, ANALYZE, open_analyze)
+    stack = _read(path, format, open_analyze)
     header = header_of_pair(path)
     if stack.geometry is None and header.with_name(f"{header.name.split('.hdr')[0]}.mat").is_file():
         note = "its .mat file (SPM), which may say how it lies in the patient, is not read"
@@ -64,50 +64,50 @@ def read_analyze(path: Path) -> Stack:
     return stack
 
 
-def read_mgh(path: Path) -> Stack:
+def read_mgh(path: Path, format: Format) -> Stack:
     """Reads a FreeSurfer volume; otherwise as `read_nifti`."""
-    return _read(path, MGH, open_mgh)
+    return _read(path, format, open_mgh)
 
 
-def measure_nifti(path: Path) -> Measured:
+def measure_nifti(path: Path, format: Format) -> Measured:
     """What `read_nifti` would give, by the header alone.
 
     Raises:
         InputError: No NIfTI, or a header that says too much or nothing.
     """
-    return _measure(path, NIFTI, open_nifti)
+    return _measure(path, format, open_nifti)
 
 
-def measure_analyze(path: Path) -> Measured:
+def measure_analyze(path: Path, format: Format) -> Measured:
     """As `measure_nifti`, of a pair."""
-    return _measure(path, ANALYZE, open_analyze)
+    return _measure(path, format, open_analyze)
 
 
-def measure_mgh(path: Path) -> Measured:
+def measure_mgh(path: Path, format: Format) -> Measured:
     """As `measure_nifti`, of a FreeSurfer volume."""
-    return _measure(path, MGH, open_mgh)
+    return _measure(path, format, open_mgh)
 
 
-def _measure(path: Path, kind: Format, open_kind: _Open) -> Measured:
-    with _documented(path, kind), open_kind(path) as opened:
+def _measure(path: Path, format: Format, open_kind: _Open) -> Measured:
+    with _documented(path, format), open_kind(path) as opened:
         return measure_turned(opened.shape, _affine(opened.header)[0])
 
 
-def _read(path: Path, kind: Format, open_kind: _Open) -> Stack:
+def _read(path: Path, format: Format, open_kind: _Open) -> Stack:
     subject = str(path)
-    with _documented(path, kind):
+    with _documented(path, format):
         with open_kind(path) as opened:
             _check_memory(path, opened)
             stored = read_numbers(subject, opened.stream, opened.start, opened.dtype, opened.shape)
-        return _stack(subject, kind.name, opened.header, stored)
+        return _stack(subject, format.name, opened.header, stored)
 
 
 @contextmanager
-def _documented(path: Path, kind: Format) -> Iterator[None]:
+def _documented(path: Path, format: Format) -> Iterator[None]:
     try:
         yield
     except _FAILURES as error:
-        raise InputError(path, f"is broken or no {kind.title} ({type(error).__name__})") from error
+        raise InputError(path, f"is broken or no {format.title} ({type(error).__name__})") from error
 
 
 def _check_memory(path: Path, opened: Opened) -> None:
