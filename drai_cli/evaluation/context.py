@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int8, Int64
 
 from drai_cli import __version__
 from drai_cli.conditions.findings import PRESENT
@@ -147,7 +147,7 @@ class Evaluation:
 
     def draw_shown(
         self, rows: Int64[np.ndarray, " n"], seed: int, *, exact: bool = False
-    ) -> tuple[Images, Bool[np.ndarray, "n labels"]]:
+    ) -> tuple[Images, Bool[np.ndarray, "k labels"]]:
         """As `draw`, with which labels each synthetic image shows, by what was asked for."""
         source = self.exact_source if exact else self.source
         rows = rows[drawable(source, rows, self.real.labels[rows])]
@@ -156,7 +156,9 @@ class Evaluation:
             return source.draw(rows, seed), self.real.shown[rows]
         return source.draw(rows, seed), self._states_drawn(rows, seed) == PRESENT
 
-    def draw_findings(self, rows: Int64[np.ndarray, " n"], seed: int) -> tuple[Images, States]:
+    def draw_findings(
+        self, rows: Int64[np.ndarray, " n"], seed: int
+    ) -> tuple[Images, Int8[np.ndarray, "k findings"]]:
         """As `draw`, with the findings that each synthetic image was asked to show.
 
         An image of a folder has the rarest finding of its row, and further ones of its own.

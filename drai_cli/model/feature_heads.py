@@ -20,7 +20,7 @@ from drai_cli.model.layers import activate, mlp
 
 Average = Callable[[Float[Tensor, "batch channels"]], Float[Tensor, " channels"]]
 """The mean over all rows of the batch, those of other processes among them."""
-HeadLogits = tuple[Float[Tensor, "batch place"], list[Float[Tensor, "batch _"]]]
+HeadLogits = tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch _"]]]
 MIXED_CHANNELS = 64
 """Channels of every scale's feature maps."""
 _SMALLEST = 8  # the side below which a head's convolutions no longer halve it
