@@ -106,7 +106,7 @@ def measure(model_file: Path, data: FindingSet, judge: FindingJudge) -> dict[str
     made = sample(
         model, conditions, model.header.architecture.style_dim, np.dtype(np.uint8), seed=0, device=CPU
     )
-    seen = judge.shown(judge.probabilities(made))
+    seen = judge.find_present(judge.probabilities(made))
     right = (seen == asked).all(1).reshape(len(SETS), OF_EACH_SET).mean(1)
     by_set = {name_of(states): float(share) for states, share in zip(SETS, right, strict=True)}
     config = FindingsConfig(pairs=200)
@@ -165,7 +165,7 @@ def main() -> int:
         )  # fmt: skip
     judge, real = train_judge(), real_images()
     rows = real.rows("test")
-    of_real = judge.shown(judge.probabilities(real.images[rows]))
+    of_real = judge.find_present(judge.probabilities(real.images[rows]))
     found: dict[str, Any] = {
         "judge on real phantoms": dict(zip(FINDINGS, balanced(of_real, real.states[rows] == 1), strict=True))
     }

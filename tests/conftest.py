@@ -253,3 +253,22 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisks]:
     yield disks
     for disk in disks.mounted:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture(scope="session")
+def mask_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of random networks as `tiny_model`, which makes a mask `lesion` with each image."""
+    from dataclasses import replace
+
+    import torch
+
+    from drai_cli.model.networks import Networks
+    from drai_cli.model_file.checkpoint import read_header, save_model
+
+    torch.manual_seed(0)
+    header = read_header(tiny_model)
+    architecture = replace(header.architecture, mask_channels=1)
+    header = replace(header, architecture=architecture, mask_names=("lesion",))
+    path = tmp_path_factory.mktemp("weights") / "masks.safetensors"
+    save_model(path, header, Networks(architecture, header.schema.dim))
+    return path

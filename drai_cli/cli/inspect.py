@@ -82,9 +82,7 @@ def inspect(output: Output, dry_run: bool, settings: Settings) -> None:
     limit = None if output.verbose else LISTED
     if isinstance(report, LabelCandidates):
         output.result(report.to_json(), _candidates_page(report, limit))
-        output.info(
-            "nothing says what the label is: give one of these, or a column of --metadata FILE, as --label"
-        )
+        output.info("the label is not known: give one of these, or a column of --metadata FILE, as --label")
         return
     text = _set_page(report, limit) if isinstance(report, SetReport) else _image_page(report)
     output.result(report.to_json(), text)
@@ -175,7 +173,9 @@ def _split(report: SetReport) -> str:
 
 def _both_sides(report: SetReport) -> str:
     count, examples = report.groups_across
-    groups = f"{count} groups" + (f" (such as that of {examples[0]})" if examples else "")
+    groups = f"{count} groups"
+    if examples:
+        groups += f" (such as that of {examples[0]}; add --split new, which keeps groups together)"
     equal = f"{len(report.duplicates_across)} sets of equal images"
     return f"{groups}, {equal}" if report.group else f"{equal}; groups are not known"
 

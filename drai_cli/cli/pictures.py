@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MOST = 12
 """Pictures that are shown of many, evenly spread."""
-_SIDE = 128  # pixels of one picture where the terminal shows pixels
+_SIDE = 128  # pixels of one picture of several where the terminal shows pixels
+_COLUMN = 8  # pixels that a column of text has at least in most terminals
+_PIXELS = ("kitty", "iterm", "sixel")
 _GAP = 4
 _KITTY_CHUNK = 4096
 _RAMP = " .:-=+*#%@"
@@ -58,6 +60,11 @@ def can_show(output: Output) -> bool:
         output.info("stdout is no terminal: no pictures are shown")
         return False
     return True
+
+
+def shows_pixels() -> bool:
+    """Whether a figure with text can be read in this terminal."""
+    return how_to_draw(os.environ) in _PIXELS
 
 
 def spread(entries: Sequence[Any], most: int = MOST) -> list[Any]:
@@ -98,8 +105,10 @@ def draw(images: Sequence[np.ndarray], how: str, columns: int) -> str:
         how: As `how_to_draw` says.
         columns: Width of the terminal.
     """
-    if how in ("kitty", "iterm", "sixel"):
-        sheet = _sheet(images, _SIDE, max(1, min(6, columns // 18)), _GAP)
+    if how in _PIXELS:
+        # A figure is alone: at its own size its text can be read.
+        side = max(_SIDE, min(max(images[0].shape[:2]), columns * _COLUMN)) if len(images) == 1 else _SIDE
+        sheet = _sheet(images, side, max(1, min(6, columns // 18)), _GAP)
         if how == "sixel":
             return "".join(_sixel(sheet))
         from drai_cli.io.png import encode_png
@@ -143,7 +152,7 @@ def _sheet(images: Sequence[np.ndarray], side: int, across: int, gap: int) -> np
         top = row * (side + gap) + (side - small.shape[0]) // 2
         left = column * (side + gap) + (side - small.shape[1]) // 2
         sheet[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return sheet
+    return sheet if len(images) > 1 else small
 
 
 def _kitty(png: bytes) -> Iterator[str]:

@@ -6,7 +6,7 @@ from drai_cli.cli import options
 from drai_cli.cli.command import Settings, command, run_or_preview
 from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import LOADING, Output
-from drai_cli.cli.pictures import show_files
+from drai_cli.cli.pictures import show_files, shows_pixels
 from drai_cli.errors import printable
 from drai_cli.settings.image_options import SwapOptions
 
@@ -43,6 +43,5 @@ def swap_style(output: Output, dry_run: bool, settings: Settings) -> None:
     written = [name for name in (*result.images, *result.sidecars, result.figure, result.metadata) if name]
     output.result(result.to_json(), "\n".join(printable(str(result.out / name)) for name in written))
     if settings["show"]:
-        show_files(
-            output, [result.out / name for name in ([result.figure] if result.figure else result.images)]
-        )
+        has_figure = bool(result.figure) and shows_pixels()
+        show_files(output, [result.out / name for name in ([result.figure] if has_figure else result.images)])

@@ -72,7 +72,7 @@ class Findings:
             out[position] = state
         return self.text(out)
 
-    def shown(self, text: str) -> tuple[str, ...]:
+    def list_present(self, text: str) -> tuple[str, ...]:
         """The names of the findings that are present; raises as `states`."""
         states = self.states(text).tolist()
         return tuple(name for name, state in zip(self.names, states, strict=True) if state == PRESENT)

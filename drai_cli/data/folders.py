@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from drai_cli.data.derived_files import IMAGE_FOLDER, find_masks, space_words
 from drai_cli.data.image_set import Part, part_in_name, part_named
 from drai_cli.data.known_names import find_patient
-from drai_cli.data.masks import IMAGE_FOLDER, find_masks, space_words
 
 _BIDS_FOLDERS = frozenset({"anat", "func", "dwi", "fmap", "perf", "pet", "eeg", "meg", "micr"})
 _NUMBERING = re.compile(

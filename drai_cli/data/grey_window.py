@@ -59,7 +59,7 @@ def with_grey_window(
         return _with(image_set, GreyWindow.of(chosen, hu_offset))
     if hu_offset is not None:
         reporter.info(
-            f"HU: {HU_RANGE[0]:g} to {HU_RANGE[1]:g} become black to white; --window says otherwise"
+            f"HU: {HU_RANGE[0]:g} to {HU_RANGE[1]:g} are shown from black to white; --window changes this"
         )
         return _with(image_set, GreyWindow.of(Window("range", low=HU_RANGE[0], high=HU_RANGE[1]), hu_offset))
     entries = image_set.entries
@@ -77,8 +77,8 @@ def with_grey_window(
     used = f", {(high - low) / full:.1%} of their range," if full < np.inf else ""
     clipped = f"; {outside:.2%} of their pixels lie outside" if outside else ""
     reporter.info(
-        f"grey of more than 8 bits: values {low:g} to {high:g}{used} become black to white (by {len(deep)} images"
-        f"{clipped}); --window CENTRE,WIDTH says otherwise"
+        f"grey of more than 8 bits: values {low:g} to {high:g}{used} are shown from black to white "
+        f"(measured on {len(deep)} images{clipped}); --window CENTRE,WIDTH changes this"
     )
     found_set = _with(image_set, GreyWindow(Window("range", low=low, high=high), is_deep_only=True))
     if len(deep) == len(looked_at):

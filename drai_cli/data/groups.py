@@ -100,7 +100,7 @@ def group_files(
     for source in sources:
         if not source.values:
             continue
-        joined = _joined(root, source)
+        joined = _join_groups(root, source)
         changes = len(set(joined.values())) < len(set(root.values()))
         if not used or changes:
             joining, repeated = _count_joining(root, source, used)
@@ -108,7 +108,7 @@ def group_files(
             if joining >= _ENOUGH_VALUES and joining > _MOST * repeated and not is_wider:
                 reporter.warn(
                     f"{source.name!r} is not used besides {used[0].name!r}: {joining} of its values occur in several "
-                    "groups each, as numbers within a group do"
+                    "groups each, so it seems to number images within a group"
                 )
                 continue
             root = joined
@@ -150,7 +150,7 @@ def _is_wider(root: Mapping[str, str], source: Source) -> bool:
     return all(len(several) == 1 for several in values.values())
 
 
-def _joined(root: Mapping[str, str], source: Source) -> dict[str, str]:
+def _join_groups(root: Mapping[str, str], source: Source) -> dict[str, str]:
     """The first file of each file's group, once files that share a value of the source are together too."""
     parent = dict.fromkeys(root.values())
     top: dict[str, str] = {one: one for one in parent}

@@ -219,6 +219,6 @@ def count_classes(entries: Iterable[Entry], label: str, findings: Findings | Non
         return dict(sorted(counts.items()))
     of_finding = dict.fromkeys((*findings.names, findings.none), 0)
     for text, count in counts.items():
-        for name in findings.shown(text) or (findings.none,):
+        for name in findings.list_present(text) or (findings.none,):
             of_finding[name] += count
     return of_finding

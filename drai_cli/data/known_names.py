@@ -53,7 +53,10 @@ SCHEMES: tuple[NameScheme, ...] = (
         "patients' names",
         r"(?i:(?:^|[/_-])((?:patient|subject|participant|pat|subj)[-_ ]?(?:id[-_ ]?)?(?:\d+|\(\d+\)))(?=[/_.\- ]|$))",
     ),
-    NameScheme("left and right", r"(?i:(?:^|/)([^/]*\d[^/]*?)[-_ ](?:left|right|od|os)\.\w+$)"),
+    NameScheme(
+        "left and right",
+        r"(?:^|/)([^/]*\d[^/]*?)(?:[-_ ](?i:left|right|od|os|l|r)|(?<=\d)(?:OD|OS|L|R))\.\w+$",
+    ),
 )  # fmt: skip
 
 

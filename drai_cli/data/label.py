@@ -67,7 +67,7 @@ def choose_label(
             "--label",
             "expected what the label of these DICOM files is, got none",
             "their folder: --label folder; a DICOM keyword: --label BodyPartExamined; "
-            f"or a column of a table: --metadata FILE --label COLUMN{offered}; drai inspect lists what they say",
+            f"or a column of a table: --metadata FILE --label COLUMN{offered}; drai inspect lists their values",
         )
     if described is None:
         _check_levels(folders, reporter)

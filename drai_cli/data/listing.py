@@ -208,7 +208,7 @@ def _groups(
         count = len(set(groups.keys.values()))
         names = " and ".join(repr(name) for name in groups.names)
         reporter.info(
-            f"images are grouped by {names}: {count} groups; --group or --group-pattern groups otherwise"
+            f"images are grouped by {names}: {count} groups; --group or --group-pattern changes this"
         )
     return groups
 

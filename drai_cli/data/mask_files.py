@@ -88,7 +88,7 @@ def find_mask_files(
         missing = [entry.name for entry in image_set.entries if entry.name not in files]
         few = f"{len(missing)} of {len(image_set.entries)} images have no mask ({list_first(missing, 3)})"
         if options.missing_masks == "empty":
-            reporter.warn(f"{few}: nothing is there, as --missing-masks empty says")
+            reporter.warn(f"{few}: they get an empty mask (--missing-masks empty)")
             files = {**dict.fromkeys(missing, ((),) * len(found)), **files}
         else:
             reporter.warn(f"{few} and are left out; --missing-masks empty keeps them with an empty mask")
@@ -112,7 +112,7 @@ def parse_mask_names(options: DataOptions) -> tuple[tuple[str, ...], tuple[tuple
     if options.masks is None:
         for option, is_given in given.items():
             if is_given:
-                raise UsageError(option, "says how to read masks, and none are given", "add --masks DIR")
+                raise UsageError(option, "applies to masks, and --masks is not given", "add --masks DIR")
         return (), ()
     names, numbered = [], {}
     for text in options.mask_names:
@@ -208,9 +208,10 @@ def _match(
     if not files:
         raise InputError(
             root,
-            f"none of {len(unused)} mask files belongs to an image: they are called {list_first(unused, 2)}, images "
-            f"{list_first([entry.name for entry in entries], 2)}",
-            f"a mask is called as its image, with or without one of: {', '.join('_' + w for w in MASK_WORDS)}",
+            f"none of {len(unused)} mask files belongs to an image: their names are like {list_first(unused, 2)}, "
+            f"images {list_first([entry.name for entry in entries], 2)}",
+            "a mask file needs the name of its image, with or without one of: "
+            f"{', '.join('_' + w for w in MASK_WORDS)}",
         )
     return {image: tuple(map(tuple, lists)) for image, lists in files.items()}, unused
 
@@ -240,7 +241,7 @@ def _check_sizes(image_set: ImageSet, root: Path, files: Mapping[str, tuple[tupl
         raise InputError(
             root,
             f"{len(wrong)} masks have other proportions than their image: {list_first(wrong, 5)}",
-            "make them of the image's size, or move them away: --missing-masks then decides about their images",
+            "scale them to the image's size, or move them out of the folder: their images then have no mask",
         )
 
 

@@ -60,7 +60,7 @@ def find_dicom_set(tree: Tree, folders: Folders, options: SetOptions, reporter: 
     if chosen.choice == "auto" and is_ct:
         chosen = Window("range", low=HU_RANGE[0], high=HU_RANGE[1])
         reporter.info(
-            f"CT: {HU_RANGE[0]:g} to {HU_RANGE[1]:g} HU become black to white; --window says otherwise"
+            f"CT: {HU_RANGE[0]:g} to {HU_RANGE[1]:g} HU are shown from black to white; --window changes this"
         )
     return ImageSet(
         DICOM.name, tree.root, label, listing.conditions, listing.group or FILE, tuple(entries),

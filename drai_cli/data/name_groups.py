@@ -194,10 +194,18 @@ def _groups_of(pattern: str, names: Sequence[str]) -> LikelyGroups | None:
 
 
 def _is_kind(key: str, group: Sequence[str], in_folder: Mapping[str, int]) -> bool:
-    """Whether a word without a number begins the names of all files in some folder: it says what all of them show."""
+    """Whether a word begins the names of all files in some folders, as `Covid` and `covid-19` of `COVID-19/` do.
+
+    It then says what all of them show: a word without a number, or the name of one of these folders.
+    """
     folders = {name.rpartition("/")[0] for name in group}
-    is_whole = sum(in_folder[folder] for folder in folders) == len(group)
-    return len(group) > 1 and is_whole and not re.search(r"\d", key)
+    is_whole = len(group) > 1 and sum(in_folder[folder] for folder in folders) == len(group)
+    is_word = not re.search(r"\d", key)
+    return is_whole and (is_word or any(_letters(key) in map(_letters, one.split("/")) for one in folders))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _readings(names: Sequence[str]) -> Iterator[str]:

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from drai_cli.data.archive import SUFFIXES
+from drai_cli.data.derived_files import find_doubled
 from drai_cli.data.folders import Folders, read_folders
-from drai_cli.data.masks import find_doubled
 from drai_cli.data.matching.match import are_equal
 from drai_cli.data.tree import Tree
 from drai_cli.errors import InputError

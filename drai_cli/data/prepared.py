@@ -253,7 +253,7 @@ def _report(summary: Mapping[str, Any], reporter: Reporter) -> None:
     if summary["groups_across"]:
         reporter.warn(
             f"{summary['groups_across']} of {summary['groups']} groups by {group} are in several parts of the split, "
-            "which was not made by them; this makes measures too optimistic"
+            "which was not made by them; this makes measures too optimistic; --split new keeps groups together"
         )
     across = summary["duplicates"]["across_split"]
     if across:

@@ -200,7 +200,9 @@ def _draw_parts(
     if findings is None:
         labels = [entry.values[label] for entry in entries]
         return split_by_group(labels, [entry.group for entry in entries], seed=seed, fractions=fractions)
-    shown = {text: findings.shown(text) or (findings.none,) for text in {e.values[label] for e in entries}}
+    shown = {
+        text: findings.list_present(text) or (findings.none,) for text in {e.values[label] for e in entries}
+    }
     counted = [(name, entry.group) for entry in entries for name in shown[entry.values[label]]]
     labels, groups = [name for name, _ in counted], [group for _, group in counted]
     parts = split_by_group(labels, groups, seed=seed, fractions=fractions)

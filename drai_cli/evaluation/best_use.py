@@ -6,11 +6,10 @@ import math
 import shlex
 from dataclasses import dataclass
 
-import numpy as np
-
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.measured import Raw
 from drai_cli.evaluation.selected import share_kept
+from drai_cli.metrics.power import half_width
 from drai_cli.metrics.training_sets import PRETRAINED, REAL, SELECTED, SYNTHETIC
 
 
@@ -24,7 +23,7 @@ class BestUse:
         harmful: Uses that did worse than real images alone.
         rare: Labels that gained in recall, where no use helped over all labels.
         rare_use: The use with which they gained.
-        resolution: Half width of the narrowest interval of a gain: what cannot be seen.
+        resolution: Half width of the median interval of a gain: what cannot be seen.
     """
 
     name: str
@@ -42,10 +41,6 @@ def best_use(numbers: Raw) -> BestUse:
     good = [name for name in uses if helped[name]["balanced_accuracy"] == "helped"]
     name = max(good, key=lambda each: uses[each]["balanced_accuracy"]["value"]) if good else ""
     harmful = tuple(each for each in uses if helped[each]["balanced_accuracy"] == "harmed")
-    widths = [
-        (gain["balanced_accuracy"]["high"] - gain["balanced_accuracy"]["low"]) / 2 for gain in uses.values()
-    ]
-    known = [width for width in widths if np.isfinite(width)]
     # Of many labels and uses some gain by chance: only the labels of the use with the highest gain are named.
     rare_use = max(uses, key=lambda each: uses[each]["balanced_accuracy"]["value"])
     rare = tuple(
@@ -58,7 +53,7 @@ def best_use(numbers: Raw) -> BestUse:
         harmful,
         rare,
         rare_use,
-        min(known, default=float("nan")),
+        half_width([gain["balanced_accuracy"] for gain in uses.values()]),
     )
 
 

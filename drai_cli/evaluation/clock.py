@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from drai_cli.progress import Reporter, Task
 
 _EVERY_S = 1.0
+_LATE_SHARE = 0.1
+"""A stage that takes longer than expected is expected to take at least this much of its time again."""
 
 
 class Clock:
@@ -45,18 +47,28 @@ class Clock:
 
     def left_s(self) -> float:
         """Seconds left: the estimates of what is not done, scaled by how wrong the finished ones were."""
-        known = [name for name in self.took if name in self.estimates]
-        expected = sum(self.estimates[name] for name in known)
-        scale = sum(self.took[name] for name in known) / expected if expected > 0 else 1.0
         running = 0.0
         if self.stage in self.estimates:
-            running = max(0.0, scale * self.estimates[self.stage] - (self.now() - self.started))
+            elapsed = self.now() - self.started
+            running = max(_LATE_SHARE * elapsed, self._scale() * self.estimates[self.stage] - elapsed)
         waiting = sum(
             seconds
             for name, seconds in self.estimates.items()
             if name not in self.took and name != self.stage
         )
-        return running + scale * waiting
+        return running + self._scale() * waiting
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the running stage takes longer than expected: what is left is then a lower limit."""
+        expected = self.estimates.get(self.stage)
+        return expected is not None and self.now() - self.started > self._scale() * expected
+
+    def _scale(self) -> float:
+        """How much longer the finished stages took than expected."""
+        known = [name for name in self.took if name in self.estimates]
+        expected = sum(self.estimates[name] for name in known)
+        return sum(self.took[name] for name in known) / expected if expected > 0 else 1.0
 
     def percent(self) -> int:
         """How much of the whole is done, from 0 to 99."""
@@ -66,7 +78,7 @@ class Clock:
 
 
 @contextmanager
-def shown(clock: Clock, reporter: Reporter) -> Iterator[None]:
+def show_clock(clock: Clock, reporter: Reporter) -> Iterator[None]:
     """Shows how much of the whole report is done, every second, whatever the parts show of themselves."""
     ended = threading.Event()
     with reporter.task("the whole report", 100, "%") as task:
@@ -84,5 +96,6 @@ def _watch(clock: Clock, task: Task, ended: threading.Event) -> None:
     while not ended.wait(_EVERY_S):
         now = max(told, clock.percent())
         task.advance(now - told)
+        task.expect(clock.left_s(), is_least=clock.is_late)
         told = now
     task.advance(100 - told)

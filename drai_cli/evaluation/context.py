@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,11 +17,11 @@ from drai_cli import __version__
 from drai_cli.conditions.findings import PRESENT
 from drai_cli.evaluation.fast_networks import FastNetworks
 from drai_cli.evaluation.outside import OutsideSet
+from drai_cli.evaluation.quick import LEAVES_OUT, PROBE_ROWS
 from drai_cli.evaluation.real import EvaluationSet
-from drai_cli.evaluation.remembered import LazyFeatures
+from drai_cli.evaluation.remembered import LazyFeatures, features_key
 from drai_cli.evaluation.subgroups import subgroups_of
 from drai_cli.evaluation.subject import Subject
-from drai_cli.io.files import file_sha256
 from drai_cli.metrics.finding_set import FindingSet, States
 from drai_cli.metrics.generation import ModelNetworks, style_dim_of
 from drai_cli.metrics.mapping import Images
@@ -97,12 +97,15 @@ class Evaluation:
     def measure(self, only: Sequence[str]) -> dict[str, Any]:
         """Some of `metrics.measure`."""
         options, real = self.options, self.real
+        config = MeasureConfig(options.samples, options.pairs, draws=options.draws)
+        if options.quick:
+            config = replace(config, probe_rows=PROBE_ROWS, has_shuffled_labels=False)
         return measure(
             real.images, real.labels, real.parts, real.groups, self.networks, real.conditions,
             len(real.schema.labels), source=self.source, part=options.part, factors=real.factors,
             extractor=self.features(), judge=self.instruments.judge if self._needs_judge(only) else None,
             regressor=self.instruments.regressor if "swaps" in only else None,
-            config=MeasureConfig(options.samples, options.pairs, draws=options.draws),
+            config=config,
             columns={name: subgroups_of(values) for name, values in real.columns.items()}, only=only,
             seed=options.seed, device=self.device,
         )  # fmt: skip
@@ -218,7 +221,7 @@ class Evaluation:
         known: dict[str, Any] = {"images": len(self.rows(options.part)), "seed": options.seed, **asked}
         if "features_sha256" in depends_on and (options.features is not None or "judge" in numbers):
             known["extractor"] = self.features().name
-        if "judge" in numbers:
+        if "judge" in numbers and not self.instruments.is_borrowed:
             known["judge_images"] = self.instruments.judge_shown
         used = tuple(name for name in ("judge", "regressor", "reader") if name in numbers)
         known |= {name: value for name, value in self.instruments.facts.items() if name.startswith(used)}
@@ -229,7 +232,7 @@ class Evaluation:
     @cached_property
     def features_sha256(self) -> str:
         """Of the extractor's file; empty for the judge."""
-        return "" if self.options.features is None else file_sha256(self.options.features)
+        return features_key(self.options.features)
 
     def subject_json(self) -> dict[str, Any]:
         subject = self.subject
@@ -265,6 +268,8 @@ class Evaluation:
             "seed": options.seed, "samples_per_label": options.samples, "pairs": options.pairs, "draws": options.draws,
             "is_quick": options.quick,
         }  # fmt: skip
+        if options.quick:
+            settings["quick_leaves_out"] = LEAVES_OUT
         if has_features:
             extractor = self.features()
             settings |= {"extractor": extractor.name, "comparable_with": extractor.comparable_with}

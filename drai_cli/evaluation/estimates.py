@@ -10,9 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from drai_cli.evaluation.context import Evaluation
+from drai_cli.evaluation.quick import POOL, PROBE_ROWS, UNSEEN
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.convnet import ConvNetConfig, build, patch_for, precision
 from drai_cli.metrics.generation import encode
+from drai_cli.metrics.measure import MeasureConfig
 from drai_cli.metrics.symmetries import augment
 from drai_cli.metrics.training_sets import small_labels, synthetic_counts
 
@@ -37,7 +39,7 @@ def estimate_seconds(evaluation: Evaluation, parts: Sequence[str]) -> dict[str, 
     samples = labels * options.samples
     out: dict[str, float] = {}
     for name in parts:
-        seconds = _REST_S[name] * min(1.0, tested / 800)
+        seconds = _REST_S[name] * min(1.0, tested / 800) * (0.4 if options.quick else 1.0)
         if name == "fidelity":
             made = options.draws * tested + samples + tested
             seconds += made * (generate_s + feature_s) + 3 * tested * feature_s
@@ -45,24 +47,26 @@ def estimate_seconds(evaluation: Evaluation, parts: Sequence[str]) -> dict[str, 
             seconds += samples * (generate_s + feature_s)
             if encode_s:
                 seconds += options.pairs * (5 * generate_s + 4 * encode_s)
-                seconds += min(trained, 4000) * encode_s
+                seconds += min(trained, PROBE_ROWS if options.quick else MeasureConfig.probe_rows) * encode_s
         elif name == "conditions":
             seconds += 2 * tested * generate_s
             if not evaluation.instruments.has_reader(real.conditions):
                 seconds += evaluation.instruments.reader_shown * step_s
         elif name == "usefulness":
             counts = np.bincount(real.labels[evaluation.rows("train")], minlength=labels)
-            pool = int(synthetic_counts(counts, options.usefulness_ratios, small_labels(counts)).sum())
+            wanted = synthetic_counts(counts, options.usefulness_ratios, small_labels(counts))
+            pool = int((np.minimum(wanted, POOL) if options.quick else wanted).sum())
             images = options.usefulness_images or UsefulnessConfig.images
-            arms = 5 + len(options.usefulness_ratios)
+            arms = (4 if options.quick else 5) + len(options.usefulness_ratios)
             seconds += pool * generate_s + arms * options.usefulness_seeds * images * step_s
             if options.features is not None:
                 seconds += (trained + tested + min(pool, 400 * labels)) * feature_s
         else:
-            queries = options.privacy_samples + 3 * tested
+            unseen = min(tested, UNSEEN) if options.quick else tested
+            queries = options.privacy_samples + 3 * unseen
             width = min(32, real.images.shape[1]) ** 2 * real.images.shape[3]
             seconds += _VIEWS * queries * (trained + options.privacy_samples) * width * _NEIGHBOURS_S
-            seconds += options.privacy_samples * generate_s * 2 + 2 * tested * (encode_s + generate_s)
+            seconds += options.privacy_samples * generate_s * 2 + 2 * unseen * (encode_s + generate_s)
             seconds += (trained + 2 * queries) * feature_s
             seconds += 60 * options.attack_minutes if options.attack else 0.0
         out[name] = seconds

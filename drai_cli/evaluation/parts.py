@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from drai_cli import __version__
 from drai_cli.errors import InputError
-from drai_cli.evaluation.clock import Clock, shown
+from drai_cli.evaluation.clock import Clock, show_clock
 from drai_cli.evaluation.conditions import CONDITIONS
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.disentanglement import DISENTANGLEMENT
@@ -20,6 +21,7 @@ from drai_cli.evaluation.estimates import estimate_seconds
 from drai_cli.evaluation.fidelity import FIDELITY
 from drai_cli.evaluation.measured import MeasuredPart
 from drai_cli.evaluation.privacy import PRIVACY
+from drai_cli.evaluation.quick import ADD, LEFT_OUT
 from drai_cli.evaluation.scorecard import smd_card
 from drai_cli.evaluation.usefulness import USEFULNESS
 from drai_cli.io.files import BROKEN, atomic_writer, read_json
@@ -31,6 +33,7 @@ from drai_cli.settings.model_options import EVALUATION_PARTS, EvaluateOptions
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 MEASURED = "measured"
+_TRIAL_EVERY_S = 60.0  # of the number of threads: it costs half a second, and other processes come and go
 _SETTINGS = "measured_with"  # beside the numbers of a part
 ANOTHER_OUT = "choose another --out"
 PARTS: dict[str, MeasuredPart] = dict(
@@ -60,13 +63,21 @@ class Parts:
         self.done: dict[str, Part] = {}
         self.headlines: dict[str, Any] = {}
         self.figures: list[Figure] = []
+        self.tried_threads_at = time.monotonic()  # before the real images were read
 
     def measure(self, wanted: Sequence[str]) -> None:
         """Measures the wanted parts, and keeps those that an earlier evaluation has stored in the same folder."""
         evaluation, reporter = self.evaluation, self.evaluation.reporter
         if not self.options.metrics:
             wanted = [name for name in wanted if not self.table[name].is_left_out(evaluation)]
+        left_out = LEFT_OUT if self.options.quick and not self.options.metrics else ()
+        wanted, asked = [name for name in wanted if name not in left_out], wanted
         self._keep_others(wanted)
+        for name in asked:
+            if name not in wanted and name not in self.done:
+                self.done[name] = Part(
+                    self.table[name].key_of(name), self.table[name].title, not_measured=(ADD,)
+                )
         stages = [
             name
             for name in wanted
@@ -77,7 +88,7 @@ class Parts:
         with reporter.stage("estimating how long the report takes", None, ""):
             clock = Clock(estimate_seconds(evaluation, stages))
         reporter.info(f"this report takes about {_about(clock.left_s())}")
-        with shown(clock, reporter):
+        with show_clock(clock, reporter):
             self._measure_all(wanted, stages, clock)
 
     def _measure_all(self, wanted: Sequence[str], stages: Collection[str], clock: Clock) -> None:
@@ -89,8 +100,8 @@ class Parts:
                 self.done[name] = Part(measured.key_of(name), measured.title, not_measured=(reason,))
                 continue
             clock.start(name)
-            if name in stages and evaluation.device.type == "cpu":
-                torch.set_num_threads(faster_threads())  # other processes come and go
+            if name in stages:
+                self._choose_threads()
             left = f", about {_about(clock.left_s())} left in all" if name in stages else ""
             reporter.info(f"measuring {name} ({number} of {len(wanted)}{left})")
             self._take(name, measured, self._numbers(name, measured))
@@ -98,6 +109,13 @@ class Parts:
             self.write([each for each in wanted if each not in self.done])
         evaluation.features.save()
         self.write()
+
+    def _choose_threads(self) -> None:
+        """Tries again how many threads are faster, if the last trial is long ago."""
+        now = time.monotonic()
+        if self.evaluation.device.type == "cpu" and now - self.tried_threads_at >= _TRIAL_EVERY_S:
+            torch.set_num_threads(faster_threads())
+            self.tried_threads_at = now
 
     def _keep_others(self, wanted: Sequence[str]) -> None:
         """Keeps stored parts that are not asked for now; says which of the existing report's parts are lost."""

@@ -12,6 +12,7 @@ from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_judge, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.evaluation.pictures import sheet_of
+from drai_cli.evaluation.quick import UNSEEN
 from drai_cli.evaluation.real import NO_TRAINING_DATA
 from drai_cli.evaluation.shadow import ENOUGH, measure_shadow
 from drai_cli.metrics.copies import PIXELS
@@ -84,7 +85,7 @@ _CAUTION = (
 def _measure(evaluation: Evaluation) -> Raw:
     options, real = evaluation.options, evaluation.real
     made, made_shown = evaluation.draw_shown(_like_training(evaluation), options.seed + 2, exact=True)
-    train, test = evaluation.rows("train"), evaluation.rows(options.part)
+    train, test = evaluation.rows("train"), _unseen(evaluation)
     extractors = {
         extractor.name: extractor
         for extractor in (evaluation.instruments.judge_of_set, evaluation.features())
@@ -103,6 +104,18 @@ def _measure(evaluation: Evaluation) -> Raw:
         if any(leaks(attack) for attack in shadow["attacks"].values()):
             numbers["verdict"]["membership_leaks"] = True
     return {**numbers, "shadow": shadow, **evaluation.judge_on_real()}
+
+
+def _unseen(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:
+    """Rows that the model has not seen: the evaluated part, with --quick some patients of it."""
+    rows = evaluation.rows(evaluation.options.part)
+    if not evaluation.options.quick or len(rows) <= UNSEEN:
+        return rows
+    names, of_row, counts = np.unique(evaluation.real.groups[rows], return_inverse=True, return_counts=True)
+    order = np.random.default_rng(evaluation.options.seed).permutation(len(names))
+    chosen = order[: 1 + np.searchsorted(np.cumsum(counts[order]), UNSEEN)]
+    out: np.ndarray = rows[np.isin(of_row, chosen)]
+    return out
 
 
 def _like_training(evaluation: Evaluation) -> Int64[np.ndarray, " n"]:

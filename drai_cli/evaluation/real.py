@@ -190,7 +190,7 @@ def _with_columns(data: DataOptions, names: Sequence[str]) -> DataOptions:
     Raises:
         UsageError: It has no such column.
     """
-    if not names:
+    if not names:  # listing the set takes a second or more
         return data
     wanted = replace(data, conditions=tuple(dict.fromkeys((*data.conditions, *names))))
     try:

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drai_cli.errors import WeightsError
-from drai_cli.evaluation.extractors.chosen import load_extractor
+from drai_cli.evaluation.extractors.chosen import is_texture, load_extractor
+from drai_cli.evaluation.extractors.texture import NAME, VERSION, TextureFeatures
 from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.io.durable import make_private_folders
 from drai_cli.io.files import file_sha256
@@ -20,6 +21,8 @@ from drai_cli.metrics.samples import Extractor
 from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.run.instruments import Instruments
 from drai_cli.settings.model_options import EvaluateOptions
+
+_REFERENCE = 300  # training images: their means and deviations only scale features
 
 
 class Remembered:
@@ -90,6 +93,20 @@ def _key(image: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
 
 
+def features_key(path: Path | None) -> str:
+    """Changes with the extractor that `--features` names; empty for the judge."""
+    if path is None:
+        return ""
+    return f"{NAME}-{VERSION}" if is_texture(path) else file_sha256(path)
+
+
+def _reference(real: EvaluationSet) -> Images:
+    """The training images that scale the features of texture."""
+    train = np.flatnonzero(real.parts == "train")
+    chosen = np.random.default_rng(0).permutation(train)[:_REFERENCE]
+    return np.asarray(real.images[np.sort(chosen)])
+
+
 class LazyFeatures:
     """The extractor of an evaluation: a file is loaded and checked now, the judge is trained at its first use.
 
@@ -105,10 +122,12 @@ class LazyFeatures:
     ) -> None:
         self.real, self.instruments, self.folder = real, instruments, folder
         self.made: Remembered | None = None
-        self.extractor, self.key = None, ""
-        if options.features is not None:
+        self.extractor: Extractor | None = None
+        self.key = features_key(options.features)
+        if is_texture(options.features):
+            self.extractor = TextureFeatures(_reference(real))
+        elif options.features is not None:
             self.extractor = load_extractor(options.features, None, instruments.device)
-            self.key = file_sha256(options.features)
 
     def __call__(self) -> Remembered:
         """The extractor, which remembers the features of the real images."""

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int64
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_judge
 from drai_cli.evaluation.measured import Described, Raw
+from drai_cli.evaluation.quick import SELECTED
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.selection import Selection, count_reasons
 from drai_cli.report.findings import Measure
@@ -49,6 +50,8 @@ def select(evaluation: Evaluation, made: Images, made_labels: Int64[np.ndarray, 
     """Selects among samples by the judge; not where it has seen the evaluated images, or cannot tell the labels."""
     if evaluation.options.part == "held-out":
         return Selected(None, {}, _HELD_OUT)
+    if evaluation.options.quick:
+        return Selected(None, {}, SELECTED)
     judged = evaluation.judge_on_real()
     if doubt := doubt_of_judge(evaluation, judged):
         return Selected(None, judged, f"selected samples: {doubt.why}")

@@ -12,12 +12,13 @@ from drai_cli.evaluation.best_use import best_use, command_for
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.doubt import doubt_of_usefulness, explain, mark
 from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
+from drai_cli.evaluation.quick import POOL
 from drai_cli.evaluation.real_classifiers import RealClassifiers
 from drai_cli.evaluation.selected import describe_selection, select
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.heads import FeatureTest, measure_heads
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.power import WORTH_SEEING, cases_for, least_gain
+from drai_cli.metrics.power import WORTH_SEEING, cases_for, groups_for, least_gain
 from drai_cli.metrics.training_sets import make_arms, small_labels, synthetic_counts
 from drai_cli.metrics.usefulness import TestSet, fitting_rows, measure_usefulness
 from drai_cli.progress import percent_task
@@ -70,8 +71,6 @@ _NO_HEADS = (
 _HEAD = "linear head on features"
 _HEAD_POOL = 400
 """Most synthetic images of a label whose features are computed for the heads."""
-_QUICK_POOL = 500
-"""Most synthetic images of a label with --quick."""
 
 
 def _measure(evaluation: Evaluation) -> Raw:
@@ -137,7 +136,7 @@ def _pool(
     counts = np.bincount(real.labels[train], minlength=len(real.schema.labels))
     wanted = synthetic_counts(counts, ratios, small)
     if evaluation.options.quick:
-        wanted = np.minimum(wanted, _QUICK_POOL)
+        wanted = np.minimum(wanted, POOL)
     generator = np.random.default_rng(evaluation.options.seed)
     rows = [
         generator.choice(train[real.labels[train] == label], count, replace=True)
@@ -299,10 +298,10 @@ def _verdict(evaluation: Evaluation, numbers: Raw) -> str:
         text += (
             f", but {', '.join(labels[index] for index in best.rare)} gained in recall with {best.rare_use}"
         )
-    resolution = best.resolution
+    needed = groups_for(best.resolution, numbers["groups"]) or numbers["cases_needed"]
     return (
-        f"{text}: with {numbers['groups']} test cases, gains under {resolution:.2f} cannot be seen "
-        f"(0.05 would need about {numbers['groups_needed'] or numbers['cases_needed']:,}); {alone}."
+        f"{text}: with {numbers['groups']} test cases, gains under {best.resolution:.2f} cannot be seen "
+        f"({WORTH_SEEING} would need about {needed:,}); {alone}."
     )
 
 

@@ -142,7 +142,7 @@ def labels_to_choose(schema: ConditionSchema) -> tuple[str, ...]:
     in_turn = labels_in_turn(schema)
     if findings is None:
         return in_turn
-    several = {text: n for text, n in findings.combinations.items() if len(findings.shown(text)) > 1}
+    several = {text: n for text, n in findings.combinations.items() if len(findings.list_present(text)) > 1}
     frequent = sorted(several, key=lambda text: (-several[text], text))[:_MOST_SETS]
     return (
         *in_turn,

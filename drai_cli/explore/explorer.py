@@ -31,6 +31,7 @@ from drai_cli.explore.opened import Opened, Watch
 from drai_cli.explore.pictures import as_address
 from drai_cli.explore.real_images import RealImages
 from drai_cli.explore.uploads import HAS_MEMORY_FILES, MOST_BYTES, read_upload
+from drai_cli.inference.masks import split_masks
 from drai_cli.inference.noise import spherical_path, straight_path
 from drai_cli.output.marks import synthetic_marks
 from drai_cli.sampling.draw import draw_images
@@ -114,15 +115,27 @@ class Explorer:
         items = choice.items(model.header.schema)
         move = choice.move(opened.directions, model.header)
         sampler = model.sampler(len(items))
-        images, _, _ = draw_images(sampler, items, choice.seed, choice.truncation, move=move)
+        levels, _, _ = draw_images(
+            sampler,
+            items,
+            choice.seed,
+            choice.truncation,
+            move=move,
+            with_masks=bool(model.header.mask_names),
+        )
+        images, masks = split_masks(levels, model.header)
         return [
             {
                 "picture": as_address(image, self._mark(model, choice.seed, item.label, item.index)),
+                "masks": [
+                    as_address(mask[..., None], self._mark_derived(model))
+                    for mask in np.moveaxis(inside, 2, 0)
+                ],
                 "label": item.label,
                 "index": item.index,
                 "judged": judged,
             }
-            for image, item, judged in zip(images, items, _judge(model, images), strict=True)
+            for image, inside, item, judged in zip(images, masks, items, _judge(model, images), strict=True)
         ]
 
     def read(self, data: bytes, name: str, frame: int | None, window: str | None) -> dict[str, Any]:

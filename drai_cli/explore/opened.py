@@ -19,7 +19,7 @@ from drai_cli.explore.choices import labels_to_choose
 from drai_cli.explore.directions import CODES, REACH, USUAL, Direction, find_directions
 from drai_cli.explore.model import ExploredModel
 from drai_cli.run.directory import RunDirectory
-from drai_cli.settings.image_options import SAMPLE_FORMATS
+from drai_cli.settings.image_options import MASK_FORMATS, SAMPLE_FORMATS
 
 _LOOK_EVERY_S = 2.0
 _LONGEST_STEP_S = 30.0
@@ -69,7 +69,8 @@ class Opened:
             "can_swap": model.encode is not None,
             "infers_content": model.infers_content,
             "has_judge": model.judge is not None,
-            "formats": list(SAMPLE_FORMATS),
+            "masks": list(header.mask_names),
+            "formats": list(MASK_FORMATS if header.mask_names else SAMPLE_FORMATS),
             "reach": REACH,
             "usual": USUAL,
             "directions": {

@@ -44,9 +44,9 @@ def read_upload(
             image = read_for_model(path, header, model_fit(header), frame=frame, window=window)
         except InputError as error:
             place, message = str(path), error.message
-            hint = error.hint.replace("pick one with --frame N", "choose one under Frame").replace(
-                place, shown
-            )
+            # A page has fields in place of options.
+            hint = error.hint.replace("pick one with --frame N", "choose one under Frame")
+            hint = hint.replace("--window ", "").replace(place, shown)
             raise InputError(shown, message.replace(place, shown), hint) from error
     # A page has no options to type, and a file has no path there.
     changes = (change.partition(" (--")[0].replace(str(path), shown) for change in image.changes)

@@ -274,7 +274,7 @@ def encode_files(
             task.advance()
         flush()
     _report_changes(images, reporter)
-    return EncodedImages(tuple(images), tuple(kept), _joined(codes), tuple(skipped))
+    return EncodedImages(tuple(images), tuple(kept), _join(codes), tuple(skipped))
 
 
 def _report_changes(images: Sequence[InputImage], reporter: Reporter) -> None:
@@ -307,7 +307,7 @@ def stack_pixels(images: Sequence[np.ndarray]) -> UInt[np.ndarray, "images size 
     return np.stack([i if i.dtype == deepest else i.astype(np.uint16) * np.uint16(257) for i in images])
 
 
-def _joined(codes: Sequence[InferredCodes]) -> InferredCodes:
+def _join(codes: Sequence[InferredCodes]) -> InferredCodes:
     parts = [(c.style, c.style_log_variance, c.content, c.content_log_variance) for c in codes]
     columns = zip(*parts, strict=True)
     return InferredCodes(*(None if column[0] is None else np.concatenate(column) for column in columns))  # type: ignore[arg-type]

@@ -55,10 +55,12 @@ class Frames:
     Attributes:
         images: As the model stores them.
         positions: Of each, from 0 to 1.
+        levels: The images with their masks after the intensities.
     """
 
-    images: UInt[np.ndarray, "steps height width channels"]
+    images: UInt[np.ndarray, "steps height width intensities"]
     positions: Float[np.ndarray, " steps"]
+    levels: UInt[np.ndarray, "steps height width channels"]
 
 
 def make_frames(
@@ -83,7 +85,9 @@ def make_frames(
             positions = even_positions(features_at, steps)
     else:
         positions = np.linspace(0, 1, steps)
-    return Frames(inference.generate(*walk.codes(positions)), positions)
+    levels = inference.generate(*walk.codes(positions), with_masks=True)
+    count = inference.header.architecture.image_channels
+    return Frames(np.ascontiguousarray(levels[..., :count]), positions, levels)
 
 
 def measure_distances(

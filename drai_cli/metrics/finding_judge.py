@@ -73,7 +73,7 @@ class FindingJudge(TrainedNet):
         out: np.ndarray = 1 / (1 + np.exp(-logits))
         return out
 
-    def shown(self, probabilities: Float[np.ndarray, "n findings"]) -> Bool[np.ndarray, "n findings"]:
+    def find_present(self, probabilities: Float[np.ndarray, "n findings"]) -> Bool[np.ndarray, "n findings"]:
         """Which findings count as shown."""
         out: np.ndarray = probabilities >= np.array(self.thresholds)
         return out

@@ -53,7 +53,7 @@ def measure_finding_swaps(
     swapped = generate(networks, codes.content[a], codes.style[b], images.dtype, device)
     again = generate(networks, codes.content, codes.style, images.dtype, device)
     of_swaps, of_real, of_again = (
-        judge.shown(judge.probabilities(some)) for some in (swapped, images, again)
+        judge.find_present(judge.probabilities(some)) for some in (swapped, images, again)
     )
     out: dict[str, Any] = {"by_finding": {}, "pairs": len(a)}
     # How often the finding is seen in the swaps, in a itself and in a's reconstruction, in each case.

@@ -117,7 +117,7 @@ def measure_agreement(
     }
     out: dict[str, Any] = {"by_finding": {data.names[one]: {} for one in data.reported(part, least)}}
     for side, (scores, states, groups) in sides.items():
-        shown = judge.shown(scores)
+        shown = judge.find_present(scores)
         for one in data.reported(part, least):
             known = states[:, one] != UNKNOWN
             present = states[known, one] == PRESENT

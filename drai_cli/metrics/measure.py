@@ -39,12 +39,14 @@ class MeasureConfig:
         pairs: Swaps, rounded up so that every ordered pair of labels is equally frequent.
         probe_rows: Most training images encoded for the probes.
         draws: Independent draws of samples for the Fréchet distance; its interval is their range.
+        has_shuffled_labels: Whether the probes are fitted to shuffled labels too, which takes as long again.
     """
 
     samples_per_label: int = 200
     pairs: int = 1050
     probe_rows: int = 4000
     draws: int = 3
+    has_shuffled_labels: bool = True
 
 
 def measure(
@@ -175,10 +177,11 @@ def measure(
             if "probes" in wanted:
                 floor = measured_style(images[chosen]) if known is None else factor_table(known)[1]
                 of = (labels[chosen], parts[chosen], groups[chosen], label_count)
+                how: dict[str, Any] = {"part": part, "seed": seed, "has_shuffled": config.has_shuffled_labels}
                 out["probes"] = {
-                    "label_in_style": measure_probe(codes.style, *of, part=part, floor=floor, seed=seed),
+                    "label_in_style": measure_probe(codes.style, *of, floor=floor, **how),
                     # Content that comes from the condition contains the label by definition.
-                    "label_in_content": measure_probe(codes.content, *of, part=part, seed=seed)
+                    "label_in_content": measure_probe(codes.content, *of, **how)
                     if codes.has_inferred_content
                     else None,
                     "floor_from": "measured style" if known is None else "known factors",

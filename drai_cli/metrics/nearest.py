@@ -190,7 +190,7 @@ def find_nearest(
             )
         for of_reference, one in zip(parts, best, strict=True):
             of_reference.append(one)
-    return [_joined(of_reference) for of_reference in parts]
+    return [_join(of_reference) for of_reference in parts]
 
 
 def search_spaces(
@@ -221,7 +221,7 @@ def _closer(old: Nearest, new: Nearest, rows: Int64[np.ndarray, " k"], view: int
     return Nearest(distance, row, of_view)
 
 
-def _joined(parts: Sequence[Nearest]) -> Nearest:
+def _join(parts: Sequence[Nearest]) -> Nearest:
     """Results of consecutive queries as one."""
     if not parts:
         return Nearest(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))

@@ -33,13 +33,16 @@ def cases_for(groups: Int64[np.ndarray, " labels"], gain: float = WORTH_SEEING) 
     return math.ceil(groups.sum() * (least_gain(groups) / gain) ** 2)
 
 
-def groups_for(
-    differences: Sequence[Mapping[str, Any]], groups: int, gain: float = WORTH_SEEING
-) -> int | None:
-    """Test groups, in the same proportions, with which the median measured interval has a half width of `gain`.
+def groups_for(width: float, groups: int, gain: float = WORTH_SEEING) -> int | None:
+    """Test groups, in the same proportions, with which the `half_width` of so many groups becomes `gain`.
 
-    None where no interval is known. Intervals that also cover few classifiers make it an upper bound.
+    None where it is not known. Intervals that also cover few classifiers make it an upper bound.
     """
+    return math.ceil(groups * (width / gain) ** 2) if math.isfinite(width) else None
+
+
+def half_width(differences: Sequence[Mapping[str, Any]]) -> float:
+    """Half the width of the median interval of measured gains: gains below it cannot be seen. NaN without intervals."""
     widths = [(one["high"] - one["low"]) / 2 for one in differences]
     known = [width for width in widths if math.isfinite(width)]
-    return math.ceil(groups * (float(np.median(known)) / gain) ** 2) if known else None
+    return float(np.median(known)) if known else math.nan

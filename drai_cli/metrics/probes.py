@@ -81,6 +81,7 @@ def measure_probe(
     *,
     part: str = "test",
     floor: Float[np.ndarray, "n factors"] | None = None,
+    has_shuffled: bool = True,
     seed: int,
 ) -> dict[str, Any]:
     """The probe's balanced accuracy with its interval, with those of chance, shuffled labels and the floor.
@@ -94,6 +95,7 @@ def measure_probe(
         part: Rows to report on.
         floor: Style measured directly (factors, or measurements on real images), for the same probe: its accuracy is a
             lower limit for codes that contain all style; None to leave it out.
+        has_shuffled: Whether to fit the probe to shuffled labels too.
         seed: Of initialisation, shuffling and bootstrap.
     """
     test = np.flatnonzero(parts == part)
@@ -108,14 +110,15 @@ def measure_probe(
         }
 
     out = accuracy(fit_probe(codes, labels, parts, label_count, part=part, seed=seed), labels)
-    shuffled = labels.copy()
-    generator = np.random.default_rng(seed)
-    for name in np.unique(parts):
-        rows = np.flatnonzero(parts == name)
-        shuffled[rows] = labels[generator.permutation(rows)]
     out["chance"] = 1 / len(np.unique(labels[test]))
-    of_shuffled = fit_probe(codes, shuffled, parts, label_count, part=part, seed=seed)
-    out["shuffled"] = accuracy(of_shuffled, shuffled)
+    if has_shuffled:
+        shuffled = labels.copy()
+        generator = np.random.default_rng(seed)
+        for name in np.unique(parts):
+            rows = np.flatnonzero(parts == name)
+            shuffled[rows] = labels[generator.permutation(rows)]
+        of_shuffled = fit_probe(codes, shuffled, parts, label_count, part=part, seed=seed)
+        out["shuffled"] = accuracy(of_shuffled, shuffled)
     if floor is not None:
         out["floor"] = accuracy(fit_probe(floor, labels, parts, label_count, part=part, seed=seed), labels)
     return out

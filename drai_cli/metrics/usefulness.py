@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int64
 
 from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
 from drai_cli.metrics.mapping import Images
-from drai_cli.metrics.power import groups_for
 from drai_cli.metrics.samples import rows_per_label
 from drai_cli.metrics.score_table import ScoreTable, compare
 from drai_cli.metrics.scores import draw_both
@@ -109,7 +108,6 @@ def measure_usefulness(
             with the available ones.
         `seeds_share`: how much of the variance of a gain comes from the few classifiers rather than from the few test
             images, as the median over arms; None with one classifier.
-        `groups_needed`: test groups, in the proportions of this part, with which a gain of 0.05 could be seen.
         Also `part`, `n`, `groups` (in the part), `small_labels`, `image_size`, `trainings`, `seed` and `config`.
 
     Raises:
@@ -196,9 +194,6 @@ def measure_usefulness(
             "helped": scored[1][3],
         },
         "short": {arm.name: _short(arm) for arm in arms if (arm.synthetic < arm.wanted).any()},
-        "groups_needed": groups_for(
-            [one["balanced_accuracy"] for one in differences.values()], table.all_groups
-        ),
         "seeds_share": _share_of_seeds(
             labels[test], [np.stack([of[0] for of in logits[arm.key()]]) for arm in arms]
         ),

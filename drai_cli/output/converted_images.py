@@ -158,9 +158,7 @@ class ConvertedImages:
             return None
         if not self.format.is_medical:
             if stack.geometry is not None or stack.spacing_mm is not None:
-                self.reporter.warn(
-                    f"{source.name}: {self.format.name} has no place for spacing and orientation"
-                )
+                self.reporter.warn(f"{source.name}: {self.format.name} cannot store spacing and orientation")
             return Stored.of_values(self._levels(source, stack))
         stored = Stored.of_values(stack.array, stack.unit)
         if stored.error:

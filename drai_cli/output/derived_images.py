@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import UInt
 
 from drai_cli.inference.input_images import InputImage, fit_geometry, fit_spacing
 from drai_cli.inference.torch_model import Inference
 from drai_cli.io.about import About, Member
+from drai_cli.io.geometry import Geometry
 from drai_cli.io.image import Fit, Framing, Image, fit_to_square, frame_square, resample
 from drai_cli.io.registry import format_named
+from drai_cli.io.stack import Spacing
 from drai_cli.io.stored import Stored
 from drai_cli.io.tiff import is_storable
 from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import model_intensity
+from drai_cli.output.folder import make_parent
 from drai_cli.output.marks import synthetic_marks
+from drai_cli.output.mask_file import encode_mask, mask_tops
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, Compression, ImageFormat
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
@@ -78,14 +83,7 @@ class DerivedImages:
             member: The DICOM series that its source shares with those of others, which are written as well.
             **marks: Marks of this image besides those of every image.
         """
-        geometry, spacing_mm = None, None
-        if source is not None and self.size == "input":
-            geometry, spacing_mm = source.geometry, source.spacing_mm
-            made = scale_back(made, source.height, source.width, self.fit, source.aspect)
-        elif source is not None:
-            size = self.inference.header.architecture.image_size
-            geometry = fit_geometry(source, size, self.fit)
-            spacing_mm = fit_spacing(source, size, self.fit)
+        made, geometry, spacing_mm = self._place(made, source)
         if member is not None:
             number = member.number
             spacing_mm = None if spacing_mm is None else (member.between_mm, *spacing_mm[1:])
@@ -113,6 +111,68 @@ class DerivedImages:
         for name, data in zip(names, files, strict=True):
             (folder / name).write_bytes(data)
         return names
+
+    def write_masks(
+        self,
+        folder: Path,
+        stem: str,
+        made: UInt[np.ndarray, "size size channels"],
+        source: InputImage | None,
+        deciding: Mapping[str, Any],
+        **marks: str,
+    ) -> list[str]:
+        """Writes a file for each mask of an image; returns their names, `masks/<stem>.<ext>` for one mask.
+
+        A mask of a NIfTI image is a label map with the image's geometry, of any other a PNG file. What a crop removed
+        is outside: the model did not see it.
+
+        Args:
+            folder: Where to.
+            stem: Of the image.
+            made: The image's levels with those of its masks after the intensities.
+            source: As `write`.
+            deciding: As `write`.
+            **marks: As `write`.
+        """
+        header = self.inference.header
+        count = header.architecture.image_channels
+        kind = "nifti" if (self.format or _choose_format(source, made[..., :count])) == "nifti" else "png"
+        names = []
+        for place, (mask, top) in enumerate(
+            zip(header.mask_names, mask_tops(header.mask_names), strict=True), count
+        ):
+            plane, geometry, spacing_mm = self._place(
+                np.ascontiguousarray(made[..., place : place + 1]), source
+            )
+            inside = plane[..., 0] > np.iinfo(plane.dtype).max // 2
+            decided_by = {
+                "weights_sha256": self.inference.model.sha256, "made_by": self.made_by, **deciding, "mask": mask
+            }  # fmt: skip
+            data = encode_mask(
+                kind,
+                inside.astype(np.uint8) * np.uint8(255),
+                About({**self.marks, **marks, "mask": mask}, decided_by),
+                geometry=geometry,
+                spacing_mm=spacing_mm,
+                level=6,
+            )
+            name = f"{top}{stem}{IMAGE_SUFFIXES[kind][0]}"
+            make_parent(folder / name, inside=folder)
+            (folder / name).write_bytes(data)
+            names.append(name)
+        return names
+
+    def _place(
+        self, made: np.ndarray, source: InputImage | None
+    ) -> tuple[np.ndarray, Geometry | None, Spacing | None]:
+        """An image at the size it is written at, with its geometry and spacing: those of its source."""
+        if source is None:
+            return made, None, None
+        if self.size == "input":
+            whole = scale_back(made, source.height, source.width, self.fit, source.aspect)
+            return whole, source.geometry, source.spacing_mm
+        size = self.inference.header.architecture.image_size
+        return made, fit_geometry(source, size, self.fit), fit_spacing(source, size, self.fit)
 
 
 def _choose_format(source: InputImage | None, made: np.ndarray) -> str:

@@ -15,12 +15,11 @@ from drai_cli.io.about import About
 from drai_cli.io.files import atomic_writer
 from drai_cli.io.image import Fit
 from drai_cli.io.registry import strip_suffix
-from drai_cli.io.stored import Stored
-from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import ModelHeader
 from drai_cli.output.derived_images import scale_back
 from drai_cli.output.folder import make_parent
 from drai_cli.output.marks import synthetic_marks
+from drai_cli.output.mask_file import encode_mask
 from drai_cli.progress import Reporter
 
 
@@ -30,13 +29,18 @@ def require_masks(header: ModelHeader) -> None:
         raise WeightsError("--masks", "the model makes no masks", "train one with drai train --masks DIR")
 
 
-def say_images_alone(header: ModelHeader, command: str, reporter: Reporter) -> None:
-    """Says that a command leaves out the masks that a model makes."""
+def say_images_alone(header: ModelHeader, what: str, hint: str, reporter: Reporter) -> None:
+    """Says that an output leaves out the masks that a model makes.
+
+    Args:
+        header: Of the model.
+        what: The output, such as `a walk as one picture`.
+        hint: What to type for both.
+        reporter: Told so.
+    """
     if header.mask_names:
         listed = ", ".join(header.mask_names)
-        reporter.warn(
-            f"{command} writes images without the masks that the model makes ({listed}); sample writes both"
-        )
+        reporter.warn(f"{what} shows images without the masks that the model makes ({listed}): {hint}")
 
 
 def write_real_masks(
@@ -78,12 +82,8 @@ def write_real_masks(
                     plane = np.ascontiguousarray(levels[..., count + place : count + place + 1])
                     whole = scale_back(plane, source.height, source.width, fit, source.aspect)[..., 0]
                     inside = whole > np.iinfo(whole.dtype).max // 2
-                    data = encode_image(
-                        "png",
-                        Stored(inside[None].astype(np.uint8) * np.uint8(255)),
-                        About({**marks, "mask": mask}, {}),
-                        level=6,
-                    )[0]
+                    drawn = inside.astype(np.uint8) * np.uint8(255)
+                    data = encode_mask("png", drawn, About({**marks, "mask": mask}, {}), level=6)
                     path = folder / (f"{stem}_mask.png" if len(masks) == 1 else f"{mask}/{stem}_mask.png")
                     make_parent(path, inside=folder)
                     with atomic_writer(path) as file:

@@ -15,6 +15,7 @@ from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.png import encode_png
 from drai_cli.output.derived_images import DerivedImages
 from drai_cli.output.figure import draw_figure, enlarge
+from drai_cli.output.mask_file import mask_columns
 
 MOVING = (".gif", ".mp4")
 """Suffixes of animations."""
@@ -28,9 +29,13 @@ _GRID_NOTE = (
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of the output: file name without suffix, caption, row in the table, marks, and what decides it."""
+    """One image of the output: file name without suffix, caption, row in the table, marks, and what decides it.
+
+    `levels` are those of the image with its masks after the intensities.
+    """
 
     pixels: np.ndarray
+    levels: np.ndarray
     stem: str
     caption: str
     source: InputImage | None
@@ -73,8 +78,9 @@ def animate(pictures: Sequence[Picture], suffix: str, fps: float, derived: Deriv
 
 
 def write_folder(stage: Path, pictures: Sequence[Picture], derived: DerivedImages) -> list[str]:
-    """Writes each picture to files of its own, and metadata.csv; returns the names of the images."""
-    names = []
+    """Writes each picture and its masks to files of their own, and metadata.csv; returns the names of the images."""
+    names, masks = [], []
+    mask_names = derived.inference.header.mask_names
     for index, picture in enumerate(pictures):
         # The inputs' names, which may name people, are in the table alone.
         marks = {"index": str(index), **picture.marks}
@@ -82,6 +88,14 @@ def write_folder(stage: Path, pictures: Sequence[Picture], derived: DerivedImage
             stage, picture.stem, picture.pixels, picture.source, picture.deciding, index + 1, None, **marks
         )
         names.append(name)
-    rows = [[name, *picture.row.values()] for name, picture in zip(names, pictures, strict=True)]
-    (stage / "metadata.csv").write_bytes(encode_csv([["file_name", *pictures[0].row], *rows]))
+        masks.append(
+            derived.write_masks(
+                stage, picture.stem, picture.levels, picture.source, picture.deciding, **marks
+            )
+        )
+    rows = [
+        [name, *own, *picture.row.values()] for name, own, picture in zip(names, masks, pictures, strict=True)
+    ]
+    header = ["file_name", *(mask_columns(mask_names) if mask_names else ()), *pictures[0].row]
+    (stage / "metadata.csv").write_bytes(encode_csv([header, *rows]))
     return names

@@ -142,7 +142,7 @@ def _make(
     reporter.info(f"feature network: {record['name']}, weights sha256 {record['sha256'][:12]}")
     saved = {f"network/{name}": tensor.clone() for name, tensor in network.state_dict().items()}
     frozen = FrozenFeatures(network, record["sides"], options.seed).to(device)
-    frozen.standardise(_shown(data, frozen.sides, options, device))
+    frozen.standardise(_iterate_as_seen(data, frozen.sides, options, device))
     saved |= {f"mixing/{name}": tensor.cpu() for name, tensor in frozen.mixing.state_dict().items()}
     return saved, record
 
@@ -172,7 +172,7 @@ def pretrained_sides(image_size: int) -> tuple[int, ...]:
     return tuple(range(side, side * 3 // 2 + 1, 8))
 
 
-def _shown(
+def _iterate_as_seen(
     data: PreparedSet, sides: Sequence[int], options: TrainOptions, device: torch.device
 ) -> Iterator[Tensor]:
     """Training images as the projected discriminator sees them."""

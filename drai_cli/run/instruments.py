@@ -102,6 +102,11 @@ class Instruments:
         return self._judge_config.fit.images
 
     @property
+    def is_borrowed(self) -> bool:
+        """Whether the judge that was used is the run's own, which other settings made."""
+        return "judge" in self.facts
+
+    @property
     def _judge_config(self) -> JudgeConfig:
         config = judge_config(self.real.images.shape[1], self.real.symmetry)
         if self.judge_images is not None:
@@ -277,10 +282,12 @@ class Instruments:
             try:
                 started = FitState(*load_state(file))
                 trained = train(progress, Keeping(started, keep))
-                self.reporter.info(f"the {name}'s training went on from {int(started.numbers['step'])} steps")
+                self.reporter.info(
+                    f"the {name}'s training continued from step {int(started.numbers['step'])}"
+                )
                 return trained
             except (WeightsError, *UNFIT):
-                self.reporter.warn(f"the unfinished {name} cannot be used and is trained anew")
+                self.reporter.warn(f"the unfinished {name} cannot be used and is trained again")
         return train(progress, Keeping(None, keep))
 
     def _note(self, name: str, record: FitRecord) -> None:

@@ -53,7 +53,7 @@ def find_own_judge(
         seen, texts = judge, findings
         assert texts is not None
         return lambda images: [
-            texts.text(row.astype(np.int8)) for row in seen.shown(seen.probabilities(images))
+            texts.text(row.astype(np.int8)) for row in seen.find_present(seen.probabilities(images))
         ]
     by_label = judge
     return lambda images: [labels[index] for index in by_label.labels(images)]

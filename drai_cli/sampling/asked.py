@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from drai_cli.errors import UsageError
 from drai_cli.model_file.header import ModelHeader
+from drai_cli.output.mask_file import MASKS
 from drai_cli.output.names import folder_names
-from drai_cli.sampling.layout import MASKS
-from drai_cli.settings.image_options import PACKED_FORMATS, SAMPLE_LAYOUTS, TAR_IMAGES, SampleOptions
+from drai_cli.settings.image_options import (
+    MASK_FORMATS,
+    PACKED_FORMATS,
+    SAMPLE_LAYOUTS,
+    TAR_IMAGES,
+    SampleOptions,
+)
 
 
 def check_layout(options: SampleOptions) -> None:
@@ -35,8 +41,9 @@ def masks_to_write(options: SampleOptions, header: ModelHeader) -> tuple[str, ..
     if not header.mask_names or not options.masks:
         return ()
     made, hint = f"the model makes masks ({', '.join(header.mask_names)})", "--no-masks leaves them out"
-    if options.format not in ("png", "nifti"):
-        raise UsageError(f"--format {options.format}", f"{made}: expected png or nifti", hint)
+    if options.format not in MASK_FORMATS:
+        expected = f"expected {' or '.join(MASK_FORMATS)}"
+        raise UsageError(f"--format {options.format}", f"{made}: {expected}", hint)
     if options.layout == "bids":
         raise UsageError(
             "--layout bids", f"{made}, which have no place in it", f"--layout folders, or {hint}"

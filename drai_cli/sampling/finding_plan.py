@@ -126,7 +126,7 @@ def count_per_finding(findings: Findings, each: int, seed: int, reporter: Report
     """
     made: dict[str, int] = {}
     known = _known(findings)
-    shown_by = {text: set(findings.shown(text)) for text in known}
+    shown_by = {text: set(findings.list_present(text)) for text in known}
     for position, name in enumerate(findings.names):
         have = sum(number for text, number in made.items() if name in shown_by[text])
         if have >= each:

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from drai_cli.output.mask_file import MASKS
 from drai_cli.settings.image_options import IMAGE_SUFFIXES, SampleLayout
 
 MOST_IN_A_FOLDER = 10_000
 """A label with more images has numbered folders of so many images in its own."""
-
-MASKS = "masks"
-"""The folder of masks."""
 
 NPZ = "images.npz"
 """The one file of `--format npz`; a part of a job writes `images-<i>-of-<n>.npz`."""
@@ -265,11 +263,6 @@ class WithMasks:
         top = next((top for top in self.tops if name.startswith(top)), "")
         is_first = not top or name.endswith(self.images.suffixes[0])
         return is_first and self.images.makes(name[len(top) :])
-
-
-def mask_tops(names: Sequence[str]) -> tuple[str, ...]:
-    """The folder of each of a job's masks, with `/` at its end."""
-    return (f"{MASKS}/",) if len(names) == 1 else tuple(f"{MASKS}/{name}/" for name in names)
 
 
 Layout = Folders | Flat | Numbered | WithMasks | Tars | Rows

@@ -55,7 +55,7 @@ def _in_chunks(rows: Iterator[Sequence[object]], delimiter: str = ",") -> Iterat
         yield encode_csv(some, delimiter)
 
 
-def _kept(plan: Plan, rejected: Collection[str]) -> Iterator[tuple[int, Item]]:
+def _iterate_kept(plan: Plan, rejected: Collection[str]) -> Iterator[tuple[int, Item]]:
     for position, item in enumerate(plan.items(0, plan.total)):
         if not rejected or plan.file_name(item) not in rejected:
             yield position, item
@@ -65,7 +65,7 @@ def _one_hot(plan: Plan, rejected: Collection[str]) -> Iterator[Sequence[object]
     """`image,<label>,<label>,…` with 1.0 in the column of the image's label, as in ISIC 2018, task 3."""
     labels = plan.schema.labels
     yield ["image", *labels]
-    for _, item in _kept(plan, rejected):
+    for _, item in _iterate_kept(plan, rejected):
         identifier = item.stem.rpartition("/")[2]
         yield [identifier, *("1.0" if label == item.label else "0.0" for label in labels)]
 
@@ -73,7 +73,7 @@ def _one_hot(plan: Plan, rejected: Collection[str]) -> Iterator[Sequence[object]
 def _participants(plan: Plan, rejected: Collection[str]) -> Iterator[Sequence[object]]:
     columns = attribute_columns(plan.schema)
     yield ["participant_id", "label", *columns.values()]
-    for position, item in _kept(plan, rejected):
+    for position, item in _iterate_kept(plan, rejected):
         values = (item.condition.get(name) or _NO_VALUE for name in columns)
         yield [participant(position), item.label, *values]
 

@@ -18,6 +18,7 @@ from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.errors import OverwriteError
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.files import atomic_writer, open_regular
+from drai_cli.output.mask_file import MASK_COLUMN, mask_columns
 from drai_cli.sampling.job import Job
 from drai_cli.sampling.journal import Reason, digest_of, reason_of
 from drai_cli.sampling.plan import Item, Plan
@@ -27,7 +28,6 @@ MANIFEST = "manifest.json"
 COLUMNS = ("file_name", "label", "seed", "index")
 """The columns that every metadata.csv has."""
 
-_MASK_COLUMN = "mask_file_name"
 _CHUNK = 4096
 _FILES = b'\n "files": {'  # follows the head
 _MAX_HEAD_BYTES = 16 << 20
@@ -46,13 +46,8 @@ def shard_name(name: str, part: tuple[int, int]) -> str:
 
 def attribute_columns(schema: ConditionSchema) -> dict[str, str]:
     """The column of each attribute but the label in metadata.csv; `condition_<name>` if `<name>` is another column."""
-    taken = {name for name in schema.names[1:] if name in COLUMNS or name.endswith(_MASK_COLUMN)}
+    taken = {name for name in schema.names[1:] if name in COLUMNS or name.endswith(MASK_COLUMN)}
     return {name: f"condition_{name}" if name in taken else name for name in schema.names[1:]}
-
-
-def mask_columns(names: Sequence[str]) -> list[str]:
-    """The column of each mask's file in metadata.csv: `mask_file_name`; of several, `<mask>_mask_file_name`."""
-    return [_MASK_COLUMN] if len(names) == 1 else [f"{name}_{_MASK_COLUMN}" for name in names]
 
 
 def finding_columns(schema: ConditionSchema) -> dict[str, str]:

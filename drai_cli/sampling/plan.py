@@ -21,12 +21,13 @@ from drai_cli.errors import UsageError
 from drai_cli.inference.noise import draw_label_counts
 from drai_cli.io.files import file_sha256
 from drai_cli.model_file.header import ModelHeader, model_intensity
+from drai_cli.output.mask_file import mask_tops
 from drai_cli.output.names import folder_names
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.sampling.asked import check_counts, images_per_tar, masks_to_write
 from drai_cli.sampling.conditions import Condition, parse_attributes, read_conditions
 from drai_cli.sampling.finding_plan import check_finding_options, count_per_finding, count_sets, parse_asked
-from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars, WithMasks, mask_tops
+from drai_cli.sampling.layout import Flat, Folders, Layout, Numbered, Rows, Tars, WithMasks
 from drai_cli.settings.image_options import (
     SAMPLE_SUFFIXES,
     SampleLayout,

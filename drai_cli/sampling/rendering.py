@@ -16,6 +16,7 @@ from drai_cli.io.stored import Stored
 from drai_cli.io.write import encode_image
 from drai_cli.model_file.header import ModelHeader, model_intensity
 from drai_cli.output.marks import synthetic_marks
+from drai_cli.output.mask_file import encode_mask
 from drai_cli.sampling.job import PixelOptions
 from drai_cli.sampling.plan import Item
 from drai_cli.settings.image_options import Compression
@@ -72,9 +73,7 @@ class SampleEncoder:
         """A file for each mask: 255 is inside; of NIfTI, whose masks are label maps, 1."""
         for place, name in enumerate(self.options.get("masks", ())):
             about = About({**marks, "mask": name}, {**deciding, "mask": name})
-            mask = masks[..., place]
-            levels = mask if self.options["format"] == "png" else mask // np.uint8(255)
-            yield encode_image(self.options["format"], Stored(levels[None]), about)[0]
+            yield encode_mask(self.options["format"], masks[..., place], about)
 
     def _encode_sidecars(self, item: Item, marks: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The `.json` of an image, with the same keys for all images of a model, and its `.cls`.

@@ -36,6 +36,8 @@ SAMPLE_SUFFIXES: dict[str, tuple[str, ...]] = {
 }
 SAMPLE_FORMATS = tuple(SAMPLE_SUFFIXES)
 PACKED_FORMATS = ("npz", "webdataset")
+MASK_FORMATS = ("png", "nifti")
+"""Formats with a place for the masks that a model makes."""
 """Formats in which many images share a file, so that there is no choice of folders."""
 
 SampleLayout = Literal["folders", "flat", "isic", "bids"]

@@ -46,9 +46,10 @@ class EvaluateOptions:
         card: Scorecard to add to the report. smd: the seven criteria for synthetic medical data (Commun Eng 2025), each
             with numbers or "not measured".
         features: Network whose features distances are computed in: an Inception file (published FID; needs the extra
-            `drai-cli[fid]`), a SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; None: the judge,
-            a small classifier that is trained on real training images. With --features, the usefulness part also trains
-            linear classifiers on these features.
+            `drai-cli[fid]`), a SqueezeNet or ResNet of torchvision as .safetensors, or an .onnx file; the word texture:
+            statistics of grey levels and texture, without a network (needs the extra `drai-cli[texture]`); None: the
+            judge, a small classifier that is trained on real training images. With --features, the usefulness part also
+            trains linear classifiers on these features.
         part: Part of the split whose images of DATA are the real test images: test, validation, or held-out (both).
             held-out works only with --metrics usefulness; its classifiers are then selected on a fifth of the training
             groups. Publish results on test only: validation images were used to choose the best model.

@@ -23,7 +23,7 @@ _SWAPS = 3
 
 def row_names(labels: Sequence[str], has_encoder: bool) -> list[str]:
     """Names of the rows of `draw_grid`, from the top."""
-    swaps = [f"content of {k + 1}" for k in range(_SWAPS)]
+    swaps = [f"content of real {k + 1}" for k in range(_SWAPS)]
     return [*labels[:_MAX_LABELS], *(["real", "reconstructed", *swaps] if has_encoder else [])]
 
 

@@ -43,6 +43,7 @@ from drai_cli.metrics.rules import Rule
 from drai_cli.metrics.threads import faster_threads
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.report.findings import Report
+from drai_cli.run.directory import RunDirectory
 from drai_cli.run.instruments import INSTRUMENTS, Instruments
 from drai_cli.settings.model_options import EVALUATION_PARTS, QUICK, EvaluateOptions
 from drai_cli.settings.typed import check_ranges
@@ -124,6 +125,12 @@ def quickly(options: EvaluateOptions) -> EvaluateOptions:
     return replace(options, **smaller)
 
 
+def judge_of_run(options: EvaluateOptions, run: RunDirectory | None) -> Path | None:
+    """The run's own judge, for a quick report in which no other length of the judge's training was asked for."""
+    is_asked = options.judge_images != QUICK["judge_images"]
+    return None if run is None or not options.quick or is_asked else run.judge
+
+
 def preview_evaluate(options: EvaluateOptions, reporter: Reporter = SILENT) -> None:
     """Checks options, OUT, model and data, without decoding an image; raises what `evaluate` raises."""
     check_evaluate(options)
@@ -174,7 +181,7 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
     if options.synthetic is not None:
         subject = with_images(subject, options.synthetic, real, reporter)
     beside = default_cache_dir() / INSTRUMENTS
-    borrowed = subject.run.judge if subject.run is not None and options.quick else None
+    borrowed = judge_of_run(options, subject.run)
     states = None if real.schema.label.findings is None else real.finding_states
     instruments = Instruments(
         real, beside, options.judge_images, options.seed, device, reporter, borrowed, states

@@ -89,7 +89,7 @@ def check_explore(options: ExploreOptions) -> SetOptions:
     )
     if options.images is None and source != SetOptions():
         raise UsageError(
-            "--metadata, --image-column, --label, --kind", "describe --images, which is not given"
+            "--metadata, --image-column, --label, --kind", "apply to --images, which is not given"
         )
     if options.images is not None and not options.images.exists():
         raise InputError(options.images, "no such file or folder", "check the path given to --images")

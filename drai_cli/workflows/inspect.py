@@ -188,7 +188,7 @@ def _write_figure(path: Path, image_set: ImageSet) -> None:
     rows: dict[str, list[Entry]] = {}
     for entry in image_set.entries:
         text = entry.values[label]
-        names = [text] if findings is None else findings.shown(text) or (findings.none,)
+        names = [text] if findings is None else findings.list_present(text) or (findings.none,)
         for name in names:
             rows.setdefault(name, []).append(entry)
     panels, row_names = [], []

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drai_cli import __version__
 from drai_cli.errors import UsageError
 from drai_cli.inference.input_images import EncodedImages, InputImage, encode_files
@@ -71,7 +73,9 @@ def interpolate(options: InterpolateOptions, reporter: Reporter = SILENT) -> Int
     """
     out = check_interpolate(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
-    say_images_alone(inference.header, "interpolate", reporter)
+    if out.suffix.lower() in _FILES:
+        what = "an animation" if out.suffix.lower() in MOVING else "one picture"
+        say_images_alone(inference.header, what, "--out FOLDER writes both", reporter)
     if options.images:
         inference.model.require_content("walk between labels: --from-label A --to-label B --style-from IMG")
     fit = options.fit or model_fit(inference.header)
@@ -230,11 +234,14 @@ def _make_frame_pictures(
         source, along = (None if encoded is None else encoded.images[0]), "label"
         names = captions = [str(decided_by["from_label"]), str(decided_by["to_label"])]
     pictures = []
-    for index, (pixels, position) in enumerate(zip(frames.images, frames.positions.tolist(), strict=True)):
+    for index, (pixels, levels, position) in enumerate(
+        zip(frames.images, frames.levels, frames.positions.tolist(), strict=True)
+    ):
         marks = {"position": f"{position:.6g}", "along": along}
         pictures.append(
             Picture(
                 pixels,
+                levels,
                 f"frame_{index:06d}",
                 {0: captions[0], len(frames.images) - 1: captions[1]}.get(index, f"{position:.2f}"),
                 source,
@@ -265,14 +272,18 @@ def _make_grid(options: InterpolateOptions, inference: Inference, encoded: Encod
     images = inference.generate(
         encoded.codes.content[[content for content, _ in pairs]],
         encoded.codes.style[[style for _, style in pairs]],
+        with_masks=True,
     )
+    count = inference.header.architecture.image_channels
     pictures = []
-    for index, (pixels, (content, style)) in enumerate(zip(images, pairs, strict=True)):
+    for index, (levels, (content, style)) in enumerate(zip(images, pairs, strict=True)):
+        pixels = np.ascontiguousarray(levels[..., :count])
         a, b = encoded.images[content], encoded.images[style]
         row, column = divmod(index, len(contents))
         pictures.append(
             Picture(
                 pixels,
+                levels,
                 f"style_{row:03d}_content_{column:03d}",
                 "",
                 a,

@@ -20,6 +20,7 @@ from drai_cli.io.files import atomic_writer
 from drai_cli.io.raster import write_png
 from drai_cli.io.room import check_room
 from drai_cli.output.folder import make_folder
+from drai_cli.output.mask_file import MASKS
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import PhantomOptions
 from drai_cli.settings.typed import check_ranges
@@ -28,7 +29,6 @@ from drai_cli.tables.table import read_header
 _CHUNK = 256
 _MARK = {"Comment": "synthetic phantom made by drai, no patient's image"}
 _TABLE = "metadata.csv"
-MASKS = "masks"
 _COLUMNS = ("file_name", "label", *FACTORS)
 _FINDING_COLUMNS = ("file_name", "label", *FINDINGS, *FINDING_FACTORS)
 

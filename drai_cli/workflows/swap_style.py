@@ -19,28 +19,21 @@ from drai_cli.inference.input_images import EncodedImages, InputImage, encode_fi
 from drai_cli.inference.torch_model import Inference, check_use
 from drai_cli.io.csv_rows import encode_csv
 from drai_cli.io.image import Fit, cropped_share
-from drai_cli.io.png import encode_png
 from drai_cli.model_file.header import model_fit
 from drai_cli.output.derived_images import DerivedImages
-from drai_cli.output.figure import draw_figure, label_column
 from drai_cli.output.folder import check_folder, open_stage
+from drai_cli.output.mask_file import mask_columns
 from drai_cli.output.names import safe_stems
-from drai_cli.output.real_masks import say_images_alone
+from drai_cli.output.swap_figure import FIGURE, write_figure
 from drai_cli.output.swaps import Swap, find_members_of_series
 from drai_cli.progress import SILENT, Reporter
-from drai_cli.run.own_judge import LabelImages, find_own_judge
+from drai_cli.run.own_judge import find_own_judge
 from drai_cli.sampling.rendering import check_compression
 from drai_cli.settings.image_options import SwapOptions
 from drai_cli.settings.typed import check_ranges
 from drai_cli.tables.table import read_table
 
-FIGURE = "figure.png"
 _MOST_SHOWN = 12
-_NOTE = (
-    "Content is what the model links to the label{column}. Style is all else that it varies: colour, brightness, "
-    "place and direction, and also shape where shape does not tell the labels apart. A reconstruction is made from "
-    "the codes of its own image: what is lost there is lost in the swap too, and is no effect of style."
-)
 Pairs = list[tuple[Path, Path]]
 """Content and style of each image to make."""
 
@@ -60,6 +53,7 @@ class SwapResult:
         device: Where the images were computed.
         weights_sha256: Of the model file.
         version: Of drai.
+        masks: File names of the images' masks, if the model makes any.
     """
 
     out: Path
@@ -71,6 +65,7 @@ class SwapResult:
     device: str
     weights_sha256: str
     version: str = __version__
+    masks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "out": str(self.out)}
@@ -89,7 +84,6 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     """
     out, pairs, labels = check_swap(options, reporter)
     inference = Inference.open(options.weights, options.device, options.precision, reporter)
-    say_images_alone(inference.header, "swap-style", reporter)
     inference.model.require_encoder()
     is_two = options.pairs is None
     if not is_two and inference.model.infers_content:
@@ -116,17 +110,18 @@ def swap_style(options: SwapOptions, reporter: Reporter = SILENT) -> SwapResult:
     derived = DerivedImages(inference, "swap-style", fit, options.format, options.size, options.compression)
     with open_stage(out, options.overwrite, "drai swap-style") as stage:
         given = contents if change is None else changed
-        names, sidecars, made = _write_swaps(stage, swaps, given, encoded, derived, options, reporter)
+        names, sidecars, masks, made = _write_swaps(stage, swaps, given, encoded, derived, options, reporter)
         if is_two:
             weights = locate_weights(options.weights)
             judge = find_own_judge(weights, inference.header, inference.device, reporter)
-            _write_figure(stage, swaps, contents, encoded, made, derived, judge)
+            write_figure(stage, swaps, contents, encoded, made, derived, judge)
         else:
-            _write_metadata(stage, swaps, encoded, names)
+            _write_metadata(stage, swaps, encoded, names, masks, inference.header.mask_names)
     return SwapResult(
         out=out,
         images=tuple(names),
         sidecars=tuple(sidecars),
+        masks=tuple(name for one in masks for name in one),
         figure=FIGURE if is_two else "",
         metadata="" if is_two else "metadata.csv",
         labels={
@@ -239,19 +234,25 @@ def _write_swaps(
     derived: DerivedImages,
     options: SwapOptions,
     reporter: Reporter,
-) -> tuple[list[str], list[str], list[np.ndarray]]:
-    """Writes the images; returns their names, the sidecars' and, for two inputs, the pixels at the model's size."""
+) -> tuple[list[str], list[str], list[list[str]], list[np.ndarray]]:
+    """Writes the images and their masks; for two inputs it also returns the levels at the model's size, with masks.
+
+    Returns:
+        Names of the images, of the sidecars, and of each image's masks; and the levels.
+    """
     names: list[str] = []
     sidecars: list[str] = []
+    masks: list[list[str]] = []
     kept: list[np.ndarray] = []
     inference = derived.inference
     size = inference.micro_batch * inference.at_once
+    intensities = inference.header.architecture.image_channels
     members = find_members_of_series(swaps, encoded, derived)
     with reporter.task("swapping", len(swaps), "images") as task:
         for start in range(0, len(swaps), size):
             batch = swaps[start : start + size]
             styles = encoded.codes.style[[swap.style for swap in batch]]
-            pixels = inference.generate(contents[start : start + size], styles)
+            pixels = inference.generate(contents[start : start + size], styles, with_masks=True)
             for swap, made in zip(batch, pixels, strict=True):
                 if options.pairs is None:
                     kept.append(made)
@@ -263,11 +264,13 @@ def _write_swaps(
                     deciding["change"] = swap.change
                 marks = {"label": swap.label_after} if swap.change else {}
                 member = members.get(swap.stem)
-                name, *others = derived.write(stage, swap.stem, made, content, deciding, 1, member, **marks)
+                image = np.ascontiguousarray(made[..., :intensities])
+                name, *others = derived.write(stage, swap.stem, image, content, deciding, 1, member, **marks)
                 names.append(name)
                 sidecars += others
+                masks.append(derived.write_masks(stage, swap.stem, made, content, deciding, **marks))
             task.advance(len(batch))
-    return names, sidecars, kept
+    return names, sidecars, masks, kept
 
 
 def _choose_contents(swaps: Sequence[Swap], encoded: EncodedImages, inference: Inference) -> Contents:
@@ -305,45 +308,20 @@ def _change_labels(
     ]
 
 
-def _write_figure(
+def _write_metadata(
     stage: Path,
     swaps: Sequence[Swap],
-    contents: Contents,
     encoded: EncodedImages,
-    made: Sequence[np.ndarray],
-    derived: DerivedImages,
-    judge: LabelImages | None,
+    names: Sequence[str],
+    masks: Sequence[Sequence[str]],
+    mask_names: Sequence[str],
 ) -> None:
-    """Each image, its reconstruction, and its content in the other's style, with the judge's labels if there is one."""
-    inference = derived.inference
-    again = inference.generate(contents, encoded.codes.style[[swap.content for swap in swaps]])
-    panels = []
-    for letter, other, swap, reconstructed, swapped in zip("ab", "ba", swaps, again, made, strict=True):
-        real = encoded.images[swap.content]
-        panels += [
-            (f"{letter}: {real.name}", real.pixels),
-            (f"{letter}, reconstructed (synthetic)", reconstructed),
-            (f"content of {letter}{_as_label(swap)}, style of {other} (synthetic)", swapped),
-        ]
-    note = _NOTE.format(column=label_column(inference.header.schema.label.name))
-    if judge is not None:
-        labels = judge(np.stack([pixels for _, pixels in panels]))
-        panels = [
-            (f"{text}, judged {label}", pixels) for (text, pixels), label in zip(panels, labels, strict=True)
-        ]
-        note += " Judged: the label that the run's classifier of real images assigns."
-    (stage / FIGURE).write_bytes(encode_png(draw_figure(panels, 3, note=note), derived.figure_marks, level=6))
-
-
-def _as_label(swap: Swap) -> str:
-    """The changed label, for a caption; empty if no label is changed."""
-    return f" as {swap.label_after}" if swap.change else ""
-
-
-def _write_metadata(stage: Path, swaps: Sequence[Swap], encoded: EncodedImages, names: Sequence[str]) -> None:
     is_changed = any(swap.change for swap in swaps)
-    rows = [["file_name", "content", "style", *(["content_label", "label"] if is_changed else [])]]
-    for swap, name in zip(swaps, names, strict=True):
+    of_masks = mask_columns(mask_names) if mask_names else []
+    of_labels = ["content_label", "label"] if is_changed else []
+    rows = [["file_name", *of_masks, "content", "style", *of_labels]]
+    for swap, name, own in zip(swaps, names, masks, strict=True):
         labels = [swap.label_before, swap.label_after] if is_changed else []
-        rows.append([name, encoded.images[swap.content].name, encoded.images[swap.style].name, *labels])
+        inputs = encoded.images[swap.content].name, encoded.images[swap.style].name
+        rows.append([name, *own, *inputs, *labels])
     (stage / "metadata.csv").write_bytes(encode_csv(rows))

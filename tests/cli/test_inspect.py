@@ -158,6 +158,7 @@ def test_a_split_of_its_own_that_tears_patients_apart_is_shown(drai, tmp_path):
     result = drai("inspect", root)
     assert result.exit_code == 0, result.stderr
     assert "3 groups (such as that of" in result.stdout
+    assert "--split new" in result.stdout
 
 
 def test_dicom_files_without_a_label_list_what_it_could_be(drai, tmp_path, make_dicom):

@@ -76,6 +76,16 @@ def test_iterm_gets_one_png():
     assert decode(data).shape == (128, 260, 3)
 
 
+@pytest.mark.parametrize(("columns", "width"), [(200, 830), (80, 640), (10, 128)])
+def test_a_figure_that_is_alone_can_be_read(columns, width):
+    figure = np.random.default_rng(0).integers(0, 256, (560, 830, 3), np.uint8)
+    shown = decode(re.search(r":([^:]*)\a", draw([figure], "iterm", columns))[1])
+    assert shown.shape[1] == width
+    if width == 830:
+        np.testing.assert_array_equal(shown, figure)
+    assert decode(re.search(r":([^:]*)\a", draw([figure, figure], "iterm", columns))[1]).shape[1] <= 260
+
+
 def unsixel(text: str) -> np.ndarray:
     """The picture of sixel graphics."""
     width, height = map(int, re.search(r'"1;1;(\d+);(\d+)', text).groups())

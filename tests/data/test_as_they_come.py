@@ -301,6 +301,9 @@ def test_a_table_of_pairs_links_images(make, reporter):
     "names",
     [
         ["a/{i}_left.jpg", "a/{i}_right.jpg"],
+        ["a/1{i}L.jpg", "a/1{i}R.jpg"],
+        ["a/RET0{i}OD.jpg", "a/RET0{i}OS.jpg"],
+        ["a/bus_00{i}-l.png", "a/bus_00{i}-r.png"],
         ["a/CNV-{i}-1.jpeg", "a/CNV-{i}-2.jpeg"],
         ["a/0000{i:02}_01_01/109.png", "a/0000{i:02}_02_01/019.png"],
         ["a/102{i}_idx5_x051_y1251_class0.png", "a/102{i}_idx5_x101_y1201_class0.png"],

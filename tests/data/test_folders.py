@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from drai_cli.data.derived_files import find_doubled, find_masks
 from drai_cli.data.folders import read_folders
-from drai_cli.data.masks import find_doubled, find_masks
 
 
 def names(*folders: str, files: int = 2, suffix: str = ".nii.gz") -> list[str]:

@@ -71,7 +71,7 @@ def test_a_part_of_the_range_becomes_black_to_white(tmp_path: Path, suffix, dtyp
     found = find_image_set(tmp_path, reporter=heard)
     assert found.intensity == Intensity("", low, high, "uint16", 0.0)
     assert f"values {low:g} to {high:g}" in heard.said[0]
-    assert "--window CENTRE,WIDTH says otherwise" in heard.said[0]
+    assert "--window CENTRE,WIDTH changes this" in heard.said[0]
     for entry in found.entries:
         levels = found.read(entry).array
         assert (levels.dtype, levels.min(), levels.max()) == (np.uint16, 0, 65535)

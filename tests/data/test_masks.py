@@ -199,7 +199,7 @@ def test_proportions_are_compared_in_every_format(tmp_path, corner, suffix):
 def test_masks_of_no_image_and_broken_masks_are_named(lesions, corner, tmp_path):
     save(tmp_path / "other/y1_mask.png", corner)
     with pytest.raises(
-        InputError, match=r"none of 1 mask files belongs to an image: they are called y1_mask.png"
+        InputError, match=r"none of 1 mask files belongs to an image: their names are like y1_mask.png"
     ):
         read(replace(lesions, masks=tmp_path / "other"))
     (tmp_path / "masks/a/x02_segmentation.png").write_bytes(b"no image")
@@ -216,7 +216,7 @@ def test_masks_of_no_image_and_broken_masks_are_named(lesions, corner, tmp_path)
     [
         (
             {"masks": None, "mask_names": ("lesion",)},
-            "--mask-names: says how to read masks, and none are given",
+            "--mask-names: applies to masks, and --masks is not given",
         ),
         ({"masks": None, "mask_bits": True}, "--mask-bits"),
         ({"mask_names": ("1=a", "b")}, "by value and some without"),

@@ -200,3 +200,7 @@ def test_a_word_that_begins_all_names_of_a_folder_is_its_class():
     assert likely is not None
     assert likely.example.startswith("PNEUMONIA/person")
     assert likely.count == 36
+    numbered = [
+        f"{folder}/covid-19_{n}.png" for folder in ("Train/COVID-19", "Test/COVID-19") for n in range(9)
+    ]
+    assert find_likely_groups([*numbered, *(f"Train/Normal/x{n}.png" for n in range(30))]) is None

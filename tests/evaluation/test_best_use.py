@@ -31,7 +31,7 @@ def test_the_use_with_the_highest_gain_that_is_sure_is_the_best() -> None:
     best = best_use(found(mix=(0.03, 0.01, 0.05), rare=(0.06, -0.01, 0.13), alone=(0.2, 0.1, 0.3)))
     assert best.name == "real + synthetic 1"
     assert best.objections == ()
-    assert best.resolution == pytest.approx(0.02)
+    assert best.resolution == pytest.approx((0.02 + 0.07) / 2)
 
 
 def test_no_use_is_named_where_none_is_sure_and_harm_is() -> None:
@@ -88,6 +88,16 @@ def test_the_command_of_selected_samples_draws_as_many_as_are_dropped_too() -> N
     assert command_for(evaluation, numbers, name) == (
         "`drai sample --weights runs/x -n 33 --select --train-data 'my set' --out synthetic/`, which keeps about 12."
     )
+
+
+def test_what_cannot_be_seen_and_the_cases_that_a_gain_needs_are_of_one_interval() -> None:
+    accuracy = {"balanced_accuracy": {"value": 0.5}, "seeds": 2, "images_seen": 24_000}
+    numbers = found(mix=(0.01, -0.1, 0.1), rare=(0.0, -0.3, 0.3), alone=(-0.5, -0.9, 0.9)) | {
+        "arms": {"real": accuracy, "synthetic": accuracy}, "groups": 100, "cases_needed": 7,
+    }  # fmt: skip
+    evaluation = SimpleNamespace(real=SimpleNamespace(schema=SimpleNamespace(labels=("a",))))
+    verdict = _verdict(evaluation, numbers)  # type: ignore[arg-type]
+    assert "with 100 test cases, gains under 0.20 cannot be seen (0.05 would need about 1,600)" in verdict
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from drai_cli.evaluation import clock as module
-from drai_cli.evaluation.clock import Clock, shown
+from drai_cli.evaluation.clock import Clock, show_clock
 from drai_cli.progress import Reporter, Task
 
 
@@ -25,8 +25,10 @@ def test_time_left_follows_the_estimates_and_how_wrong_they_were() -> None:
     assert clock.left_s() == pytest.approx(2 * 20 + 2 * 30)
     at[0] = 30.0
     assert clock.left_s() == pytest.approx(90)
+    assert not clock.is_late
     at[0] = 100.0  # longer than corrected
-    assert clock.left_s() == pytest.approx(60)
+    assert clock.is_late
+    assert clock.left_s() == pytest.approx(8 + 60)
     clock.end()
     clock.skip("c")
     assert clock.left_s() == 0
@@ -43,8 +45,12 @@ def test_a_stage_without_an_estimate_takes_no_part() -> None:
 
 def test_the_whole_is_shown_in_percent_while_parts_run(monkeypatch) -> None:
     told: list[int] = []
+    left: list[tuple[float, bool]] = []
 
     class Counting(Task):
+        def expect(self, left_s: float, *, is_least: bool = False, per_s: float | None = None) -> None:
+            left.append((left_s, is_least))
+
         def advance(self, n: int = 1) -> None:
             told.append(n)
 
@@ -56,9 +62,11 @@ def test_the_whole_is_shown_in_percent_while_parts_run(monkeypatch) -> None:
 
     monkeypatch.setattr(module, "_EVERY_S", 0.01)
     clock = Clock({"a": 0.4})
-    with shown(clock, Shown()):
+    with show_clock(clock, Shown()):
         clock.start("a")
         time.sleep(0.15)
     assert len(told) > 2
+    assert 0 < left[0][0] <= 0.4
+    assert not left[0][1]
     assert sum(told) == 100
     assert min(told) >= 0

@@ -75,7 +75,7 @@ def test_an_interrupted_judge_goes_on_and_a_stored_one_is_used(tmp_path: Path, m
     assert [file.suffix for file in tmp_path.iterdir() if not file.name.startswith(".")] == [".part"]
     first = instruments()
     judge = first.judge
-    assert any("went on from 31 steps" in text for text in said)
+    assert any("continued from step 31" in text for text in said)
     assert not list(tmp_path.glob("*.part"))
     assert 0 < first.facts["judge_balanced_accuracy_on_validation"] <= 1
     assert first.facts["judge_images_seen"] <= 12_800
@@ -84,6 +84,13 @@ def test_an_interrupted_judge_goes_on_and_a_stored_one_is_used(tmp_path: Path, m
     assert (second.judge.labels(real.images) == judge.labels(real.images)).all()
     assert second.facts == first.facts
     assert any(text.startswith("using the judge stored in") for text in said)
+    of_run = tmp_path / "judge.safetensors"
+    save_state(of_run, judge.state(), judge.config_json())
+    third = Instruments(real, tmp_path / "new", 256, 0, torch.device("cpu"), Interrupting(), of_run)
+    assert (third.judge.labels(real.images) == judge.labels(real.images)).all()
+    assert third.is_borrowed
+    assert list(third.facts) == ["judge"]  # not the 256 images that were asked for
+    assert not second.is_borrowed
 
 
 def test_a_column_is_split_into_names_or_thirds() -> None:

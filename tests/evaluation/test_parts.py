@@ -19,10 +19,11 @@ from drai_cli.model_file.checkpoint import read_header
 from drai_cli.progress import Reporter
 from drai_cli.report.model_card import model_card
 from drai_cli.run import instruments
+from drai_cli.run.directory import RunDirectory
 from drai_cli.settings.config import TrainOptions
 from drai_cli.settings.data_options import DataOptions
 from drai_cli.settings.model_options import EvaluateOptions, TrainRun
-from drai_cli.workflows.evaluate import evaluate, quickly
+from drai_cli.workflows.evaluate import evaluate, judge_of_run, quickly
 from drai_cli.workflows.info import InfoOptions, describe_model
 from drai_cli.workflows.train import train
 from tests.evaluation.shared import SMALL, TINY, split_of
@@ -206,6 +207,13 @@ def test_a_quick_report_takes_smaller_numbers_and_leaves_those_that_were_given(
     quick = quickly(asked)
     assert (quick.samples, quick.pairs, quick.usefulness_ratios) == (7, 210, (1.0,))
     assert quickly(replace(asked, quick=False)) == replace(asked, quick=False)
+
+
+def test_a_quick_report_takes_the_runs_judge_unless_another_is_asked_for(tmp_path: Path) -> None:
+    run, asked = RunDirectory(tmp_path), EvaluateOptions(tmp_path, str(tmp_path), quick=True)
+    assert judge_of_run(quickly(asked), run) == run.judge
+    assert judge_of_run(quickly(replace(asked, judge_images=2000)), run) is None
+    assert judge_of_run(replace(asked, quick=False), run) is None
 
 
 def test_several_runs_show_their_spread_beside_the_interval_over_cases(

@@ -14,51 +14,13 @@ import pytest
 from PIL import Image
 
 from drai_cli.report.progress_html import progress_html
+from tests.explore.page_browser import CHECKS, NEEDED, READY
 from tests.explore.page_controls import click, forget_refusals, set_value, source, text, until_other
 from tests.explore.page_server import serve_page
 from tests.report.run_examples import example_page
-from tests.support.browser import NAMES, Browser, find_browser
 
-PROGRAM = find_browser()
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed"),
-]
+pytestmark = NEEDED
 pytest.importorskip("uvicorn")
-
-CHECKS = (Path(__file__).parents[1] / "support/page_checks.js").read_text(encoding="utf-8")
-READY = (
-    "document.querySelectorAll('.slider').length > 6 && document.querySelectorAll('#grid img').length == 12"
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(PROGRAM, tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def page(tiny_model, tmp_path_factory):
-    real = tmp_path_factory.mktemp("real")
-    for number in range(6):
-        folder = real / ("mel" if number % 2 else "nv")
-        folder.mkdir(exist_ok=True)
-        pixels = np.random.default_rng(number).integers(0, 256, (24, 20, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    with serve_page(tiny_model, images=real) as served:
-        yield served
-
-
-@pytest.fixture
-def opened(browser, page, tmp_path, monkeypatch):
-    """The page on a desk, with its samples and sliders."""
-    monkeypatch.chdir(tmp_path)
-    browser.open(page.address, 1280, 900)
-    browser.until(READY)
-    yield browser
-    assert browser.complaints() == []
-    assert {url.split("/")[2] for url in browser.requests() if not url.startswith("data:")} == {page.host}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 
 from drai_cli.metrics.classifier_training import Trainer, UsefulnessConfig
 from drai_cli.metrics.heads import FeatureTest, measure_heads
-from drai_cli.metrics.power import cases_for, groups_for, least_gain
+from drai_cli.metrics.power import cases_for, groups_for, half_width, least_gain
 from drai_cli.metrics.training_sets import PRETRAINED, RARE, make_arms, synthetic_counts
 from drai_cli.metrics.usefulness import TestSet, measure_usefulness
 
@@ -109,9 +109,8 @@ def test_how_many_cases_a_gain_needs_is_said_before_and_after(right) -> None:
     assert least_gain(4 * tested) == pytest.approx(least_gain(tested) / 2)
     needed = cases_for(tested)
     assert least_gain(tested * needed / tested.sum()) == pytest.approx(0.05, rel=1e-3)
-    assert groups_for([{"low": -0.1, "high": 0.1}], 100) == 400
-    assert groups_for([{"low": float("nan"), "high": 0.1}], 100) is None
-    assert right["groups_needed"] > 0
+    assert groups_for(half_width([{"low": -0.1, "high": 0.1}]), 100) == 400
+    assert groups_for(half_width([{"low": float("nan"), "high": 0.1}]), 100) is None
 
 
 def test_intervals_hold_the_value(right) -> None:

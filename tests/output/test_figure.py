@@ -32,7 +32,7 @@ def test_each_row_has_its_name_to_its_left(channels):
 def test_rows_without_an_encoder_are_samples_alone():
     assert row_names(["mel", "nv"], has_encoder=False) == ["mel", "nv"]
     assert row_names(["nv"], has_encoder=True) == [
-        "nv", "real", "reconstructed", "content of 1", "content of 2", "content of 3",
+        "nv", "real", "reconstructed", "content of real 1", "content of real 2", "content of real 3",
     ]  # fmt: skip
     assert len(row_names([str(k) for k in range(40)], has_encoder=True)) == 12 + 5
 

@@ -8,6 +8,7 @@ The files of `fuzz_readers.py`, and some under names, frames and windows that do
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -85,6 +86,7 @@ def fuzz(count: int, first: int) -> tuple[Counter[str], list[str]]:
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     start = time.monotonic()
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="drai-fuzz-") as place:
         warnings.simplefilter("ignore")

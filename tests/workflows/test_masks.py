@@ -14,20 +14,30 @@ from PIL import Image as PillowImage
 
 from drai_cli.data.prepared import prepare
 from drai_cli.errors import OverwriteError, UsageError, WeightsError
+from drai_cli.inference.input_images import encode_files
 from drai_cli.inference.torch_model import Inference
 from drai_cli.model_file.checkpoint import load_model, read_header
-from drai_cli.output.real_masks import require_masks, say_images_alone
+from drai_cli.output.real_masks import require_masks
+from drai_cli.output.swap_figure import draw_masks
 from drai_cli.report.model_card import model_card
 from drai_cli.run.data_settings import read_data_settings
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions
-from drai_cli.settings.image_options import EncodeOptions, SampleOptions, VerifyOptions
+from drai_cli.settings.image_options import (
+    EncodeOptions,
+    InterpolateOptions,
+    SampleOptions,
+    SwapOptions,
+    VerifyOptions,
+)
 from drai_cli.settings.model_options import ExportOptions, InfoOptions, TrainRun
 from drai_cli.workflows.encode import encode
 from drai_cli.workflows.export import export
 from drai_cli.workflows.info import describe_model
+from drai_cli.workflows.interpolate import interpolate
 from drai_cli.workflows.phantom import make_phantoms
 from drai_cli.workflows.sample import sample
+from drai_cli.workflows.swap_style import swap_style
 from drai_cli.workflows.train import preview_train, train
 from drai_cli.workflows.verify import verify
 from tests.support.reporters import Recorder
@@ -229,12 +239,96 @@ def test_models_without_masks_make_none_of_real_images(
         require_masks(replace(header, mask_names=()))
 
 
-def test_commands_that_write_images_alone_say_so(trained: TrainRun) -> None:
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path]:
+    paths = tmp_path / "a.png", tmp_path / "b.png"
+    for path, side, level in zip(paths, (16, 40), (90, 160), strict=True):
+        PillowImage.fromarray(np.full((side, side // 2, 3), level, np.uint8)).save(path)
+    return paths
+
+
+def read_mask(path: Path) -> np.ndarray:
+    picture = PillowImage.open(path)
+    assert (picture.mode, picture.text["mask"], picture.text["synthetic"]) == ("L", "lesion", "yes")
+    return np.asarray(picture)
+
+
+def test_swaps_have_masks(trained: TrainRun, pictures: tuple[Path, Path], tmp_path: Path) -> None:
     reporter = Recorder()
-    say_images_alone(read_header(trained.out / "model.safetensors"), "swap-style", reporter)
-    assert reporter.warnings == [
-        "swap-style writes images without the masks that the model makes (lesion); sample writes both"
+    swap = SwapOptions(*pictures, out=tmp_path / "swap", weights=str(trained.out), device="cpu", size="input")
+    result = swap_style(swap, reporter)
+    assert result.masks == ("masks/a_in_style_of_b.png", "masks/b_in_style_of_a.png")
+    assert not any("masks" in warning for warning in reporter.warnings)
+    inference = Inference.open(str(trained.out), "cpu")
+    codes = encode_files(inference, list(pictures), "crop").codes
+    levels = inference.generate(codes.content, codes.style[::-1], with_masks=True)
+    for name, one, size in zip(result.masks, levels, ((16, 8), (40, 20)), strict=True):
+        mask = read_mask(swap.out / name)
+        assert mask.shape == size
+        top = (size[0] - size[1]) // 2
+        assert not mask[:top].any()  # cropped
+        middle = mask[top : top + size[1]] > 0
+        assert abs(middle.mean() - (one[..., 3] > 127).mean()) < 0.1
+    with PillowImage.open(swap.out / "figure.png") as figure:
+        assert figure.width > 1.5 * figure.height  # five columns
+
+
+def test_masks_in_a_figure_are_told_apart() -> None:
+    levels = np.zeros((2, 2, 5), np.uint8)
+    levels[0, :, 3], levels[:, 0, 4] = 200, 255
+    assert draw_masks(levels, 3)[..., 0].tolist() == [[255, 127], [255, 0]]
+
+
+def test_a_table_of_swaps_names_masks(trained: TrainRun, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("content,style\na.png,b.png\n")
+    swap_style(SwapOptions(pairs=table, out=tmp_path / "swap", weights=str(trained.out), device="cpu"))
+    (row,) = rows_of(tmp_path / "swap")
+    assert list(row) == ["file_name", "mask_file_name", "content", "style"]
+    assert row["mask_file_name"] == f"masks/{row['file_name']}"
+    assert read_mask(tmp_path / "swap" / row["mask_file_name"]).shape == (16, 16)
+
+
+def test_a_walk_has_masks_in_a_folder_and_says_so_of_one_picture(
+    trained: TrainRun, pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    reporter = Recorder()
+    walk = InterpolateOptions(
+        pictures, out=tmp_path / "walk", weights=str(trained.out), device="cpu", steps=3
+    )
+    interpolate(walk, reporter)
+    assert not any("masks" in warning for warning in reporter.warnings)
+    assert [row["mask_file_name"] for row in rows_of(walk.out)] == [
+        f"masks/frame_{index:06d}.png" for index in range(3)
     ]
+    interpolate(replace(walk, out=tmp_path / "grid", grid=True, steps=None))
+    for out in (tmp_path / "walk", tmp_path / "grid"):
+        for row in rows_of(out):
+            assert read_mask(out / row["mask_file_name"]).shape == (16, 16)
+    interpolate(replace(walk, out=tmp_path / "walk.png"), reporter)
+    assert (
+        "one picture shows images without the masks that the model makes (lesion): --out FOLDER writes both"
+        in reporter.warnings
+    )
+
+
+def test_masks_of_nifti_images_are_label_maps_in_their_place(trained: TrainRun, tmp_path: Path) -> None:
+    import nibabel
+
+    affine = np.diag([2.0, 3.0, 1.0, 1.0])
+    for name in "ab":
+        levels = np.random.default_rng(ord(name)).integers(0, 255, (16, 16, 1)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(levels, affine), tmp_path / f"{name}.nii.gz")
+    result = swap_style(
+        SwapOptions(
+            tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", out=tmp_path / "swap", weights=str(trained.out),
+            device="cpu", format="nifti",
+        )
+    )  # fmt: skip
+    for image, mask in zip(result.images, result.masks, strict=True):
+        one, other = (nibabel.load(tmp_path / "swap" / name) for name in (image, mask))
+        assert np.allclose(one.affine, other.affine)
+        assert set(np.unique(np.asarray(other.dataobj))) <= {0, 1}
 
 
 @pytest.mark.skipif(

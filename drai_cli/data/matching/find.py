@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +16,7 @@ from drai_cli.data.matching.keys import ROW, find_keys, spread
 from drai_cli.data.matching.labels import find_one_hot, with_one_hot_label
 from drai_cli.data.matching.lookup import IN_FOLDER, Lookup
 from drai_cli.data.matching.match import Described, Row, describe, join, join_by_column
-from drai_cli.data.matching.nearby import list_candidates, refuse_unknown_columns
+from drai_cli.data.matching.nearby import SUBMISSION, list_candidates, refuse_unknown_columns
 from drai_cli.data.matching.stacked import read_imagefolder, refuse_several, stack
 from drai_cli.data.tree import Tree
 from drai_cli.errors import DraiError, InputError, UsageError
@@ -27,7 +26,6 @@ from drai_cli.tables.table import Table, list_columns, read_header, read_table
 
 HAM10000_COLUMNS = frozenset({"image_id", "dx", "lesion_id", "age", "sex", "localization"})
 _MOST_COLUMNS = 2000
-_SUBMISSION = re.compile(r"submission|sample[-_ ]?solution", re.IGNORECASE)
 _PROBED_ROWS = 50
 
 
@@ -73,7 +71,7 @@ def find_tables(
     near, deeper = list_candidates(tree, folders.top, reporter)
     if options.metadata:
         tables = [context.read(_resolve(tree.root, Path(path))) for path in options.metadata]
-        return context.with_groups_nearby(context.joined(tables), near)
+        return context.with_groups_nearby(context.join(tables), near)
     if options.kind in ("class-folders", "medmnist"):
         return None
     headers = {path: frozenset(read_header(path)) for path in (*near, *deeper)}
@@ -82,17 +80,20 @@ def find_tables(
         if len(ham) > 1:
             refuse_several(tree, ham)
         if ham:
-            return context.joined([context.read(ham[0])])
+            return context.join([context.read(ham[0])])
         if options.kind == "ham10000":
             raise InputError(
                 tree.root, "expected a table of kind ham10000, got none", "name it with --metadata FILE"
             )
     if parts := read_imagefolder(tree, reporter):
-        return context.joined([parts])
+        return context.join([parts])
     found = context.matching(list(headers))
     if found.tables:
+        if found.unused and not found.others:
+            names = ", ".join(found.unused[:5])
+            reporter.info(f"tables that name none of the set's files are not used: {names}")
         linked = {table.path.name: context.links(table) for table in found.pairs}
-        joined = context.joined(context.with_asked(found))
+        joined = context.join(context.with_asked(found))
         return replace(joined, linked={**joined.linked, **linked})
     if options.kind == "csv":
         raise InputError(tree.root, "expected a table of kind csv, got none", "name it with --metadata FILE")
@@ -120,12 +121,14 @@ class _Found:
         pairs: Those each of whose columns names files: they say which belong together.
         others: Those that name none, and have a column that is asked for.
         broken: Why the first that cannot be read cannot be.
+        unused: Names of those that name none.
     """
 
     tables: list[Table] = field(default_factory=list)
     pairs: list[Table] = field(default_factory=list)
     others: list[Table] = field(default_factory=list)
     broken: list[InputError] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class _Context:
         below = [row[name] for row in table.rows[:_PROBED_ROWS]]
         return strip_suffix(name) != name or 2 * sum(map(bool, map(self.lookup.find, below))) > len(below)
 
-    def joined(self, tables: Sequence[Table]) -> SetTables:
+    def join(self, tables: Sequence[Table]) -> SetTables:
         """Several tables as one: rows of tables with the same columns together, others joined by what they name."""
         tables = stack(self.tree, tables, self.lookup, self.reporter)
         is_ham = self.options.kind in (None, "ham10000") and any(
@@ -199,14 +202,14 @@ class _Context:
             one = self.describe(table, own)
             described = one if described is None else join(described, one, self.reporter)
         for table in later:
-            described = self._joined_by_column(described, table, tables)
+            described = self._join_by_shared_column(described, table, tables)
         assert described is not None
         return SetTables(described, is_ham, _of_one_row(described))
 
     def describe(self, table: Table, column: str | None) -> Described:
         return describe(table, column, self.lookup, dict(self.tree.skipped), self.tree.root, self.reporter)
 
-    def _joined_by_column(
+    def _join_by_shared_column(
         self, described: Described | None, table: Table, tables: Sequence[Table]
     ) -> Described:
         """A table that names no image, joined by a column that it shares with those that do."""
@@ -270,10 +273,11 @@ class _Context:
             fits = find_keys(table, columns, self.lookup)
             if not any(fit[1] >= 0.5 for fit in fits.values()):
                 self.check_header(table)
+                found.unused.append(path.name)
                 # Rows are kept of those alone that are used later: a set may have many tables besides.
                 if self.asked.intersection(table.columns):
                     found.others.append(table)
-            elif _SUBMISSION.search(path.name):
+            elif SUBMISSION.search(path.name):
                 self.reporter.info(f"{path.name} is not used: by its name it holds no true labels")
             elif len({name for (name, _), fit in fits.items() if fit[0] and fit[2]}) == len(table.columns):
                 self.reporter.info(

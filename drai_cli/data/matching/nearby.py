@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +13,8 @@ from drai_cli.errors import InputError
 from drai_cli.progress import Reporter
 from drai_cli.tables.table import is_table, list_columns
 
+SUBMISSION = re.compile(r"submission|sample[-_ ]?solution", re.IGNORECASE)
+"""A competition's example of an answer, by its name: it holds no true labels."""
 _MOST_TABLES = 60
 _MOST_JSON = 10
 
@@ -75,6 +78,7 @@ def refuse_loose(tree: Tree) -> None:
         tables = [
             path for path in sorted(parent.iterdir()) if is_table(path.name) and _is_inside(path, parent)
         ]
+        tables.sort(key=lambda path: SUBMISSION.search(path.name) is not None)
     if tables:
         first, *others = tables[:5]
         raise InputError(

@@ -12,6 +12,7 @@ from drai_cli.errors import InputError, UsageError, WeightsError
 from drai_cli.evaluation.extractors.inception import InceptionFeatures, is_inception
 from drai_cli.evaluation.extractors.onnx_features import OnnxFeatures
 from drai_cli.evaluation.extractors.pooled import KNOWN, load_pooled
+from drai_cli.evaluation.extractors.texture import NAME
 from drai_cli.inference.onnx_session import import_runtime, start_session
 from drai_cli.io.files import file_sha256, open_regular
 from drai_cli.metrics.samples import Extractor
@@ -20,6 +21,11 @@ from drai_cli.model_file.pretrained import PICKLED, read_tensors
 
 Fallback = TypeVar("Fallback")
 _SEVERAL_GPUS = "module."
+
+
+def is_texture(path: Path | None) -> bool:
+    """Whether `--features` names texture, which needs no file."""
+    return path == Path(NAME)
 
 
 def load_extractor(
@@ -45,7 +51,7 @@ def load_extractor(
     if suffix not in (".safetensors", ".onnx", *PICKLED):
         raise InputError(
             path,
-            "expected a .safetensors, .pth or .onnx file",
+            f"expected a .safetensors, .pth or .onnx file, or the word {NAME}",
             f"name the weights of {KNOWN}, or an ONNX model, with {option}",
         )
     if suffix == ".onnx":

@@ -33,6 +33,15 @@ for (const name of VIEWS) {
   });
 }
 
+// A file that is dropped beside the two places would replace the page.
+for (const kind of ["dragover", "drop"]) {
+  window.addEventListener(kind, (event) => {
+    if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    if (kind === "drop") say("Drop images on Image A or Image B in the view Swap.");
+  });
+}
+
 samples.start((side) => {
   const { address, name } = samples.held();
   open("swap");
@@ -45,7 +54,7 @@ async function showModel() {
   const seen = model.images_seen ? `, ${Math.round(model.images_seen / 1000)} kimg` : "";
   $("name").textContent = model.name;
   document.title = `${model.name} · drai explore`;
-  $("facts").textContent = `${model.size} × ${model.size} ${model.is_colour ? "RGB" : "grey"}, ${model.method}${seen}, ${model.licence || "licence not stated"}; computed on ${model.device}; drai ${model.version}`;
+  $("facts").textContent = `${model.size} × ${model.size} ${model.is_colour ? "RGB" : "grey"}${model.masks.length ? ` with masks (${model.masks.join(", ")})` : ""}, ${model.method}${seen}, ${model.licence || "licence not stated"}; computed on ${model.device}; drai ${model.version}`;
   if (shown.model && shown.model !== model.model) say(`The run has written a better model${seen}.`);
   shown = { ...shown, model: model.model, hasDirections: model.has_directions, failure: model.failure };
   samples.show(model);

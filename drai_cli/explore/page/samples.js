@@ -36,6 +36,7 @@ export function show(model) {
     );
     $("attributes").append(...model.attributes.map(showAttribute));
     $("keep-format").append(...model.formats.map((name) => make("option", {}, name)));
+    for (const id of ["held-masks", "with-masks"]) $(id).hidden = !model.masks.length;
     for (const id of ["swap-held-a", "swap-held-b"]) $(id).hidden = !model.can_swap;
     for (const id of ["held-picture", "walk-picture", "point-picture"]) { $(id).width = model.size; $(id).height = model.size; }
   }
@@ -65,7 +66,7 @@ function showSliders() {
   state.amounts = {};
   $("sliders").replaceChildren(...Object.entries(CODES).map(([code, title]) => {
     state.amounts[code] = directions[code].map((_, index) => before[code]?.[index] ?? 0);
-    return make("fieldset", { class: "sliders" }, make("legend", {}, title), ...directions[code].map((one, index) => showSlider(code, one, index, reach)));
+    return make("fieldset", { class: "sliders" }, make("legend", {}, title, " ", make("span", { class: "aside" }, `%: share of what ${code} changes in images`)), ...directions[code].map((one, index) => showSlider(code, one, index, reach)));
   }));
 }
 
@@ -85,7 +86,7 @@ function showSlider(code, one, index, reach) {
   input.addEventListener("input", () => { state.amounts[code][index] = Number(input.value); describe(); warnOfFar(); hold(); soon(); });
   button.addEventListener("click", () => toggleStrip(button, strip, name, code, index));
   describe();
-  const share = `${Math.round(100 * one.share)} % of what ${code} changes`;
+  const share = `${Math.round(100 * one.share)} % of change`;
   return make("div", { class: "slider" },
     make("div", { class: "top" }, make("label", { for: id }, name), shown, button),
     input,
@@ -188,6 +189,10 @@ function showHeld(one) {
   $("held-picture").hidden = false;
   $("held-picture").alt = `Held: synthetic ${one.label}, number ${one.index}`;
   $("held-caption").textContent = `${caption(one)} (held)`;
+  $("held-masks").replaceChildren(...one.masks.map((picture, place) => {
+    const name = state.model.masks[place];
+    return make("li", {}, make("img", { src: picture, alt: `Mask ${name}`, width: state.model.size, height: state.model.size }), make("span", { class: "aside", "aria-hidden": "true" }, `mask ${name}`));
+  }));
   $("save").href = one.picture;
   $("save").download = `${one.label}_${String(one.index).padStart(6, "0")}.png`.replace(/[^\w.-]/g, "_");
   $("save").hidden = false;

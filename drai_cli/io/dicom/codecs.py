@@ -104,7 +104,7 @@ def _decode_compressed(
     subject: str, dataset: Dataset, layout: Layout, syntax: UID
 ) -> Iterator[tuple[np.ndarray, str]]:
     if not getattr(dataset["PixelData"], "is_undefined_length", False):
-        raise InputError(subject, f"its pixel data is not what its transfer syntax {_name(syntax)} says")
+        raise InputError(subject, f"its pixel data does not match its transfer syntax {_name(syntax)}")
     precision = _check_codestreams(subject, dataset, layout, syntax)
     if syntax == uids.RLELossless:
         for source in _list_encoded(dataset, layout):
@@ -144,7 +144,7 @@ def _check_codestreams(subject: str, dataset: Dataset, layout: Layout, syntax: U
         for count, source in enumerate(_list_encoded(dataset, layout), 1):
             size = _read_codestream_size(source)
             if size is None:
-                raise InputError(subject, f"frame {count - 1} is not what {_name(syntax)} says, or is broken")
+                raise InputError(subject, f"frame {count - 1} does not match {_name(syntax)}, or is broken")
             height, width, samples, precision = size
             if (height, width, samples) != (layout.rows, layout.columns, layout.samples):
                 raise InputError(

@@ -80,7 +80,7 @@ def check_mha(path: Path) -> Claim:
         raise InputError(subject, "its voxels are in several files, one a slice", _CONVERT)
     voxels = path if is_here else _beside(path, name)
     if skip < -1 or (is_here and skip > 0):
-        raise InputError(subject, "its header says that the voxels begin where they cannot")
+        raise InputError(subject, "its header gives an impossible position of the voxels")
     at = start if is_here else max(skip, 0)
     if _is_true(fields.get("CompressedData", "False")):
         _check_raw(subject, voxels, at, _whole_numbers(subject, fields, "CompressedDataSize", 0)[0])

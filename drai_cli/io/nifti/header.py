@@ -142,5 +142,5 @@ def _checked(subject: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tupl
 def _offset(subject: str, header: Any) -> int:
     offset = float(header["vox_offset"])
     if not isfinite(offset) or not 0 <= offset <= _MAX_OFFSET or not offset.is_integer():
-        raise InputError(subject, "its header says that the voxels begin where they cannot")
+        raise InputError(subject, "its header gives an impossible position of the voxels")
     return int(offset)

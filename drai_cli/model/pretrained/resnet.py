@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drai_cli.model.pretrained.pixels import IMAGENET_DEVIATION, IMAGENET_MEAN
+from drai_cli.model.pretrained.imagenet_scale import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 """Blocks per stage, by depth; those of 50 have three convolutions, the others two."""

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drai_cli.model.pretrained.pixels import IMAGENET_DEVIATION, IMAGENET_MEAN
+from drai_cli.model.pretrained.imagenet_scale import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 # Position in torchvision's sequence: channels in, squeezed, and expanded per kernel size.
 _FIRES = {

@@ -202,7 +202,7 @@ def test_voxels_in_a_file_beside_the_header(tmp_path: Path, end):
         (MHA_HEADER.replace("Image\n", "Tube\n"), "another object of MetaIO's"),
         (MHA_HEADER.replace("Data = False", "Data = True\nCompressedDataSize = 99999999999"), "ends early"),
         (MHA_HEADER.replace("Data = False", "Data = True"), "compressed voxels are broken"),
-        (MHA_HEADER + "HeaderSize = 5\n", "begin where they cannot"),
+        (MHA_HEADER + "HeaderSize = 5\n", "impossible position of the voxels"),
         (MHA_HEADER + "Comment = x ElementDataFile = /etc/passwd\n", "got something else or a broken one"),
     ],
 )  # fmt: skip

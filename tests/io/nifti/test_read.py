@@ -145,7 +145,7 @@ def test_a_volume_is_not_one_image(tmp_path):
         ({"dim": [5, 3, 4, 5, 2, 2, 1, 1]}, "expected vectors of one volume, got 2 volumes"),
         ({"dim": [6, 3, 4, 5, 1, 2, 2, 1]}, "expected 2 to 4 dimensions"),
         ({"datatype": 32}, "expected whole or real numbers or RGB, got complex64"),
-        ({"vox_offset": 1e30}, "begin where they cannot"),
+        ({"vox_offset": 1e30}, "impossible position of the voxels"),
         ({"dim": [3, 30, 40, 5, 1, 1, 1, 1]}, "ends early: expected 6000 bytes of voxels"),
     ],
 )
