@@ -71,7 +71,7 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
         )
     given = {rows[row][real.schema.label.name] for row in known}
     if findings is not None:
-        given = {name for text in given for name in findings.shown(text)}
+        given = {name for text in given for name in findings.list_present(text)}
     if lacking := [label for label in real.schema.labels if label not in given]:
         reporter.warn(f"{folder}: no images with these labels of the real set: {', '.join(lacking)}")
     digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
