@@ -86,11 +86,19 @@ class Findings:
         ]
         return SEPARATOR.join(named) or self.none
 
-    def rarest(self, states: Sequence[States]) -> np.ndarray:
-        """The rarest finding that each image shows, int64 `[N]`; `len(names)` for an image that shows none."""
-        table = np.stack([*states]) == PRESENT if len(states) else np.zeros((0, len(self.names)), bool)
-        counts = np.where(table, table.sum(0), len(table) + 1)
+    def rarest(self, states: Sequence[States], among: Sequence[States] | None = None) -> np.ndarray:
+        """The rarest finding that each image shows, int64 `[N]`; `len(names)` for an image that shows none.
+
+        Args:
+            states: Of the images.
+            among: States of the images that the findings are counted in; None: the same images.
+        """
+        table, counted = (self._present(states), self._present(states if among is None else among))
+        counts = np.where(table, counted.sum(0), len(counted) + 1)
         return np.where(table.any(1), counts.argmin(1), len(self.names)).astype(np.int64)
+
+    def _present(self, states: Sequence[States]) -> np.ndarray:
+        return np.stack([*states]) == PRESENT if len(states) else np.zeros((0, len(self.names)), bool)
 
     def _named(self, text: str) -> list[tuple[str, int]]:
         """The names in a text, each with its state; none for the word for none of them."""

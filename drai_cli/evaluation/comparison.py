@@ -17,6 +17,8 @@ from drai_cli.settings.methods import METHODS
 _ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("agreement", ("",)), ("kept", ("",)), ("leaked", ("",)), ("followed", ("",)), ("leftover", ("",)),
     ("label_in_style", ("",)), ("label_in_content", ("",)), ("cifc", ("",)),
+    ("finding_auc", ("",)), ("finding_balanced", ("",)), ("all_findings", ("",)), ("co_occurrence", ("",)),
+    ("finding_kept", ("",)), ("finding_leaked", ("",)), ("finding_in_style", ("",)),
     ("factor", ("x", "y", "radius", "tone")), ("mig", ("",)), ("disentanglement", ("",)), ("completeness", ("",)),
     ("frechet", ("",)), ("kernel", ("",)), ("precision", ("",)), ("recall", ("",)), ("spread", ("",)),
 )  # fmt: skip

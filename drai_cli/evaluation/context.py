@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int8, Int64
 
 from drai_cli import __version__
+from drai_cli.conditions.findings import PRESENT
 from drai_cli.evaluation.fast_networks import FastNetworks
 from drai_cli.evaluation.outside import OutsideSet
 from drai_cli.evaluation.quick import LEAVES_OUT, PROBE_ROWS
@@ -21,6 +22,7 @@ from drai_cli.evaluation.real import EvaluationSet
 from drai_cli.evaluation.remembered import LazyFeatures, features_key
 from drai_cli.evaluation.subgroups import subgroups_of
 from drai_cli.evaluation.subject import Subject
+from drai_cli.metrics.finding_set import FindingSet, States
 from drai_cli.metrics.generation import ModelNetworks, style_dim_of
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.measure import JUDGED, MeasureConfig, measure
@@ -109,7 +111,12 @@ class Evaluation:
         )  # fmt: skip
 
     def judge_on_real(self) -> dict[str, Any]:
-        """The judge's balanced accuracy on the evaluated real images: how far its numbers can be trusted."""
+        """The judge's balanced accuracy on the evaluated real images: how far its numbers can be trusted.
+
+        Nothing for sets of findings: how well each is seen stands beside its measures.
+        """
+        if self.real.schema.label.findings is not None:
+            return {}
         rows, real = self.rows(self.options.part), self.real
         own = measure_judge(
             self.instruments.judge, real.images[rows], real.labels[rows], real.groups[rows], self.options.seed
@@ -140,6 +147,44 @@ class Evaluation:
         source = self.exact_source if exact else self.source
         rows = rows[drawable(source, rows, self.real.labels[rows])]
         return source.draw(rows, seed), self.real.labels[rows]
+
+    def draw_shown(
+        self, rows: Int64[np.ndarray, " n"], seed: int, *, exact: bool = False
+    ) -> tuple[Images, Bool[np.ndarray, "k labels"]]:
+        """As `draw`, with which labels each synthetic image shows, by what was asked for."""
+        source = self.exact_source if exact else self.source
+        rows = rows[drawable(source, rows, self.real.labels[rows])]
+        subject = self.subject
+        if subject.states is None:
+            return source.draw(rows, seed), self.real.shown[rows]
+        return source.draw(rows, seed), self._states_drawn(rows, seed) == PRESENT
+
+    def draw_findings(
+        self, rows: Int64[np.ndarray, " n"], seed: int
+    ) -> tuple[Images, Int8[np.ndarray, "k findings"]]:
+        """As `draw`, with the findings that each synthetic image was asked to show.
+
+        An image of a folder has the rarest finding of its row, and further ones of its own.
+        """
+        rows = rows[drawable(self.source, rows, self.real.labels[rows])]
+        return self.source.draw(rows, seed), self._states_drawn(rows, seed)
+
+    def _states_drawn(self, rows: Int64[np.ndarray, " n"], seed: int) -> States:
+        states, labels = self.subject.states, self.subject.labels
+        if states is None or labels is None:
+            asked: np.ndarray = self.real.finding_states[rows]
+            return asked
+        assert self.subject.images is not None
+        out: np.ndarray = states[FolderSource(self.subject.images, labels, self.real.labels).pick(rows, seed)]
+        return out
+
+    @cached_property
+    def finding_set(self) -> FindingSet:
+        """The real images of a set of findings."""
+        real = self.real
+        return FindingSet(
+            real.images, real.finding_states, real.parts, real.groups, real.conditions, real.schema.labels
+        )
 
     def keys(self, part: str, depends_on: Sequence[str]) -> tuple[str, ...]:
         """Change with everything that the part's numbers depend on: the key to store them by, then others that fit.

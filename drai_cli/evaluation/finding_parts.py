@@ -9,12 +9,11 @@ import numpy as np
 
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.fidelity import FIDELITY, describe_distances, describe_texture, verdict_on_distance
-from drai_cli.evaluation.measured import Described, Raw
+from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
 from drai_cli.evaluation.usefulness import USEFULNESS, doubt_of_seeds
 from drai_cli.metrics.classifier_training import UsefulnessConfig
 from drai_cli.metrics.fidelity import measure_fidelity
-from drai_cli.metrics.finding_judge import FindingJudge
-from drai_cli.metrics.finding_set import FindingSet
+from drai_cli.metrics.finding_set import FindingsConfig
 from drai_cli.metrics.finding_usefulness import (
     ADDED,
     CONTROLS,
@@ -59,49 +58,51 @@ _CAUTION_DISTANCE = (
 )
 
 
-def fidelity_part(evaluation: Evaluation, judge: FindingJudge | None) -> Part:
-    """Distances and texture, at equal counts of each rarest finding.
-
-    Args:
-        evaluation: What is evaluated, on which images.
-        judge: Distances are in its features; None: in those of `--features`.
-    """
+def _measure_fidelity(evaluation: Evaluation) -> Raw:
+    """Distances and texture, at equal counts of each rarest finding."""
     options, real = evaluation.options, evaluation.real
-    extractor = evaluation.features() if options.features is not None or judge is None else judge
     of_set = real.images, real.labels, real.parts, real.groups, evaluation.source
-    distance = measure_fidelity(extractor, *of_set, part=options.part, draws=options.draws, seed=options.seed)
-    texture = measure_texture(*of_set, part=options.part, seed=options.seed)
+    return {
+        "distance": measure_fidelity(
+            evaluation.features(), *of_set, part=options.part, draws=options.draws, seed=options.seed
+        ),
+        "texture": measure_texture(*of_set, part=options.part, seed=options.seed),
+        **({} if options.features is not None else {"judge": {}}),
+    }
+
+
+def _describe_fidelity(evaluation: Evaluation, numbers: Raw) -> Part:
+    distance = numbers["distance"]
     count = distance["frechet"]["samples"]["n"]
     measures = [
         *describe_distances({**distance, "n": count}, distance["extractor"]),
-        *describe_texture(texture),
+        *describe_texture(numbers["texture"]),
     ]
-    return Part(
-        "fidelity", FIDELITY.title, tuple(measures), verdict_on_distance(distance), _CAUTION_DISTANCE,
-        settings={"seed": options.seed, "draws": options.draws, "extractor": distance["extractor"]},
-    )  # fmt: skip
+    return Part("fidelity", FIDELITY.title, tuple(measures), verdict_on_distance(distance), _CAUTION_DISTANCE)
 
 
-def usefulness_part(evaluation: Evaluation, data: FindingSet, least: int) -> Part:
+def _measure_usefulness(evaluation: Evaluation) -> Raw:
     """Classifiers of findings trained with and without synthetic images."""
-    options, real = evaluation.options, evaluation.real
+    options, real, data = evaluation.options, evaluation.real, evaluation.finding_set
     images = UsefulnessConfig.images if options.usefulness_images is None else options.usefulness_images
     config = UsefulnessConfig(images, seeds=options.usefulness_seeds, symmetry=real.symmetry)
     train, _ = fitting_rows(real.labels, real.parts, real.groups, options.part, options.seed)
-    rows = np.concatenate(rows_to_make(real.labels, train, len(data.names), options.seed))
-    made = evaluation.source.draw(rows, options.seed + 1)
+    two = rows_to_make(real.labels, train, len(data.names), options.seed)
+    # A folder has each image once, and the two sets may share them: no classifier sees both.
+    draws = two if evaluation.subject.model is None else (np.concatenate(two),)
+    drawn = [evaluation.draw_findings(rows, options.seed + 1) for rows in draws]
+    made, states = (np.concatenate([one[side] for one in drawn]) for side in (0, 1))
+    added = len(made) // 2 if len(drawn) == 1 else len(drawn[0][0])
     with percent_task(evaluation.reporter, "training classifiers") as advance:
-        numbers = measure_finding_usefulness(
-            data, real.labels, made, data.states[rows], part=options.part, least=least, config=config,
-            seed=options.seed, device=evaluation.device, progress=advance,
+        return measure_finding_usefulness(
+            data, real.labels, made, states, added=added, part=options.part, least=FindingsConfig.least,
+            config=config, seed=options.seed, device=evaluation.device, progress=advance,
         )  # fmt: skip
-    settings = {
-        "seed": options.seed, "usefulness_images": numbers["images_seen"], "usefulness_seeds": config.seeds,
-    }  # fmt: skip
-    return Part(
-        "usefulness", USEFULNESS.title, tuple(describe_usefulness(numbers)), _verdict(numbers), _CAUTION,
-        settings=settings,
-    )  # fmt: skip
+
+
+def _describe_usefulness(evaluation: Evaluation, numbers: Raw) -> Part:
+    measures = tuple(describe_usefulness(numbers))
+    return Part("usefulness", USEFULNESS.title, measures, _verdict(numbers), _CAUTION)
 
 
 def describe_usefulness(numbers: Raw) -> Iterator[Measure]:
@@ -134,3 +135,11 @@ def _verdict(numbers: Raw) -> str:
     if gain["high"] < 0:
         return f"They {seem}harm: {best!r} does worse than {CONTROLS[best]!r}, {shown}. {text}.{doubt}"
     return f"No gain was shown: the best use, {best!r}, has {shown} over {CONTROLS[best]!r}. {text}."
+
+
+FIDELITY_OF_FINDINGS = MeasuredPart(
+    FIDELITY.title, _measure_fidelity, _describe_fidelity, ("draws", "features_sha256")
+)
+USEFULNESS_OF_FINDINGS = MeasuredPart(
+    USEFULNESS.title, _measure_usefulness, _describe_usefulness, ("usefulness_images", "usefulness_seeds")
+)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Int8
 
-from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.evaluation.context import Evaluation
-from drai_cli.evaluation.finding_parts import fidelity_part, usefulness_part
-from drai_cli.evaluation.measured import Described
-from drai_cli.io.durable import make_private_folders
-from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
-from drai_cli.metrics.finding_set import FindingsConfig, FindingSet
-from drai_cli.metrics.findings import measure_findings
+from drai_cli.evaluation.doubt import explain
+from drai_cli.evaluation.finding_parts import FIDELITY_OF_FINDINGS, USEFULNESS_OF_FINDINGS
+from drai_cli.evaluation.measured import Described, MeasuredPart, Raw
+from drai_cli.evaluation.privacy import PRIVACY
+from drai_cli.metrics.finding_set import FindingsConfig
+from drai_cli.metrics.findings import measure_findings, measure_findings_of_images
 from drai_cli.metrics.generation import style_dim_of
-from drai_cli.metrics.judge import judge_config
-from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.report.findings import Measure, Part
 
 _REAL = "the judge on real images"
@@ -68,56 +61,39 @@ _FOLLOWED = Described(
 )  # fmt: skip
 
 
-FINDING_PARTS = ("fidelity", "disentanglement", "usefulness")
-"""The parts that there are for sets of findings; what is said of each finding is in place of `disentanglement`."""
+_JUDGED = {each.key for each in (_AREA, _BALANCED, _ALL_RIGHT, _TOGETHER, _KEPT, _LEAKED)}
+_CHANCE, _LEAST_AUC = 0.5, 0.55
+_MORE = "More images, or a longer training of the judge (--judge-images), may help."
 
 
-def measure_model_with_findings(
-    evaluation: Evaluation, wanted: Sequence[str], folder: Path
-) -> tuple[Part, ...]:
-    """The parts of the report.
-
-    Args:
-        evaluation: What is evaluated, on which images.
-        wanted: Those of `FINDING_PARTS` to measure.
-        folder: Where the judge is kept for later evaluations.
-    """
-    real, reporter = evaluation.real, evaluation.reporter
-    data = FindingSet(
-        real.images, _states(evaluation), real.parts, real.groups, real.conditions, real.schema.labels
-    )
-    parts = []
-    needs_judge = "disentanglement" in wanted or (
-        "fidelity" in wanted and evaluation.options.features is None
-    )
-    judge, judge_images = _judge(evaluation, data, folder) if needs_judge else (None, 0)
-    if "disentanglement" in wanted and judge is not None:
-        reporter.info("measuring each finding")
-        parts.append(_findings_part(evaluation, data, judge, judge_images))
-    if "fidelity" in wanted:
-        reporter.info("measuring fidelity")
-        parts.append(fidelity_part(evaluation, judge))
-    if "usefulness" in wanted:
-        reporter.info("measuring usefulness")
-        parts.append(usefulness_part(evaluation, data, FindingsConfig.least))
-    return tuple(parts)
-
-
-def _findings_part(evaluation: Evaluation, data: FindingSet, judge: FindingJudge, judge_images: int) -> Part:
-    """What is said of each finding."""
-    options, networks = evaluation.options, evaluation.networks
-    assert networks is not None
+def _measure(evaluation: Evaluation) -> Raw:
+    """What is said of each finding: of a model, or of the images in a folder alone."""
+    options, networks, data = evaluation.options, evaluation.networks, evaluation.finding_set
+    judge = evaluation.instruments.finding_judge
     config = FindingsConfig(samples=max(options.samples * len(data.names) // 2, 200))
-    style_dim = style_dim_of(networks, data.images[:1], evaluation.device)
-    numbers = measure_findings(
-        data, networks, judge, style_dim, config,
-        part=options.part, seed=options.seed, device=evaluation.device,
-    )  # fmt: skip
-    settings = {"seed": options.seed, "judge_images": judge_images, **asdict(config)}
-    return replace(describe(numbers, data.names), settings=settings)
+    if networks is None:
+        subject, generator = evaluation.subject, np.random.default_rng(options.seed)
+        assert subject.images is not None
+        assert subject.states is not None
+        rows = generator.permutation(len(subject.images))[: config.samples]
+        made, asked = subject.images[rows], subject.states[rows]
+        numbers = measure_findings_of_images(
+            data, judge, made, asked, config, part=options.part, seed=options.seed
+        )
+    else:
+        style_dim = style_dim_of(networks, data.images[:1], evaluation.device)
+        numbers = measure_findings(
+            data, networks, judge, style_dim, config,
+            part=options.part, seed=options.seed, device=evaluation.device,
+        )  # fmt: skip
+    return {**numbers, "config": asdict(config), "judge": {}}
 
 
-def describe(numbers: dict[str, Any], names: tuple[str, ...]) -> Part:
+def _describe(evaluation: Evaluation, numbers: Raw) -> Part:
+    return describe(numbers, evaluation.real.schema.labels)
+
+
+def describe(numbers: Raw, names: tuple[str, ...]) -> Part:
     """The numbers of `measure_findings` as a part of a report."""
     agreement, together, swaps = numbers["agreement"], numbers["co_occurrence"], numbers["swaps"]
     probe = numbers["label_in_style"]
@@ -161,44 +137,43 @@ def describe(numbers: dict[str, Any], names: tuple[str, ...]) -> Part:
             of_style = probe["by_finding"][name]
             measures.append(_IN_STYLE.of({**of_style}, of_style["floor"], label=name))
     rare = [name for name in names if name not in numbers["findings"]]
-    not_measured = ["privacy: it needs one label per image"]
+    not_measured = []
     if rare:
         not_measured.append(f"findings that too few of these images show: {', '.join(rare)}")
     if swaps is None:
         not_measured.append("swaps and findings in style: they need a model with an encoder")
     caution = "The judge makes errors too: compare every number with its baseline on real images."
-    return Part("findings", "Findings", tuple(measures), f"{verdict}.", caution, tuple(not_measured))
+    part = Part("findings", "Findings", tuple(measures), f"{verdict}.", caution, tuple(not_measured))
+    return _doubted(part, agreement)
 
 
-def _states(evaluation: Evaluation) -> Int8[np.ndarray, "n findings"]:
-    """The findings of the real images, from their conditions: a value and a flag for each."""
-    pairs = evaluation.real.conditions[:, : 2 * len(evaluation.real.schema.labels)].reshape(
-        len(evaluation.real.conditions), -1, 2
+def _doubted(part: Part, agreement: Raw) -> Part:
+    """The part with the numbers marked that rest on findings which the judge cannot see in real images.
+
+    Where it cannot see most of them, the means over findings are marked too.
+    """
+    own = {name: one["auc_real"] for name, one in agreement["by_finding"].items()}
+    unseen = {name: one for name, one in own.items() if not one["low"] > _CHANCE or one["value"] < _LEAST_AUC}
+    if not unseen:
+        return part
+    bad, is_most = "the judge is hardly better than chance at", 2 * len(unseen) > len(own)
+    doubts = {name: f"{bad} {name} (AUC {one['value']:.2f} on real images)" for name, one in unseen.items()}
+    if is_most:
+        doubts[""] = f"{bad} most findings"
+    measures = tuple(
+        replace(measure, doubt=doubts.get(measure.label, "")) if measure.key in _JUDGED else measure
+        for measure in part.measures
     )
-    return np.where(pairs[..., 1] == 1, UNKNOWN, (pairs[..., 0] == 1) * PRESENT).astype(np.int8)
+    what = f"their numbers {'and the means ' if is_most else ''}are not informative"
+    verdict = f"No verdict: {doubts['']}." if is_most else part.verdict
+    explained = explain(f"{bad} {', '.join(unseen)}", what, _MORE)
+    return replace(part, measures=measures, verdict=verdict, doubts=(explained,))
 
 
-def _judge(evaluation: Evaluation, data: FindingSet, folder: Path) -> tuple[FindingJudge, int]:
-    """The judge, trained or as an earlier evaluation stored it, and the images that it saw at most."""
-    options, real, reporter = evaluation.options, evaluation.real, evaluation.reporter
-    config = judge_config(real.images.shape[1], real.symmetry)
-    if options.judge_images is not None:
-        config = replace(config, fit=replace(config.fit, images=options.judge_images))
-    images = config.fit.images
-    file = folder / f"finding-judge-{real.training_key[:16]}-{images}-{options.seed}.safetensors"
-    if file.exists():
-        try:
-            tensors, stored = load_state(file)
-            judge = load_finding_judge(stored, tensors, evaluation.device)
-            if judge.fits(real.images, len(data.names)):
-                return judge, images
-        except UNFIT:
-            reporter.warn(f"{file} is damaged: the judge is trained again")
-    with reporter.task("training the judge of findings", images, "images") as task:
-        judge = train_finding_judge(
-            data.images, data.states, real.labels, data.parts, config,
-            seed=options.seed, device=evaluation.device, progress=task.advance,
-        )  # fmt: skip
-    make_private_folders(folder)
-    save_state(file, judge.state(), judge.config_json())
-    return judge, images
+FINDING_PARTS: dict[str, MeasuredPart] = {
+    "fidelity": FIDELITY_OF_FINDINGS,
+    "disentanglement": MeasuredPart("Findings", _measure, _describe, ("samples",), key="findings"),
+    "usefulness": USEFULNESS_OF_FINDINGS,
+    "privacy": PRIVACY,
+}
+"""The parts that there are for sets of findings; what is said of each finding is in place of `disentanglement`."""

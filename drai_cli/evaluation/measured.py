@@ -27,6 +27,7 @@ class MeasuredPart:
         draw: Its figures.
         refuse: Why it cannot be measured; empty where it can.
         is_left_out: Whether the report does not mention it unless it is asked for by name.
+        key: Of the report's part; empty: the name by which it is asked for.
     """
 
     title: str
@@ -36,6 +37,11 @@ class MeasuredPart:
     draw: Callable[[Evaluation, Raw], list[Figure]] = lambda evaluation, numbers: []
     refuse: Callable[[Evaluation], str] = lambda evaluation: ""
     is_left_out: Callable[[Evaluation], bool] = lambda evaluation: False
+    key: str = ""
+
+    def key_of(self, name: str) -> str:
+        """The key of the report's part that is asked for by this name."""
+        return self.key or name
 
 
 @dataclass(frozen=True)

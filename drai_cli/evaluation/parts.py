@@ -42,10 +42,24 @@ PARTS: dict[str, MeasuredPart] = dict(
 
 
 class Parts:
-    """The parts of one report: each is measured or taken from what is stored, and the page is written after each."""
+    """The parts of one report: each is measured or taken from what is stored, and the page is written after each.
 
-    def __init__(self, options: EvaluateOptions, evaluation: Evaluation, subject: Mapping[str, Any]) -> None:
+    Args:
+        options: Those of the command.
+        evaluation: What is evaluated, on which images.
+        subject: The same as plain data.
+        table: How each part is made; those that are not in it cannot be asked for.
+    """
+
+    def __init__(
+        self,
+        options: EvaluateOptions,
+        evaluation: Evaluation,
+        subject: Mapping[str, Any],
+        table: Mapping[str, MeasuredPart] = PARTS,
+    ) -> None:
         self.options, self.evaluation, self.subject = options, evaluation, subject
+        self.table = table
         self.done: dict[str, Part] = {}
         self.headlines: dict[str, Any] = {}
         self.figures: list[Figure] = []
@@ -55,17 +69,19 @@ class Parts:
         """Measures the wanted parts, and keeps those that an earlier evaluation has stored in the same folder."""
         evaluation, reporter = self.evaluation, self.evaluation.reporter
         if not self.options.metrics:
-            wanted = [name for name in wanted if not PARTS[name].is_left_out(evaluation)]
+            wanted = [name for name in wanted if not self.table[name].is_left_out(evaluation)]
         left_out = LEFT_OUT if self.options.quick and not self.options.metrics else ()
         wanted, asked = [name for name in wanted if name not in left_out], wanted
         self._keep_others(wanted)
         for name in asked:
             if name not in wanted and name not in self.done:
-                self.done[name] = Part(name, PARTS[name].title, not_measured=(ADD,))
+                self.done[name] = Part(
+                    self.table[name].key_of(name), self.table[name].title, not_measured=(ADD,)
+                )
         stages = [
             name
             for name in wanted
-            if not PARTS[name].refuse(evaluation) and self._stored(name, PARTS[name]) is None
+            if not self.table[name].refuse(evaluation) and self._stored(name, self.table[name]) is None
         ]
         if not stages:
             return self._measure_all(wanted, stages, Clock({}))
@@ -78,10 +94,10 @@ class Parts:
     def _measure_all(self, wanted: Sequence[str], stages: Collection[str], clock: Clock) -> None:
         evaluation, reporter = self.evaluation, self.evaluation.reporter
         for number, name in enumerate(wanted, 1):
-            measured = PARTS[name]
+            measured = self.table[name]
             if reason := measured.refuse(evaluation):
                 reporter.warn(f"{name} is not measured: {reason}")
-                self.done[name] = Part(name, measured.title, not_measured=(reason,))
+                self.done[name] = Part(measured.key_of(name), measured.title, not_measured=(reason,))
                 continue
             clock.start(name)
             if name in stages:
@@ -105,12 +121,12 @@ class Parts:
         """Keeps stored parts that are not asked for now; says which of the existing report's parts are lost."""
         evaluation = self.evaluation
         for name in EVALUATION_PARTS:
-            if name in wanted or PARTS[name].refuse(evaluation):
+            if name in wanted or name not in self.table or self.table[name].refuse(evaluation):
                 continue
-            numbers = self._stored(name, PARTS[name])
+            numbers = self._stored(name, self.table[name])
             if numbers is not None:
-                self._take(name, PARTS[name], numbers)
-            elif name in _parts_before(self.options.out):
+                self._take(name, self.table[name], numbers)
+            elif self.table[name].key_of(name) in _parts_before(self.options.out):
                 evaluation.reporter.warn(
                     f"{name} of the existing report was measured with other settings and is left out: "
                     "add it to --metrics, or choose another --out"
@@ -165,7 +181,10 @@ class Parts:
 
     def report(self, pending: Sequence[str] = ()) -> Report:
         """The report of the parts that are done; `pending` ones are named as being measured."""
-        waiting = {name: Part(name, PARTS[name].title, is_pending=True) for name in pending}
+        waiting = {
+            name: Part(self.table[name].key_of(name), self.table[name].title, is_pending=True)
+            for name in pending
+        }
         parts = {**self.done, **waiting}
         evaluation = self.evaluation
         return Report(

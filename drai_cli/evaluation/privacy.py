@@ -84,17 +84,18 @@ _CAUTION = (
 
 def _measure(evaluation: Evaluation) -> Raw:
     options, real = evaluation.options, evaluation.real
-    made, made_labels = evaluation.draw(_like_training(evaluation), options.seed + 2, exact=True)
+    made, made_shown = evaluation.draw_shown(_like_training(evaluation), options.seed + 2, exact=True)
     train, test = evaluation.rows("train"), _unseen(evaluation)
     extractors = {
-        extractor.name: extractor for extractor in (evaluation.instruments.judge, evaluation.features())
+        extractor.name: extractor
+        for extractor in (evaluation.instruments.judge_of_set, evaluation.features())
     }
     # A rotated copy is a copy, whatever symmetry the set has.
     numbers = measure_privacy(
         made, np.asarray(real.images[train]), np.asarray(real.images[test]), real.groups[test], real.groups[train],
-        extractors=extractors, symmetry="dihedral", trained_on=(evaluation.instruments.judge.name,),
+        extractors=extractors, symmetry="dihedral", trained_on=(evaluation.instruments.judge_of_set.name,),
         reconstruct=_reconstruction(evaluation),
-        labels=Labels(made_labels, real.labels[train], real.labels[test]), seed=options.seed,
+        labels=Labels(made_shown, real.shown[train], real.shown[test]), seed=options.seed,
     )  # fmt: skip
     shadow: Raw | None = None
     if options.attack == "shadow":

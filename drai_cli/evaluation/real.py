@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from drai_cli.conditions.attribute import is_missing
+from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.conditions.schema import ConditionSchema
 from drai_cli.data.prepared import PreparedSet, find_set, prepare
 from drai_cli.data.reading import list_first
@@ -28,6 +29,7 @@ from drai_cli.evaluation.factor_table import read_factors
 from drai_cli.evaluation.split_cautions import how_apart, split_cautions
 from drai_cli.evaluation.subject import Subject
 from drai_cli.io.intensity import Intensity
+from drai_cli.metrics.finding_set import States
 from drai_cli.metrics.mapping import Images
 from drai_cli.metrics.symmetries import Symmetry
 from drai_cli.progress import Reporter
@@ -83,6 +85,19 @@ class EvaluationSet:
     intensity: Intensity | None = None
     trained_digests: frozenset[str] = frozenset()
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def finding_states(self) -> States:
+        """The findings of each image, from its condition: a value and a flag for each; see `Findings.states`."""
+        pairs = self.conditions[:, : 2 * len(self.schema.labels)].reshape(len(self.conditions), -1, 2)
+        return np.where(pairs[..., 1] == 1, UNKNOWN, (pairs[..., 0] == 1) * PRESENT).astype(np.int8)
+
+    @property
+    def shown(self) -> Bool[np.ndarray, "n labels"]:
+        """Which labels each image shows: its own, or each of its findings."""
+        own = self.labels[:, None] == np.arange(len(self.schema.labels))
+        out: np.ndarray = own if self.schema.label.findings is None else self.finding_states == PRESENT
+        return out
 
 
 def evaluation_set(options: EvaluateOptions, subject: Subject, reporter: Reporter) -> EvaluationSet:

@@ -134,7 +134,7 @@ class LazyFeatures:
         if self.made is None:
             extractor, key = self.extractor, self.key
             if extractor is None:
-                extractor = self.instruments.judge
+                extractor = self.instruments.judge_of_set
                 key = hashlib.sha256(b"".join(map(_bytes, extractor.state().values()))).hexdigest()
             digest = hashlib.sha256(f"{key} {self.real.key}".encode()).hexdigest()
             file = self.folder / f"features-{digest[:32]}.safetensors"

@@ -38,14 +38,19 @@ def smd_card(evaluation: Evaluation, parts: Mapping[str, Part]) -> tuple[Criteri
         return () if found else (f"{part}: add it to --metrics",)
 
     congruence = numbers("fidelity", "frechet", "kernel", "precision", "density")
-    congruence += numbers("disentanglement", "agreement")
+    congruence += numbers("disentanglement", "agreement", "finding_auc")
     coverage = numbers("fidelity", "recall", "coverage") + numbers("fidelity", "spread", label=True)
     coverage += numbers("privacy", "authentic")
-    constraint = numbers("fidelity", "in_range", "rule") + numbers("disentanglement", "agreement", label=True)
+    constraint = numbers("fidelity", "in_range", "rule") + numbers(
+        "disentanglement", "agreement", "finding_auc", label=True
+    )
     compliance = numbers("privacy", "copies", "identical", "membership", "found_at", "reidentification")
     consistency = numbers("fidelity", "subgroup", label=True)
     comprehension, by_label = _origin(evaluation), numbers("fidelity", "kernel", "coverage", label=True)
-    comprehension += numbers("disentanglement", "label_in_style", "kept", "leaked")
+    comprehension += numbers(
+        "disentanglement", "label_in_style", "kept", "leaked",
+        "finding_in_style", "finding_kept", "finding_leaked", "co_occurrence",
+    )  # fmt: skip
     return (
         Criterion(
             "Congruence", "The synthetic data is distributed like the patients' data.",

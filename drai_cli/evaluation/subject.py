@@ -10,6 +10,7 @@ from jaxtyping import Int64
 
 from drai_cli.errors import InputError, UsageError
 from drai_cli.hub.locate import locate_weights
+from drai_cli.metrics.finding_set import States
 from drai_cli.metrics.mapping import Images
 from drai_cli.model_file.checkpoint import LoadedModel, load_model
 from drai_cli.progress import Reporter
@@ -26,8 +27,9 @@ class Subject:
         model: The model, or None for a folder of images.
         run: The run directory the model lies in, or None.
         images: The synthetic images of a folder, at the real ones' size and depth.
-        labels: Of those.
+        labels: Of those; of sets of findings that which is rarest in the real images.
         sha256: Of the model file, or of the images.
+        states: Findings of the images, where labels are sets of them.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Subject:
     images: Images | None = None
     labels: Int64[np.ndarray, " m"] | None = None
     sha256: str = ""
+    states: States | None = None
 
 
 def find_subject(options: EvaluateOptions, device: Any, reporter: Reporter) -> Subject:

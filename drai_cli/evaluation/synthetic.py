@@ -56,8 +56,12 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
     channels: Channels = 1 if real.images.shape[3] == 1 else 3
     cache = build_cache(data, size=options.size, channels=channels, reporter=reporter)
     rows = [dict(entry.values) for entry in cache.entries]
+    own, findings = data.findings, real.schema.label.findings
     for row in rows:
-        row[real.schema.label.name] = row[data.label]
+        value = row[data.label]
+        if own is not None and findings is not None and value == own.none:
+            value = findings.none  # each set has its own word for an image without any
+        row[real.schema.label.name] = value
     known = known_labels(rows, real.schema, reporter)
     if not len(known):
         raise InputError(
@@ -66,9 +70,16 @@ def with_images(subject: Subject, folder: Path, real: EvaluationSet, reporter: R
             f"their labels: {', '.join(real.schema.labels)}",
         )
     given = {rows[row][real.schema.label.name] for row in known}
+    if findings is not None:
+        given = {name for text in given for name in findings.list_present(text)}
     if lacking := [label for label in real.schema.labels if label not in given]:
         reporter.warn(f"{folder}: no images with these labels of the real set: {', '.join(lacking)}")
     digest = hashlib.sha256("\n".join(sorted(cache.digests)).encode()).hexdigest()
     images = at_depth(cache.images[known], real.images.dtype)
-    labels = real.schema.label_indices([rows[row] for row in known])
-    return replace(subject, images=images, labels=labels, sha256=digest)
+    rows = [rows[row] for row in known]
+    if findings is None:
+        return replace(subject, images=images, labels=real.schema.label_indices(rows), sha256=digest)
+    states = real.schema.finding_states(rows)
+    digest = hashlib.sha256(digest.encode() + states.tobytes()).hexdigest()  # other labels, other numbers
+    labels = findings.rarest(list(states), list(real.finding_states))
+    return replace(subject, images=images, labels=labels, states=states, sha256=digest)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.metrics.auc import area_of
 from drai_cli.metrics.convnet import ConvNet, ConvNetConfig, TrainedNet, build, rebuild
-from drai_cli.metrics.fitting import FitRecord, fit
+from drai_cli.metrics.fitting import FitRecord, Keeping, fit
 from drai_cli.metrics.judge import JudgeConfig
 from drai_cli.metrics.mapping import Images, map_images
 from drai_cli.metrics.symmetries import augment
@@ -108,6 +108,7 @@ def train_finding_judge(
     seed: int,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
+    keeping: Keeping | None = None,
 ) -> FindingJudge:
     """Trains a judge on the training rows and selects it on the validation rows.
 
@@ -120,6 +121,7 @@ def train_finding_judge(
         seed: Random seed.
         device: Where to train and to run afterwards.
         progress: Called after each step with the images it saw.
+        keeping: Where an interrupted training is kept; None: nowhere.
     """
     config = config or JudgeConfig()
     train, validation = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
@@ -160,8 +162,9 @@ def train_finding_judge(
 
     size = ConvNetConfig(images.shape[1], images.shape[3], count, config.widths, config.depth, "mean")
     network, record = fit(
-        build(size, seed), draw, loss, score, config.fit, seed=seed, device=device, progress=progress
-    )
+        build(size, seed), draw, loss, score, config.fit, seed=seed, device=device, progress=progress,
+        keeping=keeping,
+    )  # fmt: skip
     scores = held_probabilities(network)
     thresholds = tuple(_threshold(scores[:, one], held_states[:, one]) for one in range(count))
     return FindingJudge(network, torch.device(device), thresholds, record)

@@ -48,6 +48,7 @@ def measure_finding_usefulness(
     made: Images,
     made_states: Int8[np.ndarray, "m findings"],
     *,
+    added: int | None = None,
     part: str = "test",
     least: int,
     config: UsefulnessConfig | None = None,
@@ -73,6 +74,7 @@ def measure_finding_usefulness(
         rarest: The rarest finding of each of them, or the number of findings: see `Findings.rarest`.
         made: Synthetic images, of the rows of `rows_to_make`: those for `ADDED`, then those for `FILLED`.
         made_states: What was asked for.
+        added: How many of them are for `ADDED`; None: half.
         part: Rows that are tested on.
         least: Images of the part that show a finding, and that do not, for it to count.
         config: Training options; None for the defaults. `ratios` is not used.
@@ -93,9 +95,14 @@ def measure_finding_usefulness(
     train, held = fitting_rows(rarest, data.parts, data.groups, part, seed)
     if not len(train) or not len(held) or not reported:
         raise ValueError(f"usefulness needs rows for training, selection and test ({part}), with findings")
-    if made.shape[1:] != data.images.shape[1:] or len(made) != len(made_states) or len(made) < 2:
+    if (
+        made.shape[1:] != data.images.shape[1:]
+        or len(made) != len(made_states)
+        or not 0 < (added or len(made) // 2) < len(made)
+    ):
         raise ValueError(f"{len(made)} synthetic images of shape {made.shape[1:]}")
-    arms = _arms(rarest, train, data.states.shape[1], len(data.images), len(made))
+    added = len(made) // 2 if added is None else added
+    arms = _arms(rarest, train, data.states.shape[1], len(data.images), len(made), added)
     trainer = FindingTrainer(data, made, made_states, held, config, device)
     jobs = [(name, number) for name in arms for number in range(config.seeds)]
     seen, total = 0, len(jobs) * config.images_seen
@@ -174,10 +181,15 @@ def _of_rare(rarest: Int64[np.ndarray, " n"], rows: Int64[np.ndarray, " train"],
 
 
 def _arms(
-    rarest: Int64[np.ndarray, " n"], train: Int64[np.ndarray, " train"], count: int, first: int, made: int
+    rarest: Int64[np.ndarray, " n"],
+    train: Int64[np.ndarray, " train"],
+    count: int,
+    first: int,
+    made: int,
+    of_added: int,
 ) -> dict[str, Arm]:
-    """The sets by name; synthetic images are the rows from `first` on, one half for `ADDED`, one for `FILLED`."""
-    added, filled = np.split(np.arange(first, first + made), [made // 2])
+    """The sets by name; synthetic images are the rows from `first` on, those for `ADDED`, then those for `FILLED`."""
+    added, filled = np.split(np.arange(first, first + made), [of_added])
     rare = _of_rare(rarest, train, count)
 
     def arm(kind: Kind, name: str, *rows: np.ndarray, shares: Sequence[float] | None = None) -> Arm:

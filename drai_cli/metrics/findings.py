@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 
 from drai_cli.conditions.findings import PRESENT, UNKNOWN
 from drai_cli.metrics import intervals
 from drai_cli.metrics.auc import area
 from drai_cli.metrics.finding_judge import FindingJudge
-from drai_cli.metrics.finding_set import FindingsConfig, FindingSet, mean_of
+from drai_cli.metrics.finding_set import FindingsConfig, FindingSet, States, mean_of
 from drai_cli.metrics.finding_swaps import measure_finding_swaps
 from drai_cli.metrics.generation import ModelNetworks, encode, sample
 from drai_cli.metrics.mapping import Images
@@ -44,19 +44,7 @@ def measure_findings(
     rows = data.rows(part)
     asked = rows[np.random.default_rng(seed).integers(0, len(rows), config.samples)]
     made = sample(networks, data.conditions[asked], style_dim, data.images.dtype, seed=seed, device=device)
-    reported = data.reported(part, config.least)
-    out: dict[str, Any] = {
-        "part": part,
-        "n": len(rows),
-        "seed": seed,
-        "findings": [data.names[one] for one in reported],
-        "agreement": measure_agreement(data, judge, made, asked, part=part, least=config.least, seed=seed),
-        "co_occurrence": measure_co_occurrence(
-            data, judge, made, asked, part=part, least=config.least, seed=seed
-        ),
-        "swaps": None,
-        "label_in_style": None,
-    }
+    out = measure_findings_of_images(data, judge, made, data.states[asked], config, part=part, seed=seed)
     if networks.encoder is not None:
         out["swaps"] = measure_finding_swaps(
             data, networks, judge, config, part=part, seed=seed, device=device
@@ -67,11 +55,39 @@ def measure_findings(
     return out
 
 
+def measure_findings_of_images(
+    data: FindingSet,
+    judge: FindingJudge,
+    made: Images,
+    asked: States,
+    config: FindingsConfig | None = None,
+    *,
+    part: str = "test",
+    seed: int,
+) -> dict[str, Any]:
+    """What can be measured of synthetic images alone, whatever made them; `asked` are their findings.
+
+    Returns:
+        As `measure_findings`; `swaps` and `label_in_style` are None.
+    """
+    least = (config or FindingsConfig()).least
+    return {
+        "part": part,
+        "n": len(data.rows(part)),
+        "seed": seed,
+        "findings": [data.names[one] for one in data.reported(part, least)],
+        "agreement": measure_agreement(data, judge, made, asked, part=part, least=least, seed=seed),
+        "co_occurrence": measure_co_occurrence(data, judge, made, part=part, least=least, seed=seed),
+        "swaps": None,
+        "label_in_style": None,
+    }
+
+
 def measure_agreement(
     data: FindingSet,
     judge: FindingJudge,
     made: Images,
-    asked: Int64[np.ndarray, " samples"],
+    asked: States,
     *,
     part: str,
     least: int,
@@ -82,8 +98,8 @@ def measure_agreement(
     Args:
         data: The real images.
         judge: Trained on the real training images.
-        made: Samples of the conditions of the real rows `asked`.
-        asked: Those rows.
+        made: Samples.
+        asked: The findings that each was asked to show; unknown ones do not count.
         part: Rows that are reported on.
         least: As in `FindingsConfig`.
         seed: Of the bootstrap.
@@ -96,7 +112,7 @@ def measure_agreement(
     """
     rows = data.rows(part)
     sides = {
-        "": (judge.probabilities(made), data.states[asked], np.arange(len(asked))),
+        "": (judge.probabilities(made), asked, np.arange(len(asked))),
         "_real": (judge.probabilities(data.images[rows]), data.states[rows], data.groups[rows]),
     }
     out: dict[str, Any] = {"by_finding": {data.names[one]: {} for one in data.reported(part, least)}}
@@ -123,7 +139,6 @@ def measure_co_occurrence(
     data: FindingSet,
     judge: FindingJudge,
     made: Images,
-    asked: Int64[np.ndarray, " samples"],
     *,
     part: str,
     least: int,
@@ -160,7 +175,7 @@ def measure_co_occurrence(
         "correlation_real": float(np.mean(halves)) if halves else None,
         "samples": of_samples.round(4).tolist(),
         "real": of_real.round(4).tolist(),
-        "n": len(asked),
+        "n": len(made),
     }
 
 

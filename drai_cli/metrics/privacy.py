@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from drai_cli.metrics import intervals
 from drai_cli.metrics.copies import IDENTICAL, PIXELS, QUANTILE, is_copy, spaces_of, threshold
@@ -39,11 +39,11 @@ FOUND = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Label index of each sample, training image and test image."""
+    """Which labels each sample, training image and test image shows: one of them, or several findings."""
 
-    made: Int64[np.ndarray, " n"]
-    train: Int64[np.ndarray, " m"]
-    test: Int64[np.ndarray, " k"]
+    made: Bool[np.ndarray, "n labels"]
+    train: Bool[np.ndarray, "m labels"]
+    test: Bool[np.ndarray, "k labels"]
 
 
 def measure_privacy(
@@ -196,8 +196,8 @@ def _by_label(
     """Copies and the strongest attack, label by label: rare labels are seen more often each, and leak first."""
     of_members = labels.train[members]
     out: dict[str, Any] = {}
-    for label in np.unique(labels.test).tolist():
-        inside, outside, of_made = of_members == label, labels.test == label, labels.made == label
+    for label in range(labels.test.shape[1]):
+        inside, outside, of_made = of_members[:, label], labels.test[:, label], labels.made[:, label]
         if min(inside.sum(), outside.sum(), of_made.sum()) < LEAST_A_LABEL:
             continue
         attacks = {

@@ -39,7 +39,9 @@ def quick_finding_measure(
     made = sample(networks, data.conditions[rows], style_dim, data.images.dtype, seed=seed, device=device)
     progress(1)
     part = str(data.parts[0])
-    of_agreement = measure_agreement(data, judge, made, rows, part=part, least=_CONFIG.least, seed=seed)
+    of_agreement = measure_agreement(
+        data, judge, made, data.states[rows], part=part, least=_CONFIG.least, seed=seed
+    )
     agreement, own = of_agreement["mean"]["auc"], of_agreement["mean"]["auc_real"]
     features = judge.features(data.images)
     order = np.random.default_rng(seed).permutation(len(features))

@@ -67,6 +67,11 @@ class FolderSource:
     row_labels: Int64[np.ndarray, " rows"]
 
     def draw(self, rows: Int64[np.ndarray, " n"], seed: int) -> Images:
+        out: np.ndarray = self.images[self.pick(rows, seed)]
+        return out
+
+    def pick(self, rows: Int64[np.ndarray, " n"], seed: int) -> Int64[np.ndarray, " n"]:
+        """Which of the images `draw` gives for these rows."""
         generator = np.random.default_rng(seed)
         wanted = self.row_labels[rows]
         chosen = np.empty(len(rows), np.int64)
@@ -75,8 +80,7 @@ class FolderSource:
             if len(pool) < len(places):
                 raise ValueError(f"expected {len(places)} images of label {label}, got {len(pool)}")
             chosen[places] = generator.permutation(pool)[: len(places)]
-        out: np.ndarray = self.images[chosen]
-        return out
+        return chosen
 
     def most(self, label: int) -> int | None:
         return int((self.labels == label).sum())

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from drai_cli.model.finding_heads import FindingHeads
 from drai_cli.model.layers import linear, mlp, parallel_mlp, stack_padded
 from drai_cli.model.trunk import FEATURE_DIM, Trunk
 from drai_cli.settings.config import ModelConfig
@@ -37,33 +38,6 @@ class JointHeads(nn.Module):
         both = torch.cat([features.expand(len(vectors), -1, -1), padded], dim=2)
         joint: Tensor = self.layers(both).squeeze(2)
         return joint + agreement
-
-
-class FindingHeads(nn.Module):
-    """Heads that tell whether image features and the state of one finding belong together; one head per finding.
-
-    Each has a logit for present and one for absent.
-
-    Args:
-        places: Column of the condition in which each finding stands; its missing flag is in the next one.
-    """
-
-    def __init__(self, places: Sequence[int]) -> None:
-        super().__init__()
-        self.places = tuple(places)
-        self.layers = mlp(FEATURE_DIM, _HIDDEN_DIM, 2 * len(places), hidden_layers=1)
-
-    def forward(
-        self, features: Float[Tensor, "batch feature"], condition: Float[Tensor, "batch condition"]
-    ) -> tuple[
-        Float[Tensor, "batch finding"], Float[Tensor, "batch finding"], Float[Tensor, "batch finding"]
-    ]:
-        """Logits of the given state, logits of the other one, and whether the state is known (1 or 0)."""
-        present = condition[:, self.places]
-        known = 1 - condition[:, [place + 1 for place in self.places]]
-        if_present, if_absent = self.layers(features).chunk(2, dim=1)
-        given = torch.where(present > 0, if_present, if_absent)
-        return given, if_present + if_absent - given, known
 
 
 class CodeDiscriminators(nn.Module):
@@ -113,4 +87,4 @@ class Discriminator(nn.Module):
             if "aggregate" in method.terms
             else None
         )
-        self.findings = FindingHeads(findings) if findings else None
+        self.findings = FindingHeads(findings, FEATURE_DIM, _HIDDEN_DIM) if findings else None

@@ -15,10 +15,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from drai_cli.model.finding_heads import FindingHeads
 from drai_cli.model.layers import activate, mlp
 
 Average = Callable[[Float[Tensor, "batch channels"]], Float[Tensor, " channels"]]
 """The mean over all rows of the batch, those of other processes among them."""
+HeadLogits = tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch _"]]]
 MIXED_CHANNELS = 64
 """Channels of every scale's feature maps."""
 _SMALLEST = 8  # the side below which a head's convolutions no longer halve it
@@ -82,7 +84,7 @@ class BatchStandard(nn.Module):
 class FeatureHead(nn.Module):
     """One scale's feature maps to logits at each place, and to the logit of a condition."""
 
-    def __init__(self, side: int, condition_dim: int) -> None:
+    def __init__(self, side: int, condition_dim: int, findings: Sequence[int] = ()) -> None:
         super().__init__()
         strides = [1]
         while side > _SMALLEST:
@@ -94,14 +96,18 @@ class FeatureHead(nn.Module):
         self.norms = nn.ModuleList(BatchStandard(MIXED_CHANNELS) for _ in strides)
         self.image = SpectralConv(MIXED_CHANNELS, 1, 1)
         self.project = mlp(condition_dim, MIXED_CHANNELS, MIXED_CHANNELS, hidden_layers=1)
+        self.findings = FindingHeads(findings, MIXED_CHANNELS, MIXED_CHANNELS) if findings else None
 
     def forward(
         self,
         maps: Float[Tensor, "batch channels height width"],
         conditions: Sequence[Float[Tensor, "batch condition"]],
         average: Average,
-    ) -> tuple[Float[Tensor, "batch place"], list[Float[Tensor, "batch 1"]]]:
-        """Logits of the image at each place, and one for the image with each of `conditions`; high = real."""
+    ) -> HeadLogits:
+        """Logits of the image at each place, and one for the image with each of `conditions`; high = real.
+
+        Where labels are sets of findings, then one for each finding present and one for each absent.
+        """
         x = maps
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = activate(norm(convolution(x), average))
@@ -109,6 +115,8 @@ class FeatureHead(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             pooled = x.float().mean((2, 3))
             agreements = [(pooled * self.project(one)).sum(1, keepdim=True) for one in conditions]
+            if self.findings is not None:
+                agreements.append(self.findings.layers(pooled))
         return logits, agreements
 
 
@@ -118,11 +126,12 @@ class FeatureHeads(nn.Module):
     Args:
         sides: Side of each scale's feature maps in pixels, from fine to coarse.
         condition_dim: Width of the condition.
+        findings: Column of the condition in which each finding stands.
     """
 
-    def __init__(self, sides: Sequence[int], condition_dim: int) -> None:
+    def __init__(self, sides: Sequence[int], condition_dim: int, findings: Sequence[int] = ()) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(FeatureHead(side, condition_dim) for side in sides)
+        self.heads = nn.ModuleList(FeatureHead(side, condition_dim, findings) for side in sides)
 
     def iterate(self) -> None:
         """One power iteration of every convolution; once per step, before the heads are used."""
@@ -135,6 +144,6 @@ class FeatureHeads(nn.Module):
         maps: Sequence[Float[Tensor, "batch channels _ _"]],
         conditions: Sequence[Float[Tensor, "batch condition"]],
         average: Average,
-    ) -> list[tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch 1"]]]]:
+    ) -> list[HeadLogits]:
         """Each head's logits; see `FeatureHead`."""
         return [head(one, conditions, average) for head, one in zip(self.heads, maps, strict=True)]

@@ -50,5 +50,5 @@ class Adversaries(nn.Module):
         self.discriminator = Discriminator(config, condition_dim, method, findings)
         self.predictors = Predictors(config, condition_dim)
         # Last, so that the others start from the same weights with and without it.
-        self.feature_heads = FeatureHeads(feature_sides, condition_dim) if feature_sides else None
+        self.feature_heads = FeatureHeads(feature_sides, condition_dim, findings) if feature_sides else None
         self.mask_reader = MaskReader(config) if config.mask_channels else None

@@ -20,6 +20,8 @@ from drai_cli.io.durable import make_private_folders
 from drai_cli.io.locks import hold_lock
 from drai_cli.metrics.attributes import AttributeReader, ReaderConfig, load_reader, readable, train_reader
 from drai_cli.metrics.factors import FactorRegressor, RegressorConfig, load_regressor, train_regressor
+from drai_cli.metrics.finding_judge import FindingJudge, load_finding_judge, train_finding_judge
+from drai_cli.metrics.finding_set import States
 from drai_cli.metrics.fitting import FitRecord, FitState, Keeping
 from drai_cli.metrics.judge import Judge, JudgeConfig, judge_config, load_judge, train_judge
 from drai_cli.metrics.mapping import Images
@@ -28,7 +30,7 @@ from drai_cli.model_file.checkpoint import UNFIT, load_state, save_state
 from drai_cli.progress import Reporter
 
 Progress = Callable[[int], None]
-Instrument = TypeVar("Instrument", Judge, FactorRegressor, AttributeReader)
+Instrument = TypeVar("Instrument", Judge, FindingJudge, FactorRegressor, AttributeReader)
 _FORMAT = 2  # of the file and of the networks in it
 _OWN, _RECORD = "instrument", "record"
 INSTRUMENTS = "instruments"
@@ -82,6 +84,7 @@ class Instruments:
         device: Where they run.
         reporter: Told when one is trained.
         borrowed: File of a run's own judge, which is used if it fits; None: none.
+        states: Findings of each image, where the label is a set of them.
     """
 
     real: RealImages
@@ -91,6 +94,7 @@ class Instruments:
     device: torch.device
     reporter: Reporter
     borrowed: Path | None = None
+    states: States | None = None
 
     @property
     def judge_shown(self) -> int:
@@ -128,6 +132,25 @@ class Instruments:
                 progress=progress, keeping=keeping,
             ),
         )  # fmt: skip
+
+    @cached_property
+    def finding_judge(self) -> FindingJudge:
+        """The judge of a set whose label is a set of findings."""
+        real, config, count = self.real, self._judge_config, len(self.real.schema.labels)
+        states = self.states
+        assert states is not None
+        return self._stored(
+            "judge", config.fit.images, load_finding_judge, lambda judge: judge.fits(real.images, count),
+            lambda progress, keeping: train_finding_judge(
+                real.images, states, real.labels, real.parts, config, seed=self.seed, device=self.device,
+                progress=progress, keeping=keeping,
+            ),
+        )  # fmt: skip
+
+    @property
+    def judge_of_set(self) -> Judge | FindingJudge:
+        """The judge of labels, or that of findings where the label is a set of them."""
+        return self.judge if self.states is None else self.finding_judge
 
     @cached_property
     def regressor(self) -> FactorRegressor | None:
@@ -269,6 +292,8 @@ class Instruments:
 
     def _note(self, name: str, record: FitRecord) -> None:
         what = {"judge": "balanced_accuracy", "regressor": "r2", "reader": "skill"}[name]
+        if name == "judge" and self.states is not None:
+            what = "auc"
         self.facts |= {
             f"{name}_images_seen": record.images_seen,
             f"{name}_{what}_on_validation": round(record.score, 3),

@@ -35,6 +35,7 @@ from drai_cli.training.parallel import ALONE, Processes
 from drai_cli.training.prior_fit import count_to_encode, fit_prior
 from drai_cli.training.setup import make_batches, make_plan
 from drai_cli.training.state import TrainingState
+from drai_cli.training.style_trim import trim_style, trims_style
 
 _SCORE_NOISE = 0.01
 _GPU_LOOK_EVERY = 16
@@ -298,6 +299,11 @@ class Trainer:
                 "fitting the content prior", count_to_encode(self.batches), "images"
             ) as encoding:
                 snapshot = fit_prior(state.average, self.batches, self.plan, encoding.advance)
+        if trims_style(snapshot, self.plan) and not is_first:
+            with self.reporter.stage(
+                "trimming the style", count_to_encode(self.batches), "images"
+            ) as encoding:
+                snapshot = trim_style(snapshot, self.batches, self.plan, encoding.advance)
         self.look.draw(snapshot, self.directory.grid(state.images_seen))
         networks = SnapshotNetworks(snapshot, self.device, self.plan.autocast_dtype)
         measures = {} if is_first else self.validation.measure(networks)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drai_cli.model.feature_heads import FeatureHeads
+from drai_cli.model.feature_heads import FeatureHeads, HeadLogits
 from drai_cli.training.augment import DISCRIMINATOR_CHANGES, change
 from drai_cli.training.features import FrozenFeatures, Maps
 from drai_cli.training.passes import Batch, Images, StepPlan
@@ -22,7 +22,8 @@ from drai_cli.training.terms import Scalar, Terms
 # Few images are enough to be told apart by heart in features of many images; augmented, they are not.
 _LEAST_AUGMENTED = 0.5
 
-Logits = list[tuple[Float[Tensor, "batch _"], list[Float[Tensor, "batch 1"]]]]
+Logits = list[HeadLogits]
+OfFindings = list[tuple[Tensor, Tensor, Tensor]]
 
 
 def read_maps(features: FrozenFeatures, images: Images, batch: Batch, plan: StepPlan) -> Maps:
@@ -53,6 +54,39 @@ def judge_maps(
         whole = plan.processes.gather([logits, *agreements], n)
         found.append((whole[0], whole[1:]))
     return found
+
+
+def judge_findings(
+    heads: FeatureHeads, logits: Logits, condition: Float[Tensor, "batch condition"]
+) -> OfFindings:
+    """Each head's logits of findings, taken out of what `judge_maps` gave; none where labels are one name."""
+    return [
+        head.findings.of_condition(agreements.pop(), condition)
+        for head, (_, agreements) in zip(heads.heads, logits, strict=True)
+        if head.findings is not None
+    ]
+
+
+def heads_terms_of_findings(real: OfFindings, fake: OfFindings) -> dict[str, Scalar]:
+    """The heads' hinge losses on findings, summed over those that are known, mean over heads.
+
+    As in `losses.finding_loss`: (x, state) up; (x, other state) and (x̃, state) down, each with weight one half.
+    """
+    if not real:
+        return {}
+    lost = []
+    for (given, other, known), (made, _, asked) in zip(real, fake, strict=True):
+        of_real = (torch.relu(1 - given) + 0.5 * torch.relu(1 + other)) * known
+        lost.append((of_real + 0.5 * torch.relu(1 + made) * asked).sum(1).mean())
+    return {"h_findings": torch.stack(lost).mean()}
+
+
+def generator_terms_of_findings(fake: OfFindings, weight: float) -> Terms:
+    """G's side: (x̃, state) up, summed over the findings that are asked for, mean over heads."""
+    if not fake:
+        return {}
+    lost = torch.stack([-(made * asked).sum(1).mean() for made, _, asked in fake]).mean()
+    return {"g_features_findings": (weight, lost)}
 
 
 def heads_terms(real: Logits, fake: Logits) -> dict[str, Scalar]:

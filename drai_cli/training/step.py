@@ -21,7 +21,16 @@ from drai_cli.training.mask_fit import fit_terms, reader_loss
 from drai_cli.training.overlap import SideStream
 from drai_cli.training.passes import Batch, Images, Passes, StepPlan
 from drai_cli.training.precision import autocast, full_precision, weights_in
-from drai_cli.training.projected import generator_terms, heads_terms, judge_maps, read_maps, sign_gap
+from drai_cli.training.projected import (
+    generator_terms,
+    generator_terms_of_findings,
+    heads_terms,
+    heads_terms_of_findings,
+    judge_findings,
+    judge_maps,
+    read_maps,
+    sign_gap,
+)
 from drai_cli.training.state import TrainingState
 from drai_cli.training.terms import (
     Features,
@@ -127,8 +136,10 @@ def train_projected(
     heads.iterate()
     real = judge_maps(heads, real_maps, [batch.condition, batch.wrong_condition], plan)
     fake = judge_maps(heads, [one.detach() for one in fake_maps], [passes.condition], plan)
+    of_real = judge_findings(heads, real, batch.known_condition)
+    of_fake = judge_findings(heads, fake, passes.condition)
     with full_precision(state.device):
-        logged = heads_terms(real, fake)
+        logged = heads_terms(real, fake) | heads_terms_of_findings(of_real, of_fake)
         optimiser = state.optimisers["feature_heads"]
         optimiser.zero_grad()
         torch.stack(list(logged.values())).sum().backward()
@@ -136,7 +147,9 @@ def train_projected(
         heads.requires_grad_(False)
         logged["h_gap"] = sign_gap(real, fake)
     fake = judge_maps(heads, fake_maps, [passes.condition], plan)
-    return logged, generator_terms(fake, plan.objective.features_weight)
+    of_fake = judge_findings(heads, fake, passes.condition)
+    weight = plan.objective.features_weight
+    return logged, generator_terms(fake, weight) | generator_terms_of_findings(of_fake, weight)
 
 
 def train_mask_reader(

@@ -13,15 +13,23 @@ from typing import Any
 
 import torch
 
-from drai_cli import __version__
 from drai_cli.data.cache import default_cache_dir
 from drai_cli.errors import InputError, OverwriteError, UsageError
 from drai_cli.evaluation.context import Evaluation
 from drai_cli.evaluation.data_settings import data_options
 from drai_cli.evaluation.extractors.chosen import check_independent
-from drai_cli.evaluation.findings import FINDING_PARTS, measure_model_with_findings
+from drai_cli.evaluation.findings import FINDING_PARTS
+from drai_cli.evaluation.measured import MeasuredPart
 from drai_cli.evaluation.outside import read_outside
-from drai_cli.evaluation.parts import ANOTHER_OUT, MEASURED, REPORT_HTML, REPORT_JSON, Parts, write_report
+from drai_cli.evaluation.parts import (
+    ANOTHER_OUT,
+    MEASURED,
+    PARTS,
+    REPORT_HTML,
+    REPORT_JSON,
+    Parts,
+    write_report,
+)
 from drai_cli.evaluation.real import NO_TRAINING_DATA, evaluation_set
 from drai_cli.evaluation.remembered import LazyFeatures
 from drai_cli.evaluation.runs import part_of_runs
@@ -174,17 +182,19 @@ def _evaluate(options: EvaluateOptions, wanted: Sequence[str], reporter: Reporte
         subject = with_images(subject, options.synthetic, real, reporter)
     beside = default_cache_dir() / INSTRUMENTS
     borrowed = judge_of_run(options, subject.run)
-    instruments = Instruments(real, beside, options.judge_images, options.seed, device, reporter, borrowed)
+    states = None if real.schema.label.findings is None else real.finding_states
+    instruments = Instruments(
+        real, beside, options.judge_images, options.seed, device, reporter, borrowed, states
+    )
     features = LazyFeatures(options, real, instruments, beside)
     if options.features is not None and subject.model is not None:
         check_independent(features.extractor, options.features, subject.model.header)
     evaluation = Evaluation(options, real, subject, instruments, features, device, reporter, outside)
     report_subject = evaluation.subject_json()
     _check_same(options.out, report_subject, options.overwrite)
-    if real.schema.label.findings is not None:
-        return _evaluate_findings(evaluation, wanted, report_subject, beside)
-    parts = Parts(options, evaluation, report_subject)
-    parts.measure([name for name in EVALUATION_PARTS if name in wanted])
+    table = _table(evaluation)
+    parts = Parts(options, evaluation, report_subject, table)
+    parts.measure([name for name in EVALUATION_PARTS if name in wanted and name in table])
     _tell_of_pictures(options.out, parts.figures, reporter)
     if subject.run is not None and options.part == "test" and parts.headlines:
         dropped = subject.run.write_measures(
@@ -200,35 +210,27 @@ def _tell_of_pictures(out: Path, figures: Sequence[object], reporter: Reporter) 
         reporter.info(f"{out / REPORT_HTML} shows real images of the data set; --no-figures leaves them out")
 
 
-def _evaluate_findings(
-    evaluation: Evaluation, wanted: Sequence[str], subject: Mapping[str, Any], folder: Path
-) -> EvaluateResult:
-    """Measures a model whose label is a set of findings.
+def _table(evaluation: Evaluation) -> Mapping[str, MeasuredPart]:
+    """The parts that there are for one label per image, or for sets of findings.
 
     Raises:
-        UsageError: A folder of images, or a part that needs one label per image.
+        UsageError: A part is asked for that needs one label per image.
     """
-    options = evaluation.options
-    if evaluation.subject.model is None:
-        raise UsageError(
-            "--synthetic",
-            "expected one label per image, got sets of findings",
-            "evaluate a model with --weights",
-        )
-    if others := [name for name in options.metrics if name not in FINDING_PARTS]:
+    if evaluation.real.schema.label.findings is None:
+        return PARTS
+    if others := [name for name in evaluation.options.metrics if name not in FINDING_PARTS]:
         raise UsageError(
             f"--metrics {others[0]}",
             "is for models with one label per image, not for sets of findings",
             f"one of: {', '.join(FINDING_PARTS)}",
         )
-    parts = measure_model_with_findings(evaluation, wanted, folder)
-    data, settings = evaluation.data_json(), {"seed": options.seed}
-    report = Report(
-        subject, data, settings, parts, __version__,
-        cautions=evaluation.real.cautions, date=options.report_date or "",
-    )  # fmt: skip
-    write_report(options.out, report, ())
-    return EvaluateResult(report, options.out)
+    options = evaluation.options
+    given = {"--external": options.external, "--subgroup": options.subgroups, "--rule": options.rules}
+    if unused := [name for name, value in given.items() if value]:
+        raise UsageError(
+            unused[0], "is for models with one label per image, not for sets of findings", "leave it out"
+        )
+    return FINDING_PARTS
 
 
 def _card_message(file: Path, parts: Sequence[str], dropped: Sequence[str]) -> str:

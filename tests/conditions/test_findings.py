@@ -73,6 +73,10 @@ def test_the_rarest_finding_of_each_image() -> None:
     texts = ["Edema", "Edema|Mass", "Edema|Effusion?", "No Finding", "Mass", "Edema"]
     assert CHEST.rarest([CHEST.states(text) for text in texts]).tolist() == [0, 2, 0, 4, 2, 0]
     assert CHEST.rarest([]).tolist() == []
+    # Counted in other images, of which all show edema and none a mass.
+    both = [CHEST.states("Edema|Mass")]
+    assert CHEST.rarest(both).tolist() == [0]
+    assert CHEST.rarest(both, [CHEST.states("Edema")] * 9).tolist() == [2]
 
 
 def make_schema() -> ConditionSchema:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from drai_cli.metrics.copies import CopyFilter, is_copy
 from drai_cli.metrics.nearest import views
-from drai_cli.metrics.privacy import measure_privacy
+from drai_cli.metrics.privacy import Labels, _by_label, measure_privacy
 
 SIZE = 16
 TRAIN, TEST, MADE = 400, 300, 400
@@ -274,3 +274,14 @@ def test_what_cannot_be_compared_is_refused():
         CopyFilter.of_thresholds(train, {"pixels": 1.0}, extractors=EXTRACTORS, symmetry="none")
     with pytest.raises(ValueError, match="held out"):
         CopyFilter.calibrated(train, test[:0], extractors=EXTRACTORS, symmetry="none")
+
+
+def test_an_image_with_several_findings_counts_for_each() -> None:
+    shown = np.zeros((24, 2), bool)
+    shown[:12, 0], shown[6:20, 1] = True, True  # six images show both
+    distances = np.zeros(24), np.ones(24)
+    found = _by_label(Labels(shown, shown, shown), np.arange(24), shown[:, 1], {"pixels": distances}, 0)
+    assert {label: one["copies"]["value"] for label, one in found.items()} == pytest.approx(
+        {"0": 0.5, "1": 1.0}
+    )
+    assert [one["membership"]["n"] for one in found.values()] == [12, 14]

@@ -15,10 +15,13 @@ from drai_cli.settings.config import TrainOptions
 from drai_cli.training import losses
 from drai_cli.training.augment import Changes
 from drai_cli.training.batches import Batches
+from drai_cli.training.forward import forward
 from drai_cli.training.passes import Batch, StepPlan
+from drai_cli.training.projected import generator_terms_of_findings, heads_terms_of_findings
 from drai_cli.training.state import TrainingState
-from drai_cli.training.step import train_step
+from drai_cli.training.step import train_projected, train_step
 from drai_cli.training.terms import discriminator_terms
+from tests.training.frozen import make_frozen
 from tests.training.reached import begun, player_terms, reached_by
 
 FINDINGS = Findings(("edema", "hernia", "mass"))
@@ -112,3 +115,34 @@ def test_a_step_with_the_penalty_learns_a_batch_of_findings(
 def test_one_label_has_no_finding_loss(options: TrainOptions, device: torch.device) -> None:
     of_one = TrainingState(options, (Slot(slice(0, 4), "category", False),), device)
     assert of_one.adversaries.discriminator.findings is None
+
+
+def test_projected_heads_read_each_finding_by_itself() -> None:
+    def logits(*values: float) -> torch.Tensor:
+        return torch.tensor([values])
+
+    known, asked = logits(1, 1, 0), logits(1, 0, 1)
+    real = [(logits(2.0, 0.5, -9.0), logits(-3.0, 0.0, 9.0), known)]
+    fake = [(logits(0.0, 9.0, -0.5), logits(0, 0, 0), asked)]
+    terms = heads_terms_of_findings(real, fake)
+    # (x, state) up: 0 + 0.5; (x, other state) down: 0.5 (0 + 1); (x̃, state) down: 0.5 (1 + 0.5).
+    assert float(terms["h_findings"]) == pytest.approx(0.5 + 0.5 + 0.75)
+    assert float(generator_terms_of_findings(fake, 0.3)["g_features_findings"][1]) == pytest.approx(0.5)
+    assert not heads_terms_of_findings([], [])
+
+
+def test_the_projected_discriminator_tells_the_generator_of_each_finding(
+    options: TrainOptions, schema: ConditionSchema, batch: Batch, plan: StepPlan, device: torch.device
+) -> None:
+    options = replace(options, objective=replace(options.objective, features_weight=1.0))
+    plan = replace(plan, objective=options.objective)
+    state = TrainingState(options, schema.slots(), device, make_frozen())
+    heads = state.adversaries.feature_heads
+    before = [head.findings.layers[-1].bias.clone() for head in heads.heads]
+    state.adversaries.requires_grad_(False)
+    logged, terms = train_projected(state, batch, plan, forward(state, batch, plan))
+    assert set(terms) == {"g_features", "g_features_condition", "g_features_findings"}
+    assert "h_findings" in logged
+    assert reached_by(state, terms["g_features_findings"][1]) == {"generator", "content_prior"}
+    after = [head.findings.layers[-1].bias for head in heads.heads]
+    assert all((one != other).all() for one, other in zip(before, after, strict=True))

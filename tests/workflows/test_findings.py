@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drai_cli.errors import UsageError
+from drai_cli.metrics.findings import measure_findings_of_images
 from drai_cli.model_file.checkpoint import read_header
 from drai_cli.settings.config import ModelConfig, TrainOptions
 from drai_cli.settings.data_options import DataOptions, PhantomOptions, SourceOptions
@@ -74,14 +76,22 @@ def test_samples_of_a_trained_model(run: TrainRun, tmp_path: Path) -> None:
     assert [row["label"] for row in rows(tmp_path / "out")] == ["ring|spot"] * 3
 
 
-def test_a_report_has_each_finding_beside_real_images(run: TrainRun, discs: Path, tmp_path: Path) -> None:
+def test_a_report_has_each_finding_beside_real_images(
+    run: TrainRun, discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = EvaluateOptions(
         data=discs, out=tmp_path / "report", weights=str(run.out), judge_images=1200, samples=40, draws=1,
-        usefulness_images=128, usefulness_seeds=1, device="cpu",
+        usefulness_images=128, usefulness_seeds=1, privacy_samples=100, device="cpu",
     )  # fmt: skip
     evaluate(options)
     report = json.loads((options.out / "report.json").read_text())
-    assert set(report["parts"]) == {"findings", "fidelity", "usefulness"}
+    assert set(report["parts"]) == {"findings", "fidelity", "usefulness", "privacy"}
+    privacy = report["parts"]["privacy"]["measures"]
+    assert {one.get("label") for one in privacy if one["key"] == "membership"} == {*FINDINGS, None}
+    card = json.loads((run.out / "measures.json").read_text())["test"]
+    assert any(
+        name.startswith("Finding shown where asked for, AUC") for name in card["disentanglement"]["numbers"]
+    )
     fidelity = {measure["key"]: measure for measure in report["parts"]["fidelity"]["measures"]}
     assert fidelity["frechet"]["value"] > fidelity["frechet"]["baseline"]["value"]  # hardly trained at all
     gains = [one for one in report["parts"]["usefulness"]["measures"] if one["key"] == "gain"]
@@ -95,8 +105,41 @@ def test_a_report_has_each_finding_beside_real_images(run: TrainRun, discs: Path
     }
     page = (options.out / "report.html").read_text()
     assert "Findings" in page
-    alone = replace(options, out=tmp_path / "fidelity", metrics=("fidelity",))
-    evaluate(alone)
-    assert list(json.loads((alone.out / "report.json").read_text())["parts"]) == ["fidelity"]
+    alone = replace(options, metrics=("fidelity",))
+    with monkeypatch.context() as patch:  # what is stored is not measured again, and stays in the report
+        patch.setattr("drai_cli.evaluation.finding_parts.measure_fidelity", None)
+        patch.setattr("drai_cli.evaluation.findings.measure_findings", None)
+        evaluate(alone)
+    assert json.loads((options.out / "report.json").read_text())["parts"] == report["parts"]
     with pytest.raises(UsageError, match="one label per image"):
-        evaluate(replace(options, out=tmp_path / "other", metrics=("privacy",)))
+        evaluate(replace(options, out=tmp_path / "other", metrics=("conditions",)))
+
+
+def test_a_folder_is_measured_by_the_findings_in_its_table(
+    discs: Path, run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Phantoms as synthetic images: the judge is asked for what their table says is there."""
+    made = tmp_path / "made"
+    make_phantoms(PhantomOptions(made, count=150, size=16, findings=True, seed=5))
+    options = EvaluateOptions(
+        data=discs, out=tmp_path / "report", synthetic=made, split=run.out / "split.csv", judge_images=1200,
+        samples=40, draws=1, usefulness_images=64, usefulness_seeds=1, privacy_samples=60, device="cpu",
+    )  # fmt: skip
+    seen: dict[str, np.ndarray] = {}
+
+    def look(
+        data: object, judge: object, images: np.ndarray, states: np.ndarray, *more: object, **options: object
+    ):
+        seen["states"] = states
+        return measure_findings_of_images(data, judge, images, states, *more, **options)
+
+    monkeypatch.setattr("drai_cli.evaluation.findings.measure_findings_of_images", look)
+    parts = {part.key: part for part in evaluate(options).report.parts}
+    assert list(parts) == ["fidelity", "findings", "usefulness", "privacy"]
+    table = [tuple(int(row[name]) for name in FINDINGS) for row in rows(made)]
+    assert sorted(map(tuple, seen["states"].tolist())) == sorted(table)
+    keys = {measure.key for measure in parts["findings"].measures}
+    assert {"finding_auc", "all_findings", "co_occurrence"} <= keys
+    assert not keys & {"finding_kept", "finding_in_style"}
+    assert "they need a model with an encoder" in parts["findings"].not_measured[-1]
+    assert {measure.key for measure in parts["privacy"].measures} >= {"copies", "membership"}
