@@ -5,6 +5,7 @@ Nothing of a visitor is kept between two calls, so several pages can be open at 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from drai_cli.errors import UsageError, WeightsError
+from drai_cli.errors import DraiError, UsageError, WeightsError
 from drai_cli.explore.choices import (
     MOST_KEPT,
     Choice,
@@ -40,6 +41,7 @@ from drai_cli.settings.image_options import SAMPLE_FORMATS, SampleOptions
 STRIP = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Positions of the pictures that show one direction."""
 _WALK = 9
+_OPTIONS = re.compile(r"--out(, or --overwrite)?")  # what a hint of the prompt calls the field Folder
 
 Keep = Callable[[SampleOptions, Count], Mapping[str, Any]]
 
@@ -244,6 +246,8 @@ class Explorer:
 
         try:
             made = self.keep(options, count)
+        except DraiError as error:
+            raise type(error)(error.subject, error.message, _OPTIONS.sub("folder", error.hint)) from error
         finally:
             self._kept = None
         return {
@@ -259,7 +263,9 @@ class Explorer:
         out = Path(text_of(data, "out", 200) or "kept")
         if not _is_below(out):
             raise UsageError(
-                "folder", f"expected a folder below the working folder, got {str(out)[:100]!r}", "kept"
+                "folder",
+                f"expected a folder below the working folder, got {str(out)[:100]!r}",
+                "a name such as kept",
             )
         count = int_of(data, "keep", 100, MOST_KEPT, low=1)
         format = text_of(data, "format") or "png"

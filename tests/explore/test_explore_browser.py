@@ -107,12 +107,40 @@ def test_a_data_set_is_kept(opened):
     set_value(opened, "keep-count", "4")
     click(opened, "keep-go")
     opened.until("document.getElementById('alert').textContent.includes('found')")
+    assert text(opened, "alert").endswith("Hint: choose another folder"), "the page has no options to type"
     before = source(opened)
     set_value(opened, "truncation", "0.5")
     until_other(opened, before)
     assert "found" in text(opened, "alert"), "the success of another thing leaves it"
     click(opened, "copy")
-    opened.until("/copied|selected/.test(document.getElementById('said').textContent)")
+    opened.until("/copied|selected/.test(document.getElementById('copied').textContent)")
+    set_value(opened, "keep-out", "another")
+    assert text(opened, "alert") == "", "another folder has no fault yet"
+    forget_refusals(opened)
+
+
+def test_what_is_pressed_at_the_foot_of_the_page_answers_in_sight(opened):
+    Path("mine").mkdir()
+    Path("mine/note.txt").write_text("mine")
+    in_sight = """(() => {{ const place = document.getElementById('{}').getBoundingClientRect();
+      return place.height > 0 && place.top >= 0 && place.bottom <= innerHeight; }})()"""
+    for width in (1280, 390):
+        opened.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=700,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        set_value(opened, "keep-out", "mine")
+        opened.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
+        assert opened.evaluate("scrollY") > 500
+        click(opened, "keep-go")
+        opened.until("document.getElementById('alert').textContent.includes('mine')")
+        assert opened.evaluate(in_sight.format("alert")), width
+        click(opened, "copy")
+        opened.until("document.getElementById('copied').textContent")
+        assert opened.evaluate(in_sight.format("copied")), width
     forget_refusals(opened)
 
 

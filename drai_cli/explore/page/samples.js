@@ -19,7 +19,7 @@ export function start(useInSwap) {
   $("another-seed").addEventListener("click", () => { $("seed").value = Math.floor(Math.random() * 1e6); all(); });
   $("reset").addEventListener("click", () => { setSliders(() => 0); soon(); hold(); });
   $("keep").addEventListener("submit", keep);
-  for (const id of ["keep-count", "keep-out", "keep-format"]) $(id).addEventListener("input", command);
+  for (const id of ["keep-count", "keep-out", "keep-format"]) $(id).addEventListener("input", () => { complain(keep, null); command(); });
   $("copy").addEventListener("click", copy);
   $("swap-held-a").addEventListener("click", () => useInSwap("a"));
   $("swap-held-b").addEventListener("click", () => useInSwap("b"));
@@ -248,9 +248,9 @@ async function copy() {
     // A browser may ask for leave, and wait for an answer.
     const late = new Promise((_, reject) => setTimeout(reject, 1500));
     await Promise.race([navigator.clipboard.writeText($("command").textContent), late]);
-    say("The command is copied.");
+    $("copied").value = "The command is copied.";
   } catch {
     getSelection().selectAllChildren($("command"));
-    say("The command is selected: copy it with the keyboard.");
+    $("copied").value = "The command is selected: copy it with the keyboard.";
   }
 }
