@@ -73,7 +73,7 @@ def test_sliders_turn_the_held_picture_and_then_all(opened):
     assert "3 (held)" in text(opened, "held-caption")
     assert text(opened, "far") == ""
     set_value(opened, "style-1", "-2.5")
-    assert "far from the middle (Style 3.2 standard" in text(opened, "far")
+    assert "far from the middle (style by 3.2 standard deviations in all;" in text(opened, "far")
     opened.evaluate("document.querySelector('#sliders button').click()")
     opened.until("document.querySelectorAll('.strip img').length == 7")
     click(opened, "reset")

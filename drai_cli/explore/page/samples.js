@@ -109,9 +109,9 @@ function setSliders(value) {
 
 /** Says so where the sliders lead together out of what the model was trained to make. */
 function warnOfFar() {
-  const far = Object.entries(CODES).map(([code, title]) => [title, Math.hypot(...state.amounts[code])]).filter(([, distance]) => distance > state.model.usual);
-  const listed = far.map(([title, distance]) => `${title} ${number(distance, 1)}`).join(", ");
-  const text = far.length ? `The sliders together are far from the middle (${listed} standard deviations; usual: up to ${number(state.model.usual)}). Pictures may look like nothing real. Move sliders back, or lower the truncation.` : "";
+  const far = Object.keys(CODES).map((code) => [code, Math.hypot(...state.amounts[code])]).filter(([, distance]) => distance > state.model.usual);
+  const listed = far.map(([title, distance]) => `${title} by ${number(distance, 1)}`).join(", ");
+  const text = far.length ? `The sliders together are far from the middle (${listed} standard deviations in all; usual: up to ${number(state.model.usual)}). Pictures may look like nothing real. Move sliders back, or lower the truncation.` : "";
   if ($("far").textContent !== text) $("far").textContent = text;
 }
 
