@@ -49,9 +49,10 @@ function pale() {
   };
   const wrong = [];
   for (const element of document.querySelectorAll("main *")) {
-    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const hint = element.value === "" && element.placeholder;
+    const hasText = hint || [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!isShown(element) || !hasText) continue;
-    const two = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))].sort((a, b) => b - a);
+    const two = [luminance(parse(getComputedStyle(element, hint ? "::placeholder" : null).color)), luminance(ground(element))].sort((a, b) => b - a);
     const ratio = (two[0] + 0.05) / (two[1] + 0.05);
     if (ratio < 4.5) wrong.push([element.tagName, element.id, element.textContent.slice(0, 30), ratio]);
   }
