@@ -18,6 +18,7 @@ def test_the_page_is_whole_and_loads_nothing():
     assert len(page.named("img")) == 10
     for words in (
         "80 %",
+        "1 kimg: a thousand training images",
         "Warning.",
         "It still improves.",
         "Train longer.",
