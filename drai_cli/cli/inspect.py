@@ -14,6 +14,7 @@ from drai_cli.cli.fields import collect_given, make_options
 from drai_cli.cli.output import LOADING, Output
 from drai_cli.cli.pictures import MOST, can_show, show_files, show_images
 from drai_cli.cli.text import show_table
+from drai_cli.errors import printable
 from drai_cli.settings.data_options import KIND_NAMES, SourceOptions
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ def _image_page(report: ImageReport) -> str:
     if report.orientation is not None:
         rows.append(("orientation", report.orientation))
     rows.append(("sha256", report.sha256))
+    if report.marks.get("synthetic") == "yes":
+        own = {name: text for name, text in report.marks.items() if name not in ("synthetic", "version")}
+        rows.append(("synthetic", ", ".join(f"{name} {printable(text)}" for name, text in own.items())))
     return show_table(rows)
 
 

@@ -27,6 +27,7 @@ from drai_cli.io.read import is_readable, read_stack
 from drai_cli.io.stack import ALPHA_LEFT_OUT
 from drai_cli.io.tiles import to_eight_bit
 from drai_cli.output.figure import draw_figure
+from drai_cli.output.marks import read_marks
 from drai_cli.progress import SILENT, Reporter
 from drai_cli.settings.data_options import SourceOptions
 from drai_cli.tables.table import is_table
@@ -53,6 +54,7 @@ class ImageReport:
             does not say.
         unit: What a sample means; empty for plain grey levels.
         sha256: Of the array's bytes, row by row, little-endian.
+        marks: What a file that drai made says of itself, as `read_marks` gives it; empty for others.
     """
 
     path: str
@@ -66,6 +68,7 @@ class ImageReport:
     orientation: str | None
     unit: str
     sha256: str
+    marks: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -152,7 +155,18 @@ def inspect_image(path: Path, reporter: Reporter = SILENT) -> ImageReport:
         orientation=None if stack.geometry is None else stack.geometry.orientation,
         unit=stack.unit,
         sha256=hashlib.sha256(little_endian.data).hexdigest(),
+        marks=_marks(path),
     )
+
+
+def _marks(path: Path) -> dict[str, str]:
+    """Marks of a single file; of a series, of an archive, and where they cannot be read: none."""
+    if not path.is_file() or is_archive(path):
+        return {}
+    try:
+        return read_marks(path)
+    except InputError:
+        return {}
 
 
 def inspect_set(

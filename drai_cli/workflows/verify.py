@@ -162,7 +162,11 @@ def _open_manifest(out: Path) -> Manifest:
     if not out.is_dir():
         expected = "expected a folder that drai sample wrote"
         if out.exists():
-            raise InputError(out, f"{expected}, got a file", "name the folder that it is in")
+            raise InputError(
+                out,
+                f"{expected}, got a file",
+                "name the folder that it is in; drai inspect shows the marks of one file",
+            )
         raise InputError(out, f"no such folder: {expected}", "check the path: it is the --out of drai sample")
     try:
         manifest = Manifest.open(out / MANIFEST)

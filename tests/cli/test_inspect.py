@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drai_cli import __version__
+from drai_cli.io.raster import write_png
+from drai_cli.output.marks import synthetic_marks
+
 
 @pytest.fixture
 def lesions(tmp_path):
@@ -25,6 +29,19 @@ def lesions(tmp_path):
     (nv / "same.png").write_bytes((mel / "0.png").read_bytes())
     (mel / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     return tmp_path / "lesions"
+
+
+def test_an_image_of_a_model_says_so(drai, tmp_path):
+    made = synthetic_marks("ab12", label="mel\nnv", index="3")
+    write_png(tmp_path / "made.png", np.zeros((4, 4, 3), np.uint8), made)
+    Image.new("RGB", (4, 4)).save(tmp_path / "real.png")
+    shown = drai("inspect", tmp_path / "made.png").stdout.splitlines()
+    line = next(line for line in shown if line.startswith("synthetic"))
+    assert (
+        line.split(maxsplit=1)[1] == rf"tool drai {__version__}, weights_sha256 ab12, label mel\nnv, index 3"
+    )
+    assert json.loads(drai("inspect", tmp_path / "made.png", "--json").stdout)["marks"] == made
+    assert "synthetic" not in drai("inspect", tmp_path / "real.png").stdout
 
 
 def test_a_data_set(drai, lesions):

@@ -42,6 +42,7 @@ def test_one_image(tmp_path, shape):
         "orientation": None,
         "unit": "",
         "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+        "marks": {},
     }
 
 
@@ -144,7 +145,7 @@ def test_a_dicom_series_and_a_nifti_volume(tmp_path, make_dicom, place):
     expected = {
         "kind": "dicom", "shape": [3, 4, 5], "dtype": "int16", "bits": 16, "min": int(volume.min()),
         "max": int(volume.max()), "spacing_mm": [2.0, 0.5, 0.25], "orientation": "LPS", "unit": "HU",
-        "sha256": hashlib.sha256(volume.astype("<i2").tobytes()).hexdigest(),
+        "sha256": hashlib.sha256(volume.astype("<i2").tobytes()).hexdigest(), "marks": {},
     }  # fmt: skip
     out = json.loads(json.dumps(inspect(tmp_path / "ct").to_json()))
     assert out == {"path": str(tmp_path / "ct"), **expected}
