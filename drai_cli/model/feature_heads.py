@@ -133,6 +133,11 @@ class FeatureHeads(nn.Module):
         super().__init__()
         self.heads = nn.ModuleList(FeatureHead(side, condition_dim, findings) for side in sides)
 
+    @property
+    def findings(self) -> list[FindingHeads]:
+        """The heads of findings, a scale each; none where labels are one name."""
+        return [head.findings for head in self.heads if isinstance(head.findings, FindingHeads)]
+
     def iterate(self) -> None:
         """One power iteration of every convolution; once per step, before the heads are used."""
         for module in self.modules():

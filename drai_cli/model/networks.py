@@ -11,7 +11,6 @@ from drai_cli.model.discriminator import Discriminator
 from drai_cli.model.encoder import Encoder
 from drai_cli.model.feature_heads import FeatureHeads
 from drai_cli.model.generator import Generator
-from drai_cli.model.mask_reader import MaskReader
 from drai_cli.model.predictors import Predictors
 from drai_cli.settings.config import ModelConfig
 from drai_cli.settings.methods import DEFAULT, Method
@@ -28,7 +27,7 @@ class Networks(nn.Module):
 
 
 class Adversaries(nn.Module):
-    """The networks for training only: discriminator, predictors, heads of the projected discriminator, mask reader.
+    """The networks for training only: discriminator, predictors between codes, heads of the projected discriminator.
 
     Args:
         config: The networks' shape.
@@ -51,4 +50,3 @@ class Adversaries(nn.Module):
         self.predictors = Predictors(config, condition_dim)
         # Last, so that the others start from the same weights with and without it.
         self.feature_heads = FeatureHeads(feature_sides, condition_dim, findings) if feature_sides else None
-        self.mask_reader = MaskReader(config) if config.mask_channels else None

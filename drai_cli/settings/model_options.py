@@ -32,7 +32,7 @@ class EvaluateOptions:
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
         quick: First look, in about two minutes: all parts with fewer samples and shorter trainings. The judge (a
             classifier) that a run saved is reused. Options that you give override --quick.
-        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (attributes set by --set),
+        metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (attributes such as age),
             usefulness, privacy; None: all.
         external: Real images from another source: a further test set for the usefulness classifiers.
         maps: Label of EXTERNAL and the label of DATA that it corresponds to, as THEIRS=OURS; may be given several

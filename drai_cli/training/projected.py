@@ -60,10 +60,11 @@ def judge_findings(
     heads: FeatureHeads, logits: Logits, condition: Float[Tensor, "batch condition"]
 ) -> OfFindings:
     """Each head's logits of findings, taken out of what `judge_maps` gave; none where labels are one name."""
+    if not heads.findings:
+        return []
     return [
-        head.findings.of_condition(agreements.pop(), condition)
-        for head, (_, agreements) in zip(heads.heads, logits, strict=True)
-        if head.findings is not None
+        head.of_condition(agreements.pop(), condition)
+        for head, (_, agreements) in zip(heads.findings, logits, strict=True)
     ]
 
 

@@ -35,9 +35,7 @@ def learning_rate_factors(
     both = warm * min(1.0, max(_LAST_RATE, left))
     waits = is_warm_start and images_seen < 1000 * options.hold_kimg and progress < _HOLD_SHARE
     networks = 0.0 if waits else both
-    return {
-        "networks": networks, "discriminator": both, "feature_heads": both, "mask_reader": both, "predictors": warm
-    }  # fmt: skip
+    return {"networks": networks, "discriminator": both, "feature_heads": both, "predictors": warm}
 
 
 def average_keep(options: TrainOptions, images_seen: int) -> float:

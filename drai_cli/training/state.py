@@ -115,8 +115,6 @@ class TrainingState:
         heads = self.adversaries.feature_heads
         if heads is not None:
             self.optimisers["feature_heads"] = _adam(heads, rate * options.discriminator_rate, device)
-        if self.adversaries.mask_reader is not None:
-            self.optimisers["mask_reader"] = _adam(self.adversaries.mask_reader, rate, device, beta=0.9)
         self.base_rates = {name: float(o.param_groups[0]["lr"]) for name, o in self.optimisers.items()}
         self.images_seen = 0
         self.augment_probability = 0.0

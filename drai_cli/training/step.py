@@ -17,7 +17,6 @@ from drai_cli.training.augment import augment
 from drai_cli.training.forward import forward
 from drai_cli.training.gathering import infer_codes, read_features, read_own_features
 from drai_cli.training.hiding import update_predictors
-from drai_cli.training.mask_fit import fit_terms, reader_loss
 from drai_cli.training.overlap import SideStream
 from drai_cli.training.passes import Batch, Images, Passes, StepPlan
 from drai_cli.training.precision import autocast, full_precision, weights_in
@@ -59,10 +58,6 @@ def train_step(state: TrainingState, batch: Batch, plan: StepPlan, has_penalty: 
         if plan.objective.features_weight:
             of_heads, of_generator = train_projected(state, batch, plan, passes)
             logged |= of_heads
-            terms |= of_generator
-        if plan.masks:
-            of_reader, of_generator = train_mask_reader(state, batch, plan, passes)
-            logged |= of_reader
             terms |= of_generator
         with side_stream:
             if plan.objective.grl_weight and passes.real is not None:
@@ -150,23 +145,6 @@ def train_projected(
     of_fake = judge_findings(heads, fake, passes.condition)
     weight = plan.objective.features_weight
     return logged, generator_terms(fake, weight) | generator_terms_of_findings(of_fake, weight)
-
-
-def train_mask_reader(
-    state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes
-) -> tuple[dict[str, Scalar], Terms]:
-    """The mask reader's update; returns its term, and what G loses where its masks do not fit its images."""
-    reader = state.adversaries.mask_reader
-    assert reader is not None
-    reader.requires_grad_(True)
-    loss = reader_loss(reader, batch, plan)
-    with full_precision(state.device):
-        optimiser = state.optimisers["mask_reader"]
-        optimiser.zero_grad()
-        loss.backward()
-        _descend(reader, optimiser, plan)
-    reader.requires_grad_(False)
-    return {"mask_reader": loss}, fit_terms(reader, batch, plan, passes)
 
 
 def compute_code_terms(state: TrainingState, batch: Batch, plan: StepPlan, passes: Passes) -> Terms:

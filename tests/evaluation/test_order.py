@@ -44,7 +44,8 @@ def _parts(out: Path, **options: Any) -> Parts:
         features=SimpleNamespace(save=lambda: None),
     )  # fmt: skip
     asked = EvaluateOptions(out, out=out, figures=False, **options)
-    return Parts(asked, evaluation, {"kind": "model", "name": "m", "sha256": "0"})  # type: ignore[arg-type]
+    subject = {"kind": "model", "name": "m", "sha256": "0"}
+    return Parts(asked, evaluation, subject, module.PARTS)  # type: ignore[arg-type]
 
 
 @pytest.fixture

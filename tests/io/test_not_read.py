@@ -13,6 +13,7 @@ from drai_cli.io.not_read import NOT_READ
 from drai_cli.io.raster import write_png
 from drai_cli.io.read import read_stack
 from drai_cli.io.registry import FORMATS, hint_for
+from drai_cli.progress import Reporter
 from drai_cli.workflows.inspect import inspect
 
 
@@ -49,15 +50,12 @@ def test_a_folder_of_them_is_too(tmp_path: Path):
 
 
 def test_they_are_said_next_to_images(tmp_path: Path):
-    class Listener:
+    class Listener(Reporter):
         def __init__(self) -> None:
             self.warned: list[str] = []
 
-        def info(self, text: str) -> None:
-            pass
-
-        def warn(self, text: str) -> None:
-            self.warned.append(text)
+        def warn(self, message: str) -> None:
+            self.warned.append(message)
 
     for index in range(4):
         path = tmp_path / "ab"[index % 2] / f"{index}.png"

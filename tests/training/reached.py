@@ -46,7 +46,6 @@ def parts_of(state: TrainingState) -> dict[str, nn.Module]:
         "discriminator": adversaries.discriminator,
         "predictors": adversaries.predictors,
         "feature_heads": adversaries.feature_heads,
-        "mask_reader": adversaries.mask_reader,
     }
     return {name: part for name, part in parts.items() if part is not None}
 
