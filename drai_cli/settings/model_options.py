@@ -30,7 +30,7 @@ class EvaluateOptions:
         split: A run's split.csv, which gives the part of each image of DATA (train, validation, test). A run directory
             has its own.
         out: Folder for report.json, report.html and intermediate results; existing results are reused.
-        quick: First look, in about two minutes: all parts with fewer samples and shorter trainings. The judge (a
+        quick: First look, in about a minute and a half: fewer samples, shorter trainings, no conditions. The judge (a
             classifier) that a run saved is reused. Options that you give override --quick.
         metrics: Parts to measure, separated by commas: fidelity, disentanglement, conditions (attributes such as age),
             usefulness, privacy; None: all.
