@@ -99,7 +99,7 @@ class StyleGan2:
         fake, real = fake.float().requires_grad_(has_penalty), images.clone().requires_grad_(has_penalty)
         with arithmetic(dtype):
             said_fake, said_real = gan.D(fake)[0], gan.D(real)[0]
-        loss = package.hinge_loss(said_real.float(), said_fake.float())
+        loss = package.hinge_loss(said_fake.float(), said_real.float())
         if has_penalty:
             loss = (
                 loss + package.gradient_penalty(real, said_real) + package.gradient_penalty(fake, said_fake)
