@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.progress import Reporter, Task
+from tests.data.laid_out import HAM, write_table
 
 
 class Remembering(Reporter):
@@ -77,3 +78,16 @@ def folders(tmp_path: Path, save_image) -> Callable[..., Path]:
 def cache_dir(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setenv("DRAI_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def ham(tmp_path: Path, save_image) -> Path:
+    root = tmp_path / "ham"
+    rows = []
+    for index in range(6):
+        save_image(root / f"part_{index % 2}" / f"ISIC_{index}.jpg", index)
+        rows.append(
+            (f"L{index // 2}", f"ISIC_{index}", ("mel", "nv")[index // 3], "histo", 50 + index, "male", "")
+        )
+    write_table(root / "HAM10000_metadata.csv", HAM, rows)
+    return root

@@ -42,6 +42,16 @@ def write(path: Path, rows: Any, delimiter: str = ",") -> None:
         csv.writer(file, delimiter=delimiter).writerows(rows)
 
 
+HAM = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+"""Columns of HAM10000's table."""
+
+
+def write_table(path: Path, columns: Any, rows: Any, delimiter: str = ",") -> Path:
+    """A table in a folder that exists; returns its path."""
+    write(path, [columns, *rows], delimiter)
+    return path
+
+
 def labels_of(found: Any) -> dict[str, Any]:
     return {found.pixels.file_of(entry): entry.values[found.label] for entry in found.entries}
 

@@ -1,6 +1,5 @@
 """Names in a set or its table that lead astray: doubled, missing, outside, links, pipes."""
 
-import csv
 import os
 from pathlib import Path
 
@@ -8,27 +7,7 @@ import pytest
 
 from drai_cli.data.sources import find_image_set
 from drai_cli.errors import InputError
-
-HAM = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
-
-
-def write_table(path: Path, columns, rows, delimiter: str = ",") -> Path:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, delimiter=delimiter).writerows([columns, *rows])
-    return path
-
-
-@pytest.fixture
-def ham(tmp_path: Path, save_image) -> Path:
-    root = tmp_path / "ham"
-    rows = []
-    for index in range(6):
-        save_image(root / f"part_{index % 2}" / f"ISIC_{index}.jpg", index)
-        rows.append(
-            (f"L{index // 2}", f"ISIC_{index}", ("mel", "nv")[index // 3], "histo", 50 + index, "male", "")
-        )
-    write_table(root / "HAM10000_metadata.csv", HAM, rows)
-    return root
+from tests.data.laid_out import HAM, write_table
 
 
 def test_missing_and_doubled_rows_are_counted_and_named(ham, reporter):
