@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import struct
-import warnings
 import zlib
 from pathlib import Path
 
@@ -13,24 +12,11 @@ import pytest
 from PIL import Image as PillowImage
 
 from drai_cli.errors import InputError
-from drai_cli.io.image import MAX_PIXELS, Image
+from drai_cli.io.image import MAX_PIXELS
 from drai_cli.io.raster import read_raster
-from drai_cli.io.read import decode_image
-from drai_cli.io.stack import Stack
+from tests.io.quietly import read_all_frames, read_image
 
 RANDOM = np.random.default_rng(0)
-
-
-def read_image(path: Path, frame: int | None = None) -> Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return decode_image(path, frame=frame)
-
-
-def read_all_frames(path: Path) -> Stack:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return read_raster(path)
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -1,7 +1,6 @@
 """Reading image files, hostile ones among them, and writing PNG."""
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +10,14 @@ from PIL import ImageOps
 
 from drai_cli.errors import InputError
 from drai_cli.io.about import About
-from drai_cli.io.image import Image
 from drai_cli.io.raster import read_raster, write_png
-from drai_cli.io.read import decode_image, decode_stack
-from drai_cli.io.stack import Stack
+from drai_cli.io.read import decode_stack
 from drai_cli.io.stored import Stored
 from drai_cli.io.write import encode_image
+from tests.io.quietly import read_all_frames, read_image
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (5, 7, 3), np.uint8)
-
-
-def read_image(path: Path, frame: int | None = None) -> Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return decode_image(path, frame=frame)
-
-
-def read_all_frames(path: Path) -> Stack:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return read_raster(path)
 
 
 def dicom_of(array: np.ndarray) -> bytes:
