@@ -18,7 +18,6 @@ from drai_cli.inference.input_images import encode_files
 from drai_cli.inference.torch_model import Inference
 from drai_cli.model_file.checkpoint import load_model, read_header
 from drai_cli.output.real_masks import require_masks
-from drai_cli.output.swap_figure import draw_masks
 from drai_cli.report.model_card import model_card
 from drai_cli.run.data_settings import read_data_settings
 from drai_cli.settings.config import ModelConfig, TrainOptions
@@ -271,12 +270,6 @@ def test_swaps_have_masks(trained: TrainRun, pictures: tuple[Path, Path], tmp_pa
         assert abs(middle.mean() - (one[..., 3] > 127).mean()) < 0.1
     with PillowImage.open(swap.out / "figure.png") as figure:
         assert figure.width > 1.5 * figure.height  # five columns
-
-
-def test_masks_in_a_figure_are_told_apart() -> None:
-    levels = np.zeros((2, 2, 5), np.uint8)
-    levels[0, :, 3], levels[:, 0, 4] = 200, 255
-    assert draw_masks(levels, 3)[..., 0].tolist() == [[255, 127], [255, 0]]
 
 
 def test_a_table_of_swaps_names_masks(trained: TrainRun, pictures: tuple[Path, Path], tmp_path: Path) -> None:
