@@ -24,25 +24,17 @@ from drai_cli.data.prepared import PreparedSet, prepare
 from drai_cli.evaluation.extractors.chosen import load_extractor
 from drai_cli.metrics.frechet import frechet_distance, kernel_distance
 from drai_cli.metrics.generation import sample
+from drai_cli.metrics.judge import balanced_accuracy
 from drai_cli.metrics.samples import rows_per_label
+from drai_cli.metrics.texture import log_power, to_grey
 from drai_cli.model_file.checkpoint import load_model, read_header
 from drai_cli.settings.data_options import DataOptions
 
-_BANDS = ((1 / 64, 1 / 6), (1 / 6, 1 / 3), (1 / 3, 1 / 2))  # cycles a pixel
-
 
 def power(images: np.ndarray) -> np.ndarray:
-    """Mean power in each band, in nats, of uint8 images `(n, side, side, channels)`."""
-    grey = images.astype(np.float64).mean(axis=3) / 255
-    window = np.hanning(grey.shape[1])
-    grey = (grey - grey.mean(axis=(1, 2), keepdims=True)) * window[:, None] * window
-    mean = (np.abs(np.fft.fft2(grey)) ** 2).mean(axis=0)
-    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(grey.shape[1])] * 2))
-    return np.array([np.log(mean[(frequency >= low) & (frequency < high)].mean()) for low, high in _BANDS])
-
-
-def balanced(said: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean([(said[labels == label] == label).mean() for label in np.unique(labels)]))
+    """Mean log power in each band of frequency, in nats."""
+    out: np.ndarray = log_power(to_grey(images)).mean(axis=1)
+    return out
 
 
 def drawn(path: Path, data: PreparedSet, options: DataOptions, rows: np.ndarray) -> np.ndarray:
@@ -84,7 +76,7 @@ def main() -> None:
     mean, scale = found.mean(axis=0), found.std(axis=0) + 1e-6
     judge = LogisticRegression(C=0.02, class_weight="balanced", max_iter=300)
     judge.fit((found - mean) / scale, labels[known])
-    real = extractor.features(data.images[rows])
+    real, real_power = extractor.features(data.images[rows]), power(data.images[rows])
     everywhere = np.arange(len(rows))
 
     def spread(features: np.ndarray) -> np.ndarray:
@@ -92,25 +84,25 @@ def main() -> None:
             [features[labels[rows] == label].std(axis=0).mean() for label in np.unique(labels[rows])]
         )
 
-    def line(name: str, images: np.ndarray, judged: np.ndarray) -> str:
+    def agreement(features: np.ndarray, its_labels: np.ndarray) -> float:
+        return balanced_accuracy(judge.predict((features - mean) / scale), its_labels)
+
+    def line(name: str, images: np.ndarray, judged: float | None = None) -> str:
         features = extractor.features(images)
         kernel = kernel_distance(real, features, everywhere, everywhere, 0).value
-        bands = " ".join(f"{value:.2f}" for value in power(images) - power(data.images[rows]))
+        bands = " ".join(f"{value:.2f}" for value in power(images) - real_power)
         shared = (spread(features) / spread(real)).mean()
-        agreement = balanced(
-            judge.predict((extractor.features(judged) - mean) / scale),
-            labels[held if name == "real" else rows],
-        )
+        agreed = agreement(features, labels[rows]) if judged is None else judged
         distance = frechet_distance(real, features)
-        return f"| {name} | {agreement:.3f} | {distance:.0f} | {kernel:.3f} | {shared:.2f} | {bands} |"
+        return f"| {name} | {agreed:.3f} | {distance:.0f} | {kernel:.3f} | {shared:.2f} | {bands} |"
 
     def lines() -> Iterator[str]:
         yield "| samples | agreement | Fréchet | KID | spread | bands |"
         yield "|---|---|---|---|---|---|"
-        yield line("real", data.images[other], data.images[held])
+        own = agreement(extractor.features(data.images[held]), labels[held])
+        yield line("real", data.images[other], own)
         for path in given.samples:
-            images = drawn(path, data, options, rows)
-            yield line(f"{path.parent.name}/{path.stem}", images, images)
+            yield line(f"{path.parent.name}/{path.stem}", drawn(path, data, options, rows))
 
     for text in lines():
         print(text, flush=True)
