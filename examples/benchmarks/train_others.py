@@ -25,11 +25,10 @@ import copy
 import time
 from pathlib import Path
 from typing import Protocol
-from unittest import mock
 
 import numpy as np
 import torch
-from against_others import arithmetic, import_stylegan2, nearest_in_size
+from against_others import StyleGan2, arithmetic, import_stylegan2, nearest_in_size
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,6 +38,7 @@ from drai_cli.training.batches import sampling_weights
 
 _DDIM_STEPS, _GUIDANCE = 25, 1.5
 _AVERAGE = 8_000  # images in which an averaged weight forgets half of what it was, as in drai
+_RAMP = 0.05  # and at most this share of the images seen so far, as StyleGAN2 does
 
 
 class Contender(Protocol):
@@ -49,10 +49,11 @@ class Contender(Protocol):
         ...
 
 
-def average(averaged: nn.Module, module: nn.Module, images: int) -> None:
-    """Moves averaged weights towards the present ones by a batch of `images`."""
+def average(averaged: nn.Module, module: nn.Module, images: int, seen: int) -> None:
+    """Moves averaged weights towards the present ones by a batch; faster at first, as weights start at random."""
+    half_life = max(images, min(_AVERAGE, _RAMP * seen))
     for mean, now in zip(averaged.parameters(), module.parameters(), strict=True):
-        mean.data.lerp_(now.data, 1 - 0.5 ** (images / _AVERAGE))
+        mean.data.lerp_(now.data, 1 - 0.5 ** (images / half_life))
 
 
 class Diffusion:
@@ -73,6 +74,7 @@ class Diffusion:
         self.noising, self.denoising = DDPMScheduler(), DDIMScheduler()
         self.denoising.set_timesteps(_DDIM_STEPS)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate)
+        self.seen = 0
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
         noise, moments = torch.randn_like(images), torch.randint(1000, (len(images),))
@@ -84,7 +86,8 @@ class Diffusion:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
-        average(self.averaged, self.network, len(images))
+        self.seen += len(images)
+        average(self.averaged, self.network, len(images), self.seen)
         return {"noise": loss.item()}
 
     @torch.inference_mode()
@@ -100,17 +103,15 @@ class Diffusion:
         return images
 
 
-class StyleGan2:
+class LabelledStyleGan2(StyleGan2):
     def __init__(self, size: int, labels: int, capacity: int, rate: float) -> None:
-        self.package, self.size, self.labels = import_stylegan2(), size, labels
-        with mock.patch.object(nn.Module, "cuda", lambda module, *_: module):
-            self.gan = self.package.StyleGAN2(size, latent_dim=128, network_capacity=capacity, lr=rate)
+        super().__init__(import_stylegan2(), size, capacity, latent_dim=128)
+        self.labels = labels
+        self.gan.G_opt.param_groups[0]["lr"] = rate
         first = self.gan.D.blocks[0]
         first.conv_res, first.net[0] = (self.wider(conv) for conv in (first.conv_res, first.net[0]))
         self.gan.D_opt = torch.optim.Adam(self.gan.D.parameters(), lr=1.5 * rate, betas=(0.5, 0.9))
         self.vectors = torch.randn(labels, 128)
-        self.path_length: float | None = None
-        self.steps = 0
 
     def wider(self, conv: nn.Conv2d) -> nn.Conv2d:
         """The same convolution with a further input channel for each label."""
@@ -131,9 +132,6 @@ class StyleGan2:
         ]
         return torch.cat(parts, dim=1)
 
-    def noise(self, n: int) -> Tensor:
-        return torch.rand(n, self.size, self.size, 1)
-
     def judged(self, images: Tensor, labels: Tensor) -> Tensor:
         """The discriminator's logits; one batch in four is augmented."""
         if torch.rand(()) < 0.25:
@@ -142,7 +140,7 @@ class StyleGan2:
         out: Tensor = self.gan.D(torch.cat([images, planes], dim=1))[0]
         return out.float()
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor) -> dict[str, float]:  # type: ignore[override]
         gan, package, n = self.gan, self.package, len(images)
         has_penalty, has_path, is_mixed = (
             self.steps % 4 == 0,
@@ -173,13 +171,13 @@ class StyleGan2:
         gan.G_opt.zero_grad()
         loss.backward()
         gan.G_opt.step()
-        average(gan.GE, gan.G, n)
-        average(gan.SE, gan.S, n)
         self.steps += 1
+        average(gan.GE, gan.G, n, self.steps * n)
+        average(gan.SE, gan.S, n, self.steps * n)
         return {"d": d.item(), "g": g.item()}
 
     @torch.inference_mode()
-    def sample(self, labels: Tensor) -> Tensor:
+    def sample(self, labels: Tensor) -> Tensor:  # type: ignore[override]
         out: Tensor = self.gan.GE(self.latents(labels, self.gan.SE), self.noise(len(labels)))
         return out.float()
 
@@ -208,7 +206,7 @@ def main() -> None:
     contender: Contender = (
         Diffusion(given.size, len(names), given.parameters, given.rate or 3e-4)
         if given.what == "diffusion"
-        else StyleGan2(given.size, len(names), given.capacity, given.rate or 4e-4)
+        else LabelledStyleGan2(given.size, len(names), given.capacity, given.rate or 4e-4)
     )
     wanted = torch.arange(len(names)).repeat_interleave(given.each)
     given.out.mkdir(parents=True, exist_ok=True)
